@@ -1,0 +1,213 @@
+"""The steps of a collect slice: plan ▸ extract* ▸ commit, over what the slice's client knows of its source."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import Interval
+from shared_metadata.program import Connection, Flow, Mode, Table, from_plain
+from shared_metadata.records import Schema, TableCommit
+
+
+@dataclass(frozen=True)
+class Window:
+    """What of a table a batch covers.
+
+    cursor: what the last commit left, '' at first: then the whole table as of interval.end is wanted.
+    rerun: a backfill: the rows whose cursor lies within the interval, whatever `cursor` says.
+    """
+
+    interval: Interval
+    cursor: str
+    rerun: bool
+
+    @property
+    def first(self) -> bool:
+        return self.cursor == "" and not self.rerun
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """How to extract one table of one batch.
+
+    parts: JSON-able, one for each extract that may run beside the others; at least one.
+    cursor: what to store when the batch commits (JSON text); never '' so that the next batch is not a first one.
+    """
+
+    parts: tuple[Mapping[str, Any], ...]
+    cursor: str
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
+
+    files: tuple[Mapping[str, Any], ...]  # {'key', 'rows', 'bytes'}
+    resume: Mapping[str, Any] | None = None
+
+
+class Source(Protocol):
+    """What a collect slice's client.py implements; made as Source(connection, secret) and closed after each step.
+
+    Every column of the schema is in every file, in its order, and after them `_batch` (timestamptz: the interval's start) and,
+    if the slice reports deletes, `_deleted` (boolean); both are in the schema that `schema` returns.
+    """
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        """The table's columns as the flow collects them. Raises DefinitionError for a table or column that is gone."""
+        ...
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        """None when nothing changed since the window's cursor; never None for window.first. Loads nothing heavy."""
+        ...
+
+    def extract(
+        self,
+        flow: Flow,
+        table: Table,
+        schema: Schema,
+        window: Window,
+        part: Mapping[str, Any],
+        out: Output,
+        resume: Mapping[str, Any] | None,
+        deadline: Deadline,
+    ) -> Extracted:
+        """Writes Parquet below `out` until done or the deadline is near. Called again with `resume`, or, after a crash, with the
+        last that was saved; files written after it are written again under the same names or forgotten."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where one part's Parquet files go: `url('0001.parquet')` for writers that speak S3, `key(…)` for the record of it."""
+
+    staging: Staging
+    dataset: str
+    part: int
+
+    def url(self, name: str) -> str:
+        return self.staging.url(self.dataset, f"part-{self.part:04d}-{name}")
+
+    def key(self, name: str) -> str:
+        return self.staging.key(self.dataset, f"part-{self.part:04d}-{name}")
+
+
+OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
+
+
+class CollectSteps(Steps):
+    """The handlers of a collect slice."""
+
+    def __init__(self, declaration: Slice, services: Services, open_source: OpenSource) -> None:
+        super().__init__(declaration, services)
+        self._open = open_source
+
+    def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
+        """Opens the source once for all tables."""
+        self._source = self.open(works[0])
+        try:
+            return super().plan_tables(works)
+        finally:
+            self._source.close()
+
+    def plan_table(self, work: Work) -> dict[str, Any] | None:
+        schema = self._source.schema(work.flow, work.table)
+        window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
+        plan = self._source.plan(work.flow, work.table, schema, window)
+        if plan is None:
+            if self._registered(work) == schema:
+                return None
+            plan = TablePlan((), window.cursor)
+        document = {
+            "parts": [dict(part) for part in plan.parts],
+            "cursor": plan.cursor,
+            "schema": dataclasses.asdict(schema),
+            "window_cursor": window.cursor,
+            "planned_at": time.time(),
+        }
+        self.staging(work).write(document, work.table.dataset, "plan.json")
+        return {"parts": list(range(len(plan.parts)))}
+
+    def extract(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Works on one part until it is done or the deadline is near; {…, 'done': bool}. The state carries 'part'."""
+        deadline, work = Deadline.of(context), self.work(event)
+        staging, dataset, number = self.staging(work), work.table.dataset, int(event["part"])
+        plan = self._plan(staging, work)
+        progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
+        if not progress["done"]:
+            window = Window(work.claim.interval, plan["window_cursor"], work.claim.rerun)
+            source = self.open(work)
+            try:
+                extracted = source.extract(
+                    work.flow,
+                    work.table,
+                    from_plain(Schema, plan["schema"]),
+                    window,
+                    plan["parts"][number],
+                    Output(staging, dataset, number),
+                    progress["resume"],
+                    deadline,
+                )
+            finally:
+                source.close()
+            progress = {
+                "files": [*progress["files"], *map(dict, extracted.files)],
+                "resume": extracted.resume,
+                "done": extracted.resume is None,
+            }
+            staging.write(progress, dataset, f"part-{number:04d}.json")
+        return {**event, "done": progress["done"]}
+
+    def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
+        staging, dataset = self.staging(work), work.table.dataset
+        plan = self._plan(staging, work)
+        files: list[dict[str, Any]] = []
+        for number in range(len(plan["parts"])):
+            progress = staging.read(dataset, f"part-{number:04d}.json")
+            if not progress or not progress["done"]:
+                raise DefinitionError(f"part {number} of {dataset} was not extracted", place=work.flow.id)
+            files += [file for file in progress["files"] if file["rows"]]
+        schema = from_plain(Schema, plan["schema"])
+        rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
+        changed = bool(files) or work.flow.mode == Mode.REPLACE or self._registered(work) != schema
+        manifest = None
+        if changed:
+            manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")
+        return TableCommit(
+            dataset,
+            rows=rows,
+            bytes=size,
+            seconds=time.time() - plan["planned_at"],
+            cursor=plan["cursor"],
+            pointer={"manifest": manifest} if manifest else None,
+            schema=schema,
+            layout={"format": "parquet"},
+        )
+
+    def open(self, work: Work) -> Source:
+        connection = work.program.connections[work.flow.connection]
+        place = f"connection {connection.name} ({connection.position})"
+        secret = connection.options.get("secret")
+        values = self.services.secret(str(secret), place=place) if secret else {}
+        return self._open(connection, values)
+
+    def _plan(self, staging: Staging, work: Work) -> dict[str, Any]:
+        plan = staging.read(work.table.dataset, "plan.json")
+        if plan is None:
+            raise DefinitionError(f"the plan of {work.table.dataset} is gone", place=work.flow.id)
+        return plan
+
+    def _registered(self, work: Work) -> Schema | None:
+        latest = self.services.reader.latest_schema(work.table.dataset)
+        return latest.schema if latest else None

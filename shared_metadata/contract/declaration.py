@@ -1,0 +1,54 @@
+"""What a slice says of itself in its `slice.py`; importing one must be cheap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared_metadata.program import Mode
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What generic code may ask of a slice, instead of asking its name.
+
+    dialect: sqlglot dialect of queries that run there ('postgres', 'duckdb', 'soql' for none of sqlglot's).
+    modes: the modes it can run.  default_mode, default_key, default_cursor: for `TABLES (…)` without clauses.
+    queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
+    reports_deletes: deleted rows arrive, as `_deleted`.
+    resumable: an interrupted extract goes on from a resume token.
+    """
+
+    dialect: str
+    modes: tuple[Mode, ...]
+    default_mode: Mode = Mode.REPLACE
+    default_key: tuple[str, ...] = ()
+    default_cursor: str = ""
+    queries: str = "full"
+    reports_deletes: bool = False
+    resumable: bool = True
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice's declaration.
+
+    stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
+    title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
+    config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
+    steps: the names of its handlers, in order.
+    """
+
+    stage: str
+    system: str
+    title: str
+    capabilities: Capabilities
+    config: str
+    steps: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.stage}.{self.system}"
+
+    @property
+    def stack_name(self) -> str:
+        return f"{self.stage.capitalize()}{self.title}Slice"

@@ -1,0 +1,67 @@
+"""Turns a step into a Lambda handler: Powertools logging, metrics and tracing, and errors under their own names."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+
+from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Context, Step
+
+SAFE_FIELDS = ("flow", "dataset", "start", "end", "token", "part")
+
+
+@cache
+def services() -> Services:
+    """One for the life of the process; made at the first call, so that importing handlers needs no environment."""
+    return Services(Environment.read())
+
+
+class LambdaHandler:
+    """A step as AWS calls it. Logs names and figures of the batch, never rows or secrets."""
+
+    def __init__(self, step_name: str, make_step: Any) -> None:
+        self._name, self._make = step_name, make_step
+        self._step: Step | None = None
+
+    def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        logger, metrics, tracer = _observers()
+        logger.append_keys(step=self._name, **{name: event[name] for name in SAFE_FIELDS if name in event})
+        self._step = self._step or self._make()
+        started = time.monotonic()
+        try:
+            with tracer.provider.in_subsegment(f"## {self._name}") if _traced() else _Nothing():
+                result = self._step(event, context)
+        except Exception as error:
+            logger.error("step failed", error=type(error).__name__, message_text=str(error)[:1000])
+            metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=1)
+            raise
+        finally:
+            metrics.add_metric(name="StepSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
+            metrics.flush_metrics()
+            logger.remove_keys(["step", *SAFE_FIELDS])
+        return result
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _traced() -> bool:
+    return bool(os.environ.get("_X_AMZN_TRACE_ID")) and os.environ.get("POWERTOOLS_TRACE_DISABLED") != "true"
+
+
+@cache
+def _observers() -> tuple[Logger, Metrics, Tracer]:
+    slice_id = os.environ.get("ATOLL_SLICE_ID", "conductor")
+    metrics = Metrics(namespace="Atoll", service=slice_id)
+    return Logger(service=slice_id), metrics, Tracer(service=slice_id, disabled=not _traced(), auto_patch=False)

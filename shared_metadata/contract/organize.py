@@ -1,0 +1,158 @@
+"""The steps of an organize slice: plan ▸ load or refresh ▸ check ▸ commit, over what its driver knows of the warehouse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.staging import Staging, read_json
+from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Kind, Warehouse
+from shared_metadata.records import Schema, TableCommit
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one expectation went: `failing` rows of `rows` did not meet it."""
+
+    name: str
+    action: str
+    failing: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a driver made: where the new version is, and its schema; rows and bytes are the batch's."""
+
+    pointer: Mapping[str, Any]
+    schema: Schema
+    rows: int
+    bytes: int
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Driver(Protocol):
+    """What an organize slice's client.py implements; made as Driver(warehouse, services). JSON documents are the driver's own.
+
+    staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket).
+    reads: dataset ▸ pointer of the version to read (what `commit` returned for it).
+    """
+
+    def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        """Prepares staged files to become table data; nothing is visible yet."""
+        ...
+
+    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        """Runs the flow's query (a VIEW or a RESULT) for the batch; nothing is visible yet."""
+        ...
+
+    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+        """Evaluates the flow's expectations over the prepared rows; returns the document without the quarantined rows."""
+        ...
+
+    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        """Makes it visible in one atomic step that carries the batch's identity; if that was done before, looks it up.
+
+        A RESULT's pointer is {'manifest': key}: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, not a table.
+        """
+        ...
+
+
+OpenDriver = Callable[[Warehouse, Services], Driver]
+
+
+class OrganizeSteps(Steps):
+    """The handlers of an organize slice."""
+
+    def __init__(self, declaration: Slice, services: Services, open_driver: OpenDriver) -> None:
+        super().__init__(declaration, services)
+        self._open = open_driver
+
+    def plan_table(self, work: Work) -> dict[str, Any] | None:
+        reader, end, planned = self.services.reader, work.claim.interval.end, {"planned_at": time.time()}
+        if work.flow.kind == Kind.LOAD:
+            staged = reader.version_of(work.table.inputs[0], end)
+            if staged is None:
+                return None
+            reads = {work.table.inputs[0]: to_text(end)}
+            return {"kind": "load", "staged": staged.pointer["manifest"], "reads": reads, "pointers": {}, **planned}
+        versions = {name: reader.version_at(name, end) for name in work.table.inputs}
+        missing = sorted(name for name, version in versions.items() if version is None)
+        if missing:
+            raise DefinitionError(
+                f"{missing[0]} has no version at or before {to_text(end)}",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy=f"run a batch of {missing[0]} that ends by then",
+            )
+        found = {name: version for name, version in versions.items() if version}
+        return {
+            "kind": "refresh",
+            "reads": {name: to_text(version.interval.end) for name, version in found.items()},
+            "pointers": {name: dict(version.pointer) for name, version in found.items()},
+            **planned,
+        }
+
+    def load(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        work = self.work(event)
+        staging = self.staging(work)
+        staged = read_json(self.services.s3, staging.bucket, event["staged"])
+        if staged is None:
+            raise DefinitionError(f"the staged manifest {event['staged']} is gone", place=work.table.dataset)
+        prepared = self._driver(work).load(work, staged, staging, Deadline.of(context))
+        staging.write(prepared, work.table.dataset, "prepared.json")
+        return {**event, "expectations": len(work.flow.expectations)}
+
+    def refresh(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        work = self.work(event)
+        staging = self.staging(work)
+        prepared = self._driver(work).refresh(work, event["pointers"], staging, Deadline.of(context))
+        staging.write(prepared, work.table.dataset, "prepared.json")
+        return {**event, "expectations": len(work.flow.expectations)}
+
+    def check(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
+        work = self.work(event)
+        staging = self.staging(work)
+        results, prepared = self._driver(work).check(work, self._prepared(staging, work), staging)
+        for result in results:
+            if result.failing and result.action == "FAIL":
+                where = next(e.position for e in work.flow.expectations if e.name == result.name)
+                raise DefinitionError(
+                    f"{result.failing} of {result.rows} rows fail the expectation {result.name}",
+                    place=f"{where}: {work.table.dataset}",
+                    remedy="mend the data at its source or change the expectation; the batch is tried again",
+                )
+        staging.write(prepared, work.table.dataset, "prepared.json")
+        notes = [vars(result) for result in results if result.failing]
+        return {**event, "notes": notes}
+
+    def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
+        staging = self.staging(work)
+        committed = self._driver(work).commit(work, self._prepared(staging, work), staging)
+        return TableCommit(
+            work.table.dataset,
+            rows=committed.rows,
+            bytes=committed.bytes,
+            seconds=time.time() - state["planned_at"],
+            pointer=committed.pointer,
+            schema=committed.schema,
+            layout=committed.layout,
+            reads=state["reads"],
+            notes=tuple(state.get("notes", ())),
+        )
+
+    def _driver(self, work: Work) -> Driver:
+        return self._open(work.program.warehouses[work.flow.warehouse], self.services)
+
+    def _prepared(self, staging: Staging, work: Work) -> dict[str, Any]:
+        prepared = staging.read(work.table.dataset, "prepared.json")
+        if prepared is None:
+            raise DefinitionError(f"what was prepared for {work.table.dataset} is gone", place=work.flow.id)
+        return prepared

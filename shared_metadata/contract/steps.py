@@ -1,0 +1,197 @@
+"""What the steps of every stage share: resolve the input, claim the batch, carry it from step to step, record a failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared_metadata.contract.batch_input import Wanted, resolve
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.staging import Staging
+from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
+from shared_metadata.intervals import Interval, from_text, to_text
+from shared_metadata.program import Flow, Program, Table
+from shared_metadata.records import Claim, TableCommit
+
+LEASE_SECONDS = 16 * 60  # a Lambda function runs 15 minutes at most
+MARGIN_SECONDS = 30.0
+
+
+class Context(Protocol):
+    """What Lambda hands to a handler beside the event; only this of it is used."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When a step must have returned."""
+
+    at_monotonic: float
+
+    @staticmethod
+    def of(context: Context) -> Deadline:
+        return Deadline(time.monotonic() + context.get_remaining_time_in_millis() / 1000)
+
+    @property
+    def seconds_left(self) -> float:
+        return self.at_monotonic - time.monotonic()
+
+    @property
+    def near(self) -> bool:
+        """Time to save a resume token and return."""
+        return self.seconds_left < MARGIN_SECONDS
+
+
+@dataclass(frozen=True)
+class Work:
+    """One table of a claimed batch, as it travels through the state machine: pointers, never rows."""
+
+    flow: Flow
+    table: Table
+    claim: Claim
+    program: Program
+
+    def to_state(self, **more: Any) -> dict[str, Any]:
+        return {
+            "flow": self.flow.id,
+            "dataset": self.table.dataset,
+            "start": to_text(self.claim.interval.start),
+            "end": to_text(self.claim.interval.end),
+            "token": self.claim.token,
+            "program": self.claim.program_version,
+            "rerun": self.claim.rerun,
+            **more,
+        }
+
+
+class Steps:
+    """The part of plan and commit that is the same in every stage."""
+
+    def __init__(self, declaration: Slice, services: Services) -> None:
+        self.declaration, self.services = declaration, services
+
+    # -- plan
+
+    def plan(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """First state: {'work': […], 'failed': […], 'committed': [datasets]} of one batch, or {'batches': [inputs]} of several."""
+        program = self.services.reader.active_program()
+        wanted = resolve(event, program, self.services.reader, self.declaration.id, self.services.clock())
+        if len(wanted) > 1:
+            return {"batches": [w.to_input() for w in wanted], "work": [], "failed": [], "committed": []}
+        if not wanted:
+            return _planned()
+        return self._plan_one(wanted[0], program, str(event.get("owner") or context.aws_request_id))
+
+    def _plan_one(self, wanted: Wanted, program: Program, owner: str) -> dict[str, Any]:
+        try:
+            claim = self.services.writer.claim(
+                wanted.flow.id,
+                wanted.interval,
+                wanted.datasets,
+                program_version=program.version,
+                owner=owner,
+                lease_seconds=LEASE_SECONDS,
+                rerun=wanted.rerun,
+            )
+        except AlreadyCommitted:
+            return _planned()
+        tables = {table.dataset: table for table in wanted.flow.tables}
+        works = [Work(wanted.flow, tables[dataset], claim, program) for dataset in claim.datasets]
+        states, empty, failed = self.plan_tables(works)
+        if empty:
+            self.services.writer.commit(claim, empty, passes=passes(program))
+        for dataset, error in failed.items():
+            self.services.writer.fail(claim, dataset, error)
+        return _planned(states, [{"dataset": d, "error": e} for d, e in failed.items()], [c.dataset for c in empty])
+
+    def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
+        """The states to work on, the tables that have nothing to do, and the errors of those that cannot."""
+        states: list[dict[str, Any]] = []
+        empty: list[TableCommit] = []
+        failed: dict[str, str] = {}
+        for work in works:
+            try:
+                planned = self.plan_table(work)
+            except RetryLater:
+                raise
+            except AtollError as error:
+                failed[work.table.dataset] = f"{type(error).__name__}: {error}"
+                continue
+            if planned is None:
+                empty.append(TableCommit(work.table.dataset, cursor=self.cursor(work)))
+            else:
+                states.append(work.to_state(**planned))
+        return states, empty, failed
+
+    def plan_table(self, work: Work) -> dict[str, Any] | None:
+        """What this table's state carries on, or None when the batch changes nothing."""
+        raise NotImplementedError
+
+    # -- every later step
+
+    def work(self, state: Mapping[str, Any]) -> Work:
+        """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease."""
+        program = self.services.reader.program(state["program"])
+        flow = program.flows[state["flow"]]
+        table = next(table for table in flow.tables if table.dataset == state["dataset"])
+        interval = Interval(from_text(state["start"]), from_text(state["end"]))
+        claim = Claim(flow.id, interval, state["token"], (table.dataset,), state["program"], rerun=bool(state.get("rerun")))
+        self.services.writer.renew(claim, LEASE_SECONDS)
+        return Work(flow, table, claim, program)
+
+    def commit(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Last state: commits the table's batch; with 'error' in the state it records the failure instead."""
+        work = self.work(event)
+        if "error" in event:
+            self.services.writer.fail(work.claim, work.table.dataset, error_text(event["error"]))
+            return {"dataset": work.table.dataset, "status": "FAILED"}
+        commit = self.commit_table(work, event)
+        self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
+        return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
+
+    def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
+        """What is to be recorded of the table."""
+        raise NotImplementedError
+
+    def staging(self, work: Work) -> Staging:
+        services = self.services
+        return Staging(services.s3, services.environment.atoll_data_bucket, self.declaration.id, work.claim)
+
+    def cursor(self, work: Work) -> str:
+        """The cursor that the table's last commit left; '' at first."""
+        state = self.services.reader.flow_states([work.flow.id]).get(work.flow.id)
+        return state.tables[work.table.dataset].cursor if state and work.table.dataset in state.tables else ""
+
+
+def passes(program: Program) -> dict[str, str]:
+    """Dataset ▸ the load flow that makes it; an empty collect batch completes those too."""
+    return {t.dataset: f.id for f in program.flows.values() if f.kind == "load" for t in f.tables}
+
+
+def error_text(error: Mapping[str, Any]) -> str:
+    """Step Functions' {'Error', 'Cause'} as one line; Lambda's cause is JSON with an errorMessage."""
+    import json
+
+    cause = str(error.get("Cause", ""))
+    try:
+        cause = str(json.loads(cause).get("errorMessage", cause))
+    except (ValueError, AttributeError):
+        pass
+    return f"{error.get('Error', 'Error')}: {cause}"
+
+
+def _planned(
+    work: list[dict[str, Any]] | None = None,
+    failed: list[dict[str, str]] | None = None,
+    committed: list[str] | None = None,
+) -> dict[str, Any]:
+    return {"batches": [], "work": work or [], "failed": failed or [], "committed": committed or []}
+
+
+Step = Callable[[Mapping[str, Any], Context], dict[str, Any]]

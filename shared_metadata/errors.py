@@ -1,0 +1,60 @@
+"""The few errors of Atoll, named by what the caller should do.
+
+    AtollError
+    ├── DefinitionError    fix the program, the config or the input: a retry cannot help
+    │   ├── InputError     … a state machine's or a command's input
+    │   └── SecretError    … a missing or refused secret or credential
+    ├── RetryLater         the other side is down or throttles: retry with backoff
+    ├── StaleToken         another worker owns the batch now: stop, write nothing
+    ├── AlreadyCommitted   the batch is committed: stop, nothing is left to do
+    └── RowError           a value cannot be read or written: quarantine the row or fail the batch
+
+Step Functions matches error names exactly, so handlers raise exactly these and workflows name exactly these.
+"""
+
+from __future__ import annotations
+
+
+class AtollError(Exception):
+    """What went wrong, where, and what to do; never data, never a secret."""
+
+    def __init__(self, what: str, *, place: str = "", remedy: str = "") -> None:
+        self.what, self.place, self.remedy = what, place, remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.place}: " if self.place else ""
+        remedy = f" Remedy: {self.remedy}" if self.remedy else ""
+        return f"{place}{self.what}{remedy}"
+
+
+class DefinitionError(AtollError):
+    """The program, the configuration or the target is wrong; a retry cannot help."""
+
+
+class InputError(DefinitionError):
+    """The input of a state machine or a command is not what is accepted."""
+
+
+class SecretError(DefinitionError):
+    """A secret is missing, malformed, or its credentials are refused."""
+
+
+class RetryLater(AtollError):
+    """The other side is down, slow or throttling; `after_seconds` is its own advice, if it gave any."""
+
+    def __init__(self, what: str, *, place: str = "", remedy: str = "", after_seconds: float | None = None) -> None:
+        super().__init__(what, place=place, remedy=remedy)
+        self.after_seconds = after_seconds
+
+
+class StaleToken(AtollError):
+    """Another worker has claimed the batch since; whatever this one did is ignored."""
+
+
+class AlreadyCommitted(AtollError):
+    """The batch is committed already; there is nothing left to do."""
+
+
+class RowError(AtollError):
+    """A value cannot be read or written as its column's type."""

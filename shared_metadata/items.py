@@ -1,0 +1,107 @@
+"""DynamoDB's attribute values to records and back; low-level client only, since the resource layer costs a cold start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from shared_metadata.intervals import Interval, from_text
+from shared_metadata.program import from_plain
+from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, TableOutcome, TableState, Version
+
+Item = dict[str, Any]
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+
+
+def to_item(values: Mapping[str, Any]) -> Item:
+    """Plain values as DynamoDB's; floats become exact decimals."""
+    return {name: _SERIALIZER.serialize(_to_decimal(value)) for name, value in values.items()}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """DynamoDB's values as plain ones; numbers become int or float."""
+    return {name: _from_decimal(_DESERIALIZER.deserialize(value)) for name, value in item.items()}
+
+
+def _to_decimal(value: Any) -> Any:
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, Mapping):
+        return {key: _to_decimal(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_decimal(inner) for inner in value]
+    return value
+
+
+def _from_decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: _from_decimal(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_from_decimal(inner) for inner in value]
+    return value
+
+
+def flow_state(values: Mapping[str, Any]) -> FlowState:
+    return FlowState(values["flow"], {name: table_state(inner) for name, inner in values["tables"].items()})
+
+
+def table_state(values: Mapping[str, Any]) -> TableState:
+    retry_at = values.get("retry_at")
+    return TableState(
+        watermark=from_text(values["watermark"]),
+        cursor=values.get("cursor", ""),
+        attempts=values.get("attempts", 0),
+        retry_at=from_text(retry_at) if retry_at else None,
+        error=values.get("error", ""),
+    )
+
+
+def batch(values: Mapping[str, Any]) -> Batch:
+    return Batch(
+        flow=values["flow"],
+        interval=interval(values),
+        token=values["token"],
+        datasets=tuple(values["datasets"]),
+        program_version=values["program_version"],
+        owner=values["owner"],
+        lease_until=from_text(values["lease_until"]),
+        outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
+    )
+
+
+def version(values: Mapping[str, Any]) -> Version:
+    return Version(
+        dataset=values["dataset"],
+        interval=interval(values),
+        pointer=values["pointer"],
+        rows=values["rows"],
+        schema_version=values["schema_version"],
+        token=values["token"],
+        reads=values.get("reads", {}),
+    )
+
+
+def schema_version(values: Mapping[str, Any]) -> SchemaVersion:
+    return from_plain(
+        SchemaVersion,
+        {
+            "dataset": values["dataset"],
+            "number": values["number"],
+            "schema": json.loads(values["schema"]),
+            "layout": json.loads(values["layout"]),
+        },
+    )
+
+
+def event(values: Mapping[str, Any]) -> Event:
+    return Event(EventKind(values["kind"]), from_text(values["at"]), values["flow"], values["detail"])
+
+
+def interval(values: Mapping[str, Any]) -> Interval:
+    return Interval(from_text(values["start"]), from_text(values["end"]))

@@ -1,0 +1,60 @@
+"""Every key of the metadata table; no other module writes one.
+
+| item | pk | sk |
+|---|---|---|
+| active program | PROGRAM | ACTIVE |
+| program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
+| installed slices | SLICES | <slice id> |
+| flow state | FLOW#<flow> | STATE |
+| batch | FLOW#<flow> | BATCH#<start> |
+| dataset version | DATASET#<dataset> | VERSION#<end> |
+| schema version | DATASET#<dataset> | SCHEMA#<number> |
+| data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
+| statistics | STATISTICS#<flow> | <start>#<dataset> |
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared_metadata.intervals import to_text
+
+Key = dict[str, str]
+EVENT_PREFIX = "EVENT#"
+
+
+def active_program() -> Key:
+    return {"pk": "PROGRAM", "sk": "ACTIVE"}
+
+
+def program_part(version: str, part: int) -> Key:
+    return {"pk": f"PROGRAM#{version}", "sk": f"PART#{part:04d}"}
+
+
+def installed_slice(slice_id: str) -> Key:
+    return {"pk": "SLICES", "sk": slice_id}
+
+
+def flow_state(flow: str) -> Key:
+    return {"pk": f"FLOW#{flow}", "sk": "STATE"}
+
+
+def batch(flow: str, start: datetime) -> Key:
+    return {"pk": f"FLOW#{flow}", "sk": f"BATCH#{to_text(start)}"}
+
+
+def version(dataset: str, end: datetime) -> Key:
+    return {"pk": f"DATASET#{dataset}", "sk": f"VERSION#{to_text(end)}"}
+
+
+def schema(dataset: str, number: int) -> Key:
+    return {"pk": f"DATASET#{dataset}", "sk": f"SCHEMA#{number:08d}"}
+
+
+def event(at: datetime, identity: str) -> Key:
+    """`identity` makes the event the same however often it is put: flow, start, token and what it says."""
+    return {"pk": f"{EVENT_PREFIX}{at:%Y-%m-%d}", "sk": f"{to_text(at)}#{identity}"}
+
+
+def statistics(flow: str, start: datetime, dataset: str) -> Key:
+    return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}

@@ -1,0 +1,49 @@
+"""Every name that two stacks, or a stack and a command, must agree on; instead of CloudFormation exports, which deadlock upgrades."""
+
+from __future__ import annotations
+
+PREFIX = "atoll"
+METADATA_TABLE = "atoll-metadata"
+METADATA_STACK = "SharedMetadata"
+CONDUCTOR_STACK = "Conductor"
+CONDUCTOR_FUNCTION = "atoll-conductor"
+ALERTS_TOPIC = "atoll-alerts"
+
+
+def data_bucket(account: str, region: str) -> str:
+    """The bucket that holds staged Parquet and Iceberg tables; bucket names are global, so account and region are in it."""
+    return f"atoll-data-{account}-{region}"
+
+
+def state_machine(slice_id: str) -> str:
+    """'collect.salesforce' ▸ 'atoll-collect-salesforce'."""
+    return f"{PREFIX}-{slice_id.replace('.', '-')}"
+
+
+def state_machine_arn(slice_id: str, account: str, region: str, partition: str = "aws") -> str:
+    return f"arn:{partition}:states:{region}:{account}:stateMachine:{state_machine(slice_id)}"
+
+
+def function(slice_id: str, step: str) -> str:
+    """'collect.salesforce', 'plan' ▸ 'atoll-collect-salesforce-plan'."""
+    return f"{state_machine(slice_id)}-{step}"
+
+
+def secret(reference: str) -> str:
+    """The Secrets Manager name behind `secret = 'crm'` in a program."""
+    return f"{PREFIX}/{reference}"
+
+
+def parameter(*parts: str) -> str:
+    """An SSM parameter's name, e.g. '/atoll/slices/collect.salesforce'."""
+    return "/" + "/".join((PREFIX, *parts))
+
+
+def glue_database(warehouse: str, schema: str) -> str:
+    """The Glue database of `warehouse.schema`."""
+    return f"{warehouse}_{schema}"
+
+
+def staging_prefix(slice_id: str) -> str:
+    """Where a slice may write its staged files; its role is granted exactly this."""
+    return f"staging/{slice_id}/"

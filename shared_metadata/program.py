@@ -1,0 +1,219 @@
+"""The plan form of a data program: what the compiler writes, the conductor schedules and slices execute.
+
+Plain frozen dataclasses, JSON in and out, no heavy import: control Lambdas load this at every cold start.
+
+One statement of the program becomes one or two flows:
+
+    INSERT INTO lake.crm FROM crm …     ▸ Flow 'lake.crm' (COLLECT, dataset 'lake.crm.account:staged')
+                                        ▸ Flow 'lake.crm:load' (LOAD, dataset 'lake.crm.account')
+    CREATE MATERIALIZED VIEW lake.a.b … ▸ Flow 'lake.a.b' (VIEW)
+    INSERT INTO ops.public.t … AS …     ▸ Flow 'ops.public.t:result' (RESULT, run by the warehouse's organize slice)
+                                        ▸ Flow 'ops.public.t' (PUBLISH)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+FORMAT = 1
+
+
+class Kind(StrEnum):
+    """What a flow does; its stage follows from it."""
+
+    COLLECT = "collect"
+    LOAD = "load"
+    VIEW = "view"
+    RESULT = "result"
+    PUBLISH = "publish"
+
+
+STAGES: Mapping[Kind, str] = {
+    Kind.COLLECT: "collect",
+    Kind.LOAD: "organize",
+    Kind.VIEW: "organize",
+    Kind.RESULT: "organize",
+    Kind.PUBLISH: "harness",
+}
+
+
+class Mode(StrEnum):
+    """How a batch's rows reach the target."""
+
+    REPLACE = "REPLACE"
+    APPEND = "APPEND"
+    MERGE = "MERGE"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the program's text something stands; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A source or target outside: `CREATE CONNECTION name TO system WITH (…)`; `options` are the slice's config."""
+
+    name: str
+    system: str
+    options: Mapping[str, Any]
+    position: Position
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where tables live: `CREATE WAREHOUSE name USING system WITH (…)`."""
+
+    name: str
+    system: str
+    options: Mapping[str, Any]
+    position: Position
+
+
+@dataclass(frozen=True)
+class Table:
+    """One dataset that a flow makes.
+
+    dataset: its name, e.g. 'lake.crm.account', 'lake.crm.account:staged', 'ops.public.scorecard:result'.
+    source: COLLECT only: the table as the source names it, without the connection ('Account', 'public.flights').
+    inputs: datasets that must be complete through the batch's end; empty for COLLECT.
+    """
+
+    dataset: str
+    source: str = ""
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One output column of a collect query: its folded name, and the source's column or expression in its own dialect."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """`EXPECT name: (predicate) OR action`; action is WARN, FAIL or QUARANTINE; predicate is warehouse SQL."""
+
+    name: str
+    predicate: str
+    action: str
+    position: Position
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One unit of scheduling: a batch is a flow and an interval.
+
+    slice_id: who runs it, e.g. 'collect.salesforce', 'organize.iceberg', 'harness.postgres'.
+    connection: COLLECT and PUBLISH: the connection's name; else ''.  warehouse: the warehouse's name.
+    interval_seconds: the batch's length; intervals are aligned to 1970-01-01T00:00Z (weeks to Monday 1969-12-29).
+    mode, key, cursor: None or empty means that the slice's declared default applied and was none.
+    query: VIEW and RESULT: warehouse SQL, tables named in full as datasets ('lake.ops.flights').
+        COLLECT with AS: the source's own SQL, tables without the connection ('public.flights'); else ''.
+    columns, filter: COLLECT with AS: the projection, and the WHERE clause as source SQL or ''; for sources that speak no SQL.
+        `columns` is empty for all columns.
+    whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
+    """
+
+    id: str
+    kind: Kind
+    slice_id: str
+    warehouse: str
+    interval_seconds: int
+    tables: tuple[Table, ...]
+    position: Position
+    connection: str = ""
+    mode: Mode = Mode.REPLACE
+    key: tuple[str, ...] = ()
+    cursor: str = ""
+    query: str = ""
+    columns: tuple[Column, ...] = ()
+    filter: str = ""
+    partition_by: tuple[str, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    fresh_within_seconds: int = 0
+    whole: bool = True
+
+    @property
+    def stage(self) -> str:
+        return STAGES[self.kind]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled data program. `version` names its content; equal content has an equal version."""
+
+    connections: Mapping[str, Connection]
+    warehouses: Mapping[str, Warehouse]
+    flows: Mapping[str, Flow]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def version(self) -> str:
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    @property
+    def slice_ids(self) -> tuple[str, ...]:
+        """The slices that this program uses, sorted."""
+        return tuple(sorted({flow.slice_id for flow in self.flows.values()}))
+
+    def producers(self) -> dict[str, Flow]:
+        """The flow that makes each dataset."""
+        return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Program:
+        return from_plain(Program, json.loads(text))
+
+
+T = TypeVar("T")
+
+
+def from_plain(kind: type[T], value: Any) -> T:
+    """`value`, as JSON gave it, as the annotated type `kind`: dataclasses, enums, tuples, mappings and scalars."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        hints = _hints(kind)
+        names = {f.name for f in dataclasses.fields(kind)}
+        return kind(**{name: from_plain(hints[name], item) for name, item in value.items() if name in names})  # type: ignore[return-value]
+    if origin is tuple:
+        return tuple(from_plain(arguments[0], item) for item in value)  # type: ignore[return-value]
+    if origin in (Mapping, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return {key: from_plain(arguments[1], item) for key, item in value.items()}  # type: ignore[return-value]
+    if origin is typing.Union or origin is types.UnionType:
+        if value is None:
+            return None  # type: ignore[return-value]
+        return from_plain(next(a for a in arguments if a is not type(None)), value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(value)
+    return value  # type: ignore[no-any-return]
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]

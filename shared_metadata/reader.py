@@ -1,0 +1,155 @@
+"""Reads the metadata layer; needs no more than read access to its table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata import items, keys
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Program
+from shared_metadata.records import Batch, Event, FlowState, SchemaVersion, Version
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+
+
+class MetadataReader:
+    """All that slices, the conductor and commands ask of the metadata layer. Reads are consistent where a decision hangs on them."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client, self._table = client, table
+        self._programs: dict[str, Program] = {}
+
+    def active_version(self) -> str:
+        """The version of the active program; '' when none is."""
+        return str((self._get(keys.active_program()) or {}).get("version", ""))
+
+    def active_program(self) -> Program:
+        """Raises DefinitionError when no program was ever applied."""
+        version = self.active_version()
+        if not version:
+            raise DefinitionError("no program is active", remedy="run `atoll apply`")
+        return self.program(version)
+
+    def program(self, version: str) -> Program:
+        """A stored program version; versions never change, so each is read once."""
+        if version not in self._programs:
+            parts = [bytes(item["body"]) for item in self._query(keys.program_part(version, 0)["pk"], "PART#")]
+            if not parts:
+                raise DefinitionError(f"program version {version} is not stored", remedy="run `atoll apply`")
+            self._programs[version] = Program.from_json(zlib.decompress(b"".join(parts)).decode())
+        return self._programs[version]
+
+    def installed_slices(self) -> dict[str, Mapping[str, Any]]:
+        """Slice id ▸ what `atoll apply` found deployed."""
+        return {item["sk"]: item for item in self._query("SLICES", "")}
+
+    def flow_states(self, flows: list[str]) -> dict[str, FlowState]:
+        """The state of each flow that has one."""
+        found: dict[str, FlowState] = {}
+        for at in range(0, len(flows), BATCH_GET_LIMIT):
+            wanted = [items.to_item(keys.flow_state(flow)) for flow in flows[at : at + BATCH_GET_LIMIT]]
+            while wanted:
+                answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
+                for item in answer["Responses"].get(self._table, []):
+                    state = items.flow_state(items.from_item(item))
+                    found[state.flow] = state
+                wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])  # type: ignore[assignment]
+        return found
+
+    def batch(self, flow: str, start: datetime) -> Batch | None:
+        values = self._get(keys.batch(flow, start))
+        return items.batch(values) if values else None
+
+    def batches(self, flow: str, limit: int = 20) -> list[Batch]:
+        """The latest batches of a flow, newest first."""
+        found = self._query(keys.flow_state(flow)["pk"], "BATCH#", newest_first=True, limit=limit)
+        return [items.batch(values) for values in found]
+
+    def version_at(self, dataset: str, moment: datetime) -> Version | None:
+        """The version of `dataset` that belongs to `moment`: the last made by a batch that ends at or before it."""
+        upto = keys.version(dataset, moment)
+        page = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
+            ExpressionAttributeValues=items.to_item({":pk": upto["pk"], ":low": "VERSION#", ":high": upto["sk"]}),
+            ScanIndexForward=False,
+            Limit=1,
+            ConsistentRead=True,
+        )
+        return items.version(items.from_item(page["Items"][0])) if page["Items"] else None
+
+    def version_of(self, dataset: str, end: datetime) -> Version | None:
+        """The version that the batch ending at `end` made; None when that batch changed nothing."""
+        values = self._get(keys.version(dataset, end))
+        return items.version(values) if values else None
+
+    def latest_version(self, dataset: str) -> Version | None:
+        found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", newest_first=True, limit=1))
+        return items.version(found[0]) if found else None
+
+    def latest_schema(self, dataset: str) -> SchemaVersion | None:
+        found = list(self._query(keys.schema(dataset, 0)["pk"], "SCHEMA#", newest_first=True, limit=1))
+        return items.schema_version(found[0]) if found else None
+
+    def events(self, since: datetime, until: datetime | None = None) -> Iterator[Event]:
+        """Data events in the order in which they were put."""
+        day, last = since, until or datetime.now(UTC)
+        while day.date() <= last.date():
+            for values in self._query(keys.event(day, "")["pk"], ""):
+                event = items.event(values)
+                if since <= event.at <= last:
+                    yield event
+            day += timedelta(days=1)
+
+    def statistics(self, flow: str, limit: int = 100) -> list[dict[str, Any]]:
+        """Rows, bytes and seconds of the latest batches that did anything, newest first."""
+        return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
+
+    def _get(self, key: keys.Key) -> dict[str, Any] | None:
+        item = self._client.get_item(TableName=self._table, Key=items.to_item(key), ConsistentRead=True).get("Item")
+        return items.from_item(item) if item else None
+
+    def _query(self, pk: str, sk_prefix: str, *, newest_first: bool = False, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        condition, values = "pk = :pk", {":pk": pk}
+        if sk_prefix:
+            condition, values = condition + " AND begins_with(sk, :sk)", {**values, ":sk": sk_prefix}
+        arguments: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": items.to_item(values),
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": True,
+        }
+        if limit:
+            arguments["Limit"] = limit
+        yielded = 0
+        while True:
+            page = self._client.query(**arguments)
+            for item in page["Items"]:
+                yield items.from_item(item)
+                yielded += 1
+                if limit and yielded >= limit:
+                    return
+            if "LastEvaluatedKey" not in page:
+                return
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def schema_json(schema: Any) -> str:
+    """A schema as the text that is stored and compared."""
+    return json.dumps(dataclasses.asdict(schema), sort_keys=True)

@@ -1,0 +1,183 @@
+"""What the metadata layer holds, as plain frozen dataclasses; moments are aware UTC datetimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from shared_metadata.intervals import Interval
+
+MAX_ATTEMPTS = 5  # then a batch waits for an operator
+
+
+class TableStatus(StrEnum):
+    """How far one table of a batch is; a table of which nothing is recorded is running, or waits."""
+
+    COMMITTED = "COMMITTED"
+    FAILED = "FAILED"
+
+
+class EventKind(StrEnum):
+    BATCH_COMPLETED = "batch completed"
+    BATCH_FAILED = "batch failed"
+    SCHEMA_CHANGED = "schema changed"
+    EXPECTATION_FAILED = "expectation failed"
+    PROGRAM_ACTIVATED = "program activated"
+    FLOW_QUIESCED = "flow quiesced"
+
+
+@dataclass(frozen=True)
+class TableState:
+    """Where one dataset of a flow stands.
+
+    watermark: it is complete up to here.  cursor: the slice's own mark, JSON text or ''.
+    attempts: failed attempts at the batch that starts at the watermark.  retry_at: not before this moment.
+    """
+
+    watermark: datetime
+    cursor: str = ""
+    attempts: int = 0
+    retry_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """All datasets of a flow."""
+
+    flow: str
+    tables: Mapping[str, TableState]
+
+
+@dataclass(frozen=True)
+class TableOutcome:
+    """One table of one batch, as it ended."""
+
+    status: TableStatus
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    schema_version: int = 0
+    error: str = ""
+    token: int = 0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run a batch: whoever holds the highest `token` may commit.
+
+    datasets: the tables still to be committed.  rerun: the batch lies behind the watermark (a backfill).
+    """
+
+    flow: str
+    interval: Interval
+    token: int
+    datasets: tuple[str, ...]
+    program_version: str
+    rerun: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch as recorded; `lease_until` says when another worker may take it over."""
+
+    flow: str
+    interval: Interval
+    token: int
+    datasets: tuple[str, ...]
+    program_version: str
+    owner: str
+    lease_until: datetime
+    outcomes: Mapping[str, TableOutcome]
+
+    @property
+    def status(self) -> str:
+        """'COMMITTED' | 'FAILED' | 'RUNNING'."""
+        states = [self.outcomes[d].status if d in self.outcomes else None for d in self.datasets]
+        if all(state == TableStatus.COMMITTED for state in states):
+            return "COMMITTED"
+        if None not in states:
+            return "FAILED"
+        return "RUNNING"
+
+
+@dataclass(frozen=True)
+class SchemaColumn:
+    """A column as the warehouse sees it.
+
+    type: Iceberg's name of it: boolean int long float double decimal(p,s) date time timestamp timestamptz string uuid binary
+    list<…>.  source_type: the source's own word for it.
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+    source: str = ""
+    source_type: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a dataset, in order."""
+
+    columns: tuple[SchemaColumn, ...]
+
+
+@dataclass(frozen=True)
+class SchemaVersion:
+    """A registered schema; never changes. `layout`: format, location, partitioning."""
+
+    dataset: str
+    number: int
+    schema: Schema
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a dataset is as of the end of one batch.
+
+    pointer: where it is: {'manifest': S3 key} for staged files and results, {'snapshot_id': …} for an Iceberg table.
+    reads: the versions it was made from: dataset ▸ end of the version read.
+    """
+
+    dataset: str
+    interval: Interval
+    pointer: Mapping[str, Any]
+    rows: int
+    schema_version: int
+    token: int
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableCommit:
+    """What a worker asks to be recorded of one table when it commits.
+
+    pointer: None when the batch changed nothing: the former version stays the current one.
+    schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
+    """
+
+    dataset: str
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    cursor: str = ""
+    pointer: Mapping[str, Any] | None = None
+    schema: Schema | None = None
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """One data event; `detail` holds names and figures, never rows."""
+
+    kind: EventKind
+    at: datetime
+    flow: str
+    detail: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Connectors and warehouse drivers, one folder each: `slices/<stage>/<system>/`."""

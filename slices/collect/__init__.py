@@ -1,0 +1,1 @@
+"""Slices of the collect stage, one folder a system."""

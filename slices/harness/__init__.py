@@ -1,0 +1,1 @@
+"""Slices of the harness stage, one folder a system."""

@@ -1,0 +1,1 @@
+"""Slices of the organize stage, one folder a system."""
