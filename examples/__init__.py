@@ -1,0 +1,1 @@
+"""Example data programs, each with the sources it needs."""

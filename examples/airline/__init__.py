@@ -1,0 +1,1 @@
+"""The reference project: an airline with a production PostgreSQL and a CRM."""
