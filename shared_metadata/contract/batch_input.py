@@ -44,6 +44,8 @@ class Wanted:
 
 def resolve(event: Mapping[str, Any], program: Program, reader: MetadataReader, slice_id: str, now: datetime) -> list[Wanted]:
     """The batches that `event` asks for, oldest first. Raises InputError, which says what is accepted."""
+    if not isinstance(event, Mapping):
+        raise _refused("it is not a JSON object")
     unknown = sorted(set(event) - FIELDS)
     if unknown:
         raise _refused(f"unknown field {unknown[0]!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
-from shared_metadata.program import Kind, Warehouse
+from shared_metadata.program import Flow, Kind, Mode, Warehouse
 from shared_metadata.records import Schema, TableCommit
 
 
@@ -68,6 +69,12 @@ class Driver(Protocol):
 OpenDriver = Callable[[Warehouse, Services], Driver]
 
 
+def definition(flow: Flow) -> str:
+    """A digest of all that decides a flow's result but its inputs."""
+    parts = (flow.query, flow.mode, flow.key, flow.partition_by, [(e.name, e.predicate, e.action) for e in flow.expectations])
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
 class OrganizeSteps(Steps):
     """The handlers of an organize slice."""
 
@@ -92,12 +99,26 @@ class OrganizeSteps(Steps):
                 remedy=f"run a batch of {missing[0]} that ends by then",
             )
         found = {name: version for name, version in versions.items() if version}
+        reads = {name: to_text(version.interval.end) for name, version in found.items()}
+        if self._unchanged(work, reads):
+            return None
         return {
             "kind": "refresh",
-            "reads": {name: to_text(version.interval.end) for name, version in found.items()},
+            "reads": reads,
             "pointers": {name: dict(version.pointer) for name, version in found.items()},
             **planned,
         }
+
+    def _unchanged(self, work: Work, reads: Mapping[str, str]) -> bool:
+        """Whether the current version was made by the same query from the same inputs; then there is nothing to compute.
+
+        Only for whole results in REPLACE or RESULT: those of another kind depend on the batch as well.
+        """
+        whole = work.flow.whole and (work.flow.kind == Kind.RESULT or work.flow.mode == Mode.REPLACE)
+        if not whole or work.claim.rerun:
+            return False
+        current = self.services.reader.version_at(work.table.dataset, work.claim.interval.start)
+        return bool(current and current.reads == reads and current.pointer.get("definition") == definition(work.flow))
 
     def load(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         work = self.work(event)
@@ -141,7 +162,7 @@ class OrganizeSteps(Steps):
             rows=committed.rows,
             bytes=committed.bytes,
             seconds=time.time() - state["planned_at"],
-            pointer=committed.pointer,
+            pointer={**committed.pointer, "definition": definition(work.flow)},
             schema=committed.schema,
             layout=committed.layout,
             reads=state["reads"],

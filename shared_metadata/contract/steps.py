@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -79,9 +81,13 @@ class Steps:
     # -- plan
 
     def plan(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """First state: {'work': […], 'failed': […], 'committed': [datasets]} of one batch, or {'batches': [inputs]} of several."""
+        """First state: {'work': […], 'failed': […], 'committed': [datasets]} of one batch, or {'batches': [inputs]} of several.
+
+        event: {'input': what the state machine was started with, 'owner': the execution's id, which owns the batch's lease};
+        or the input alone, when the function is called by hand.
+        """
         program = self.services.reader.active_program()
-        wanted = resolve(event, program, self.services.reader, self.declaration.id, self.services.clock())
+        wanted = resolve(event.get("input", event), program, self.services.reader, self.declaration.id, self.services.clock())
         if len(wanted) > 1:
             return {"batches": [w.to_input() for w in wanted], "work": [], "failed": [], "committed": []}
         if not wanted:
@@ -149,8 +155,9 @@ class Steps:
         """Last state: commits the table's batch; with 'error' in the state it records the failure instead."""
         work = self.work(event)
         if "error" in event:
-            self.services.writer.fail(work.claim, work.table.dataset, error_text(event["error"]))
-            return {"dataset": work.table.dataset, "status": "FAILED"}
+            error = error_text(event["error"])
+            self.services.writer.fail(work.claim, work.table.dataset, error)
+            return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
         commit = self.commit_table(work, event)
         self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
@@ -176,13 +183,9 @@ def passes(program: Program) -> dict[str, str]:
 
 def error_text(error: Mapping[str, Any]) -> str:
     """Step Functions' {'Error', 'Cause'} as one line; Lambda's cause is JSON with an errorMessage."""
-    import json
-
     cause = str(error.get("Cause", ""))
-    try:
+    with contextlib.suppress(ValueError, AttributeError):
         cause = str(json.loads(cause).get("errorMessage", cause))
-    except (ValueError, AttributeError):
-        pass
     return f"{error.get('Error', 'Error')}: {cause}"
 
 

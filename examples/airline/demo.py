@@ -1,0 +1,177 @@
+"""`make demo`: the airline's program from an empty machine to published, reconciled tables, and again after its sources changed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from console.change import activate
+from console.project import compile_files
+from console.status import dataset_statuses, show
+from console.target import LOCAL, Target
+from examples.airline import crm, production
+from examples.airline.reconcile import Difference, reconcile
+from infra import embedded
+from shared_metadata import naming
+from shared_metadata.intervals import floor
+from shared_metadata.program import Program
+from shared_metadata.records import MAX_ATTEMPTS
+from slices.registry import installed
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "examples" / "airline" / "program.sql"
+POLL_SECONDS = 1.0
+TIMEOUT_SECONDS = 600
+console = Console(highlight=False)
+
+
+def main() -> None:
+    """Runs the demo; exit code 1 when what was published differs from its sources."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--fresh", action="store_true", help="forget the state that an earlier demo left")
+    options = parser.parse_args()
+    started = time.monotonic()
+    if options.fresh:
+        with step("forgetting the state of earlier runs"):
+            crm.down(ROOT / ".atoll" / "crm")
+            embedded.reset(ROOT)
+    differences = Demo().run()
+    console.print(f"\nThe whole demo took {time.monotonic() - started:.0f} s. Everything goes on running in the background:")
+    console.print("  .venv/bin/atoll status --watch     how fresh every table is")
+    console.print("  .venv/bin/atoll logs               what the functions write")
+    console.print("  .venv/bin/atoll local down         stop it; its state stays in .atoll/")
+    if not all(d.same for d in differences):
+        sys.exit(1)
+
+
+class Demo:
+    """The steps in their order; each may be repeated."""
+
+    def __init__(self) -> None:
+        with step("starting the embedded AWS and PostgreSQL") as say:
+            self.stack = embedded.up(ROOT, say)
+        self.target = Target(LOCAL, self.stack.session())
+
+    def run(self) -> list[Difference]:
+        self.sources()
+        program = self.deploy()
+        moment = self.apply(program)
+        self.wait(program, moment, "waiting for the clock and the first micro-batches")
+        first = self.report(program, "published rows against SQL on the sources")
+        with step("changing the sources"):
+            changes = [*production.change(self.dsn), *crm.change(self.crm)]
+            changed_at = datetime.now(UTC)
+        for line in changes:
+            console.print(f"    {line}")
+        moment = floor(changed_at, 60) + timedelta(seconds=60)
+        self.wait(program, moment, f"waiting for the batches that end at {moment:%H:%M} UTC")
+        return first + self.report(program, "published rows against SQL on the changed sources")
+
+    def sources(self) -> None:
+        with step("filling the production database and the CRM") as say:
+            self.dsn = self.stack.database("production")
+            rows = production.load(self.dsn)
+            self.crm = crm.up(ROOT / ".atoll" / "crm")
+            rows |= crm.load(self.crm)
+            self._put_secret("ops", production.secret(self.dsn))
+            self._put_secret("crm", self.crm.secret())
+            say(", ".join(f"{count:,} {name}" for name, count in rows.items()))
+
+    def deploy(self) -> Program:
+        with step("compiling the program"):
+            program = compile_files([str(PROGRAM)])
+        stacks = [naming.METADATA_STACK, naming.CONDUCTOR_STACK]
+        stacks += [installed()[slice_id].stack_name for slice_id in program.slice_ids]
+        with step("cdk bootstrap") as say:
+            embedded.bootstrap(self.stack, say)
+        with step(f"cdk deploy {' '.join(stacks)}") as say:
+            arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4", "--context", "dependencies=host"]
+            embedded.cdk(self.stack, [*arguments, "--context", f"program={PROGRAM}"], say)
+        return program
+
+    def apply(self, program: Program) -> datetime:
+        """The moment through which everything is complete when the first round is done."""
+        with step("atoll apply examples/airline/program.sql") as say:
+            update = activate(self.target, program)
+            say(f"{len(update.added)} flows added, {len(update.changed)} changed, {len(update.removed)} removed")
+        return floor(datetime.now(UTC), 60)
+
+    def wait(self, program: Program, moment: datetime, title: str) -> None:
+        """Until every dataset is complete through `moment`; ends the demo with the cause when one cannot be."""
+        with step(title) as say:
+            deadline = time.monotonic() + TIMEOUT_SECONDS
+            while True:
+                states = self.target.reader.flow_states(list(program.flows))
+                tables = {name: table for state in states.values() for name, table in state.tables.items()}
+                waiting = [name for name, table in tables.items() if table.watermark < moment]
+                if not waiting:
+                    return
+                stopped = [f"{n}: {t.error}" for n, t in tables.items() if t.attempts >= MAX_ATTEMPTS]
+                if stopped or time.monotonic() > deadline:
+                    errors = stopped or [f"{n}: {t.error}" for n, t in tables.items() if t.error]
+                    sys.exit("the batches did not complete:\n  " + "\n  ".join(errors or waiting))
+                failing = sum(1 for table in tables.values() if table.attempts)
+                more = f", {failing} being tried again" if failing else ""
+                say(f"{len(tables) - len(waiting)} of {len(tables)} datasets complete through {moment:%H:%M}{more}")
+                time.sleep(POLL_SECONDS)
+
+    def report(self, program: Program, title: str) -> list[Difference]:
+        console.print()
+        show(dataset_statuses(self.target.reader, program, datetime.now(UTC)))
+        console.print()
+        with step(title):
+            differences = reconcile(self.dsn, self.crm)
+        for found in differences:
+            mark = "[green]same[/]" if found.same else f"[red]{found.missing} missing, {found.unexpected} unexpected[/]"
+            console.print(f"    published.{found.table}: {found.rows} rows, {mark}")
+            for example in found.examples:
+                console.print(f"      {example}")
+        return differences
+
+    def _put_secret(self, reference: str, value: object) -> None:
+        client, name, text = self.target.session.client("secretsmanager"), naming.secret(reference), json.dumps(value)
+        try:
+            client.put_secret_value(SecretId=name, SecretString=text)
+        except client.exceptions.ResourceNotFoundException:
+            client.create_secret(Name=name, SecretString=text)
+
+
+@contextmanager
+def step(title: str) -> Iterator[Callable[[str], None]]:
+    """Shows a title with what is said meanwhile, and at the end how long it took."""
+    started = time.monotonic()
+    last = ""
+
+    def say(text: str) -> None:
+        nonlocal last
+        last = text.strip()
+        if isinstance(status, Status):
+            status.update(f"{title}  [dim]{last[:90]}[/]")
+        elif time.monotonic() - started > 5:
+            print(f"    {last[:110]}", flush=True)
+
+    status = console.status(title) if console.is_terminal else None
+    if status:
+        status.start()
+    try:
+        yield say
+    except BaseException:
+        console.print(f"[red]✗[/] {title}")
+        raise
+    finally:
+        if status:
+            status.stop()
+    console.print(f"[green]✓[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]" + (f"  {last[:90]}" if last else ""))
+
+
+if __name__ == "__main__":
+    main()
