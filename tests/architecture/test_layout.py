@@ -1,0 +1,78 @@
+"""The rules of the layout that imports alone do not show."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("language", "shared_metadata", "conductor", "slices", "infra", "console")
+SKELETON = "README.md slice.py config.py logic.py client.py handlers.py workflow.py stack.py requirements.txt tests".split()
+SLICES = sorted(file.parent for file in (ROOT / "slices").glob("*/*/slice.py"))
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
+MAY_IMPORT_THE_CDK = re.compile(r"(^app\.py|/stack\.py|^infra/[^/]+\.py|^conductor/stack\.py)$")
+
+
+def sources() -> list[Path]:
+    found = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py") if "tests" not in file.parts]
+    return [*found, ROOT / "app.py"]
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level names of every module that the file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_every_slice_has_the_same_files() -> None:
+    missing = [f"{s.relative_to(ROOT)}/{name}" for s in SLICES for name in SKELETON if not (s / name).exists()]
+    assert SLICES and not missing
+
+
+def test_a_slices_folder_is_its_registration() -> None:
+    from slices.registry import installed
+
+    assert set(installed()) == {f"{s.parent.name}.{s.name}" for s in SLICES}
+
+
+def test_only_stacks_infra_and_the_app_import_the_cdk() -> None:
+    strange = [
+        str(file.relative_to(ROOT))
+        for file in sources()
+        if imported(file) & {"aws_cdk", "constructs", "cdk_nag"} and not MAY_IMPORT_THE_CDK.search(str(file.relative_to(ROOT)))
+    ]
+    assert strange == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [str(file) for file in sources() if file.stem in FORBIDDEN_NAMES] == []
+
+
+def test_every_module_opens_with_a_sentence() -> None:
+    assert [str(f.relative_to(ROOT)) for f in sources() if not ast.get_docstring(ast.parse(f.read_text()))] == []
+
+
+@pytest.mark.parametrize("folder", SLICES, ids=lambda s: f"{s.parent.name}.{s.name}")
+def test_declaring_a_slice_is_cheap(folder: Path) -> None:
+    module = f"slices.{folder.parent.name}.{folder.name}.slice"
+    code = (
+        f"import sys, {module}; heavy = {{'boto3', 'aws_cdk', 'sqlglot', 'duckdb', 'pyarrow', 'psycopg', 'pydantic'}};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_imports_point_one_way() -> None:
+    found = subprocess.run([Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
