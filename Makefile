@@ -1,0 +1,72 @@
+# Needs make, Python 3.11 or later and Node 20 or later. Everything else is installed here: .venv/ and node_modules/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Compiled Python files make every start two to three times faster.
+unexport PYTHONDONTWRITEBYTECODE
+
+PACKAGES := language shared_metadata conductor slices infra console doubles
+CHECKED := $(wildcard $(PACKAGES) app.py)
+BIN := .venv/bin
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then command -v $$name; break; fi; done)
+
+PYTHON_STAMP := .venv/.installed
+NODE_STAMP := node_modules/.installed
+
+.PHONY: help setup demo test lint format pr bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(PYTHON_STAMP) $(NODE_STAMP) ## Install everything into .venv/ and node_modules/; a second run does nothing
+
+demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile
+	@$(BIN)/python -m examples.airline.demo
+
+test: setup ## Run every test
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: setup ## Check style, formatting, import contracts and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy $(CHECKED)
+
+format: setup ## Format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+pr: lint test ## Run exactly what continuous integration runs
+
+bench: setup ## Run the benchmarks and print their figures
+	@$(BIN)/python -m benchmarks
+
+lock: setup ## Choose new versions within pyproject.toml's bounds and write requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group local --group dev --generate-hashes --python-version 3.11 \
+		--upgrade --quiet --no-header --output-file requirements.lock
+
+clean: ## Stop the embedded AWS and delete everything that was installed, built or stored here
+	@if [ -d .atoll ] && [ -x $(BIN)/python ]; then \
+		$(BIN)/python -c 'import pathlib, infra.embedded; infra.embedded.down(pathlib.Path(), print)'; fi
+	rm -rf .venv node_modules .atoll cdk.out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON_STAMP): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Atoll needs Python 3.11 or later on the PATH: https://www.python.org/downloads/" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
+	@echo "installing the Python packages of requirements.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(NODE_STAMP): package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
+		|| { echo "Atoll needs Node 20 or later on the PATH: https://nodejs.org/en/download" >&2; exit 1; }
+	@echo "installing the CDK command of package-lock.json"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@

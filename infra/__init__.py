@@ -1,0 +1,1 @@
+"""The AWS side of Atoll: shared constructs and stacks, delivery to accounts, and the embedded AWS."""

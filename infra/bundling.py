@@ -1,0 +1,175 @@
+"""Builds what a Lambda function runs, without Docker: pinned wheels for its platform, pruned, beside the code it imports.
+
+A bundle is a zip under `build/bundles/`, named by a digest of all that goes into it, so an unchanged one is not built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from infra.pruning import prune
+
+PROJECT = Path(__file__).resolve().parents[1]
+CACHE = PROJECT / "build" / "bundles"
+LOCK = PROJECT / "requirements.lock"
+NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt", "README.md"}
+DATA_PACKAGES = ("duckdb", "pyarrow", "pyiceberg", "s3fs", "sqlglot")
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+VERSION = 1  # raise it when this module builds something else from the same input
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the wheels are for: uv's name of the platform, and the Python version."""
+
+    name: str
+    python: str
+
+
+LAMBDA = Platform("aarch64-manylinux_2_28", "3.13")
+
+
+class BundleError(Exception):
+    """A bundle cannot be built; says which and why."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a function's zip holds.
+
+    name: for people.  code: folders of the project, e.g. 'slices/collect/postgres'.
+    requirements: a requirements file of the project, or None.  data: with the packages that only steps over data import.
+    """
+
+    name: str
+    code: tuple[str, ...]
+    requirements: Path | None = None
+    data: bool = True
+    platform: Platform = LAMBDA
+
+    @cached_property
+    def wanted(self) -> tuple[str, ...]:
+        """The requirement lines."""
+        if self.requirements is None:
+            return ()
+        lines = (line.split(" #")[0].strip() for line in self.requirements.read_text().splitlines())
+        return tuple(
+            line for line in lines if line and not line.startswith("#") and (self.data or not line.startswith(DATA_PACKAGES))
+        )
+
+    def files(self) -> Iterator[tuple[Path, str]]:
+        """The project's own files: path, and path in the bundle. A package's parents come with their `__init__.py` alone."""
+        parents = {parent for folder in self.code for parent in Path(folder).parents if str(parent) != "."}
+        for parent in sorted(parents):
+            yield PROJECT / parent / "__init__.py", f"{parent}/__init__.py"
+        for folder in self.code:
+            for file in sorted((PROJECT / folder).rglob("*")):
+                inside = file.relative_to(PROJECT / folder)
+                if file.is_file() and not NOT_CODE & {*inside.parts}:
+                    yield file, f"{folder}/{inside}"
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that decides the content."""
+        found = hashlib.sha256(f"{VERSION} {self.platform} {self.wanted} {compiler(self.platform.python)}".encode())
+        if self.wanted:
+            found.update(LOCK.read_bytes())
+        for file, name in self.files():
+            found.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
+        return found.hexdigest()[:32]
+
+    def build(self) -> Path:
+        """The zip; made unless it is there. Raises BundleError."""
+        target = CACHE / f"{self.name}-{self.digest}.zip"
+        if not target.exists():
+            CACHE.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+                unpacked = Path(folder) / "content"
+                self.unpack(unpacked)
+                staged = Path(folder) / "bundle.zip"
+                _zip(unpacked, staged)
+                staged.replace(target)
+        return target
+
+    def unpack(self, folder: Path) -> None:
+        """The content of the zip, as files in `folder`. Raises BundleError."""
+        folder.mkdir(parents=True)
+        if self.wanted:
+            self._install(folder)
+            prune(folder)
+        for file, name in self.files():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / name)
+        if self.wanted:
+            _compile(folder, self.platform.python)
+
+    def _install(self, folder: Path) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+            requirements.write("\n".join(self.wanted))
+            requirements.flush()
+            command = [
+                *(_uv(), "pip", "install", "--quiet", "--no-config", "--target", str(folder)),
+                *("--python-platform", self.platform.name, "--python-version", self.platform.python),
+                *("--only-binary", ":all:", "--link-mode", "copy", "--constraint", str(LOCK), "--requirement", requirements.name),
+            ]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BundleError(f"the packages of {self.name} cannot be installed:\n{done.stderr.strip()[-2000:]}")
+
+
+def compiler(python: str) -> str:
+    """An interpreter of that version to compile with; '' when the machine has none: the functions then start slower."""
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    command = [_uv(), "python", "find", "--quiet", "--no-config", "--no-python-downloads", "--system", python]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _compile(folder: Path, python: str) -> None:
+    interpreter = compiler(python)
+    if not interpreter:
+        return
+    # Lambda's code folder is read-only: without these, every cold start compiles again. Unchecked, because a zip keeps no times.
+    command = [
+        interpreter,
+        "-I",
+        "-m",
+        "compileall",
+        "-q",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        str(folder),
+        str(folder),
+    ]
+    subprocess.run(command, check=False, capture_output=True)
+
+
+def _zip(folder: Path, target: Path) -> None:
+    """Always the same bytes for the same content."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(str(file.relative_to(folder)), ZIP_TIME)
+            entry.external_attr = (0o755 if os.access(file, os.X_OK) else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, file.read_bytes())
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if not found:
+        raise BundleError("bundles are built with uv, which is not installed; run `make setup`")
+    return found

@@ -1,0 +1,112 @@
+"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with two faults corrected.
+
+Run as a script by `aws.py`, which sets its environment. It does not use ministack's own command because that also
+listens on port 443, and because it saves state only when it ends, so that a crash or a power cut would lose
+everything since the start.
+"""
+
+import asyncio
+import asyncio.constants
+import contextlib
+import copy
+import os
+import resource
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import _build_persistence_save_dict, app  # type: ignore[import-untyped]
+from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+from ministack.core.persistence import save_all  # type: ignore[import-untyped]
+from ministack.services import dynamodb, lambda_svc  # type: ignore[import-untyped]
+
+_SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
+# Saving may take at most this part of the process's time, however large the state has grown.
+_SAVE_SHARE = 0.05
+# A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
+_CLOSE_TIMEOUT_SECONDS = 1.0
+_raised: ContextVar[str | None] = ContextVar("raised", default=None)
+
+
+def _keep_stream_records() -> None:
+    """Save the records of the tables' streams too.
+
+    ministack saves how many records each event source mapping has read, but not the records: after a restart the
+    count starts at nothing, and a mapping would overlook as many changes as it had read before.
+    """
+    tables_state, load_tables = dynamodb.get_state, dynamodb.load_persisted_state
+    streams = {"stream_records": dynamodb._stream_records, "stream_trimmed": dynamodb._stream_trimmed}
+
+    def get_state() -> dict[str, Any]:
+        return {**tables_state(), **{name: copy.deepcopy(records) for name, records in streams.items()}}
+
+    def load_persisted_state(data: dict[str, Any]) -> None:
+        load_tables(data)
+        for name, records in streams.items():
+            records.update(data.get(name, {}))
+
+    dynamodb.get_state, dynamodb.load_persisted_state = get_state, load_persisted_state
+
+
+def _keep_error_names() -> None:
+    """Report a function's exception by its class name, as Lambda does and as Retry and Catch of a state machine need.
+
+    ministack calls every exception Runtime.HandlerError.
+    https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
+    """
+    reported = '{"status": "error", "error": str(e), '
+    if reported not in lambda_runtime._PYTHON_WORKER_SCRIPT:
+        raise RuntimeError("This version of ministack reports exceptions in another way: adapt infra/embedded/gateway.py.")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(
+        reported, reported + '"raised": type(e).__name__, '
+    )
+    invoke, execute = lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm
+
+    def invoke_and_note(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = invoke(*args, **kwargs)
+        _raised.set(answer.get("raised"))
+        return answer
+
+    def execute_and_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        _raised.set(None)
+        answer: dict[str, Any] = execute(*args, **kwargs)
+        if answer.get("error") and (name := _raised.get()):
+            answer["body"]["errorType"] = name
+        return answer
+
+    lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm = invoke_and_note, execute_and_name
+
+
+async def _save_regularly() -> None:
+    pause_seconds = _SAVE_INTERVAL_SECONDS
+    while True:
+        await asyncio.sleep(pause_seconds)
+        started = time.monotonic()
+        await asyncio.to_thread(save_all, _build_persistence_save_dict())
+        pause_seconds = max(_SAVE_INTERVAL_SECONDS, (time.monotonic() - started) / _SAVE_SHARE)
+
+
+async def _serve() -> None:
+    config = Config()
+    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
+    config.certfile = os.environ["MINISTACK_SSL_CERT"]
+    config.keyfile = os.environ["MINISTACK_SSL_KEY"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = _CLOSE_TIMEOUT_SECONDS
+    config.loglevel = "WARNING"
+    saving = asyncio.create_task(_save_regularly())
+    await serve(app, config)
+    saving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await saving
+
+
+if __name__ == "__main__":
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    asyncio.constants.SSL_SHUTDOWN_TIMEOUT = _CLOSE_TIMEOUT_SECONDS
+    _keep_stream_records()
+    _keep_error_names()
+    asyncio.run(_serve())

@@ -1,0 +1,148 @@
+"""A Lambda function with a role of its own, its log group, and the grants that slices and the conductor give it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aws_cdk import Duration, RemovalPolicy, Size, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.bundling import Bundle
+from infra.network import Network
+from infra.places import Places
+from infra.settings import Settings
+
+READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+READ_OBJECTS = ["s3:GetObject"]
+WRITE_OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+NETWORK_ACTIONS = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+
+@dataclass(frozen=True)
+class FunctionSettings:
+    """handler: 'module.name'.  tmp_mb: size of /tmp."""
+
+    name: str
+    handler: str
+    bundle: Bundle
+    memory_mb: int
+    timeout_seconds: int
+    tmp_mb: int = 512
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class AtollFunction(Construct):
+    """Python 3.13 on arm64, traced, logging to an encrypted group that forgets."""
+
+    def __init__(self, scope: Construct, id: str, wanted: FunctionSettings, settings: Settings, network: Network | None) -> None:
+        super().__init__(scope, id)
+        self.places = Places(Stack.of(self))
+        self.key = kms.Key.from_key_arn(self, "Key", self.places.key_arn)
+        log_group_name = f"/aws/lambda/{wanted.name}"
+        log_group = logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name=log_group_name,
+            retention=logs.RetentionDays(retention_days(settings.log_days)),
+            encryption_key=self.key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.role = self._role(log_group_name, network)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=wanted.name,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=wanted.handler,
+            code=_code(self, wanted.bundle),
+            role=self.role,
+            memory_size=wanted.memory_mb,
+            timeout=Duration.seconds(wanted.timeout_seconds),
+            ephemeral_storage_size=Size.mebibytes(wanted.tmp_mb),
+            environment={"POWERTOOLS_METRICS_NAMESPACE": "Atoll", "POWERTOOLS_LOG_LEVEL": "INFO", **wanted.environment},
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=log_group,
+            vpc=network.vpc if network else None,
+            vpc_subnets=network.subnets if network else None,
+            security_groups=network.security_groups if network else None,
+        )
+        acknowledge(self.function, "AwsSolutions-L1", "Python 3.13 is what every pinned wheel is built and tested for")
+
+    def _role(self, log_group_name: str, network: Network | None) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        streams = f"{self.places.log_groups(log_group_name)}:log-stream:*"
+        _allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [streams])
+        acknowledge_resources(role, [streams], "Lambda names its log streams by itself; they are those of this function's group")
+        acknowledge_resources(role, ["*"], "X-Ray's and, in a VPC, EC2's actions on network interfaces take no resource")
+        if network:
+            _allow(role, NETWORK_ACTIONS, ["*"])
+        return role
+
+    def use_metadata(self, *, writes: bool) -> None:
+        """Reads metadata and renews leases; with `writes` also claims, commits and fails batches."""
+        _allow(self.role, [*READ_METADATA, "dynamodb:UpdateItem", *(["dynamodb:PutItem"] if writes else [])], [self.places.table_arn])
+        self.use_key()
+
+    def use_key(self) -> None:
+        """What DynamoDB, S3 and SQS do with the key in the caller's name."""
+        _allow(self.role, ["kms:Decrypt", "kms:GenerateDataKey"], [self.places.key_arn])
+
+    def read_objects(self, prefixes: Sequence[str], why: str) -> None:
+        self._objects(READ_OBJECTS, prefixes, why)
+
+    def write_objects(self, prefixes: Sequence[str], why: str) -> None:
+        self._objects(WRITE_OBJECTS, prefixes, why)
+
+    def delete_objects(self, prefixes: Sequence[str], why: str) -> None:
+        self._objects(["s3:DeleteObject"], prefixes, why)
+
+    def read_secrets(self, references: Sequence[str]) -> None:
+        if references:
+            _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
+
+    def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
+        """Anything else; `why` acknowledges resources that end in a wildcard."""
+        _allow(self.role, actions, resources)
+        if why:
+            acknowledge_resources(self.role, [r for r in resources if "*" in r], why)
+
+    def _objects(self, actions: Sequence[str], prefixes: Sequence[str], why: str) -> None:
+        resources = [self.places.objects(prefix) for prefix in prefixes]
+        _allow(self.role, actions, resources)
+        # Without it S3 answers 403 instead of 404 for an object that is not there.
+        _allow(self.role, ["s3:ListBucket"], [self.places.bucket_arn])
+        acknowledge_resources(self.role, resources, why)
+
+
+def retention_days(days: int) -> str:
+    """The member of RetentionDays for a number of days. Raises ValueError naming those that CloudWatch takes."""
+    names = {1: "ONE_DAY", 3: "THREE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS", 365: "ONE_YEAR"}
+    if days not in names:
+        raise ValueError(f"-c logDays={days}: accepted are {', '.join(map(str, names))}")
+    return names[days]
+
+
+def _code(scope: Construct, bundle: Bundle) -> lambda_.Code:
+    """The bundle, or, when this stack is not asked for, nothing that takes time."""
+    if not Stack.of(scope).bundling_required:
+        return lambda_.Code.from_inline("# bundled when its stack is synthesised")
+    return lambda_.Code.from_asset(str(bundle.build()), asset_hash=bundle.digest)
+
+
+def _allow(role: iam.Role, actions: Sequence[str], resources: Sequence[str]) -> None:
+    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))

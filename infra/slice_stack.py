@@ -1,0 +1,163 @@
+"""What every slice's stack is made of; a slice's own `stack.py` says only its steps, their sizes and their grants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_ssm as ssm
+from aws_cdk import aws_stepfunctions as stepfunctions
+from constructs import Construct
+
+from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.bundling import PROJECT, Bundle
+from infra.functions import AtollFunction, FunctionSettings, retention_days
+from infra.network import network_of
+from infra.operations import alarm, slice_dashboard
+from infra.places import Places
+from infra.settings import Settings
+from infra.workflows import Machine
+from shared_metadata import naming
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.environment import Environment
+from shared_metadata.program import Program
+
+Workflow = Callable[[Machine], dict[str, Any]]
+OWN_STAGING = "the objects below the slice's own staging prefix, whose keys hold batches and tokens"
+# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy: these take no resource
+LOG_DELIVERY_ACTIONS = [
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+]
+SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+
+
+class SliceStack(Stack):
+    """Functions, state machine, alarm and dashboard of one slice.
+
+    reaches_internet: the source is on the internet, so the functions stay out of a VPC, which has no NAT.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        declaration: Slice,
+        program: Program,
+        settings: Settings,
+        *,
+        reaches_internet: bool = False,
+        **stack_settings: Any,
+    ) -> None:
+        super().__init__(scope, declaration.stack_name, description=f"Atoll: {declaration.id}", **stack_settings)
+        self.declaration, self.program, self.settings = declaration, program, settings
+        self.places = Places(self)
+        self.staging = naming.staging_prefix(declaration.id)
+        self.steps: dict[str, AtollFunction] = {}
+        self._network = None if reaches_internet else network_of(self, settings)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret references of the program's connections that this slice opens."""
+        names = {f.connection for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.connection}
+        options = (self.program.connections[name].options for name in names)
+        return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
+
+    def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
+        """The function of one step.  data: it works with rows, so its bundle has the packages for that.
+
+        Every step reads its batch and extends its lease; plan and commit also write what becomes of it.
+        """
+        folder = f"slices/{self.declaration.stage}/{self.declaration.system}"
+        wanted = FunctionSettings(
+            naming.function(self.declaration.id, name),
+            f"{folder.replace('/', '.')}.handlers.{name}",
+            slice_bundle(self.declaration, self.settings, data=data),
+            memory_mb,
+            timeout_seconds,
+            tmp_mb,
+            {**self._environment(), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
+        )
+        made = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
+        made.use_metadata(writes=name in ("plan", "commit"))
+        self.steps[name] = made
+        return made
+
+    def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = 4) -> None:
+        """The state machine over the steps, and what operators look at."""
+        functions = {name: step.function.function_arn for name, step in self.steps.items()}
+        itself = self.places.state_machine(self.declaration.id)
+        definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once))
+        machine = self._state_machine(definition, list(functions.values()))
+        title = naming.state_machine(self.declaration.id)
+        alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
+        slice_dashboard(self, title, self.declaration.id, machine, {name: step.function for name, step in self.steps.items()})
+        installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps)}
+        parameter = naming.parameter("slices", self.declaration.id)
+        ssm.StringParameter(self, "Installed", parameter_name=parameter, string_value=self.to_json_string(installed))
+
+    def _environment(self) -> dict[str, str]:
+        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket).variables()
+
+    def _state_machine(self, definition: dict[str, Any], functions: list[str]) -> stepfunctions.StateMachine:
+        name = naming.state_machine(self.declaration.id)
+        group = logs.LogGroup(
+            self,
+            "ExecutionLogs",
+            log_group_name=f"/aws/vendedlogs/states/{name}",
+            retention=logs.RetentionDays(retention_days(self.settings.log_days)),
+            encryption_key=kms.Key.from_key_arn(self, "Key", self.places.key_arn),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        machine = stepfunctions.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=name,
+            state_machine_type=stepfunctions.StateMachineType.STANDARD,
+            definition_body=stepfunctions.DefinitionBody.from_string(self.to_json_string(definition)),
+            role=self._machine_role(functions),
+            tracing_enabled=True,
+            logs=stepfunctions.LogOptions(destination=group, level=stepfunctions.LogLevel.ERROR, include_execution_data=False),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        acknowledge(machine, "AwsSolutions-SF1", "only errors are logged: every event of every execution is in its history already")
+        return machine
+
+    def _machine_role(self, functions: list[str]) -> iam.Role:
+        role = iam.Role(self, "MachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        executions = self.places.executions(self.declaration.id)
+        grants = [
+            (["lambda:InvokeFunction"], functions),
+            # several batches: each is an execution of this same machine, waited for
+            (["states:StartExecution"], [self.places.state_machine(self.declaration.id)]),
+            (["states:DescribeExecution", "states:StopExecution"], [executions]),
+            (["events:DescribeRule", "events:PutRule", "events:PutTargets"], [self.places.rule(SYNC_RULE)]),
+            (LOG_DELIVERY_ACTIONS, ["*"]),
+        ]
+        for actions, resources in grants:
+            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        acknowledge_resources(role, [executions], "executions of this machine itself, whose names are new each time")
+        acknowledge_resources(role, ["*"], "X-Ray's and log delivery's actions take no resource")
+        return role
+
+
+def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
+    """The slice's own folder, what all slices share, and the packages its requirements name."""
+    folder = f"slices/{declaration.stage}/{declaration.system}"
+    requirements = None if settings.host_dependencies else requirements_of(folder)
+    name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
+    return Bundle(name, ("shared_metadata", folder), requirements, data)
+
+
+def requirements_of(folder: str) -> Path:
+    return PROJECT / folder / "requirements.txt"

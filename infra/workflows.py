@@ -1,0 +1,227 @@
+"""The state machines of the three stages, as plain Amazon States Language in JSONata; no CDK here.
+
+Every machine is one frame around the stage's own states of a table:
+
+    Plan ▸ nothing to do ▸ Done
+         ▸ several batches ▸ each as an execution of its own, oldest first ▸ Outcome
+         ▸ one batch ▸ its tables beside one another ▸ Outcome ▸ Done | Failed
+
+A table that fails records its failure and lets the others go on; the execution fails at its end, when all others are done.
+https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
+
+State = dict[str, Any]
+States = dict[str, State]
+
+TASK_TIMEOUT_SECONDS = 960  # a function runs 900 at most
+WEEK_SECONDS = 7 * 86400
+CAUSE_LIMIT = 30_000  # a Fail state's cause may have 32,768 characters
+
+# Lambda's own failures: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
+SERVICE_ERRORS = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
+LOST_ERRORS = ["States.Timeout", "Sandbox.Timedout", "Runtime.ExitError"]
+TAKEN_ERRORS = [StaleToken.__name__, AlreadyCommitted.__name__]
+
+RETRY = [
+    {
+        "ErrorEquals": [RetryLater.__name__],
+        "IntervalSeconds": 10,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": 300,
+        "MaxAttempts": 5,
+        "JitterStrategy": "FULL",
+    },
+    {"ErrorEquals": SERVICE_ERRORS, "IntervalSeconds": 2, "BackoffRate": 2, "MaxAttempts": 6, "JitterStrategy": "FULL"},
+    {"ErrorEquals": LOST_ERRORS, "IntervalSeconds": 5, "BackoffRate": 2, "MaxAttempts": 2, "JitterStrategy": "FULL"},
+]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a workflow is built from.
+
+    functions: the ARN of each step's function.  itself: the state machine's own ARN, for several batches.
+    tables_at_once, parts_at_once: how many run beside one another.
+    """
+
+    functions: Mapping[str, str]
+    itself: str
+    partition: str = "aws"
+    tables_at_once: int = 4
+    parts_at_once: int = 4
+
+
+def collect_workflow(machine: Machine) -> dict[str, Any]:
+    """plan ▸ for each table: extract its parts, each until done ▸ commit."""
+    extract = {
+        "Extract": _call(machine, "extract", "Extracted", catch=[]),
+        "Extracted": _choice({"{% $states.input.done %}": "PartDone"}, "Extract"),
+        "PartDone": {"Type": "Succeed"},
+    }
+    parts = {
+        "Type": "Map",
+        "Items": "{% $states.input.parts %}",
+        "ItemSelector": "{% $merge([$sift($states.input, function($v, $k) { $k != 'parts' }), "
+        "{'part': $states.context.Map.Item.Value}]) %}",
+        "MaxConcurrency": machine.parts_at_once,
+        "ItemProcessor": _inline("Extract", extract),
+        "Output": "{% $states.input %}",
+        "Catch": _catch(),
+        "Next": "Commit",
+    }
+    return _frame(machine, "collect", "Parts", {"Parts": parts})
+
+
+def organize_workflow(machine: Machine) -> dict[str, Any]:
+    """plan ▸ for each table: load or refresh ▸ check, if anything is expected of it ▸ commit."""
+    states = {
+        "Kind": _choice({"{% $states.input.kind = 'load' %}": "Load"}, "Refresh"),
+        "Load": _call(machine, "load", "Expectations"),
+        "Refresh": _call(machine, "refresh", "Expectations"),
+        "Expectations": _choice({"{% $states.input.expectations > 0 %}": "Check"}, "Commit"),
+        "Check": _call(machine, "check", "Commit"),
+    }
+    return _frame(machine, "organize", "Kind", states)
+
+
+def harness_workflow(machine: Machine) -> dict[str, Any]:
+    """plan ▸ for each table: diff ▸ publish until done ▸ commit."""
+    states = {
+        "Diff": _call(machine, "diff", "Publish"),
+        "Publish": _call(machine, "publish", "Published"),
+        "Published": _choice({"{% $states.input.done %}": "Commit"}, "Publish"),
+    }
+    return _frame(machine, "harness", "Diff", states)
+
+
+def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[str, Any]:
+    return {
+        "Comment": f'Atoll {stage}: start it with {{}}, {{"flow": "…"}}, or {{"flow": "…", "from": "…", "to": "…"}}',
+        "QueryLanguage": "JSONata",
+        "StartAt": "Plan",
+        "TimeoutSeconds": WEEK_SECONDS,
+        "States": {
+            "Plan": _plan(machine),
+            "Planned": _choice(
+                {
+                    "{% $count($states.input.batches) > 0 %}": "Batches",
+                    "{% $count($states.input.work) + $count($states.input.failed) > 0 %}": "Tables",
+                },
+                "Done",
+            ),
+            "Batches": _batches(machine),
+            "Tables": {
+                "Type": "Map",
+                "Items": "{% $states.input.work %}",
+                "MaxConcurrency": machine.tables_at_once,
+                "ItemProcessor": _inline(start_at, {**states, **_ending(machine)}),
+                "Output": {"failed": "{% [$states.input.failed, $states.result[status = 'FAILED']] %}"},
+                "Next": "Outcome",
+            },
+            "Outcome": _choice({"{% $count($states.input.failed) > 0 %}": "Failed"}, "Done"),
+            "Failed": {
+                "Type": "Fail",
+                "Error": "BatchFailed",
+                "Cause": f"{{% $substring($join([$states.input.failed.(dataset & ': ' & error)], '; '), 0, {CAUSE_LIMIT}) %}}",
+            },
+            "Done": {"Type": "Succeed"},
+        },
+    }
+
+
+def _plan(machine: Machine) -> State:
+    """The input is handed on as it is, beside the execution's id, which owns the batch's lease."""
+    payload = {"input": "{% $states.input %}", "owner": "{% $states.context.Execution.Id %}"}
+    return _task(machine, "plan", payload) | {"Next": "Planned"}
+
+
+def _batches(machine: Machine) -> State:
+    batch = {
+        "Type": "Task",
+        "Resource": f"arn:{machine.partition}:states:::states:startExecution.sync:2",
+        "Arguments": {"StateMachineArn": machine.itself, "Input": "{% $states.input %}"},
+        "Output": {"failed": []},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "BatchFailed"}],
+        "End": True,
+    }
+    failed = {
+        "Type": "Pass",
+        "Output": {
+            "failed": [
+                {
+                    "dataset": "{% $states.input.flow & ' from ' & $states.input.start %}",
+                    "error": "see the execution of this batch",
+                }
+            ]
+        },
+        "End": True,
+    }
+    return {
+        "Type": "Map",
+        "Items": "{% $states.input.batches %}",
+        "MaxConcurrency": 1,
+        "ItemProcessor": _inline("Batch", {"Batch": batch, "BatchFailed": failed}),
+        "Output": {"failed": "{% [$states.result.failed] %}"},
+        "Next": "Outcome",
+    }
+
+
+def _ending(machine: Machine) -> States:
+    """How a table ends: committed, recorded as failed, or done by another worker meanwhile."""
+    dataset = "{% $states.input.dataset %}"
+    lost = "{% $states.input.error.Error & ', and recording it failed' %}"
+    return {
+        "Commit": _task(machine, "commit") | {"Catch": _catch(), "End": True},
+        "RecordFailure": _task(machine, "commit") | {"Catch": _catch("NotRecorded", keep=True), "End": True},
+        "NotRecorded": {"Type": "Pass", "Output": {"dataset": dataset, "status": "FAILED", "error": lost}, "End": True},
+        "Taken": {"Type": "Pass", "Output": {"dataset": dataset, "status": "TAKEN"}, "End": True},
+    }
+
+
+def _call(machine: Machine, step: str, following: str, catch: list[State] | None = None) -> State:
+    state = _task(machine, step) | {"Next": following}
+    catchers = _catch() if catch is None else catch
+    return state | {"Catch": catchers} if catchers else state
+
+
+def _task(machine: Machine, step: str, payload: Any = "{% $states.input %}") -> State:
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{machine.partition}:states:::lambda:invoke",
+        "Arguments": {"FunctionName": machine.functions[step], "Payload": payload},
+        "Output": "{% $states.result.Payload %}",
+        "TimeoutSeconds": TASK_TIMEOUT_SECONDS,
+        "Retry": RETRY,
+    }
+
+
+def _catch(otherwise: str = "RecordFailure", *, keep: bool = False) -> list[State]:
+    """To Taken when another worker owns or has committed the table, else on with the error in the state."""
+    failed = "{% $states.input %}" if keep else "{% $merge([$states.input, {'error': $states.errorOutput}]) %}"
+    return [
+        {"ErrorEquals": TAKEN_ERRORS, "Output": "{% $states.input %}", "Next": "Taken"},
+        {"ErrorEquals": ["States.ALL"], "Output": failed, "Next": otherwise},
+    ]
+
+
+def _choice(rules: Mapping[str, str], default: str) -> State:
+    choices = [{"Condition": condition, "Next": following} for condition, following in rules.items()]
+    return {"Type": "Choice", "Choices": choices, "Default": default}
+
+
+def _inline(start_at: str, states: States) -> State:
+    return {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": start_at, "States": states}

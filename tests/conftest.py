@@ -1,0 +1,18 @@
+"""What every suite shares: one embedded AWS for all tests of a session that ask for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.embedded import LocalStack, down, up
+from infra.embedded.ports import free_port
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A fresh embedded AWS with PostgreSQL; tests that use it carry `@pytest.mark.xdist_group("emulator")`."""
+    root = tmp_path_factory.mktemp("local-aws")
+    try:
+        yield up(root, port=free_port())
+    finally:
+        down(root)
