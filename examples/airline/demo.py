@@ -44,7 +44,9 @@ def main() -> None:
         with step("forgetting the state of earlier runs"):
             crm.down(ROOT / ".atoll" / "crm")
             embedded.reset(ROOT)
-    differences = Demo().run()
+    with step("starting the embedded AWS and PostgreSQL") as say:
+        stack = embedded.up(ROOT, say)
+    differences = Demo(stack, ROOT / ".atoll" / "crm").run()
     console.print(f"\nThe whole demo took {time.monotonic() - started:.0f} s. Everything goes on running in the background:")
     console.print("  .venv/bin/atoll status --watch     how fresh every table is")
     console.print("  .venv/bin/atoll logs               what the functions write")
@@ -56,10 +58,9 @@ def main() -> None:
 class Demo:
     """The steps in their order; each may be repeated."""
 
-    def __init__(self) -> None:
-        with step("starting the embedded AWS and PostgreSQL") as say:
-            self.stack = embedded.up(ROOT, say)
-        self.target = Target(LOCAL, self.stack.session())
+    def __init__(self, stack: embedded.LocalStack, crm_folder: Path) -> None:
+        self.stack, self.crm_folder = stack, crm_folder
+        self.target = Target(LOCAL, stack.session())
 
     def run(self) -> list[Difference]:
         self.sources()
@@ -67,12 +68,7 @@ class Demo:
         moment = self.apply(program)
         self.wait(program, moment, "waiting for the clock and the first micro-batches")
         first = self.report(program, "published rows against SQL on the sources")
-        with step("changing the sources"):
-            changes = [*production.change(self.dsn), *crm.change(self.crm)]
-            changed_at = datetime.now(UTC)
-        for line in changes:
-            console.print(f"    {line}")
-        moment = floor(changed_at, 60) + timedelta(seconds=60)
+        moment = self.change()
         self.wait(program, moment, f"waiting for the batches that end at {moment:%H:%M} UTC")
         return first + self.report(program, "published rows against SQL on the changed sources")
 
@@ -80,7 +76,7 @@ class Demo:
         with step("filling the production database and the CRM") as say:
             self.dsn = self.stack.database("production")
             rows = production.load(self.dsn)
-            self.crm = crm.up(ROOT / ".atoll" / "crm")
+            self.crm = crm.up(self.crm_folder)
             rows |= crm.load(self.crm)
             self._put_secret("ops", production.secret(self.dsn))
             self._put_secret("crm", self.crm.secret())
@@ -104,6 +100,15 @@ class Demo:
             update = activate(self.target, program)
             say(f"{len(update.added)} flows added, {len(update.changed)} changed, {len(update.removed)} removed")
         return floor(datetime.now(UTC), 60)
+
+    def change(self) -> datetime:
+        """The end of the batches that will bring the changes."""
+        with step("changing the sources"):
+            changes = [*production.change(self.dsn), *crm.change(self.crm)]
+            moment = floor(datetime.now(UTC), 60) + timedelta(seconds=60)
+        for line in changes:
+            console.print(f"    {line}")
+        return moment
 
     def wait(self, program: Program, moment: datetime, title: str) -> None:
         """Until every dataset is complete through `moment`; ends the demo with the cause when one cannot be."""
