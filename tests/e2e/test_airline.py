@@ -1,0 +1,119 @@
+"""The reference program on a real `cdk deploy` into the embedded AWS, with TLS and IAM on and the clock running."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from console.run import wait_for
+from examples.airline import crm
+from examples.airline.demo import Demo
+from examples.airline.reconcile import Difference, reconcile
+from infra.embedded import LocalStack
+from shared_metadata.intervals import floor, to_text
+from shared_metadata.program import Program
+
+pytestmark = [pytest.mark.xdist_group("emulator"), pytest.mark.timeout(900)]
+MINUTE = timedelta(minutes=1)
+
+
+class Deployed:
+    """The airline's stacks with their program applied and its first batches done."""
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
+        demo.sources()
+        self.program: Program = demo.deploy()
+        demo.wait(self.program, demo.apply(self.program), "first batches")
+
+    def execute(self, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """How an execution started by hand ended."""
+        target = self.demo.target
+        started = target.session.client("stepfunctions").start_execution(
+            stateMachineArn=target.state_machine_arn(slice_id), input=json.dumps(body)
+        )
+        return wait_for(target, started["executionArn"])
+
+    def watermark(self, flow: str, dataset: str) -> datetime:
+        return self.demo.target.reader.flow_states([flow])[flow].tables[dataset].watermark
+
+    def wait_past(self, flow: str, dataset: str, moment: datetime) -> None:
+        deadline = time.monotonic() + 300
+        while self.watermark(flow, dataset) < moment:
+            assert time.monotonic() < deadline, f"{dataset} is not complete through {moment}"
+            time.sleep(0.5)
+
+    def differences(self) -> list[Difference]:
+        return [d for d in reconcile(self.demo.dsn, self.demo.crm) if not d.same]
+
+
+@pytest.fixture(scope="module")
+def airline(local_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("crm")
+    try:
+        yield Deployed(Demo(local_aws, folder))
+    finally:
+        crm.down(folder)
+
+
+def test_what_is_published_is_what_the_sources_say(airline: Deployed) -> None:
+    assert airline.differences() == []
+
+
+def test_changes_deletions_and_additions_arrive_with_the_next_batches(airline: Deployed) -> None:
+    moment = airline.demo.change()
+    assert len(airline.differences()) == 2
+    airline.demo.wait(airline.program, moment, "the batches after the change")
+    assert airline.differences() == []
+
+
+@pytest.mark.parametrize("slice_id", ["collect.salesforce", "collect.postgres", "organize.iceberg", "harness.postgres"])
+def test_each_state_machine_starts_by_hand_with_an_empty_input(airline: Deployed, slice_id: str) -> None:
+    assert airline.execute(slice_id, {})["status"] == "SUCCEEDED"
+
+
+def test_one_flow_starts_by_hand(airline: Deployed) -> None:
+    assert airline.execute("organize.iceberg", {"flow": "lake.ops.carrier_day"})["status"] == "SUCCEEDED"
+
+
+def test_a_backfill_runs_past_batches_again(airline: Deployed) -> None:
+    end = airline.watermark("lake.ops.carrier_day", "lake.ops.carrier_day")
+    body = {"flow": "lake.ops.carrier_day", "from": to_text(end - MINUTE), "to": to_text(end)}
+    before = airline.demo.target.reader.batch("lake.ops.carrier_day", end - MINUTE)
+    result = airline.execute("organize.iceberg", body)
+    after = airline.demo.target.reader.batch("lake.ops.carrier_day", end - MINUTE)
+    assert result["status"] == "SUCCEEDED" and before and after
+    assert after.token == before.token + 1 and after.status == "COMMITTED"
+    assert airline.differences() == []
+
+
+@pytest.mark.parametrize(
+    "body", [{"flw": "x"}, {"flow": "lake.no.such"}, {"flow": "lake.ops.flights", "from": "yesterday", "to": "x"}]
+)
+def test_a_wrong_input_fails_in_the_first_state_and_says_what_is_accepted(airline: Deployed, body: dict[str, Any]) -> None:
+    result = airline.execute("collect.postgres", body)
+    assert result["status"] == "FAILED"
+    assert "the input is refused" in result["cause"] and "accepted are {}" in result["cause"]
+
+
+def test_one_failing_table_holds_back_its_readers_only_and_catches_up(airline: Deployed) -> None:
+    with psycopg.connect(airline.demo.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE planes RENAME TO aeroplanes")
+        try:
+            moment = floor(datetime.now(UTC), 60) + MINUTE
+            airline.wait_past("lake.ops", "lake.ops.weather:staged", moment)
+            reader = airline.demo.target.reader
+            planes = reader.flow_states(["lake.ops"])["lake.ops"].tables["lake.ops.planes:staged"]
+            assert planes.watermark < moment
+            assert planes.attempts >= 1 and "public.planes" in planes.error
+            airline.wait_past("ops.published.carrier_scorecard", "ops.published.carrier_scorecard", moment)
+        finally:
+            connection.execute("ALTER TABLE aeroplanes RENAME TO planes")
+    airline.wait_past("ops.published.airport_delays", "ops.published.airport_delays", moment)
+    assert airline.differences() == []
