@@ -11,7 +11,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import from_plain
-from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, TableOutcome, TableState, Version
+from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, TableOutcome, TableState, Version, Worker
 
 Item = dict[str, Any]
 _SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
@@ -69,10 +69,13 @@ def batch(values: Mapping[str, Any]) -> Batch:
         token=values["token"],
         datasets=tuple(values["datasets"]),
         program_version=values["program_version"],
-        owner=values["owner"],
-        lease_until=from_text(values["lease_until"]),
         outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
+        workers={name: worker(inner) for name, inner in values["workers"].items()},
     )
+
+
+def worker(values: Mapping[str, Any]) -> Worker:
+    return Worker(values["token"], values["owner"], from_text(values["lease_until"]))
 
 
 def version(values: Mapping[str, Any]) -> Version:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata import items, keys
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Program
-from shared_metadata.records import Batch, Event, FlowState, SchemaVersion, Version
+from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,7 +61,7 @@ class MetadataReader:
                 for item in answer["Responses"].get(self._table, []):
                     state = items.flow_state(items.from_item(item))
                     found[state.flow] = state
-                wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])  # type: ignore[assignment]
+                wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
         return found
 
     def batch(self, flow: str, start: datetime) -> Batch | None:
@@ -106,6 +106,11 @@ class MetadataReader:
         found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", newest_first=True, limit=1))
         return items.version(found[0]) if found else None
 
+    def first_version(self, dataset: str) -> Version | None:
+        """The oldest version."""
+        found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", limit=1))
+        return items.version(found[0]) if found else None
+
     def latest_schema(self, dataset: str) -> SchemaVersion | None:
         found = list(self._query(keys.schema(dataset, 0)["pk"], "SCHEMA#", newest_first=True, limit=1))
         return items.schema_version(found[0]) if found else None
@@ -123,6 +128,34 @@ class MetadataReader:
     def statistics(self, flow: str, limit: int = 100) -> list[dict[str, Any]]:
         """Rows, bytes and seconds of the latest batches that did anything, newest first."""
         return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
+
+    def batch_count_since(self, flow: str, since: datetime) -> int:
+        """How many batches that start at `since` or later were claimed."""
+        low, high = keys.batch(flow, since), "BATCH#~"
+        return sum(page["Count"] for page in self._pages(low, high, Select="COUNT"))
+
+    def failed_expectations(self, flow: str, since: datetime) -> list[Event]:
+        """Expectations of a flow that failed since then, oldest first; reads the events of one flow only as far as filtered."""
+        found, day, last = [], since, datetime.now(UTC)
+        while day.date() <= last.date():
+            low = keys.event(since, "") if day == since else {**keys.event(day, ""), "sk": "0"}
+            names = {"#kind": "kind", "#flow": "flow"}
+            values = {":kind": EventKind.EXPECTATION_FAILED.value, ":flow": flow}
+            pages = self._pages(low, "~", values, FilterExpression="#kind = :kind AND #flow = :flow", ExpressionAttributeNames=names)
+            found += [items.event(items.from_item(item)) for page in pages for item in page["Items"]]
+            day += timedelta(days=1)
+        return found
+
+    def _pages(self, low: keys.Key, high: str, values: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Any]:
+        """Pages of a query for the sort keys from `low` to `high` of one partition."""
+        return iter(
+            self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
+                ExpressionAttributeValues=items.to_item({":pk": low["pk"], ":low": low["sk"], ":high": high, **(values or {})}),
+                **more,
+            )
+        )
 
     def _get(self, key: keys.Key) -> dict[str, Any] | None:
         item = self._client.get_item(TableName=self._table, Key=items.to_item(key), ConsistentRead=True).get("Item")

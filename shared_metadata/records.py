@@ -67,7 +67,7 @@ class TableOutcome:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to run a batch: whoever holds the highest `token` may commit.
+    """The right to run tables of a batch: of each, the worker whose claim came last may commit; its token is the highest.
 
     datasets: the tables still to be committed.  rerun: the batch lies behind the watermark (a backfill).
     """
@@ -81,17 +81,30 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Worker:
+    """Who runs one table of a batch; nobody else may before `lease_until`. owner: an execution's ARN, or a request's id."""
+
+    token: int
+    owner: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True)
 class Batch:
-    """One batch as recorded; `lease_until` says when another worker may take it over."""
+    """One batch as recorded; token: the highest that was given to one of its tables' workers."""
 
     flow: str
     interval: Interval
     token: int
     datasets: tuple[str, ...]
     program_version: str
-    owner: str
-    lease_until: datetime
     outcomes: Mapping[str, TableOutcome]
+    workers: Mapping[str, Worker]
+
+    def running(self, dataset: str, now: datetime) -> Worker | None:
+        """Who is at work on a table at this moment."""
+        worker = self.workers.get(dataset)
+        return worker if worker and dataset not in self.outcomes and worker.lease_until > now else None
 
     @property
     def status(self) -> str:

@@ -28,7 +28,7 @@ class DueBatch:
         """Deterministic, so that a repeated start is the same start; at most 80 of Step Functions' characters."""
         identity = "|".join((self.flow, str(self.interval), *self.datasets))
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
-        readable = "".join(c if c.isalnum() else "-" for c in self.flow)[:40].strip("-")
+        readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.flow)[:40].strip("-")
         return f"{readable}-{self.interval.start:%Y%m%dT%H%MZ}-{digest}-{self.attempt}"
 
     def execution_input(self) -> dict[str, object]:

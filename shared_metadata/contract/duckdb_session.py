@@ -33,7 +33,7 @@ def open_duckdb(
             **({"threads": threads} if threads else {}),
         }
     )
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     for name in (*(("httpfs",) if session else ()), *extensions):
         connection.execute(f"LOAD '{extension_path(name)}'")
     if session:
@@ -65,7 +65,7 @@ def use_s3(connection: duckdb.DuckDBPyConnection, session: Any) -> None:
         options["ENDPOINT"] = parsed.netloc
         rest = f", URL_STYLE 'path', USE_SSL {'true' if parsed.scheme == 'https' else 'false'}"
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
-        connection.execute(f"SET ca_cert_file = {literal(bundle)}")
+        connection.execute(f"SET GLOBAL ca_cert_file = {literal(bundle)}")
     pairs = ", ".join(f"{name} {literal(str(value))}" for name, value in options.items())
     connection.execute(f"CREATE OR REPLACE SECRET atoll (TYPE s3, {pairs}{rest})")
 

@@ -1,0 +1,43 @@
+"""The conductor function's environment: what its stack writes and its handler reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared_metadata import naming
+from shared_metadata.errors import DefinitionError
+
+MAX_STARTS = 200  # new executions in one call; the next call goes on
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the metadata and the state machines are."""
+
+    metadata_table: str
+    account: str
+    region: str
+    partition: str = "aws"
+    max_starts: int = MAX_STARTS
+
+    def state_machine_arn(self, slice_id: str) -> str:
+        return naming.state_machine_arn(slice_id, self.account, self.region, self.partition)
+
+    def execution_arn(self, slice_id: str, name: str) -> str:
+        return f"{self.state_machine_arn(slice_id).replace(':stateMachine:', ':execution:')}:{name}"
+
+    @staticmethod
+    def read(variables: Mapping[str, str] = os.environ) -> Environment:
+        """Raises DefinitionError for a variable that is missing."""
+        try:
+            return Environment(
+                variables["ATOLL_METADATA_TABLE"],
+                variables["ATOLL_ACCOUNT"],
+                variables["AWS_REGION"],
+                variables.get("ATOLL_PARTITION", "aws"),
+                int(variables.get("ATOLL_MAX_STARTS", str(MAX_STARTS))),
+            )
+        except KeyError as error:
+            raise DefinitionError(f"the variable {error} is missing", remedy="deploy the stack Conductor again") from None

@@ -1,0 +1,76 @@
+"""The conductor's Lambda function; the clock calls it once a minute, the metadata table's stream after data events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Protocol
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.config import Config
+
+from conductor.environment import Environment
+from conductor.starter import Round, Starter
+from shared_metadata.errors import InputError
+from shared_metadata.keys import EVENT_PREFIX
+from shared_metadata.records import EventKind
+from shared_metadata.writer import MetadataWriter
+
+LAST_MILLISECONDS = 5_000
+CAUSES = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED)
+logger = Logger(service="conductor")
+metrics = Metrics(namespace="Atoll", service="conductor")
+
+
+class Context(Protocol):
+    """What Lambda hands over beside the event; only this of it is used."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """{'trigger': 'clock'} ▸ figures; a batch of stream records ▸ {'batchItemFailures': […]}. Raises InputError for others."""
+    if event.get("trigger") == "clock":
+        return vars(_round(context))
+    if "Records" not in event:
+        raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
+    try:
+        if any(map(_can_make_due, event["Records"])):
+            _round(context)
+    except Exception:
+        logger.exception("the round failed; the stream brings these records again")
+        return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
+    return {"batchItemFailures": []}
+
+
+def _can_make_due(record: Mapping[str, Any]) -> bool:
+    image = record.get("dynamodb", {}).get("NewImage", {})
+    return image.get("pk", {}).get("S", "").startswith(EVENT_PREFIX) and image.get("kind", {}).get("S") in CAUSES
+
+
+def _round(context: Context) -> Round:
+    done = starter().start_due(datetime.now(UTC), lambda: context.get_remaining_time_in_millis() < LAST_MILLISECONDS)
+    figures = {"Started": done.started, "LostExecutions": done.lost, "MissingStateMachines": done.missing}
+    for name, value in figures.items():
+        if value:
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    if any(figures.values()):
+        metrics.flush_metrics()
+        logger.info("round", **vars(done))
+    return done
+
+
+@cache
+def starter() -> Starter:
+    """One for the life of the process: it keeps its connections and the program versions it has read."""
+    environment = Environment.read()
+    retries = Config(retries={"mode": "standard", "max_attempts": 4})
+    writer = MetadataWriter(boto3.client("dynamodb", config=retries), environment.metadata_table)
+    return Starter(writer, boto3.client("stepfunctions", config=retries), environment, _report)
+
+
+def _report(message: str, figures: Mapping[str, Any]) -> None:
+    logger.warning(message, **figures)

@@ -1,0 +1,134 @@
+"""The stack Conductor: one function, called by the clock once a minute and by data events that can make a batch due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.acknowledge import acknowledge
+from infra.bundling import PROJECT, Bundle
+from infra.functions import READ_METADATA, AtollFunction, FunctionSettings
+from infra.network import network_of
+from infra.operations import alarm
+from infra.places import Places
+from infra.settings import Settings
+from shared_metadata import naming
+from shared_metadata.keys import EVENT_PREFIX
+from shared_metadata.program import Program
+from shared_metadata.records import EventKind
+
+CAUSES = [EventKind.BATCH_COMPLETED.value, EventKind.PROGRAM_ACTIVATED.value]
+REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
+
+
+class ConductorStack(Stack):
+    """Starts exactly the state machines of the slices that the program uses."""
+
+    def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
+        super().__init__(scope, naming.CONDUCTOR_STACK, description="Atoll: starts due batches", **stack_settings)
+        self.places = Places(self)
+        conductor = self._function(program, settings)
+        dead_letters = self._dead_letters(conductor)
+        self._on_data_events(conductor, dead_letters)
+        self._on_the_clock(conductor)
+        self._alarms(conductor, dead_letters)
+
+    def _function(self, program: Program, settings: Settings) -> AtollFunction:
+        requirements = None if settings.host_dependencies else REQUIREMENTS
+        wanted = FunctionSettings(
+            naming.CONDUCTOR_FUNCTION,
+            "conductor.handlers.handle",
+            Bundle(naming.CONDUCTOR_FUNCTION, ("shared_metadata", "conductor"), requirements, data=False),
+            memory_mb=256,
+            timeout_seconds=60,
+            environment={
+                "ATOLL_METADATA_TABLE": naming.METADATA_TABLE,
+                "ATOLL_ACCOUNT": self.account,
+                "ATOLL_PARTITION": self.partition,
+                "POWERTOOLS_SERVICE_NAME": "conductor",
+            },
+        )
+        made = AtollFunction(self, "Function", wanted, settings, network_of(self, settings))
+        made.allow([*READ_METADATA, "dynamodb:UpdateItem"], [self.places.table_arn])
+        made.use_key()
+        made.allow(["states:StartExecution"], [self.places.state_machine(name) for name in program.slice_ids])
+        executions = [self.places.executions(name) for name in program.slice_ids]
+        made.allow(["states:DescribeExecution"], executions, "executions of the program's slices; each has a name of its own")
+        return made
+
+    def _dead_letters(self, conductor: AtollFunction) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            queue_name=f"{naming.CONDUCTOR_FUNCTION}-dead-letters",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=kms.Key.from_key_arn(self, "Key", self.places.key_arn),
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        acknowledge(queue, "AwsSolutions-SQS3", "this is a dead-letter queue, of an event source mapping")
+        conductor.allow(["sqs:SendMessage"], [queue.queue_arn])
+        return queue
+
+    def _on_data_events(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
+        """Only new events, and only those after which something may be due: others would cost an invocation each."""
+        stream = self.places.stream_arn
+        conductor.allow(["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"], [stream])
+        pattern = {
+            "eventName": ["INSERT"],
+            "dynamodb": {"Keys": {"pk": {"S": [{"prefix": EVENT_PREFIX}]}}, "NewImage": {"kind": {"S": CAUSES}}},
+        }
+        mapping = lambda_.CfnEventSourceMapping(
+            self,
+            "DataEvents",
+            function_name=conductor.function.function_name,
+            event_source_arn=stream,
+            starting_position="LATEST",
+            batch_size=100,
+            maximum_batching_window_in_seconds=1,
+            bisect_batch_on_function_error=True,
+            maximum_retry_attempts=5,
+            maximum_record_age_in_seconds=3600,  # the clock finds what was due in any case
+            function_response_types=["ReportBatchItemFailures"],
+            filter_criteria={"filters": [{"pattern": self.to_json_string(pattern)}]},
+            destination_config={"onFailure": {"destination": dead_letters.queue_arn}},
+        )
+        mapping.node.add_dependency(conductor.role)
+
+    def _on_the_clock(self, conductor: AtollFunction) -> None:
+        role = iam.Role(
+            self,
+            "ClockRole",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}),
+        )
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[conductor.function.function_arn]))
+        clock = scheduler.CfnSchedule(
+            self,
+            "Clock",
+            name=f"{naming.PREFIX}-clock",
+            schedule_expression="rate(1 minute)",
+            flexible_time_window={"mode": "OFF"},
+            target={
+                "arn": conductor.function.function_arn,
+                "roleArn": role.role_arn,
+                "input": '{"trigger":"clock"}',
+                # the next minute comes by itself
+                "retryPolicy": {"maximumRetryAttempts": 0, "maximumEventAgeInSeconds": 60},
+            },
+        )
+        clock.node.add_dependency(role)
+
+    def _alarms(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
+        function, five = conductor.function, Duration.minutes(5)
+        alarm(self, "Errors", function.metric_errors(period=five), "The conductor fails: batches may start late", threshold=3)
+        silent = "The conductor was not called for 15 minutes: no batch starts"
+        alarm(self, "Silent", function.metric_invocations(period=five), silent, periods=3, below=True)
+        lost = dead_letters.metric_approximate_number_of_messages_visible(period=five)
+        alarm(self, "DeadLettersThere", lost, "Data events could not be handled; the clock starts their batches late")

@@ -1,0 +1,42 @@
+"""The language: a data program's text becomes a plan, by a chain of named forms, each made by one module.
+
+    text ─ tokens ▸ parser ─▶ syntax ─ resolve ─▶ resolved ─ plan ─▶ shared_metadata.program.Program
+
+Importing this package is cheap: the compiler, and sqlglot with it, is imported by the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from language.diagnostics import Diagnostic, ProgramErrors
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.program import Program
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
+
+__all__ = ["Diagnostic", "ProgramErrors", "compile_program", "compile_with_positions", "format_program"]
+
+
+def compile_program(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> Program:
+    """The plan of the program whose files are `sources` (name to text), for the installed `slices` (by id).
+
+    Raises ProgramErrors, which holds every mistake found.
+    """
+    return compile_with_positions(sources, slices).program
+
+
+def compile_with_positions(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> Compilation:
+    """As `compile_program`, with the resolved form beside the plan, for errors that are found later (an option's value)."""
+    from language.compiler import compile_sources
+
+    return compile_sources(sources, slices)
+
+
+def format_program(text: str, file: str) -> str:
+    """`text` laid out in the one standard way; the program means the same. Raises ProgramErrors for syntax errors."""
+    from language.format import format_text
+
+    return format_text(text, file)

@@ -1,0 +1,146 @@
+"""The clauses of INSERT and of views, in any order, each once (EXPECT as often as wanted)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from language.diagnostics import Problem, Span, did_you_mean
+from language.durations import duration, interval, spell
+from language.syntax import Clauses, Expect, ModeClause, TableList
+from language.token_reader import TokenReader
+from language.tokens import Kind, Token
+from shared_metadata.program import Mode
+
+ACTIONS = ("WARN", "FAIL", "QUARANTINE")
+_EXPECT = "write EXPECT name: (predicate) OR WARN, FAIL or QUARANTINE"
+_MERGE = "name the key, as in MERGE ON (id)"
+
+
+class ClauseParser:
+    """Parses what follows a target; `verb` is 'INSERT' or 'view', for messages."""
+
+    def __init__(self, reader: TokenReader, verb: str, tables: bool) -> None:
+        self._reader = reader
+        self._verb = verb
+        self._expectations: list[Expect] = []
+        self._found: dict[str, Any] = {}
+        self._spans: dict[str, Span] = {}
+        self._readers: dict[str, tuple[str, Callable[[Token], Any]]] = {
+            "EVERY": ("every", self._every),
+            "REPLACE": ("mode", self._plain_mode),
+            "APPEND": ("mode", self._plain_mode),
+            "MERGE": ("mode", self._merge),
+            "PARTITION": ("partition_by", self._partition),
+            "EXPECT": ("expectations", self._expect),
+            "FRESH": ("fresh_within", self._fresh),
+            "AS": ("query", self._query),
+        }
+        if tables:
+            self._readers |= {"CURSOR": ("cursor", self._cursor_column), "FROM": ("tables", self._tables)}
+
+    def clauses(self) -> Clauses:
+        start = self._reader.last_span
+        while (token := self._reader.peek()) is not None:
+            self._clause(token)
+        self._check_whole(start)
+        return Clauses(**self._found, expectations=tuple(self._expectations), spans=self._spans)
+
+    def _clause(self, token: Token) -> None:
+        word = token.text.upper() if token.kind is Kind.WORD else ""
+        if word not in self._readers:
+            raise self._unknown(token)
+        self._reader.next("a clause", "")
+        field, read = self._readers[word]
+        if field in self._found:
+            first = self._spans[field].position
+            what = "a mode" if field == "mode" else f"`{word}`"
+            raise Problem(token.span, f"{what} is given twice, first at {first}", "keep one of them")
+        value = read(token)
+        self._spans.setdefault(field, token.span.to(self._reader.last_span))
+        if field != "expectations":
+            self._found[field] = value
+
+    def _unknown(self, token: Token) -> Problem:
+        if token.is_word("SELECT", "WITH") or token.is_symbol("("):
+            return Problem(token.span, "a query begins here without `AS`", f"write AS before `{token.span.text}`")
+        known = ", ".join(self._readers)
+        return Problem(
+            token.span,
+            f"`{token.span.text}` is no clause of {'an INSERT' if self._verb == 'INSERT' else 'a view'}",
+            did_you_mean(token.text, self._readers) + f"clauses begin with {known}",
+        )
+
+    def _check_whole(self, start: Span) -> None:
+        found = self._found
+        after = Span(start.source, start.end, start.end + 1)
+        if "tables" in found and "query" in found:
+            raise Problem(
+                self._spans["query"],
+                "an INSERT takes either TABLES (…) or a query, not both",
+                "make it two statements",
+            )
+        if "tables" not in found and "query" not in found:
+            what = "`AS <query>`, or `FROM <connection> TABLES (…)`" if self._verb == "INSERT" else "`AS <query>`"
+            raise Problem(after, f"this {self._verb} has no query", f"end it with {what}")
+        if "every" not in found:
+            raise Problem(after, f"this {self._verb} does not say how often it runs", "add EVERY, as in EVERY '1 hour'")
+        if self._verb == "view" and "mode" not in found:
+            raise Problem(
+                after,
+                "this view does not say how its rows reach the table",
+                "add REPLACE (the whole table), APPEND (one batch's rows) or MERGE ON (key)",
+            )
+        every, fresh = found["every"], found.get("fresh_within")
+        if fresh is not None and fresh.seconds < every.seconds:
+            raise Problem(
+                fresh.span,
+                f"it cannot be fresh within {spell(fresh.seconds)} when it runs every {spell(every.seconds)}",
+                "allow at least one interval, or run more often",
+            )
+
+    def _every(self, _: Token) -> Any:
+        return interval(self._reader.next("a duration", "as in EVERY '15 minutes'"))
+
+    def _fresh(self, _: Token) -> Any:
+        self._reader.expect_word("WITHIN", "write FRESH WITHIN '26 hours'")
+        return duration(self._reader.next("a duration", "as in FRESH WITHIN '26 hours'"))
+
+    def _plain_mode(self, token: Token) -> ModeClause:
+        return ModeClause(Mode(token.text.upper()), (), token.span)
+
+    def _merge(self, token: Token) -> ModeClause:
+        self._reader.expect_word("ON", _MERGE)
+        key = self._reader.parts("a key column", _MERGE)
+        return ModeClause(Mode.MERGE, key, token.span.to(self._reader.last_span))
+
+    def _cursor_column(self, _: Token) -> Any:
+        return self._reader.part("a column", "name the column that grows with every change, as in CURSOR updated_at")
+
+    def _partition(self, _: Token) -> Any:
+        self._reader.expect_word("BY", "write PARTITION BY (column)")
+        return self._reader.parts("a column", "name columns, as in PARTITION BY (day)")
+
+    def _expect(self, token: Token) -> None:
+        name = self._reader.part("the expectation's name", _EXPECT)
+        self._reader.expect_symbol(":", _EXPECT)
+        predicate = self._reader.balanced(_EXPECT)
+        self._reader.expect_word("OR", _EXPECT)
+        action = self._reader.next("WARN, FAIL or QUARANTINE", _EXPECT)
+        if not action.is_word(*ACTIONS):
+            raise Problem(action.span, f"`{action.span.text}` is no action", did_you_mean(action.text, ACTIONS) + _EXPECT)
+        twin = next((e for e in self._expectations if e.name.folded == name.folded), None)
+        if twin is not None:
+            cause = f"the expectation `{name.folded}` is there twice, first at {twin.name.span.position}"
+            raise Problem(name.span, cause, "rename one of them")
+        self._expectations.append(Expect(name, predicate, action.text.upper(), token.span.to(action.span)))
+
+    def _tables(self, token: Token) -> TableList:
+        remedy = "write FROM connection TABLES (Account, Opportunity)"
+        origin = self._reader.name("a connection", remedy)
+        self._reader.expect_word("TABLES", remedy)
+        tables = self._reader.names("a table", remedy)
+        return TableList(origin, tables, token.span.to(self._reader.last_span))
+
+    def _query(self, _: Token) -> Span:
+        return self._reader.rest("a query", "write a SELECT after AS")

@@ -1,0 +1,51 @@
+"""Comments of a program's text: what stands between tokens, in the order of the text, so that none is lost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from language.diagnostics import SourceText
+from language.tokens import Token
+
+_OPENING = re.compile(r"--[^\n]*|/\*|[^\s][^\n]*")
+
+
+@dataclass(frozen=True)
+class Comment:
+    """`own_line`: nothing stands before it on its line.  `after_blank`: a blank line stands before it."""
+
+    text: str
+    start: int
+    own_line: bool
+    after_blank: bool
+
+
+def find_comments(source: SourceText, tokens: list[Token]) -> list[Comment]:
+    """All comments of a file."""
+    ends = [0, *(token.span.end for token in tokens)]
+    starts = [*(token.span.start for token in tokens), len(source.text)]
+    return [c for start, end in zip(ends, starts, strict=True) for c in _in_gap(source.text, start, end)]
+
+
+def _in_gap(text: str, start: int, end: int) -> list[Comment]:
+    found: list[Comment] = []
+    position = start
+    while match := _OPENING.search(text, position, end):
+        stop = _block_end(text, match.start(), end) if match.group() == "/*" else match.end()
+        blank = text.count("\n", position, match.start()) > 1
+        between = text[position : match.start()]
+        own_line = "\n" in between or (found[-1].own_line if found else start == 0)
+        found.append(Comment(text[match.start() : stop].rstrip(), match.start(), own_line, blank))
+        position = stop
+    return found
+
+
+def _block_end(text: str, start: int, end: int) -> int:
+    """Where the block comment that begins at `start` ends; they nest."""
+    depth = 0
+    for match in re.compile(r"/\*|\*/").finditer(text, start, end):
+        depth += 1 if match.group() == "/*" else -1
+        if depth == 0:
+            return match.end()
+    return end

@@ -1,0 +1,137 @@
+"""Places in a program's text, and what is said about them: cause, line, caret and remedy."""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from shared_metadata.program import Position
+
+WIDTH = 160  # of a line as it is shown; the part around the caret of a longer one
+
+
+@dataclass(frozen=True, eq=False)
+class SourceText:
+    """One file of a program."""
+
+    file: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(i + 1 for i, character in enumerate(self.text) if character == "\n")]
+
+    def position(self, offset: int) -> Position:
+        line = bisect.bisect_right(self._line_starts, offset)
+        return Position(self.file, line, offset - self._line_starts[line - 1] + 1)
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1, without its end."""
+        start = self._line_starts[number - 1]
+        end = self._line_starts[number] if number < len(self._line_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+
+def source_text(file: str, text: str) -> SourceText:
+    """The file's text without the byte-order mark that some editors put before it."""
+    return SourceText(file, text.removeprefix("\ufeff"))
+
+
+class Span(NamedTuple):
+    """The characters [start, end) of a file."""
+
+    source: SourceText
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.source.text[self.start : self.end]
+
+    @property
+    def position(self) -> Position:
+        return self.source.position(self.start)
+
+    def to(self, other: Span) -> Span:
+        return Span(self.source, self.start, other.end)
+
+    def diagnostic(self, cause: str, remedy: str) -> Diagnostic:
+        position = self.position
+        line = self.source.line(position.line)
+        room = max(len(line) - position.column + 1, 1)
+        return Diagnostic(
+            position.file, position.line, position.column, min(max(self.end - self.start, 1), room), cause, remedy, line
+        )
+
+
+@dataclass(frozen=True, order=True)
+class Diagnostic:
+    """One mistake: where (line and column from 1, `length` characters), the cause, the remedy, and the line itself."""
+
+    file: str
+    line: int
+    column: int
+    length: int
+    cause: str
+    remedy: str
+    source_line: str
+
+    def __str__(self) -> str:
+        gutter = str(self.line)
+        blank = " " * len(gutter)
+        skipped = max(self.column - WIDTH // 2, 0) if len(self.source_line) > WIDTH else 0
+        shown = self.source_line[skipped : skipped + WIDTH]
+        indent = "".join("\t" if c == "\t" else " " for c in self.source_line[skipped : self.column - 1])
+        return "\n".join(
+            [
+                f"{self.file}:{self.line}:{self.column}: {self.cause}",
+                f" {gutter} | {shown}",
+                f" {blank} | {indent}{'^' * min(self.length, max(len(shown) - len(indent), 1))}",
+                f" {blank} help: {self.remedy}",
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "length": self.length,
+            "message": self.cause,
+            "help": self.remedy,
+            "source": self.source_line,
+        }
+
+
+class ProgramErrors(Exception):
+    """A program that does not compile: every mistake found, in the order of the text."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(set(diagnostics)))
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        count = len(self.diagnostics)
+        return "\n\n".join([*map(str, self.diagnostics), f"{count} error{'' if count == 1 else 's'}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"errors": [diagnostic.to_dict() for diagnostic in self.diagnostics]}
+
+
+class Problem(Exception):
+    """One mistake that ends the work on a statement; the passes collect these into ProgramErrors."""
+
+    def __init__(self, span: Span, cause: str, remedy: str) -> None:
+        self.diagnostic = span.diagnostic(cause, remedy)
+        super().__init__(str(self.diagnostic))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """'did you mean `x`? ' when something known is near to `word`, else ''."""
+    names = {name.lower(): name for name in sorted(known)}
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return f"did you mean `{names[near[0]]}`? " if near else ""

@@ -1,0 +1,99 @@
+"""What must hold between flows: one writer a dataset, known inputs, no cycles, intervals that fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from language.diagnostics import Diagnostic, Span, did_you_mean
+from language.durations import spell
+from language.names import Names
+from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """The statement that makes a dataset, and where it says so."""
+
+    statement: Resolved
+    span: Span
+
+
+def check_graph(program: ResolvedProgram, names: Names, problems: list[Diagnostic]) -> None:
+    """Adds what is wrong between the program's statements to `problems`."""
+    writers: dict[str, _Writer] = {}
+    for statement in program.statements:
+        for dataset, span in _writes(statement):
+            twin = writers.setdefault(dataset, _Writer(statement, span))
+            if twin.span is not span:
+                cause = f"`{dataset}` is made twice, first at {twin.span.position}"
+                problems.append(span.diagnostic(cause, "a table has one statement that makes it: rename or remove one"))
+    for statement in program.statements:
+        if not isinstance(statement, Collect):
+            _check_inputs(statement, writers, names, problems)
+    _check_ids(program, problems)
+    _check_cycles(program, problems)
+
+
+def _writes(statement: Resolved) -> list[tuple[str, Span]]:
+    if isinstance(statement, Collect):
+        return [(table.dataset, table.span) for table in statement.tables]
+    name = statement.dataset if isinstance(statement, View) else statement.target
+    return [(name, statement.statement.target.span)]
+
+
+def _check_inputs(statement: View | Publish, writers: dict[str, _Writer], names: Names, problems: list[Diagnostic]) -> None:
+    clauses = statement.statement.clauses
+    assert clauses.every is not None  # the parser refuses a statement without it
+    own = statement.settings.interval_seconds
+    for input_ in statement.inputs:
+        writer = writers.get(input_.dataset)
+        if writer is None:
+            if not names.is_broken(tuple(input_.dataset.split("."))):
+                remedy = "collect it with INSERT INTO, or create it as a MATERIALIZED VIEW"
+                cause = f"nothing in the program makes `{input_.dataset}`"
+                problems.append(input_.span.diagnostic(cause, did_you_mean(input_.dataset, writers) + remedy))
+            continue
+        theirs = writer.statement.settings.interval_seconds
+        if own % theirs and theirs % own:
+            cause = f"every {spell(own)} does not fit `{input_.dataset}`, made every {spell(theirs)} at "
+            remedy = f"use a multiple of {spell(theirs)}, or an interval that divides it"
+            problems.append(clauses.every.span.diagnostic(cause + str(writer.span.position), remedy))
+
+
+def _check_ids(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
+    """Two collects into one schema would be one flow twice."""
+    first: dict[str, Span] = {}
+    for statement in program.statements:
+        if not isinstance(statement, Collect) or statement.query is not None:
+            continue
+        span = statement.statement.target.span
+        twin = first.setdefault(statement.id, span)
+        if twin is not span:
+            remedy = "list all tables in one statement, or collect one by INSERT INTO … AS SELECT * FROM its table"
+            cause = f"tables are collected into `{statement.id}` twice, first at {twin.position}"
+            problems.append(span.diagnostic(cause, remedy))
+
+
+def _check_cycles(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
+    views = {s.dataset: s for s in program.statements if isinstance(s, View)}
+    done: set[str] = set()
+    for start in views:
+        path: list[str] = []
+        stack = [(start, iter(views[start].inputs))] if start not in done else []
+        while stack:
+            dataset, inputs = stack[-1]
+            if not path or path[-1] != dataset:
+                path.append(dataset)
+            following = next((i for i in inputs if i.dataset in views and i.dataset not in done), None)
+            if following is None:
+                done.add(dataset)
+                stack.pop()
+                path.pop()
+            elif following.dataset in path:
+                circle = [*path[path.index(following.dataset) :], following.dataset]
+                places = ", ".join(f"{d} at {views[d].statement.target.span.position}" for d in circle[:-1])
+                cause = f"views read each other in a circle: {' reads '.join(circle)} ({places})"
+                problems.append(following.span.diagnostic(cause, "break the circle: one of them must read something else"))
+                done.add(following.dataset)
+            else:
+                stack.append((following.dataset, iter(views[following.dataset].inputs)))

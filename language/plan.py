@@ -1,0 +1,144 @@
+"""The resolved form to the plan: one statement becomes one or two flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
+from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
+from shared_metadata.program import Connection, Expectation, Flow, Kind, Program, Table, Warehouse
+
+
+def plan(program: ResolvedProgram, sources: Mapping[str, str]) -> Program:
+    """The plan of a program without mistakes; `sources` are its files' texts, kept in it."""
+    flows = [flow for statement in program.statements for flow in _flows(statement)]
+    return Program(
+        connections={name: _connection(statement) for name, statement in program.connections.items()},
+        warehouses={name: _warehouse(statement) for name, statement in program.warehouses.items()},
+        flows={flow.id: flow for flow in flows},
+        sources=dict(sources),
+    )
+
+
+def _connection(statement: CreateConnection) -> Connection:
+    name, system = statement.name.folded, statement.system.folded
+    return Connection(name, system, _options(statement.options), statement.name.span.position)
+
+
+def _warehouse(statement: CreateWarehouse) -> Warehouse:
+    name, system = statement.name.folded, statement.system.folded
+    return Warehouse(name, system, _options(statement.options), statement.name.span.position)
+
+
+def _options(options: tuple[Option, ...]) -> dict[str, object]:
+    return {option.key: option.value for option in options}
+
+
+def _flows(statement: Resolved) -> tuple[Flow, ...]:
+    if isinstance(statement, Collect):
+        return _collect(statement)
+    return (_view(statement),) if isinstance(statement, View) else _publish(statement)
+
+
+def _collect(statement: Collect) -> tuple[Flow, Flow]:
+    clauses, settings = statement.statement.clauses, statement.settings
+    position = statement.statement.target.span.position
+    staged = tuple(Table(f"{table.dataset}:staged", table.source) for table in statement.tables)
+    collect = Flow(
+        id=statement.id,
+        kind=Kind.COLLECT,
+        slice_id=statement.collector.id,
+        warehouse=statement.warehouse.name.folded,
+        interval_seconds=settings.interval_seconds,
+        tables=staged,
+        position=position,
+        connection=statement.connection.name.folded,
+        mode=settings.mode,
+        key=settings.key,
+        cursor=settings.cursor,
+        query=statement.sql,
+        columns=statement.columns,
+        filter=statement.filter,
+    )
+    load = Flow(
+        id=f"{statement.id}:load",
+        kind=Kind.LOAD,
+        slice_id=statement.organizer.id,
+        warehouse=statement.warehouse.name.folded,
+        interval_seconds=settings.interval_seconds,
+        tables=tuple(Table(table.dataset, inputs=(f"{table.dataset}:staged",)) for table in statement.tables),
+        position=position,
+        mode=settings.mode,
+        key=settings.key,
+        partition_by=_partition_by(clauses),
+        expectations=_expectations(clauses),
+        fresh_within_seconds=_fresh(clauses),
+    )
+    return collect, load
+
+
+def _view(statement: View) -> Flow:
+    clauses, settings = statement.statement.clauses, statement.settings
+    return Flow(
+        id=statement.dataset,
+        kind=Kind.VIEW,
+        slice_id=statement.organizer.id,
+        warehouse=statement.warehouse.name.folded,
+        interval_seconds=settings.interval_seconds,
+        tables=(Table(statement.dataset, inputs=tuple(i.dataset for i in statement.inputs)),),
+        position=statement.statement.target.span.position,
+        mode=settings.mode,
+        key=settings.key,
+        query=statement.sql,
+        partition_by=_partition_by(clauses),
+        expectations=_expectations(clauses),
+        fresh_within_seconds=_fresh(clauses),
+        whole=not statement.query.uses_batch_bounds,
+    )
+
+
+def _publish(statement: Publish) -> tuple[Flow, Flow]:
+    clauses, settings = statement.statement.clauses, statement.settings
+    position, whole = statement.statement.target.span.position, not statement.query.uses_batch_bounds
+    dataset = f"{statement.target}:result"
+    result = Flow(
+        id=dataset,
+        kind=Kind.RESULT,
+        slice_id=statement.organizer.id,
+        warehouse=statement.warehouse.name.folded,
+        interval_seconds=settings.interval_seconds,
+        tables=(Table(dataset, inputs=tuple(i.dataset for i in statement.inputs)),),
+        position=position,
+        mode=settings.mode,
+        key=settings.key,
+        query=statement.sql,
+        expectations=_expectations(clauses),
+        whole=whole,
+    )
+    publish = Flow(
+        id=statement.target,
+        kind=Kind.PUBLISH,
+        slice_id=statement.harness.id,
+        warehouse=statement.warehouse.name.folded,
+        interval_seconds=settings.interval_seconds,
+        tables=(Table(statement.target, inputs=(dataset,)),),
+        position=position,
+        connection=statement.connection.name.folded,
+        mode=settings.mode,
+        key=settings.key,
+        fresh_within_seconds=_fresh(clauses),
+        whole=whole,
+    )
+    return result, publish
+
+
+def _partition_by(clauses: Clauses) -> tuple[str, ...]:
+    return tuple(part.folded for part in clauses.partition_by)
+
+
+def _expectations(clauses: Clauses) -> tuple[Expectation, ...]:
+    return tuple(Expectation(e.name.folded, e.predicate.text, e.action, e.name.span.position) for e in clauses.expectations)
+
+
+def _fresh(clauses: Clauses) -> int:
+    return clauses.fresh_within.seconds if clauses.fresh_within else 0

@@ -1,0 +1,228 @@
+"""A statement's query, parsed by sqlglot's stock dialect: the tables it reads, each with its place in the program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import sqlglot
+from sqlglot import Dialect, TokenType, exp
+from sqlglot.errors import ParseError, SqlglotError
+
+from language.diagnostics import Problem, Span
+
+BATCH_BOUNDS = frozenset({"batch_start", "batch_end"})
+_FILE_READERS = (exp.ReadCSV, exp.ReadParquet)
+_FILE_FUNCTIONS = re.compile(r"read_\w+|\w+_scan|\w+_query|query|query_table|glob|sniff_csv|parquet_\w+")
+# SOQL writes dates without quotes and relative ones with a colon:
+# https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_dateformats.htm
+_SOQL_LITERAL = re.compile(
+    r"(?P<string>'(?:[^'\\]|\\.|'')*')|\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))?|\b[A-Z_]+:\d+\b",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"<Token token_type: .*?, text: (.*?), line: .*>", re.DOTALL)
+_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
+_MISSING = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*\.(\w+)'>")
+
+
+@dataclass(frozen=True, eq=False)
+class TableReference:
+    """A table in a FROM clause: its dotted parts as written, each with its place; CTEs are none."""
+
+    parts: tuple[str, ...]
+    spans: tuple[Span, ...]
+    node: exp.Table
+
+    @property
+    def span(self) -> Span:
+        return self.spans[0].to(self.spans[-1])
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        return tuple(part.lower() for part in self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedQuery:
+    """A query's text and its tree; `tables` in the order of the text."""
+
+    span: Span
+    dialect: str
+    tree: exp.Query
+
+    @cached_property
+    def tables(self) -> tuple[TableReference, ...]:
+        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t)]
+        return tuple(sorted(found, key=lambda reference: reference.span.start))
+
+    @cached_property
+    def uses_batch_bounds(self) -> bool:
+        return any(node.name.lower() in BATCH_BOUNDS for node in self.tree.find_all(exp.Anonymous))
+
+    @property
+    def first_word(self) -> Span:
+        return _first_word(self.span)
+
+    def place(self, node: exp.Expr) -> Span:
+        """Where a node of the query stands."""
+        return place(node, self.span)
+
+    def where(self) -> Span | None:
+        """The text after the first WHERE that stands in no parentheses, to the query's end."""
+        depth = 0
+        for token in sqlglot.tokenize(self.span.text, read=sqlglot_dialect(self.dialect)):
+            depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+            if depth == 0 and token.token_type is TokenType.WHERE:
+                text = self.span.text[token.end + 1 :]
+                return Span(self.span.source, self.span.end - len(text.lstrip()), self.span.end)
+        return None
+
+    def _reference(self, table: exp.Table) -> TableReference:
+        return TableReference(tuple(part.name for part in table.parts), tuple(self.place(part) for part in table.parts), table)
+
+
+def place(node: exp.Expr, span: Span) -> Span:
+    """Where a node of the SQL at `span` stands, as near as sqlglot tells; the first word if it tells nothing."""
+    ends = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta and "end" in n.meta]
+    if not ends:
+        return _first_word(span)
+    return Span(span.source, span.start + min(start for start, _ in ends), span.start + max(end for _, end in ends))
+
+
+def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
+    """The text at `span` with the text of each edit inside it replaced; edits must not overlap, but may repeat."""
+    text = span.text
+    for edit, replacement in sorted(set(edits), key=lambda pair: -pair[0].start):
+        if span.start <= edit.start and edit.end <= span.end:
+            text = text[: edit.start - span.start] + replacement + text[edit.end - span.start :]
+    return text
+
+
+def parse_query(span: Span, dialect: str) -> ParsedQuery:
+    """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
+    tree = _parse(span, dialect) if reads(span.text) else None
+    if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
+        raise Problem(_first_word(span), "a query must be a SELECT", "write AS SELECT …")
+    query = ParsedQuery(span, dialect, tree)
+    _refuse_writing(query)
+    _refuse_files(query)
+    return query
+
+
+def parse_predicate(span: Span, dialect: str) -> exp.Expr:
+    """The condition at `span`, which speaks of one row. Raises Problem where it does not."""
+    tree = _parse(span, dialect)
+    if isinstance(tree, (exp.Query, exp.DDL, exp.DML, exp.Command)) or tree.find(exp.Query, exp.Table) is not None:
+        raise Problem(span, "an expectation cannot read tables", "put the check's input into the query as a column")
+    if tree.find(exp.AggFunc, exp.Window) is not None:
+        raise Problem(span, "an expectation speaks of one row, without aggregates", "aggregate in a view and expect there")
+    return tree
+
+
+def sqlglot_dialect(dialect: str) -> str | None:
+    """sqlglot's name of a slice's dialect; None, its default, for what it has none of."""
+    return None if dialect == "soql" else dialect
+
+
+def source_name(text: str, quoted: bool, dialect: str) -> str:
+    """A name as its system means it: without quotes, folded the way that system folds names written without them."""
+    name = sqlglot_dialect(dialect)
+    if name is None:
+        return text
+    return Dialect.get_or_raise(name).normalize_identifier(exp.to_identifier(text, quoted=quoted)).name
+
+
+def reads(text: str) -> bool:
+    """Whether SQL begins as a query does; of anything else sqlglot makes a Command, and says so in the log."""
+    return _QUERY.match(text) is not None
+
+
+def _parse(span: Span, dialect: str) -> exp.Expr:
+    text = span.text if dialect != "soql" else _SOQL_LITERAL.sub(_placeholder, span.text)
+    try:
+        tree = sqlglot.parse_one(text, dialect=sqlglot_dialect(dialect))
+    except ParseError as error:
+        raise _parse_problem(span, error) from error
+    except RecursionError:
+        raise Problem(_first_word(span), "this is nested too deeply to be read", "split it into several views") from None
+    except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # odd text trips sqlglot
+        raise Problem(_first_word(span), f"this is not {dialect} SQL", "write plain SQL here") from error
+    return tree
+
+
+def _placeholder(match: re.Match[str]) -> str:
+    """A name as long as the literal, so that places stay right."""
+    return match.group() if match["string"] else "d".ljust(len(match.group()), "_")
+
+
+def _parse_problem(span: Span, error: ParseError) -> Problem:
+    details = error.errors[0] if error.errors else {}
+    description = str(details.get("description") or "this SQL cannot be read").rstrip(".")
+    description = _TOKEN.sub(r"`\1`", description)
+    if missing := _MISSING.match(description):
+        description = f"something is missing in this {missing[2].lower()}"
+    highlight, line, column = str(details.get("highlight") or ""), details.get("line"), details.get("col")
+    found = _first_word(span)
+    if line and column:
+        lines = span.text.splitlines(keepends=True)
+        end = span.start + sum(map(len, lines[: line - 1])) + column
+        if span.start < end <= span.end:
+            start = max(end - max(len(highlight), 1), span.start)
+            found = Span(span.source, start, end)
+    what = "this SQL cannot be read: " if not description.startswith("this SQL") else ""
+    return Problem(found, f"{what}{description[:1].lower()}{description[1:]}", "check the SQL before and at this place")
+
+
+def _first_word(span: Span) -> Span:
+    first = re.match(r"\S+", span.text)
+    return Span(span.source, span.start, span.start + (first.end() if first else 1))
+
+
+def _refuse_writing(query: ParsedQuery) -> None:
+    writing = query.tree.find(exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
+    if writing is not None and not isinstance(writing, exp.Query):
+        raise Problem(query.place(writing), "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE")
+
+
+def _refuse_files(query: ParsedQuery) -> None:
+    for function in query.tree.find_all(exp.Anonymous, *_FILE_READERS):
+        in_from = isinstance(function.parent, exp.Table)
+        if isinstance(function, _FILE_READERS) or (in_from and _FILE_FUNCTIONS.fullmatch(function.name.lower())):
+            name = query.place(function).text.split("(")[0]
+            raise Problem(
+                query.place(function),
+                f"`{name}` reads what no FROM clause names",
+                "collect it into a warehouse with INSERT INTO, and read that",
+            )
+
+
+def _is_function(table: exp.Table) -> bool:
+    return isinstance(table.this, exp.Func)
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Whether the nearest WITH that is in sight names this table."""
+    if len(table.parts) > 1:
+        return False
+    name, child, node = table.name.lower(), table, table.parent
+    inside: exp.Expr = child
+    while node is not None:
+        with_ = node.args.get("with_")
+        if with_ is not None and inside is not with_ and any(c.alias.lower() == name for c in with_.expressions):
+            return True
+        if isinstance(node, exp.With) and name in _names_before(node, inside):
+            return True
+        inside, node = node, node.parent
+    return False
+
+
+def _names_before(with_: exp.With, cte: exp.Expr) -> set[str]:
+    """The CTEs that one CTE of a WITH may read: those before it, and all of them where it is RECURSIVE."""
+    names: set[str] = set()
+    for other in with_.expressions:
+        if other is cte and not with_.args.get("recursive"):
+            break
+        names.add(other.alias.lower())
+    return names

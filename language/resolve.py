@@ -1,0 +1,185 @@
+"""Syntax to the resolved form: each statement's stage, slices, settings, and the tables behind its names."""
+
+from __future__ import annotations
+
+from language.collect_query import Projection, projection, source_connection, without_connection
+from language.diagnostics import Diagnostic, Problem, Span
+from language.names import Names, Undeclared, dataset_name, plain
+from language.outputs import check_output
+from language.queries import ParsedQuery, edited, parse_query, source_name
+from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
+from language.settings import collect_settings, publish_settings, refuse_clauses, refuse_twins, view_settings
+from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
+from language.tokens import DIALECT
+from language.warehouse_query import read_datasets
+from shared_metadata.contract.declaration import Slice
+
+
+def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic]) -> ResolvedProgram:
+    """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
+    statements: list[Resolved] = []
+    failed: set[tuple[str, ...]] = set()
+    for statement in syntax.statements:
+        try:
+            resolved = _statement(statement, names)
+        except (Problem, Undeclared, RecursionError) as error:
+            if isinstance(statement, (Insert, CreateView)):
+                failed.add(statement.target.folded)
+            if isinstance(error, Problem):
+                problems.append(error.diagnostic)
+            elif isinstance(error, RecursionError):
+                cause, remedy = "this statement is nested too deeply", "split it into several views"
+                problems.append(statement.span.diagnostic(cause, remedy))
+        else:
+            statements.extend([resolved] if resolved is not None else [])
+    names.broken |= failed
+    return ResolvedProgram(names.connections, names.warehouses, tuple(statements))
+
+
+def _statement(statement: Statement, names: Names) -> Resolved | None:
+    if isinstance(statement, (CreateWarehouse, CreateConnection)):
+        return None
+    first = statement.target.parts[0]
+    endpoint = names.endpoint(first.folded, first.span)
+    if isinstance(statement, CreateView):
+        return _view(statement, endpoint, names)
+    if isinstance(endpoint, CreateConnection):
+        return _publish(statement, endpoint, names)
+    return _collect_tables(statement, endpoint, names) or _collect_query(statement, endpoint, names)
+
+
+def _view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, names: Names) -> View:
+    clauses, span = statement.clauses, statement.target.span
+    if isinstance(endpoint, CreateConnection):
+        cause = f"a view stands in a warehouse, and `{endpoint.name.folded}` is a connection"
+        raise Problem(span, cause, "create it in a warehouse, and publish it with INSERT INTO the connection")
+    dataset = dataset_name(statement.target)
+    organizer = names.slice("organize", endpoint, span)
+    settings = view_settings(clauses, organizer)
+    query = parse_query(_query(clauses), organizer.capabilities.dialect)
+    _check_output(query, clauses, settings, organizer)
+    warehouse, inputs, sql = read_datasets(query, names)
+    if warehouse is not None and warehouse is not endpoint:
+        cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
+        raise Problem(inputs[0].span, cause, f"create the view in `{warehouse.name.folded}`")
+    return View(statement, dataset, endpoint, organizer, settings, query, inputs, sql)
+
+
+def _publish(statement: Insert, connection: CreateConnection, names: Names) -> Publish:
+    clauses, target = statement.clauses, statement.target
+    if clauses.tables is not None:
+        remedy = "INSERT INTO a connection publishes a query: write AS SELECT …"
+        raise Problem(clauses.tables.span, "TABLES (…) is for collecting into a warehouse", remedy)
+    if len(target.parts) < 2:
+        remedy = f"write {target.dotted}.table, or {target.dotted}.schema.table"
+        raise Problem(target.span, f"`{target.dotted}` names no table of the connection", remedy)
+    refuse_clauses(clauses, "publishing", "cursor", "partition_by")
+    harness = names.slice("harness", connection, target.span)
+    settings = publish_settings(clauses, harness)
+    organizer = _reading_organizer(_query(clauses), names)
+    query = parse_query(_query(clauses), organizer.capabilities.dialect)
+    _check_output(query, clauses, settings, organizer)
+    warehouse, inputs, sql = read_datasets(query, names)
+    if warehouse is None:
+        remedy = "name a table in FROM, as in lake.ops.flights"
+        raise Problem(query.first_word, "this query reads no table", remedy)
+    organizer = names.slice("organize", warehouse, target.span)
+    return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, sql)
+
+
+def _reading_organizer(span: Span, names: Names) -> Slice:
+    """The slice whose dialect a published query is in: that of the first warehouse which its text names."""
+    found = names.first_named(span, names.warehouses) or next(iter(names.warehouses.values()), None)
+    if found is not None:
+        return names.slice("organize", found, span)
+    if names.broken:
+        raise Undeclared
+    raise Problem(span, "there is no warehouse to read", "declare one, as in CREATE WAREHOUSE lake USING iceberg;")
+
+
+def _outside(target: Name) -> str:
+    """A target's name at its connection: folded like an unquoted name there, kept where it is quoted."""
+    for part in target.parts:
+        if not part.text.replace("$", "_").isidentifier():
+            remedy = "use letters, digits and _; a database can show its table under such a name as a view"
+            raise Problem(part.span, f"`{part.text}` cannot be published to", remedy)
+    return ".".join(part.text if part.quoted else part.folded for part in target.parts)
+
+
+def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names) -> Collect | None:
+    clauses, listed = statement.clauses, statement.clauses.tables
+    if listed is None:
+        return None
+    if len(statement.target.parts) != 2:
+        remedy = f"write {warehouse.name.folded}.schema, as in INSERT INTO lake.crm FROM crm TABLES (Account)"
+        raise Problem(statement.target.span, "a list of tables is collected into a schema", remedy)
+    first = listed.origin.parts[0]
+    connection = names.endpoint(first.folded, first.span)
+    if not isinstance(connection, CreateConnection):
+        remedy = "collect from a connection; make a MATERIALIZED VIEW over a warehouse's tables"
+        raise Problem(listed.origin.span, f"`{first.text}` is a warehouse", remedy)
+    collector = names.slice("collect", connection, listed.origin.span)
+    organizer = names.slice("organize", warehouse, statement.target.span)
+    settings = collect_settings(clauses, collector, organizer)
+    _check_output(None, clauses, settings, organizer)
+    schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
+    tables = tuple(
+        CollectTable(
+            f"{schema}.{plain(table.parts[-1])}",
+            ".".join(_source_part(part, collector) for part in (*listed.origin.parts[1:], *table.parts)),
+            table.span,
+        )
+        for table in listed.tables
+    )
+    return Collect(statement, schema, connection, warehouse, collector, organizer, settings, tables)
+
+
+def _source_part(part: Part, collector: Slice) -> str:
+    if "." in part.text:
+        remedy = "collect it by a statement of its own, INSERT INTO … AS SELECT * FROM its table"
+        raise Problem(part.span, f"`{part.text}` has a dot in its name", remedy)
+    return source_name(part.text, part.quoted, collector.capabilities.dialect)
+
+
+def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) -> Collect:
+    clauses = statement.clauses
+    dataset = dataset_name(statement.target)
+    query, connection, collector = _source_query(_query(clauses), names)
+    organizer = names.slice("organize", warehouse, statement.target.span)
+    settings = collect_settings(clauses, collector, organizer)
+    found = projection(query)
+    if isinstance(found, Problem) and collector.capabilities.queries != "full":
+        raise found
+    _check_output(query, clauses, settings, organizer)
+    simple = found if isinstance(found, Projection) else Projection("", (), "")
+    table = CollectTable(dataset, simple.source, statement.target.span)
+    sql = edited(query.span, without_connection(query, connection))
+    return Collect(
+        statement, dataset, connection, warehouse, collector, organizer, settings, (table,),
+        query, sql, simple.columns, simple.filter,
+    )  # fmt: skip
+
+
+def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnection, Slice]:
+    """A collect query read in the dialect of the connection that it reads, with that connection and its slice."""
+    likely = names.first_named(span, names.connections)
+    collector = names.slices.get(f"collect.{likely.system.folded}") if likely else None
+    query = parse_query(span, collector.capabilities.dialect if collector else DIALECT)
+    connection = source_connection(query, names)
+    collector = names.slice("collect", connection, query.tables[0].span)
+    if collector.capabilities.queries == "none":
+        raise Problem(query.first_word, f"{collector.id} takes no query", "write FROM connection TABLES (…)")
+    if collector.capabilities.dialect != query.dialect:
+        query = parse_query(span, collector.capabilities.dialect)
+        connection = source_connection(query, names)
+    return query, connection, collector
+
+
+def _check_output(query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice) -> None:
+    refuse_twins(clauses.partition_by)
+    check_output(query, clauses, settings, organizer.capabilities.dialect)
+
+
+def _query(clauses: Clauses) -> Span:
+    assert clauses.query is not None  # the parser refuses a statement with neither query nor tables
+    return clauses.query

@@ -1,0 +1,128 @@
+"""Text to tokens and statements' chunks of tokens: sqlglot's tokenizer, with places and unterminated text named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import sqlglot
+from sqlglot import TokenType
+from sqlglot.errors import SqlglotError
+
+from language.diagnostics import Problem, SourceText, Span
+
+DIALECT = "duckdb"  # its tokenizer knows $$…$$, E'…', "…" and nested comments: what every dialect we cut queries for writes
+_WORD = re.compile(r"[^\W\d][\w$]*")
+_WORDS = re.compile(r"[^\W\d][\w$]*(?:\s+[^\W\d][\w$]*)+")
+_ENCLOSED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$|(?P<open>/\*|'|"|\$\$)|.""", re.DOTALL)
+_OPENED = {"/*": "comment", "'": "string", '"': "quoted name", "$$": "string"}
+_SYMBOLS = frozenset({TokenType.COMMA, TokenType.DOT, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.SEMICOLON})
+_CREATABLE = frozenset({"WAREHOUSE", "CONNECTION", "MATERIALIZED", "FUNCTION", "VIEW"})
+
+
+class Kind(Enum):
+    """What a token is to Atoll's own grammar."""
+
+    WORD = "word"
+    QUOTED = "quoted name"
+    STRING = "string"
+    NUMBER = "number"
+    SYMBOL = "symbol"
+
+
+class Token(NamedTuple):
+    """`text` is the value: a string without its quotes, a word as written."""
+
+    kind: Kind
+    text: str
+    span: Span
+
+    def is_word(self, *words: str) -> bool:
+        return self.kind is Kind.WORD and self.text.upper() in words
+
+    def is_symbol(self, symbol: str) -> bool:
+        return self.kind is Kind.SYMBOL and self.text == symbol
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One statement's tokens, without the `;`; `end` is the `;`, or None where it is missing."""
+
+    tokens: list[Token]
+    end: Token | None
+
+
+def tokenize(source: SourceText) -> list[Token]:
+    """All tokens of a file. Raises Problem for a string, name or comment that does not end."""
+    try:
+        raw = sqlglot.tokenize(source.text, read=DIALECT)
+    except (SqlglotError, RecursionError, ValueError) as error:
+        raise _unterminated(source) from error
+    tokens: list[Token] = []
+    for token in raw:
+        token_type, span = token.token_type, Span(source, token.start, token.end + 1)
+        if token_type in _SYMBOLS:
+            tokens.append(Token(Kind.SYMBOL, token.text, span))
+        elif token_type is TokenType.VAR and token.text.isidentifier():
+            tokens.append(Token(Kind.WORD, token.text, span))
+        else:
+            tokens.extend(_tokens(token_type, token.text, span))
+    return tokens
+
+
+def _tokens(token_type: TokenType, value: str, span: Span) -> list[Token]:
+    text = span.text
+    if text.startswith('"'):
+        return [Token(Kind.QUOTED, value, span)]
+    if token_type is TokenType.STRING and text.startswith("'"):
+        return [Token(Kind.STRING, value, span)]
+    if token_type is TokenType.NUMBER:
+        return [Token(Kind.NUMBER, text, span)]
+    if _WORD.fullmatch(text):
+        return [Token(Kind.WORD, text, span)]
+    if _WORDS.fullmatch(text):  # sqlglot makes one token of PARTITION BY
+        return [
+            Token(Kind.WORD, word.group(), Span(span.source, span.start + word.start(), span.start + word.end()))
+            for word in _WORD.finditer(text)
+        ]
+    return [Token(Kind.SYMBOL, text, span)]
+
+
+def _unterminated(source: SourceText) -> Problem:
+    for match in _ENCLOSED.finditer(source.text):
+        opening = match.group("open")
+        if opening:
+            what = _OPENED[opening]
+            closing = "*/" if opening == "/*" else opening
+            span = Span(source, match.start(), match.start() + len(opening))
+            return Problem(span, f"this {what} does not end", f"close it with {closing}")
+    return Problem(Span(source, 0, 1), "the text cannot be read", "save the file as plain UTF-8 text")
+
+
+def split_statements(tokens: list[Token]) -> list[Chunk]:
+    """Tokens as statements: each ends at a `;`, or, where that was forgotten, before the next statement's verb."""
+    chunks: list[Chunk] = []
+    current: list[Token] = []
+    for index, token in enumerate(tokens):
+        if token.is_symbol(";"):
+            if current:
+                chunks.append(Chunk(current, token))
+            current = []
+            continue
+        if current and _starts_statement(tokens, index) and not current[-1].is_word("AS"):
+            chunks.append(Chunk(current, None))
+            current = []
+        current.append(token)
+    if current:
+        chunks.append(Chunk(current, None))
+    return chunks
+
+
+def _starts_statement(tokens: list[Token], index: int) -> bool:
+    token = tokens[index]
+    if index + 1 == len(tokens) or not token.is_word("CREATE", "INSERT"):
+        return False
+    following = tokens[index + 1]
+    return (token.is_word("CREATE") and following.is_word(*_CREATABLE)) or (token.is_word("INSERT") and following.is_word("INTO"))

@@ -1,0 +1,177 @@
+"""The writes of the metadata layer as DynamoDB wants them: updates and puts with their conditions; builds them, sends none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared_metadata import items, keys
+from shared_metadata.intervals import Interval, to_text
+from shared_metadata.reader import schema_json
+from shared_metadata.records import Claim, EventKind, TableCommit, TableOutcome, TableStatus
+
+Action = dict[str, Any]
+ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
+
+
+class Actions:
+    """Actions on one metadata table."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def new_batch(self, claim: Claim, worker: Mapping[str, Any]) -> Action:
+        values = {
+            **keys.batch(claim.flow, claim.interval.start),
+            "flow": claim.flow,
+            "start": to_text(claim.interval.start),
+            "end": to_text(claim.interval.end),
+            "token": claim.token,
+            "datasets": sorted(claim.datasets),
+            "program_version": claim.program_version,
+            "outcomes": {},
+            "workers": {dataset: dict(worker) for dataset in claim.datasets},
+        }
+        return self.put(values, "attribute_not_exists(pk)")
+
+    def take_over(
+        self, claim: Claim, worker: Mapping[str, Any], datasets: Sequence[str], known: Sequence[str], former: int
+    ) -> Action:
+        """Hands `datasets` of a batch to a worker, if its highest token is still `former`."""
+        names = {"#token": "token", "#end": "end", "#datasets": "datasets", "#o": "outcomes", "#w": "workers"}
+        names |= {f"#d{number}": dataset for number, dataset in enumerate(datasets)}
+        given = "".join(f", #w.#d{number}=:w" for number in range(len(datasets)))
+        forgotten = ",".join(f"#o.#d{number}" for number in range(len(datasets)))
+        values = {
+            ":token": claim.token,
+            ":former": former,
+            ":end": to_text(claim.interval.end),
+            ":datasets": sorted({*known, *claim.datasets}),
+            ":program": claim.program_version,
+            ":w": dict(worker),
+        }
+        sets = f"SET #token = :token, #end = :end, #datasets = :datasets, program_version = :program{given}"
+        expression = f"{sets} REMOVE {forgotten}"  # of at most 4 KB
+        return self.update(keys.batch(claim.flow, claim.interval.start), expression, "#token = :former", names, values)
+
+    def lease(self, claim: Claim, until: datetime) -> Action:
+        """Sets the leases of a claim's tables, if it is the last claim of each."""
+        names, numbers = {"#workers": "workers", "#token": "token", "#lease": "lease_until"}, range(len(claim.datasets))
+        names |= {f"#d{number}": dataset for number, dataset in enumerate(claim.datasets)}
+        sets = ", ".join(f"#workers.#d{number}.#lease = :until" for number in numbers)
+        condition = " AND ".join(f"#workers.#d{number}.#token = :token" for number in numbers)
+        values = {":until": to_text(until), ":token": claim.token}
+        return self.update(keys.batch(claim.flow, claim.interval.start), f"SET {sets}", condition, names, values)
+
+    def end_lease(self, flow: str, start: datetime, dataset: str, owner: str, now: datetime) -> Action:
+        names = {"#workers": "workers", "#d": dataset, "#owner": "owner", "#lease": "lease_until"}
+        values = {":owner": owner, ":now": to_text(now)}
+        condition = "#workers.#d.#owner = :owner"
+        return self.update(keys.batch(flow, start), "SET #workers.#d.#lease = :now", condition, names, values)
+
+    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome]) -> Action:
+        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed."""
+        names = {"#token": "token", "#workers": "workers", "#outcomes": "outcomes", "#status": "status"}
+        values: dict[str, Any] = {":token": claim.token, ":failed": TableStatus.FAILED.value, ":done": TableStatus.COMMITTED.value}
+        sets: list[str] = []
+        conditions: list[str] = []
+        used: set[str] = set()
+        for number, (dataset, outcome) in enumerate(outcomes.items()):
+            names[f"#d{number}"], values[f":o{number}"] = dataset, plain(outcome)
+            sets.append(f"#outcomes.#d{number} = :o{number}")
+            free = f"attribute_not_exists(#outcomes.#d{number})"
+            if outcome.status == TableStatus.COMMITTED:
+                free, used = f"({free} OR #outcomes.#d{number}.#status = :failed)", used | {":failed", "#status"}
+            conditions.append(f"#workers.#d{number}.#token = :token AND {free}")
+        for unused in {":failed", ":done", "#status"} - used:
+            (names if unused[0] == "#" else values).pop(unused)
+        key = keys.batch(claim.flow, claim.interval.start)
+        return self.update(key, "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
+
+    def advance(self, flow: str, interval: Interval, cursors: Mapping[str, str]) -> Action:
+        """Moves tables of a flow from the interval's start to its end, with their new cursors."""
+        names = {"#tables": "tables", "#watermark": "watermark"}
+        values: dict[str, Any] = {":start": to_text(interval.start)}
+        sets, conditions = [], []
+        for number, (dataset, cursor) in enumerate(cursors.items()):
+            names[f"#d{number}"] = dataset
+            values[f":s{number}"] = {"watermark": to_text(interval.end), "cursor": cursor}
+            sets.append(f"#tables.#d{number} = :s{number}")
+            conditions.append(f"#tables.#d{number}.#watermark = :start")
+        return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
+
+    def failed_attempt(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, retry_at: datetime) -> Action:
+        """Counts a failed attempt at the table's next batch, if `attempts` were counted before."""
+        values = {
+            ":start": to_text(interval.start),
+            ":attempts": attempts + 1,
+            ":former": attempts,
+            ":retry": to_text(retry_at),
+            ":error": error[:ERROR_CHARACTERS],
+        }
+        names = {"#t": "tables", "#d": dataset, "#w": "watermark", "#a": "attempts", "#r": "retry_at", "#e": "error"}
+        counted = "(#t.#d.#a = :former OR attribute_not_exists(#t.#d.#a))" if attempts == 0 else "#t.#d.#a = :former"
+        return self.update(
+            keys.flow_state(flow),
+            "SET #t.#d.#a = :attempts, #t.#d.#r = :retry, #t.#d.#e = :error",
+            f"#t.#d.#w = :start AND {counted}",
+            names,
+            values,
+        )
+
+    def schema(self, commit: TableCommit, number: int) -> Action:
+        values = {
+            **keys.schema(commit.dataset, number),
+            "dataset": commit.dataset,
+            "number": number,
+            "schema": schema_json(commit.schema),
+            "layout": json.dumps(dict(commit.layout)),
+        }
+        return self.put(values, "attribute_not_exists(pk)")
+
+    def version(self, claim: Claim, commit: TableCommit, schema_version: int) -> Action:
+        values = {
+            **keys.version(commit.dataset, claim.interval.end),
+            "dataset": commit.dataset,
+            "start": to_text(claim.interval.start),
+            "end": to_text(claim.interval.end),
+            "pointer": dict(commit.pointer or {}),
+            "rows": commit.rows,
+            "schema_version": schema_version,
+            "token": claim.token,
+            "reads": dict(commit.reads),
+        }
+        return self.put(values)
+
+    def event(self, kind: EventKind, now: datetime, claim: Claim, what: str, detail: Mapping[str, Any]) -> Action:
+        start = to_text(claim.interval.start)
+        values = {
+            **keys.event(now, f"{claim.flow}#{start}#{claim.token}#{kind.value}#{what}"),
+            "kind": kind.value,
+            "at": to_text(now),
+            "flow": claim.flow,
+            "detail": {**detail, "start": start, "token": claim.token},
+        }
+        return self.put(values)
+
+    def update(self, key: keys.Key, expression: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": items.to_item(key),
+                "UpdateExpression": expression,
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": dict(names),
+                "ExpressionAttributeValues": items.to_item(values),
+            }
+        }
+
+    def put(self, values: Mapping[str, Any], condition: str = "", **more: Any) -> Action:
+        conditional = {"ConditionExpression": condition} if condition else {}
+        return {"Put": {"TableName": self._table, "Item": items.to_item(values), **conditional, **more}}
+
+
+def plain(outcome: TableOutcome) -> dict[str, Any]:
+    return {name: (str(value) if name == "status" else value) for name, value in vars(outcome).items()}

@@ -1,0 +1,1 @@
+"""Collects tables and queries of a PostgreSQL database as Parquet."""

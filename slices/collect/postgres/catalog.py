@@ -1,0 +1,118 @@
+"""Asks PostgreSQL's catalog what a flow reads: the table, its columns with their types, its size."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.errors import DefinitionError
+from slices.collect.postgres.type_mapping import SourceType
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Session
+
+_TABLES = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+_TABLE = f"""SELECT c.oid, n.nspname, c.relname {_TABLES} AND lower(n.nspname) = lower(%(schema)s) AND lower(c.relname) = lower(%(name)s)
+ORDER BY (n.nspname = %(schema)s)::int + (c.relname = %(name)s)::int DESC, n.nspname, c.relname LIMIT 1"""
+_NAMES = f"SELECT n.nspname || '.' || c.relname {_TABLES} AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+_COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
+_SIZE = """WITH RECURSIVE tree AS (
+  SELECT %(oid)s::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
+SELECT (coalesce(max(pg_relation_size(c.oid)), 0) / current_setting('block_size')::int)::bigint,
+  coalesce(sum(pg_table_size(c.oid)), 0)::bigint, sum(greatest(c.reltuples, 0))::bigint, bool_and(c.relkind IN ('r', 'm', 'p'))
+FROM tree JOIN pg_class c USING (oid)"""
+_TYPES = """SELECT wanted.place, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END, t.typtype::text,
+  CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
+  format_type(t.oid, wanted.modifier), coalesce(a.attnotnull, false), coalesce(a.attndims, 0), coalesce(e.typname, ''), coalesce(e.typtype::text, '')
+FROM unnest(%(types)s::oid[], %(modifiers)s::int[], %(tables)s::oid[], %(numbers)s::int[]) WITH ORDINALITY
+  AS wanted(type, modifier, relation, number, place)
+JOIN pg_type t ON t.oid = wanted.type JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = wanted.relation AND a.attnum = wanted.number
+LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typnamespace = 'pg_catalog'::regnamespace
+ORDER BY 1"""
+_FIRST_VERSION_WITH_PAGE_SCANS = 140000  # before, a range of ctid read the whole table: https://www.postgresql.org/docs/14/release-14.html
+
+
+@dataclass(frozen=True)
+class TableName:
+    """quoted: as SQL takes it."""
+
+    oid: int
+    quoted: str
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column of what a statement answers; type_name as PostgreSQL writes it, e.g. 'numeric(12,2)'."""
+
+    name: str
+    type: SourceType
+    type_name: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """pages: of the largest heap, 0 where it cannot be read by ranges of them.  bytes: with what is stored out of line."""
+
+    pages: int = 0
+    bytes: int = 0
+    rows: int = 0
+
+
+def find_table(session: Session[Any], source: str, default_schema: str, place: str) -> TableName:
+    """The table a program names; an exact match goes before one that differs in case. Raises DefinitionError."""
+    schema, _, name = source.rpartition(".")
+    wanted = {"schema": (schema or default_schema).strip('"'), "name": name.strip('"')}
+    found = session.execute(_TABLE, wanted).fetchone()
+    if found is None:
+        known = [row[0] for row in session.execute(_NAMES)]
+        raise DefinitionError(
+            f"the table {wanted['schema']}.{wanted['name']} is not there",
+            place=place,
+            remedy=did_you_mean(f"{wanted['schema']}.{wanted['name']}", known) + "correct its name, or create it again",
+        )
+    return TableName(found[0], f"{identifier(found[1])}.{identifier(found[2])}")
+
+
+def column_names(session: Session[Any], table: TableName) -> list[str]:
+    return [row[0] for row in session.execute(_COLUMN_NAMES, (table.oid,))]
+
+
+def columns_of(session: Session[Any], sql: str) -> list[SourceColumn]:
+    """What `sql` would answer; it is prepared and read for no rows. Domains come as the types below them."""
+    answer = session.execute(f"{sql}\nLIMIT 0").pgresult  # type: ignore[arg-type]
+    assert answer is not None
+    places = range(answer.nfields)
+    described = session.execute(
+        _TYPES,
+        {
+            "types": [answer.ftype(i) for i in places],
+            "modifiers": [answer.fmod(i) for i in places],
+            "tables": [answer.ftable(i) for i in places],
+            "numbers": [answer.ftablecol(i) for i in places],
+        },
+    )
+    found = []
+    for i, (_, name, kind, element, type_name, not_null, dimensions, element_name, element_kind) in zip(places, described, strict=True):
+        inner = SourceType(element_name, element_kind) if element else None
+        source_type = SourceType(name, kind, inner, answer.fmod(i), dimensions)
+        found.append(SourceColumn((answer.fname(i) or b"").decode(), source_type, type_name, not_null))
+    return found
+
+
+def table_size(session: Session[Any], table: TableName) -> TableSize:
+    """Of a table and all its partitions."""
+    row = session.execute(_SIZE, {"oid": table.oid}).fetchone()
+    assert row is not None
+    pages, size, rows, paged = row
+    if not paged or session.info.server_version < _FIRST_VERSION_WITH_PAGE_SCANS:
+        pages = 0
+    return TableSize(int(pages), int(size), int(rows))
+
+
+def did_you_mean(wanted: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(wanted.lower(), {name.lower(): name for name in known}, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}? Otherwise " if close else ""

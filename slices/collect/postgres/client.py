@@ -1,0 +1,201 @@
+"""Reads a PostgreSQL database: one short-lived session for the catalog and the plan, DuckDB's scanner for the rows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.collect import Extracted, Output, TablePlan, Window
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.errors import AtollError, DefinitionError
+from shared_metadata.program import Connection, Flow, Mode, Table
+from shared_metadata.records import Schema
+from slices.collect.postgres import catalog, cursor_window, failures, logic
+from slices.collect.postgres.config import Address, read_config
+from slices.collect.postgres.cursor_window import Bounds, CursorColumn
+from slices.collect.postgres.logic import SETTINGS, Part, Relation
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Session
+
+PLAN_TIMEOUT_SECONDS = 30
+
+
+class PostgresSource:
+    """A Source over one connection of a program; `aws` is the boto3 session whose role writes the staged files."""
+
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any) -> None:
+        self._connection, self._aws = connection, aws
+        self._config, self.address = read_config(connection), Address.of(secret, connection)
+        self._relations: dict[str, Relation] = {}
+        self._opened: list[Session[Any]] = []
+
+    # -- the Source protocol
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        return self._relation(flow, table).schema
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        relation = self._relation(flow, table)
+        with self._failures(flow):
+            bounds = self._bounds(flow, relation, window)
+            if bounds is None:
+                return None
+        several = self._config.max_parts if flow.cursor and bounds.whole else 1
+        parts = logic.parts(relation, bounds.where, several)
+        return TablePlan(tuple(part.to_plain() for part in parts), bounds.cursor)
+
+    def extract(
+        self,
+        flow: Flow,
+        table: Table,
+        schema: Schema,
+        window: Window,
+        part: Mapping[str, Any],
+        out: Output,
+        resume: Mapping[str, Any] | None,
+        deadline: Deadline,
+    ) -> Extracted:
+        from slices.collect.postgres.extraction import Extraction
+
+        work = Extraction(self, Part.from_plain(part), schema, window.interval.start, out, deadline, str(flow.position))
+        return work.run(resume)
+
+    def close(self) -> None:
+        while self._opened:
+            self._opened.pop().close()
+
+    # -- sessions
+
+    @cached_property
+    def session(self) -> Session[Any]:
+        """The session for the catalog and the plan: read only, with a short timeout for each statement."""
+        session = self.connect()
+        settings = {**SETTINGS, "default_transaction_read_only": "on", "statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}
+        for name, value in settings.items():
+            session.execute("SELECT set_config(%s, %s, false)", (name, value))
+        return session
+
+    def connect(self) -> Session[Any]:
+        """A new session that `close` ends. Raises SecretError or RetryLater."""
+        import psycopg
+
+        try:
+            session = psycopg.connect(self.address.conninfo(password=True), autocommit=True)
+        except psycopg.OperationalError as error:
+            raise self.connection_error(str(error)) from None
+        self._opened.append(session)
+        return session
+
+    @property
+    def aws(self) -> Any:
+        return self._aws
+
+    def connection_error(self, text: str) -> AtollError:
+        place = f"connection {self._connection.name} ({self._connection.position})"
+        return failures.connection_error(self.scrub(text), self._config.secret, place)
+
+    def scrub(self, text: str) -> str:
+        return failures.scrub(text, self.address.password)
+
+    # -- what a table is, and which of its rows are due
+
+    def _relation(self, flow: Flow, table: Table) -> Relation:
+        if table.dataset not in self._relations:
+            with self._failures(flow):
+                self._relations[table.dataset] = self._describe(flow, table)
+        return self._relations[table.dataset]
+
+    def _describe(self, flow: Flow, table: Table) -> Relation:
+        import psycopg
+
+        session = self.session
+        if not table.source:
+            return logic.query_relation(flow, catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], [])))
+        name = catalog.find_table(session, table.source, self._config.default_schema, str(flow.position))
+        columns = [column.source for column in flow.columns] or ["*"]
+        try:
+            found = catalog.columns_of(session, logic.rows_sql(name.quoted, columns, [flow.filter] if flow.filter else []))
+        except psycopg.errors.UndefinedColumn as error:
+            missing = str(error.diag.message_primary).removeprefix("column ").split(" ")[0].strip('"')
+            raise DefinitionError(
+                f"{table.source}: {error.diag.message_primary}",
+                place=str(flow.position),
+                remedy=catalog.did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
+            ) from None
+        return logic.table_relation(flow, name, found, catalog.table_size(session, name))
+
+    def _bounds(self, flow: Flow, relation: Relation, window: Window) -> Bounds | None:
+        """The batch's rows; None when there are none."""
+        if not flow.cursor:
+            return cursor_window.snapshot_bounds(window)
+        column = relation.column(flow.cursor)
+        if column is None:
+            names = [c.name for c in relation.schema.columns]
+            raise DefinitionError(
+                f"the cursor column {flow.cursor} is not there",
+                place=str(flow.position),
+                remedy=catalog.did_you_mean(flow.cursor, names) + "name another CURSOR",
+            )
+        return self._time_bounds(flow, relation, window, column) if column.is_time else self._value_bounds(flow, relation, window, column)
+
+    def _time_bounds(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds | None:
+        if self._config.lag and flow.mode == Mode.APPEND:
+            raise DefinitionError(
+                "a lag reads rows twice, which APPEND would keep twice",
+                place=str(flow.position),
+                remedy="use MERGE ON (…), or a connection without lag",
+            )
+        bounds = cursor_window.time_bounds(window, column, self._config.lag)
+        if bounds.whole or window.rerun or self._any(relation, bounds.where):
+            return bounds
+        return None
+
+    def _value_bounds(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds | None:
+        if window.rerun:
+            raise DefinitionError(
+                f"batches of {flow.id} cannot be run again: its cursor {column.name} is no time",
+                place=str(flow.position),
+                remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
+            )
+        last = cursor_window.stored(window, column)
+        newest = self._newest(relation, column, last)
+        if newest is None and not window.first and cursor_window.was_read(window, column):
+            return None
+        return cursor_window.value_bounds(column, last, newest, first=not cursor_window.was_read(window, column))
+
+    def _any(self, relation: Relation, where: str) -> bool:
+        """Whether a row is due; where finding out takes long, it is taken for granted."""
+        import psycopg
+
+        rows = logic.rows_sql(relation.reads, ["1"], [c for c in (relation.filter, where) if c])
+        try:
+            found = self.session.execute(f"SELECT EXISTS ({rows}\n)").fetchone()  # type: ignore[arg-type]
+        except psycopg.errors.QueryCanceled:
+            return True
+        return bool(found and found[0])
+
+    def _newest(self, relation: Relation, column: CursorColumn, last: str | None) -> str | None:
+        """The greatest value of the cursor column above `last`, as text."""
+        above = f"{column.expression} > {cursor_window.value(last, column)}" if last is not None else f"{column.expression} IS NOT NULL"
+        rows = logic.rows_sql(relation.reads, [f"({column.expression})::text"], [c for c in (relation.filter, above) if c])
+        found = self.session.execute(f"{rows}\nORDER BY {column.expression} DESC LIMIT 1").fetchone()  # type: ignore[arg-type]
+        return str(found[0]) if found else None
+
+    @contextlib.contextmanager
+    def _failures(self, flow: Flow) -> Iterator[None]:
+        """psycopg's errors as Atoll's."""
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            text = error.diag.message_primary or str(error)
+            raise failures.statement_error(self.scrub(text), str(flow.position)) from None
+
+
+def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any) -> PostgresSource:
+    """The Source of a connection; nothing is opened before it is needed. Raises DefinitionError or SecretError."""
+    return PostgresSource(connection, secret, aws)

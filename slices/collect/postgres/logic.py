@@ -1,0 +1,182 @@
+"""Builds what a batch of one table runs: the source's SQL, its parts, and the size of their chunks; no I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Flow, from_plain
+from shared_metadata.records import Schema, SchemaColumn
+from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
+from slices.collect.postgres.cursor_window import CursorColumn
+from slices.collect.postgres.type_mapping import duckdb_type, map_type
+
+BATCH = "_batch"
+SETTINGS = {
+    "TimeZone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "standard_conforming_strings": "on",
+}
+PART_BYTES = 256 * 2**20  # of table: less is not worth a connection more
+FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
+ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
+SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29
+ROW_GROUP_BYTES, LARGEST_ROW_GROUP, SMALLEST_ROW_GROUP = 2**25, 122_880, 2_048
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a flow's table is at the source.
+
+    reads: what stands in FROM: a quoted table, or the query in parentheses.  columns: SQL over it, in the schema's order.
+    expressions: SQL over c0, c1 …: each column so that its Iceberg type can hold it.  filter: the flow's WHERE, or ''.
+    """
+
+    schema: Schema
+    reads: str
+    columns: tuple[str, ...]
+    expressions: tuple[str, ...]
+    filter: str = ""
+    size: TableSize = TableSize()
+
+    def column(self, name: str) -> CursorColumn | None:
+        """The column as a cursor."""
+        for column, expression in zip(self.schema.columns, self.columns, strict=False):
+            if column.name == name:
+                return CursorColumn(name, expression, column.type, column.source_type)
+        return None
+
+
+def table_relation(flow: Flow, table: TableName, columns: list[SourceColumn], size: TableSize) -> Relation:
+    """A table, with the flow's projection and filter."""
+    names = [column.name for column in flow.columns] or [column.name for column in columns]
+    sources = [column.source for column in flow.columns] or [identifier(column.name) for column in columns]
+    schema, expressions = _schema(names, sources, columns, str(flow.position))
+    return Relation(schema, table.quoted, tuple(sources), expressions, flow.filter, size)
+
+
+def query_relation(flow: Flow, columns: list[SourceColumn]) -> Relation:
+    """A query of the source's own."""
+    names, aliases = [column.name for column in columns], tuple(f"c{number}" for number in range(len(columns)))
+    schema, expressions = _schema(names, names, columns, str(flow.position))
+    return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", aliases, expressions)
+
+
+def _schema(
+    names: list[str], sources: list[str], columns: list[SourceColumn], place: str
+) -> tuple[Schema, tuple[str, ...]]:
+    folded: dict[str, str] = {}
+    found, expressions = [], []
+    for number, (name, source, column) in enumerate(zip(names, sources, columns, strict=True)):
+        if name.lower() in folded or name.lower() == BATCH:
+            other = folded.get(name.lower(), "Atoll's own column")
+            raise DefinitionError(
+                f"the column {name} collides with {other}: names are folded to lower case",
+                place=place,
+                remedy=f"rename it in a query: SELECT …, {identifier(name)} AS another_name",
+            )
+        folded[name.lower()] = name
+        mapped = map_type(column.type)
+        nullable = mapped.may_become_null or not column.not_null
+        found.append(SchemaColumn(name.lower(), mapped.iceberg, nullable, source, column.type_name))
+        expressions.append(mapped.expression(f"c{number}"))
+    if not found:
+        raise DefinitionError("there are no columns to collect", place=place, remedy="add a column, or leave the table out")
+    return Schema((*found, SchemaColumn(BATCH, "timestamptz", False))), tuple(expressions)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One extract's share: pages [first_page, end_page) of the table, all rows when end_page is 0; `last` has no upper bound."""
+
+    reads: str
+    columns: tuple[str, ...]
+    expressions: tuple[str, ...]
+    where: tuple[str, ...]
+    first_page: int
+    end_page: int
+    last: bool
+    page_bytes: int
+    row_bytes: int
+
+    def to_plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_plain(values: Mapping[str, Any]) -> Part:
+        return from_plain(Part, values)
+
+
+def parts(relation: Relation, where: str, max_parts: int) -> tuple[Part, ...]:
+    """The table's parts, of about equal numbers of pages."""
+    conditions = tuple(condition for condition in (relation.filter, where) if condition)
+    wanted = min(max_parts, max(1, relation.size.bytes // PART_BYTES)) if relation.size.pages else 1
+    edges = [relation.size.pages * number // wanted for number in range(wanted + 1)]
+    row_bytes = max(relation.size.bytes // max(relation.size.rows, 1) if relation.size.rows > 0 else 0, 16 * len(relation.columns))
+    return tuple(
+        Part(
+            relation.reads,
+            relation.columns,
+            relation.expressions,
+            conditions,
+            first_page=edges[number],
+            end_page=edges[number + 1],
+            last=number + 1 == wanted,
+            page_bytes=max(8192, relation.size.bytes // max(relation.size.pages, 1)) if relation.size.pages else 8192,
+            row_bytes=row_bytes,
+        )
+        for number in range(wanted)
+    )
+
+
+def rows_sql(reads: str, columns: Sequence[str], where: Sequence[str]) -> str:
+    """A SELECT of `columns`; each condition on lines of its own, since a filter may end in a comment."""
+    conditions = "\nAND ".join(f"({condition}\n)" for condition in where)
+    return f"SELECT {', '.join(columns)} FROM {reads}" + (f"\nWHERE {conditions}" if where else "")
+
+
+def chunk_sql(part: Part, first_page: int, end_page: int) -> str:
+    """What the source runs for the part's pages [first_page, end_page); columns are called c0, c1 …"""
+    where = list(part.where)
+    if part.end_page:
+        where.append(f"ctid >= '({first_page},0)'::tid")
+        if not (part.last and end_page >= part.end_page):
+            where.append(f"ctid < '({end_page},0)'::tid")
+    names = [f"c{number}" for number in range(len(part.columns))]
+    selected = ", ".join(f"{expression} AS {name}" for expression, name in zip(part.expressions, names, strict=True))
+    return f"SELECT {selected} FROM (\n{rows_sql(part.reads, part.columns, where)}\n) AS q ({', '.join(names)})"
+
+
+def copy_sql(source: str, sql: str, schema: Schema, batch: datetime, url: str, row_group: int) -> str:
+    """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
+    casts = [
+        f"CAST(c{number} AS {duckdb_type(column.type)}) AS {identifier(column.name)}"
+        for number, column in enumerate(column for column in schema.columns if column.name != BATCH)
+    ]
+    casts.append(f"TIMESTAMPTZ '{to_text(batch)}' AS {identifier(BATCH)}")
+    return (
+        f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)})) TO {literal(url)} "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, RETURN_STATS)"
+    )
+
+
+def row_group_rows(row_bytes: int) -> int:
+    """Rows in a Parquet row group, so that those being written stay small in memory also for wide rows."""
+    return max(SMALLEST_ROW_GROUP, min(LARGEST_ROW_GROUP, ROW_GROUP_BYTES // row_bytes // SMALLEST_ROW_GROUP * SMALLEST_ROW_GROUP))
+
+
+def chunk_pages(remaining: int, workers: int, page_bytes: int, bytes_per_second: float | None, seconds_left: float) -> int:
+    """The pages of the next chunk: as many as take CHUNK_SECONDS, fewer when little time or little of the table is left."""
+    wanted_seconds = CHUNK_SECONDS if bytes_per_second else FIRST_CHUNK_SECONDS
+    wanted = (bytes_per_second or ASSUMED_BYTES_PER_SECOND) * min(wanted_seconds, max(seconds_left / 3, 0))
+    share = max(math.ceil(remaining / workers) * page_bytes, SMALL_CHUNK_BYTES)
+    size = min(max(min(wanted, share), SMALLEST_CHUNK_BYTES), LARGEST_CHUNK_BYTES)
+    return min(remaining, max(1, int(size / page_bytes)))

@@ -1,0 +1,20 @@
+"""Declares the slice that collects from PostgreSQL."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="collect",
+    system="postgres",
+    title="Postgres",
+    capabilities=Capabilities(
+        dialect="postgres",
+        modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
+        default_mode=Mode.REPLACE,
+        queries="full",
+        reports_deletes=False,
+        resumable=True,
+    ),
+    config="slices.collect.postgres.config:Config",
+    steps=("plan", "extract", "commit"),
+)

@@ -1,0 +1,1 @@
+"""Collects objects of a Salesforce org through its REST and Bulk 2.0 query APIs."""

@@ -1,0 +1,152 @@
+"""Reads a Salesforce org for a batch: describe and count to plan it, REST pages or a Bulk job to extract it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from shared_metadata.contract.collect import Extracted, Output, Source, TablePlan, Window
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Connection, Flow, Table
+from shared_metadata.records import Schema
+from slices.collect.salesforce import logic
+from slices.collect.salesforce.session import Refused, Session
+
+MAX_REST_SOQL = 8_000  # a request's line and headers may have 16,384 bytes, and SOQL grows by a half when it is encoded
+TOO_MUCH_TO_COUNT = ("QUERY_TIMEOUT", "OPERATION_TOO_LARGE")
+
+
+def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any = None) -> Source:
+    """How CollectSteps opens a connection. aws: the boto3 session that Parquet is written with; only `extract` needs it."""
+    return SalesforceSource(connection, secret, aws)
+
+
+class SalesforceSource(Source):
+    """One connection's org, while one step works. aws: the boto3 session that Parquet is written with."""
+
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any) -> None:
+        self._config = read_config(connection)
+        self._aws = aws
+        self._described: dict[str, logic.SalesforceObject] = {}
+        self.session = Session(
+            secret,
+            reference=self._config.secret,
+            place=f"connection {connection.name} ({connection.position})",
+            api_version=self._config.api_version,
+            compression=self._config.compression,
+        )
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        with _at(flow, table):
+            return logic.schema_of(flow, table, self._describe(flow, table))
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        with _at(flow, table):
+            return self._plan(flow, table, schema, window)
+
+    def extract(
+        self,
+        flow: Flow,
+        table: Table,
+        schema: Schema,
+        window: Window,
+        part: Mapping[str, Any],
+        out: Output,
+        resume: Mapping[str, Any] | None,
+        deadline: Deadline,
+    ) -> Extracted:
+        from slices.collect.salesforce.extracting import extract
+        from slices.collect.salesforce.parquet_files import ParquetFiles
+
+        where = logic.place(flow, table)
+        files = ParquetFiles(self._aws, schema, part["fields"], window.interval.start, out, where)
+        try:
+            with _at(flow, table):
+                return extract(self.session, part, files, resume, deadline)
+        finally:
+            files.close()
+
+    def close(self) -> None:
+        self.session.close()
+
+    def _describe(self, flow: Flow, table: Table) -> logic.SalesforceObject:
+        if table.source not in self._described:
+            try:
+                answer = self.session.get(f"sobjects/{table.source}/describe")
+            except Refused as error:
+                if error.code != "NOT_FOUND":
+                    raise
+                raise self._unknown(flow, table) from None
+            self._described[table.source] = logic.read_describe(answer)
+        return self._described[table.source]
+
+    def _unknown(self, flow: Flow, table: Table) -> DefinitionError:
+        known = [found["name"] for found in self.session.get("sobjects")["sobjects"]]
+        return DefinitionError(
+            f"Salesforce has no object {table.source}, or the user may not read it",
+            place=logic.place(flow, table),
+            remedy=logic.did_you_mean(table.source, known) + "change the program, or grant the permission",
+        )
+
+    def _plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        described = self._describe(flow, table)
+        field = logic.cursor_field(flow, table, described)
+        span = logic.range_of(flow.mode, window, self._config.lag)
+        where = logic.where_clause(field, span, self._filter(flow, table, described))
+        changes = bool(field and span.lower)
+        count = self._count(described.name, where, changes)
+        if count == 0 and changes:
+            return None
+        fields = logic.selected_fields(schema, described)
+        soql = logic.check_soql(f"SELECT {', '.join(fields)} FROM {described.name}", flow, table)
+        bulk = count >= self._config.bulk_threshold_rows or len(soql) + len(where) > MAX_REST_SOQL
+        part = {"soql": soql, "where": where, "fields": fields, "deleted_too": changes, "bulk": bulk}
+        return TablePlan((part,), logic.cursor_text(span))
+
+    def _filter(self, flow: Flow, table: Table, described: logic.SalesforceObject) -> str:
+        if not flow.filter:
+            return ""
+        from slices.collect.salesforce.soql_filter import to_soql
+
+        return to_soql(flow.filter, described.fields, logic.place(flow, table))
+
+    def _count(self, name: str, where: str, deleted_too: bool) -> int:
+        """How many records are to be read; a table too large to be counted counts as a large one."""
+        soql = f"SELECT COUNT() FROM {name}{where}"
+        try:
+            answer = self.session.get("queryAll" if deleted_too else "query", {"q": soql})
+            return int(answer["totalSize"])
+        except Refused as error:
+            if error.code not in TOO_MUCH_TO_COUNT:
+                raise
+            return int(self._config.bulk_threshold_rows)
+
+
+@contextmanager
+def _at(flow: Flow, table: Table) -> Iterator[None]:
+    """A refused request is the program's matter: named by its place there, and as an error that Step Functions knows."""
+    try:
+        yield
+    except Refused as error:
+        raise DefinitionError(error.what, place=logic.place(flow, table), remedy=error.remedy) from None
+
+
+def read_config(connection: Connection) -> Any:
+    """The connection's options as a Config. Raises DefinitionError that names the field and the remedy."""
+    from pydantic import ValidationError
+
+    from slices.collect.salesforce.config import Config
+
+    known = ", ".join(Config.model_fields)
+    try:
+        return Config(**connection.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"][:1]))
+        raise DefinitionError(
+            f"option {name}: {first['msg']}",
+            place=f"connection {connection.name} ({connection.position})",
+            remedy=f"the options are {known}; the slice's README describes them",
+        ) from None

@@ -1,0 +1,37 @@
+"""The options of `CREATE CONNECTION … TO salesforce WITH (…)`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600}
+
+
+def _seconds(value: object) -> object:
+    """'90 seconds', '1 minute', '2 hours' as seconds; a number is seconds already."""
+    match = re.fullmatch(r"\s*(\d+)\s*(second|minute|hour)s?\s*", value) if isinstance(value, str) else None
+    if match:
+        return int(match[1]) * _UNITS[match[2]]
+    if isinstance(value, str):
+        raise ValueError("write it as '90 seconds', '1 minute' or '2 hours'")
+    return value
+
+
+class Config(BaseModel):
+    """secret: the reference of the secret that holds the credentials, stored as `atoll/<reference>`.
+
+    api_version: of the REST and Bulk APIs.  bulk_threshold_rows: from so many rows on a table is read by a Bulk job.
+    lag: how far behind the batch's end a change may still become visible; each window is re-read by it.
+    compression: whether answers are asked for compressed: right over the Internet, wrong on one machine.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret: str = Field(min_length=1)
+    api_version: str = Field("62.0", pattern=r"^\d{2,3}\.0$", description="such as '62.0'")
+    bulk_threshold_rows: int = Field(20_000, ge=0)
+    lag: Annotated[int, BeforeValidator(_seconds)] = Field(60, ge=0, le=86_400)
+    compression: Literal["gzip", "none"] = "gzip"

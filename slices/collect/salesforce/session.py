@@ -1,0 +1,249 @@
+"""Logs in to Salesforce and sends requests: tokens that end are renewed once, and every refusal becomes one of Atoll's errors."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode, urlparse
+
+import urllib3
+
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+DEFAULT_LOGIN_URL = "https://login.salesforce.com"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ASSERTION_SECONDS = 180
+TIMEOUT = urllib3.Timeout(connect=10, read=120)
+# REST API Developer Guide, "Status Codes and Error Responses"; SOAP API Developer Guide, "ExceptionCode".
+RETRIED_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION"})
+REMEDIES = {
+    "INVALID_TYPE": "the object is gone or the user may not read it: change the program, or grant the permission",
+    "NOT_FOUND": "the object is gone or the user may not read it: change the program, or grant the permission",
+    "INVALID_FIELD": "a field is gone or the user may not read it: change the program, or grant field-level security",
+    "API_DISABLED_FOR_ORG": "enable the API for the integration user",
+    "QUERY_TIMEOUT": "filter by an indexed field, or lower bulk_threshold_rows",
+    "UNSUPPORTED_API_VERSION": "set api_version in the connection",
+}
+
+
+class Refused(DefinitionError):
+    """Salesforce's answer is an error that a retry cannot help; `code` is its errorCode."""
+
+    def __init__(self, code: str, what: str, place: str) -> None:
+        self.code = code
+        super().__init__(what, place=place, remedy=REMEDIES.get(code, "change the program or the user's permissions"))
+
+
+class Session:
+    """One user's access to one org; `place` names the connection in errors, `reference` its secret. Safe in threads."""
+
+    def __init__(self, secret: Mapping[str, Any], *, reference: str, place: str, api_version: str, compression: str) -> None:
+        self._secret, self._reference, self._place = secret, reference, place
+        self._api = f"/services/data/v{api_version}"
+        self._encoding = "gzip" if compression == "gzip" else "identity"
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=TIMEOUT, ssl_context=self._trust())
+        self._token, self._instance_url = "", ""
+        self.requests = 0
+
+    def _trust(self) -> ssl.SSLContext:
+        """The machine's authorities, and the secret's `ca_certificate` (PEM) where a proxy of one's own stands in between."""
+        context = ssl.create_default_context()
+        if authority := self._secret.get("ca_certificate"):
+            try:
+                context.load_verify_locations(cadata=str(authority))
+            except ssl.SSLError:
+                raise SecretError(
+                    f"ca_certificate of the secret {self._reference} is not a certificate in PEM",
+                    place=self._place,
+                    remedy="store the certificate whole, line breaks as \\n in the JSON",
+                ) from None
+        return context
+
+    def get(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON at a path below the API's version, or at an absolute path such as a nextRecordsUrl."""
+        return json.loads(self.get_bytes(path, query, headers))
+
+    def get_bytes(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+        with self.open("GET", path, query, headers=headers) as response, self._reading():
+            return response.read(decode_content=True)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        with self.open("POST", path, body=json.dumps(body).encode()) as response, self._reading():
+            return json.loads(response.read(decode_content=True))
+
+    @contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """A response to read as it comes. Raises RetryLater, SecretError or Refused."""
+        response = self._send(method, path, query, body, headers)
+        if response.status == 401:
+            self._drain(response)
+            self._log_in()
+            response = self._send(method, path, query, body, headers)
+        try:
+            if response.status >= 400:
+                raise self._refusal(response)
+            yield response
+        finally:
+            response.release_conn() if response.closed else response.close()
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> urllib3.BaseHTTPResponse:
+        if not self._token:
+            self._log_in()
+        url = self._instance_url + (path if path.startswith("/services/") else f"{self._api}/{path}")
+        own = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": self._encoding, "Content-Type": "application/json"}
+        self.requests += 1
+        return self._call(method, url + (f"?{urlencode(query)}" if query else ""), body, {**own, **(headers or {})})
+
+    def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        with self._reading():
+            return self._pool.request(method, url, body=body, headers=dict(headers), preload_content=False, redirect=False)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whatever breaks on the way is worth another try."""
+        try:
+            yield
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self._place, error) from None
+
+    @staticmethod
+    def _drain(response: urllib3.BaseHTTPResponse) -> bytes:
+        try:
+            return response.read(decode_content=True)
+        except urllib3.exceptions.HTTPError:
+            return b""
+        finally:
+            response.close()
+
+    # -- logging in
+
+    def _log_in(self) -> None:
+        url = checked_url(str(self._secret.get("login_url") or DEFAULT_LOGIN_URL), self._reference, self._place)
+        form = self._jwt_form(url) if self._secret.get("private_key") else self._client_form(url)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        response = self._call("POST", f"{url}/services/oauth2/token", urlencode(form).encode(), headers)
+        text = self._drain(response)
+        if response.status >= 500 or response.status == 429:
+            raise self._busy(response, "the login")
+        answer = _json(text)
+        if not isinstance(answer, dict) or response.status != 200 or not answer.get("access_token"):
+            found = answer if isinstance(answer, dict) else {}
+            code, why = found.get("error", f"HTTP {response.status}"), found.get("error_description", "no reason given")
+            if why == "login rate exceeded":
+                raise RetryLater("Salesforce's login rate is exceeded", place=self._place, after_seconds=60)
+            raise SecretError(
+                f"Salesforce refused the credentials of the secret {self._reference}: {code}: {why}",
+                place=self._place,
+                remedy="compare the secret with the connected app: client id, key or client secret, user, login_url",
+            )
+        self._token = str(answer["access_token"])
+        self._instance_url = checked_url(str(answer["instance_url"]), self._reference, self._place)
+
+    def _client_form(self, url: str) -> dict[str, str]:
+        self._require("client_id", "client_secret", "login_url")
+        client = {"client_id": str(self._secret["client_id"]), "client_secret": str(self._secret["client_secret"])}
+        return {"grant_type": "client_credentials", **client}
+
+    def _jwt_form(self, url: str) -> dict[str, str]:
+        import jwt
+
+        self._require("client_id", "username", "private_key")
+        claims = {
+            "iss": self._secret["client_id"],
+            "sub": self._secret["username"],
+            "aud": self._secret.get("audience") or url,
+            "exp": int(time.time()) + ASSERTION_SECONDS,
+        }
+        try:
+            return {"grant_type": JWT_BEARER, "assertion": jwt.encode(claims, str(self._secret["private_key"]), algorithm="RS256")}
+        except (ValueError, TypeError, jwt.PyJWTError):
+            raise SecretError(
+                f"private_key of the secret {self._reference} is not an RSA private key in PEM",
+                place=self._place,
+                remedy="store the key whole, line breaks as \\n in the JSON",
+            ) from None
+
+    def _require(self, *names: str) -> None:
+        missing = [name for name in names if not self._secret.get(name)]
+        if missing:
+            raise SecretError(
+                f"the secret {self._reference} has no {' and no '.join(missing)}",
+                place=self._place,
+                remedy="store client_id, username, private_key (JWT bearer) or client_id, client_secret, login_url",
+            )
+
+    # -- refusals
+
+    def _refusal(self, response: urllib3.BaseHTTPResponse) -> AtollError:
+        answer = _json(self._drain(response))
+        first = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], dict) else {}
+        code, message = str(first.get("errorCode", "")), " ".join(str(first.get("message", "")).split())[-300:]
+        if response.status == 401:
+            return SecretError(
+                f"Salesforce refused a fresh token of the secret {self._reference}: {code or 'HTTP 401'}",
+                place=self._place,
+                remedy="check that the user is active and may use the API",
+            )
+        if code in RETRIED_CODES or response.status in (429, 500, 502, 503, 504):
+            return self._busy(response, code or f"HTTP {response.status}")
+        return Refused(code, f"Salesforce answered {code or f'HTTP {response.status}'}: {message}", self._place)
+
+    def _busy(self, response: urllib3.BaseHTTPResponse, what: str) -> RetryLater:
+        after = response.headers.get("Retry-After", "")
+        return RetryLater(
+            f"Salesforce is busy: {what} (HTTP {response.status})",
+            place=self._place,
+            remedy="nothing, it is tried again; REQUEST_LIMIT_EXCEEDED for a day: raise EVERY or buy requests",
+            after_seconds=float(after) if after.isdigit() else None,
+        )
+
+
+def checked_url(url: str, reference: str, place: str) -> str:
+    """The URL without a slash at its end; credentials travel unencrypted only to this machine itself. Raises SecretError."""
+    parsed = urlparse(url)
+    if parsed.hostname and (parsed.scheme == "https" or (parsed.scheme == "http" and parsed.hostname in LOOPBACK)):
+        return url.rstrip("/")
+    raise SecretError(
+        f"login_url of the secret {reference} is not an https:// URL",
+        place=place,
+        remedy="store https://<my domain>.my.salesforce.com, https://login.salesforce.com or https://test.salesforce.com",
+    )
+
+
+def unreachable(place: str, error: Exception) -> RetryLater:
+    """Names what broke, never what was on its way."""
+    return RetryLater(
+        f"Salesforce cannot be reached: {type(error).__name__}",
+        place=place,
+        remedy="nothing, it is tried again; if it lasts, check login_url and the network's way out",
+    )
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,21 @@
+"""Declares the slice that collects from Salesforce."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="collect",
+    system="salesforce",
+    title="Salesforce",
+    capabilities=Capabilities(
+        dialect="soql",
+        modes=(Mode.MERGE, Mode.APPEND, Mode.REPLACE),
+        default_mode=Mode.MERGE,
+        default_key=("id",),
+        default_cursor="systemmodstamp",
+        queries="projection",
+        reports_deletes=True,
+    ),
+    config="slices.collect.salesforce.config:Config",
+    steps=("plan", "extract", "commit"),
+)

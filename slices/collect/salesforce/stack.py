@@ -1,0 +1,28 @@
+"""The stack CollectSalesforceSlice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constructs import Construct
+
+from infra import slice_stack
+from infra.settings import Settings
+from shared_metadata.program import Program
+from slices.collect.salesforce.slice import SLICE
+from slices.collect.salesforce.workflow import workflow
+
+
+class SliceStack(slice_stack.SliceStack):
+    """plan ▸ extract* ▸ commit."""
+
+    def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
+        super().__init__(scope, SLICE, program, settings, reaches_internet=True, **stack_settings)
+        plan = self.step("plan", memory_mb=256, timeout_seconds=300, data=False)
+        extract = self.step("extract", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=2048)
+        commit = self.step("commit", memory_mb=256, timeout_seconds=300, data=False)
+        for step in (plan, extract, commit):
+            step.write_objects([self.staging], slice_stack.OWN_STAGING)
+        for step in (plan, extract):
+            step.read_secrets(self.secrets)
+        self.finish(workflow)

@@ -1,0 +1,1 @@
+"""Publishes query results into tables of a PostgreSQL database."""

@@ -1,0 +1,31 @@
+"""The Lambda functions of the slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from shared_metadata.contract.harness import HarnessSteps, Target
+from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.services import Services
+from shared_metadata.program import Connection
+from slices.harness.postgres.slice import SLICE
+
+
+def open_target(connection: Connection, secret: Mapping[str, Any], services: Services) -> Target:
+    """Imported on demand: plan and commit never open the target."""
+    from slices.harness.postgres.client import PostgresTarget
+
+    return PostgresTarget(connection, secret, services)
+
+
+@cache
+def _steps() -> HarnessSteps:
+    return HarnessSteps(SLICE, services(), open_target)
+
+
+plan = LambdaHandler("plan", lambda: _steps().plan)
+diff = LambdaHandler("diff", lambda: _steps().diff)
+publish = LambdaHandler("publish", lambda: _steps().publish)
+commit = LambdaHandler("commit", lambda: _steps().commit)

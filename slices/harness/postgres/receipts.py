@@ -1,0 +1,94 @@
+"""The receipts: what of each batch the database holds, written in the transaction that brought it there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.errors import DefinitionError
+from shared_metadata.records import Claim
+from slices.harness.postgres.database import Connection
+from slices.harness.postgres.logic import lock_number
+
+COLUMNS = """flow text NOT NULL, batch_start timestamptz NOT NULL, batch_end timestamptz NOT NULL, token bigint NOT NULL,
+    result text NOT NULL, files text NOT NULL, upserts bigint NOT NULL, deletes bigint NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (flow, batch_start)"""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One published batch. result: the identity of the result; files: its Parquet files' keys."""
+
+    start: datetime
+    token: int
+    result: str
+    files: tuple[str, ...]
+    upserts: int
+    deletes: int
+
+    @property
+    def mark(self) -> list[Any]:
+        """What tells it from every other receipt of its flow; JSON."""
+        return [self.start.isoformat(), self.token, self.result]
+
+
+class Receipts:
+    """The table `<schema>.receipts`."""
+
+    def __init__(self, connection: Connection, schema: str, user: str, place: str) -> None:
+        self._connection, self._schema, self._user, self._place = connection, schema, user, place
+        self._table = f"{identifier(schema)}.receipts"
+
+    def ensure(self) -> None:
+        """Creates schema and table where they are missing. Raises DefinitionError with the statement to run where it may not."""
+        schema = identifier(self._schema)
+        known = "SELECT to_regnamespace(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL"
+        has_schema, has_table = self._connection.execute(known, (schema, self._table)).fetchone() or (False, False)
+        try:
+            if not has_schema:
+                self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            if not has_table:
+                self._connection.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({COLUMNS})")
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema):
+            return  # another worker made it at this moment
+        except psycopg.errors.InsufficientPrivilege:
+            user = identifier(self._user)
+            remedy = (
+                f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}" if has_schema else f"CREATE SCHEMA {schema} AUTHORIZATION {user}"
+            )
+            raise DefinitionError(
+                f"the user may not create the receipts table {self._schema}.receipts", place=self._place, remedy=remedy
+            ) from None
+
+    def lock(self, flow: str) -> None:
+        """Until the transaction ends nobody else publishes this flow."""
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(flow),))
+
+    def of(self, flow: str) -> list[Receipt]:
+        """Oldest first."""
+        rows = self._connection.execute(
+            f"SELECT batch_start, token, result, files, upserts, deletes FROM {self._table} WHERE flow = %s ORDER BY 1", (flow,)
+        )
+        return [
+            Receipt(start, token, result, tuple(json.loads(files)), ups, downs) for start, token, result, files, ups, downs in rows
+        ]
+
+    def put(self, claim: Claim, changes: Mapping[str, Any]) -> None:
+        """Of this batch; `changes['forget']`: earlier ones are of no more use."""
+        interval = claim.interval
+        files = json.dumps(changes["result_files"])
+        self._connection.execute(
+            f"INSERT INTO {self._table} (flow, batch_start, batch_end, token, result, files, upserts, deletes) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (flow, batch_start) DO UPDATE SET batch_end = EXCLUDED.batch_end, "
+            "token = EXCLUDED.token, result = EXCLUDED.result, files = EXCLUDED.files, upserts = EXCLUDED.upserts, "
+            "deletes = EXCLUDED.deletes, published_at = now()",
+            (claim.flow, interval.start, interval.end, claim.token, changes["result"], files, changes["upserts"], changes["deletes"]),
+        )
+        if changes["forget"]:
+            self._connection.execute(f"DELETE FROM {self._table} WHERE flow = %s AND batch_start < %s", (claim.flow, interval.start))

@@ -1,0 +1,94 @@
+"""Compares results, which are Parquet in S3, with DuckDB, and writes them as the CSV that COPY reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
+from shared_metadata.contract.services import Services
+from shared_metadata.errors import DefinitionError, RetryLater
+from slices.harness.postgres import statements
+from slices.harness.postgres.logic import TargetColumn, csv_value
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILE_MB = 64  # one file is one COPY: its CSV must fit into /tmp, and it must be over long before a function's 15 minutes are
+File = dict[str, Any]
+
+
+class Results:
+    """DuckDB over the data bucket; `close` it."""
+
+    def __init__(self, services: Services, place: str) -> None:
+        self._services, self._place = services, place
+        self._bucket = services.environment.atoll_data_bucket
+
+    @cached_property
+    def _duckdb(self) -> duckdb.DuckDBPyConnection:
+        return open_duckdb(self._services.session)
+
+    def close(self) -> None:
+        if "_duckdb" in vars(self):
+            self._duckdb.close()
+
+    def relation(self, keys: Sequence[str]) -> str:
+        """These files, which must be there, as DuckDB SQL."""
+        return statements.parquet([f"s3://{self._bucket}/{key}" for key in keys])
+
+    def columns(self, relation: str) -> dict[str, str]:
+        """Column ▸ DuckDB's type."""
+        rows = self._fetch(f"DESCRIBE SELECT * FROM {relation}")
+        return {row[0]: row[1] for row in rows}
+
+    def check_key(self, relation: str, key: Sequence[str]) -> None:
+        """Raises DefinitionError for keys that are null or occur twice; names columns and counts, no values."""
+        twice, missing = self._fetch(statements.key_faults(relation, key))[0]
+        if twice or missing:
+            remedy = "make the query's rows unique by the key (GROUP BY, QUALIFY) and drop rows without one, or choose another key"
+            what = f"in the query's result {twice} keys ({', '.join(key)}) occur more than once and {missing} rows have a null in it"
+            raise DefinitionError(what, place=self._place, remedy=remedy)
+
+    def write(self, query: str, url: str) -> list[File]:
+        """The query's rows as Parquet files below `url`: [{'key', 'rows'}], none for no rows."""
+        options = f"FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES '{FILE_MB}MB', RETURN_STATS true, OVERWRITE_OR_IGNORE true"
+        rows = self._fetch(f"COPY ({query}) TO {literal(url)} ({options})")
+        return [{"key": row[0].removeprefix(f"s3://{self._bucket}/"), "rows": row[1]} for row in rows if row[1]]
+
+    def write_csv(self, file: File, number: int, columns: Mapping[str, TargetColumn], path: Path) -> None:
+        """One Parquet file as CSV, its number first; nulls are empty, everything else is quoted."""
+        relation = self.relation([file["key"]])
+        types = self.columns(relation)
+        values = ", ".join(f"{csv_value(name, types[name], c.base)} AS {identifier(name)}" for name, c in columns.items())
+        quoted = statements.names(list(columns))
+        query = f"SELECT {number} AS {identifier(statements.FILE)}, {values} FROM {relation}"
+        self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({quoted}))")
+
+    def holding_null_characters(self, file: File, columns: Sequence[str]) -> list[str]:
+        """The text columns of a file in which U+0000 occurs, which PostgreSQL cannot store and does not name."""
+        relation = self.relation([file["key"]])
+        types = self.columns(relation)
+        texts = [name for name in columns if types[name] == "VARCHAR"]
+        tests = ", ".join(f"bool_or(contains({identifier(name)}, chr(0)))" for name in texts)
+        found = self._fetch(f"SELECT {tests} FROM {relation}")[0] if texts else ()
+        return [name for name, holds in zip(texts, found, strict=True) if holds]
+
+    def _fetch(self, query: str) -> list[tuple[Any, ...]]:
+        import duckdb
+
+        try:
+            return self._duckdb.execute(query).fetchall()
+        except duckdb.HTTPException as error:
+            status = getattr(error, "status_code", 0)
+            if status == 404:
+                remedy = "run the batch of the result again; if a former result is gone, see `receipts` in the slice's README"
+                raise DefinitionError("a file of a result is gone from S3", place=self._place, remedy=remedy) from None
+            raise RetryLater(f"S3 answered {status or 'nothing'} while a result was read", place=self._place) from None
+        except duckdb.IOException as error:
+            raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None
+        except duckdb.OutOfMemoryException:
+            remedy = "give the diff function more memory and /tmp in the slice's stack"
+            raise DefinitionError("the results are too large to compare", place=self._place, remedy=remedy) from None

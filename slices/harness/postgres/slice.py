@@ -1,0 +1,18 @@
+"""Declares the slice that publishes to PostgreSQL."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="harness",
+    system="postgres",
+    title="Postgres",
+    capabilities=Capabilities(
+        dialect="postgres",
+        modes=(Mode.MERGE, Mode.REPLACE, Mode.APPEND),
+        default_mode=Mode.REPLACE,
+        resumable=True,
+    ),
+    config="slices.harness.postgres.config:Config",
+    steps=("plan", "diff", "publish", "commit"),
+)

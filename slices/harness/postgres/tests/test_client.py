@@ -1,0 +1,302 @@
+"""What publishing to PostgreSQL does beyond what every harness slice does: its types, constraints, permissions and locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from shared_metadata.errors import DefinitionError, RetryLater, RowError
+from shared_metadata.program import Mode
+from slices.harness.postgres import database as db
+from slices.harness.postgres.logic import csv_value
+from slices.harness.postgres.tests.database import Database
+from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
+from tests.conformance.harness import HarnessConformance, Way, columns
+
+SECRET_VALUE = "v4lue-nobody-may-see"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    yield from open_cloud(monkeypatch)
+
+
+def way(cloud: Cloud, target: Database, key: tuple[str, ...] = ("id",), **options: Any) -> Way:
+    shape = columns(**options.pop("shape", {"id": "long", "x": "string"}))
+    return HarnessConformance().way(cloud, target, shape, key=key, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "value", "said"),
+    [
+        ("x varchar(3)", "string", SECRET_VALUE, "too long in column x of public.scorecard"),
+        ("x smallint", "long", 40_000, "out of range in column x"),
+        ("x numeric(4,2)", "double", 12345.0, "out of range in column x"),
+        ("x uuid", "string", SECRET_VALUE, "cannot be read as the column's type in column x"),
+        ("x jsonb", "string", SECRET_VALUE, "column x"),
+        ("x text", "string", f"{SECRET_VALUE}\0", r"U\+0000 in column x"),
+        ("x text NOT NULL", "string", None, "null in column x"),
+        ("x text CONSTRAINT short CHECK (length(x) < 5)", "string", SECRET_VALUE, r"check constraint \(short\)"),
+        ("x text UNIQUE DEFAULT 'd'", "string", "taken", r"unique constraint \(scorecard_x_key\)"),
+        ("x bigint CONSTRAINT known REFERENCES parents", "long", 404, r"foreign key \(known\)"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_by_table_and_column_and_not_shown(
+    cloud: Cloud, target: Database, column: str, kind: str, value: Any, said: str
+) -> None:
+    user = target.secret["username"]
+    target.execute("CREATE TABLE parents (id bigint PRIMARY KEY)")
+    target.execute(f"CREATE TABLE scorecard (id bigint PRIMARY KEY, {column})")
+    target.execute(f'ALTER TABLE scorecard OWNER TO "{user}"; ALTER TABLE parents OWNER TO "{user}"')
+    if "UNIQUE" in column:
+        target.execute("INSERT INTO scorecard VALUES (99, 'taken')")
+    before = target.rows()
+    publishing = way(cloud, target, shape={"id": "long", "x": kind})
+    run = publishing.run(publishing.put_result([{"id": 1, "x": value}, {"id": 2, "x": value}][:1]), record_errors=True)
+    error = run.errors["ops.public.scorecard"]
+    assert isinstance(error, RowError)
+    assert error.remedy and "program.sql:1:1" in str(error)
+    with pytest.raises(RowError, match=said):
+        raise error
+    stored = cloud.reader.flow_states(["ops.public.scorecard"])["ops.public.scorecard"].tables["ops.public.scorecard"].error
+    assert SECRET_VALUE not in str(error) + stored and "12345" not in str(error) and "404" not in str(error)
+    assert target.rows() == before
+
+
+@pytest.mark.parametrize(
+    ("table", "said", "remedy"),
+    [
+        ("id bigint", "has no column x", 'ALTER TABLE "public"."scorecard" ADD COLUMN "x" text'),
+        ("id bigint, x boolean, y text NOT NULL", "x of type boolean, which takes no string|y", "CAST"),
+        ("id bigint, x text, y text NOT NULL", "requires column y", "default"),
+        ("id bigint, x text GENERATED ALWAYS AS ('a') STORED", "computes column x", "leave x out"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_before_anything_is_written(
+    cloud: Cloud, target: Database, table: str, said: str, remedy: str
+) -> None:
+    target.execute(f"CREATE TABLE scorecard ({table})")
+    publishing = way(cloud, target)
+    if "boolean" in table:  # a text may be read as a boolean, so only types that never fit are refused
+        publishing = way(cloud, target, shape={"id": "long", "x": "binary"})
+        said = "takes no binary"
+    with pytest.raises(DefinitionError, match=said) as caught:
+        publishing.run(publishing.put_result([]))
+    assert remedy in caught.value.remedy
+
+
+def test_a_key_that_is_not_in_the_result_is_refused(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target, key=("nothing",))
+    with pytest.raises(DefinitionError, match="key column nothing"):
+        publishing.run(publishing.put_result([]))
+
+
+def test_a_view_is_refused(cloud: Cloud, target: Database) -> None:
+    target.execute("CREATE VIEW scorecard AS SELECT 1::bigint AS id, ''::text AS x")
+    publishing = way(cloud, target)
+    with pytest.raises(DefinitionError, match="view"):
+        publishing.run(publishing.put_result([]))
+
+
+def test_a_table_made_by_atoll_has_the_results_types_and_the_key_as_primary_key(cloud: Cloud, target: Database) -> None:
+    shape = {"id": "long", "m": "decimal(12,2)", "at": "timestamptz", "tags": "list<string>", "deep": "list<list<int>>", "u": "uuid"}
+    publishing = way(cloud, target, shape=shape)
+    publishing.publish([])
+    found = target.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) AS kind, attnotnull FROM pg_attribute "
+        "WHERE attrelid = 'scorecard'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+    assert {row["attname"]: row["kind"] for row in found} == {
+        "id": "bigint", "m": "numeric(12,2)", "at": "timestamp with time zone", "tags": "text[]", "deep": "jsonb", "u": "uuid",
+    }  # fmt: skip
+    assert [row["attname"] for row in found if row["attnotnull"]] == ["id"]
+
+
+def test_names_of_tables_and_columns_match_without_regard_to_case(cloud: Cloud, target: Database) -> None:
+    target.execute('CREATE TABLE "ScoreCard" ("Id" bigint PRIMARY KEY, "X" text, other int DEFAULT 7)')
+    target.execute(f'ALTER TABLE "ScoreCard" OWNER TO "{target.secret["username"]}"')
+    publishing = way(cloud, target)
+    publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "b"}])
+    publishing.publish([{"id": 2, "x": "c"}])
+    assert target.execute('SELECT * FROM "ScoreCard"') == [{"Id": 2, "X": "c", "other": 7}]
+
+
+def test_lists_become_arrays_or_json(cloud: Cloud, target: Database) -> None:
+    target.execute("CREATE TABLE scorecard (id bigint PRIMARY KEY, a text[], b bigint[], j jsonb)")
+    target.execute(f'ALTER TABLE scorecard OWNER TO "{target.secret["username"]}"')
+    publishing = way(cloud, target, shape={"id": "long", "a": "list<string>", "b": "list<long>", "j": "list<string>"})
+    texts = ['a"b', "c\\d", "", "NULL", None, "x,{y}", "ü\n"]
+    rows = [{"id": 1, "a": texts, "b": [1, None, -(2**63)], "j": texts}, {"id": 2, "a": [], "b": None, "j": []}]
+    publishing.publish(rows)
+    assert sorted(target.rows(), key=lambda row: row["id"]) == rows
+
+
+def test_texts_become_what_the_column_is(cloud: Cloud, target: Database) -> None:
+    target.execute("CREATE TYPE mood AS ENUM ('good')")
+    target.execute("CREATE DOMAIN code AS varchar(3)")
+    target.execute("CREATE TABLE scorecard (id bigint PRIMARY KEY, e mood, d code, n inet, i interval)")
+    target.execute(f'ALTER TABLE scorecard OWNER TO "{target.secret["username"]}"')
+    publishing = way(cloud, target, shape={"id": "long", "e": "string", "d": "string", "n": "string", "i": "string"})
+    publishing.publish([{"id": 1, "e": "good", "d": "abc", "n": "10.0.0.1", "i": "1 day"}])
+    found = target.execute("SELECT id, e::text, d, host(n) AS n, i FROM scorecard")
+    assert found == [{"id": 1, "e": "good", "d": "abc", "n": "10.0.0.1", "i": timedelta(days=1)}]
+
+
+@pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE])
+def test_rows_that_did_not_change_are_not_written(cloud: Cloud, target: Database, mode: Mode) -> None:
+    publishing = way(cloud, target, mode=mode, shape={"id": "long", "x": "double"})
+    first = publishing.publish([{"id": 1, "x": 0.1}, {"id": 2, "x": None}])
+    before = target.execute("SELECT xmin::text, * FROM scorecard ORDER BY id")
+    publishing.publish([{"id": 1, "x": 0.1}, {"id": 2, "x": None}, {"id": 3, "x": 1.0}], interval=first)
+    assert target.execute("SELECT xmin::text, * FROM scorecard ORDER BY id")[:2] == before
+
+
+def test_columns_without_equality_are_compared_as_text(cloud: Cloud, target: Database) -> None:
+    target.execute("CREATE TABLE scorecard (id bigint PRIMARY KEY, x json)")
+    target.execute(f'ALTER TABLE scorecard OWNER TO "{target.secret["username"]}"')
+    publishing = way(cloud, target)
+    publishing.publish([{"id": 1, "x": '{"a": 1}'}])
+    publishing.publish([{"id": 1, "x": '{"a": 2}'}])
+    assert target.rows() == [{"id": 1, "x": {"a": 2}}]
+
+
+def test_a_result_with_another_column_is_published_when_the_table_has_it(cloud: Cloud, target: Database) -> None:
+    way(cloud, target).publish([{"id": 1, "x": "a"}, {"id": 2, "x": "b"}])
+    target.execute("ALTER TABLE scorecard ADD COLUMN y bigint")
+    wider = way(cloud, target, shape={"id": "long", "x": "string", "y": "long"})
+    wider.publish([{"id": 1, "x": "a", "y": 5}])
+    assert target.rows() == [{"id": 1, "x": "a", "y": 5}]
+
+
+def test_a_user_who_may_not_create_the_receipts_is_told_what_to_run(cloud: Cloud, target: Database) -> None:
+    target.execute(f'ALTER DATABASE "{target.secret["dbname"]}" OWNER TO postgres')
+    publishing = way(cloud, target)
+    interval = publishing.put_result([{"id": 1, "x": "a"}])
+    with pytest.raises(DefinitionError, match="receipts") as caught:
+        publishing.run(interval)
+    assert caught.value.remedy.startswith('CREATE SCHEMA "atoll" AUTHORIZATION')
+    target.execute(caught.value.remedy)
+    target.execute(f'GRANT CREATE ON SCHEMA public TO "{target.secret["username"]}"')
+    cloud.clock.advance(hours=1)
+    publishing.run(interval)
+    assert target.rows() == [{"id": 1, "x": "a"}]
+
+
+def test_a_user_who_may_not_write_the_table_is_told_what_to_grant(cloud: Cloud, target: Database) -> None:
+    target.execute("CREATE TABLE scorecard (id bigint PRIMARY KEY, x text)")
+    publishing = way(cloud, target)
+    interval = publishing.put_result([{"id": 1, "x": "a"}])
+    with pytest.raises(DefinitionError) as caught:
+        publishing.run(interval)
+    assert caught.value.remedy.startswith('GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."scorecard" TO')
+    target.execute(caught.value.remedy)
+    cloud.clock.advance(hours=1)
+    publishing.run(interval)
+    assert target.rows() == [{"id": 1, "x": "a"}]
+
+
+def test_a_table_locked_by_others_is_tried_again_later(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "LOCK_TIMEOUT_SECONDS", 0.2)
+    publishing = way(cloud, target)
+    publishing.publish([{"id": 1, "x": "a"}])
+    interval = publishing.put_result([{"id": 1, "x": "b"}])
+    with psycopg.connect(target.admin) as holder:
+        holder.execute("LOCK TABLE scorecard IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(RetryLater, match="LockNotAvailable"):
+            publishing.run(interval)
+    cloud.clock.advance(hours=1)
+    publishing.run(interval)
+    assert target.rows() == [{"id": 1, "x": "b"}]
+
+
+def test_a_transaction_that_the_server_broke_off_is_run_again() -> None:
+    failures: list[Exception] = [psycopg.errors.DeadlockDetected(), psycopg.errors.SerializationFailure()]
+
+    def work() -> str:
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    assert db.retried(work) == "done"
+    with pytest.raises(psycopg.errors.DeadlockDetected):
+        db.retried(_deadlock)
+
+
+def _deadlock() -> None:
+    raise psycopg.errors.DeadlockDetected
+
+
+def test_staging_tables_go_with_the_batch_and_those_of_lost_attempts_too(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target)
+    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(40)], files=4)
+    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+    state = publishing.steps.publish(publishing.steps.diff(state, FakeContext()), FakeContext(remaining_seconds=20))
+    assert not state["done"] and _staging_tables(target)
+    assert target.execute("SELECT to_regclass('scorecard') AS made") == [{"made": None}]
+    cloud.clock.advance(hours=1)
+    publishing.run(interval)
+    assert not _staging_tables(target)
+    assert len(target.rows()) == 40
+
+
+def test_a_staging_table_emptied_by_a_crash_of_the_server_is_filled_again(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target)
+    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(40)], files=4)
+    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+    state = publishing.steps.diff(state, FakeContext())
+    for _ in range(2):
+        state = publishing.steps.publish(state, FakeContext(remaining_seconds=20))
+    for name in _staging_tables(target):
+        target.execute(f'TRUNCATE atoll."{name}"')  # as PostgreSQL does with unlogged tables
+    while not state["done"]:
+        state = publishing.steps.publish(state, FakeContext(remaining_seconds=20))
+    assert len(target.rows()) == 40
+
+
+def test_the_receipt_says_what_was_published(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target)
+    publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
+    interval = publishing.publish([{"id": 2, "x": "b"}])
+    found = target.execute("SELECT flow, batch_start, batch_end, token, upserts, deletes FROM atoll.receipts")
+    ends = {"batch_start": interval.start, "batch_end": interval.end}
+    assert found == [{"flow": "ops.public.scorecard", **ends, "token": 1, "upserts": 1, "deletes": 1}]
+
+
+def test_a_former_result_that_is_gone_from_s3_is_an_error_with_its_remedy(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target)
+    publishing.publish([{"id": 1, "x": "a"}])
+    for key in cloud.keys("staging/organize.test/"):
+        if key.endswith(".parquet"):
+            cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
+    interval = publishing.put_result([{"id": 2, "x": "b"}])
+    with pytest.raises(DefinitionError, match="gone from S3") as caught:
+        publishing.run(interval)
+    assert "README" in caught.value.remedy
+    target.execute("DELETE FROM atoll.receipts")
+    cloud.clock.advance(hours=1)
+    publishing.run(interval)
+    assert len(target.rows()) == 2
+
+
+def test_dates_before_christ_and_infinite_ones_arrive(cloud: Cloud, target: Database) -> None:
+    values = {
+        "date": "DATE '0044-03-15 (BC)'",
+        "timestamp": "TIMESTAMP '0044-03-15 (BC) 12:00:00'",
+        "timestamptz": "TIMESTAMPTZ 'infinity'",
+    }
+    read = []
+    for base, value in values.items():
+        kind = duckdb.sql(f"SELECT typeof({value})").fetchall()[0][0]
+        written = duckdb.sql(f"SELECT {csv_value('v', kind, base)} FROM (SELECT {value} AS v)").fetchall()[0][0]
+        read.append(target.execute(f"SELECT %s::{base}::text AS v", [written])[0]["v"])
+    assert read == ["0044-03-15 BC", "0044-03-15 12:00:00 BC", "infinity"]
+
+
+def _staging_tables(target: Database) -> list[str]:
+    rows = target.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' AND tablename LIKE 'stage%%'", [])
+    return [row["tablename"] for row in rows]

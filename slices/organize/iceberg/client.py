@@ -1,0 +1,175 @@
+"""The driver of an Iceberg warehouse: prepares a batch's rows with DuckDB, and makes them visible through the tables' catalog."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from shared_metadata.contract.organize import CheckResult, Committed
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Kind, Mode, Warehouse, from_plain
+from shared_metadata.records import Schema, SchemaColumn
+from slices.organize.iceberg import expectations, logic
+from slices.organize.iceberg.batch_identity import Identity
+from slices.organize.iceberg.changes import Changes
+from slices.organize.iceberg.column_types import result_columns
+from slices.organize.iceberg.config import Config
+from slices.organize.iceberg.engine import Engine
+from slices.organize.iceberg.iceberg_schema import schema_of
+from slices.organize.iceberg.tables import Tables
+
+
+class IcebergDriver:
+    """See shared_metadata.contract.organize.Driver.
+
+    What is prepared is a JSON document: {'files': [{'url', 'rows', 'bytes'}], 'columns': [SchemaColumn, …]}.
+    """
+
+    def __init__(self, warehouse: Warehouse, services: Services) -> None:
+        self._warehouse, self._services = warehouse, services
+        self._config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
+
+    def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        """By reference, unless rows have to be moved: for PARTITION BY, or where a key occurs twice in a MERGE."""
+        flow = work.flow
+        columns = from_plain(Schema, staged["schema"]).columns
+        self._columns_exist(work, columns)
+        self._tables(work).fits(work.table.dataset, columns)
+        files = [
+            {"url": f"s3://{staging.bucket}/{file['key']}", "rows": file["rows"], "bytes": file["bytes"]}
+            for file in staged["files"]
+            if file["rows"]
+        ]
+        if files and (flow.partition_by or flow.mode == Mode.MERGE):
+            files = self._arranged(work, columns, files, deadline)
+        return {"files": files, "columns": [asdict(column) for column in columns]}
+
+    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        flow, interval, tables = work.flow, work.claim.interval, self._tables(work)
+        inputs = {dataset: tables.read(dataset, int(pointer["snapshot_id"])) for dataset, pointer in reads.items()}
+        start, end = to_text(interval.start), to_text(interval.end)
+        result = flow.kind == Kind.RESULT
+        folder = staging.url(work.table.dataset, "result") if result else self._folder(work)
+        with self._engine(work) as engine:
+            engine.only_select(flow.query)
+            engine.attach(inputs)
+            engine.bound(start, end)
+            engine.confine([url for files, _ in inputs.values() for url in files], [folder + "/"])
+            with engine.until(deadline.seconds_left):
+                columns = result_columns(engine.describe(flow.query), place=str(flow.position))
+                self._columns_exist(work, columns)
+                if not result:
+                    tables.fits(work.table.dataset, columns)
+                hidden = "" if result or flow.mode == Mode.REPLACE else start
+                query = logic.result_query(flow.query, columns, hidden)
+                files = engine.write(query, folder, () if result else flow.partition_by)
+                if flow.mode == Mode.MERGE and files and not result:
+                    self._keys_are_unique(work, engine, files)
+        if hidden:
+            columns = (*columns, SchemaColumn(logic.VIEW_BATCH, "timestamptz"))
+        return {"files": files, "columns": [asdict(column) for column in columns]}
+
+    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+        """Quarantined rows go to `quarantine/` below the batch's staging prefix, with the names of what they fail."""
+        columns, urls = _columns(prepared), [file["url"] for file in prepared["files"]]
+        partition_by = () if work.flow.kind == Kind.RESULT else work.flow.partition_by
+        in_bucket = staging.url(work.table.dataset, "result") if work.flow.kind == Kind.RESULT else self._folder(work)
+        quarantine = staging.url(work.table.dataset, "quarantine")
+        with self._engine(work) as engine:
+            engine.confine(urls, [in_bucket + "/", quarantine + "/"])
+            source = logic.rows_of(urls, columns)
+            results = expectations.evaluate(engine, work.flow.expectations, source)
+            if not any(r.failing and r.action == "QUARANTINE" for r in results):
+                return results, dict(prepared)
+            engine.write(expectations.quarantined(work.flow.expectations, source), quarantine)
+            files = engine.write(expectations.kept(work.flow.expectations, columns, source), in_bucket, partition_by)
+        return results, {**prepared, "files": files}
+
+    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        columns, files = _columns(prepared), prepared["files"]
+        rows, size = sum(file["rows"] for file in files), sum(file["bytes"] for file in files)
+        if work.flow.kind == Kind.RESULT:
+            return self._commit_result(work, columns, files, staging)
+        tables, dataset = self._tables(work), work.table.dataset
+        changes = Changes(work, tables, columns, [f["url"] for f in files], lambda: self._engine(work), self._folder)
+        table, snapshot_id = tables.commit(
+            dataset,
+            columns,
+            work.flow.partition_by,
+            Identity.of(work.claim),
+            work.claim.rerun,
+            changes.of,
+        )
+        pointer = {"table": ".".join(tables.identifier(dataset)), "snapshot_id": str(snapshot_id)}
+        layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
+        return Committed(pointer, schema_of(table, columns), rows, size, layout)
+
+    def _commit_result(
+        self, work: Work, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]], staging: Staging
+    ) -> Committed:
+        prefix, schema = f"s3://{staging.bucket}/", Schema(tuple(columns))
+        listed = [{"key": f["url"].removeprefix(prefix), "rows": f["rows"], "bytes": f["bytes"]} for f in files]
+        manifest = staging.write({"files": listed, "schema": asdict(schema)}, work.table.dataset, "manifest.json")
+        rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
+        return Committed({"manifest": manifest}, schema, rows, size, {"format": "parquet"})
+
+    # -- pieces
+
+    def _arranged(
+        self, work: Work, columns: Sequence[SchemaColumn], files: list[dict[str, Any]], deadline: Deadline
+    ) -> list[dict[str, Any]]:
+        """The same rows by partition, and each key once; the same files where that is so already."""
+        flow, urls = work.flow, [file["url"] for file in files]
+        with self._engine(work) as engine, engine.until(deadline.seconds_left):
+            if flow.mode == Mode.MERGE and engine.fetch(logic.has_duplicates(urls, flow.key)):
+                return self._write(engine, work, logic.latest_rows(urls, columns, flow.key, flow.cursor))
+            if flow.partition_by:
+                return self._write(engine, work, f"SELECT {logic.names(columns)} FROM {logic.rows_of(urls, columns)}")
+        return files
+
+    def _write(self, engine: Engine, work: Work, query: str) -> list[dict[str, Any]]:
+        return engine.write(query, self._folder(work), work.flow.partition_by)
+
+    def _folder(self, work: Work) -> str:
+        """A place of its own for each writing, so that nothing is ever written over what a table may refer to."""
+        batch = f"{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{work.claim.token:06d}"
+        return f"{self._tables(work).location(work.table.dataset)}/data/{batch}-{uuid.uuid4().hex[:8]}"
+
+    def _engine(self, work: Work) -> Engine:
+        return Engine(self._services.session, f"{work.flow.position}: {work.table.dataset}", self._config.target_file_mb)
+
+    def _tables(self, work: Work) -> Tables:
+        return Tables(self._warehouse.name, self._services, f"{work.flow.position}: {work.table.dataset}")
+
+    def _keys_are_unique(self, work: Work, engine: Engine, files: Sequence[Mapping[str, Any]]) -> None:
+        if engine.fetch(logic.has_duplicates([file["url"] for file in files], work.flow.key)):
+            raise DefinitionError(
+                f"the query gives several rows with the same {', '.join(work.flow.key)}",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy="make MERGE ON name a key of the result, or GROUP BY it",
+            )
+
+    def _columns_exist(self, work: Work, columns: Sequence[SchemaColumn]) -> None:
+        """The key, the cursor and the partition columns are columns of the rows. Raises DefinitionError."""
+        flow, known = work.flow, {column.name for column in columns}
+        clauses = {"PARTITION BY": flow.partition_by, "MERGE ON": flow.key if flow.mode == Mode.MERGE else ()}
+        if flow.kind == Kind.LOAD:
+            clauses["CURSOR"] = (flow.cursor,) if flow.cursor and flow.mode == Mode.MERGE else ()
+        for clause, named in clauses.items():
+            for column in named:
+                if column not in known:
+                    raise DefinitionError(
+                        f"{clause} names {column}, which is no column of {work.table.dataset}",
+                        place=str(flow.position),
+                        remedy=f"its columns are {', '.join(sorted(known))}",
+                    )
+
+
+def _columns(prepared: Mapping[str, Any]) -> tuple[SchemaColumn, ...]:
+    return tuple(from_plain(SchemaColumn, column) for column in prepared["columns"])

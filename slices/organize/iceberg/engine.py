@@ -1,0 +1,134 @@
+"""DuckDB over the lake's files: writes Parquet to S3, and runs a program's SQL where it can reach nothing but its inputs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
+from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.records import SchemaColumn
+from slices.organize.iceberg import logic
+
+if TYPE_CHECKING:
+    import duckdb
+
+RESERVED = ("system", "temp")
+DEFAULT_DATABASE = "memory"
+CUT_SECONDS = 20.0  # before the function's end, so that the error says what happened
+
+
+class Engine:
+    """One DuckDB of one step; `place` is where in the program errors point to."""
+
+    def __init__(self, session: Any, place: str, target_file_mb: int) -> None:
+        self._connection: duckdb.DuckDBPyConnection = open_duckdb(session)
+        self._place, self._target_file_mb = place, target_file_mb
+        # A result's order means nothing in a table, and keeping it costs memory; 50 GB a file bounds the parts of an upload.
+        self._connection.execute("SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'")
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours; none of them holds data."""
+        import duckdb
+
+        causes = (duckdb.ConversionException, duckdb.OutOfRangeException)  # others may quote a value unmarked, as error() does
+        try:
+            yield
+        except (duckdb.HTTPException, duckdb.IOException) as error:
+            raise RetryLater(f"S3 was not reached: {logic.without_data(str(error))}", place=self._place) from None
+        except duckdb.OutOfMemoryException:
+            raise DefinitionError(
+                "the query needs more memory than the function has",
+                place=self._place,
+                remedy="give the slice's functions more memory, or make the batches smaller",
+            ) from None
+        except duckdb.InterruptException:
+            raise DefinitionError(
+                "the query did not end before the function's time limit", place=self._place, remedy="make the batches smaller"
+            ) from None
+        except duckdb.PermissionException as error:
+            raise DefinitionError(
+                f"the query reaches outside of its inputs: {logic.without_data(str(error))}",
+                place=self._place,
+                remedy="read tables of the warehouse only",
+            ) from None
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+            raise DefinitionError(f"the query is wrong: {error}", place=self._place, remedy="correct it and apply") from None
+        except duckdb.Error as error:
+            told = logic.without_data(str(error)) if isinstance(error, causes) else type(error).__name__
+            raise DefinitionError(
+                f"the query failed: {told}",
+                place=self._place,
+                remedy="correct the query, e.g. with TRY_CAST, or the data at its source",
+            ) from None
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.errors():
+            return self._connection.execute(sql).fetchall()
+
+    def describe(self, query: str) -> list[tuple[str, str]]:
+        """(name, DuckDB's type) of each column of a query's result."""
+        return [(str(row[0]), str(row[1])) for row in self.fetch(f"DESCRIBE {query}")]
+
+    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]]) -> None:
+        """Makes `warehouse.schema.table` resolve to exactly these files and columns."""
+        for dataset, (files, columns) in tables.items():
+            database, schema, table = dataset.split(".")
+            if database in RESERVED:
+                raise DefinitionError(f"a warehouse cannot be named {database}", place=self._place, remedy="rename it")
+            if database != DEFAULT_DATABASE:
+                self.fetch(f"ATTACH IF NOT EXISTS ':memory:' AS {identifier(database)}")
+            qualified = f"{identifier(database)}.{identifier(schema)}"
+            self.fetch(f"CREATE SCHEMA IF NOT EXISTS {qualified}")
+            rows = f"SELECT {logic.names(columns)} FROM {logic.rows_of(files, columns)}"
+            self.fetch(f"CREATE VIEW {qualified}.{identifier(table)} AS {rows}")
+
+    def bound(self, start: str, end: str) -> None:
+        """Defines batch_start() and batch_end()."""
+        for name, moment in (("batch_start", start), ("batch_end", end)):
+            self.fetch(f"CREATE MACRO {name}() AS TIMESTAMPTZ {literal(moment)}")
+
+    def confine(self, files: Sequence[str], folders: Sequence[str]) -> None:
+        """From here on nothing can be read but these files, nothing be written but below these folders, and no setting changed."""
+        paths = ", ".join(map(literal, files))
+        self.fetch(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{', '.join(map(literal, folders))}]")
+        self.fetch("SET enable_external_access = false; SET lock_configuration = true")
+
+    def only_select(self, query: str) -> None:
+        """Raises DefinitionError unless `query` is one SELECT."""
+        import duckdb
+
+        with self.errors():
+            statements = duckdb.extract_statements(query)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise DefinitionError("the query is not one SELECT", place=self._place, remedy="write one SELECT after AS")
+
+    def write(self, query: str, folder: str, partition_by: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The query's rows as Parquet below `folder` (s3://…/): {'url', 'rows', 'bytes'} of each file that has rows."""
+        layout = f"FILE_SIZE_BYTES '{self._target_file_mb}MB'"
+        if partition_by:
+            keys = ", ".join(map(identifier, partition_by))
+            layout = f"PARTITION_BY ({keys}), WRITE_PARTITION_COLUMNS true, HIVE_FILE_PATTERN false"
+        options = "FORMAT parquet, COMPRESSION zstd, FILENAME_PATTERN '{uuid}', OVERWRITE_OR_IGNORE true, RETURN_STATS true"
+        written = self.fetch(f"COPY ({query}\n) TO {literal(folder.rstrip('/'))} ({options}, {layout})")
+        return [{"url": row[0], "rows": row[1], "bytes": row[2]} for row in written if row[1]]
+
+    @contextlib.contextmanager
+    def until(self, seconds_left: float) -> Iterator[None]:
+        """Interrupts what runs shortly before the function would be stopped."""
+        timer = threading.Timer(max(seconds_left - CUT_SECONDS, 1.0), self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -1,0 +1,45 @@
+"""The SQL of EXPECT clauses: how many rows fail each, and which rows are quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared_metadata.contract.duckdb_session import literal
+from shared_metadata.contract.organize import CheckResult
+from shared_metadata.program import Expectation
+from shared_metadata.records import SchemaColumn
+from slices.organize.iceberg import logic
+from slices.organize.iceberg.engine import Engine
+
+REASON = "_reason"
+
+
+def evaluate(engine: Engine, expectations: Sequence[Expectation], source: str) -> list[CheckResult]:
+    """One pass over the rows; a predicate that is NULL is not met."""
+    counts = ", ".join(f"count(*) FILTER (WHERE {_fails(e)})" for e in expectations)
+    row = engine.fetch(f"SELECT count(*), {counts} FROM {source} AS checked")[0]
+    return [CheckResult(e.name, e.action, failing, row[0]) for e, failing in zip(expectations, row[1:], strict=True)]
+
+
+def quarantined(expectations: Sequence[Expectation], source: str) -> str:
+    """The rows that fail any QUARANTINE expectation, each with the names of those."""
+    ours = _quarantine(expectations)
+    reasons = ", ".join(f"CASE WHEN {_fails(e)} THEN {literal(e.name)} END" for e in ours)
+    return f"SELECT *, concat_ws(', ', {reasons}) AS {REASON} FROM {source} AS checked WHERE {_any_fails(ours)}"
+
+
+def kept(expectations: Sequence[Expectation], columns: Sequence[SchemaColumn], source: str) -> str:
+    """The other rows."""
+    return f"SELECT {logic.names(columns)} FROM {source} AS checked WHERE NOT ({_any_fails(_quarantine(expectations))})"
+
+
+def _quarantine(expectations: Sequence[Expectation]) -> list[Expectation]:
+    return [e for e in expectations if e.action == "QUARANTINE"]
+
+
+def _any_fails(expectations: Sequence[Expectation]) -> str:
+    return " OR ".join(_fails(e) for e in expectations)
+
+
+def _fails(expectation: Expectation) -> str:
+    return f"(({expectation.predicate}\n) IS NOT TRUE)"

@@ -1,0 +1,34 @@
+"""The slice's Lambda functions; one for each step."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.organize import OrganizeSteps
+from slices.organize.iceberg.slice import SLICE
+
+if TYPE_CHECKING:
+    from shared_metadata.contract.organize import Driver
+    from shared_metadata.contract.services import Services
+    from shared_metadata.program import Warehouse
+
+
+def open_driver(warehouse: Warehouse, of: Services) -> Driver:
+    """Imported here, because plan needs none of it."""
+    from slices.organize.iceberg.client import IcebergDriver
+
+    return IcebergDriver(warehouse, of)
+
+
+@cache
+def _steps() -> OrganizeSteps:
+    return OrganizeSteps(SLICE, services(), open_driver)
+
+
+plan = LambdaHandler("plan", lambda: _steps().plan)
+load = LambdaHandler("load", lambda: _steps().load)
+refresh = LambdaHandler("refresh", lambda: _steps().refresh)
+check = LambdaHandler("check", lambda: _steps().check)
+commit = LambdaHandler("commit", lambda: _steps().commit)

@@ -1,0 +1,13 @@
+"""Declares the slice that keeps a warehouse of Iceberg tables."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="organize",
+    system="iceberg",
+    title="Iceberg",
+    capabilities=Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE)),
+    config="slices.organize.iceberg.config:Config",
+    steps=("plan", "load", "refresh", "check", "commit"),
+)

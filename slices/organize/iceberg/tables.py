@@ -1,0 +1,268 @@
+"""The Iceberg tables of a warehouse in the Glue Data Catalog: reads their versions, and commits a new one in one atomic step."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+from botocore.config import Config as BotoConfig
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError, ValidationException
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThanOrEqual
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.manifest import DataFile
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.transforms import IdentityTransform
+
+from shared_metadata import naming
+from shared_metadata.contract.services import Services
+from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.records import SchemaColumn
+from slices.organize.iceberg import logic
+from slices.organize.iceberg.batch_identity import Identity, Standing, standing
+from slices.organize.iceberg.column_types import evolution
+from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema, parsed_type
+
+COMMIT_TRIES = 6
+NAME_MAPPING = "schema.name-mapping.default"
+PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "commit.manifest-merge.enabled": "true",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit does to a table.
+
+    added: s3 URLs.  removed: files of the parent; everything for `replace`.  aside: the snapshot does not become the current one.
+    """
+
+    added: Sequence[str]
+    removed: Sequence[DataFile] = ()
+    replace: bool = False
+    aside: bool = False
+
+
+class Tables:
+    """The tables of one warehouse, under `s3://<data bucket>/warehouse/<warehouse>/`."""
+
+    def __init__(self, warehouse: str, services: Services, place: str) -> None:
+        self._warehouse, self._services, self._place = warehouse, services, place
+        self._location = f"s3://{services.environment.atoll_data_bucket}/warehouse/{warehouse}"
+
+    @cached_property
+    def _catalog(self) -> GlueCatalog:
+        session = self._services.session
+        credentials = session.get_credentials().get_frozen_credentials()
+        properties = {
+            "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
+            "warehouse": self._location,
+            "s3.region": session.region_name,
+            "s3.access-key-id": credentials.access_key,
+            "s3.secret-access-key": credentials.secret_key,
+        }
+        if credentials.token:
+            properties["s3.session-token"] = credentials.token
+        client = session.client("glue", config=BotoConfig(retries={"mode": "standard", "max_attempts": 6}))
+        return GlueCatalog(self._warehouse, client=client, **properties)
+
+    def location(self, dataset: str) -> str:
+        """Where the table of 'lake.ops.flights' lives."""
+        _, schema, table = dataset.split(".")
+        return f"{self._location}/{schema}/{table}"
+
+    def identifier(self, dataset: str) -> tuple[str, str]:
+        """Its Glue database and table."""
+        warehouse, schema, table = dataset.split(".")
+        return naming.glue_database(warehouse, schema), table
+
+    def find(self, dataset: str) -> Table | None:
+        """Raises DefinitionError when something else than an Iceberg table has the name."""
+        try:
+            return self._catalog.load_table(self.identifier(dataset))
+        except NoSuchTableError as error:
+            if "expected" in str(error):  # a Glue table of another kind
+                raise DefinitionError(
+                    str(error), place=self._place, remedy="drop that table from the Glue Data Catalog or name this one otherwise"
+                ) from None
+            return None
+
+    def read(self, dataset: str, snapshot_id: int) -> tuple[list[str], tuple[SchemaColumn, ...]]:
+        """The data files and columns of one version of a table, without the hidden batch column."""
+        table = self.find(dataset)
+        snapshot = table.snapshot_by_id(snapshot_id) if table else None
+        if table is None or snapshot is None:
+            raise DefinitionError(
+                f"snapshot {snapshot_id} of {dataset} is gone",
+                place=self._place,
+                remedy=f"run a batch of {dataset} again, then this one",
+            )
+        files = [file.file_path for file in self.files(table, snapshot_id)]
+        schema = table.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else table.schema()
+        return files, tuple(c for c in columns_of(schema) if c.name != logic.VIEW_BATCH)
+
+    def fits(self, dataset: str, columns: Sequence[SchemaColumn]) -> None:
+        """Raises DefinitionError when the table, as it is, cannot take these columns."""
+        if table := self.find(dataset):
+            evolution(columns_of(table.schema()), columns, dataset, place=self._place)
+
+    def files(self, table: Table, snapshot_id: int | None, row_filter: BooleanExpression | None = None) -> list[DataFile]:
+        """The data files of a version that may hold rows of `row_filter`; none for None."""
+        if snapshot_id is None:
+            return []
+        tasks = list(table.scan(row_filter=row_filter or AlwaysTrue(), snapshot_id=snapshot_id).plan_files())
+        if any(task.delete_files for task in tasks):
+            raise DefinitionError(
+                f"another engine has written delete files into {'.'.join(table.name())}",
+                place=self._place,
+                remedy="compact it there, e.g. with OPTIMIZE … REWRITE DATA in Athena, and write to it by Atoll only",
+            )
+        return [task.file for task in tasks]
+
+    def commit(
+        self,
+        dataset: str,
+        columns: Sequence[SchemaColumn],
+        partition_by: Sequence[str],
+        identity: Identity,
+        rerun: bool,
+        change: Callable[[Table | None, Standing], Change],
+    ) -> tuple[Table, int]:
+        """Commits what `change` makes of the table as it stands; (table, snapshot id). What has landed before is looked up.
+
+        `change` is asked again when another writer was faster. Raises StaleToken, RetryLater.
+        """
+        for attempt in range(COMMIT_TRIES):
+            table = self.find(dataset)
+            stands = standing(identity, history(table), rerun=rerun)
+            if table and stands.landed is not None:
+                return table, stands.landed
+            try:
+                return self._commit_once(dataset, table, columns, partition_by, identity, change(table, stands))
+            except (CommitFailedException, ValidationException, TableAlreadyExistsError):
+                time.sleep(random.uniform(0, 0.1 * 2**attempt))
+        raise RetryLater(f"{dataset} is being written by others", place=self._place, remedy="wait; the batch is tried again")
+
+    def _commit_once(
+        self,
+        dataset: str,
+        table: Table | None,
+        columns: Sequence[SchemaColumn],
+        partition_by: Sequence[str],
+        identity: Identity,
+        change: Change,
+    ) -> tuple[Table, int]:
+        transaction = _AsPrepared(table) if table else self._creation(dataset, columns, partition_by)
+        if table:
+            self._evolve(transaction, dataset, columns)
+            _repartition(transaction, partition_by)
+        _map_names(transaction)
+        update = transaction.update_snapshot(identity.properties(), branch=None if change.aside else "main")
+        producer = update.overwrite() if change.replace or change.removed else update.merge_append()
+        if change.replace or change.removed:
+            producer.delete_by_predicate(AlwaysTrue())  # every manifest is looked through for the removed files
+        removed = self._current(table) if change.replace else change.removed
+        with producer:
+            for file in removed:
+                producer.delete_data_file(file)
+            for file in self._data_files(transaction, change.added):
+                producer.append_data_file(file)
+        committed = transaction.commit_transaction()
+        return committed, producer.snapshot_id
+
+    def _current(self, table: Table | None) -> list[DataFile]:
+        snapshot = table.current_snapshot() if table else None
+        return self.files(table, snapshot.snapshot_id) if table and snapshot else []
+
+    def _data_files(self, transaction: Transaction, urls: Sequence[str]) -> list[DataFile]:
+        """What Iceberg keeps of each file, from its footer; the rows are not read."""
+        io, metadata = transaction._table.io, transaction.table_metadata
+        with ThreadPoolExecutor(8) as pool:
+            try:
+                return list(pool.map(lambda url: parquet_file_to_data_file(io, metadata, url), urls))
+            except FileNotFoundError as error:
+                raise DefinitionError(
+                    f"the staged file {error} is gone", place=self._place, remedy="run the collect batch again with from and to"
+                ) from None
+
+    def _creation(self, dataset: str, columns: Sequence[SchemaColumn], partition_by: Sequence[str]) -> Transaction:
+        """The table and its first rows appear together."""
+        database, name = self.identifier(dataset)
+        self._catalog.create_namespace_if_not_exists(database)
+        schema = iceberg_schema(columns)
+        spec = PartitionSpec(
+            *(
+                PartitionField(schema.find_field(column).field_id, 1000 + number, IdentityTransform(), column)
+                for number, column in enumerate(partition_by)
+            )
+        )
+        return self._catalog.create_table_transaction(
+            (database, name), schema, location=self.location(dataset), partition_spec=spec, properties=PROPERTIES
+        )
+
+    def _evolve(self, transaction: Transaction, dataset: str, columns: Sequence[SchemaColumn]) -> None:
+        """New columns are added and types widened; columns that are missing stay, with nulls."""
+        known = columns_of(transaction.table_metadata.schema())
+        changes = evolution(known, columns, dataset, place=self._place)
+        if not changes:
+            return
+        with transaction.update_schema() as update:
+            for name, type_name in changes.items():
+                if any(c.name == name for c in known):
+                    update.update_column(name, field_type=parsed_type(type_name))
+                else:
+                    update.add_column(name, parsed_type(type_name))
+
+
+def between(column: str, low: int | str, high: int | str) -> BooleanExpression:
+    """Both bounds are in it; moments and dates as ISO text."""
+    return And(GreaterThanOrEqual(column, low), LessThanOrEqual(column, high))  # type: ignore[arg-type,call-arg]
+
+
+class _AsPrepared(Transaction):
+    """Commits upon the parent it was prepared for or not at all; pyiceberg's retry would append to whatever stands by then.
+
+    A first attempt whose answer was lost is still recognised: pyiceberg looks for its snapshot before it gets here.
+    """
+
+    def _rebuild_snapshot_updates(self) -> None:
+        raise ValidationException("another writer has committed")
+
+
+def history(table: Table | None) -> Iterator[tuple[int, Identity]]:
+    """The batches that made the table's snapshots."""
+    for snapshot in table.metadata.snapshots if table else ():
+        if identity := Identity.read(_summary(snapshot)):
+            yield snapshot.snapshot_id, identity
+
+
+def _summary(snapshot: Snapshot) -> Mapping[str, str]:
+    return snapshot.summary.additional_properties if snapshot.summary else {}
+
+
+def _map_names(transaction: Transaction) -> None:
+    """Files that others wrote hold no field ids: columns are found by name."""
+    if NAME_MAPPING not in transaction.table_metadata.properties:
+        transaction.set_properties({NAME_MAPPING: transaction.table_metadata.schema().name_mapping.model_dump_json()})
+
+
+def _repartition(transaction: Transaction, partition_by: Sequence[str]) -> None:
+    metadata = transaction.table_metadata
+    former = [metadata.schema().find_column_name(field.source_id) for field in metadata.spec().fields]
+    if former == list(partition_by):
+        return
+    with transaction.update_spec() as update:
+        for field in metadata.spec().fields:
+            update.remove_field(field.name)
+        for column in partition_by:
+            update.add_identity(column)

@@ -1,0 +1,87 @@
+"""Column types between DuckDB and Iceberg."""
+
+import duckdb
+import pytest
+
+from shared_metadata.errors import DefinitionError
+from shared_metadata.records import SchemaColumn
+from slices.organize.iceberg.column_types import duckdb_type, evolution, iceberg_type, result_columns, widened
+from slices.organize.iceberg.logic import without_data
+
+
+def described(expression: str) -> str:
+    """DuckDB's own name of the expression's type."""
+    with duckdb.connect() as connection:
+        return str(connection.execute(f"DESCRIBE SELECT {expression} AS c").fetchall()[0][1])
+
+
+@pytest.mark.parametrize(
+    ("expression", "kept"),
+    [
+        ("1::UTINYINT", "int"),
+        ("1::UINTEGER", "long"),
+        ("1::UBIGINT", "decimal(20,0)"),
+        ("1::HUGEINT", "decimal(38,0)"),
+        ("1.5", "decimal(2,1)"),
+        ("'a'::ENUM('a', 'b')", "string"),
+        ("'{}'::JSON", "string"),
+        ("TIMESTAMP_NS '2026-01-01'", "timestamp"),
+        ("now()", "timestamptz"),
+        ("uuid()", "uuid"),
+        ("'x'::BLOB", "binary"),
+        ("[[1.5]]", "list<list<decimal(2,1)>>"),
+        ("[1]::INTEGER[1]", "list<int>"),
+        ("NULL", "int"),
+    ],
+)
+def test_what_duckdb_gives_becomes_a_type_that_reads_back(expression: str, kept: str) -> None:
+    assert iceberg_type(described(expression)) == kept
+    assert iceberg_type(described(f"CAST({expression} AS {duckdb_type(kept)})")) == kept
+
+
+@pytest.mark.parametrize("expression", ["{'a': 1}", "MAP {1: 2}", "INTERVAL 1 DAY", "'10:00+00'::TIMETZ", "[{'a': 1}]"])
+def test_a_type_without_a_place_in_a_table_says_to_cast(expression: str) -> None:
+    with pytest.raises(DefinitionError, match=r"p:1:1: the column c .* CAST\(c AS VARCHAR\)"):
+        result_columns([("c", described(expression))], place="p:1:1")
+
+
+def test_two_columns_of_one_folded_name_are_refused() -> None:
+    with pytest.raises(DefinitionError, match="two columns are named day"):
+        result_columns([("Day", "DATE"), ("day", "DATE")], place="p:1:1")
+
+
+@pytest.mark.parametrize(
+    ("former", "new", "expected"),
+    [
+        ("int", "long", "long"),
+        ("long", "int", "long"),
+        ("float", "double", "double"),
+        ("decimal(5,2)", "decimal(9,2)", "decimal(9,2)"),
+        ("decimal(9,2)", "decimal(5,2)", "decimal(9,2)"),
+        ("decimal(5,2)", "decimal(9,3)", None),
+        ("long", "double", None),
+        ("string", "int", None),
+    ],
+)
+def test_a_column_becomes_only_what_holds_both(former: str, new: str, expected: str | None) -> None:
+    assert widened(former, new) == expected
+
+
+def test_evolution_adds_and_widens_and_leaves_the_rest() -> None:
+    known = [SchemaColumn("a", "int"), SchemaColumn("gone", "string"), SchemaColumn("wide", "long")]
+    rows = [SchemaColumn("a", "long"), SchemaColumn("wide", "int"), SchemaColumn("new", "date")]
+    assert evolution(known, rows, "lake.a.b", place="") == {"a": "long", "new": "date"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Conversion Error: Could not convert string 'it's 7 secret' to INT32 when casting from source column x",
+        'Conversion Error: invalid date field format: "secret 7", expected format is (YYYY-MM-DD)',
+        "Conversion Error: Type INT64 with value 777 can't be cast because it is out of range for INT32",
+        "Out of Range Error: Overflow in multiplication of INT32 (777 * -777)!\nLINE 1: 'secret'",
+    ],
+)
+def test_run_time_messages_lose_their_values(message: str) -> None:
+    told = without_data(message)
+    assert "Error" in told and "secret" not in told and "7" not in told

@@ -1,0 +1,25 @@
+CREATE WAREHOUSE lake USING iceberg;
+CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+
+CREATE WAREHOUSE old USING archive;
+CREATE CONNECTION ev TO events;
+INSERT INTO lake.a FROM crm TABLES (Account) EVERY '1 hour' APPEND;
+INSERT INTO old.b FROM crm TABLES (Account) EVERY '1 hour';
+INSERT INTO lake.c FROM ops TABLES (t) EVERY '1 hour' CURSOR updated_at;
+INSERT INTO lake.d FROM ops TABLES (t) EVERY '1 hour' MERGE ON (id, ID);
+INSERT INTO lake.ops FROM ops TABLES (t) EVERY '1 hour' MERGE ON (id) PARTITION BY (a, b, A);
+CREATE MATERIALIZED VIEW old.v.m EVERY '1 hour' MERGE ON (id) AS SELECT 1 AS id;
+CREATE MATERIALIZED VIEW lake.v.c EVERY '1 hour' APPEND CURSOR x AS SELECT * FROM lake.ops.t;
+INSERT INTO crm.Account EVERY '1 hour' AS SELECT * FROM lake.ops.t;
+INSERT INTO crm.Lead EVERY '1 hour' REPLACE AS SELECT * FROM lake.ops.t;
+INSERT INTO ops.x EVERY '1 hour' CURSOR a AS SELECT * FROM lake.ops.t;
+INSERT INTO ops.y EVERY '1 hour' PARTITION BY (a) AS SELECT * FROM lake.ops.t;
+INSERT INTO lake.ev.q EVERY '1 hour' AS SELECT * FROM ev.clicks;
+CREATE MATERIALIZED VIEW lake.v.p1 EVERY '1 hour' REPLACE EXPECT x: (a IN (SELECT a FROM lake.ops.t)) OR WARN AS SELECT 1;
+CREATE MATERIALIZED VIEW lake.v.p2 EVERY '1 hour' REPLACE EXPECT x: (count(*) > 1) OR WARN AS SELECT 1;
+CREATE MATERIALIZED VIEW lake.v.p3 EVERY '1 hour' REPLACE EXPECT x: (a >) OR WARN AS SELECT 1;
+CREATE MATERIALIZED VIEW lake.v.p4 EVERY '1 hour' REPLACE EXPECT x: (c > 1) OR WARN AS SELECT 1 AS a, 2 AS b;
+CREATE MATERIALIZED VIEW lake.v.p5 EVERY '1 hour' MERGE ON (carier) PARTITION BY (x) AS SELECT a AS carrier FROM lake.ops.t;
+CREATE MATERIALIZED VIEW lake.v.p6 EVERY '1 hour' REPLACE PARTITION BY (_batch, x) AS SELECT a FROM lake.ops.t;
+CREATE MATERIALIZED VIEW lake.v.p7 EVERY '1 hour' REPLACE AS SELECT a.id, b.ID FROM lake.ops.t a, lake.ops.t b;

@@ -1,0 +1,8 @@
+CREATE WAREHOUSE lake USING iceberg;
+CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+
+INSERT INTO lake.ops.u
+  EVERY '1 hour'
+AS
+SELECT '🙂🙂', b FROM opps.ort;

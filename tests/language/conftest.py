@@ -1,0 +1,40 @@
+"""The slices that the language's tests compile against: small declarations, as a `slice.py` would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+_ALL_MODES = (Mode.REPLACE, Mode.APPEND, Mode.MERGE)
+_CAPABILITIES = {
+    "collect.salesforce": Capabilities(
+        dialect="soql",
+        modes=(Mode.REPLACE, Mode.MERGE),
+        default_mode=Mode.MERGE,
+        default_key=("id",),
+        default_cursor="systemmodstamp",
+        queries="projection",
+        reports_deletes=True,
+    ),
+    "collect.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES),
+    "collect.events": Capabilities(dialect="duckdb", modes=(Mode.APPEND,), default_mode=Mode.APPEND, queries="none"),
+    "organize.iceberg": Capabilities(dialect="duckdb", modes=_ALL_MODES),
+    "organize.archive": Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND)),
+    "harness.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES),
+    "harness.salesforce": Capabilities(dialect="soql", modes=(Mode.MERGE,), default_mode=Mode.MERGE),
+}
+
+
+@pytest.fixture(scope="session")
+def slices() -> Mapping[str, Slice]:
+    """Every slice that the cases use, by id."""
+    declared = {}
+    for slice_id, capabilities in _CAPABILITIES.items():
+        stage, system = slice_id.split(".")
+        config = f"slices.{stage}.{system}.config:Config"
+        declared[slice_id] = Slice(stage, system, system.capitalize(), capabilities, config, ("commit",))
+    return declared
