@@ -10,10 +10,13 @@ import click
 
 from console.project import compile_files, read_sources, show_errors
 from console.target import json_option
-from language.diagnostics import ProgramErrors
+from console.wording import counted
+from language.diagnostics import Diagnostic, ProgramErrors
+from shared_metadata.errors import InputError
+from shared_metadata.program import Flow
 
 
-@click.command()
+@click.command(short_help="Compile the program and show every mistake.")
 @click.argument("files", nargs=-1)
 @json_option
 def check(files: tuple[str, ...], as_json: bool) -> None:
@@ -29,47 +32,69 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     try:
         program = compile_files(files)
     except ProgramErrors as errors:
-        return show_errors(errors, as_json)
+        show_errors(errors, as_json)
     if as_json:
         flows = [{"flow": f.id, "kind": f.kind, "slice": f.slice_id, "inputs": _inputs(f)} for f in program.flows.values()]
         click.echo(json.dumps({"version": program.version, "slices": program.slice_ids, "flows": flows}, indent=2))
         return
-    click.echo(f"{len(program.flows)} flows, {len(program.producers())} datasets; the program needs {', '.join(program.slice_ids)}.")
+    click.echo(f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}.")
+    if program.slice_ids:
+        click.echo(f"The program needs the slices {', '.join(program.slice_ids)}.")
 
 
-@click.command("format")
+@click.command("format", short_help="Lay out the program in the one standard way.")
 @click.argument("files", nargs=-1)
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 when a file is not formatted.")
-@click.option("--diff", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--diff", is_flag=True, help="Show what would change, and change nothing; exit code 1 when something would.")
 def format_files(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
     """Lay out FILES (default: program.sql) in the one standard way; the program stays the same.
 
+    No file is rewritten when one of them has a syntax error.
+
     \b
       atoll format                 rewrite program.sql
+      atoll format --diff          see it first
       atoll format --check .       for CI
     """
-    from language import format_program
-
-    changed = False
-    for file, text in read_sources(files).items():
-        try:
-            formatted = format_program(text, file)
-        except ProgramErrors as errors:
-            return show_errors(errors, False)
-        if formatted == text:
-            continue
-        changed = True
+    sources = read_sources(files)
+    formatted = _formatted(sources)
+    changed = [file for file, text in sources.items() if formatted[file] != text]
+    for file in changed:
         if diff:
-            lines = difflib.unified_diff(text.splitlines(True), formatted.splitlines(True), file, f"{file} (formatted)")
+            lines = difflib.unified_diff(
+                sources[file].splitlines(True), formatted[file].splitlines(True), file, f"{file} (formatted)"
+            )
             click.echo("".join(lines), nl=False)
         elif only_check:
-            click.echo(f"{file} is not formatted. Remedy: atoll format {file}", err=True)
+            click.echo(f"{file} is not formatted\n help: atoll format {file}", err=True)
         else:
-            Path(file).write_text(formatted)
+            _write(file, formatted[file])
             click.echo(f"formatted {file}")
     if changed and (only_check or diff):
         raise SystemExit(1)
 
 
-def _inputs(flow: object) -> list[str]:
-    return sorted({name for table in flow.tables for name in table.inputs})  # type: ignore[attr-defined]
+def _formatted(sources: dict[str, str]) -> dict[str, str]:
+    from language import format_program
+
+    formatted: dict[str, str] = {}
+    mistakes: list[Diagnostic] = []
+    for file, text in sources.items():
+        try:
+            formatted[file] = format_program(text, file)
+        except ProgramErrors as errors:
+            mistakes += errors.diagnostics
+    if mistakes:
+        show_errors(ProgramErrors(mistakes), False)
+    return formatted
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_bytes(text.encode())
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}", remedy="see its permissions") from error
+
+
+def _inputs(flow: Flow) -> list[str]:
+    return sorted({name for table in flow.tables for name in table.inputs})

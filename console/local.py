@@ -3,72 +3,119 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from console.progress import progress
 from console.target import json_option
+from console.wording import age
+from shared_metadata.errors import InputError
+
+if TYPE_CHECKING:
+    from infra.embedded import LocalStatus
+
+NOT_RUNNING = 3
 
 
-@click.group()
+@click.group(short_help="An AWS of your own on this machine: up, status, env, down.")
 def local() -> None:
-    """The embedded AWS: the same stacks, on this machine, with TLS and IAM enforcement on and state on disk.
+    """The embedded AWS: the same stacks, on this machine, with TLS and IAM enforcement on and state on disk in .atoll/.
 
     \b
-      atoll local up         start it (or see that it runs)
-      atoll local status     where it listens
-      atoll local env        variables for other tools: eval "$(atoll local env)"
-      atoll local down       save everything and stop
+      atoll local up                    start it (or see that it runs)
+      atoll local status                where it listens
+      eval "$(atoll local env)"         let the AWS CLI, the CDK and others in this shell talk to it
+      npx cdk bootstrap && npx cdk deploy --all -c program=program.sql
+      atoll local down                  save everything and stop
+
+    Where there is an .atoll/ folder, `atoll` talks to its AWS unless --profile or ATOLL_PROFILE says otherwise.
     """
 
 
-@local.command()
+@local.command(short_help="Start it in the background, or see that it runs.")
 @click.option("--fresh", is_flag=True, help="Forget all state first: an empty account and an empty database.")
-@click.option("--port", type=int, help="The port to listen on (default: that of the last time, 4566, or a free one).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen (default: as the last time, 4566, or a free one).")
 def up(fresh: bool, port: int | None) -> None:
-    """Start the embedded AWS and PostgreSQL in the background; state is kept in .atoll/."""
+    """Start the embedded AWS and PostgreSQL in the background; state is kept in .atoll/.
+
+    \b
+      atoll local up                  go on where the last one stopped
+      atoll local up --fresh          an empty account
+    """
     from infra import embedded
 
-    if fresh:
-        embedded.reset(Path.cwd(), click.echo)
-    stack = embedded.up(Path.cwd(), click.echo, port=port)
+    with progress("starting the embedded AWS") as say:
+        if fresh:
+            embedded.reset(Path.cwd(), say)
+        stack = embedded.up(Path.cwd(), say, port=port)
     click.echo(f"AWS at {stack.endpoint}, account {stack.account}, region {stack.region}")
+    click.echo('For other tools: eval "$(atoll local env)"')
 
 
-@local.command()
+@local.command(short_help="Save everything and stop.")
 def down() -> None:
-    """Save everything and stop."""
+    """Save everything to .atoll/ and stop; `atoll local up` goes on from there.
+
+    \b
+      atoll local down
+    """
     from infra import embedded
 
-    embedded.down(Path.cwd(), click.echo)
-    click.echo("stopped")
+    with progress("stopping the embedded AWS") as say:
+        embedded.down(Path.cwd(), say)
+    click.echo("stopped; its state stays in .atoll/")
 
 
-@local.command()
+@local.command(short_help="Whether it runs, and where.")
 @json_option
 def status(as_json: bool) -> None:
-    """Whether it runs, and where."""
+    """Whether it runs, and where. Exit code 3 when it does not.
+
+    \b
+      atoll local status
+      atoll local status --json | jq -r .endpoint
+    """
     from infra import embedded
 
     found = embedded.status(Path.cwd())
-    values = {name: value for name, value in asdict(found).items() if name != "dsn"}
     if as_json:
+        values = {name: value for name, value in asdict(found).items() if name != "dsn"}  # it holds the password
         click.echo(json.dumps(values, default=str, indent=2))
-        return
-    if not found.running:
+    elif found.running:
+        _show(found)
+    else:
         click.echo("not running. Start it with: atoll local up")
-        raise SystemExit(3)
-    for name, value in values.items():
-        click.echo(f"{name.replace('_', ' '):<16}{value:.0f}" if isinstance(value, float) else f"{name.replace('_', ' '):<16}{value}")
+    if not found.running:
+        raise SystemExit(NOT_RUNNING)
 
 
-@local.command()
+@local.command(short_help="Shell variables for the AWS CLI, the CDK and others.")
 def env() -> None:
-    """Shell variables with which the AWS CLI, the CDK and others reach it."""
+    """Print shell variables with which the AWS CLI, the CDK and others reach it.
+
+    \b
+      eval "$(atoll local env)"
+      aws stepfunctions list-state-machines
+    """
     from infra import embedded
 
     if not embedded.status(Path.cwd()).running:
-        raise SystemExit("not running. Start it with: atoll local up")
+        raise InputError(f"the embedded AWS of {Path.cwd()} does not run", remedy="atoll local up")
     for name, value in embedded.up(Path.cwd()).environment().items():
-        click.echo(f"export {name}={value}")
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _show(found: LocalStatus) -> None:
+    lines = {
+        "AWS": f"{found.endpoint}, running for {age(found.uptime_seconds or 0)} (process {found.gateway_pid})",
+        "account": f"{found.account}, region {found.region}",
+        "PostgreSQL": f"process {found.postgres_pid}",
+        "CA bundle": found.ca_bundle,
+        "logs": f"{found.log}, {found.postgres_log}",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<12}{value}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from typing import NoReturn
 
 import click
 
+from console.failures import explain_aws
 from shared_metadata.errors import AtollError
 
 VERBS = {
@@ -21,10 +23,11 @@ VERBS = {
     "logs": "console.logs:logs",
     "local": "console.local:local",
 }
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class Verbs(click.Group):
-    """Finds a verb's module by name; errors of Atoll become a message and exit code 1."""
+    """Finds a verb's module by name; errors of Atoll and of AWS become a message and exit code 1."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(VERBS)
@@ -36,27 +39,36 @@ class Verbs(click.Group):
         return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
     def invoke(self, context: click.Context) -> object:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             return super().invoke(context)
         except AtollError as error:
-            fail(type(error).__name__, str(error))
-        except (BotoCoreError, ClientError) as error:
-            fail(
-                "AwsError",
-                f"AWS answered: {error}. Remedy: see that the profile is right (`--profile`, or `atoll local up` for the "
-                "embedded AWS) and that its stacks are deployed",
-            )
+            fail(context, error)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        except Exception as error:
+            if not _of_aws(error):
+                raise
+            fail(context, explain_aws(error))
 
 
-def fail(kind: str, message: str) -> None:
-    """Ends the command with exit code 1; as JSON on stdout when `--json` was asked for."""
-    if "--json" in sys.argv:
-        click.echo(json.dumps({"error": kind, "message": message}))
+def _of_aws(error: Exception) -> bool:
+    """Whether botocore raised it; botocore is not imported to find out."""
+    exceptions = sys.modules.get("botocore.exceptions")
+    return exceptions is not None and isinstance(error, (exceptions.BotoCoreError, exceptions.ClientError))
+
+
+def fail(context: click.Context, error: AtollError) -> NoReturn:
+    """Ends the command with exit code 1; the error is JSON on stdout when `--json` was asked for."""
+    what = f"{error.place}: {error.what}" if error.place else error.what
+    if context.meta.get("json"):
+        said = {"error": type(error).__name__, "message": what, "help": error.remedy}
+        click.echo(json.dumps({"errors": [said]}, indent=2))
     else:
-        click.secho(f"{kind}: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(message, err=True)
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(what, err=True)
+        if error.remedy:
+            click.echo(f" help: {error.remedy}", err=True)
     raise SystemExit(1)
 
 
@@ -67,15 +79,25 @@ def main() -> None:
 
     \b
     A first hour:
-      atoll init                     a program to start from
-      atoll check program.sql        does it compile? every mistake with its place and remedy
-      atoll local up                 an AWS of your own, on this machine, in the background
-      npx cdk deploy --all           the slices that the program uses, and no others
-      atoll plan program.sql         what applying it would change
-      atoll apply program.sql        make it the active program; the clock does the rest
-      atoll status                   how fresh every table is, and what failed
+      atoll init               write a program to start from
+      atoll check              does it compile? every mistake with its place and remedy
+      atoll local up           an AWS of your own, on this machine, in the background
+      npx cdk deploy --all -c program=program.sql
+                               the slices that the program uses, and no others
+      atoll plan               what applying it would change
+      atoll apply              make it the active program; the clock does the rest
+      atoll status             how fresh every dataset is, and what failed
 
-    Commands talk to the AWS account of --profile; `local` is the embedded one.
+    Verbs that need an account talk to that of --profile, or else of ATOLL_PROFILE, or else to the embedded AWS where
+    `atoll local up` was run in this folder, or else to what the AWS_* variables say. `--profile local` is the embedded one.
+
+    \b
+    Exit codes:
+      0    done
+      1    failed, or the program has mistakes; the message says why, and what to do
+      2    a wrong option or argument
+      3    `atoll local status`: it does not run
+      130  interrupted
     """
 
 

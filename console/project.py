@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from language.diagnostics import ProgramErrors
+from language.diagnostics import Diagnostic, ProgramErrors, SourceText
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
-from shared_metadata.program import Program
+from shared_metadata.program import Connection, Program, Warehouse
 from slices.registry import installed
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
+
+ORGANIZE = "organize"
 
 
 def read_sources(paths: Sequence[str]) -> dict[str, str]:
@@ -21,82 +27,115 @@ def read_sources(paths: Sequence[str]) -> dict[str, str]:
     files: list[Path] = []
     for path in map(Path, paths or ("program.sql",)):
         if path.is_dir():
-            files += sorted(path.glob("*.sql"))
-        elif path.exists():
-            files.append(path)
+            found = sorted(path.glob("*.sql"))
+            if not found:
+                raise InputError(f"the folder {path} has no *.sql file", remedy="name the program's files or its folder")
+            files += found
         else:
-            raise InputError(f"there is no file {path}", remedy="name the program's files or folder; `atoll init` writes a first one")
-    if not files:
-        raise InputError("there are no *.sql files in that folder", remedy="name the program's files or folder")
+            files.append(path)
+    return {str(file): _read(file) for file in files}
+
+
+def _read(file: Path) -> str:
     try:
-        return {str(file): file.read_bytes().decode("utf-8") for file in files}
+        return file.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        remedy = "name the program's files or its folder; `atoll init` writes a first program.sql"
+        raise InputError(f"there is no file {file}", remedy=remedy) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"a file is not UTF-8: {error.reason} at byte {error.start}", remedy="save it as UTF-8") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(f"byte {error.start} is not UTF-8", place=f"{file}:{line}", remedy="save the file as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", remedy="see its permissions") from error
 
 
 def compile_files(paths: Sequence[str]) -> Program:
-    """The program of these files. Raises ProgramErrors, or DefinitionError for options and queries a slice does not take."""
-    from language import compile_program
+    """The program of these files. Raises ProgramErrors, also for options and queries that a slice does not take."""
+    from language import compile_with_positions
 
-    program = compile_program(read_sources(paths), installed())
-    problems = slice_problems(program)
+    sources = read_sources(paths)
+    compilation = compile_with_positions(sources, installed())
+    problems = [*_option_problems(compilation), *_flow_problems(compilation.program, sources)]
     if problems:
-        raise DefinitionError("\n".join(problems))
-    return program
+        raise ProgramErrors(problems)
+    return compilation.program
 
 
-def slice_problems(program: Program) -> list[str]:
-    """What the slices themselves say against the program: options that their config model refuses, queries they cannot run."""
-    problems = []
-    for slice_id in program.slice_ids:
-        declaration = installed()[slice_id]
-        module, name = declaration.config.split(":")
-        model = getattr(importlib.import_module(module), name)
-        owners = program.warehouses.values() if declaration.stage == "organize" else program.connections.values()
-        for owner in owners:
-            if owner.system == declaration.system and _uses(program, slice_id, owner.name):
-                problems += _option_problems(model, owner, slice_id)
-        problems += _query_problems(program, slice_id)
-    return sorted(set(problems))
+def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
+    """Options of connections and warehouses that the config models of their slices refuse."""
+    program = compilation.program
+    for owner in endpoints(program):
+        slices = _slices_of(owner)
+        known = {name for slice_ in slices for name in _names(_config(slice_))}
+        remedy = f"{owner.system} takes the options {', '.join(sorted(known))}"
+        for name in set(owner.options) - known:
+            yield compilation.resolved.option_diagnostic(owner.name, name, f"{owner.system} has no option `{name}`", remedy)
+        using = [slice_ for slice_ in slices if _uses(program, slice_.id, owner.name)]
+        for slice_ in using or slices:
+            for option, cause in _refusals(_config(slice_), owner.options):
+                yield compilation.resolved.option_diagnostic(owner.name, option, cause, remedy)
+
+
+def endpoints(program: Program) -> list[Connection | Warehouse]:
+    """What the program opens: its connections and warehouses."""
+    return [*program.connections.values(), *program.warehouses.values()]
+
+
+def _slices_of(owner: Connection | Warehouse) -> list[Slice]:
+    """Those that may open it: a connection has a slice that collects from it, one that publishes to it, or both."""
+    organizes = isinstance(owner, Warehouse)
+    return [s for s in installed().values() if s.system == owner.system and (s.stage == ORGANIZE) == organizes]
+
+
+def _config(slice_: Slice) -> Any:
+    module, name = slice_.config.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _names(model: Any) -> set[str]:
+    """The options of a config model as a program writes them."""
+    return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def _uses(program: Program, slice_id: str, owner: str) -> bool:
     return any(flow.slice_id == slice_id and owner in (flow.connection, flow.warehouse) for flow in program.flows.values())
 
 
-def _option_problems(model: Any, owner: Any, slice_id: str) -> list[str]:
+def _refusals(model: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Option and cause of each value that `model` refuses; options that it does not know are another slice's."""
     from pydantic import ValidationError
 
     try:
-        model.model_validate(dict(owner.options))
+        model.model_validate({name: value for name, value in options.items() if name in _names(model)})
     except ValidationError as error:
-        known = ", ".join(model.model_fields)
-        return [
-            f"{owner.position}: {owner.name}: option {'.'.join(map(str, e['loc'])) or 'secret'}: {e['msg']}."
-            f" Remedy: {slice_id} takes the options {known}"
-            for e in error.errors(include_input=False, include_url=False)
-        ]
-    return []
+        for found in error.errors(include_input=False, include_url=False):
+            option = ".".join(map(str, found["loc"]))
+            missing = found["type"] == "missing"
+            said = found["msg"].removeprefix("Value error, ")
+            yield option, f"the option `{option}` is missing" if missing else f"the option `{option}`: {said}"
 
 
-def _query_problems(program: Program, slice_id: str) -> list[str]:
-    stage, system = slice_id.split(".")
-    logic = importlib.import_module(f"slices.{stage}.{system}.logic")
-    check = getattr(logic, "check_flow", None)
-    problems = []
-    for flow in program.flows.values() if check else ():
-        if flow.slice_id == slice_id:
+def _flow_problems(program: Program, sources: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """Flows that a slice which does not take every query cannot run, as its own `check_flow` says."""
+    for slice_id in program.slice_ids:
+        if installed()[slice_id].capabilities.queries == "full":
+            continue
+        check = getattr(importlib.import_module(f"slices.{slice_id}.logic"), "check_flow", None)
+        for flow in program.flows.values() if check else ():
+            if flow.slice_id != slice_id:
+                continue
             try:
-                check(flow)
+                check(flow)  # type: ignore[misc]
             except DefinitionError as error:
-                problems.append(str(error))
-    return problems
+                at = flow.position
+                line = SourceText(at.file, sources[at.file]).line(at.line)
+                yield Diagnostic(at.file, at.line, at.column, 1, error.what, error.remedy, line)
 
 
-def show_errors(errors: ProgramErrors, as_json: bool) -> None:
+def show_errors(errors: ProgramErrors, as_json: bool) -> NoReturn:
     """Prints every mistake and ends with exit code 1."""
     if as_json:
-        click.echo(json.dumps({"errors": errors.to_dict()}, indent=2))
+        click.echo(json.dumps(errors.to_dict(), indent=2))
     else:
         click.echo(str(errors), err=True)
     raise SystemExit(1)

@@ -3,52 +3,85 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
-from shared_metadata.errors import DefinitionError, InputError
+from console.wording import counted
+from shared_metadata.errors import AtollError, InputError
+from shared_metadata.intervals import next_interval, to_text
+from shared_metadata.program import Program
+
+if TYPE_CHECKING:
+    from shared_metadata.contract.batch_input import Wanted
 
 POLL_SECONDS = 1.0
 
 
-@click.command()
+class ExecutionFailed(AtollError):
+    """The execution ended, and not well."""
+
+
+@click.command(short_help="Run what is due of a flow now, or past batches again.")
 @click.argument("flow")
-@click.option("--from", "start", metavar="MOMENT", help="Run batches again from this moment (ISO 8601, UTC).")
-@click.option("--to", "end", metavar="MOMENT", help="… to this one.")
+@click.option("--from", "start", metavar="MOMENT", help="Run batches again from this moment on (ISO 8601, UTC) …")
+@click.option("--to", "end", metavar="MOMENT", help="… up to this one.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the end and show how it went (default).")
 @profile_option
 @json_option
 def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str | None, as_json: bool) -> None:
     """Run what is due of FLOW now, or run past batches of it again.
 
+    What is due runs at once, also when it has failed too often to be tried again by itself. A backfill replaces what its
+    batches made before. Exit code 1 when the execution fails.
+
     \b
       atoll run lake.ops.flights
       atoll run lake.ops.carrier_day --from 2026-11-01 --to 2026-11-08
+      atoll run lake.ops.flights --no-wait --json
     """
     if bool(start) != bool(end):
-        raise InputError("--from and --to go together")
+        raise InputError("--from and --to go together", remedy=f"add {'--to' if start else '--from'} MOMENT")
     target = open_target(profile)
     program = target.reader.active_program()
-    if flow not in program.flows:
-        raise InputError(f"the active program has no flow {flow!r}", remedy=f"it has {', '.join(sorted(program.flows))}")
     body = {"flow": flow, **({"from": start, "to": end} if start else {})}
-    states = target.session.client("stepfunctions")
-    arn = states.start_execution(stateMachineArn=target.state_machine_arn(program.flows[flow].slice_id), input=json.dumps(body))[
-        "executionArn"
-    ]
-    result: dict[str, Any] = {"execution": arn, "status": "RUNNING"}
+    wanted = batches_of(target, program, body)
+    if not wanted:
+        _nothing_due(target, program, flow, as_json)
+        return
+    result = _start(target, program.flows[flow].slice_id, body)
+    if not as_json:
+        click.echo(f"started {counted(len(wanted), 'batch')} of {flow}: {result['execution']}")
     if wait:
-        result = wait_for(target, arn)
-    click.echo(json.dumps(result, indent=2) if as_json else f"{result['status']}: {arn}")
-    if result["status"] not in ("RUNNING", "SUCCEEDED"):
-        raise DefinitionError(result.get("cause") or result.get("error") or "the execution failed")
+        with progress(f"running {flow}; Ctrl-C leaves it running"):
+            result = wait_for(target, result["execution"])
+    _show(result, flow, as_json)
+
+
+def batches_of(target: Target, program: Program, body: dict[str, Any]) -> list[Wanted]:
+    """The batches that the state machine will make of this input. Raises InputError for one that it would refuse."""
+    from shared_metadata.contract.batch_input import resolve
+
+    if body["flow"] not in program.flows:
+        raise InputError(f"the active program has no flow {body['flow']!r}", remedy=f"it has {', '.join(sorted(program.flows))}")
+    return resolve(body, program, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
+
+
+def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    states = target.session.client("stepfunctions")
+    name = f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    arn = target.state_machine_arn(slice_id)
+    started = states.start_execution(stateMachineArn=arn, name=name, input=json.dumps(body))
+    return {"execution": started["executionArn"], "status": "RUNNING"}
 
 
 def wait_for(target: Target, arn: str) -> dict[str, Any]:
-    """How the execution ended."""
+    """How the execution ended; 'error' and 'cause' when it failed."""
     states = target.session.client("stepfunctions")
     while True:
         found = states.describe_execution(executionArn=arn)
@@ -56,3 +89,34 @@ def wait_for(target: Target, arn: str) -> dict[str, Any]:
             more = {name: found[name] for name in ("error", "cause") if found.get(name)}
             return {"execution": arn, "status": found["status"], **more}
         time.sleep(POLL_SECONDS)
+
+
+def _show(result: dict[str, Any], flow: str, as_json: bool) -> None:
+    failed = result["status"] not in ("RUNNING", "SUCCEEDED")
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        if failed:
+            raise SystemExit(1)
+    elif failed:
+        cause = result.get("cause") or result.get("error") or "it gives no cause"
+        raise ExecutionFailed(f"the execution ended {result['status']}: {cause}", remedy=f"atoll logs {flow} --errors")
+    elif result["status"] == "SUCCEEDED":
+        click.echo("succeeded")
+
+
+def _nothing_due(target: Target, program: Program, name: str, as_json: bool) -> None:
+    """Says through when the flow's tables are complete and what each waits for."""
+    if as_json:
+        click.echo(json.dumps({"execution": None, "status": "NOTHING_DUE"}, indent=2))
+        return
+    flow, now = program.flows[name], datetime.now(UTC)
+    states = target.reader.flow_states(list(program.flows))
+    watermarks = {dataset: table.watermark for state in states.values() for dataset, table in state.tables.items()}
+    click.echo(f"Nothing of {name} is due.")
+    for table in flow.tables:
+        if table.dataset not in watermarks:
+            continue
+        end = next_interval(watermarks[table.dataset], flow.interval_seconds).end
+        waits_for = [i for i in table.inputs if i not in watermarks or watermarks[i] < end]
+        why = f"waits for {', '.join(waits_for)}" if waits_for and end <= now else f"its next batch ends at {to_text(end)}"
+        click.echo(f"  {table.dataset} is complete through {to_text(watermarks[table.dataset])}; {why}")

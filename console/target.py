@@ -7,16 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shared_metadata import naming
 from shared_metadata.errors import InputError
-from shared_metadata.reader import MetadataReader
-from shared_metadata.writer import MetadataWriter
+
+if TYPE_CHECKING:
+    from shared_metadata.reader import MetadataReader
+    from shared_metadata.writer import MetadataWriter
 
 LOCAL = "local"
+REQUESTS_AT_ONCE = 10  # what an SDK client keeps connections for
+CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Target:
 
     @cached_property
     def writer(self) -> MetadataWriter:
+        from shared_metadata.writer import MetadataWriter
+
         return MetadataWriter(self.session.client("dynamodb"), naming.METADATA_TABLE)
 
     @property
@@ -43,43 +49,78 @@ class Target:
         return self.writer.reader
 
     def state_machine_arn(self, slice_id: str) -> str:
-        return naming.state_machine_arn(slice_id, self.account, self.region)
+        partition = self.session.get_partition_for_region(self.region)
+        return naming.state_machine_arn(slice_id, self.account, self.region, partition)
 
 
 def open_target(profile: str | None, root: Path | None = None) -> Target:
-    """The target of `--profile`, of ATOLL_PROFILE, or else 'local' where an embedded AWS was ever started.
+    """The target of `--profile`, of ATOLL_PROFILE, or else 'local' where an embedded AWS was ever started, or else of AWS_*.
 
     Raises InputError when that does not run or does not exist.
     """
-    from infra.embedded import status, up
-
     folder = root or Path.cwd()
     chosen = profile or os.environ.get("ATOLL_PROFILE") or (LOCAL if (folder / ".atoll" / "local.json").exists() else "")
-    if chosen == LOCAL:
-        if not status(folder).running:
-            raise InputError(f"the embedded AWS of {folder} does not run", remedy="atoll local up")
-        return Target(LOCAL, up(folder).session())
+    return _local(folder) if chosen == LOCAL else _account(chosen)
+
+
+def _local(folder: Path) -> Target:
+    from infra.embedded import status, up
+
+    if not status(folder).running:
+        raise InputError(
+            f"the embedded AWS of {folder} does not run",
+            remedy="atoll local up, or choose an account with `--profile`",
+        )
+    return Target(LOCAL, up(folder).session())
+
+
+def _account(profile: str) -> Target:
     import boto3
+    import botocore.session
+    from botocore.config import Config
     from botocore.exceptions import ProfileNotFound
 
+    # somebody waits: the SDK's own ten tries of a minute each are for servers
+    core = botocore.session.get_session()
+    core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, retries={"mode": "standard", "max_attempts": 3}))
     try:
-        session = boto3.Session(profile_name=chosen or None)
+        # boto3 itself reads only AWS_DEFAULT_REGION; all other SDKs and the CLI read AWS_REGION first
+        region = os.environ.get("AWS_REGION") or None
+        session = boto3.Session(botocore_session=core, profile_name=profile or None, region_name=region)
     except ProfileNotFound as error:
         raise InputError(
-            str(error), remedy="`aws configure list-profiles` shows the profiles; `local` is the embedded AWS"
+            f"the AWS configuration has no profile {profile or os.environ.get('AWS_PROFILE', '')!r}",
+            remedy="`aws configure list-profiles` shows those it has; `local` is the embedded AWS",
         ) from error
     if not session.region_name:
-        raise InputError("no region is set", remedy="set AWS_REGION, or `region` in the profile")
-    return Target(chosen or "default", session)
+        raise InputError(
+            "no AWS region is set",
+            remedy="set AWS_REGION, or `region` in the profile; or start an AWS here: atoll local up",
+        )
+    return Target(profile or "default", session)
 
 
 def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--profile`, the same for every verb that talks to an account."""
     return click.option(
-        "--profile", metavar="NAME", help="AWS profile, or `local` for the embedded AWS (default: local if there is one here)."
+        "--profile",
+        metavar="NAME",
+        help="AWS profile, or `local`: the embedded AWS (default: ATOLL_PROFILE, or `local` where there is one).",
     )(command)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--json`, the same for every verb."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text for people.")(command)
+    """`--json`, the same for every verb; errors then are JSON as well."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,
+        callback=_remember,
+        help="Print JSON for programs instead of text for people.",
+    )(command)
+
+
+def _remember(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    context.meta["json"] = value
+    return value

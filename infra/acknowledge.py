@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from aws_cdk import Stack, Validations
+from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
     """One finding, e.g. 'AwsSolutions-SF1'; one that is reported with details as 'AwsSolutions-IAM5[Resource::*]'."""
-    Validations.of(construct).acknowledge(id=rule, reason=reason)
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
 
 
 def acknowledge_resources(construct: IConstruct, resources: Iterable[str], reason: str) -> None:

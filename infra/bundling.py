@@ -1,6 +1,7 @@
 """Builds what a Lambda function runs, without Docker: pinned wheels for its platform, pruned, beside the code it imports.
 
-A bundle is a zip under `build/bundles/`, named by a digest of all that goes into it, so an unchanged one is not built again.
+A bundle is a zip under `build/bundles/`, named by a digest of all that goes into it, so an unchanged one is not built again;
+nor are its packages under `build/packages/` when only code has changed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from infra.pruning import prune
 
 PROJECT = Path(__file__).resolve().parents[1]
-CACHE = PROJECT / "build" / "bundles"
+BUNDLES = PROJECT / "build" / "bundles"
+PACKAGES = PROJECT / "build" / "packages"
 LOCK = PROJECT / "requirements.lock"
+PRUNING = PROJECT / "infra" / "pruning.py"
 NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt", "README.md"}
+# The runtime has these: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html. A bundle brings its own only if its
+# requirements name them, or name s3fs, whose aiobotocore asks for one botocore and no other.
+RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
+NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
 DATA_PACKAGES = ("duckdb", "pyarrow", "pyiceberg", "s3fs", "sqlglot")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 VERSION = 1  # raise it when this module builds something else from the same input
@@ -67,6 +75,13 @@ class Bundle:
             line for line in lines if line and not line.startswith("#") and (self.data or not line.startswith(DATA_PACKAGES))
         )
 
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """What is not installed though a requirement asks for it, because the runtime has it."""
+        if any(line.startswith(NEEDS_OWN_BOTOCORE) for line in self.wanted):
+            return ()
+        return tuple(name for name in RUNTIME_PACKAGES if not any(line.startswith(f"{name}==") for line in self.wanted))
+
     def files(self) -> Iterator[tuple[Path, str]]:
         """The project's own files: path, and path in the bundle. A package's parents come with their `__init__.py` alone."""
         parents = {parent for folder in self.code for parent in Path(folder).parents if str(parent) != "."}
@@ -81,79 +96,93 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """Of everything that decides the content."""
-        found = hashlib.sha256(f"{VERSION} {self.platform} {self.wanted} {compiler(self.platform.python)}".encode())
-        if self.wanted:
-            found.update(LOCK.read_bytes())
+        found = hashlib.sha256(self._packages_digest.encode())
         for file, name in self.files():
             found.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
         return found.hexdigest()[:32]
 
+    @cached_property
+    def _packages_digest(self) -> str:
+        found = hashlib.sha256(f"{VERSION} {self.platform} {self.wanted} {bool(compiler(self.platform.python))}".encode())
+        if self.wanted:
+            found.update(LOCK.read_bytes() + PRUNING.read_bytes())
+        return found.hexdigest()[:32]
+
     def build(self) -> Path:
         """The zip; made unless it is there. Raises BundleError."""
-        target = CACHE / f"{self.name}-{self.digest}.zip"
+        target = BUNDLES / f"{self.name}-{self.digest}.zip"
         if not target.exists():
-            CACHE.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-                unpacked = Path(folder) / "content"
-                self.unpack(unpacked)
-                staged = Path(folder) / "bundle.zip"
-                _zip(unpacked, staged)
-                staged.replace(target)
+            with _staging(BUNDLES) as folder:
+                self.unpack(folder / "content")
+                _zip(folder / "content", folder / "bundle.zip")
+                (folder / "bundle.zip").replace(target)
         return target
 
     def unpack(self, folder: Path) -> None:
-        """The content of the zip, as files in `folder`. Raises BundleError."""
-        folder.mkdir(parents=True)
+        """The content of the zip, as files in a new `folder`. Raises BundleError."""
         if self.wanted:
-            self._install(folder)
-            prune(folder)
+            shutil.copytree(self._packages(), folder, copy_function=os.link)
         for file, name in self.files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / name)
         if self.wanted:
-            _compile(folder, self.platform.python)
+            for top in sorted({name.split("/")[0] for _, name in self.files()}):
+                _compile(folder / top, folder, self.platform.python)
+
+    def _packages(self) -> Path:
+        """The installed, pruned and compiled requirements; shared by all bundles that want the same."""
+        target = PACKAGES / self._packages_digest
+        if not target.exists():
+            with _staging(PACKAGES) as folder:
+                self._install(folder / "content")
+                prune(folder / "content")
+                _compile(folder / "content", folder / "content", self.platform.python)
+                try:
+                    (folder / "content").rename(target)
+                except OSError:  # another process was faster
+                    if not target.exists():
+                        raise
+        return target
 
     def _install(self, folder: Path) -> None:
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-            requirements.write("\n".join(self.wanted))
-            requirements.flush()
+        with tempfile.TemporaryDirectory() as lists:
+            requirements, excludes = Path(lists, "requirements.txt"), Path(lists, "excludes.txt")
+            requirements.write_text("\n".join(self.wanted))
+            excludes.write_text("\n".join(self.excluded))
             command = [
-                *(_uv(), "pip", "install", "--quiet", "--no-config", "--target", str(folder)),
-                *("--python-platform", self.platform.name, "--python-version", self.platform.python),
-                *("--only-binary", ":all:", "--link-mode", "copy", "--constraint", str(LOCK), "--requirement", requirements.name),
+                *(_uv(), "pip", "install", "--quiet", "--no-config", "--target", str(folder), "--link-mode", "copy"),
+                *("--python-platform", self.platform.name, "--python-version", self.platform.python, "--only-binary", ":all:"),
+                *("--constraint", str(LOCK), "--excludes", str(excludes), "--requirement", str(requirements)),
             ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BundleError(f"the packages of {self.name} cannot be installed:\n{done.stderr.strip()[-2000:]}")
 
 
+@contextmanager
+def _staging(cache: Path) -> Iterator[Path]:
+    """A folder beside what will be moved out of it in one step."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".") as folder:
+        yield Path(folder)
+
+
+@cache
 def compiler(python: str) -> str:
     """An interpreter of that version to compile with; '' when the machine has none: the functions then start slower."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    command = [_uv(), "python", "find", "--quiet", "--no-config", "--no-python-downloads", "--system", python]
+    command = [_uv(), "python", "find", "--quiet", "--no-config", "--no-python-downloads", python]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _compile(folder: Path, python: str) -> None:
+def _compile(folder: Path, root: Path, python: str) -> None:
     interpreter = compiler(python)
     if not interpreter:
         return
     # Lambda's code folder is read-only: without these, every cold start compiles again. Unchecked, because a zip keeps no times.
-    command = [
-        interpreter,
-        "-I",
-        "-m",
-        "compileall",
-        "-q",
-        "-q",
-        "--invalidation-mode",
-        "unchecked-hash",
-        "-s",
-        str(folder),
-        str(folder),
-    ]
+    command = [interpreter, "-I", "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(root), str(folder)]
     subprocess.run(command, check=False, capture_output=True)
 
 

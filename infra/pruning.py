@@ -21,46 +21,36 @@ UNNEEDED = (
     "pyarrow/libarrow_flight*",
     "pyarrow/libarrow_python_flight*",
     "pyarrow/_flight*",
-    "pyarrow/libarrow_substrait*",
-    "pyarrow/_substrait*",
-    "pyarrow/libparquet_encryption*",
-    "pyarrow/gandiva*",
+    "pyarrow/_substrait*",  # the library itself stays: pyarrow's core is linked against it
+    "pyarrow/_gcsfs*",
+    "pyarrow/_hdfs*",
+    "pyarrow/_azurefs*",
+    "pyarrow/_orc*",
+    "pyarrow/libarrow_python.so",  # copies of libarrow_python.so.<version>
+    "pyarrow/libarrow_python.so.*.*.*",
+    "zstandard/_cffi*",  # the C backend is the one in use
+    "hive_metastore",
+    "pygments",
     "numpy/**/*.pyi",
     "numpy/f2py",
     "numpy/_core/include",
     "numpy/_core/lib",
     "botocore/data/**/examples-1.json*",
 )
-# The runtime has these: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html. They stay where aiobotocore asks for
-# versions of its own.
-RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
-RUNTIME_DISTRIBUTIONS = ("boto3-", "botocore-", "s3transfer-", "jmespath-", "python_dateutil-", "six-", "urllib3-")
+# What botocore describes of AWS's services, where a bundle has a botocore of its own.
 NEEDED_SERVICES = {"dynamodb", "glue", "s3", "secretsmanager", "sts", "sso", "sso-oidc", "signin"}
 
 
 def prune(folder: Path) -> None:
     """Deletes in place."""
+    _prune_services(folder / "botocore" / "data")
     for pattern in UNNEEDED:
         for path in list(folder.glob(pattern)):
-            _delete(path)
-    if (folder / "aiobotocore").exists():
-        _prune_services(folder / "botocore" / "data")
-    elif not (folder / "requests").exists():
-        _delete_runtime_packages(folder, RUNTIME_PACKAGES, RUNTIME_DISTRIBUTIONS)
-    else:  # requests brings the urllib3 that it was tested with
-        _delete_runtime_packages(folder, RUNTIME_PACKAGES[:-1], RUNTIME_DISTRIBUTIONS[:-1])
-
-
-def _delete_runtime_packages(folder: Path, packages: tuple[str, ...], distributions: tuple[str, ...]) -> None:
-    for name in packages:
-        _delete(folder / name)
-    for path in folder.glob("*.dist-info"):
-        if path.name.startswith(distributions):
             _delete(path)
 
 
 def _prune_services(data: Path) -> None:
-    for path in data.iterdir():
+    for path in data.iterdir() if data.exists() else ():
         if path.is_dir() and path.name not in NEEDED_SERVICES:
             _delete(path)
 

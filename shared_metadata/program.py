@@ -196,7 +196,7 @@ def from_plain(kind: type[T], value: Any) -> T:
     if dataclasses.is_dataclass(kind):
         hints = _hints(kind)
         names = {f.name for f in dataclasses.fields(kind)}
-        return kind(**{name: from_plain(hints[name], item) for name, item in value.items() if name in names})  # type: ignore[return-value]
+        return kind(**{name: from_plain(hints[name], item) for name, item in value.items() if name in names})
     if origin is tuple:
         return tuple(from_plain(arguments[0], item) for item in value)  # type: ignore[return-value]
     if origin in (Mapping, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
@@ -204,7 +204,7 @@ def from_plain(kind: type[T], value: Any) -> T:
     if origin is typing.Union or origin is types.UnionType:
         if value is None:
             return None  # type: ignore[return-value]
-        return from_plain(next(a for a in arguments if a is not type(None)), value)
+        return from_plain(next(a for a in arguments if a is not type(None)), value)  # type: ignore[no-any-return]
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value)
     return value  # type: ignore[no-any-return]

@@ -61,7 +61,8 @@ class MetadataReader:
                 for item in answer["Responses"].get(self._table, []):
                     state = items.flow_state(items.from_item(item))
                     found[state.flow] = state
-                wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+                left = answer.get("UnprocessedKeys", {})
+                wanted = [dict(key) for key in left[self._table]["Keys"]] if self._table in left else []
         return found
 
     def batch(self, flow: str, start: datetime) -> Batch | None:
@@ -135,7 +136,7 @@ class MetadataReader:
         return sum(page["Count"] for page in self._pages(low, high, Select="COUNT"))
 
     def failed_expectations(self, flow: str, since: datetime) -> list[Event]:
-        """Expectations of a flow that failed since then, oldest first; reads the events of one flow only as far as filtered."""
+        """Expectations of a flow that failed since then, oldest first; reads past the events of all flows, so ask for no more than a day."""
         found, day, last = [], since, datetime.now(UTC)
         while day.date() <= last.date():
             low = keys.event(since, "") if day == since else {**keys.event(day, ""), "sk": "0"}

@@ -90,16 +90,16 @@ def start(folders: Folders, port: int | None) -> tuple[ProcessRecord, int]:
         wait_until(
             lambda: process.poll() is not None or healthy(port, files.bundle),
             _START_TIMEOUT_SECONDS,
-            f"The embedded AWS did not answer on {endpoint(port)} within {_START_TIMEOUT_SECONDS} s. "
-            f"See {folders.aws_log}; `atoll local up --fresh` starts over with empty state.",
+            f"The embedded AWS did not answer on {endpoint(port)} within {_START_TIMEOUT_SECONDS} s.",
+            f"see {folders.aws_log}; `atoll local up --fresh` starts over with empty state",
         )
     except EmbeddedError:
         process.kill()
         raise
     if process.poll() is not None:
         raise EmbeddedError(
-            f"The embedded AWS ended with code {process.returncode} while starting: {_last_line(folders.aws_log)} "
-            f"See {folders.aws_log}; `atoll local up --fresh` starts over with empty state."
+            f"The embedded AWS ended with code {process.returncode} while starting: {_last_line(folders.aws_log)}",
+            remedy=f"see {folders.aws_log}; `atoll local up --fresh` starts over with empty state",
         )
     return ProcessRecord.of(process.pid), port
 
@@ -114,8 +114,8 @@ def stop(folders: Folders, record: ProcessRecord) -> None:
         process.wait(_STOP_TIMEOUT_SECONDS)
     except psutil.TimeoutExpired as error:
         raise EmbeddedError(
-            f"The embedded AWS (process {record.pid}) did not end within {_STOP_TIMEOUT_SECONDS} s. "
-            f"See {folders.aws_log}; `kill -9 {record.pid}` loses at most the last minutes of its state."
+            f"The embedded AWS (process {record.pid}) did not end within {_STOP_TIMEOUT_SECONDS} s.",
+            remedy=f"see {folders.aws_log}; `kill -9 {record.pid}` loses at most the last minutes of its state",
         ) from error
 
 

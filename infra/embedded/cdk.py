@@ -29,7 +29,7 @@ def cdk(
     """
     command = _PROJECT / "node_modules" / ".bin" / "cdk"
     if not command.exists():
-        raise EmbeddedError(f"{command} is not there. `make setup` (or `npm ci` in {_PROJECT}) installs the CDK.")
+        raise EmbeddedError(f"the CDK's command {command} is not there.", remedy=f"`make setup`, or `npm ci` in {_PROJECT}")
     lines: list[str] = []
     process = subprocess.Popen(
         [str(command), *arguments, "--ci", "--no-color", "--no-notices", "--no-version-reporting"],

@@ -1,4 +1,4 @@
-"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with two faults corrected.
+"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with three faults corrected.
 
 Run as a script by `aws.py`, which sets its environment. It does not use ministack's own command because that also
 listens on port 443, and because it saves state only when it ends, so that a crash or a power cut would lose
@@ -18,7 +18,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import _build_persistence_save_dict, app  # type: ignore[import-untyped]
-from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
 from ministack.core.persistence import save_all  # type: ignore[import-untyped]
 from ministack.services import dynamodb, lambda_svc  # type: ignore[import-untyped]
 
@@ -79,6 +79,22 @@ def _keep_error_names() -> None:
     lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm = invoke_and_note, execute_and_name
 
 
+def _name_glue_databases() -> None:
+    """Check a grant on a Glue database against that database.
+
+    ministack takes the `Name` of a database for that of a table, so no exact grant on the database matches.
+    https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
+    """
+    resource_of = iam_actions.extract_resource_arn
+
+    def corrected(service: str, method: str, path: str, headers: Any, *args: Any, **kwargs: Any) -> str:
+        found: str = resource_of(service, method, path, headers, *args, **kwargs)
+        target = {str(name).lower(): str(value) for name, value in dict(headers).items()}.get("x-amz-target", "")
+        return found.replace(":table/", ":database/", 1) if service == "glue" and target.endswith("Database") else found
+
+    iam_actions.extract_resource_arn = corrected
+
+
 async def _save_regularly() -> None:
     pause_seconds = _SAVE_INTERVAL_SECONDS
     while True:
@@ -109,4 +125,5 @@ if __name__ == "__main__":
     asyncio.constants.SSL_SHUTDOWN_TIMEOUT = _CLOSE_TIMEOUT_SECONDS
     _keep_stream_records()
     _keep_error_names()
+    _name_glue_databases()
     asyncio.run(_serve())

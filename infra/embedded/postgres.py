@@ -48,12 +48,12 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
             _launch(server, data, folders.postgres_log, free_port(port))
     except subprocess.SubprocessError as error:
         raise EmbeddedError(
-            f"The embedded PostgreSQL in {data} did not start: {error}. See {folders.postgres_log}; "
-            "`atoll local up --fresh` starts over with empty state."
+            f"The embedded PostgreSQL in {data} did not start: {error}.",
+            remedy=f"see {folders.postgres_log}; `atoll local up --fresh` starts over with empty state",
         ) from error
     postmaster = _running(data)
     if postmaster is None or postmaster.port is None:
-        raise EmbeddedError(f"The embedded PostgreSQL in {data} ended after its start. See {folders.postgres_log}.")
+        raise EmbeddedError(f"The embedded PostgreSQL in {data} ended after its start.", remedy=f"see {folders.postgres_log}")
     return ProcessRecord.of(postmaster.pid), postmaster.port, password
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared_metadata.errors import AtollError
+
 Progress = Callable[[str], None]
 
 
-class EmbeddedError(RuntimeError):
-    """The embedded AWS could not be started, reached or stopped; the message names the place and the remedy."""
+class EmbeddedError(AtollError):
+    """The embedded AWS could not be started, reached or stopped."""
 
 
 class ProcessRecord(BaseModel):
@@ -91,7 +93,8 @@ class Folders:
             return LocalState()
         except ValidationError as error:
             raise EmbeddedError(
-                f"{self.record} cannot be read ({error.error_count()} problems). Delete the folder {self.home} to start afresh."
+                f"{self.record} cannot be read ({error.error_count()} problems).",
+                remedy=f"Delete the folder {self.home} to start afresh",
             ) from error
 
     def write(self, state: LocalState) -> None:
@@ -109,7 +112,12 @@ class Folders:
         path = self.home / "local.lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            wait_until(lambda: _try_lock(handle), timeout_seconds, f"{path} is held by another `atoll local`.")
+            wait_until(
+                lambda: _try_lock(handle),
+                timeout_seconds,
+                f"{path} is held by another `atoll local`.",
+                "wait for it to end, or end it",
+            )
             yield
         finally:
             os.close(handle)
@@ -123,10 +131,10 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], bool], timeout_seconds: float, otherwise: str) -> None:
+def wait_until(condition: Callable[[], bool], timeout_seconds: float, otherwise: str, remedy: str = "") -> None:
     """Poll until the condition holds; raise EmbeddedError with the text `otherwise` when it does not in time."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise EmbeddedError(otherwise)
+            raise EmbeddedError(otherwise, remedy=remedy)
         time.sleep(0.05)

@@ -125,13 +125,15 @@ class CollectSteps(Steps):
         schema = self._source.schema(work.flow, work.table)
         window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
         plan = self._source.plan(work.flow, work.table, schema, window)
+        unchanged = plan is None
         if plan is None:
-            if self._registered(work) == schema:
+            if self._registered(work) == schema and not window.rerun:
                 return None
             plan = TablePlan((), window.cursor)
         document = {
             "parts": [dict(part) for part in plan.parts],
             "cursor": plan.cursor,
+            "unchanged": unchanged,
             "schema": dataclasses.asdict(schema),
             "window_cursor": window.cursor,
             "planned_at": time.time(),
@@ -180,7 +182,10 @@ class CollectSteps(Steps):
             files += [file for file in progress["files"] if file["rows"]]
         schema = from_plain(Schema, plan["schema"])
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
-        changed = bool(files) or work.flow.mode == Mode.REPLACE or self._registered(work) != schema
+        if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
+            changed = bool(files) or not plan.get("unchanged")
+        else:  # without files: a batch that is run again loses the rows it had
+            changed = bool(files) or work.claim.rerun or self._registered(work) != schema
         manifest = None
         if changed:
             manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from psycopg import Connection as Session
 
 _TABLES = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-_TABLE = f"""SELECT c.oid, n.nspname, c.relname {_TABLES} AND lower(n.nspname) = lower(%(schema)s) AND lower(c.relname) = lower(%(name)s)
+_TABLE = f"""SELECT c.oid, n.nspname, c.relname {_TABLES}
+  AND lower(n.nspname) = lower(%(schema)s) AND lower(c.relname) = lower(%(name)s)
 ORDER BY (n.nspname = %(schema)s)::int + (c.relname = %(name)s)::int DESC, n.nspname, c.relname LIMIT 1"""
 _NAMES = f"SELECT n.nspname || '.' || c.relname {_TABLES} AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
 _COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
@@ -25,14 +26,17 @@ SELECT (coalesce(max(pg_relation_size(c.oid)), 0) / current_setting('block_size'
 FROM tree JOIN pg_class c USING (oid)"""
 _TYPES = """SELECT wanted.place, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END, t.typtype::text,
   CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
-  format_type(t.oid, wanted.modifier), coalesce(a.attnotnull, false), coalesce(a.attndims, 0), coalesce(e.typname, ''), coalesce(e.typtype::text, '')
+  format_type(t.oid, wanted.modifier), coalesce(a.attnotnull, false), coalesce(a.attndims, 0),
+  coalesce(e.typname, ''), coalesce(e.typtype::text, '')
 FROM unnest(%(types)s::oid[], %(modifiers)s::int[], %(tables)s::oid[], %(numbers)s::int[]) WITH ORDINALITY
   AS wanted(type, modifier, relation, number, place)
 JOIN pg_type t ON t.oid = wanted.type JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = wanted.relation AND a.attnum = wanted.number
 LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typnamespace = 'pg_catalog'::regnamespace
 ORDER BY 1"""
-_FIRST_VERSION_WITH_PAGE_SCANS = 140000  # before, a range of ctid read the whole table: https://www.postgresql.org/docs/14/release-14.html
+_FIRST_VERSION_WITH_PAGE_SCANS = (
+    140000  # before, a range of ctid read the whole table: https://www.postgresql.org/docs/14/release-14.html
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def column_names(session: Session[Any], table: TableName) -> list[str]:
 
 def columns_of(session: Session[Any], sql: str) -> list[SourceColumn]:
     """What `sql` would answer; it is prepared and read for no rows. Domains come as the types below them."""
-    answer = session.execute(f"{sql}\nLIMIT 0").pgresult  # type: ignore[arg-type]
+    answer = session.execute(f"{sql}\nLIMIT 0").pgresult
     assert answer is not None
     places = range(answer.nfields)
     described = session.execute(
@@ -96,7 +100,9 @@ def columns_of(session: Session[Any], sql: str) -> list[SourceColumn]:
         },
     )
     found = []
-    for i, (_, name, kind, element, type_name, not_null, dimensions, element_name, element_kind) in zip(places, described, strict=True):
+    for i, (_, name, kind, element, type_name, not_null, dimensions, element_name, element_kind) in zip(
+        places, described, strict=True
+    ):
         inner = SourceType(element_name, element_kind) if element else None
         source_type = SourceType(name, kind, inner, answer.fmod(i), dimensions)
         found.append(SourceColumn((answer.fname(i) or b"").decode(), source_type, type_name, not_null))

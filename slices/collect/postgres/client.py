@@ -139,7 +139,11 @@ class PostgresSource:
                 place=str(flow.position),
                 remedy=catalog.did_you_mean(flow.cursor, names) + "name another CURSOR",
             )
-        return self._time_bounds(flow, relation, window, column) if column.is_time else self._value_bounds(flow, relation, window, column)
+        return (
+            self._time_bounds(flow, relation, window, column)
+            if column.is_time
+            else self._value_bounds(flow, relation, window, column)
+        )
 
     def _time_bounds(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds | None:
         if self._config.lag and flow.mode == Mode.APPEND:
@@ -172,16 +176,18 @@ class PostgresSource:
 
         rows = logic.rows_sql(relation.reads, ["1"], [c for c in (relation.filter, where) if c])
         try:
-            found = self.session.execute(f"SELECT EXISTS ({rows}\n)").fetchone()  # type: ignore[arg-type]
+            found = self.session.execute(f"SELECT EXISTS ({rows}\n)").fetchone()
         except psycopg.errors.QueryCanceled:
             return True
         return bool(found and found[0])
 
     def _newest(self, relation: Relation, column: CursorColumn, last: str | None) -> str | None:
         """The greatest value of the cursor column above `last`, as text."""
-        above = f"{column.expression} > {cursor_window.value(last, column)}" if last is not None else f"{column.expression} IS NOT NULL"
+        above = (
+            f"{column.expression} > {cursor_window.value(last, column)}" if last is not None else f"{column.expression} IS NOT NULL"
+        )
         rows = logic.rows_sql(relation.reads, [f"({column.expression})::text"], [c for c in (relation.filter, above) if c])
-        found = self.session.execute(f"{rows}\nORDER BY {column.expression} DESC LIMIT 1").fetchone()  # type: ignore[arg-type]
+        found = self.session.execute(f"{rows}\nORDER BY {column.expression} DESC LIMIT 1").fetchone()
         return str(found[0]) if found else None
 
     @contextlib.contextmanager

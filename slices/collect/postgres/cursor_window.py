@@ -46,7 +46,7 @@ def snapshot_bounds(window: Window) -> Bounds:
 
 
 def time_bounds(window: Window, column: CursorColumn, lag: timedelta) -> Bounds:
-    """[last upper bound − lag, the batch's end); of the whole table at first, then with the rows that have no cursor value.
+    """[last upper bound less lag, the batch's end); of the whole table at first, then with the rows that have no cursor value.
 
     A date counts when its day is over: rows of the day are still being added before. Times without zone are UTC.
     """
@@ -56,7 +56,11 @@ def time_bounds(window: Window, column: CursorColumn, lag: timedelta) -> Bounds:
     else:
         lower = from_text(last) - lag if last else None
     below = f"{column.expression} < {_moment(upper, column.iceberg)}"
-    where = f"{column.expression} >= {_moment(lower, column.iceberg)} AND {below}" if lower else f"({below} OR {column.expression} IS NULL)"
+    where = (
+        f"{column.expression} >= {_moment(lower, column.iceberg)} AND {below}"
+        if lower
+        else f"({below} OR {column.expression} IS NULL)"
+    )
     return Bounds(where, json.dumps({"column": column.name, "upto": to_text(upper)}), lower is None)
 
 

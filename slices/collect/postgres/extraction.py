@@ -73,16 +73,16 @@ class Extraction:
         import duckdb
 
         address = self._source.address
-        connection = open_duckdb(
-            self._source.aws, extensions=("postgres_scanner",), memory_mb=MEMORY_MB, threads=self._workers
-        )
+        connection = open_duckdb(self._source.aws, extensions=("postgres_scanner",), memory_mb=MEMORY_MB, threads=self._workers)
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"SET pg_connection_limit = {self._workers + 1}")
         if self._source.aws:
             connection.execute("SET s3_uploader_max_filesize = '50GB'")  # which makes its buffers 5 MB
         try:
             connection.execute(f"CREATE SECRET source (TYPE postgres, PASSWORD {literal(address.password)})")
-            connection.execute(f"ATTACH {literal(address.conninfo(password=False))} AS source (TYPE postgres, SECRET source, READ_ONLY)")
+            connection.execute(
+                f"ATTACH {literal(address.conninfo(password=False))} AS source (TYPE postgres, SECRET source, READ_ONLY)"
+            )
         except duckdb.Error as error:
             connection.close()
             raise self._source.connection_error(str(error)) from None

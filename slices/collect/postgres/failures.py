@@ -35,7 +35,9 @@ def connection_error(text: str, reference: str, place: str) -> AtollError:
     said = _first_line(text)
     if any(word in text for word in _SSL):
         return SecretError(
-            f"an encrypted connection was refused: {said}", place=place, remedy=f"set sslmode or sslrootcert in the secret {reference!r}"
+            f"an encrypted connection was refused: {said}",
+            place=place,
+            remedy=f"set sslmode or sslrootcert in the secret {reference!r}",
         )
     if "FATAL" in text and not any(word in text for word in _BUSY):
         return SecretError(
@@ -55,16 +57,22 @@ def statement_error(text: str, place: str) -> AtollError:
     said = _first_line(text)
     if "permission denied" in said:
         return DefinitionError(said, place=place, remedy="GRANT SELECT on it, and USAGE on its schema, to the secret's user")
-    if any(word in said for word in _AWAY):
-        return RetryLater(f"the database ended the work: {said}", place=place, remedy="the batch is tried again and goes on from where it was")
+    if any(word in said for word in _AWAY) or said.startswith("snapshot "):
+        return RetryLater(
+            f"the database ended the work: {said}", place=place, remedy="the batch is tried again and goes on from where it was"
+        )
     if any(word in said for word in _GONE):
         return DefinitionError(said, place=place, remedy="correct the statement in the program, or restore what it names")
     if "dimensions" in said:
         return RowError(
-            "an array has more dimensions than its column's type says", place=place, remedy="SELECT to_json(column)::text AS column instead"
+            "an array has more dimensions than its column's type says",
+            place=place,
+            remedy="SELECT to_json(column)::text AS column instead",
         )
     return RowError(
-        f"the rows cannot be read: {without_values(said)}", place=place, remedy="correct the value or the expression, or SELECT column::text"
+        f"the rows cannot be read: {without_values(said)}",
+        place=place,
+        remedy="correct the value or the expression, or SELECT column::text",
     )
 
 

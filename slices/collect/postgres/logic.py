@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +45,7 @@ class Relation:
     columns: tuple[str, ...]
     expressions: tuple[str, ...]
     filter: str = ""
-    size: TableSize = TableSize()
+    size: TableSize = field(default_factory=TableSize)
 
     def column(self, name: str) -> CursorColumn | None:
         """The column as a cursor."""
@@ -70,9 +70,7 @@ def query_relation(flow: Flow, columns: list[SourceColumn]) -> Relation:
     return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", aliases, expressions)
 
 
-def _schema(
-    names: list[str], sources: list[str], columns: list[SourceColumn], place: str
-) -> tuple[Schema, tuple[str, ...]]:
+def _schema(names: list[str], sources: list[str], columns: list[SourceColumn], place: str) -> tuple[Schema, tuple[str, ...]]:
     folded: dict[str, str] = {}
     found, expressions = [], []
     for number, (name, source, column) in enumerate(zip(names, sources, columns, strict=True)):
@@ -164,7 +162,7 @@ def copy_sql(source: str, sql: str, schema: Schema, batch: datetime, url: str, r
     casts.append(f"TIMESTAMPTZ '{to_text(batch)}' AS {identifier(BATCH)}")
     return (
         f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)})) TO {literal(url)} "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, RETURN_STATS)"
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, RETURN_STATS)"
     )
 
 

@@ -59,7 +59,7 @@ _PLAIN = {
     "float4": Mapped("float", _as_is),
     "float8": Mapped("double", _as_is),
     "text": Mapped("string", _as_is),
-    "varchar": Mapped("string", _text),
+    "varchar": Mapped("string", _as_is),
     "uuid": Mapped("uuid", _as_is),
     "bytea": Mapped("binary", _as_is),
     "date": Mapped("date", _within(FIRST_MOMENT, "9999-12-31")),
@@ -86,8 +86,7 @@ def map_type(source: SourceType) -> Mapped:
 def _array(source: SourceType, element: SourceType) -> Mapped:
     if source.dimensions > 1 or element.name not in _LIST_ELEMENTS:
         return Mapped("string", _json)
-    cast = _text("{}") + "[]" if element.name == "varchar" else "{}"
-    return Mapped(f"list<{_PLAIN[element.name].iceberg}>", cast.format)
+    return Mapped(f"list<{_PLAIN[element.name].iceberg}>", _as_is)
 
 
 def _numeric(modifier: int) -> Mapped:

@@ -69,11 +69,11 @@ class Session:
         return json.loads(self.get_bytes(path, query, headers))
 
     def get_bytes(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
-        with self.open("GET", path, query, headers=headers) as response, self._reading():
+        with self.open("GET", path, query, headers=headers) as response:
             return response.read(decode_content=True)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        with self.open("POST", path, body=json.dumps(body).encode()) as response, self._reading():
+        with self.open("POST", path, body=json.dumps(body).encode()) as response:
             return json.loads(response.read(decode_content=True))
 
     @contextmanager
@@ -95,7 +95,8 @@ class Session:
         try:
             if response.status >= 400:
                 raise self._refusal(response)
-            yield response
+            with self._reading():
+                yield response
         finally:
             response.release_conn() if response.closed else response.close()
 

@@ -20,6 +20,8 @@ _COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.GT: (">", "<"),
     exp.GTE: (">=", "<="),
 }
+_CASTS = {"DATE": "date", "TIME": "time", "TIMESTAMP": "datetime", "TIMESTAMPTZ": "datetime", "DATETIME": "datetime"}
+_ARGUMENTS = frozenset({"this", "expression", "expressions", "low", "high", "negate"})
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -40,6 +42,8 @@ class _Translation:
         self._fields, self._place = fields, place
 
     def condition(self, node: exp.Expr) -> str:
+        if any(value for name, value in node.args.items() if name not in _ARGUMENTS):
+            self._refuse(node)
         if isinstance(node, exp.Paren):
             return f"({self.condition(node.this)})"
         if isinstance(node, exp.And | exp.Or):
@@ -67,7 +71,8 @@ class _Translation:
         if isinstance(node, exp.In):
             return self._membership(node, "IN")
         if isinstance(node, exp.Like):
-            return f"{self._field(node.this)} LIKE {self._literal(node.expression, '')}"
+            like = f"{self._field(node.this)} LIKE {self._literal(node.expression, '')}"
+            return f"(NOT {like})" if node.args.get("negate") else like
         if isinstance(node, exp.Between):
             field, kind = self._typed(node.this)
             low, high = self._literal(node.args["low"], kind), self._literal(node.args["high"], kind)
@@ -118,9 +123,10 @@ class _Translation:
         if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal) and not node.this.is_string:
             return f"-{node.this.name}"
         if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal):
-            name = node.to.this.name
-            wanted = "date" if name == "DATE" else "time" if name == "TIME" else "datetime" if "TIMESTAMP" in name else ""
-            return self._literal(node.this, kind if kind in _WRITERS else wanted or kind)
+            wanted = _CASTS.get(node.to.this.name)
+            if not wanted:
+                self._refuse(node)
+            return self._literal(node.this, kind if kind in _WRITERS else wanted)
         if not isinstance(node, exp.Literal):
             self._refuse(node)
         if not node.is_string:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, SecretError
 from slices.harness.postgres.config import Credentials
@@ -107,8 +108,13 @@ def _explained(error: psycopg.Error, place: str, table: TargetTable | None, user
         what = f"{MISFITS.get(state, f'a value does not fit ({_word(error)})')}{named}{where}"
         return RowError(what, place=place, remedy="change the query so that the value fits, or the table so that it takes it")
     if state == "42501":
-        grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.sql} TO {user}" if table else "grant it"
+        grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.sql} TO {identifier(user)}" if table else "grant it"
+        if table and not table.exists:
+            grant = f"GRANT CREATE ON SCHEMA {identifier(table.schema)} TO {identifier(user)}, or create the table yourself"
         return DefinitionError(f"the user may not write{where or ' here'}", place=place, remedy=grant)
+    if state == "3F000" and table:
+        create = f"CREATE SCHEMA {identifier(table.schema)} AUTHORIZATION {identifier(user)}"
+        return DefinitionError(f"the schema {table.schema} does not exist", place=place, remedy=create)
     if state == "42P01":
         return RetryLater(f"a table went away while writing{where}", place=place)
     return DefinitionError(

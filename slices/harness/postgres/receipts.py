@@ -47,24 +47,26 @@ class Receipts:
 
     def ensure(self) -> None:
         """Creates schema and table where they are missing. Raises DefinitionError with the statement to run where it may not."""
-        schema = identifier(self._schema)
-        known = "SELECT to_regnamespace(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL"
-        has_schema, has_table = self._connection.execute(known, (schema, self._table)).fetchone() or (False, False)
+        schema, has_schema = identifier(self._schema), False
         try:
+            has_schema = self._is_there("to_regnamespace", schema)
             if not has_schema:
                 self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            if not has_table:
+            if not self._is_there("to_regclass", self._table):
                 self._connection.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({COLUMNS})")
         except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema):
             return  # another worker made it at this moment
         except psycopg.errors.InsufficientPrivilege:
             user = identifier(self._user)
-            remedy = (
-                f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}" if has_schema else f"CREATE SCHEMA {schema} AUTHORIZATION {user}"
-            )
-            raise DefinitionError(
-                f"the user may not create the receipts table {self._schema}.receipts", place=self._place, remedy=remedy
-            ) from None
+            remedy = f"CREATE SCHEMA {schema} AUTHORIZATION {user}"
+            if has_schema:
+                remedy = f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}"
+            what = f"the user may not use or create the receipts table {self._schema}.receipts"
+            raise DefinitionError(what, place=self._place, remedy=remedy) from None
+
+    def _is_there(self, function: str, name: str) -> bool:
+        row = self._connection.execute(f"SELECT {function}(%s) IS NOT NULL", (name,)).fetchone()
+        return bool(row and row[0])
 
     def lock(self, flow: str) -> None:
         """Until the transaction ends nobody else publishes this flow."""

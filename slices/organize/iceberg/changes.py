@@ -58,51 +58,42 @@ class Changes:
         candidates = self._tables.files(table, snapshot_id, between(column, start, end))
         inside = logic.within(column, start, end)
         with self._open_engine() as engine:
-            removed, rest = self._rewrite(engine, table, candidates, f"WHERE {inside}", f"WHERE NOT {inside}")
+            held = engine.fetch(f"SELECT DISTINCT atoll_file FROM {_stored(table, candidates)} WHERE {inside}")
+            removed, rest = self._rewrite(engine, table, candidates, held, f"WHERE NOT {inside}")
         return Change([*self._urls, *rest], removed)
 
     def _merge(self, table: Table, snapshot_id: int) -> Change:
         """Copy on write of those files only that hold a key of the batch; rows that the table has newer stay as they are."""
         key, order = self._work.flow.key, self._work.flow.cursor or logic.batch_column(self._work.flow)
+        compared = order if order in table.schema().column_names else ""
         with self._open_engine() as engine:
             engine.fetch(logic.incoming_keys(self._urls, self._columns, key, order))
             candidates = self._tables.files(table, snapshot_id, self._key_range(engine, key))
-            urls = self._without_outdated(engine, table, candidates, key, order)
-            on = logic.same_key(key, "t", "n")
-            gone, kept = f"SEMI JOIN incoming n ON {on}", f"ANTI JOIN incoming n ON {on}"
-            removed, rest = self._rewrite(engine, table, candidates, gone, kept)
+            engine.fetch(logic.met_keys(_stored(table, candidates), key, compared))
+            held = engine.fetch("SELECT DISTINCT atoll_file FROM met WHERE atoll_newer IS NOT TRUE")
+            urls = self._without_outdated(engine, key)
+            kept = f"ANTI JOIN incoming n ON {logic.same_key(key, 't', 'n')}"
+            removed, rest = self._rewrite(engine, table, candidates, held, kept)
         return Change([*urls, *rest], removed)
 
-    def _without_outdated(
-        self, engine: Engine, table: Table, candidates: Sequence[DataFile], key: Sequence[str], order: str
-    ) -> Sequence[str]:
+    def _without_outdated(self, engine: Engine, key: Sequence[str]) -> Sequence[str]:
         """The batch's files, written anew if the table holds newer rows of some keys; those keys leave `incoming`."""
-        stored = columns_of(table.schema())
-        if not candidates or order not in {c.name for c in stored}:
+        if not engine.fetch("SELECT 1 FROM met WHERE atoll_newer LIMIT 1"):
             return self._urls
-        rows = logic.rows_of([file.file_path for file in candidates], stored)
-        engine.fetch(logic.outdated_keys(rows, key, order))
-        if not engine.fetch("SELECT 1 FROM outdated LIMIT 1"):
-            return self._urls
-        on = logic.same_key(key, "n", "o")
-        engine.fetch(f"DELETE FROM incoming n USING outdated o WHERE {on}")
-        source = logic.rows_of(self._urls, self._columns)
-        return self._write(engine, f"SELECT {logic.names(self._columns, 'n')} FROM {source} n ANTI JOIN outdated o ON {on}")
+        engine.fetch(f"DELETE FROM incoming n USING met m WHERE m.atoll_newer AND {logic.same_key(key, 'n', 'm')}")
+        source, on = logic.rows_of(self._urls, self._columns), logic.same_key(key, "s", "n")
+        return self._write(engine, f"SELECT {logic.names(self._columns, 's')} FROM {source} s SEMI JOIN incoming n ON {on}")
 
     def _rewrite(
-        self, engine: Engine, table: Table, candidates: Sequence[DataFile], gone: str, kept: str
+        self, engine: Engine, table: Table, candidates: Sequence[DataFile], held: Sequence[tuple[str]], kept: str
     ) -> tuple[list[DataFile], list[str]]:
-        """The files that hold rows which go, and new ones with their other rows."""
-        if not candidates:
-            return [], []
-        columns = columns_of(table.schema())
-        source = logic.rows_of([file.file_path for file in candidates], columns, filename=True)
-        held = {row[0] for row in engine.fetch(f"SELECT DISTINCT t.filename FROM {source} t {gone}")}
-        removed = [file for file in candidates if file.file_path in held]
+        """The files that hold rows which go, by their names, and new ones with their rows that are kept."""
+        gone = {name for (name,) in held}
+        removed = [file for file in candidates if file.file_path in gone]
         if not removed:
             return [], []
-        affected = logic.rows_of([file.file_path for file in removed], columns)
-        return removed, self._write(engine, f"SELECT {logic.names(columns, 't')} FROM {affected} t {kept}")
+        columns = logic.names(columns_of(table.schema()), "t")
+        return removed, self._write(engine, f"SELECT {columns} FROM {_stored(table, removed)} t {kept}")
 
     def _key_range(self, engine: Engine, key: Sequence[str]) -> BooleanExpression | None:
         """What of the table the incoming keys can be in, by the first key column; None for all of it."""
@@ -117,3 +108,7 @@ class Changes:
 
     def _write(self, engine: Engine, query: str) -> list[str]:
         return [file["url"] for file in engine.write(query, self._folder(self._work), self._work.flow.partition_by)]
+
+
+def _stored(table: Table, files: Sequence[DataFile]) -> str:
+    return logic.rows_of([file.file_path for file in files], columns_of(table.schema()), filename=True)

@@ -27,7 +27,9 @@ class Engine:
         self._connection: duckdb.DuckDBPyConnection = open_duckdb(session)
         self._place, self._target_file_mb = place, target_file_mb
         # A result's order means nothing in a table, and keeping it costs memory; 50 GB a file bounds the parts of an upload.
-        self._connection.execute("SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'")
+        self._connection.execute(
+            "SET enable_progress_bar = false; SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'"
+        )
 
     def __enter__(self) -> Engine:
         return self

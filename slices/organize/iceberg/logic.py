@@ -19,14 +19,18 @@ def batch_column(flow: Flow) -> str:
 
 
 def rows_of(files: Sequence[str], columns: Sequence[SchemaColumn], *, filename: bool = False) -> str:
-    """A relation of exactly these Parquet files with exactly these columns; a column that a file lacks is null there."""
+    """A relation of exactly these Parquet files with exactly these columns; a column that a file lacks is null there.
+
+    filename: with `atoll_file`, the file that a row is in.
+    """
     if not files:
         empty = [f"NULL::{duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns]
-        return f"(SELECT {', '.join(empty + ['NULL::VARCHAR AS filename'] * filename)} WHERE false)"
+        return f"(SELECT {', '.join(empty + ['NULL::VARCHAR AS atoll_file'] * filename)} WHERE false)"
     entries = ", ".join(
         f"{literal(c.name)}: {{name: {literal(c.name)}, type: {literal(duckdb_type(c.type))}, default_value: NULL}}" for c in columns
     )
-    return f"read_parquet({_list(files)}, schema = MAP{{{entries}}}{', filename = true' if filename else ''})"
+    named = ", filename = 'atoll_file'" if filename else ""
+    return f"read_parquet({_list(files)}, schema = MAP{{{entries}}}{named})"
 
 
 def names(columns: Sequence[SchemaColumn], alias: str = "") -> str:
@@ -64,13 +68,12 @@ def incoming_keys(files: Sequence[str], columns: Sequence[SchemaColumn], key: Se
     return f"CREATE TEMP TABLE incoming AS SELECT {keys}, {identifier(order)} AS atoll_order FROM {rows_of(files, columns)}"
 
 
-def outdated_keys(stored: str, key: Sequence[str], order: str) -> str:
-    """Makes the table `outdated` of the incoming keys whose row in `stored` is newer."""
+def met_keys(stored: str, key: Sequence[str], order: str) -> str:
+    """Makes the table `met` of the incoming keys that `stored` has, in which file, and whether its row is newer by `order`."""
     keys = ", ".join(f"n.{identifier(column)}" for column in key)
-    return (
-        f"CREATE TEMP TABLE outdated AS SELECT {keys} FROM {stored} t JOIN incoming n ON {same_key(key, 't', 'n')} "
-        f"WHERE t.{identifier(order)} > n.atoll_order"
-    )
+    newer = f"t.{identifier(order)} > n.atoll_order" if order else "false"
+    on = same_key(key, "t", "n")
+    return f"CREATE TEMP TABLE met AS SELECT {keys}, t.atoll_file, {newer} AS atoll_newer FROM {stored} t JOIN incoming n ON {on}"
 
 
 def same_key(key: Sequence[str], left: str, right: str) -> str:

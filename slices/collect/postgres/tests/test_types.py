@@ -24,7 +24,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "real": ("float", {"1.5": 1.5, "'-Infinity'": -math.inf}),
     "double precision": ("double", {"1e308": 1e308, "5e-324": 5e-324, "'Infinity'": math.inf}),
     "numeric(12,2)": ("decimal(12,2)", {"'-9999999999.99'": Decimal("-9999999999.99"), "'NaN'": None, "0": Decimal("0.00")}),
-    "numeric(38,10)": ("decimal(38,10)", {"'9999999999999999999999999999.9999999999'": Decimal("9999999999999999999999999999.9999999999")}),
+    "numeric(38,10)": (
+        "decimal(38,10)",
+        {"'9999999999999999999999999999.9999999999'": Decimal("9999999999999999999999999999.9999999999")},
+    ),
     "numeric(5,-2)": ("decimal(7,0)", {"1234567": Decimal("1234600")}),
     "numeric(3,5)": ("decimal(5,5)", {"0.00123": Decimal("0.00123")}),
     "numeric(50,2)": ("string", {"1.5": "1.50"}),
@@ -151,7 +154,9 @@ def test_array_of_more_dimensions_than_declared_names_the_remedy(collecting: Col
     assert type(error).__name__ == "RowError" and "to_json" in str(error) and "program.atoll:7:3" in str(error)
 
 
-@pytest.mark.parametrize(("modifier", "iceberg"), [(-1, "string"), ((38 << 16 | 38) + 4, "decimal(38,38)"), ((39 << 16) + 4, "string")])
+@pytest.mark.parametrize(
+    ("modifier", "iceberg"), [(-1, "string"), ((38 << 16 | 38) + 4, "decimal(38,38)"), ((39 << 16) + 4, "string")]
+)
 def test_numeric_is_a_decimal_where_one_can_hold_it(modifier: int, iceberg: str) -> None:
     assert map_type(SourceType("numeric", modifier=modifier)).iceberg == iceberg
 

@@ -8,7 +8,8 @@ import pytest
 
 from doubles.salesforce import SalesforceServer
 from slices.collect.salesforce.tests.under_test import SalesforceUnderTest
-from tests.conformance.collect import COLUMNS, CollectConformance, Collecting
+from tests.conformance.collect import COLUMNS, FLOW, CollectConformance, Collecting, label_rows
+from tests.conformance.fixtures import FakeContext
 
 
 class NoNullCheckboxes:
@@ -45,3 +46,15 @@ class TestBulkConformance(NoNullCheckboxes, CollectConformance):
     def source(self, server: SalesforceServer) -> SalesforceUnderTest:
         server.org.jobs.page_rows = 1000
         return SalesforceUnderTest(server, {"bulk_threshold_rows": 0})
+
+    def test_extract_that_is_done_is_not_repeated(self, collecting: Collecting) -> None:
+        """As in the suite, but a job is created by one call and read by the next."""
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        steps = collecting.steps()
+        (state,) = steps.plan(collecting.cloud.event(FLOW), FakeContext())["work"]
+        while not steps.extract({**state, "part": 0}, FakeContext())["done"]:
+            pass
+        collecting.cloud.put_secret("thing", collecting.source.unreachable_secret)
+        assert collecting.steps().extract({**state, "part": 0}, FakeContext())["done"]

@@ -181,7 +181,24 @@ def test_a_user_who_may_not_create_the_receipts_is_told_what_to_run(cloud: Cloud
         publishing.run(interval)
     assert caught.value.remedy.startswith('CREATE SCHEMA "atoll" AUTHORIZATION')
     target.execute(caught.value.remedy)
-    target.execute(f'GRANT CREATE ON SCHEMA public TO "{target.secret["username"]}"')
+    cloud.clock.advance(hours=1)
+    with pytest.raises(DefinitionError, match="may not write") as caught:
+        publishing.run(interval)
+    assert caught.value.remedy.startswith('GRANT CREATE ON SCHEMA "public" TO')
+    target.execute(caught.value.remedy.partition(",")[0])
+    cloud.clock.advance(hours=1)
+    publishing.run(interval)
+    assert target.rows() == [{"id": 1, "x": "a"}]
+
+
+def test_a_user_who_may_not_use_the_receipts_schema_is_told_what_to_grant(cloud: Cloud, target: Database) -> None:
+    target.execute("CREATE SCHEMA atoll")
+    publishing = way(cloud, target)
+    interval = publishing.put_result([{"id": 1, "x": "a"}])
+    with pytest.raises(DefinitionError, match="receipts") as caught:
+        publishing.run(interval)
+    assert caught.value.remedy.startswith('GRANT USAGE, CREATE ON SCHEMA "atoll"')
+    target.execute(caught.value.remedy)
     cloud.clock.advance(hours=1)
     publishing.run(interval)
     assert target.rows() == [{"id": 1, "x": "a"}]

@@ -155,7 +155,7 @@ def test_a_merged_view_with_a_key_twice_is_refused(lake: Lake) -> None:
 
 def test_a_column_named_like_sql_or_with_odd_letters_survives(lake: Lake) -> None:
     lake.collected(Mode.MERGE, key=("id",))
-    columns = [ID[0], *((name, "string", ID[1][2]) for name in ('sel"ect', "it's", "a b", "größe", "order"))]
+    columns = [ID[0], *((name, "string", ID[1][2]) for name in ('sel"ect', "it's", "a b", "größe", "order", "filename", "newer"))]
     lake.load([{"id": 1, 'sel"ect': "a", "it's": "b", "a b": "c", "größe": "d", "order": "e"}, {"id": 2}], columns)
     lake.load([{"id": 2, "it's": "new"}], columns)
     lake.view(f"SELECT * FROM {FLIGHTS}")

@@ -1,0 +1,139 @@
+"""All that is known of one dataset: where it stands, its last batches, schema, versions read and failed expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from console.status import COLOURS, DatasetStatus, troubles
+from console.wording import age
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Program
+from shared_metadata.records import Batch
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from shared_metadata.reader import MetadataReader
+
+BATCHES = 10
+MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows stand together: reading far back costs
+
+
+@dataclass(frozen=True)
+class BatchLine:
+    """One batch of the dataset. owner: the execution that worked on it last.
+
+    status: 'COMMITTED' | 'FAILED' | 'RUNNING' | 'LOST', when its worker's lease ended and nothing was recorded.
+    """
+
+    start: str
+    end: str
+    status: str
+    rows: int
+    seconds: float
+    error: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class DatasetDetail:
+    """A dataset's status and what belongs to it.
+
+    reads: input ▸ the end of the version that the last batch read.  read_by: the datasets that read it.
+    schema: column ▸ type.  warnings: expectations that failed during the batches shown, at most a day back.
+    """
+
+    status: DatasetStatus
+    slice: str
+    position: str
+    batches: list[BatchLine]
+    reads: Mapping[str, str]
+    read_by: list[str]
+    schema_version: int
+    schema: Mapping[str, str]
+    pointer: Mapping[str, Any]
+    warnings: list[Mapping[str, Any]]
+
+
+def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus, now: datetime) -> DatasetDetail:
+    """Five queries."""
+    flow, name = program.flows[status.flow], status.dataset
+    batches = [b for b in reader.batches(flow.id, BATCHES) if name in b.datasets]
+    version, schema = reader.latest_version(name), reader.latest_schema(name)
+    since = max(min((b.interval.start for b in batches), default=now), now - MAX_EVENTS_AGE)
+    events = reader.failed_expectations(flow.id, since) if flow.expectations else []
+    return DatasetDetail(
+        status=status,
+        slice=flow.slice_id,
+        position=str(flow.position),
+        batches=[_line(batch, name, now) for batch in batches],
+        reads=version.reads if version else {},
+        read_by=[t.dataset for f in program.flows.values() for t in f.tables if name in t.inputs],
+        schema_version=schema.number if schema else 0,
+        schema={c.name: c.type + ("" if c.nullable else " not null") for c in schema.schema.columns} if schema else {},
+        pointer=version.pointer if version else {},
+        warnings=[{"at": to_text(e.at), **e.detail} for e in events],
+    )
+
+
+def _line(batch: Batch, name: str, now: datetime) -> BatchLine:
+    outcome = batch.outcomes.get(name)
+    interval = (to_text(batch.interval.start), to_text(batch.interval.end))
+    owner = batch.workers[name].owner if name in batch.workers else ""
+    if outcome is None:
+        return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner)
+    return BatchLine(*interval, outcome.status.value, outcome.rows, outcome.seconds, outcome.error, owner)
+
+
+def show_detail(detail: DatasetDetail) -> None:
+    """For people, one thing below the other."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    status = detail.status
+    console.print(f"{status.dataset}: {status.state}", style=f"bold {COLOURS[status.state]}")
+    facts = {
+        "made by": f"{status.kind} flow {status.flow} of {detail.slice}, {detail.position}",
+        "complete": f"through {status.complete_through}, {age(status.freshness_seconds)} ago",
+        "next batch": _next(status),
+        "rows": f"{status.rows:,}",
+        "reads": ", ".join(f"{name} as of {end}" for name, end in detail.reads.items()),
+        "read by": ", ".join(detail.read_by),
+    }
+    for name, fact in facts.items():
+        if fact:
+            console.print(f"  {name:<12}{fact}")
+    for line in troubles(status):
+        console.print(f"  {line}", style=COLOURS[status.state])
+    _show_schema(console, detail)
+    _show_batches(console, detail)
+    for warning in detail.warnings:
+        more = ", ".join(f"{k} {v}" for k, v in warning.items() if k not in ("at", "name", "token", "start", "dataset"))
+        console.print(f"  expectation {warning.get('name')} failed at {warning['at']}: {more}", style="yellow")
+
+
+def _next(status: DatasetStatus) -> str:
+    if status.state == "stopped":
+        return f"the one that ends at {status.next_batch_end}, when started by hand"
+    if status.retry_at:
+        return f"the one that ends at {status.next_batch_end}, again at {status.retry_at}"
+    return f"ends at {status.next_batch_end}" + (f"; waits for {', '.join(status.waits_for)}" if status.waits_for else "")
+
+
+def _show_schema(console: Console, detail: DatasetDetail) -> None:
+    if detail.schema:
+        console.print(f"  schema, version {detail.schema_version}")
+        width = max(map(len, detail.schema)) + 2
+        for column, kind in detail.schema.items():
+            console.print(f"    {column:<{width}}{kind}")
+
+
+def _show_batches(console: Console, detail: DatasetDetail) -> None:
+    console.print("  last batches" if detail.batches else "  no batch yet")
+    for batch in detail.batches:
+        figures = f"{batch.rows:>12,} rows {batch.seconds:>8.1f} s" if batch.status == "COMMITTED" else ""
+        by = f"by {batch.owner}" if batch.status in ("RUNNING", "LOST") and batch.owner else ""
+        console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())

@@ -1,0 +1,76 @@
+"""What AWS and its SDK answer when a command cannot go on, as an error that names the thing and the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared_metadata import naming
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
+
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "ProvisionedThroughputExceededException"}
+METADATA_OPERATIONS = {"GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "TransactWriteItems"}
+SIGN_IN = "sign in again (`aws sso login --profile NAME`), or choose another account with `--profile`"
+GIVE = "`aws configure`, or `aws sso login --profile NAME`; without an account of your own: atoll local up --help"
+
+
+def explain_aws(error: Exception) -> AtollError:
+    """The error to show for a BotoCoreError or ClientError."""
+    from botocore.exceptions import ClientError
+
+    return _of_service(error) if isinstance(error, ClientError) else _of_sdk(error)
+
+
+def _of_service(error: Any) -> AtollError:
+    code, operation = error.response.get("Error", {}).get("Code", ""), error.operation_name
+    message = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+    if code in EXPIRED:
+        return SecretError("the AWS credentials have expired", remedy=SIGN_IN)
+    if code in UNKNOWN:
+        return SecretError(f"AWS does not know these credentials ({code})", remedy=SIGN_IN)
+    if code in DENIED:
+        return SecretError(
+            f"AWS refuses {operation}: {message or code}",
+            remedy="ask whoever administers the account to allow it, or choose another account with `--profile`",
+        )
+    if code in THROTTLED:
+        return RetryLater(f"AWS throttles {operation}", remedy="try again in a minute")
+    if code == "ResourceNotFoundException" and operation in METADATA_OPERATIONS:
+        return not_deployed(f"there is no table {naming.METADATA_TABLE} in this account and region", naming.METADATA_STACK)
+    if code == "StateMachineDoesNotExist":
+        return DefinitionError(
+            f"the slice's state machine does not exist in this account and region ({message})",
+            remedy="npx cdk deploy --all, or choose another account with `--profile`",
+        )
+    return AtollError(f"AWS answered {operation} with {code}: {message}", remedy="see that `--profile` is the right account")
+
+
+def not_deployed(what: str, stack: str) -> DefinitionError:
+    """A stack that has to be deployed first."""
+    return DefinitionError(
+        f"{what}: {stack} is not deployed", remedy=f"npx cdk deploy {stack}, or choose another account with `--profile`"
+    )
+
+
+def _of_sdk(error: Exception) -> AtollError:
+    from botocore import exceptions
+
+    credentials = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.NoAuthTokenError)
+    signed_out = (exceptions.CredentialRetrievalError, exceptions.SSOError, exceptions.TokenRetrievalError)
+    if isinstance(error, credentials):
+        return SecretError("there are no AWS credentials", remedy=GIVE)
+    if isinstance(error, signed_out):
+        return SecretError(f"the AWS credentials cannot be used: {error}", remedy=SIGN_IN)
+    if isinstance(error, exceptions.SSLError):
+        return RetryLater(
+            f"the certificate of AWS's endpoint is not accepted: {error}",
+            remedy="see AWS_CA_BUNDLE, or a proxy's certificate",
+        )
+    if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)):
+        return RetryLater(
+            f"AWS cannot be reached: {error}",
+            remedy="see the network, the region, and AWS_ENDPOINT_URL; then try again",
+        )
+    return AtollError(f"the AWS SDK says: {error}", remedy="see that `--profile` and its configuration are right")

@@ -1,0 +1,58 @@
+"""What must be there before a program can run: its slices deployed, its secrets stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from console.target import Target
+from shared_metadata import naming
+from shared_metadata.program import Program
+from slices.registry import installed
+
+NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+
+
+def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, Any]]:
+    """Of the slices that the program uses those that are deployed, with what their stacks say of themselves."""
+    parameters, found = target.session.client("ssm"), {}
+    names = {naming.parameter("slices", slice_id): slice_id for slice_id in program.slice_ids}
+    wanted = list(names)
+    for at in range(0, len(wanted), NAMES_A_REQUEST):
+        for parameter in parameters.get_parameters(Names=wanted[at : at + NAMES_A_REQUEST])["Parameters"]:
+            found[names[parameter["Name"]]] = json.loads(parameter["Value"])
+    return found
+
+
+def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
+    """What to do for each slice that is not deployed; its stack is made for this program, so the command names its files."""
+    context = f"-c program={','.join(program.sources)}"
+    missing = [slice_id for slice_id in program.slice_ids if slice_id not in deployed]
+    return [
+        f"{slice_id} is not deployed; deploy it: npx cdk deploy {installed()[slice_id].stack_name} {context}" for slice_id in missing
+    ]
+
+
+def missing_secrets(target: Target, program: Program) -> list[str]:
+    """What to do for each secret that the program names and that is not there. No secret's value is read."""
+    from botocore.exceptions import ClientError
+
+    secrets, problems = target.session.client("secretsmanager"), []
+    for connection in program.connections.values():
+        if not connection.options.get("secret"):
+            continue
+        name = naming.secret(str(connection.options["secret"]))
+        place = f"{connection.position}: connection {connection.name}: the secret {name}"
+        try:
+            deleted = secrets.describe_secret(SecretId=name).get("DeletedDate")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            create = f"aws secretsmanager create-secret --name {name} --secret-string file://…"
+            problems.append(f"{place} does not exist; create it: {create}")
+            continue
+        if deleted:
+            restore = f"aws secretsmanager restore-secret --secret-id {name}"
+            problems.append(f"{place} is being deleted; keep it: {restore}")
+    return problems

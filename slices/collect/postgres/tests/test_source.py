@@ -1,0 +1,315 @@
+"""What only PostgreSQL has: its cursors, queries, snapshots, parts, names and refusals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared_metadata.intervals import Interval
+from shared_metadata.program import Column, Mode
+from slices.collect.postgres import logic
+from slices.collect.postgres.tests.database import Database
+from tests.conformance.collect import FLOW, Collecting, run_states
+from tests.conformance.fixtures import FakeContext, run_batch
+
+BY_ID: dict[str, Any] = {"mode": Mode.APPEND, "key": (), "cursor": "id"}
+
+
+def collect(collecting: Collecting, source: str, *, options: dict[str, Any] | None = None, **flow: Any) -> None:
+    """A flow with clauses of its own instead of the suite's."""
+    collecting.source.incremental = {"mode": Mode.REPLACE, **flow}  # type: ignore[misc]
+    collecting.collect(source, options=options or {})
+
+
+def staged(collecting: Collecting) -> list[dict[str, Any]]:
+    found = collecting.cloud.rows(collecting.dataset)
+    return [] if found is None else sorted(found.drop(["_batch"]).to_pylist(), key=str)
+
+
+def refusal(collecting: Collecting) -> str:
+    run = collecting.run(record_errors=True)
+    found = [failed["error"] for failed in run.planned["failed"]] + [f"{type(e).__name__}: {e}" for e in run.errors.values()]
+    return found[0]
+
+
+# -- cursors
+
+
+def test_integer_cursor_takes_what_was_added_since_the_last_batch(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id bigint, note text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (NULL, 'without')")
+    collect(collecting, "public.t", **BY_ID)
+    collecting.run()
+    assert len(staged(collecting)) == 3
+    assert collecting.run().planned["committed"] == [collecting.dataset]
+    database.run("INSERT INTO t VALUES (7, 'c'), (9, 'd')")
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [7, 9]
+
+
+def test_integer_cursor_over_an_empty_table_finds_the_first_rows(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id bigint, note text)")
+    collect(collecting, "public.t", **BY_ID)
+    collecting.run()
+    collecting.run()
+    database.run("INSERT INTO t VALUES (1, 'a')")
+    collecting.run()
+    assert staged(collecting) == [{"id": 1, "note": "a"}]
+
+
+def test_rows_added_after_plan_wait_for_the_next_batch(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id bigint); INSERT INTO t VALUES (1)")
+    collect(collecting, "public.t", **BY_ID)
+    steps = collecting.steps()
+    (state,) = steps.plan(collecting.cloud.event(FLOW), FakeContext())["work"]
+    database.run("INSERT INTO t VALUES (2)")
+    assert run_states(steps, state)["rows"] == 1
+    collecting.run()
+    assert staged(collecting) == [{"id": 2}]
+
+
+def test_backfill_over_a_cursor_that_is_no_time_is_refused(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id bigint); INSERT INTO t VALUES (1)")
+    collect(collecting, "public.t", **BY_ID)
+    collecting.run()
+    start = collecting.at - timedelta(minutes=80)
+    event = collecting.cloud.event(FLOW, rerun=True, interval=Interval(start, start + timedelta(hours=1)))
+    (failed,) = run_batch(collecting.steps(), event, record_errors=True).planned["failed"]
+    assert "its cursor id is no time" in failed["error"]
+
+
+def test_timestamp_without_zone_is_utc(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int, changed timestamp)")
+    database.run(f"ALTER DATABASE \"{database.name}\" SET timezone = 'Asia/Tokyo'")
+    start = collecting.at - timedelta(minutes=20)
+    database.run(
+        "INSERT INTO t VALUES (1, %s), (2, %s)",
+        ((start + timedelta(minutes=59)).replace(tzinfo=None), (start + timedelta(hours=1)).replace(tzinfo=None)),
+    )
+    collect(collecting, "public.t", mode=Mode.APPEND, cursor="changed")
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [1]
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [2]
+
+
+def test_date_cursor_takes_a_day_when_it_is_over(collecting: Collecting, database: Database) -> None:
+    today = collecting.at.date()
+    database.run("CREATE TABLE t (id int, day date)")
+    database.run("INSERT INTO t VALUES (1, %s), (2, %s)", (today - timedelta(days=1), today))
+    collect(collecting, "public.t", mode=Mode.APPEND, cursor="day")
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [1]
+    while not collecting.run().results:
+        assert collecting.at.date() <= today + timedelta(days=1)
+    assert [row["id"] for row in staged(collecting)] == [2]
+
+
+def test_lag_reaches_back_for_rows_that_were_committed_late(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int, changed timestamptz)")
+    database.run("INSERT INTO t VALUES (1, %s)", (collecting.at,))
+    collect(collecting, "public.t", options={"lag": "30 minutes"}, mode=Mode.MERGE, key=("id",), cursor="changed")
+    collecting.run()
+    database.run("INSERT INTO t VALUES (2, %s), (3, %s)", (collecting.at - timedelta(minutes=30), collecting.at - timedelta(hours=1)))
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [2]
+
+
+def test_lag_with_append_is_refused(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int, changed timestamptz)")
+    collect(collecting, "public.t", options={"lag": "1 minute"}, mode=Mode.APPEND, cursor="changed")
+    assert "APPEND would keep twice" in refusal(collecting)
+
+
+def test_another_cursor_column_starts_over(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int, changed timestamptz); INSERT INTO t VALUES (1, '2020-01-01Z'), (2, '2020-01-01Z')")
+    collect(collecting, "public.t", **BY_ID)
+    collecting.run()
+    collect(collecting, "public.t", mode=Mode.MERGE, key=("id",), cursor="changed")
+    collecting.run()
+    assert len(staged(collecting)) == 2
+
+
+# -- projections and queries
+
+
+def test_projection_renames_filters_and_computes(collecting: Collecting, database: Database) -> None:
+    database.run(
+        'CREATE TABLE "Order" ("Id" int, "Total" numeric(8,2), kind text); INSERT INTO "Order" VALUES (1, 2.5, \'x\'), (2, 3, \'y\')'
+    )
+    columns = (Column("number", '"Id"'), Column("total", '"Total"'), Column("loud", "upper(kind)"))
+    collect(collecting, "public.Order", columns=columns, filter="kind <> 'y' -- not those")
+    collecting.run()
+    assert [(row["number"], str(row["total"]), row["loud"]) for row in staged(collecting)] == [(1, "2.50", "X")]
+
+
+def test_query_over_several_tables_is_collected(collecting: Collecting, database: Database) -> None:
+    database.run(
+        "CREATE TABLE a (id int, n int); CREATE TABLE b (id int, name text);"
+        "INSERT INTO a VALUES (1, 5), (2, 6); INSERT INTO b VALUES (1, 'x')"
+    )
+    query = 'SELECT b.name, a.n * 2 AS "Twice", count(*) FROM public.a JOIN public.b USING (id) GROUP BY 1, 2 -- end'
+    collect(collecting, "", query=query)
+    collecting.run()
+    assert staged(collecting) == [{"name": "x", "twice": 10, "count": 1}]
+
+
+def test_cursor_of_a_query_is_one_of_its_columns(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE a (id int); INSERT INTO a VALUES (1)")
+    collect(collecting, "", query="SELECT id + 10 AS id FROM public.a UNION ALL SELECT 1", **BY_ID)
+    collecting.run()
+    database.run("INSERT INTO a VALUES (5)")
+    collecting.run()
+    assert staged(collecting) == [{"id": 15}]
+
+
+def test_views_and_partitioned_tables_are_collected(collecting: Collecting, database: Database) -> None:
+    database.run(
+        "CREATE TABLE p (id int, day date) PARTITION BY RANGE (day);"
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');"
+        "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');"
+        "INSERT INTO p SELECT i, '2026-01-01'::date + i % 50 FROM generate_series(1, 5000) i;"
+        "CREATE VIEW v AS SELECT id FROM p WHERE id <= 3"
+    )
+    collect(collecting, "public.p")
+    run = collecting.run(context=lambda step: FakeContext(5 if step == "extract" else 900))
+    assert run.calls["extract"] > 1
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 5001))
+    collect(collecting, "v")
+    collecting.run()
+    assert staged(collecting) == [{"id": 1}, {"id": 2}, {"id": 3}]
+
+
+# -- one snapshot, several parts
+
+
+def test_rows_that_move_while_they_are_read_come_exactly_once(
+    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An UPDATE puts a row's new version into another page, perhaps behind the reader; the shared snapshot shows the old ones."""
+    database.run("CREATE TABLE t (id int, note text) WITH (autovacuum_enabled = false)")
+    database.run("INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(1, 3000) i")
+    made = logic.chunk_sql
+
+    def meanwhile(*arguments: Any) -> str:
+        database.run(
+            "UPDATE t SET note = 'moved' WHERE id % 3 = 0; DELETE FROM t WHERE id % 7 = 0; INSERT INTO t VALUES (9999, 'new')"
+        )
+        return made(*arguments)
+
+    monkeypatch.setattr(logic, "chunk_sql", meanwhile)
+    monkeypatch.setattr(logic, "chunk_pages", lambda *_: 20)
+    collect(collecting, "public.t")
+    collecting.run()
+    files = collecting.cloud.manifest(collecting.dataset)["files"]
+    assert len(files) > 5
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 3001))
+
+
+def test_first_load_of_a_large_table_has_parts_that_together_are_the_table(
+    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logic, "PART_BYTES", 2**16)
+    database.run(
+        "CREATE TABLE t (id int, changed timestamptz); INSERT INTO t SELECT i, '2026-01-01Z' FROM generate_series(1, 20000) i"
+    )
+    collect(collecting, "public.t", options={"max_parts": 3}, mode=Mode.MERGE, key=("id",), cursor="changed")
+    run = collecting.run()
+    assert run.planned["work"][0]["parts"] == [0, 1, 2]
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+
+
+def test_snapshot_without_cursor_is_one_part_however_large(
+    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logic, "PART_BYTES", 2**16)
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
+    collect(collecting, "public.t")
+    assert collecting.run().planned["work"][0]["parts"] == [0]
+
+
+def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
+    made, calls = logic.chunk_sql, iter(range(100))
+
+    def interrupted(*arguments: Any) -> str:
+        if next(calls) == 3:
+            database.run(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}' AND usename <> 'postgres'"
+            )
+        return made(*arguments)
+
+    monkeypatch.setattr(logic, "chunk_sql", interrupted)
+    monkeypatch.setattr(logic, "chunk_pages", lambda *_: 8)
+    collect(collecting, "public.t")
+    run = collecting.run()
+    assert run.calls["extract"] > 1
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+
+
+# -- names and refusals
+
+
+def test_names_that_fold_to_one_are_refused_with_both(collecting: Collecting, database: Database) -> None:
+    database.run('CREATE TABLE t ("Name" text, name text)')
+    collect(collecting, "public.t")
+    assert "the column name collides with Name" in refusal(collecting)
+
+
+def test_table_that_is_gone_suggests_a_name_like_it(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE flights (id int)")
+    collect(collecting, "public.fligths")
+    assert "did you mean public.flights?" in refusal(collecting)
+
+
+def test_column_that_is_gone_suggests_a_name_like_it(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE flights (id int, carrier text)")
+    collect(collecting, "public.flights", columns=(Column("id", "id"), Column("carier", "carier")))
+    found = refusal(collecting)
+    assert 'column "carier" does not exist' in found and "did you mean carrier?" in found
+
+
+def test_table_without_permission_names_the_grant(collecting: Collecting, database: Database) -> None:
+    database.run(f'CREATE TABLE t (id int); REVOKE ALL ON t FROM "{database.user}"')
+    collect(collecting, "public.t")
+    found = refusal(collecting)
+    assert found.startswith("DefinitionError: program.atoll:7:3: permission denied for table t") and "GRANT SELECT" in found
+
+
+def test_value_that_breaks_an_expression_is_not_shown(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (secretly text); INSERT INTO t VALUES ('hidden-4711')")
+    collect(collecting, "public.t", columns=(Column("n", "secretly::int"),))
+    found = refusal(collecting)
+    assert found.startswith("RowError: ") and "hidden-4711" not in found and "invalid input syntax for type integer" in found
+
+
+def test_statement_that_takes_too_long_ends_before_the_function_does(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE VIEW slow AS SELECT 1 AS id FROM pg_sleep(30)")
+    collect(collecting, "public.slow")
+    run = collecting.run(context=lambda step: FakeContext(5 if step == "extract" else 900), record_errors=True)
+    assert "canceling statement due to statement timeout" in str(run.errors[collecting.dataset])
+
+
+def test_source_sessions_only_read_and_are_closed(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (1) RETURNING 1'")
+    collect(collecting, "", query="SELECT f() AS id")
+    assert "read-only transaction" in refusal(collecting)
+    open_sessions = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database.name}' AND application_name = 'atoll'"
+    for _ in range(50):
+        if database.run(open_sessions) == [(0,)]:
+            break
+        database.run("SELECT pg_sleep(0.05)")
+    assert database.run(open_sessions) == [(0,)]
+
+
+# -- sizes
+
+
+def test_chunks_shrink_as_the_deadline_nears_and_never_vanish() -> None:
+    far, near, past = (logic.chunk_pages(10**6, 2, 8192, 50 * 2**20, seconds) for seconds in (600, 6, -20))
+    assert far > near > past == 16
+
+
+def test_wide_rows_make_small_row_groups() -> None:
+    assert (logic.row_group_rows(100), logic.row_group_rows(8_000), logic.row_group_rows(10**9)) == (122_880, 4_096, 2_048)

@@ -1,0 +1,110 @@
+"""Filters as SOQL, options, and what is refused before Salesforce is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Table
+from slices.collect.salesforce.client import read_config
+from slices.collect.salesforce.logic import SalesforceObject, check_flow, cursor_field, read_describe, schema_of
+from slices.collect.salesforce.soql_filter import to_soql
+
+HERE = Position("program.atoll", 9, 2)
+FLOW = Flow("lake.crm", Kind.COLLECT, "collect.salesforce", "lake", 3600, (Table("lake.crm.account:staged", "Account"),), HERE)
+FIELDS = {
+    "Name": "string",
+    "CreatedDate": "datetime",
+    "Since__c": "date",
+    "Active__c": "boolean",
+    "Size__c": "double",
+    "Opens__c": "time",
+}
+
+FILTERS = {
+    "name = 'O''Hare'": "Name = 'O\\'Hare'",
+    "name = 'a\\b'": "Name = 'a\\\\b'",
+    "createddate >= '2026-01-01'": "CreatedDate >= 2026-01-01T00:00:00Z",
+    "createddate >= TIMESTAMP '2026-01-01 10:00:00+02:00'": "CreatedDate >= 2026-01-01T08:00:00Z",
+    "DATE '2026-01-01' < since__c": "Since__c > 2026-01-01",
+    "opens__c < '08:00:00'": "Opens__c < 08:00:00.000Z",
+    "active__c": "Active__c = TRUE",
+    "NOT active__c AND size__c <> -1.5": "((NOT Active__c = TRUE) AND Size__c != -1.5)",
+    "active__c IS TRUE OR name IS NULL": "(Active__c = TRUE OR Name = null)",
+    "name IS NOT NULL": "Name != null",
+    "name IN ('a', 'b') OR name NOT IN ('c')": "(Name IN ('a', 'b') OR Name NOT IN ('c'))",
+    "name LIKE 'A%' AND (size__c BETWEEN 1 AND 2)": "(Name LIKE 'A%' AND ((Size__c >= 1 AND Size__c <= 2)))",
+    "name NOT LIKE 'A_'": "(NOT Name LIKE 'A_')",
+}
+
+
+@pytest.mark.parametrize(("condition", "soql"), FILTERS.items(), ids=str)
+def test_filter_becomes_soql(condition: str, soql: str) -> None:
+    assert to_soql(condition, FIELDS, "here") == soql
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["upper(name) = 'A'", "name = other", "size__c + 1 > 2", "name IN (SELECT x FROM y)", "owner.name = 'a'", "name = current_date", "EXISTS (SELECT 1)",
+     "name ILIKE 'a'",
+     "name LIKE 'a' ESCAPE '!'", "name IN UNNEST(x)", "size__c BETWEEN SYMMETRIC 1 AND 2", "name = CAST('1' AS INT)"],
+)  # fmt: skip
+def test_filter_that_soql_cannot_say_is_refused_with_its_place(condition: str) -> None:
+    with pytest.raises(DefinitionError, match=r"^program\.atoll:9:2: Salesforce cannot filter by .* Remedy: "):
+        check_flow(replace(FLOW, filter=condition))
+
+
+def test_filter_by_an_unknown_field_says_what_was_meant() -> None:
+    with pytest.raises(DefinitionError, match=r"no field nme .*did you mean Name\?"):
+        to_soql("nme = 'a'", FIELDS, "here")
+
+
+def test_filter_with_a_value_that_is_no_date_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="'soon' is not a datetime"):
+        to_soql("createddate > 'soon'", FIELDS, "here")
+
+
+def test_computed_column_is_refused() -> None:
+    with pytest.raises(DefinitionError, match=r"Salesforce cannot compute 'Owner\.Name'"):
+        check_flow(replace(FLOW, columns=(Column("owner", "Owner.Name"),)))
+
+
+def test_object_without_systemmodstamp_is_followed_by_what_it_has() -> None:
+    fields = {"Id": "id", "CreatedDate": "datetime", "Name": "string"}
+    for left_out, cursor in ({"": "CreatedDate", "CreatedDate": ""}).items():
+        described = SalesforceObject("AccountHistory", {n: kind for n, kind in fields.items() if n != left_out}, {})
+        assert cursor_field(replace(FLOW, mode=Mode.MERGE, cursor="systemmodstamp"), FLOW.tables[0], described) == cursor
+
+
+def test_cursor_that_is_no_datetime_is_refused() -> None:
+    described = SalesforceObject("Account", {"Name": "string"}, {})
+    with pytest.raises(DefinitionError, match="the cursor Name is a string, not a datetime"):
+        cursor_field(replace(FLOW, mode=Mode.MERGE, cursor="name"), FLOW.tables[0], described)
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    described = read_describe({"name": "Account", "fields": [{"name": "A", "type": "string"}, {"name": "B", "type": "string"}]})
+    flow = replace(FLOW, columns=(Column("x", "A"), Column("x", "B")))
+    with pytest.raises(DefinitionError, match="two columns of Account would be called x"):
+        schema_of(flow, flow.tables[0], described)
+
+
+def test_unknown_type_is_collected_as_text() -> None:
+    described = read_describe({"name": "Account", "fields": [{"name": "A", "type": "hologram"}]})
+    assert schema_of(FLOW, FLOW.tables[0], described).columns[0].type == "string"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({}, "secret"), ({"secret": "crm", "lag": "soon"}, "lag"),
+     ({"secret": "crm", "api_version": "v60"}, "api_version"), ({"secret": "crm", "x": 1}, "x")],
+)  # fmt: skip
+def test_wrong_option_is_named_with_the_remedy(options: dict[str, object], named: str) -> None:
+    with pytest.raises(DefinitionError, match=rf"^connection crm \(program\.atoll:9:2\): option {named}: .* Remedy: the options are"):
+        read_config(Connection("crm", "salesforce", options, HERE))
+
+
+def test_lag_is_written_in_words() -> None:
+    assert read_config(Connection("crm", "salesforce", {"secret": "crm", "lag": "2 minutes"}, HERE)).lag == 120

@@ -1,0 +1,296 @@
+"""The conductor's rounds over the real metadata layer and a Step Functions of which only the answers are imitated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from conductor import handlers
+from conductor.environment import Environment
+from conductor.starter import Starter
+from shared_metadata.errors import DefinitionError, InputError
+from shared_metadata.intervals import Interval
+from shared_metadata.records import EventKind, TableCommit
+from shared_metadata.writer import MetadataWriter
+from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
+from tests.metadata.behaviour import FIRST, apply, claim, commit, fail, program, staged, standing, view
+
+REGION, ACCOUNT = "eu-central-1", "123456789012"
+COLLECT = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:atoll-collect-test"
+
+
+class FakeStepFunctions:
+    """StartExecution and DescribeExecution of standard workflows: names stay taken for 90 days after the end."""
+
+    def __init__(self, clock: SettableClock) -> None:
+        self.clock, self.missing, self.throttled = clock, set[str](), False
+        self.executions: dict[str, dict[str, Any]] = {}
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:
+        if stateMachineArn in self.missing:
+            raise _error("StateMachineDoesNotExist")
+        if self.throttled:
+            raise _error("ThrottlingException")
+        arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
+        known = self.executions.get(arn)
+        if known and (known["status"], known["input"]) != ("RUNNING", input):
+            raise _error("ExecutionAlreadyExists")
+        self.executions.setdefault(arn, {"status": "RUNNING", "input": input, "startDate": self.clock.now})
+        return {"executionArn": arn, "startDate": self.executions[arn]["startDate"]}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        if executionArn not in self.executions:
+            raise _error("ExecutionDoesNotExist")
+        return self.executions[executionArn]
+
+    def end(self, status: str = "FAILED", **more: str) -> None:
+        """Ends everything that runs."""
+        for execution in self.executions.values():
+            if execution["status"] == "RUNNING":
+                execution |= {"status": status, **more}
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        return [json.loads(execution["input"]) for execution in self.executions.values()]
+
+
+class CountsCalls:
+    """A client that counts its calls."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self.calls = client, Counter[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._client, name)
+
+
+def _error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, "call")
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(FIRST.end + timedelta(minutes=1))
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountsCalls]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        client = boto3.client("dynamodb", REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
+        create_metadata_table(client, "metadata")
+        yield CountsCalls(client)
+
+
+@pytest.fixture
+def writer(dynamodb: CountsCalls, clock: SettableClock) -> MetadataWriter:
+    return MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def states(clock: SettableClock) -> FakeStepFunctions:
+    return FakeStepFunctions(clock)
+
+
+@pytest.fixture
+def said() -> list[tuple[str, Mapping[str, Any]]]:
+    return []
+
+
+@pytest.fixture
+def starter(writer: MetadataWriter, states: FakeStepFunctions, said: list[tuple[str, Mapping[str, Any]]]) -> Starter:
+    environment = Environment("metadata", ACCOUNT, REGION, max_starts=3)
+    return Starter(writer, states, environment, lambda message, figures: said.append((message, figures)))  # type: ignore[arg-type]
+
+
+def test_a_due_batch_is_started_once_however_often_it_is_asked_for(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program(2))
+    assert starter.start_due(clock.now).started == 1
+    clock.advance(minutes=1)
+    again = starter.start_due(clock.now)
+    assert (again.started, again.running) == (0, 1)
+    assert states.inputs == [{"flow": "lake.crm", "start": "2026-11-23T11:00:00Z", "end": "2026-11-23T12:00:00Z"}]
+
+
+def test_nothing_due_costs_one_read_of_the_program_and_one_of_the_states(
+    writer: MetadataWriter, dynamodb: CountsCalls, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program(50))
+    clock.now = FIRST.end - timedelta(minutes=1)
+    starter.start_due(clock.now)
+    dynamodb.calls.clear()
+    assert starter.start_due(clock.now).due == 0
+    assert dynamodb.calls == {"get_item": 1, "batch_get_item": 1}
+
+
+def test_without_a_program_nothing_happens(starter: Starter, clock: SettableClock) -> None:
+    assert starter.start_due(clock.now).due == 0
+
+
+def test_an_execution_that_ended_without_an_outcome_counts_as_an_attempt_and_is_started_again(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program())
+    starter.start_due(clock.now)
+    states.end(error="SecretError", cause=json.dumps({"errorMessage": "the secret atoll/crm does not exist"}))
+    assert starter.start_due(clock.now).lost == 1
+    assert (standing(writer).attempts, standing(writer).error) == (1, "SecretError: the secret atoll/crm does not exist")
+    assert starter.start_due(clock.now).started == 0
+    clock.advance(seconds=16)
+    assert starter.start_due(clock.now).started == 1
+    assert len(states.executions) == 2
+
+
+def test_a_batch_whose_execution_died_while_it_held_the_lease_is_freed(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program())
+    starter.start_due(clock.now)
+    held = claim(writer, owner=next(iter(states.executions)))
+    states.end("ABORTED")
+    assert starter.start_due(clock.now).lost == 1
+    clock.advance(seconds=16)
+    assert starter.start_due(clock.now).started == 1
+    assert claim(writer, owner="the next execution").token > held.token
+
+
+def test_a_table_still_at_work_is_not_started_again_when_another_of_its_batch_is_done(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program(2))
+    starter.start_due(clock.now)
+    held_by = next(iter(states.executions))
+    commit(writer, claim(writer, "t000", "t001", owner=held_by), "t000")
+    assert starter.start_due(clock.now).running == 1
+    assert [arn for arn in states.executions if ":atoll-collect-test:" in arn] == [held_by]
+
+
+def test_a_failed_table_is_started_by_itself_while_the_others_run_on(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program(2))
+    starter.start_due(clock.now)
+    held = claim(writer, "t000", "t001", owner=next(iter(states.executions)))
+    fail(writer, held, "t000")
+    clock.advance(seconds=16)
+    assert starter.start_due(clock.now).started == 1
+    assert states.inputs[-1]["datasets"] == [staged("t000")]
+    commit(writer, held, "t001")
+
+
+def test_a_missing_state_machine_is_reported_once_and_others_go_on(
+    writer: MetadataWriter,
+    states: FakeStepFunctions,
+    starter: Starter,
+    clock: SettableClock,
+    said: list[tuple[str, Mapping[str, Any]]],
+) -> None:
+    states.missing.add(COLLECT)
+    views = tuple(view(f"lake.a.v{n}") for n in range(2))
+    apply(writer, program(views=views))
+    done = starter.start_due(clock.now)
+    assert (done.started, done.missing) == (2, 1)
+    assert [figures["slice"] for _, figures in said] == ["collect.test"]
+    assert standing(writer).attempts == 0
+
+
+def test_one_call_starts_a_bounded_number_oldest_first(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    views = tuple(view(f"lake.a.v{n}", seconds=60 * (n + 1)) for n in range(6))
+    apply(writer, program(views=views))
+    clock.advance(hours=3)
+    assert starter.start_due(clock.now).started == 3
+    first = [body["start"] for body in states.inputs]
+    assert first == sorted(first)
+    for expected in (3, 1, 0):
+        clock.advance(seconds=5)
+        assert starter.start_due(clock.now).started == expected
+
+
+def test_a_hurried_call_stops_and_the_next_goes_on(writer: MetadataWriter, starter: Starter, clock: SettableClock) -> None:
+    apply(writer, program())
+    assert starter.start_due(clock.now, lambda: True).started == 0
+    assert starter.start_due(clock.now).started == 1
+
+
+def test_after_an_outage_batches_run_one_after_another(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program())
+    clock.advance(hours=4)
+    for number in range(5):
+        assert starter.start_due(clock.now).started == 1
+        start = FIRST.start + timedelta(hours=number)
+        held = claim(writer, interval=Interval(start, start + timedelta(hours=1)), owner=list(states.executions)[-1])
+        writer.commit(held, [TableCommit(staged("t000"))], passes={"lake.crm.t000": "lake.crm:load"})
+        states.end("SUCCEEDED")
+    assert starter.start_due(clock.now).due == 0
+
+
+class TestHandler:
+    """`handle`, as Lambda calls it."""
+
+    @pytest.fixture(autouse=True)
+    def of_this_test(self, monkeypatch: pytest.MonkeyPatch, starter: Starter) -> None:
+        monkeypatch.setattr(handlers, "starter", lambda: starter)
+        monkeypatch.setattr(handlers, "datetime", _FixedTime)
+
+    def test_the_clock_starts_what_is_due(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        assert handlers.handle({"trigger": "clock"}, FakeContext())["started"] == 1
+
+    def test_a_completed_batch_starts_what_it_makes_due(self, writer: MetadataWriter, states: FakeStepFunctions) -> None:
+        apply(writer, program())
+        assert handlers.handle(_records(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
+        assert [body["flow"] for body in states.inputs] == ["lake.crm"]
+
+    def test_other_records_cost_nothing(self, writer: MetadataWriter, dynamodb: CountsCalls) -> None:
+        dynamodb.calls.clear()
+        assert handlers.handle(_records(EventKind.BATCH_FAILED), FakeContext()) == {"batchItemFailures": []}
+        assert not dynamodb.calls
+
+    def test_a_failed_round_gives_the_records_back_to_the_stream(self, writer: MetadataWriter, states: FakeStepFunctions) -> None:
+        apply(writer, program())
+        states.throttled = True
+        answer = handlers.handle(_records(EventKind.BATCH_COMPLETED), FakeContext())
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+
+    def test_a_wrong_input_says_what_is_accepted(self) -> None:
+        with pytest.raises(InputError, match="trigger"):
+            handlers.handle({"flow": "lake.crm"}, FakeContext())
+
+
+class _FixedTime(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return FIRST.end + timedelta(minutes=1)
+
+
+def _records(kind: EventKind) -> dict[str, Any]:
+    image = {"pk": {"S": "EVENT#2026-11-23"}, "sk": {"S": "x"}, "kind": {"S": kind.value}}
+    return {"Records": [{"eventName": "INSERT", "dynamodb": {"SequenceNumber": "7", "NewImage": image}}]}
+
+
+def test_a_missing_variable_is_named() -> None:
+    with pytest.raises(DefinitionError, match="ATOLL_ACCOUNT"):
+        Environment.read({"ATOLL_METADATA_TABLE": "metadata"})
+
+
+def test_the_conductor_loads_nothing_heavy() -> None:
+    program = "import conductor.handlers, sys; print([m for m in ('pyarrow', 'duckdb', 'sqlglot', 'pydantic') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,485 @@
+"""What every collect slice must do, as tests that a slice's own tests inherit.
+
+A slice gives a fixture `source` (a SourceUnderTest over an empty source of its own). Rows are told apart by their `label`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+
+import pytest
+
+from shared_metadata.contract.collect import CollectSteps, Extracted, OpenSource, Source
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.errors import AtollError, RetryLater, StaleToken
+from shared_metadata.intervals import Interval, floor
+from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
+
+HOUR = 3600
+FLOW, HERE = "lake.raw.thing", Position("program.atoll", 7, 3)
+NEAR_SECONDS = 5.0  # of remaining time: less than the margin that every step keeps
+Row = Mapping[str, Any]
+COLUMNS = {"label": "string", "number": "double", "flag": "boolean", "day": "date", "moment": "timestamptz"}
+
+
+class SourceUnderTest(Protocol):
+    """The door to a real source, or its double, through which the suite changes it as its users do.
+
+    declaration: the slice's.  options: of the connection, without `secret`.  incremental: mode, key and cursor of a flow that
+    takes changes only.  large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
+    most_columns: how many text columns a table may have.  secret: what Secrets Manager holds, and the same with a wrong
+    credential or with the address of a server that is not there.  secret_values: what must never be shown.
+    """
+
+    declaration: Slice
+    options: Mapping[str, Any]
+    incremental: Mapping[str, Any]
+    large_rows: int
+    most_columns: int
+    secret: Mapping[str, Any]
+    refused_secret: Mapping[str, Any]
+    unreachable_secret: Mapping[str, Any]
+    secret_values: Sequence[str]
+
+    def open_source(self, aws: Any) -> OpenSource:
+        """As the slice's handlers open it; `aws` is the boto3 session."""
+        ...
+
+    def create_table(self, columns: Mapping[str, str]) -> str:
+        """A new table of columns with neutral types (those of COLUMNS); returns what a program calls it."""
+        ...
+
+    def put(self, table: str, rows: Sequence[Row], at: datetime) -> None:
+        """Inserts rows, or updates those whose label is there, as of a moment; what a row does not name is null."""
+        ...
+
+    def delete(self, table: str, labels: Sequence[str], at: datetime) -> None: ...
+
+    def drop_column(self, table: str, column: str) -> None: ...
+
+    def drop_table(self, table: str) -> None: ...
+
+    def collected_name(self, column: str) -> str:
+        """What the column is called in the warehouse."""
+        ...
+
+
+class Collecting:
+    """One flow over one table of the source, and its batches."""
+
+    def __init__(self, cloud: Cloud, source: SourceUnderTest) -> None:
+        self.cloud, self.source = cloud, source
+        self.dataset, self.table = f"{FLOW}:staged", ""
+        self.cloud.put_secret("thing", source.secret)
+
+    def collect(self, table: str, *, incremental: bool = True, **more: Any) -> None:
+        """Applies a program with the flow."""
+        self.table = table
+        how = self.source.incremental if incremental else {"mode": Mode.REPLACE}
+        if not incremental and Mode.REPLACE not in self.source.declaration.capabilities.modes:
+            pytest.skip("the slice declares no REPLACE")
+        options = {"secret": "thing", **self.source.options, **more.pop("options", {})}
+        tables, slice_id, system = (Table(self.dataset, table),), self.source.declaration.id, self.source.declaration.system
+        flow = Flow(FLOW, Kind.COLLECT, slice_id, "lake", HOUR, tables, HERE, connection="out", **how, **more)
+        self.cloud.apply(Program({"out": Connection("out", system, options, HERE)}, {}, {FLOW: flow}))
+
+    def steps(self, wrapped: Callable[[OpenSource], OpenSource] = lambda open_source: open_source) -> CollectSteps:
+        """As a fresh process makes them."""
+        services = self.cloud.services(self.source.declaration.id)
+        return CollectSteps(self.source.declaration, services, wrapped(self.source.open_source(self.cloud.session)))
+
+    def run(self, **how: Any) -> BatchRun:
+        """The next batch."""
+        return run_batch(self.steps(), self.cloud.event(FLOW), **how)
+
+    def refusal(self) -> str:
+        """The error, with its name, that the next batch ends with in plan, for the execution or for the table."""
+        try:
+            (failed,) = self.run(record_errors=True).planned["failed"]
+        except AtollError as error:
+            return f"{type(error).__name__}: {error}"
+        return str(failed["error"])
+
+    @property
+    def at(self) -> datetime:
+        """A moment within the next batch."""
+        state, now = self.cloud.reader.flow_states([FLOW]).get(FLOW), self.cloud.clock.now
+        start = state.tables[self.dataset].watermark if state else floor(now, HOUR) - timedelta(seconds=HOUR)
+        return start + timedelta(minutes=20)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What the latest batch staged, under the neutral names where there is one, ordered by label."""
+        found = self.cloud.rows(self.dataset)
+        names = {self.source.collected_name(name): name for name in (*COLUMNS, "label")}
+        rows = [{names.get(name, name): value for name, value in row.items()} for row in (found.to_pylist() if found else [])]
+        return sorted(rows, key=lambda row: row["label"] or "")
+
+    def labels(self) -> list[str]:
+        return [row["label"] for row in self.rows()]
+
+    def versions(self) -> tuple[Any, Any]:
+        """What a repeated step must not change."""
+        return self.cloud.reader.latest_version(self.dataset), self.cloud.reader.flow_states([FLOW])[FLOW]
+
+
+def label_rows(labels: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"label": label, "number": float(number)} for number, label in enumerate(labels)]
+
+
+def crashing(open_source: OpenSource) -> OpenSource:
+    """A source whose process ends when extract has written its files, before what it did is recorded."""
+
+    class Crashing:
+        def __init__(self, source: Source) -> None:
+            self._source = source
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._source, name)
+
+        def extract(self, *arguments: Any) -> Extracted:
+            self._source.extract(*arguments)
+            raise KeyboardInterrupt  # what no handler can catch and record
+
+    return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
+
+
+class CollectConformance:
+    """The suite. A test skips only where the slice declares that it cannot."""
+
+    @pytest.fixture
+    def cloud(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+        yield from open_cloud(monkeypatch)
+
+    @pytest.fixture
+    def collecting(self, cloud: Cloud, source: SourceUnderTest) -> Collecting:
+        return Collecting(cloud, source)
+
+    # -- batches
+
+    def test_first_batch_takes_the_whole_table(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at - timedelta(days=400))
+        collecting.source.put(table, label_rows(["c"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        assert collecting.labels() == ["a", "b", "c"]
+
+    def test_later_batch_takes_only_what_changed_in_it(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b", "c"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        collecting.source.put(table, [{"label": "b", "number": 7.0}, {"label": "d"}], collecting.at)
+        collecting.run()
+        assert [(row["label"], row["number"]) for row in collecting.rows()] == [("b", 7.0), ("d", None)]
+
+    def test_rows_changed_after_the_batch_ended_wait_for_theirs(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.source.put(table, label_rows(["late"]), collecting.at + timedelta(hours=1))
+        collecting.collect(table)
+        collecting.run()
+        assert collecting.labels() == ["a"]
+        collecting.run()
+        assert collecting.labels() == ["late"]
+
+    def test_batch_without_changes_is_committed_by_plan_alone(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        version, _ = collecting.versions()
+        run = collecting.run()
+        assert (run.planned["committed"], run.calls) == ([collecting.dataset], {})
+        assert collecting.versions()[0] == version
+
+    def test_change_is_found_after_batches_without_changes(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        for _ in range(3):
+            collecting.run()
+        collecting.source.put(table, label_rows(["b"]), collecting.at)
+        collecting.run()
+        assert collecting.labels() == ["b"]
+
+    def test_empty_table_is_committed_without_rows(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.collect(table)
+        run = collecting.run()
+        assert run.results[collecting.dataset]["rows"] == 0
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.run()
+        assert collecting.labels() == ["a"]
+
+    def test_replace_takes_the_whole_table_in_every_batch(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at - timedelta(days=2))
+        collecting.collect(table, incremental=False)
+        collecting.run()
+        collecting.source.delete(table, ["a"], collecting.at)
+        collecting.run()
+        assert collecting.labels() == ["b"]
+
+    def test_deleted_rows_are_reported(self, collecting: Collecting) -> None:
+        if not collecting.source.declaration.capabilities.reports_deletes:
+            pytest.skip("the slice declares that it reports no deletes")
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        collecting.source.delete(table, ["a"], collecting.at)
+        collecting.run()
+        assert [(row["label"], row["_deleted"]) for row in collecting.rows()] == [("a", True)]
+
+    def test_rerun_takes_the_rows_of_its_interval_and_leaves_the_cursor(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["old"]), collecting.at - timedelta(days=9))
+        collecting.collect(table)
+        collecting.run()
+        start = collecting.at - timedelta(minutes=20)
+        collecting.source.put(table, label_rows(["new"]), collecting.at)
+        collecting.run()
+        _, state = collecting.versions()
+        event = collecting.cloud.event(FLOW, rerun=True, interval=Interval(start, start + timedelta(hours=1)))
+        run_batch(collecting.steps(), event)
+        assert collecting.labels() == ["new"]
+        assert collecting.versions()[1] == state
+
+    def test_rerun_of_a_batch_whose_rows_are_gone_stages_none(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        start = collecting.at - timedelta(minutes=20)
+        collecting.source.put(table, label_rows(["moved"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        collecting.source.put(table, label_rows(["moved"]), collecting.at)
+        collecting.run()
+        event = collecting.cloud.event(FLOW, rerun=True, interval=Interval(start, start + timedelta(hours=1)))
+        run_batch(collecting.steps(), event)
+        again = collecting.cloud.reader.version_of(collecting.dataset, start + timedelta(hours=1))
+        assert again is not None and (again.rows, again.token) == (0, 2)
+
+    # -- interrupted, repeated and overtaken work
+
+    def test_interrupted_extract_resumes_from_its_token(self, collecting: Collecting) -> None:
+        wanted = self._large(collecting)
+        run = collecting.run(context=lambda step: FakeContext(NEAR_SECONDS if step == "extract" else 900))
+        assert run.calls["extract"] > 1
+        assert collecting.labels() == wanted
+
+    def test_crashed_extract_goes_on_from_the_saved_token(self, collecting: Collecting) -> None:
+        wanted = self._large(collecting)
+        (state,) = collecting.steps().plan(collecting.cloud.event(FLOW), FakeContext())["work"]
+        first = {**state, "part": 0}
+        assert not collecting.steps().extract(first, FakeContext(NEAR_SECONDS))["done"]
+        with pytest.raises(KeyboardInterrupt):
+            collecting.steps(crashing).extract(first, FakeContext(NEAR_SECONDS))
+        assert run_states(collecting.steps(), state)["rows"] == len(wanted)
+        assert collecting.labels() == wanted
+
+    def test_extract_that_is_done_is_not_repeated(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        steps = collecting.steps()
+        (state,) = steps.plan(collecting.cloud.event(FLOW), FakeContext())["work"]
+        steps.extract({**state, "part": 0}, FakeContext())
+        collecting.cloud.put_secret("thing", collecting.source.unreachable_secret)
+        assert collecting.steps().extract({**state, "part": 0}, FakeContext())["done"]
+
+    def test_repeated_commit_changes_nothing(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        steps = collecting.steps()
+        (state,) = steps.plan(collecting.cloud.event(FLOW), FakeContext())["work"]
+        run_states(steps, state)
+        before = collecting.versions()
+        assert collecting.steps().commit(state, FakeContext())["status"] == "COMMITTED"
+        assert collecting.versions() == before
+
+    def test_stale_token_is_refused(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        event = collecting.cloud.event(FLOW)
+        (stale,) = collecting.steps().plan({**event}, FakeContext(request_id="first"))["work"]
+        collecting.cloud.clock.advance(hours=1)
+        (state,) = collecting.steps().plan({**event}, FakeContext(request_id="second"))["work"]
+        for step in ("extract", "commit"):
+            with pytest.raises(StaleToken):
+                getattr(collecting.steps(), step)({**stale, "part": 0}, FakeContext())
+        assert run_states(collecting.steps(), state)["status"] == "COMMITTED"
+        assert collecting.labels() == ["a"]
+
+    # -- values
+
+    def test_nulls_survive(self, collecting: Collecting) -> None:
+        self._round_trip(collecting, [{"label": "a"}])
+        row = collecting.rows()[0]
+        assert [row[name] for name in COLUMNS] == ["a", None, None, None, None]
+
+    def test_extreme_values_survive(self, collecting: Collecting) -> None:
+        rows = [
+            {"label": "high", "number": 1.5e14, "flag": True, "day": date(9999, 12, 31), "moment": datetime(2999, 1, 1, tzinfo=UTC)},
+            {"label": "low", "number": -1.5e14, "flag": False, "day": date(1700, 1, 1), "moment": datetime(1700, 1, 1, tzinfo=UTC)},
+            {"label": "zero", "number": 0.0},
+        ]
+        self._round_trip(collecting, rows)
+        assert [{name: row[name] for name in COLUMNS} for row in collecting.rows()] == [
+            {**dict.fromkeys(COLUMNS), **row} for row in rows
+        ]
+
+    def test_moments_are_utc_wherever_the_process_runs(self, collecting: Collecting, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+        monkeypatch.setenv("PGTZ", "America/St_Johns")
+        moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+        self._round_trip(collecting, [{"label": "a", "moment": moment, "day": date(2026, 3, 29)}])
+        row = collecting.rows()[0]
+        assert (row["moment"], row["day"]) == (moment, date(2026, 3, 29))
+        assert row["moment"].utcoffset() == timedelta(0)
+
+    def test_text_survives(self, collecting: Collecting) -> None:
+        texts = ["'; DROP TABLE thing; --", "NULL", 'a"b,c;d\te', "line\nbreak\r\nand more", "\\N", "東京 🛫 Zürich ñ é", "{}"]
+        self._round_trip(collecting, label_rows(texts))
+        assert collecting.labels() == sorted(texts)
+
+    def test_very_wide_tables_survive(self, collecting: Collecting) -> None:
+        wide = [f"w{number:03d}" for number in range(collecting.source.most_columns)]
+        table = collecting.source.create_table({"label": "string", **dict.fromkeys(wide, "string")})
+        collecting.source.put(table, [{"label": "a", wide[0]: "first", wide[-1]: "last"}], collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        row = collecting.rows()[0]
+        names = [collecting.source.collected_name(name) for name in wide]
+        assert (row[names[0]], row[names[1]], row[names[-1]]) == ("first", None, "last")
+
+    def test_every_row_carries_its_batch(self, collecting: Collecting) -> None:
+        self._round_trip(collecting, label_rows(["a"]))
+        version, _ = collecting.versions()
+        assert collecting.rows()[0]["_batch"] == version.interval.start
+
+    def test_files_hold_the_columns_of_the_schema_in_its_order(self, collecting: Collecting) -> None:
+        self._round_trip(collecting, label_rows(["a"]))
+        manifest = collecting.cloud.manifest(collecting.dataset)
+        names = [column["name"] for column in manifest["schema"]["columns"]]
+        assert collecting.cloud.rows(collecting.dataset).column_names == names
+        registered = collecting.cloud.reader.latest_schema(collecting.dataset)
+        assert registered is not None and [c.name for c in registered.schema.columns] == names
+
+    def test_staged_files_are_iceberg_table_data_as_they_are(self, collecting: Collecting) -> None:
+        from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
+
+        self._round_trip(collecting, label_rows(["a"]))
+        columns = collecting.cloud.manifest(collecting.dataset)["schema"]["columns"]
+        found = _pyarrow_to_schema_without_ids(collecting.cloud.rows(collecting.dataset).schema)
+        types = {field.name: str(field.field_type).replace(" ", "") for field in found.fields}
+        assert types == {column["name"]: column["type"] for column in columns}
+
+    # -- what is gone, wrong or down
+
+    def test_dropped_column_is_no_longer_in_the_schema(self, collecting: Collecting) -> None:
+        table = self._round_trip(collecting, label_rows(["a"]))
+        collecting.source.drop_column(table, "number")
+        collecting.source.put(table, [{"label": "b"}], collecting.at)
+        collecting.run()
+        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
+        assert latest is not None and latest.number == 2
+        assert collecting.source.collected_name("number") not in [c.name for c in latest.schema.columns]
+
+    def test_table_that_is_gone_fails_by_itself_with_its_place(self, collecting: Collecting) -> None:
+        table = self._round_trip(collecting, label_rows(["a"]))
+        collecting.source.drop_table(table)
+        (failed,) = collecting.run(record_errors=True).planned["failed"]
+        assert failed["error"].startswith("DefinitionError: program.atoll:7:3")
+        assert table.rpartition(".")[2] in failed["error"] and "Remedy:" in failed["error"]
+        assert collecting.cloud.reader.flow_states([FLOW])[FLOW].tables[collecting.dataset].attempts == 1
+
+    def test_unknown_option_is_refused_by_its_name(self, collecting: Collecting) -> None:
+        collecting.collect(collecting.source.create_table(COLUMNS), options={"batch_sise": 3})
+        refusal = collecting.refusal()
+        assert refusal.startswith("DefinitionError: ") and "batch_sise" in refusal and "Remedy:" in refusal
+
+    def test_missing_secret_is_named_with_the_command_that_makes_it(self, collecting: Collecting) -> None:
+        collecting.collect(collecting.source.create_table(COLUMNS), options={"secret": "nothing-there"})
+        refusal = collecting.refusal()
+        assert refusal.startswith("SecretError: ") and "nothing-there" in refusal and "create-secret" in refusal
+
+    def test_secret_that_lacks_a_field_is_named(self, collecting: Collecting) -> None:
+        self._with_secret(collecting, {"unrelated": "value"})
+        refusal = collecting.refusal()
+        assert refusal.startswith("SecretError: ") and "thing" in refusal and "Remedy:" in refusal
+
+    def test_refused_credentials_are_a_secret_error(self, collecting: Collecting) -> None:
+        self._with_secret(collecting, collecting.source.refused_secret)
+        refusal = collecting.refusal()
+        assert refusal.startswith("SecretError: ") and "thing" in refusal and "Remedy:" in refusal
+
+    def test_source_that_is_down_is_tried_later_and_nothing_is_lost(self, collecting: Collecting) -> None:
+        self._with_secret(collecting, collecting.source.unreachable_secret)
+        event = collecting.cloud.event(FLOW)
+        with pytest.raises(RetryLater):
+            collecting.steps().plan(event, FakeContext(request_id="me"))
+        collecting.cloud.put_secret("thing", collecting.source.secret)
+        (state,) = collecting.steps().plan(event, FakeContext(request_id="me"))["work"]
+        collecting.cloud.put_secret("thing", collecting.source.unreachable_secret)
+        with pytest.raises(RetryLater):
+            collecting.steps().extract({**state, "part": 0}, FakeContext())
+        collecting.cloud.put_secret("thing", collecting.source.secret)
+        assert run_states(collecting.steps(), state)["status"] == "COMMITTED"
+        assert collecting.labels() == ["a"]
+
+    def test_secrets_reach_no_log_no_staged_document_and_no_error(
+        self, collecting: Collecting, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        caplog.set_level("DEBUG", logger="shared_metadata")
+        shown = []
+        table = self._round_trip(collecting, label_rows(["a"]))
+        for secret in (collecting.source.refused_secret, collecting.source.unreachable_secret):
+            collecting.cloud.put_secret("thing", secret)
+            shown.append(collecting.refusal())
+            collecting.cloud.clock.advance(hours=1)
+        collecting.cloud.put_secret("thing", collecting.source.secret)
+        collecting.source.drop_table(table)
+        shown.append(json.dumps(collecting.run(record_errors=True).planned))
+        staged = [collecting.cloud.body(key).decode("latin-1") for key in collecting.cloud.keys("staging/")]
+        everything = "\n".join([*shown, *staged, caplog.text, *capfd.readouterr()])
+        for value in collecting.source.secret_values:
+            assert value not in everything and json.dumps(value)[1:-1] not in everything
+
+    # -- the pieces
+
+    def _round_trip(self, collecting: Collecting, rows: Sequence[Row]) -> str:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, rows, collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        return table
+
+    def _with_secret(self, collecting: Collecting, secret: Mapping[str, Any]) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        collecting.cloud.put_secret("thing", secret)
+
+    def _large(self, collecting: Collecting) -> list[str]:
+        if not collecting.source.declaration.capabilities.resumable:
+            pytest.skip("the slice declares that an interrupted extract starts again")
+        labels = [f"row {number:06d}" for number in range(collecting.source.large_rows)]
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(labels), collecting.at)
+        collecting.collect(table)
+        return labels
+
+
+def run_states(steps: CollectSteps, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The rest of a planned table's way: its parts, then its commit."""
+    for part in state["parts"]:
+        done: Mapping[str, Any] = {"done": False}
+        while not done["done"]:
+            done = steps.extract({**state, "part": part}, FakeContext())
+    return steps.commit(state, FakeContext())

@@ -1,0 +1,248 @@
+"""What every conformance suite stands on: an emulated AWS account of its own for each test, a fake Lambda context, and a
+walk through a slice's steps as its state machine takes it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+
+from shared_metadata import naming
+from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Steps
+from shared_metadata.intervals import Interval, to_text
+from shared_metadata.program import Program
+from shared_metadata.reader import MetadataReader
+from shared_metadata.writer import MetadataWriter
+
+REGION = "eu-central-1"
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MAX_CALLS = 1000  # of one resumable step: more is a loop that gets nowhere
+
+
+@cache
+def moto_url() -> str:
+    """The address of one emulated AWS over HTTP for the whole test session, so that DuckDB's httpfs reaches its S3 too."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+class FakeContext:
+    """A Lambda context whose remaining time the test sets."""
+
+    def __init__(self, remaining_seconds: float = 900.0, request_id: str = "") -> None:
+        self.remaining_seconds = remaining_seconds
+        self.aws_request_id = request_id or uuid.uuid4().hex
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.remaining_seconds * 1000)
+
+
+class SettableClock:
+    """The time as the test sets it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **length: float) -> None:
+        self.now += timedelta(**length)
+
+
+class Cloud:
+    """One test's AWS: a metadata table and a data bucket of its own, and the services of a slice over them."""
+
+    def __init__(self) -> None:
+        self.session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+        self.clock, identity = SettableClock(), uuid.uuid4().hex[:12]
+        self.table, self.bucket = f"metadata-{identity}", f"data-{identity}"
+        self.dynamodb, self.s3 = self.session.client("dynamodb"), self.session.client("s3")
+        self.writer = MetadataWriter(self.dynamodb, self.table, self.clock)
+        create_metadata_table(self.dynamodb, self.table)
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    @property
+    def reader(self) -> MetadataReader:
+        return MetadataReader(self.dynamodb, self.table)
+
+    def services(self, slice_id: str) -> Services:
+        """As a fresh Lambda process of the slice makes them."""
+        return Services(Environment(slice_id, self.table, self.bucket), self.session, self.clock)
+
+    def put_secret(self, reference: str, value: Mapping[str, Any] | str) -> None:
+        secrets, name = self.session.client("secretsmanager"), naming.secret(reference)
+        text = value if isinstance(value, str) else json.dumps(dict(value))
+        try:
+            secrets.create_secret(Name=name, SecretString=text)
+        except secrets.exceptions.ResourceExistsException:
+            secrets.put_secret_value(SecretId=name, SecretString=text)
+
+    def delete_secrets(self) -> None:
+        secrets = self.session.client("secretsmanager")
+        for secret in secrets.list_secrets()["SecretList"]:
+            secrets.delete_secret(SecretId=secret["Name"], ForceDeleteWithoutRecovery=True)
+
+    def apply(self, program: Program) -> Program:
+        """Stores and activates a program, as `atoll apply` does."""
+        self.writer.put_program(program)
+        self.writer.activate(program, former_version=self.reader.active_version())
+        return program
+
+    def event(self, flow: str, dataset: str = "", *, rerun: bool = False, interval: Interval | None = None) -> dict[str, Any]:
+        """The conductor's input for the flow's next batch (or for `interval`), after its end."""
+        state = self.reader.flow_states([flow])[flow]
+        program = self.reader.active_program()
+        start = state.tables[dataset or next(iter(state.tables))].watermark
+        wanted = interval or Interval(start, start + timedelta(seconds=program.flows[flow].interval_seconds))
+        self.clock.now = max(self.clock.now, wanted.end + timedelta(seconds=1))
+        return {
+            "flow": flow,
+            "start": to_text(wanted.start),
+            "end": to_text(wanted.end),
+            **({"rerun": True} if rerun else {}),
+            **({"datasets": [dataset]} if dataset else {}),
+        }
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Every key in the data bucket below `prefix`."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def body(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def manifest(self, dataset: str) -> dict[str, Any]:
+        """The manifest of the latest version of a staged dataset or a result."""
+        version = self.reader.latest_version(dataset)
+        assert version is not None, f"{dataset} has no version"
+        return json.loads(self.body(version.pointer["manifest"]))  # type: ignore[no-any-return]
+
+    def rows(self, dataset: str) -> Any:
+        """The rows of the latest version of a staged dataset or a result, as a pyarrow table in file order."""
+        import io
+
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = [pq.read_table(io.BytesIO(self.body(file["key"]))) for file in self.manifest(dataset)["files"]]
+        return pa.concat_tables(tables) if tables else None
+
+
+def create_metadata_table(dynamodb: Any, name: str) -> None:
+    """The metadata table as its stack declares it."""
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+
+
+def set_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a Lambda finds in its environment, for the clients that read it themselves (boto3, s3fs, DuckDB's session)."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    values = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_ENDPOINT_URL": moto_url()}
+    for name, value in {**values, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}.items():
+        monkeypatch.setenv(name, value)
+
+
+def open_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """The body of the `cloud` fixture, for suites that define it as a method."""
+    set_aws_environment(monkeypatch)
+    cloud = Cloud()
+    yield cloud
+    cloud.delete_secrets()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    yield from open_cloud(monkeypatch)
+
+
+@dataclass
+class BatchRun:
+    """What one execution did. errors: dataset ▸ the exception that its commit recorded; calls: step ▸ how often it ran."""
+
+    planned: Mapping[str, Any]
+    results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+
+
+def run_batch(
+    steps: Steps,
+    event: Mapping[str, Any],
+    *,
+    context: Callable[[str], FakeContext] | None = None,
+    record_errors: bool = False,
+) -> BatchRun:
+    """Walks one batch through the slice's steps as its state machine does: plan, then for each table the steps of the stage.
+
+    context: the step's name ▸ the context of its next call.  record_errors: an exception of a table goes to commit, as the state
+    machine's Catch does, and is found in `errors`; otherwise it is raised, and so is a table that failed in plan.
+    """
+    make = context or (lambda _: FakeContext())
+    run = BatchRun(_call(steps, "plan", event, make))
+    assert not run.planned["batches"], "several batches: run each of planned['batches'] by itself"
+    if run.planned["failed"] and not record_errors:
+        raise AssertionError(f"plan failed: {run.planned['failed']}")
+    for state in run.planned["work"]:
+        try:
+            done = _table(steps, state, make, run)
+        except Exception as error:
+            if not record_errors:
+                raise
+            run.errors[state["dataset"]] = error
+            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            done = {**state, "error": {"Error": type(error).__name__, "Cause": cause}}
+        run.results[state["dataset"]] = _call(steps, "commit", done, make)
+    return run
+
+
+def _table(steps: Steps, state: Mapping[str, Any], make: Callable[[str], FakeContext], run: BatchRun) -> Mapping[str, Any]:
+    stage = steps.declaration.stage
+    if stage == "collect":
+        for part in state["parts"]:
+            _until_done(steps, "extract", {**state, "part": part}, make, run)
+        return state
+    if stage == "organize":
+        state = _call(steps, state["kind"], state, make)
+        return _call(steps, "check", state, make) if state["expectations"] else state
+    return _until_done(steps, "publish", _call(steps, "diff", state, make), make, run)
+
+
+def _until_done(
+    steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext], run: BatchRun
+) -> Mapping[str, Any]:
+    for _ in range(MAX_CALLS):
+        run.calls[name] = run.calls.get(name, 0) + 1
+        state = _call(steps, name, state, make)
+        if state["done"]:
+            return state
+    raise AssertionError(f"{name} was called {MAX_CALLS} times and is not done")
+
+
+def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
+    """One state's call: input and output are JSON and stay below Step Functions' 256 KB."""
+    text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))
+    assert len(text) < 262_144, f"{name} returned {len(text)} bytes of state"
+    return json.loads(text)  # type: ignore[no-any-return]

@@ -1,0 +1,425 @@
+"""What every harness slice must do, whatever it publishes to; a slice inherits `HarnessConformance` and gives a `target`."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shared_metadata.contract.harness import HarnessSteps, OpenTarget
+from shared_metadata.contract.staging import Staging
+from shared_metadata.errors import DefinitionError, RetryLater, SecretError, StaleToken
+from shared_metadata.intervals import Interval
+from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.records import Schema, SchemaColumn, TableCommit
+from slices.registry import installed
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
+
+HOUR = 3600
+PLACE = Position("program.sql", 1, 1)
+Rows = list[dict[str, Any]]
+
+
+class TargetUnderTest(Protocol):
+    """What a slice's tests tell the suite of their target.
+
+    secret: what the secret holds.  options: further options of the connection.  refused: a secret with a wrong password.
+    down: a secret that names a place where nothing listens.
+    """
+
+    slice_id: str
+    open_target: OpenTarget
+    connection: str
+    table: str
+    secret: Mapping[str, Any]
+    refused: Mapping[str, Any]
+    down: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    def create(self, columns: Sequence[SchemaColumn], key: Sequence[str]) -> None: ...
+
+    def insert(self, rows: Rows) -> None: ...
+
+    def rows(self) -> Rows: ...
+
+    def read_while(self, during: Any) -> list[int]:
+        """Counts the table's rows from another connection again and again while `during()` runs."""
+        ...
+
+
+@dataclass
+class Way:
+    """One publish flow and the means to feed it results, as the warehouse's slice would."""
+
+    cloud: Cloud
+    target: TargetUnderTest
+    flow: Flow
+    steps: HarnessSteps
+    columns: tuple[SchemaColumn, ...]
+    starts: list[datetime] = field(default_factory=list)
+
+    def put_result(self, rows: Rows, *, files: int = 1, interval: Interval | None = None) -> Interval:
+        """Commits a result of the next batch, or of `interval` again."""
+        result = f"{self.flow.id}:result"
+        state = self.cloud.reader.flow_states([result])[result].tables[result]
+        rerun = interval is not None
+        interval = interval or Interval(state.watermark, state.watermark + timedelta(seconds=self.flow.interval_seconds))
+        self.cloud.clock.now = max(self.cloud.clock.now, interval.end + timedelta(seconds=1))
+        version = self.cloud.reader.active_version()
+        claim = self.cloud.writer.claim(
+            result, interval, [result], program_version=version, owner="test", lease_seconds=60, rerun=rerun
+        )
+        staging = Staging(self.cloud.s3, self.cloud.bucket, "organize.test", claim)
+        written = [self._file(staging, f"{n}.parquet", rows[n::files]) for n in range(files)]
+        schema = Schema(self.columns)
+        manifest = staging.write({"files": written, "schema": dataclasses.asdict(schema)}, result, "manifest.json")
+        commit = TableCommit(result, rows=len(rows), pointer={"manifest": manifest}, schema=schema)
+        self.cloud.writer.commit(claim, [commit])
+        return interval
+
+    def publish(self, rows: Rows, **options: Any) -> Interval:
+        """A result and the batch that publishes it."""
+        interval = self.put_result(rows, **options)
+        self.run(interval, rerun="interval" in options)
+        return interval
+
+    def run(self, interval: Interval, *, rerun: bool = False, **options: Any) -> BatchRun:
+        return run_batch(self.steps, self.cloud.event(self.flow.id, rerun=rerun, interval=interval), **options)
+
+    def _file(self, staging: Staging, name: str, rows: Rows) -> dict[str, Any]:
+        fields = [pa.field(c.name, _arrow(c.type)) for c in self.columns]
+        body = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, pa.schema(fields)), body)
+        key = staging.key("result", name)
+        self.cloud.s3.put_object(Bucket=self.cloud.bucket, Key=key, Body=body.getvalue())
+        return {"key": key, "rows": len(rows), "bytes": len(body.getvalue())}
+
+
+def _arrow(name: str) -> pa.DataType:
+    if name.startswith("decimal("):
+        precision, scale = name[len("decimal(") : -1].split(",")
+        return pa.decimal128(int(precision), int(scale))
+    if name.startswith("list<"):
+        return pa.list_(_arrow(name[len("list<") : -1]))
+    plain = {
+        "boolean": pa.bool_(),
+        "int": pa.int32(),
+        "long": pa.int64(),
+        "float": pa.float32(),
+        "double": pa.float64(),
+        "date": pa.date32(),
+        "time": pa.time64("us"),
+        "timestamp": pa.timestamp("us"),
+        "timestamptz": pa.timestamp("us", tz="UTC"),
+        "string": pa.string(),
+        "uuid": pa.string(),
+        "binary": pa.binary(),
+    }
+    return plain[name]
+
+
+def columns(**types: str) -> tuple[SchemaColumn, ...]:
+    return tuple(SchemaColumn(name, kind) for name, kind in types.items())
+
+
+CARRIERS = columns(carrier="string", flights="long")
+EXTREMES: Rows = [
+    {"id": 1, "b": True, "i": 2**31 - 1, "l": 2**63 - 1, "d": 1.7976931348623157e308, "m": Decimal("9999999999999999.9999")},
+    {"id": 2, "b": False, "i": -(2**31), "l": -(2**63), "d": float("-inf"), "m": Decimal("-9999999999999999.9999")},
+    {"id": 3, "s": "", "x": b"", "day": date(1, 1, 1), "at": datetime(1, 1, 1), "tz": datetime(1, 1, 1, tzinfo=UTC)},
+    {"id": 4, "s": "\\N", "x": b"\x00\xff'\"\\", "day": date(9999, 12, 31), "at": datetime(9999, 12, 31, 23, 59, 59, 999999)},
+    {"id": 5, "s": "a\"b,c\r\n\\.\n\t'NULL' “Ünï😀”", "t": time_of_day(23, 59, 59, 999999), "d": 5e-324},
+    {"id": 6, "s": "NULL", "tz": datetime(2026, 3, 29, 2, 30, tzinfo=UTC), "at": datetime(2026, 3, 29, 2, 30)},
+    {"id": 7},
+]
+EXTREME_COLUMNS = columns(
+    id="long", b="boolean", i="int", l="long", d="double", m="decimal(20,4)", s="string", x="binary", day="date", t="time",
+    at="timestamp", tz="timestamptz",
+)  # fmt: skip
+
+
+class HarnessConformance:
+    """Inherit it, and define a fixture `target` that gives a `TargetUnderTest` whose table is gone."""
+
+    @pytest.fixture
+    def cloud(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+        yield from open_cloud(monkeypatch)
+
+    def way(
+        self, cloud: Cloud, target: TargetUnderTest, shape: Sequence[SchemaColumn] = CARRIERS, *, mode: Mode = Mode.MERGE,
+        key: tuple[str, ...] = ("carrier",), whole: bool = True, secret: Mapping[str, Any] | None = None,
+    ) -> Way:  # fmt: skip
+        declaration = installed()[target.slice_id]
+        if mode not in declaration.capabilities.modes:
+            pytest.skip(f"{target.slice_id} does not declare {mode}")
+        dataset = f"{target.connection}.{target.table}"
+        name = f"{dataset}:result"
+        flow = Flow(
+            dataset, Kind.PUBLISH, target.slice_id, "lake", HOUR, (Table(dataset, inputs=(name,)),), PLACE,
+            connection=target.connection, mode=mode, key=key if mode == Mode.MERGE else (), query="SELECT 1", whole=whole,
+        )  # fmt: skip
+        result = Flow(name, Kind.RESULT, "organize.test", "lake", HOUR, (Table(name),), PLACE, query="SELECT 1", whole=whole)
+        options = {"secret": "target", **target.options}
+        system = target.slice_id.partition(".")[2]
+        program = Program(
+            {target.connection: Connection(target.connection, system, options, PLACE)},
+            {"lake": Warehouse("lake", "test", {}, PLACE)},
+            {flow.id: flow, result.id: result},
+        )
+        cloud.put_secret("target", target.secret if secret is None else secret)
+        cloud.apply(program)
+        steps = HarnessSteps(declaration, cloud.services(target.slice_id), target.open_target)
+        return Way(cloud, target, flow, steps, tuple(shape))
+
+    # -- modes
+
+    def test_merge_publishes_new_and_changed_rows_and_deletes_those_that_vanished(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1), _row("UA", 2), _row("DL", 3)])
+        way.publish([_row("AA", 1), _row("UA", 20), _row("WN", 4)])
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 20), _row("WN", 4)]
+        pointer = cloud.reader.latest_version(way.flow.id)
+        assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (2, 1)
+
+    def test_merge_leaves_rows_that_others_wrote(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(CARRIERS, ["carrier"])
+        target.insert([_row("OTHER", 9)])
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1)])
+        way.publish([])
+        assert target.rows() == [_row("OTHER", 9)]
+
+    def test_merge_of_a_batch_window_only_adds_and_changes(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, whole=False)
+        way.publish([_row("AA", 1), _row("UA", 2)])
+        way.publish([_row("UA", 3)])
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 3)]
+
+    def test_merge_of_an_older_window_again_leaves_what_later_ones_published(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, whole=False)
+        first = way.publish([_row("AA", 1), _row("UA", 1)])
+        way.publish([_row("UA", 2)])
+        way.publish([_row("AA", 10), _row("UA", 10)], interval=first)
+        assert _sorted(target.rows()) == [_row("AA", 10), _row("UA", 2)]
+
+    def test_merge_without_a_unique_key_in_the_target(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(CARRIERS, [])
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1), _row("UA", 2), _row("DL", None)])
+        way.publish([_row("AA", 5), _row("DL", None), _row("WN", 1)])
+        assert _sorted(target.rows()) == [_row("AA", 5), _row("DL", None), _row("WN", 1)]
+
+    def test_replace_makes_the_table_hold_exactly_the_result(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(CARRIERS, [])
+        target.insert([_row("OLD", 1), _row("AA", 1), _row("AA", 1)])
+        way = self.way(cloud, target, mode=Mode.REPLACE)
+        way.publish([_row("AA", 1), _row("UA", 2), _row("UA", 2), _row("DL", None)])
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("DL", None), _row("UA", 2), _row("UA", 2)]
+        way.publish([])
+        assert target.rows() == []
+
+    def test_append_adds_and_running_a_batch_again_replaces_only_its_rows(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, mode=Mode.APPEND, whole=False)
+        first = way.publish([_row("AA", 1), _row("AA", 1), _row("UA", 2)])
+        way.publish([_row("AA", 1), _row("DL", 3)])
+        way.publish([_row("AA", 1), _row("WN", 7)], interval=first)
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("AA", 1), _row("DL", 3), _row("WN", 7)]
+
+    def test_an_older_state_does_not_replace_a_later_one(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        first = way.publish([_row("AA", 1)])
+        way.publish([_row("AA", 2), _row("UA", 2)])
+        way.publish([_row("AA", 10)], interval=first)
+        assert _sorted(target.rows()) == [_row("AA", 2), _row("UA", 2)]
+
+    def test_running_the_latest_batch_again_publishes_its_new_result(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        first = way.publish([_row("AA", 1), _row("UA", 1)])
+        way.publish([_row("AA", 3)], interval=first)
+        assert target.rows() == [_row("AA", 3)]
+
+    # -- values
+
+    def test_empty_results_are_published(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        for mode in (Mode.MERGE, Mode.REPLACE, Mode.APPEND):
+            if mode in installed()[target.slice_id].capabilities.modes:
+                way = self.way(cloud, target, mode=mode)
+                way.publish([])
+                assert target.rows() == []
+
+    def test_a_batch_without_a_result_is_committed_without_touching_the_target(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, secret=target.down)
+        result = f"{way.flow.id}:result"
+        start = cloud.reader.flow_states([result])[result].tables[result].watermark
+        run = way.run(Interval(start, start + timedelta(seconds=HOUR)))
+        assert run.planned["committed"] == [way.flow.id]
+
+    def test_extreme_values_nulls_and_unicode_arrive_as_they_are(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, EXTREME_COLUMNS, key=("id",))
+        expected = [{c.name: row.get(c.name) for c in EXTREME_COLUMNS} for row in EXTREMES]
+        way.publish(expected)
+        assert sorted(target.rows(), key=lambda row: row["id"]) == expected
+        way.publish(expected)
+        pointer = cloud.reader.latest_version(way.flow.id)
+        assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (0, 0)
+
+    def test_time_zones_are_kept_as_moments(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, columns(id="long", at="timestamptz"), key=("id",))
+        moment = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 02:30 in Berlin, for the second time that night
+        way.publish([{"id": 1, "at": moment}])
+        assert [row["at"].astimezone(UTC) for row in target.rows()] == [moment]
+
+    def test_a_table_of_500_columns_is_published(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        wide = columns(id="long", **{f"c{n:03d}": ("string", "double", "timestamptz")[n % 3] for n in range(499)})
+        way = self.way(cloud, target, wide, key=("id",))
+        row = {c.name: {"long": 1, "string": "ü", "double": 0.5}.get(c.type) for c in wide}
+        way.publish([row])
+        way.publish([{**row, "c000": "changed"}])
+        assert target.rows() == [{**row, "c000": "changed"}]
+
+    def test_a_key_that_occurs_twice_or_is_null_is_refused_without_showing_it(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        interval = way.put_result([_row("SECRETKEY", 1), _row("SECRETKEY", 2), _row(None, 3)])
+        with pytest.raises(DefinitionError, match=r"1 keys \(carrier\).* 1 rows") as caught:
+            way.run(interval)
+        assert "SECRETKEY" not in str(caught.value)
+        assert "program.sql:1:1" in str(caught.value)
+
+    # -- interruption, repetition, competition
+
+    def test_an_interrupted_publish_goes_on_where_it_stopped(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        rows = [_row(f"C{n}", n) for n in range(40)]
+        interval = way.put_result(rows, files=4)
+        run = way.run(interval, context=lambda _: FakeContext(remaining_seconds=20))
+        assert run.calls["publish"] > 1
+        assert _sorted(target.rows()) == _sorted(rows)
+
+    def test_a_crash_between_publish_and_commit_publishes_once(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, mode=Mode.APPEND, whole=False)
+        interval = way.put_result([_row("AA", 1)])
+        way.steps.commit = _crash  # type: ignore[method-assign, assignment]
+        with pytest.raises(InterruptedError):
+            way.run(interval)
+        del way.steps.commit
+        cloud.clock.advance(hours=1)  # the lease of the crashed worker lapses
+        way.run(interval)
+        assert target.rows() == [_row("AA", 1)]
+        state = cloud.reader.flow_states([way.flow.id])[way.flow.id]
+        assert state.tables[way.flow.id].watermark == interval.end
+
+    def test_a_repeated_publish_and_commit_change_nothing(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, mode=Mode.APPEND, whole=False)
+        interval = way.put_result([_row("AA", 1)])
+        state = way.steps.plan(cloud.event(way.flow.id, interval=interval), FakeContext())["work"][0]
+        state = way.steps.diff(state, FakeContext())
+        for _ in range(2):
+            done = way.steps.publish(state, FakeContext())
+        for _ in range(2):
+            way.steps.commit(done, FakeContext())
+        assert target.rows() == [_row("AA", 1)]
+
+    def test_a_stale_token_is_refused_and_writes_nothing(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, mode=Mode.APPEND, whole=False)
+        interval = way.put_result([_row("AA", 1)])
+        event = cloud.event(way.flow.id, interval=interval)
+        stale = way.steps.diff(way.steps.plan(event, FakeContext())["work"][0], FakeContext())
+        cloud.clock.advance(hours=1)
+        way.run(interval)
+        with pytest.raises(StaleToken):
+            way.steps.publish(stale, FakeContext())
+        assert target.rows() == [_row("AA", 1)]
+
+    def test_a_worker_that_was_overtaken_in_mid_step_is_refused_by_the_target(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        interval = way.put_result([_row("AA", 1)])
+        state = way.steps.diff(way.steps.plan(cloud.event(way.flow.id, interval=interval), FakeContext())["work"][0], FakeContext())
+        stale_work = way.steps.work(state)
+        cloud.clock.advance(hours=1)
+        way.run(interval)
+        staging = way.steps.staging(stale_work)
+        changes = staging.read(way.flow.id, "changes.json")
+        opened = way.steps.open(stale_work)
+        from shared_metadata.contract.steps import Deadline
+
+        try:
+            with pytest.raises((StaleToken, RetryLater)):
+                opened.publish(stale_work, changes or {}, staging, None, Deadline.of(FakeContext()))
+        finally:
+            opened.close()
+        assert target.rows() == [_row("AA", 1)]
+
+    def test_readers_never_see_half_a_batch(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(CARRIERS, ["carrier"])
+        way = self.way(cloud, target, mode=Mode.REPLACE)
+        way.publish([_row(f"A{n}", n) for n in range(2000)])
+        interval = way.put_result([_row(f"B{n}", n) for n in range(3000)])
+        seen = target.read_while(lambda: way.run(interval))
+        assert set(seen) <= {2000, 3000}
+        assert len(target.rows()) == 3000
+
+    # -- errors and secrets
+
+    def test_wrong_credentials_name_the_secret_and_the_remedy(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, secret=target.refused)
+        with pytest.raises(SecretError, match="target") as caught:
+            way.run(way.put_result([_row("AA", 1)]))
+        assert caught.value.remedy
+
+    def test_a_secret_without_its_fields_names_them(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, secret={"nonsense": "v3ry-secret-value"})
+        with pytest.raises(SecretError, match="field") as caught:
+            way.run(way.put_result([_row("AA", 1)]))
+        assert "v3ry-secret-value" not in str(caught.value)
+
+    def test_a_target_that_is_down_is_tried_again_later(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target, secret=target.down)
+        interval = way.put_result([_row("AA", 1)])
+        with pytest.raises(RetryLater):
+            way.run(interval)
+        cloud.put_secret("target", target.secret)
+        cloud.clock.advance(hours=1)  # the lease of the attempt that failed lapses
+        way.run(interval)
+        assert target.rows() == [_row("AA", 1)]
+
+    def test_secrets_reach_no_log_no_error_and_no_staged_document(
+        self, cloud: Cloud, target: TargetUnderTest, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        logging.getLogger("botocore").setLevel(logging.WARNING)
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1)])
+        cloud.put_secret("target", target.refused)
+        run = way.run(way.put_result([_row("AA", 2)]), record_errors=True)
+        said = [caplog.text, *capfd.readouterr(), *(str(error) for error in run.errors.values())]
+        documents = [cloud.body(key).decode() for key in cloud.keys(f"staging/{target.slice_id}/") if key.endswith(".json")]
+        stored = json.dumps(cloud.dynamodb.scan(TableName=cloud.table)["Items"], default=str)
+        for name in ("password", "private_key", "client_secret"):
+            for secret in (target.secret, target.refused):
+                if secret.get(name):
+                    assert not [text for text in (*said, *documents, stored) if str(secret[name]) in text]
+
+
+def _row(carrier: str | None, flights: int | None) -> dict[str, Any]:
+    return {"carrier": carrier, "flights": flights}
+
+
+def _sorted(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: (str(row["carrier"]), row["flights"] or 0))
+
+
+def _crash(*_: Any) -> dict[str, Any]:
+    raise InterruptedError("the worker died")

@@ -1,0 +1,534 @@
+"""What every organize slice must do, as tests that a slice's own tests inherit.
+
+A slice gives `open_driver` (as its handlers do), `system`, and `read`, which reads a table as another engine would.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.organize import OpenDriver, OrganizeSteps
+from shared_metadata.contract.staging import Staging
+from shared_metadata.errors import DefinitionError, StaleToken
+from shared_metadata.intervals import Interval
+from shared_metadata.program import Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.records import Schema, SchemaColumn, TableCommit
+from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, open_cloud, run_batch
+
+HOUR = 3600
+FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
+HERE = Position("program.atoll", 7, 3)
+Row = dict[str, Any]
+Typed = tuple[str, str, Any]  # a column's name, its type in a Schema, and pyarrow's
+ID = [("id", "long", pa.int64()), ("carrier", "string", pa.string()), ("delay", "double", pa.float64())]
+
+
+class Lake:
+    """A warehouse `lake` with one collected table, which the test feeds, and whatever views the test adds."""
+
+    def __init__(self, cloud: Cloud, declaration: Slice, open_driver: OpenDriver) -> None:
+        self.cloud, self.declaration, self._open = cloud, declaration, open_driver
+        self.flows: dict[str, Flow] = {}
+
+    def steps(self) -> OrganizeSteps:
+        """As a fresh process makes them."""
+        return OrganizeSteps(self.declaration, self.cloud.services(self.declaration.id), self._open)
+
+    def collected(self, mode: Mode, dataset: str = FLIGHTS, **clauses: Any) -> None:
+        """Declares a collected table and the load of it."""
+        staged = f"{dataset}:staged"
+        self._add(Flow(dataset, Kind.COLLECT, "collect.fake", "lake", HOUR, (Table(staged, "t"),), HERE, connection="ops"))
+        load = Table(dataset, inputs=(staged,))
+        flow = Flow(f"{dataset}:load", Kind.LOAD, self.declaration.id, "lake", HOUR, (load,), HERE, mode=mode, **clauses)
+        self._add(flow)
+
+    def view(
+        self, query: str, mode: Mode = Mode.REPLACE, dataset: str = VIEW, inputs: Sequence[str] = (FLIGHTS,), **more: Any
+    ) -> None:
+        kind = Kind.RESULT if dataset.endswith(":result") else Kind.VIEW
+        table = Table(dataset, inputs=tuple(inputs))
+        self._add(Flow(dataset, kind, self.declaration.id, "lake", HOUR, (table,), HERE, mode=mode, query=query, **more))
+
+    def change(self, flow: str, **values: Any) -> None:
+        """Applies the program with another definition of a flow."""
+        self._add(replace(self.flows[flow], **values))
+
+    def _add(self, flow: Flow) -> None:
+        self.flows[flow.id] = flow
+        warehouse = Warehouse("lake", self.declaration.system, {}, HERE)
+        self.cloud.apply(Program({}, {"lake": warehouse}, dict(self.flows)))
+
+    def stage(self, rows: Sequence[Row] | None, columns: Sequence[Typed] = ID, dataset: str = FLIGHTS, **how: Any) -> Interval:
+        """Does what a collect slice does for its next batch (or `again` for that interval); None stages nothing at all."""
+        staged, writer, files = f"{dataset}:staged", self.cloud.writer, how.get("files", 1)
+        again: Interval | None = how.get("again")
+        event = self.cloud.event(dataset, interval=again)
+        interval = Interval(datetime.fromisoformat(event["start"]), datetime.fromisoformat(event["end"]))
+        claim = writer.claim(
+            dataset, interval, [staged], program_version="v", owner="test", lease_seconds=60, rerun=again is not None
+        )
+        staging = Staging(self.cloud.s3, self.cloud.bucket, "collect.fake", claim)
+        pointer = None
+        if rows is not None:
+            every = [*columns, ("_batch", "timestamptz", pa.timestamp("us", "UTC"))]
+            whole = [{"_batch": interval.start, **row} for row in rows]
+            parts = [whole[n::files] for n in range(files)] if whole else []
+            listed = [self._put(staging.key(staged, f"{n}.parquet"), part, every) for n, part in enumerate(parts)]
+            schema = Schema(tuple(SchemaColumn(name, kind, source=name.upper(), source_type=kind) for name, kind, _ in every))
+            pointer = {"manifest": staging.write({"files": listed, "schema": asdict(schema)}, staged, "manifest.json")}
+        commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
+        passes = {dataset: f"{dataset}:load"} if rows is None else {}
+        writer.commit(claim, [commit], passes=passes)
+        return interval
+
+    def _put(self, key: str, rows: Sequence[Row], columns: Sequence[Typed]) -> Row:
+        body, schema = io.BytesIO(), pa.schema([(name, kind) for name, _, kind in columns])
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), body)
+        self.cloud.s3.put_object(Bucket=self.cloud.bucket, Key=key, Body=body.getvalue())
+        return {"key": key, "rows": len(rows), "bytes": len(body.getvalue())}
+
+    def run(self, flow: str, interval: Interval | None = None, **how: Any) -> BatchRun:
+        rerun = how.pop("rerun", False)
+        return run_batch(self.steps(), self.cloud.event(flow, rerun=rerun, interval=interval), **how)
+
+    def load(self, rows: Sequence[Row] | None, columns: Sequence[Typed] = ID, **how: Any) -> Interval:
+        """Stages a batch and loads it."""
+        interval = self.stage(rows, columns, **how)
+        self.run(f"{FLIGHTS}:load", interval, rerun="again" in how)
+        return interval
+
+    def until_commit(self, flow: str, **how: Any) -> dict[str, Any]:
+        """Walks a batch up to where only its commit is missing; the state."""
+        steps, context = self.steps(), FakeContext()
+        (state,) = steps.plan(self.cloud.event(flow, **how), context)["work"]
+        return getattr(steps, state["kind"])(state, context)  # type: ignore[no-any-return]
+
+    def pointer(self, dataset: str) -> Mapping[str, Any]:
+        version = self.cloud.reader.latest_version(dataset)
+        assert version is not None
+        return version.pointer
+
+
+def flights(*rows: tuple[Any, ...]) -> list[Row]:
+    return [dict(zip(("id", "carrier", "delay"), row, strict=False)) for row in rows]
+
+
+class OrganizeConformance:
+    """Inherit, and give `declaration`, `open_driver` and `read`."""
+
+    declaration: Slice
+
+    def open_driver(self) -> OpenDriver:
+        raise NotImplementedError
+
+    def read(self, cloud: Cloud, dataset: str, pointer: Mapping[str, Any] | None = None) -> list[Row]:
+        """The table's rows as another engine sees them now, or at the version that `pointer` names."""
+        raise NotImplementedError
+
+    def forget(self, cloud: Cloud) -> None:
+        """Removes what a test left outside of its own bucket and metadata table."""
+
+    @pytest.fixture
+    def lake(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+        for cloud in open_cloud(monkeypatch):
+            yield Lake(cloud, self.declaration, self.open_driver())
+            self.forget(cloud)
+
+    def ids(self, lake: Lake, dataset: str = FLIGHTS, pointer: Mapping[str, Any] | None = None) -> list[Any]:
+        return sorted(row["id"] for row in self.read(lake.cloud, dataset, pointer))
+
+    # -- modes
+
+    def test_append_adds_each_batch(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.load(flights((1, "AA", 1.5)))
+        lake.load(flights((2, "UA", 2.5), (3, "UA", None)))
+        assert self.ids(lake) == [1, 2, 3]
+
+    def test_replace_leaves_only_the_last_batch(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        lake.load(flights((1, "AA"), (2, "AA")))
+        lake.load(flights((3, "UA")))
+        assert self.ids(lake) == [3]
+
+    def test_replace_by_nothing_empties_the_table(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        lake.load(flights((1, "AA")))
+        lake.load([])
+        assert self.ids(lake) == []
+
+    def test_merge_updates_inserts_and_keeps_deleted_rows(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",))
+        columns = [*ID, ("_deleted", "boolean", pa.bool_())]
+        lake.load([{**row, "_deleted": False} for row in flights((1, "AA", 1.0), (2, "UA", 2.0))], columns)
+        changed = [{**row, "_deleted": row["id"] == 1} for row in flights((1, "AA", 1.0), (2, "UA", 9.0), (3, "DL", 3.0))]
+        lake.load(changed, columns)
+        found = sorted((r["id"], r["delay"], r["_deleted"]) for r in self.read(lake.cloud, FLIGHTS))
+        assert found == [(1, 1.0, True), (2, 9.0, False), (3, 3.0, False)]
+
+    def test_merge_keeps_the_latest_of_rows_with_the_same_key(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",), cursor="delay")
+        lake.load(flights((1, "new", 3.0), (1, "old", 1.0), (2, "x", 1.0), (1, "middle", 2.0)), files=2)
+        assert sorted((r["id"], r["carrier"]) for r in self.read(lake.cloud, FLIGHTS)) == [(1, "new"), (2, "x")]
+
+    def test_merge_never_puts_an_older_row_over_a_newer_one(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",), cursor="delay")
+        lake.load(flights((1, "newer", 5.0), (2, "older", 1.0)))
+        lake.load(flights((1, "older", 4.0), (2, "newer", 2.0), (3, "only", 0.0)))
+        assert sorted((r["id"], r["carrier"]) for r in self.read(lake.cloud, FLIGHTS)) == [
+            (1, "newer"),
+            (2, "newer"),
+            (3, "only"),
+        ]
+
+    def test_merge_finds_rows_whose_key_is_null_or_of_several_columns(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("carrier", "id"))
+        lake.load(flights((1, None, 1.0), (1, "AA", 1.0), (2, "AA", 1.0)))
+        lake.load(flights((1, None, 2.0), (1, "AA", 3.0)))
+        assert sorted(r["delay"] for r in self.read(lake.cloud, FLIGHTS)) == [1.0, 2.0, 3.0]
+
+    def test_partitioned_tables_take_every_mode(self, lake: Lake) -> None:
+        for mode, expected in ((Mode.APPEND, [1, 2, 2, 3]), (Mode.REPLACE, [2, 3]), (Mode.MERGE, [1, 2, 3])):
+            dataset = f"lake.ops.by_{mode.lower()}"
+            lake.collected(mode, dataset, key=("id",) if mode == Mode.MERGE else (), partition_by=("carrier",))
+            for rows in (flights((1, "a/b ü=%"), (2, None)), flights((2, None, 1.0), (3, ""))):
+                interval = lake.stage(rows, dataset=dataset)
+                lake.run(f"{dataset}:load", interval)
+            assert self.ids(lake, dataset) == expected
+
+    # -- once and only once
+
+    def test_a_repeated_commit_changes_nothing(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.stage(flights((1, "AA")))
+        state = lake.until_commit(f"{FLIGHTS}:load")
+        lake.steps().commit(state, FakeContext())
+        before = lake.pointer(FLIGHTS)
+        lake.steps().commit(state, FakeContext())
+        assert (self.ids(lake), lake.pointer(FLIGHTS)) == ([1], before)
+
+    def test_a_commit_whose_record_was_lost_is_looked_up(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.stage(flights((1, "AA")))
+        state = lake.until_commit(f"{FLIGHTS}:load")
+        steps = lake.steps()
+        lost = steps.commit_table(steps.work(state), state)
+        lake.steps().commit(state, FakeContext())
+        assert (self.ids(lake), lake.pointer(FLIGHTS)) == ([1], lost.pointer)
+
+    def test_a_worker_that_takes_over_after_a_lost_record_makes_no_rows_twice(self, lake: Lake) -> None:
+        for mode in (Mode.APPEND, Mode.MERGE):
+            dataset = f"lake.ops.{mode.lower()}"
+            lake.collected(mode, dataset, key=("id",) if mode == Mode.MERGE else ())
+            lake.stage(flights((1, "AA"), (2, "UA")), dataset=dataset)
+            state, steps = lake.until_commit(f"{dataset}:load"), lake.steps()
+            steps.commit_table(steps.work(state), state)
+            lake.cloud.clock.advance(hours=1)
+            interval = Interval(datetime.fromisoformat(state["start"]), datetime.fromisoformat(state["end"]))
+            lake.run(f"{dataset}:load", interval)
+            assert self.ids(lake, dataset) == [1, 2]
+
+    def test_a_stale_token_is_refused_and_changes_nothing(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.stage(flights((1, "AA")))
+        stale = lake.until_commit(f"{FLIGHTS}:load")
+        lake.cloud.clock.advance(hours=1)
+        lake.run(f"{FLIGHTS}:load")
+        with pytest.raises(StaleToken):
+            lake.steps().commit(stale, FakeContext())
+        assert self.ids(lake) == [1]
+
+    def test_a_stale_worker_that_slips_past_the_metadata_is_refused_by_the_table(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        lake.stage(flights((1, "AA")))
+        state, steps = lake.until_commit(f"{FLIGHTS}:load"), lake.steps()
+        work = steps.work(state)
+        lake.cloud.clock.advance(hours=1)
+        lake.run(f"{FLIGHTS}:load")
+        lake.load(flights((2, "UA")))
+        with pytest.raises(StaleToken):
+            steps.commit_table(work, state)
+        assert self.ids(lake) == [2]
+
+    def test_running_a_batch_again_replaces_its_rows_and_no_others(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        first = lake.load(flights((1, "AA"), (2, "AA")))
+        lake.load(flights((3, "UA")))
+        lake.load(flights((1, "AA"), (9, "AA")), again=first)
+        assert self.ids(lake) == [1, 3, 9]
+
+    def test_running_a_views_batch_again_replaces_its_rows_and_no_others(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        query = f"SELECT id, batch_start() AS since FROM {FLIGHTS} WHERE _batch >= batch_start() AND _batch < batch_end()"
+        lake.view(query, Mode.APPEND, whole=False)
+        first = lake.load(flights((1, "AA"), (2, "AA")))
+        lake.run(VIEW)
+        lake.load(flights((3, "UA")))
+        lake.run(VIEW)
+        lake.load(flights((1, "AA"), (9, "AA")), again=first)
+        lake.run(VIEW, first, rerun=True)
+        assert self.ids(lake, VIEW) == [1, 3, 9]
+
+    def test_replacing_by_an_older_batch_run_again_leaves_the_current_table_alone(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        first = lake.load(flights((1, "AA")))
+        lake.load(flights((2, "UA")))
+        lake.load(flights((7, "AA")), again=first)
+        version = lake.cloud.reader.version_of(FLIGHTS, first.end)
+        assert version is not None
+        assert (self.ids(lake), self.ids(lake, pointer=version.pointer)) == ([2], [7])
+
+    # -- views
+
+    def test_a_view_on_a_view_and_a_result(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.view(f"SELECT carrier, avg(delay) AS delay, count(*) AS id FROM {FLIGHTS} GROUP BY carrier")
+        lake.view(
+            f"SELECT max(v.id) AS id FROM {VIEW} v JOIN {FLIGHTS} f USING (carrier)", dataset="lake.ml.top", inputs=(VIEW, FLIGHTS)
+        )
+        result = "ops.public.out:result"
+        lake.view("SELECT id + 1 AS id FROM lake.ml.top", Mode.MERGE, result, ("lake.ml.top",), key=("id",))
+        lake.load(flights((1, "AA", 1.0), (2, "AA", 2.0), (3, "UA", 3.0)))
+        for flow in (VIEW, "lake.ml.top", result):
+            lake.run(flow)
+        assert (self.ids(lake, VIEW), self.ids(lake, "lake.ml.top")) == ([1, 2], [2])
+        assert lake.cloud.rows(result).to_pylist() == [{"id": 3}]
+
+    def test_an_empty_result_is_a_result(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.view(f"SELECT * FROM {FLIGHTS} WHERE false", Mode.APPEND)
+        lake.view(f"SELECT id FROM {VIEW}", dataset="ops.public.out:result", inputs=(VIEW,))
+        lake.load([])
+        lake.run(VIEW)
+        lake.run("ops.public.out:result")
+        manifest = lake.cloud.manifest("ops.public.out:result")
+        assert (self.ids(lake, VIEW), manifest["files"], manifest["schema"]["columns"][0]["type"]) == ([], [], "long")
+
+    def test_a_late_batch_reads_its_inputs_as_of_its_end(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        lake.view(f"SELECT * FROM {FLIGHTS}")
+        lake.load(flights((1, "AA")))
+        lake.load(flights((2, "UA")))
+        lake.run(VIEW)
+        assert self.ids(lake, VIEW) == [1]
+        lake.run(VIEW)
+        assert self.ids(lake, VIEW) == [2]
+
+    def test_batch_bounds_are_moments_in_utc(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.view(f"SELECT id, batch_start() AS low, date_trunc('day', batch_end()) AS high FROM {FLIGHTS}", whole=False)
+        interval = lake.load(flights((1, "AA")))
+        lake.run(VIEW)
+        (row,) = self.read(lake.cloud, VIEW)
+        assert (row["low"], row["high"]) == (interval.start, interval.end.replace(hour=0, minute=0))
+
+    def test_merging_a_view_updates_its_rows(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        lake.view(f"SELECT id, delay FROM {FLIGHTS}", Mode.MERGE, key=("id",))
+        for rows in (flights((1, "AA", 1.0), (2, "AA", 2.0)), flights((2, "AA", 5.0))):
+            lake.load(rows)
+            lake.run(VIEW)
+        assert sorted((r["id"], r["delay"]) for r in self.read(lake.cloud, VIEW)) == [(1, 1.0), (2, 5.0)]
+
+    def test_a_wrong_query_names_its_place_and_shows_no_data(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.load(flights((1, "hidden-value")))
+        for number, (query, told) in enumerate(
+            (
+                (f"SELECT nothing FROM {FLIGHTS}", "nothing"),
+                (f"SELECT CAST(carrier AS INTEGER) AS n FROM {FLIGHTS}", "failed"),
+                (f"SELECT INTERVAL 1 DAY AS i FROM {FLIGHTS}", "CAST"),
+            )
+        ):
+            lake.view(query, dataset=f"lake.ops.wrong{number}")
+            run = lake.run(f"lake.ops.wrong{number}", record_errors=True)
+            (error,) = run.errors.values()
+            assert isinstance(error, DefinitionError)
+            assert str(HERE) in str(error) and told in str(error) and "hidden-value" not in str(error)
+
+    def test_a_query_reaches_nothing_but_its_inputs(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.load(flights((1, "AA")))
+        (staged,) = [key for key in lake.cloud.keys("staging/collect.fake") if key.endswith("manifest.json")]
+        for number, source in enumerate(
+            ("read_text('/etc/hostname')", f"read_text('s3://{lake.cloud.bucket}/{staged}')", "glob('/etc/*')", "lake.ops.other")
+        ):
+            lake.view(f"SELECT * FROM {source}", dataset=f"lake.ops.curious{number}")
+            run = lake.run(f"lake.ops.curious{number}", record_errors=True)
+            assert [type(error) for error in run.errors.values()] == [DefinitionError]
+
+    # -- expectations
+
+    def test_a_failed_fail_expectation_leaves_the_table_as_it_was(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE, expectations=(Expectation("complete", "carrier IS NOT NULL", "FAIL", HERE),))
+        lake.load(flights((1, "AA")))
+        lake.stage(flights((2, "AA"), (3, None)))
+        run = lake.run(f"{FLIGHTS}:load", record_errors=True)
+        assert "1 of 2 rows fail the expectation complete" in str(run.errors[FLIGHTS])
+        assert self.ids(lake) == [1]
+
+    def test_quarantined_rows_stay_out_and_are_kept_with_the_reason(self, lake: Lake) -> None:
+        checks = (
+            Expectation("known", "carrier <> 'XX'", "QUARANTINE", HERE),
+            Expectation("late", "delay < 10", "QUARANTINE", HERE),
+            Expectation("warned", "id < 3", "WARN", HERE),
+        )
+        lake.collected(Mode.APPEND, expectations=checks)
+        lake.stage(flights((1, "AA", 1.0), (2, "XX", None), (3, "UA", 3.0)))
+        lake.run(f"{FLIGHTS}:load")
+        assert self.ids(lake) == [1, 3]
+        (key,) = [k for k in lake.cloud.keys(f"staging/{self.declaration.id}") if "quarantine" in k]
+        (kept,) = pq.read_table(io.BytesIO(lake.cloud.body(key))).to_pylist()
+        assert (kept["id"], kept["_reason"]) == (2, "known, late")
+        notes = {
+            e.detail["name"]: e.detail["failing"]
+            for e in lake.cloud.reader.events(lake.cloud.clock.now - timedelta(days=1), lake.cloud.clock.now)
+            if "failing" in e.detail
+        }
+        assert notes == {"known": 1, "late": 1, "warned": 1}
+
+    def test_a_null_predicate_is_not_met(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.view(f"SELECT * FROM {FLIGHTS}", expectations=(Expectation("e", "delay > 0", "FAIL", HERE),))
+        lake.load(flights((1, "AA", None)))
+        assert VIEW in lake.run(VIEW, record_errors=True).errors
+
+    # -- schemas and values
+
+    def test_columns_come_go_and_widen(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        narrow = [("id", "int", pa.int32()), ("gone", "string", pa.string()), ("price", "decimal(5,2)", pa.decimal128(5, 2))]
+        wide = [("id", "long", pa.int64()), ("come", "date", pa.date32()), ("price", "decimal(9,2)", pa.decimal128(9, 2))]
+        lake.load([{"id": 1, "gone": "x", "price": Decimal("1.50")}], narrow)
+        lake.load([{"id": 2**40, "come": date(2026, 1, 1), "price": Decimal("1234567.50")}], wide)
+        lake.load([{"id": 3, "gone": "y", "price": Decimal("2.50")}], narrow)
+        found = sorted((r["id"], r["gone"], r["come"], r["price"]) for r in self.read(lake.cloud, FLIGHTS))
+        assert found == [
+            (1, "x", None, Decimal("1.50")),
+            (3, "y", None, Decimal("2.50")),
+            (2**40, None, date(2026, 1, 1), Decimal("1234567.50")),
+        ]
+        lake.view(f"SELECT max(id) AS id, min(gone) AS gone, max(come) AS come, sum(price) AS price FROM {FLIGHTS}")
+        for _ in range(3):
+            lake.run(VIEW)
+        assert [r["id"] for r in self.read(lake.cloud, VIEW)] == [2**40]
+        registered = lake.cloud.reader.latest_schema(FLIGHTS)
+        assert registered is not None
+        assert {c.name: c.type for c in registered.schema.columns}["price"] == "decimal(9,2)"
+
+    def test_an_incompatible_type_is_refused_by_both_names(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.load(flights((1, "AA")))
+        lake.stage([{"id": "x"}], [("id", "string", pa.string())])
+        run = lake.run(f"{FLIGHTS}:load", record_errors=True)
+        assert isinstance(run.errors[FLIGHTS], DefinitionError)
+        assert "long" in str(run.errors[FLIGHTS]) and "string" in str(run.errors[FLIGHTS])
+        assert self.ids(lake) == [1]
+
+    def test_extreme_values_survive_load_and_view(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",))
+        lake.view(f"SELECT * EXCLUDE (_batch) FROM {FLIGHTS}")
+        columns, rows = _extremes()
+        lake.load(rows, columns)
+        lake.load([{"id": 99}], columns)  # rewrites the first file
+        lake.run(VIEW)
+        lake.run(VIEW)
+        nothing = dict.fromkeys(rows[0])
+        expected = {row["id"]: row for row in [*rows, {**nothing, "id": 99}]}
+        for dataset in (FLIGHTS, VIEW):
+            found = {r["id"]: {k: v for k, v in r.items() if k != "_batch"} for r in self.read(lake.cloud, dataset)}
+            assert found == expected
+
+    def test_wide_tables_survive(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.view(f"SELECT * FROM {FLIGHTS}")
+        columns = [("id", "long", pa.int64()), *((f"column_{n}", "string", pa.string()) for n in range(500))]
+        interval = lake.load([{"id": 1, **{f"column_{n}": f"value {n}" for n in range(500)}}], columns)
+        lake.load([{"id": 2, "column_499": "ü"}], columns, again=interval)
+        lake.run(VIEW)
+        (row,) = self.read(lake.cloud, VIEW)
+        assert (row["id"], row["column_0"], row["column_499"]) == (2, None, "ü")
+
+    # -- what others see
+
+    def test_readers_never_see_half_a_replace(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE)
+        lake.load(flights(*((n, "0") for n in range(50))), files=5)
+        seen: list[set[str]] = []
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.is_set():
+                rows = self.read(lake.cloud, FLIGHTS)
+                seen.append({str(len(rows)), *(row["carrier"] for row in rows)})
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            for generation in range(1, 4):
+                lake.load(flights(*((n, str(generation)) for n in range(50))), files=5)
+        finally:
+            done.set()
+            watcher.join()
+        assert seen and all(len(generation) == 2 and "50" in generation for generation in seen)
+
+    def test_no_value_and_no_credential_reaches_a_log_or_a_document(
+        self, lake: Lake, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG", logger="slices")
+        lake.cloud.session = boto3.Session("testing", "a-very-secret-key", region_name=REGION)
+        lake.collected(Mode.APPEND)
+        lake.view(f"SELECT id, error(carrier) AS x FROM {FLIGHTS}")
+        lake.load(flights((1, "a-very-private-value")))
+        run = lake.run(VIEW, record_errors=True)
+        documents = [lake.cloud.body(k).decode() for k in lake.cloud.keys("staging/") if k.endswith(".json")]
+        state = json.dumps([run.planned, run.results, str(run.errors)], default=str)
+        everything = " ".join([*documents, state, caplog.text, *capfd.readouterr()])
+        assert "a-very-private-value" not in everything and "a-very-secret-key" not in everything
+
+
+def _extremes() -> tuple[list[Typed], list[Row]]:
+    columns = [
+        ("id", "long", pa.int64()),
+        ("flag", "boolean", pa.bool_()),
+        ("small", "int", pa.int32()),
+        ("single", "float", pa.float32()),
+        ("real", "double", pa.float64()),
+        ("exact", "decimal(38,10)", pa.decimal128(38, 10)),
+        ("day", "date", pa.date32()),
+        ("clock", "time", pa.time64("us")),
+        ("local", "timestamp", pa.timestamp("us")),
+        ("moment", "timestamptz", pa.timestamp("us", "UTC")),
+        ("text", "string", pa.string()),
+        ("identity", "uuid", pa.binary(16)),
+        ("bytes", "binary", pa.binary()),
+        ("many", "list<string>", pa.list_(pa.field("element", pa.string()))),
+    ]
+    low: tuple[Any, ...] = (
+        -(2**63), False, -(2**31), -math.inf, 5e-324, Decimal("-9999999999999999999999999999.9999999999"), date(1, 1, 1), time(0),
+        datetime(1, 1, 1), datetime(1, 1, 1, tzinfo=UTC), "", UUID(int=0), b"", [],
+    )  # fmt: skip
+    high: tuple[Any, ...] = (
+        2**63 - 1, True, 2**31 - 1, math.inf, 1.7976931348623157e308, Decimal("9999999999999999999999999999.9999999999"),
+        date(9999, 12, 31), time(23, 59, 59, 999999), datetime(9999, 12, 31, 23, 59, 59, 999999),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), "żółć 🛫\n\t'\"\\ \u202e", UUID(int=2**128 - 1), bytes(range(256)),
+        ["a", None, ""],
+    )  # fmt: skip
+    names = [name for name, _, _ in columns]
+    rows = [dict(zip(names, values, strict=True)) for values in (low, high)]
+    return columns, [*rows, {**dict.fromkeys(names), "id": 0}]

@@ -1,0 +1,170 @@
+"""`atoll plan` and `atoll apply`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import Result
+
+from console.init import PROGRAM
+from console.project import compile_files
+from shared_metadata.program import Program
+from shared_metadata.writer import MetadataWriter
+
+Atoll = Callable[..., Result]
+FLOWS = [
+    "lake.ops.customers",
+    "lake.ops.orders",
+    "lake.ops.orders:load",
+    "ops.public.customer_totals",
+    "ops.public.customer_totals:result",
+]
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    assert old in PROGRAM
+    (folder / "program.sql").write_text(PROGRAM.replace(old, new))
+
+
+def test_against_an_empty_account_everything_is_added(atoll: Atoll, ready: Any) -> None:
+    result = atoll("plan")
+    assert result.exit_code == 0
+    assert all(f"+ {flow}\n" in result.stdout for flow in FLOWS)
+    assert "5 flows added, 0 changed, 0 removed." in result.stdout and "atoll apply" in result.stdout
+
+
+def test_plan_changes_nothing(atoll: Atoll, ready: Any) -> None:
+    atoll("plan")
+    assert ready.writer().reader.active_version() == ""
+
+
+def test_plan_says_what_is_missing_before_apply_refuses_it(atoll: Atoll, account: Any, folder: Path) -> None:
+    (folder / "program.sql").write_text(PROGRAM)
+    problems = json.loads(atoll("plan", "--json").stdout)["problems"]
+    assert [p.split(";")[0] for p in problems[:3]] == [
+        "collect.postgres is not deployed",
+        "harness.postgres is not deployed",
+        "organize.iceberg is not deployed",
+    ]
+    assert "Before it can be applied:" in atoll("plan").stdout
+
+
+def test_an_applied_program_has_no_plan_left(atoll: Atoll, ready: Any, folder: Path) -> None:
+    applied = atoll("apply")
+    assert applied.exit_code == 0 and "Applied" in applied.stdout
+    assert ready.writer().reader.active_version() == compile_files([]).version
+    assert atoll("plan").stdout == "Nothing changes.\n"
+
+
+def test_apply_records_what_is_deployed(atoll: Atoll, ready: Any) -> None:
+    atoll("apply")
+    installed = ready.writer().reader.installed_slices()
+    assert installed["collect.postgres"]["stack"] == "CollectPostgresSlice"
+    assert installed["collect.postgres"]["state_machine"].endswith(":stateMachine:atoll-collect-postgres")
+
+
+def test_applying_twice_changes_nothing(atoll: Atoll, ready: Any) -> None:
+    first = json.loads(atoll("apply", "--json").stdout)
+    second = atoll("apply")
+    assert first["added"] == FLOWS and first["former"] == ""
+    assert second.exit_code == 0 and "active already" in second.stdout
+    events = [e for e in ready.writer().reader.events(datetime.now(UTC) - timedelta(minutes=5)) if e.kind == "program activated"]
+    assert len(events) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "flow", "properties"),
+    [
+        ("EVERY '15 minutes' REPLACE", "EVERY '1 hour' REPLACE", "lake.ops.customers", ["EVERY"]),
+        ("OR WARN", "OR FAIL", "lake.ops.customers", ["EXPECT"]),
+        ("sum(amount)", "max(amount)", "lake.ops.customers", ["query"]),
+        ("MERGE ON (id)", "MERGE ON (id, customer)", "lake.ops.orders", ["key"]),
+    ],
+)
+def test_a_changed_flow_is_shown_with_what_changed(
+    atoll: Atoll, ready: Any, folder: Path, old: str, new: str, flow: str, properties: list[str]
+) -> None:
+    atoll("apply")
+    text = PROGRAM.replace(old, new)
+    if properties == ["EVERY"]:
+        text = text.replace("EVERY '15 minutes' MERGE ON (customer)", "EVERY '1 hour' MERGE ON (customer)")
+    (folder / "program.sql").write_text(text)
+    update = json.loads(atoll("plan", "--json").stdout)
+    assert update["changed"][flow] == properties
+    assert f"~ {flow}: {', '.join(properties)}" in atoll("plan").stdout
+
+
+def test_a_moved_statement_is_no_change_of_a_flow(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    (folder / "program.sql").write_text("\n\n" + PROGRAM)
+    assert "No flow changes; only the program's text does." in atoll("plan").stdout
+
+
+def test_a_removed_flow_is_shown(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    (folder / "program.sql").write_text(PROGRAM[: PROGRAM.index("-- Harness")])
+    result = atoll("plan")
+    assert "- ops.public.customer_totals (its tables stay as they are)" in result.stdout
+    assert "0 flows added, 0 changed, 2 removed." in result.stdout
+
+
+def test_a_changed_connection_is_shown(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    edit(folder, "secret = 'ops'", "secret = 'other'")
+    assert json.loads(atoll("plan", "--json").stdout)["endpoints"] == ["ops"]
+
+
+def test_a_slice_that_is_not_deployed_stops_apply_and_names_the_command(atoll: Atoll, ready: Any) -> None:
+    boto3.client("ssm").delete_parameter(Name="/atoll/slices/organize.iceberg")
+    result = atoll("apply")
+    assert result.exit_code == 1
+    assert "organize.iceberg is not deployed; deploy it: npx cdk deploy OrganizeIcebergSlice -c program=program.sql" in result.stderr
+    assert ready.writer().reader.active_version() == ""
+
+
+def test_a_missing_secret_stops_apply_and_is_named_with_its_place(atoll: Atoll, ready: Any, folder: Path) -> None:
+    edit(folder, "secret = 'ops'", "secret = 'nope'")
+    result = atoll("apply", "--json")
+    [found] = json.loads(result.stdout)["errors"]
+    assert result.exit_code == 1 and found["error"] == "DefinitionError"
+    assert "program.sql:6:" in found["message"] and "the secret atoll/nope does not exist" in found["message"]
+    assert "aws secretsmanager create-secret --name atoll/nope" in found["message"]
+
+
+def test_a_secret_that_is_being_deleted_stops_apply(atoll: Atoll, ready: Any) -> None:
+    boto3.client("secretsmanager").delete_secret(SecretId="atoll/ops")
+    result = atoll("apply")
+    assert result.exit_code == 1 and "the secret atoll/ops is being deleted" in result.stderr
+
+
+def test_another_program_applied_meanwhile_is_not_overwritten(
+    atoll: Atoll, ready: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(folder, "sum(amount)", "min(amount)")
+    other = compile_files([])
+    (folder / "program.sql").write_text(PROGRAM)
+    put_program = MetadataWriter.put_program
+
+    def another_is_faster(writer: MetadataWriter, program: Program) -> None:
+        put_program(writer, program)
+        put_program(writer, other)
+        ready.writer().activate(other, former_version="")
+
+    monkeypatch.setattr(MetadataWriter, "put_program", another_is_faster)
+    result = atoll("apply")
+    assert result.exit_code == 1
+    assert "another program was activated meanwhile" in result.stderr and "apply again" in result.stderr
+    assert ready.writer().reader.active_version() == other.version
+
+
+def test_a_program_with_mistakes_reaches_no_account(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text("CREATE WAREHOUSE lake USING icebrg;\n")
+    for verb in ("plan", "apply"):
+        result = atoll(verb)
+        assert result.exit_code == 1 and "program.sql:1:29" in result.stderr

@@ -1,0 +1,118 @@
+"""`atoll check`: mistakes of the program, of its files, and of what its slices accept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from console.init import PROGRAM
+
+Atoll = Callable[..., Result]
+OPS = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (%s);\n"
+ORDERS = "INSERT INTO lake.ops FROM ops.public TABLES (orders) EVERY '1 hour';\n"
+CRM = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION crm TO salesforce WITH (secret = 'crm');\n"
+
+
+def test_every_mistake_is_shown_with_place_caret_and_help(atoll: Atoll, folder: Path) -> None:
+    text = "CREATE WAREHOUSE lake USING icebrg;\nINSERT INTO lake.x FROM nowhere TABLES (a) EVERY 'now';\n"
+    (folder / "program.sql").write_text(text)
+    result = atoll("check")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert "program.sql:1:29: " in result.stderr and "program.sql:2:" in result.stderr
+    assert "^^^^^^" in result.stderr and "help: " in result.stderr and "2 errors" in result.stderr
+
+
+def test_mistakes_in_json_have_places(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text("CREATE WAREHOUSE lake USING icebrg;\n")
+    result = atoll("check", "--json")
+    [found] = json.loads(result.stdout)["errors"]
+    assert result.exit_code == 1
+    assert (found["file"], found["line"], found["column"], found["length"]) == ("program.sql", 1, 29, 6)
+    assert found["message"] and "iceberg" in found["help"]
+
+
+def test_json_lists_flows_slices_and_inputs(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text(PROGRAM)
+    answer = json.loads(atoll("check", "--json").stdout)
+    assert answer["slices"] == ["collect.postgres", "harness.postgres", "organize.iceberg"]
+    views = {flow["flow"]: flow for flow in answer["flows"]}
+    assert views["lake.ops.customers"] == {
+        "flow": "lake.ops.customers",
+        "kind": "view",
+        "slice": "organize.iceberg",
+        "inputs": ["lake.ops.orders"],
+    }
+
+
+def test_a_folder_is_one_program(atoll: Atoll, folder: Path) -> None:
+    parts = folder / "programs"
+    parts.mkdir()
+    (parts / "1.sql").write_text(OPS % "secret = 'ops'")
+    (parts / "2.sql").write_text(ORDERS)
+    (parts / "notes.txt").write_text("not a program")
+    assert atoll("check", "programs").exit_code == 0
+    assert atoll("check", "programs/1.sql", "programs/2.sql").exit_code == 0
+    alone = atoll("check", "programs/2.sql")
+    assert alone.exit_code == 1 and "programs/2.sql:1:" in alone.stderr
+
+
+def test_a_missing_file_is_named(atoll: Atoll) -> None:
+    result = atoll("check")
+    assert result.exit_code == 1
+    assert "there is no file program.sql" in result.stderr and "atoll init" in result.stderr
+
+
+def test_an_empty_folder_is_named(atoll: Atoll, folder: Path) -> None:
+    (folder / "programs").mkdir()
+    assert "the folder programs has no *.sql file" in atoll("check", "programs").stderr
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_bytes(b"-- fine\n-- caf\xe9\n")
+    result = atoll("check", "--json")
+    [found] = json.loads(result.stdout)["errors"]
+    assert result.exit_code == 1
+    assert found["message"].startswith("program.sql:2: ") and found["help"] == "save the file as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("secret = 'ops', colour = 'red'", "program.sql:2:57: postgres has no option `colour`"),
+        ("secret = 'ops', schema = ''", "the option `schema`: "),
+        ("secret = ''", "the option `secret`: "),
+        ("secret = 7", "the option `secret`: "),
+    ],
+)
+def test_options_are_held_against_the_slices_models(atoll: Atoll, folder: Path, options: str, said: str) -> None:
+    (folder / "program.sql").write_text(OPS % options + ORDERS)
+    result = atoll("check")
+    assert result.exit_code == 1 and said in result.stderr and "^^^" in result.stderr
+    assert "help: postgres takes the options " in result.stderr and "secret" in result.stderr
+
+
+def test_a_required_option_that_is_missing_is_named(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text((OPS % "secret = 'ops'").replace(" WITH (secret = 'ops')", "") + ORDERS)
+    result = atoll("check")
+    assert result.exit_code == 1 and "the option `secret` is missing" in result.stderr
+
+
+def test_an_option_of_the_other_slice_of_the_system_is_accepted(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text(OPS % "secret = 'ops', receipts_schema = 'atoll'" + ORDERS)
+    result = atoll("check")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_what_a_source_cannot_do_is_placed_at_the_flow(atoll: Atoll, folder: Path) -> None:
+    view = "INSERT INTO lake.crm.account EVERY '1 hour' AS SELECT id, count(*) AS n FROM crm.Account;\n"
+    (folder / "program.sql").write_text(CRM + view)
+    result = atoll("check")
+    assert result.exit_code == 1 and "program.sql:3:" in result.stderr and "help: " in result.stderr
+
+
+def test_check_needs_no_account_and_reads_no_options_of_it(atoll: Atoll) -> None:
+    assert "--profile" not in atoll("check", "--help").stdout

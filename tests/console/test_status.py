@@ -1,0 +1,207 @@
+"""`atoll status`: every dataset, and one in detail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import Result
+
+from console.project import compile_files
+from shared_metadata.intervals import floor, next_interval, to_text
+from shared_metadata.program import Program
+from shared_metadata.records import Schema, SchemaColumn, TableCommit
+
+Atoll = Callable[..., Result]
+QUARTER = 900
+ORDERS, STAGED, VIEW = "lake.ops.orders", "lake.ops.orders:staged", "lake.ops.customers"
+
+
+def program(fresh_within_seconds: int = 0) -> Program:
+    compiled = compile_files([])
+    flows = {**compiled.flows, VIEW: replace(compiled.flows[VIEW], fresh_within_seconds=fresh_within_seconds)}
+    return replace(compiled, flows=flows)
+
+
+def activate(ready: Any, wanted: Program, ago: timedelta = timedelta(0)) -> None:
+    """As if the program had been applied so long ago and nothing had run since."""
+    writer = ready.writer(datetime.now(UTC) - ago)
+    writer.put_program(wanted)
+    writer.activate(wanted, former_version="")
+
+
+def claim(ready: Any, flow: str, dataset: str, owner: str = "test", lease_seconds: int = 60) -> tuple[Any, Any]:
+    writer = ready.writer()
+    state = writer.reader.flow_states([flow])[flow].tables[dataset]
+    batch = next_interval(state.watermark, QUARTER)
+    version = writer.reader.active_version()
+    return writer, writer.claim(flow, batch, [dataset], program_version=version, owner=owner, lease_seconds=lease_seconds)
+
+
+def commit(ready: Any, flow: str, dataset: str, **values: Any) -> None:
+    writer, claimed = claim(ready, flow, dataset)
+    writer.commit(claimed, [TableCommit(dataset, **values)])
+
+
+def fail(ready: Any, flow: str, dataset: str, error: str) -> None:
+    writer, claimed = claim(ready, flow, dataset)
+    writer.fail(claimed, dataset, error)
+
+
+def statuses(atoll: Atoll) -> dict[str, dict[str, Any]]:
+    return {found["dataset"]: found for found in json.loads(atoll("status", "--json").stdout)}
+
+
+def test_a_fresh_program_is_current_everywhere(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    found = statuses(atoll)
+    assert list(found) == [STAGED, ORDERS, VIEW, "ops.public.customer_totals:result", "ops.public.customer_totals"]
+    assert {row["state"] for row in found.values()} == {"current"}
+    table = atoll("status").stdout
+    assert table.splitlines()[-1] == "5 datasets: 5 current"
+
+
+def test_figures_come_from_the_batches(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    commit(ready, ORDERS, STAGED, rows=1200, seconds=2.5, pointer={"manifest": "m"})
+    commit(ready, f"{ORDERS}:load", ORDERS, rows=1200, seconds=1.5, pointer={"snapshot_id": 1, "total_rows": 54321})
+    found = statuses(atoll)
+    assert (found[STAGED]["rows"], found[STAGED]["last_batch_seconds"], found[STAGED]["batches"]) == (1200, 2.5, 1)
+    assert (found[ORDERS]["rows"], found[ORDERS]["last_batch_rows"]) == (54321, 1200)
+    assert found[ORDERS]["complete_through"] == to_text(floor(datetime.now(UTC), QUARTER))
+    assert "54,321" in atoll("status").stdout
+
+
+def test_a_program_that_stood_still_is_late_and_says_what_waits(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program(), timedelta(hours=2))
+    found = statuses(atoll)
+    assert found[STAGED]["state"] == "late" and found[STAGED]["waits_for"] == []
+    assert found[VIEW]["waits_for"] == [ORDERS]
+    shown = atoll("status").stdout
+    assert f"{VIEW} waits for {ORDERS} through {found[VIEW]['next_batch_end']}" in shown
+    assert shown.splitlines()[-1] == "5 datasets: 5 late"
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(60, "late"), (7200, "current")])
+def test_fresh_within_decides_what_is_late(atoll: Atoll, ready: Any, seconds: int, state: str) -> None:
+    activate(ready, program(fresh_within_seconds=seconds))
+    assert statuses(atoll)[VIEW]["state"] == state
+    assert statuses(atoll)[ORDERS]["state"] == "current"
+
+
+def test_a_failing_dataset_shows_the_whole_error_and_when_it_is_tried_again(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    error = "RetryLater: the database is down " + "at all hours " * 20 + "Remedy: start it"
+    fail(ready, ORDERS, STAGED, error)
+    found = statuses(atoll)[STAGED]
+    assert (found["state"], found["attempts"], found["error"]) == ("failing", 1, error)
+    shown = atoll("status").stdout
+    assert f"{STAGED} failed, 1 time so far; tried again at {found['retry_at']}: {error}" in shown
+    assert shown.splitlines()[-1] == "5 datasets: 4 current, 1 failing"
+
+
+def test_a_stopped_dataset_names_the_command_that_starts_it(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    for _ in range(5):
+        fail(ready, ORDERS, STAGED, "SecretError: the password is refused")
+    shown = atoll("status").stdout
+    assert f"{STAGED} stopped after 5 failures: SecretError: the password is refused" in shown
+    assert f"help: remove the cause, then: atoll run {ORDERS}" in shown
+    assert statuses(atoll)[STAGED]["retry_at"] == ""
+
+
+def test_a_committed_batch_clears_the_error(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    fail(ready, ORDERS, STAGED, "RetryLater: the database is down")
+    commit(ready, ORDERS, STAGED, rows=1)
+    found = statuses(atoll)[STAGED]
+    assert (found["state"], found["error"]) == ("current", "")
+
+
+def test_a_prefix_selects_datasets(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    assert [s["dataset"] for s in json.loads(atoll("status", "ops", "--json").stdout)] == [
+        "ops.public.customer_totals:result",
+        "ops.public.customer_totals",
+    ]
+
+
+def test_a_name_that_fits_nothing_is_refused(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    result = atoll("status", "lake.nope")
+    assert result.exit_code == 1 and "'lake.nope'" in result.stderr and "help: " in result.stderr
+
+
+def test_without_an_active_program_it_says_to_apply_one(atoll: Atoll, account: Any) -> None:
+    result = atoll("status", "--json")
+    [found] = json.loads(result.stdout)["errors"]
+    assert result.exit_code == 1 and found["message"] == "no program is active" and "atoll apply" in found["help"]
+
+
+def test_one_dataset_is_shown_in_detail(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    commit(ready, ORDERS, STAGED, rows=7, pointer={"manifest": "m"})
+    commit(ready, f"{ORDERS}:load", ORDERS, rows=7, pointer={"snapshot_id": 1})
+    columns = (SchemaColumn("customer", "string", nullable=False), SchemaColumn("orders", "long"))
+    end = to_text(floor(datetime.now(UTC), QUARTER))
+    note = {"name": "has_customer", "dataset": VIEW, "failed": 3}
+    commit(
+        ready, VIEW, VIEW, rows=4, seconds=0.5, pointer={"snapshot_id": 9}, schema=Schema(columns), reads={ORDERS: end}, notes=(note,)
+    )
+    detail = json.loads(atoll("status", VIEW, "--json").stdout)
+    assert detail["schema"] == {"customer": "string not null", "orders": "long"}
+    assert detail["reads"] == {ORDERS: end} and detail["read_by"] == ["ops.public.customer_totals:result"]
+    assert [(b["end"], b["status"], b["rows"]) for b in detail["batches"]] == [(end, "COMMITTED", 4)]
+    assert [(w["name"], w["failed"]) for w in detail["warnings"]] == [("has_customer", 3)]
+    shown = atoll("status", VIEW).stdout
+    assert f"{VIEW}: current" in shown and f"{ORDERS} as of {end}" in shown and "program.sql:" in shown
+    assert "customer  string not null" in shown and "expectation has_customer failed" in shown and "failed 3" in shown
+    assert f"next batch  ends at {detail['status']['next_batch_end']}" in shown
+
+
+def test_the_detail_of_a_running_and_of_a_failed_batch(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    claim(ready, ORDERS, STAGED, owner="arn:execution")
+    running = json.loads(atoll("status", STAGED, "--json").stdout)["batches"][0]
+    assert (running["status"], running["owner"]) == ("RUNNING", "arn:execution")
+    assert "RUNNING   by arn:execution" in atoll("status", STAGED).stdout
+    writer, claimed = claim(ready, ORDERS, STAGED, owner="arn:execution")
+    writer.fail(claimed, STAGED, "RetryLater: the database is down")
+    shown = atoll("status", STAGED).stdout
+    assert "FAILED" in shown and "RetryLater: the database is down" in shown and "again at" in shown
+
+
+def test_a_worker_that_vanished_is_not_shown_as_running(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    claim(ready, ORDERS, STAGED, lease_seconds=0)
+    assert json.loads(atoll("status", STAGED, "--json").stdout)["batches"][0]["status"] == "LOST"
+
+
+def test_a_flow_of_several_datasets_is_a_table_of_them(atoll: Atoll, ready: Any, folder: Any) -> None:
+    text = (folder / "program.sql").read_text().split("-- Collect")[0]
+    (folder / "program.sql").write_text(text + "INSERT INTO lake.ops FROM ops.public TABLES (a, b) EVERY '1 hour';")
+    activate(ready, compile_files([]))
+    found = json.loads(atoll("status", "lake.ops:load", "--json").stdout)
+    assert [s["dataset"] for s in found] == ["lake.ops.a", "lake.ops.b"]
+
+
+def test_requests_grow_with_flows_and_not_with_history(atoll: Atoll, ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    activate(ready, program())
+    for _ in range(3):
+        fail(ready, ORDERS, STAGED, "RetryLater: the database is down")
+    asked: list[str] = []
+
+    class Counted(boto3.Session):
+        def client(self, *arguments: Any, **more: Any) -> Any:
+            made = super().client(*arguments, **more)
+            made.meta.events.register("before-call.*", lambda model, **_: asked.append(model.name))
+            return made
+
+    monkeypatch.setattr(boto3, "Session", Counted)
+    assert atoll("status").exit_code == 0
+    assert len(asked) <= 3 + 5 + 2 * 5  # the active program, the states; a version a dataset; two queries a flow

@@ -1,0 +1,17 @@
+-- Uses every slice, two warehouses' schemas and two secrets.
+CREATE WAREHOUSE  lake USING iceberg;
+CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm');
+CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
+CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
+
+INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
+
+INSERT INTO lake.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
+AS SELECT id, carrier, updated_at FROM ops.public.flights;
+
+CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
+  EXPECT named: (carrier IS NOT NULL) OR FAIL
+AS SELECT carrier, count(*) AS flights FROM lake.ops.flights GROUP BY 1;
+
+INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights FROM lake.ops.carriers;

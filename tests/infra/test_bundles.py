@@ -1,0 +1,109 @@
+"""Real bundles: each imports its handlers with nothing but its own files beside it, and fits into a Lambda function."""
+
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conductor.stack import REQUIREMENTS
+from infra.bundling import LAMBDA, PROJECT, RUNTIME_PACKAGES, Bundle, Platform
+from infra.settings import Settings
+from infra.slice_stack import slice_bundle
+from slices.registry import installed
+
+UNZIPPED_LIMIT = 250_000_000  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+HOST = Platform(f"{platform.machine()}-manylinux_2_28", f"{sys.version_info.major}.{sys.version_info.minor}")
+DATA_MODULES = ("pyarrow", "duckdb", "sqlglot", "pyiceberg")
+
+
+def bundles() -> Iterator[tuple[Bundle, str]]:
+    """Every bundle that is deployed, and the module of its handlers."""
+    yield Bundle("conductor", ("shared_metadata", "conductor"), REQUIREMENTS, data=False), "conductor.handlers"
+    for declaration in installed().values():
+        for data in (False, True):
+            handlers = f"slices.{declaration.stage}.{declaration.system}.handlers"
+            yield slice_bundle(declaration, Settings(), data=data), handlers
+
+
+CASES = [pytest.param(*case, id=case[0].name, marks=pytest.mark.xdist_group(case[0].name)) for case in bundles()]
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Lambda's own Python brings: boto3 and what it needs."""
+    import boto3
+
+    packages, folder = Path(boto3.__file__).parents[1], tmp_path_factory.mktemp("runtime")
+    modules = {"python-dateutil": "dateutil", "six": "six.py"}
+    for name in (modules.get(package, package) for package in RUNTIME_PACKAGES):
+        (folder / name).symlink_to(packages / name)
+    return folder
+
+
+def run(folder: Path, runtime: Path, code: str) -> str:
+    """Runs code that sees the standard library, the bundle and the runtime's packages, and nothing else."""
+    start = f"import sys; sys.path[:0] = {[str(folder), str(runtime)]!r}\n"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", start + code], capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("bundle", "handlers"), CASES)
+def test_a_bundle_imports_its_handlers_with_nothing_but_its_own_files(bundle, handlers, runtime, tmp_path):
+    folder = tmp_path / "bundle"
+    replace(bundle, platform=HOST).unpack(folder)
+    client = f"{handlers.rpartition('.')[0]}.client"
+    needed = [handlers, client] if bundle.data or handlers.startswith("slices.collect") else [handlers]
+    shown = run(folder, runtime, f"import {', '.join(needed)}\nprint(sys.modules[{handlers!r}].__file__)")
+    assert shown.startswith(str(folder))
+
+
+@pytest.mark.parametrize(("bundle", "handlers"), [case for case in CASES if not case.values[0].data])
+def test_a_control_bundle_brings_and_loads_nothing_for_data(bundle, handlers, runtime, tmp_path):
+    folder = tmp_path / "bundle"
+    replace(bundle, platform=HOST).unpack(folder)
+    assert not [name for name in DATA_MODULES if (folder / name).exists()]
+    assert run(folder, runtime, f"import {handlers}\nprint([m for m in {DATA_MODULES!r} if m in sys.modules])").strip() == "[]"
+
+
+@pytest.mark.parametrize(("bundle", "handlers"), [case for case in CASES if case.values[0].data or "conductor" in case.id])
+def test_a_bundle_for_lambda_fits(bundle, handlers, tmp_path):
+    folder = tmp_path / "bundle"
+    bundle.unpack(folder)
+    assert bundle.platform == LAMBDA
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < UNZIPPED_LIMIT
+    libraries = [path for path in files if path.name.endswith(".so")]
+    assert all(path.open("rb").read(20)[18] == 0xB7 for path in libraries), "a library is not for arm64"
+
+
+def test_a_bundle_holds_no_infrastructure_and_no_tests():
+    names = [name for bundle, _ in bundles() for _, name in bundle.files()]
+    assert "slices/collect/postgres/handlers.py" in names
+    assert not [name for name in names if "/tests/" in name or name.endswith(("stack.py", "workflow.py", ".md", ".txt"))]
+    assert not [name for name in names if name.startswith(("infra", "language", "console", "tests"))]
+
+
+def test_the_same_input_gives_the_same_zip(tmp_path, monkeypatch):
+    bundle = Bundle("conductor", ("shared_metadata", "conductor"), None, data=False)
+    contents = []
+    for number in (1, 2):
+        monkeypatch.setattr("infra.bundling.BUNDLES", tmp_path / str(number))
+        contents.append(bundle.build().read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_other_code_is_another_bundle():
+    conductor, shared = (Bundle("x", code, None, data=False) for code in (("conductor",), ("shared_metadata",)))
+    assert conductor.digest != shared.digest
+
+
+def test_no_requirement_is_unpinned_or_other_than_in_the_lock():
+    locked = {line.split(" ")[0] for line in (PROJECT / "requirements.lock").read_text().splitlines() if "==" in line}
+    for bundle, _ in bundles():
+        assert not [line for line in bundle.wanted if re.sub(r"\[.*\]", "", line) not in locked], bundle.name

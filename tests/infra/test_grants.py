@@ -1,0 +1,123 @@
+"""Who may do what: every grant of every role stands in `grants.txt`, which is reviewed when it changes."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("synth")
+REVIEWED = Path(__file__).with_name("grants.txt")
+CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
+NO_RESOURCE = ("logs:", "xray:", "ec2:")  # services whose actions here take no resource
+
+
+def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """'stack role' and each statement of its policies."""
+    for stack, template in templates.items():
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::IAM::Policy":
+                (role,) = resource["Properties"]["Roles"]
+                for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                    yield f"{stack} {role['Ref'][:-8]}", statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "Fn::Join":
+        return content[0].join(map(text, content[1]))
+    if kind == "Fn::GetAtt":
+        return f"<{content[0][:-8]}>"
+    return {"AWS::Partition": "aws"}.get(content, f"<{content.split('C96584B6')[0]}>")
+
+
+def pairs(templates: Any) -> set[tuple[str, str, str]]:
+    """'stack role', action, resource."""
+    return {
+        (who, action, text(resource))
+        for who, statement in statements(templates)
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+
+def grants(templates: Any) -> list[str]:
+    """One line for each role and resource: what it may do there."""
+    actions: dict[tuple[str, str], set[str]] = {}
+    for who, action, resource in pairs(templates):
+        actions.setdefault((who, resource), set()).add(action)
+    return [f"{who} | {resource} | {' '.join(sorted(found))}" for (who, resource), found in sorted(actions.items())]
+
+
+def test_every_grant_was_reviewed(templates):
+    """After a review: REVIEWED=1 pytest tests/infra/test_grants.py writes the list again."""
+    found = grants(templates)
+    if os.environ.get("REVIEWED"):
+        REVIEWED.write_text("\n".join(found) + "\n")
+    assert found == REVIEWED.read_text().splitlines()
+
+
+def test_no_action_is_a_wildcard(templates, vpc_templates):
+    for who, statement in [*statements(templates), *statements(vpc_templates)]:
+        assert not [a for a in as_list(statement["Action"]) if "*" in a], who
+
+
+def test_only_actions_that_take_no_resource_are_granted_on_all(templates, vpc_templates):
+    for who, statement in [*statements(templates), *statements(vpc_templates)]:
+        if "*" in as_list(statement["Resource"]):
+            strange = [a for a in as_list(statement["Action"]) if not a.startswith(NO_RESOURCE)]
+            assert not strange, who
+
+
+def test_nothing_is_denied_or_excepted(templates, vpc_templates):
+    for who, statement in [*statements(templates), *statements(vpc_templates)]:
+        assert set(statement) == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
+
+
+def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):
+    read: dict[str, set[str]] = {}
+    for who, action, resource in pairs(templates):
+        if action.startswith("secretsmanager"):
+            read.setdefault(who.split()[0], set()).add(resource.split("secret:")[1])
+    assert read == {
+        "CollectSalesforceSlice": {"atoll/crm-??????"},
+        "CollectPostgresSlice": {"atoll/ops-??????"},
+        "HarnessPostgresSlice": {"atoll/app-??????"},
+    }
+
+
+def test_a_slice_writes_below_its_own_staging_prefix_only(templates):
+    written: dict[str, set[str]] = {}
+    for who, action, resource in pairs(templates):
+        if action == "s3:PutObject":
+            written.setdefault(who.split()[0], set()).add(resource.split("/", 1)[1])
+    assert written == {
+        "CollectSalesforceSlice": {"staging/collect.salesforce/*"},
+        "CollectPostgresSlice": {"staging/collect.postgres/*"},
+        "HarnessPostgresSlice": {"staging/harness.postgres/*"},
+        "OrganizeIcebergSlice": {"staging/organize.iceberg/*", "warehouse/lake/*"},
+    }
+
+
+def test_the_conductor_starts_exactly_the_programs_machines(templates, program):
+    started = {r.split(":stateMachine:")[1] for who, action, r in pairs(templates) if (who, action) == CONDUCTOR_STARTS}
+    assert started == {f"atoll-{slice_id.replace('.', '-')}" for slice_id in program.slice_ids}
+
+
+def test_the_key_serves_only_atolls_logs_and_this_accounts_alarms(templates):
+    (key,) = (r for r in templates["SharedMetadata"]["Resources"].values() if r["Type"] == "AWS::KMS::Key")
+    for statement in key["Properties"]["KeyPolicy"]["Statement"]:
+        principal = json.dumps(statement["Principal"])
+        if "amazonaws.com" in principal:
+            assert statement["Condition"], principal
+            assert not [a for a in as_list(statement["Action"]) if "*" in a], principal
+        else:
+            assert "111122223333:root" in principal

@@ -1,0 +1,154 @@
+"""What the synthesised templates promise; that they exist at all means that cdk-nag found nothing."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared_metadata import naming
+
+pytestmark = pytest.mark.xdist_group("synth")
+SLICES = ("CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice", "OrganizeIcebergSlice")
+
+
+def resources(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Logical id ▸ properties."""
+    return {name: r.get("Properties", {}) for name, r in template.get("Resources", {}).items() if r["Type"] == kind}
+
+
+def only(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = resources(template, kind).values()
+    return found
+
+
+def functions(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    for template in templates.values():
+        for properties in resources(template, "AWS::Lambda::Function").values():
+            yield properties["FunctionName"], properties
+
+
+def test_there_is_a_stack_for_each_used_slice_and_no_other(templates):
+    assert set(templates) == {"SharedMetadata", "Conductor", *SLICES}
+
+
+def test_no_stack_exports_to_another(templates):
+    for name, template in templates.items():
+        assert not template.get("Outputs"), name
+        assert "Fn::ImportValue" not in json.dumps(template), name
+
+
+def test_the_metadata_table_is_durable_and_streams(templates):
+    table = only(templates["SharedMetadata"], "AWS::DynamoDB::Table")
+    assert table["TableName"] == naming.METADATA_TABLE
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert table["SSESpecification"]["SSEType"] == "KMS"
+    assert table["DeletionProtectionEnabled"]
+
+
+def test_what_holds_data_outlives_its_stack(templates):
+    kept = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key")
+    for resource in templates["SharedMetadata"]["Resources"].values():
+        if resource["Type"] in kept:
+            assert resource["DeletionPolicy"] == "Retain"
+
+
+def test_one_key_encrypts_everything(templates):
+    assert sum(len(resources(t, "AWS::KMS::Key")) for t in templates.values()) == 1
+    for template in templates.values():
+        for name, group in resources(template, "AWS::Logs::LogGroup").items():
+            assert group["KmsKeyId"], name
+
+
+def test_every_log_group_forgets(templates):
+    groups = [g for t in templates.values() for g in resources(t, "AWS::Logs::LogGroup").values()]
+    assert len(groups) > 10
+    assert all(group["RetentionInDays"] == 30 for group in groups)
+
+
+def test_every_function_runs_python_3_13_on_arm64_and_is_traced(templates):
+    found = dict(functions(templates))
+    assert len(found) == 1 + 3 + 3 + 4 + 5
+    for name, properties in found.items():
+        assert properties["Runtime"] == "python3.13", name
+        assert properties["Architectures"] == ["arm64"], name
+        assert properties["TracingConfig"] == {"Mode": "Active"}, name
+        assert properties["Timeout"] <= 900, name
+
+
+def test_every_slice_function_finds_its_slice_table_and_bucket_in_its_environment(templates):
+    for name, properties in functions(templates):
+        variables = properties["Environment"]["Variables"]
+        assert variables["ATOLL_METADATA_TABLE"] == naming.METADATA_TABLE
+        if name != naming.CONDUCTOR_FUNCTION:
+            assert name.startswith(naming.state_machine(variables["ATOLL_SLICE_ID"]))
+            assert variables["ATOLL_DATA_BUCKET"] == naming.data_bucket("111122223333", "eu-central-1")
+
+
+def test_every_function_has_a_role_of_its_own(templates):
+    roles = [json.dumps([name, p["Role"]]) for name, p in functions(templates)]
+    assert len(set(roles)) == len(roles)
+
+
+@pytest.mark.parametrize("stack", SLICES)
+def test_a_slice_has_one_machine_one_alarm_and_one_dashboard(templates, stack):
+    machine = only(templates[stack], "AWS::StepFunctions::StateMachine")
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["LoggingConfiguration"]["Level"] == "ERROR"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert only(templates[stack], "AWS::CloudWatch::Alarm")["MetricName"] == "ExecutionsFailed"
+    assert only(templates[stack], "AWS::CloudWatch::Dashboard")["DashboardName"] == machine["StateMachineName"]
+
+
+def test_the_clock_calls_the_conductor_every_minute(templates):
+    schedule = only(templates["Conductor"], "AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert json.loads(schedule["Target"]["Input"]) == {"trigger": "clock"}
+
+
+def test_only_events_that_make_something_due_call_the_conductor(templates):
+    mapping = only(templates["Conductor"], "AWS::Lambda::EventSourceMapping")
+    (entry,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(entry["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {
+            "Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}},
+            "NewImage": {"kind": {"S": ["batch completed", "program activated"]}},
+        },
+    }
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"]
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"]
+
+
+def test_dead_letters_and_silence_of_the_conductor_raise_alarms(templates):
+    alarms = resources(templates["Conductor"], "AWS::CloudWatch::Alarm").values()
+    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible"}
+    assert all(a["AlarmActions"] for a in alarms)
+
+
+def test_without_a_vpc_nothing_stands_in_one(templates):
+    assert not any("VpcConfig" in properties for _, properties in functions(templates))
+
+
+def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
+    network = vpc_templates["Network"]
+    assert not resources(network, "AWS::EC2::NatGateway")
+    assert not resources(network, "AWS::EC2::InternetGateway")
+    endpoints = [json.dumps(e["ServiceName"]) for e in resources(network, "AWS::EC2::VPCEndpoint").values()]
+    for service in ("s3", "dynamodb", "secretsmanager", "glue", "states"):
+        assert sum(f".{service}" in name for name in endpoints) == 1, service
+    assert len(endpoints) == 5
+
+
+def test_in_a_vpc_only_functions_that_need_the_internet_stay_outside(vpc_templates):
+    outside = {name for name, properties in functions(vpc_templates) if "VpcConfig" not in properties}
+    assert outside == {f"atoll-collect-salesforce-{step}" for step in ("plan", "extract", "commit")}
+
+
+def test_a_vpc_adds_no_exports(vpc_templates):
+    assert not any(template.get("Outputs") for template in vpc_templates.values())

@@ -1,0 +1,110 @@
+"""The state machines as documents: every transition leads somewhere, every error exists, every expression parses."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonata
+import pytest
+
+from infra import workflows
+from infra.workflows import Machine
+from shared_metadata import errors
+from shared_metadata.contract.declaration import Slice
+from slices.registry import installed
+
+BUILDERS = {
+    "collect": workflows.collect_workflow,
+    "organize": workflows.organize_workflow,
+    "harness": workflows.harness_workflow,
+}
+AWS_ERRORS = {*workflows.SERVICE_ERRORS, *workflows.LOST_ERRORS, "States.ALL"}
+
+
+def machine(declaration: Slice) -> Machine:
+    return Machine({step: f"arn:aws:lambda:::function:{step}" for step in declaration.steps}, "arn:aws:states:::stateMachine:itself")
+
+
+SLICES = [pytest.param(declaration, id=declaration.id) for declaration in installed().values()]
+
+
+@pytest.fixture(params=SLICES)
+def definition(request: pytest.FixtureRequest) -> dict[str, Any]:
+    declaration: Slice = request.param
+    return BUILDERS[declaration.stage](machine(declaration))
+
+
+def levels(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The machine itself and each Map's processor: what has StartAt and States."""
+    yield definition
+    for state in definition["States"].values():
+        if "ItemProcessor" in state:
+            yield from levels(state["ItemProcessor"])
+
+
+def following(state: dict[str, Any]) -> list[str]:
+    found = [state[key] for key in ("Next", "Default") if key in state]
+    return found + [rule["Next"] for key in ("Choices", "Catch") for rule in state.get(key, [])]
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
+
+
+def test_every_transition_leads_to_a_state_of_its_level(definition):
+    for level in levels(definition):
+        for name, state in level["States"].items():
+            assert all(target in level["States"] for target in following(state)), name
+            terminal = state["Type"] in ("Succeed", "Fail") or state.get("End")
+            assert bool(terminal) != bool("Next" in state or "Default" in state), name
+
+
+def test_every_state_can_be_reached(definition):
+    for level in levels(definition):
+        reached, todo = set(), [level["StartAt"]]
+        while todo:
+            name = todo.pop()
+            if name not in reached:
+                reached.add(name)
+                todo += following(level["States"][name])
+        assert reached == set(level["States"])
+
+
+def test_every_named_error_is_one_of_ours_or_of_aws(definition):
+    ours = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.AtollError)}
+    for level in levels(definition):
+        for state in level["States"].values():
+            for rule in [*state.get("Retry", []), *state.get("Catch", [])]:
+                assert set(rule["ErrorEquals"]) <= ours | AWS_ERRORS
+
+
+def test_what_a_retry_cannot_help_is_not_retried(definition):
+    retried = {name for level in levels(definition) for s in level["States"].values() for r in s.get("Retry", []) for name in r["ErrorEquals"]}
+    hopeless = {"DefinitionError", "InputError", "SecretError", "StaleToken", "AlreadyCommitted", "RowError", "States.ALL", "States.TaskFailed"}
+    assert not retried & hopeless
+
+
+def test_every_expression_parses(definition):
+    expressions = [text for text in texts(definition) if "{%" in text]
+    assert len(expressions) > 10
+    for text in expressions:
+        assert text.startswith("{%") and text.endswith("%}")
+        jsonata.Jsonata.jsonata(text[2:-2].strip())
+
+
+@pytest.mark.parametrize("declaration", SLICES)
+def test_a_machine_calls_each_step_of_its_slice(declaration):
+    definition = json.dumps(BUILDERS[declaration.stage](machine(declaration)))
+    assert all(f"function:{step}\"" in definition for step in declaration.steps)
+
+
+def test_an_empty_batch_takes_three_transitions(definition):
+    """Plan, Planned, Done: each transition is paid for, most batches are empty."""
+    states = definition["States"]
+    assert definition["StartAt"] == "Plan"
+    assert states["Plan"]["Next"] == "Planned"
+    assert states[states["Planned"]["Default"]]["Type"] == "Succeed"

@@ -1,0 +1,499 @@
+"""What the metadata layer promises, whatever emulates DynamoDB: one suite, inherited for each emulation with a `dynamodb` fixture."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from shared_metadata.errors import AlreadyCommitted, DefinitionError, RetryLater, StaleToken
+from shared_metadata.intervals import Interval
+from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.reader import MetadataReader
+from shared_metadata.records import Claim, EventKind, Schema, SchemaColumn, TableCommit, TableStatus
+from shared_metadata.schedule import due_batches
+from shared_metadata.writer import MetadataWriter
+from tests.conformance.fixtures import SettableClock, create_metadata_table
+
+PLACE = Position("program.sql", 1, 1)
+HOUR = 3600
+START = datetime(2026, 11, 23, 11, tzinfo=UTC)
+FIRST = Interval(START, START + timedelta(hours=1))
+SECOND = Interval(FIRST.end, FIRST.end + timedelta(hours=1))
+
+
+def program(tables: int = 1, *, filler: int = 0, views: tuple[Flow, ...] = ()) -> Program:
+    """Collects `tables` tables, loads them, and whatever `views` make of them."""
+    names = [f"lake.crm.t{number:03d}" for number in range(tables)]
+    collect = Flow(
+        "lake.crm", Kind.COLLECT, "collect.test", "lake", HOUR, tuple(Table(f"{n}:staged", source=n) for n in names), PLACE,
+        connection="crm", mode=Mode.MERGE, key=("id",),
+    )  # fmt: skip
+    loads = tuple(Table(name, inputs=(f"{name}:staged",)) for name in names)
+    load = Flow("lake.crm:load", Kind.LOAD, "organize.test", "lake", HOUR, loads, PLACE, mode=Mode.MERGE, key=("id",))
+    noise = random.Random(1).randbytes(filler).hex()
+    flows = {flow.id: flow for flow in (collect, load, *views)}
+    connections = {"crm": Connection("crm", "test", {"secret": "crm", **({"filler": noise} if filler else {})}, PLACE)}
+    return Program(connections, {"lake": Warehouse("lake", "test", {}, PLACE)}, flows)
+
+
+def view(name: str, *inputs: str, seconds: int = HOUR) -> Flow:
+    return Flow(name, Kind.VIEW, "organize.test", "lake", seconds, (Table(name, inputs=inputs),), PLACE, query="SELECT 1")
+
+
+class LosesAnswers:
+    """A client whose named calls are done, but answered with a timeout the first time."""
+
+    def __init__(self, client: Any, *names: str) -> None:
+        self._client, self._names = client, set(names)
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+        if name not in self._names:
+            return call
+
+        def lossy(**arguments: Any) -> Any:
+            self._names.discard(name)
+            call(**arguments)
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+        return lossy
+
+
+class Interrupts:
+    """A client that runs something else just before a call is sent."""
+
+    def __init__(self, client: Any, name: str, meanwhile: Callable[[], None]) -> None:
+        self._client, self._name, self._meanwhile = client, name, iter((meanwhile,))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._name:
+            next(self._meanwhile, lambda: None)()
+        return getattr(self._client, name)
+
+
+class MetadataBehaviour:
+    """Inherit it and give a `dynamodb` client."""
+
+    @pytest.fixture
+    def table(self, dynamodb: Any) -> Iterator[str]:
+        name = f"metadata-{uuid.uuid4().hex[:12]}"
+        create_metadata_table(dynamodb, name)
+        yield name
+        dynamodb.delete_table(TableName=name)
+
+    @pytest.fixture
+    def clock(self) -> SettableClock:
+        return SettableClock(FIRST.end + timedelta(minutes=1))
+
+    @pytest.fixture
+    def writer(self, dynamodb: Any, table: str, clock: SettableClock) -> MetadataWriter:
+        return MetadataWriter(dynamodb, table, clock)
+
+    # -- claim
+
+    def test_a_claim_gives_rising_tokens(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        first = claim(writer)
+        clock.advance(seconds=61)
+        assert claim(writer, owner="other").token == first.token + 1
+
+    def test_a_batch_that_is_being_run_is_refused_until_its_lease_lapses(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        claim(writer, owner="one")
+        with pytest.raises(RetryLater, match="one") as caught:
+            claim(writer, owner="two")
+        assert caught.value.after_seconds == 60
+        clock.advance(seconds=61)
+        claim(writer, owner="two")
+
+    def test_its_owner_claims_a_batch_again_at_once(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        assert claim(writer, owner="one").token + 1 == claim(writer, owner="one").token
+
+    def test_a_renewed_lease_holds_others_off(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        held = claim(writer, owner="one")
+        clock.advance(seconds=50)
+        writer.renew(held, 60)
+        clock.advance(seconds=50)
+        with pytest.raises(RetryLater):
+            claim(writer, owner="two")
+
+    def test_a_stale_token_can_neither_renew_nor_commit_nor_fail(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        stale = claim(writer, owner="one")
+        clock.advance(seconds=61)
+        newer = claim(writer, owner="two")
+        for attempt in (lambda: writer.renew(stale, 60), lambda: commit(writer, stale), lambda: fail(writer, stale)):
+            with pytest.raises(StaleToken):
+                attempt()
+        commit(writer, newer)
+        with pytest.raises(StaleToken):
+            commit(writer, stale)
+        assert standing(writer).watermark == FIRST.end
+
+    def test_two_who_claim_at_once_get_one_claim(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        apply(writer, program())
+        slow = MetadataWriter(Interrupts(dynamodb, "put_item", lambda: claim(writer, owner="fast") and None), table, clock)
+        with pytest.raises(RetryLater):
+            claim(slow, owner="slow")
+
+    def test_a_failed_table_is_claimed_while_another_of_its_batch_runs_on(self, writer: MetadataWriter) -> None:
+        apply(writer, program(2))
+        both = claim(writer, "t000", "t001", owner="one")
+        fail(writer, both, "t000")
+        again = claim(writer, "t000", owner="two")
+        commit(writer, both, "t001")
+        commit(writer, again, "t000")
+        assert standing(writer, "t000").watermark == standing(writer, "t001").watermark == FIRST.end
+        assert batch_status(writer) == "COMMITTED"
+
+    def test_an_outcome_written_while_another_table_is_claimed_is_kept(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        apply(writer, program(2))
+        both = claim(writer, "t000", "t001", owner="one")
+        fail(writer, both, "t000")
+        late = MetadataWriter(Interrupts(dynamodb, "update_item", lambda: commit(writer, both, "t001")), table, clock)
+        claim(late, "t000", owner="two")
+        found = writer.reader.batch("lake.crm", FIRST.start)
+        assert found and found.outcomes[staged("t001")].status == TableStatus.COMMITTED
+
+    # -- commit
+
+    def test_a_commit_moves_watermark_cursor_version_schema_and_event_together(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        held = claim(writer)
+        schema = Schema((SchemaColumn("id", "long"), SchemaColumn("name", "string")))
+        pointer = {"manifest": "staging/x", "size": 1.5}
+        writer.commit(held, [TableCommit(staged("t000"), 7, 70, 0.5, "c1", pointer, schema, {"format": "parquet"}, {"a": "b"})])
+        state, version = standing(writer), writer.reader.version_of(staged("t000"), FIRST.end)
+        assert (state.watermark, state.cursor, state.attempts) == (FIRST.end, "c1", 0)
+        assert version and (version.pointer, version.rows, version.schema_version, version.reads) == (pointer, 7, 1, {"a": "b"})
+        registered = writer.reader.latest_schema(staged("t000"))
+        assert registered and (registered.number, registered.schema, registered.layout) == (1, schema, {"format": "parquet"})
+        kinds = [event.kind for event in events(writer)]
+        assert sorted(kinds) == [EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.SCHEMA_CHANGED]
+        assert writer.reader.statistics("lake.crm")[0]["rows"] == 7
+
+    def test_a_repeated_commit_changes_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        held = claim(writer)
+        commit(writer, held, cursor="c1")
+        before = (standing(writer), events(writer))
+        clock.advance(seconds=5)
+        commit(writer, held, cursor="c1")
+        assert (standing(writer), events(writer)) == before
+
+    def test_a_committed_batch_cannot_be_claimed_but_by_a_rerun(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer), cursor="c1")
+        with pytest.raises(AlreadyCommitted):
+            claim(writer, owner="two")
+        again = claim(writer, owner="two", rerun=True)
+        commit(writer, again, cursor="c2", rows=3)
+        assert (standing(writer).watermark, standing(writer).cursor) == (FIRST.end, "c1")
+        version = writer.reader.version_of(staged("t000"), FIRST.end)
+        assert version and (version.rows, version.token) == (3, 2)
+
+    def test_a_failing_rerun_counts_no_attempt(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer))
+        fail(writer, claim(writer, rerun=True))
+        assert standing(writer).attempts == 0
+
+    def test_a_backfill_ahead_of_the_watermark_does_not_take_the_batch_from_its_own_run(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer, rerun=True))
+        assert standing(writer).watermark == FIRST.start
+        commit(writer, claim(writer))
+        assert standing(writer).watermark == FIRST.end
+
+    def test_a_failure_is_counted_once_and_delays_the_next_attempt(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        held = claim(writer)
+        for _ in range(2):
+            fail(writer, held)
+        state = standing(writer)
+        assert (state.attempts, state.retry_at, state.error) == (1, clock.now + timedelta(seconds=15), "it broke")
+        assert [e.kind for e in events(writer)].count(EventKind.BATCH_FAILED) == 1
+        commit(writer, claim(writer))
+        assert (standing(writer).attempts, standing(writer).retry_at) == (0, None)
+
+    def test_a_failure_reported_after_the_commit_changes_nothing(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        held = claim(writer)
+        commit(writer, held)
+        fail(writer, held)
+        assert standing(writer).attempts == 0
+        assert batch_status(writer) == "COMMITTED"
+
+    @pytest.mark.parametrize("call", ["transact_write_items"])
+    def test_an_answer_that_is_lost_is_looked_up(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter, call: str
+    ) -> None:
+        apply(writer, program())
+        held = claim(writer)
+        lossy = MetadataWriter(LosesAnswers(dynamodb, call), table, clock)
+        with pytest.raises(ReadTimeoutError):
+            commit(lossy, held, cursor="c1")
+        commit(lossy, held, cursor="c1")
+        assert standing(writer).cursor == "c1"
+        assert [e.kind for e in events(writer)].count(EventKind.BATCH_COMPLETED) == 1
+
+    def test_a_claim_whose_answer_is_lost_is_claimed_again_by_its_owner(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        apply(writer, program())
+        lossy = MetadataWriter(LosesAnswers(dynamodb, "put_item"), table, clock)
+        with pytest.raises(ReadTimeoutError):
+            claim(lossy)
+        commit(lossy, claim(lossy))
+        assert standing(writer).watermark == FIRST.end
+
+    def test_a_commit_goes_on_when_another_table_of_its_flow_is_committed_meanwhile(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        apply(writer, program(2))
+        held = claim(writer, "t000", "t001")
+        other = Interrupts(dynamodb, "transact_write_items", lambda: commit(writer, held, "t001", cursor="c1"))
+        commit(MetadataWriter(other, table, clock), held, "t000", cursor="c0")
+        assert [standing(writer, name).cursor for name in ("t000", "t001")] == ["c0", "c1"]
+
+    # -- empty batches
+
+    def test_an_empty_batch_completes_its_load_as_well(self, writer: MetadataWriter) -> None:
+        applied = apply(writer, program(2))
+        held = claim(writer, "t000", "t001")
+        passes = {t.dataset: "lake.crm:load" for t in applied.flows["lake.crm:load"].tables}
+        writer.commit(held, [TableCommit(staged("t000")), TableCommit(staged("t001"), 1, pointer={"manifest": "m"})], passes=passes)
+        loads = writer.reader.flow_states(["lake.crm:load"])["lake.crm:load"].tables
+        assert loads["lake.crm.t000"].watermark == FIRST.end
+        assert loads["lake.crm.t001"].watermark == FIRST.start
+        assert writer.reader.version_of(staged("t000"), FIRST.end) is None
+
+    def test_an_empty_batch_leaves_a_load_that_lags_behind(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer), rows=1)
+        clock.advance(hours=1)
+        held = claim(writer, interval=SECOND)
+        writer.commit(held, [TableCommit(staged("t000"))], passes={"lake.crm.t000": "lake.crm:load"})
+        assert standing(writer, flow="lake.crm:load", dataset="lake.crm.t000").watermark == FIRST.start
+        assert standing(writer).watermark == SECOND.end
+
+    # -- many tables
+
+    def test_a_flow_of_fifty_tables_is_claimed_and_committed(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        names = [f"t{number:03d}" for number in range(50)]
+        apply(writer, program(50))
+        held = claim(writer, *names)
+        schema = Schema((SchemaColumn("id", "long"),))
+        commits = [TableCommit(staged(n), 1, 1, cursor=n, pointer={"manifest": n}, schema=schema) for n in names]
+        writer.commit(held, commits)
+        tables = writer.reader.flow_states(["lake.crm"])["lake.crm"].tables
+        assert {name: state.cursor for name, state in tables.items()} == {staged(n): n for n in names}
+        assert batch_status(writer) == "COMMITTED"
+
+    def test_many_tables_of_a_batch_are_claimed_again_after_they_failed(self, writer: MetadataWriter) -> None:
+        names = [f"t{number:03d}" for number in range(130)]
+        apply(writer, program(130))
+        claim(writer, *names, "t000", owner="one")
+        again = claim(writer, *names, owner="one")
+        writer.commit(again, [TableCommit(staged(n)) for n in names])
+        assert batch_status(writer) == "COMMITTED"
+
+    # -- lost executions
+
+    def test_a_lost_execution_counts_as_an_attempt_and_frees_its_batch(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        claim(writer, owner="dead")
+        for _ in range(2):
+            writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=0, owner="dead")
+        assert standing(writer).attempts == 1
+        claim(writer, owner="next")
+
+    def test_a_lost_execution_changes_nothing_when_its_batch_went_on(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        held = claim(writer, owner="one")
+        writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=0, owner="another")
+        with pytest.raises(RetryLater):
+            claim(writer, owner="two")
+        commit(writer, held)
+        writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=0, owner="one")
+        assert standing(writer).attempts == 0
+
+    # -- programs
+
+    def test_a_program_larger_than_an_item_is_stored_and_read(self, writer: MetadataWriter) -> None:
+        large = program(filler=500_000)
+        apply(writer, large)
+        assert MetadataReader(writer._client, writer._table).active_program() == large
+
+    def test_no_active_program_is_an_error_with_its_remedy(self, writer: MetadataWriter) -> None:
+        with pytest.raises(DefinitionError, match="atoll apply"):
+            writer.reader.active_program()
+
+    def test_of_two_activations_at_once_one_wins(self, writer: MetadataWriter) -> None:
+        first, second = program(1), program(2)
+        for each in (first, second):
+            writer.put_program(each)
+        writer.activate(first, former_version="")
+        with pytest.raises(RetryLater, match="meanwhile"):
+            writer.activate(second, former_version="")
+        writer.activate(second, former_version=first.version)
+        assert writer.reader.active_version() == second.version
+
+    def test_activation_opens_new_tables_and_leaves_the_others_where_they_are(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program(1))
+        commit(writer, claim(writer), cursor="c1")
+        clock.advance(hours=5)
+        apply(writer, program(2))
+        assert (standing(writer).watermark, standing(writer).cursor) == (FIRST.end, "c1")
+        assert standing(writer, "t001").watermark == FIRST.start + timedelta(hours=5)
+
+    def test_a_view_starts_where_its_inputs_have_a_first_version(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        daily = view("lake.a.daily", "lake.crm.t000", seconds=24 * HOUR)
+        above = view("lake.a.above", "lake.a.daily", seconds=HOUR)
+        apply(writer, program(views=(daily, above)))
+        midnight = datetime(2026, 11, 23, tzinfo=UTC)
+        assert standing(writer, flow=daily.id, dataset=daily.id).watermark == midnight
+        assert standing(writer, flow=above.id, dataset=above.id).watermark == midnight + timedelta(hours=23)
+
+    def test_a_view_on_old_inputs_starts_at_the_batch_that_ended_last(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer), rows=1)
+        load = claim(writer, flow="lake.crm:load", datasets=("lake.crm.t000",))
+        writer.commit(load, [TableCommit("lake.crm.t000", 1, pointer={"snapshot_id": 2**62})])
+        clock.advance(days=3)
+        daily = view("lake.a.daily", "lake.crm.t000", seconds=24 * HOUR)
+        apply(writer, program(views=(daily,)))
+        assert standing(writer, flow=daily.id, dataset=daily.id).watermark == datetime(2026, 11, 25, tzinfo=UTC)
+
+    # -- schema and dataset versions
+
+    def test_a_schema_version_is_made_only_when_the_schema_or_its_layout_changes(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program())
+        one, two = Schema((SchemaColumn("id", "int"),)), Schema((SchemaColumn("id", "long"), SchemaColumn("x", "string")))
+        layouts = ({"format": "parquet"}, {"format": "parquet"}, {"format": "parquet"}, {"format": "iceberg", "by": ("day",)})
+        for number, (schema, layout) in enumerate(zip((one, one, two, two), layouts, strict=True)):
+            interval = Interval(START + timedelta(hours=number), START + timedelta(hours=number + 1))
+            held = claim(writer, interval=interval)
+            writer.commit(held, [TableCommit(staged("t000"), 1, pointer={"n": number}, schema=schema, layout=layout)])
+            clock.advance(hours=1)
+        ends = [START + timedelta(hours=number) for number in range(1, 5)]
+        versions = [writer.reader.version_of(staged("t000"), end) for end in ends]
+        assert [v.schema_version for v in versions if v] == [1, 1, 2, 3]
+
+    def test_the_version_at_a_moment_is_the_last_made_by_then(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer), rows=1)
+        clock.advance(hours=1)
+        writer.commit(claim(writer, interval=SECOND), [TableCommit(staged("t000"))])
+        found = writer.reader.version_at(staged("t000"), SECOND.end + timedelta(days=9))
+        assert found and found.interval == FIRST
+        assert writer.reader.version_of(staged("t000"), SECOND.end) is None
+        assert writer.reader.version_at(staged("t000"), FIRST.end - timedelta(seconds=1)) is None
+        latest, first = writer.reader.latest_version(staged("t000")), writer.reader.first_version(staged("t000"))
+        assert latest == found == first
+
+    def test_a_version_keeps_pointers_exactly(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        pointer = {"snapshot_id": 2**63 - 1, "share": 0.1, "files": ["a", "ü"], "none": None, "deep": {"yes": True}}
+        writer.commit(claim(writer), [TableCommit(staged("t000"), 1, pointer=pointer)])
+        version = writer.reader.latest_version(staged("t000"))
+        assert version and version.pointer == pointer
+
+    # -- the conductor's question, over what is stored
+
+    def test_due_batches_follow_what_is_committed(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        applied = apply(writer, program())
+        assert [b.flow for b in due(writer, applied, clock)] == ["lake.crm"]
+        commit(writer, claim(writer), rows=1)
+        assert [b.flow for b in due(writer, applied, clock)] == ["lake.crm:load"]
+        load = claim(writer, flow="lake.crm:load", datasets=("lake.crm.t000",))
+        writer.commit(load, [TableCommit("lake.crm.t000", 1, pointer={"snapshot_id": 1})])
+        assert due(writer, applied, clock) == []
+        clock.advance(hours=1)
+        assert [(b.flow, b.interval) for b in due(writer, applied, clock)] == [("lake.crm", SECOND)]
+
+    def test_the_states_of_more_flows_than_one_request_holds_are_read(self, writer: MetadataWriter) -> None:
+        views = tuple(view(f"lake.a.v{number}", "lake.crm.t000") for number in range(120))
+        applied = apply(writer, program(views=views))
+        assert set(writer.reader.flow_states(list(applied.flows))) == set(applied.flows)
+
+    def test_batches_are_listed_newest_first(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer))
+        clock.advance(hours=1)
+        claim(writer, interval=SECOND)
+        assert [(b.interval, b.status) for b in writer.reader.batches("lake.crm")] == [(SECOND, "RUNNING"), (FIRST, "COMMITTED")]
+
+    def test_events_are_read_in_order_across_days(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        moments = []
+        for number in itertools.count():
+            interval = Interval(START + timedelta(hours=number), START + timedelta(hours=number + 1))
+            clock.now = interval.end + timedelta(minutes=1)
+            moments.append(clock.now)
+            commit(writer, claim(writer, interval=interval))
+            if number == 14:
+                break
+        found = [e.at for e in writer.reader.events(moments[0], moments[-1]) if e.kind == EventKind.BATCH_COMPLETED]
+        assert found == moments
+
+
+def apply(writer: MetadataWriter, wanted: Program) -> Program:
+    writer.put_program(wanted)
+    writer.activate(wanted, former_version=writer.reader.active_version())
+    return wanted
+
+
+def staged(name: str) -> str:
+    return f"lake.crm.{name}:staged"
+
+
+def claim(
+    writer: MetadataWriter, *names: str, owner: str = "one", interval: Interval = FIRST, rerun: bool = False,
+    flow: str = "lake.crm", datasets: tuple[str, ...] = (),
+) -> Claim:  # fmt: skip
+    wanted = datasets or tuple(dict.fromkeys(staged(name) for name in names or ("t000",)))
+    return writer.claim(flow, interval, wanted, program_version="v", owner=owner, lease_seconds=60, rerun=rerun)
+
+
+def commit(writer: MetadataWriter, held: Claim, name: str = "t000", *, cursor: str = "", rows: int = 0) -> None:
+    writer.commit(held, [TableCommit(staged(name), rows, cursor=cursor, pointer={"manifest": "m"} if rows else None)])
+
+
+def fail(writer: MetadataWriter, held: Claim, name: str = "t000") -> None:
+    writer.fail(held, staged(name), "it broke")
+
+
+def standing(writer: MetadataWriter, name: str = "t000", *, flow: str = "lake.crm", dataset: str = "") -> Any:
+    return writer.reader.flow_states([flow])[flow].tables[dataset or staged(name)]
+
+
+def batch_status(writer: MetadataWriter) -> str:
+    found = writer.reader.batch("lake.crm", FIRST.start)
+    assert found
+    return found.status
+
+
+def events(writer: MetadataWriter) -> list[Any]:
+    return list(writer.reader.events(START, START + timedelta(days=2)))
+
+
+def due(writer: MetadataWriter, applied: Program, clock: SettableClock) -> list[Any]:
+    return due_batches(applied, writer.reader.flow_states(list(applied.flows)), clock.now)

@@ -1,0 +1,17 @@
+"""The metadata layer over the embedded AWS's DynamoDB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.embedded import LocalStack
+from tests.metadata.behaviour import MetadataBehaviour
+
+
+@pytest.mark.xdist_group("emulator")
+class TestOverTheEmulator(MetadataBehaviour):
+    @pytest.fixture
+    def dynamodb(self, local_aws: LocalStack) -> Any:
+        return local_aws.session().client("dynamodb")
