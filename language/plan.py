@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
-from shared_metadata.program import Connection, Expectation, Flow, Kind, Program, Table, Warehouse
+from shared_metadata.program import Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 
 
 def plan(program: ResolvedProgram, sources: Mapping[str, str]) -> Program:
@@ -70,11 +70,17 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         position=position,
         mode=settings.mode,
         key=settings.key,
+        cursor=settings.cursor if _collected(settings.cursor, statement.columns) else "",
         partition_by=_partition_by(clauses),
         expectations=_expectations(clauses),
         fresh_within_seconds=_fresh(clauses),
     )
     return collect, load
+
+
+def _collected(column: str, columns: tuple[Column, ...]) -> bool:
+    """Whether the column is among those that are collected; none named means all."""
+    return not columns or any(known.name == column for known in columns)
 
 
 def _view(statement: View) -> Flow:
