@@ -34,7 +34,7 @@ NETWORK_ACTIONS = [
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """handler: 'module.name'.  tmp_mb: size of /tmp."""
+    """handler: 'module.name'.  tmp_mb: size of /tmp.  traced: False traces only what its caller traces."""
 
     name: str
     handler: str
@@ -43,6 +43,7 @@ class FunctionSettings:
     timeout_seconds: int
     tmp_mb: int = 512
     environment: Mapping[str, str] = field(default_factory=dict)
+    traced: bool = True
 
 
 class AtollFunction(Construct):
@@ -75,7 +76,7 @@ class AtollFunction(Construct):
             timeout=Duration.seconds(wanted.timeout_seconds),
             ephemeral_storage_size=Size.mebibytes(wanted.tmp_mb),
             environment={"POWERTOOLS_METRICS_NAMESPACE": "Atoll", "POWERTOOLS_LOG_LEVEL": "INFO", **wanted.environment},
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=lambda_.Tracing.ACTIVE if wanted.traced else lambda_.Tracing.PASS_THROUGH,
             log_group=log_group,
             vpc=network.vpc if network else None,
             vpc_subnets=network.subnets if network else None,

@@ -5,26 +5,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
-
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import from_plain
 from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, TableOutcome, TableState, Version, Worker
 
 Item = dict[str, Any]
-_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
     """Plain values as DynamoDB's; floats become exact decimals."""
-    return {name: _SERIALIZER.serialize(_to_decimal(value)) for name, value in values.items()}
+    serialize = _codec()[0].serialize
+    return {name: serialize(_to_decimal(value)) for name, value in values.items()}
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """DynamoDB's values as plain ones; numbers become int or float."""
-    return {name: _from_decimal(_DESERIALIZER.deserialize(value)) for name, value in item.items()}
+    deserialize = _codec()[1].deserialize
+    return {name: _from_decimal(deserialize(value)) for name, value in item.items()}
+
+
+@cache
+def _codec() -> tuple[Any, Any]:
+    """boto3's own; imported here so that a program can be checked without an AWS SDK."""
+    from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+    return TypeSerializer(), TypeDeserializer()
 
 
 def _to_decimal(value: Any) -> Any:

@@ -136,7 +136,7 @@ class MetadataReader:
         return sum(page["Count"] for page in self._pages(low, high, Select="COUNT"))
 
     def failed_expectations(self, flow: str, since: datetime) -> list[Event]:
-        """Expectations of a flow that failed since then, oldest first; reads past the events of all flows, so ask for no more than a day."""
+        """Expectations of a flow that failed since then, oldest first. Reads past all flows' events, so ask for a day at most."""
         found, day, last = [], since, datetime.now(UTC)
         while day.date() <= last.date():
             low = keys.event(since, "") if day == since else {**keys.event(day, ""), "sk": "0"}

@@ -46,9 +46,13 @@ class Config(BaseModel):
 
 
 def read_config(connection: Connection) -> Config:
-    """The connection's options. Raises DefinitionError that names each wrong option and what is accepted."""
+    """The connection's options that are this slice's; it may be another slice's connection too, and the compiler knows them all.
+
+    Raises DefinitionError that names each wrong option and what is accepted.
+    """
+    names = {field.alias or name for name, field in Config.model_fields.items()}
     try:
-        return Config.model_validate(dict(connection.options))
+        return Config.model_validate({name: value for name, value in connection.options.items() if name in names})
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise DefinitionError(

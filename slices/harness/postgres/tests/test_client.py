@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -36,6 +37,7 @@ def way(cloud: Cloud, target: Database, key: tuple[str, ...] = ("id",), **option
     [
         ("x varchar(3)", "string", SECRET_VALUE, "too long in column x of public.scorecard"),
         ("x smallint", "long", 40_000, "out of range in column x"),
+        ("x bigint", "decimal(38,0)", Decimal(2**63), "out of range in column x"),
         ("x numeric(4,2)", "double", 12345.0, "out of range in column x"),
         ("x uuid", "string", SECRET_VALUE, "cannot be read as the column's type in column x"),
         ("x jsonb", "string", SECRET_VALUE, "column x"),
