@@ -213,10 +213,10 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
         time.sleep(0.05)
 
     def extract() -> int:
-        rows, resume = 0, token
+        rows, resume = 0, dict(token)
         while resume:
             done = source.extract(*arguments, resume, Deadline(time.monotonic() + 900))
-            rows, resume = rows + sum(int(file["rows"]) for file in done.files), done.resume
+            rows, resume = rows + sum(int(file["rows"]) for file in done.files), dict(done.resume or {})
         return rows
 
     return extract

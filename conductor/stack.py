@@ -107,7 +107,9 @@ class ConductorStack(Stack):
         role = iam.Role(
             self,
             "ClockRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}),
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            ),
         )
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[conductor.function.function_arn]))
         clock = scheduler.CfnSchedule(

@@ -31,7 +31,7 @@ NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt
 # requirements name them, or name s3fs, whose aiobotocore asks for one botocore and no other.
 RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
-DATA_PACKAGES = ("duckdb", "pyarrow", "pyiceberg", "s3fs", "sqlglot")
+DATA_PACKAGES = ("duckdb", "pyarrow", "pyiceberg", "s3fs")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 VERSION = 1  # raise it when this module builds something else from the same input
 
@@ -182,7 +182,19 @@ def _compile(folder: Path, root: Path, python: str) -> None:
     if not interpreter:
         return
     # Lambda's code folder is read-only: without these, every cold start compiles again. Unchecked, because a zip keeps no times.
-    command = [interpreter, "-I", "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(root), str(folder)]
+    command = [
+        interpreter,
+        "-I",
+        "-m",
+        "compileall",
+        "-q",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        str(root),
+        str(folder),
+    ]
     subprocess.run(command, check=False, capture_output=True)
 
 

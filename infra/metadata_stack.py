@@ -1,4 +1,4 @@
-"""The stack of what all slices share: the metadata table, the data bucket, the alerts topic and the one key they are encrypted with."""
+"""The stack of what all slices share: metadata table, data bucket, alerts topic, and the one key they are encrypted with."""
 
 from __future__ import annotations
 

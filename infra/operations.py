@@ -54,9 +54,16 @@ def slice_dashboard(
     functions: Mapping[str, lambda_.Function],
 ) -> cloudwatch.Dashboard:
     """Executions, and of each step: seconds, errors, invocations; and the slice's own figures."""
-    executions = [machine.metric_started(statistic="Sum"), machine.metric_succeeded(statistic="Sum"), machine.metric_failed(statistic="Sum")]
+    executions = [
+        machine.metric_started(statistic="Sum"),
+        machine.metric_succeeded(statistic="Sum"),
+        machine.metric_failed(statistic="Sum"),
+    ]
     widgets: list[list[cloudwatch.IWidget]] = [
-        [_graph("Executions", executions), _graph("Seconds of an execution", [machine.metric_time(statistic="p50"), machine.metric_time()])],
+        [
+            _graph("Executions", executions),
+            _graph("Milliseconds of an execution", [machine.metric_time(statistic="p50"), machine.metric_time()]),
+        ],
         [
             _graph("Milliseconds of a step", [f.metric_duration(label=step) for step, f in functions.items()]),
             _graph("Errors of steps", [f.metric_errors(label=step) for step, f in functions.items()]),
@@ -76,4 +83,3 @@ def _graph(title: str, metrics: list[Any]) -> cloudwatch.GraphWidget:
 def _own(name: str, slice_id: str) -> cloudwatch.Metric:
     """What the handlers publish by Powertools."""
     return cloudwatch.Metric(namespace="Atoll", metric_name=name, dimensions_map={"service": slice_id}, statistic="Sum")
-

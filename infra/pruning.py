@@ -1,4 +1,4 @@
-"""Takes out of a bundle what no function needs: Lambda refuses more than 250 MB unzipped, and every megabyte is read at a cold start."""
+"""Takes out of a bundle what no function needs: Lambda refuses more than 250 MB unzipped, and reads all of it at a cold start."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from console.change import activate
@@ -31,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "airline" / "program.sql"
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 600
-console = Console(highlight=False)
+QUIET_SECONDS = 3.0
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def main() -> None:
@@ -153,16 +155,17 @@ class Demo:
 @contextmanager
 def step(title: str) -> Iterator[Callable[[str], None]]:
     """Shows a title with what is said meanwhile, and at the end how long it took."""
-    started = time.monotonic()
+    started = shown_at = time.monotonic()
     last = ""
 
     def say(text: str) -> None:
-        nonlocal last
-        last = text.strip()
+        nonlocal last, shown_at
+        changed, last = text.strip() != last, text.strip()
         if isinstance(status, Status):
-            status.update(f"{title}  [dim]{last[:90]}[/]")
-        elif time.monotonic() - started > 5:
+            status.update(f"{title}  [dim]{escape(last[:90])}[/]")
+        elif changed and time.monotonic() - shown_at > QUIET_SECONDS:
             print(f"    {last[:110]}", flush=True)
+            shown_at = time.monotonic()
 
     status = console.status(title) if console.is_terminal else None
     if status:
@@ -175,7 +178,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
     finally:
         if status:
             status.stop()
-    console.print(f"[green]✓[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]" + (f"  {last[:90]}" if last else ""))
+    console.print(f"[green]✓[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]" + (f"  {escape(last[:90])}" if last else ""))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
 from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Flow, Program, Table
-from shared_metadata.records import Claim, TableCommit
+from shared_metadata.records import Claim, FlowState, TableCommit
 
 LEASE_SECONDS = 16 * 60  # a Lambda function runs 15 minutes at most
 MARGIN_SECONDS = 30.0
@@ -77,6 +77,8 @@ class Steps:
 
     def __init__(self, declaration: Slice, services: Services) -> None:
         self.declaration, self.services = declaration, services
+        self._state_of: object = None
+        self._state: FlowState | None = None
 
     # -- plan
 
@@ -171,9 +173,13 @@ class Steps:
         return Staging(services.s3, services.environment.atoll_data_bucket, self.declaration.id, work.claim)
 
     def cursor(self, work: Work) -> str:
-        """The cursor that the table's last commit left; '' at first."""
-        state = self.services.reader.flow_states([work.flow.id]).get(work.flow.id)
-        return state.tables[work.table.dataset].cursor if state and work.table.dataset in state.tables else ""
+        """The cursor that the table's last commit left; '' at first. All tables of a claim are looked up in one read."""
+        claim = (work.claim.flow, work.claim.interval, work.claim.token)
+        if self._state_of != claim:
+            self._state = self.services.reader.flow_states([work.flow.id]).get(work.flow.id)
+            self._state_of = claim
+        table = self._state.tables.get(work.table.dataset) if self._state else None
+        return table.cursor if table else ""
 
 
 def passes(program: Program) -> dict[str, str]:

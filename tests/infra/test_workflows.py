@@ -83,8 +83,23 @@ def test_every_named_error_is_one_of_ours_or_of_aws(definition):
 
 
 def test_what_a_retry_cannot_help_is_not_retried(definition):
-    retried = {name for level in levels(definition) for s in level["States"].values() for r in s.get("Retry", []) for name in r["ErrorEquals"]}
-    hopeless = {"DefinitionError", "InputError", "SecretError", "StaleToken", "AlreadyCommitted", "RowError", "States.ALL", "States.TaskFailed"}
+    retried = {
+        name
+        for level in levels(definition)
+        for s in level["States"].values()
+        for r in s.get("Retry", [])
+        for name in r["ErrorEquals"]
+    }
+    hopeless = {
+        "DefinitionError",
+        "InputError",
+        "SecretError",
+        "StaleToken",
+        "AlreadyCommitted",
+        "RowError",
+        "States.ALL",
+        "States.TaskFailed",
+    }
     assert not retried & hopeless
 
 
@@ -99,7 +114,7 @@ def test_every_expression_parses(definition):
 @pytest.mark.parametrize("declaration", SLICES)
 def test_a_machine_calls_each_step_of_its_slice(declaration):
     definition = json.dumps(BUILDERS[declaration.stage](machine(declaration)))
-    assert all(f"function:{step}\"" in definition for step in declaration.steps)
+    assert all(f'function:{step}"' in definition for step in declaration.steps)
 
 
 def test_an_empty_batch_takes_three_transitions(definition):

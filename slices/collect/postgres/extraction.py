@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.contract.collect import Extracted, Output
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
-from shared_metadata.errors import AtollError, RetryLater
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater
 from shared_metadata.records import Schema
 from slices.collect.postgres import failures, logic
 from slices.collect.postgres.logic import SETTINGS, Part
@@ -37,16 +38,17 @@ class Extraction:
     ) -> None:
         self._source, self._part, self._schema, self._batch = source, part, schema, batch
         self._out, self._deadline, self._place = out, deadline, place
-        self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if part.end_page else 1
+        several = part.end_page and len(part.columns) <= logic.WIDE_COLUMNS
+        self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
         self._lock = threading.Lock()
         self._ranges: list[list[int]] = []
         self._files: list[dict[str, Any]] = []
         self._errors: list[AtollError] = []
-        self._started, self._bytes_per_second = 0, 0.0
+        self._started, self._bytes_per_second, self._most = 0, 0.0, sys.maxsize
 
     def run(self, resume: Mapping[str, Any] | None) -> Extracted:
         """Works until the part is done, the deadline is near or a chunk fails; what was done before a failure counts if it passes."""
-        self._ranges = [list(r) for r in resume["ranges"]] if resume else [[self._part.first_page, self._part.end_page]]
+        self._ranges = [list(r) for r in resume["ranges"]] if resume else [self._whole()]
         snapshot = self._snapshot()
         self._duckdb = self._open()
         try:
@@ -59,6 +61,9 @@ class Extraction:
         if lasting or (self._errors and not self._files):
             raise (lasting or self._errors)[0]
         return Extracted(tuple(self._files), {"ranges": sorted(self._ranges)} if self._ranges else None)
+
+    def _whole(self) -> list[int]:
+        return [self._part.first_page * logic.LINES, self._part.end_page * logic.LINES]
 
     def _snapshot(self) -> str:
         """A snapshot that other sessions can read as well while this one's transaction is open."""
@@ -73,7 +78,12 @@ class Extraction:
         import duckdb
 
         address = self._source.address
-        connection = open_duckdb(self._source.aws, extensions=("postgres_scanner",), memory_mb=MEMORY_MB, threads=self._workers)
+        connection = open_duckdb(
+            self._source.aws,
+            extensions=("postgres_scanner",),
+            memory_mb=MEMORY_MB + self._workers * len(self._schema.columns),
+            threads=self._workers,
+        )
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"SET pg_connection_limit = {self._workers + 1}")
         if self._source.aws:
@@ -96,16 +106,16 @@ class Extraction:
             try:
                 self._copy(snapshot, *chunk)
             except AtollError as error:
-                with self._lock:
-                    self._errors.append(error)
-                    self._ranges.append(list(chunk))
+                self._give_back(chunk, error)
                 return
-            with self._lock:
-                seconds = max(time.monotonic() - started, 0.001)
-                self._bytes_per_second = (chunk[1] - chunk[0]) * self._part.page_bytes / seconds
+            except MemoryError:
+                self._halve(chunk)
+            else:
+                seconds, pages = max(time.monotonic() - started, 0.001), (chunk[1] - chunk[0]) / logic.LINES
+                self._bytes_per_second = pages * self._part.page_bytes / seconds
 
     def _take(self) -> tuple[int, int] | None:
-        """The next pages to read; None when there are none, no time is left, or a chunk has failed. The first is always given."""
+        """The next positions to read; None when there are none, no time is left, or a chunk has failed. The first is always given."""
         with self._lock:
             if not self._ranges or self._errors or (self._started and self._deadline.near):
                 return None
@@ -114,17 +124,36 @@ class Extraction:
             if not self._part.end_page:
                 return first, end
             seconds_left = self._deadline.seconds_left - MARGIN_SECONDS
-            remaining, rate = end - first, self._bytes_per_second or None
-            stop = first + logic.chunk_pages(remaining, self._workers, self._part.page_bytes, rate, seconds_left)
+            length = logic.chunk_positions(end - first, self._workers, self._part, self._bytes_per_second or None, seconds_left)
+            stop = first + min(length, self._most)
             if stop < end:
                 self._ranges.insert(0, [stop, end])
             return first, stop
+
+    def _give_back(self, chunk: tuple[int, int], error: AtollError) -> None:
+        with self._lock:
+            self._errors.append(error)
+            self._ranges.append(list(chunk))
+
+    def _halve(self, chunk: tuple[int, int]) -> None:
+        """The chunk's rows are larger than the table's others and did not fit in memory: reads fewer of them at once."""
+        first, end = chunk
+        if end - first < 2:
+            what, remedy = (
+                "the rows are too large to be held in memory",
+                "collect fewer of the columns, or shorten the values in the query",
+            )
+            self._give_back(chunk, DefinitionError(what, place=self._place, remedy=remedy))
+            return
+        with self._lock:
+            self._most = min(self._most, (end - first) // 2)
+            self._ranges.insert(0, [first, end])
 
     def _copy(self, snapshot: str, first: int, end: int) -> None:
         """One chunk into one file, in one transaction on the snapshot."""
         import duckdb
 
-        name = f"{first:010d}.parquet"
+        name = f"{first:013d}.parquet"
         timeout_seconds = max(self._deadline.seconds_left - SPARE_SECONDS, SHORTEST_TIMEOUT_SECONDS)
         settings = [f"SET TRANSACTION SNAPSHOT {literal(snapshot)}", f"SET LOCAL statement_timeout = {int(timeout_seconds * 1000)}"]
         settings += [f"SET LOCAL {name} = {literal(value)}" for name, value in SETTINGS.items()]
@@ -143,6 +172,8 @@ class Extraction:
             written = cursor.execute(sql).fetchall()
             cursor.execute("COMMIT")
         except duckdb.Error as error:
+            if "Out of Memory Error" in str(error):
+                raise MemoryError from None
             if isinstance(error, duckdb.HTTPException) or " HTTP " in str(error):
                 raise RetryLater("S3 was not reached", place=self._place, remedy="nothing, the batch is tried again") from None
             raise failures.statement_error(self._source.scrub(str(error)), self._place) from None

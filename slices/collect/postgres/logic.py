@@ -29,6 +29,9 @@ PART_BYTES = 256 * 2**20  # of table: less is not worth a connection more
 FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
 SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29
+LINES = 2048  # of a page, at most: a position in a table is page * LINES + line, so that also parts of a page can be read
+HELD_BYTES = 2**24  # of a chunk's rows at once in memory: DuckDB holds 2,048 of them, whatever they weigh
+WIDE_COLUMNS = 200  # more are read by one worker: DuckDB sets aside up to 1 MB for each column of each
 ROW_GROUP_BYTES, LARGEST_ROW_GROUP, SMALLEST_ROW_GROUP = 2**25, 122_880, 2_048
 
 
@@ -141,16 +144,21 @@ def rows_sql(reads: str, columns: Sequence[str], where: Sequence[str]) -> str:
     return f"SELECT {', '.join(columns)} FROM {reads}" + (f"\nWHERE {conditions}" if where else "")
 
 
-def chunk_sql(part: Part, first_page: int, end_page: int) -> str:
-    """What the source runs for the part's pages [first_page, end_page); columns are called c0, c1 …"""
+def chunk_sql(part: Part, first: int, end: int) -> str:
+    """What the source runs for the part's positions [first, end); columns are called c0, c1 …"""
     where = list(part.where)
     if part.end_page:
-        where.append(f"ctid >= '({first_page},0)'::tid")
-        if not (part.last and end_page >= part.end_page):
-            where.append(f"ctid < '({end_page},0)'::tid")
+        where.append(f"ctid >= {_tid(first)}")
+        if not (part.last and end >= part.end_page * LINES):
+            where.append(f"ctid < {_tid(end)}")
     names = [f"c{number}" for number in range(len(part.columns))]
     selected = ", ".join(f"{expression} AS {name}" for expression, name in zip(part.expressions, names, strict=True))
     return f"SELECT {selected} FROM (\n{rows_sql(part.reads, part.columns, where)}\n) AS q ({', '.join(names)})"
+
+
+def _tid(position: int) -> str:
+    page, line = divmod(position, LINES)
+    return f"'({page},{line})'::tid"
 
 
 def copy_sql(source: str, sql: str, schema: Schema, batch: datetime, url: str, row_group: int) -> str:
@@ -162,7 +170,8 @@ def copy_sql(source: str, sql: str, schema: Schema, batch: datetime, url: str, r
     casts.append(f"TIMESTAMPTZ '{to_text(batch)}' AS {identifier(BATCH)}")
     return (
         f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)})) TO {literal(url)} "
-        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, RETURN_STATS)"
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "
+        f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(casts)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
     )
 
 
@@ -171,10 +180,12 @@ def row_group_rows(row_bytes: int) -> int:
     return max(SMALLEST_ROW_GROUP, min(LARGEST_ROW_GROUP, ROW_GROUP_BYTES // row_bytes // SMALLEST_ROW_GROUP * SMALLEST_ROW_GROUP))
 
 
-def chunk_pages(remaining: int, workers: int, page_bytes: int, bytes_per_second: float | None, seconds_left: float) -> int:
-    """The pages of the next chunk: as many as take CHUNK_SECONDS, fewer when little time or little of the table is left."""
+def chunk_positions(remaining: int, workers: int, part: Part, bytes_per_second: float | None, seconds_left: float) -> int:
+    """The length of the next chunk: what takes CHUNK_SECONDS, less near the deadline or the end, and for large rows."""
+    if part.row_bytes * 2048 > HELD_BYTES:
+        return min(remaining, max(1, HELD_BYTES // part.row_bytes))
     wanted_seconds = CHUNK_SECONDS if bytes_per_second else FIRST_CHUNK_SECONDS
     wanted = (bytes_per_second or ASSUMED_BYTES_PER_SECOND) * min(wanted_seconds, max(seconds_left / 3, 0))
-    share = max(math.ceil(remaining / workers) * page_bytes, SMALL_CHUNK_BYTES)
+    share = max(math.ceil(remaining / LINES / workers) * part.page_bytes, SMALL_CHUNK_BYTES)
     size = min(max(min(wanted, share), SMALLEST_CHUNK_BYTES), LARGEST_CHUNK_BYTES)
-    return min(remaining, max(1, int(size / page_bytes)))
+    return min(remaining, max(1, int(size / part.page_bytes)) * LINES)

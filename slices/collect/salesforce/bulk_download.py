@@ -15,9 +15,9 @@ from types import TracebackType
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.collect.salesforce.session import Session
 
-CHUNK_BYTES = 16 << 20  # a file is parsed by one thread as one buffer, so no thread has to guess where a record starts
+CHUNK_BYTES = 8 << 20  # a file is parsed by one thread as one buffer, so no thread has to guess where a record starts
 PIECE_BYTES = 1 << 20
-CHUNKS_AHEAD = 8
+CHUNKS_AHEAD = 16
 MAX_REPEATS = 3
 LAST_PAGE = "null"
 

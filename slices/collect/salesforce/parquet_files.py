@@ -99,6 +99,7 @@ class ParquetFiles:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             self._connection = open_duckdb(self._aws)
+            self._connection.execute("SET preserve_insertion_order = false")  # a file's rows have no order; keeping one takes memory
         return self._connection
 
 

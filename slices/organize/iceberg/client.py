@@ -22,7 +22,7 @@ from slices.organize.iceberg.column_types import result_columns
 from slices.organize.iceberg.config import Config
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import schema_of
-from slices.organize.iceberg.tables import Tables
+from slices.organize.iceberg.tables import Tables, rows_of_snapshot
 
 
 class IcebergDriver:
@@ -106,7 +106,11 @@ class IcebergDriver:
             work.claim.rerun,
             changes.of,
         )
-        pointer = {"table": ".".join(tables.identifier(dataset)), "snapshot_id": str(snapshot_id)}
+        pointer = {
+            "table": ".".join(tables.identifier(dataset)),
+            "snapshot_id": str(snapshot_id),
+            "total_rows": rows_of_snapshot(table, snapshot_id),
+        }
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, size, layout)
 

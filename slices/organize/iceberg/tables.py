@@ -246,6 +246,12 @@ def history(table: Table | None) -> Iterator[tuple[int, Identity]]:
             yield snapshot.snapshot_id, identity
 
 
+def rows_of_snapshot(table: Table, snapshot_id: int) -> int:
+    """All rows of the table as of a snapshot, from the snapshot's own summary; 0 where it says nothing."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return int(_summary(snapshot).get("total-records", 0)) if snapshot else 0
+
+
 def _summary(snapshot: Snapshot) -> Mapping[str, str]:
     return snapshot.summary.additional_properties if snapshot.summary else {}
 

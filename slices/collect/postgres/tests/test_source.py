@@ -199,7 +199,7 @@ def test_rows_that_move_while_they_are_read_come_exactly_once(
         return made(*arguments)
 
     monkeypatch.setattr(logic, "chunk_sql", meanwhile)
-    monkeypatch.setattr(logic, "chunk_pages", lambda *_: 20)
+    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 20 * logic.LINES)
     collect(collecting, "public.t")
     collecting.run()
     files = collecting.cloud.manifest(collecting.dataset)["files"]
@@ -241,7 +241,7 @@ def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database
         return made(*arguments)
 
     monkeypatch.setattr(logic, "chunk_sql", interrupted)
-    monkeypatch.setattr(logic, "chunk_pages", lambda *_: 8)
+    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
     collect(collecting, "public.t")
     run = collecting.run()
     assert run.calls["extract"] > 1
@@ -307,8 +307,37 @@ def test_source_sessions_only_read_and_are_closed(collecting: Collecting, databa
 
 
 def test_chunks_shrink_as_the_deadline_nears_and_never_vanish() -> None:
-    far, near, past = (logic.chunk_pages(10**6, 2, 8192, 50 * 2**20, seconds) for seconds in (600, 6, -20))
-    assert far > near > past == 16
+    part = logic.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=100)
+    lengths = [logic.chunk_positions(10**6 * logic.LINES, 2, part, 50 * 2**20, seconds) for seconds in (600, 6, -20)]
+    assert lengths[0] > lengths[1] > lengths[2] == 16 * logic.LINES
+
+
+def test_rows_of_megabytes_are_read_a_few_at_a_time(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int, doc text); ALTER TABLE t ALTER doc SET STORAGE EXTERNAL")
+    database.run("INSERT INTO t SELECT i, repeat(md5(i::text), (2^16)::int) FROM generate_series(1, 150) i; ANALYZE t")
+    collect(collecting, "public.t")
+    collecting.run()
+    assert [(row["id"], len(row["doc"])) for row in sorted(staged(collecting), key=lambda r: r["id"])] == [
+        (i, 2**21) for i in range(1, 151)
+    ]
+
+
+def test_few_large_rows_among_many_small_ones_are_read_by_halves(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int, doc text); ALTER TABLE t ALTER doc SET STORAGE EXTERNAL")
+    database.run("INSERT INTO t SELECT i, 'small' FROM generate_series(1, 200000) i")
+    database.run("INSERT INTO t SELECT i, repeat(md5(i::text), (2^17)::int) FROM generate_series(200001, 200080) i; ANALYZE t")
+    collect(collecting, "public.t")
+    collecting.run()
+    assert sorted(collecting.cloud.rows(collecting.dataset)["id"].to_pylist()) == list(range(1, 200081))
+
+
+def test_very_wide_tables_of_many_rows_fit_in_memory(collecting: Collecting, database: Database) -> None:
+    columns = [f"w{number}" for number in range(500)]
+    database.run(f"CREATE TABLE t ({', '.join(f'{c} text' for c in columns)})")
+    values = ", ".join(f"'v' || i % {number + 7}" for number in range(500))
+    database.run(f"INSERT INTO t SELECT {values} FROM generate_series(1, 10000) i; ANALYZE t")
+    collect(collecting, "public.t")
+    assert collecting.run().results[collecting.dataset]["rows"] == 10000
 
 
 def test_wide_rows_make_small_row_groups() -> None:
