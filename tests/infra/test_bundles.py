@@ -68,7 +68,10 @@ def test_a_control_bundle_brings_and_loads_nothing_for_data(bundle, handlers, ru
     folder = tmp_path / "bundle"
     replace(bundle, platform=HOST).unpack(folder)
     assert not [name for name in DATA_MODULES if (folder / name).exists()]
-    assert run(folder, runtime, f"import {handlers}\nprint([m for m in {(*DATA_MODULES, 'sqlglot')!r} if m in sys.modules])").strip() == "[]"
+    assert (
+        run(folder, runtime, f"import {handlers}\nprint([m for m in {(*DATA_MODULES, 'sqlglot')!r} if m in sys.modules])").strip()
+        == "[]"
+    )
 
 
 @pytest.mark.parametrize(("bundle", "handlers"), [case for case in CASES if case.values[0].data or "conductor" in case.id])

@@ -112,7 +112,7 @@ class Extraction:
                 self._halve(chunk)
             else:
                 seconds, pages = max(time.monotonic() - started, 0.001), (chunk[1] - chunk[0]) / logic.LINES
-                self._bytes_per_second = pages * self._part.page_bytes / seconds
+                self._bytes_per_second, self._most = pages * self._part.page_bytes / seconds, min(self._most * 2, sys.maxsize)
 
     def _take(self) -> tuple[int, int] | None:
         """The next positions to read; None when there are none, no time is left, or a chunk has failed. The first is always given."""

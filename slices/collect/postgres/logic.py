@@ -30,7 +30,7 @@ FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
 SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29
 LINES = 2048  # of a page, at most: a position in a table is page * LINES + line, so that also parts of a page can be read
-HELD_BYTES = 2**24  # of a chunk's rows at once in memory: DuckDB holds 2,048 of them, whatever they weigh
+LARGE_ROW_BYTES, HELD_BYTES = 2**15, 2**24  # DuckDB holds 2,048 rows at once: of larger ones a chunk has no more than HELD_BYTES
 WIDE_COLUMNS = 200  # more are read by one worker: DuckDB sets aside up to 1 MB for each column of each
 ROW_GROUP_BYTES, LARGEST_ROW_GROUP, SMALLEST_ROW_GROUP = 2**25, 122_880, 2_048
 
@@ -182,8 +182,9 @@ def row_group_rows(row_bytes: int) -> int:
 
 def chunk_positions(remaining: int, workers: int, part: Part, bytes_per_second: float | None, seconds_left: float) -> int:
     """The length of the next chunk: what takes CHUNK_SECONDS, less near the deadline or the end, and for large rows."""
-    if part.row_bytes * 2048 > HELD_BYTES:
-        return min(remaining, max(1, HELD_BYTES // part.row_bytes))
+    if part.row_bytes > LARGE_ROW_BYTES:
+        pages = HELD_BYTES // part.page_bytes
+        return min(remaining, pages * LINES or max(1, HELD_BYTES // part.row_bytes))
     wanted_seconds = CHUNK_SECONDS if bytes_per_second else FIRST_CHUNK_SECONDS
     wanted = (bytes_per_second or ASSUMED_BYTES_PER_SECOND) * min(wanted_seconds, max(seconds_left / 3, 0))
     share = max(math.ceil(remaining / LINES / workers) * part.page_bytes, SMALL_CHUNK_BYTES)

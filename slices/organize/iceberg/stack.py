@@ -33,7 +33,6 @@ class SliceStack(slice_stack.SliceStack):
         for step in (load, refresh, check, commit):
             step.write_objects([self.staging], slice_stack.OWN_STAGING)
             step.read_objects(self._staged, STAGED)
-            step.write_objects(self._warehouses, WAREHOUSE)
             step.write_objects(self._warehouses, WAREHOUSE)  # rows that cannot stay where they were staged
             step.allow(READ_CATALOG, self._catalog, TABLES)
         commit.delete_objects(self._warehouses, WAREHOUSE)  # Iceberg drops metadata files that are older than it keeps

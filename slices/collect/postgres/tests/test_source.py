@@ -324,11 +324,11 @@ def test_rows_of_megabytes_are_read_a_few_at_a_time(collecting: Collecting, data
 
 def test_few_large_rows_among_many_small_ones_are_read_by_halves(collecting: Collecting, database: Database) -> None:
     database.run("CREATE TABLE t (id int, doc text); ALTER TABLE t ALTER doc SET STORAGE EXTERNAL")
-    database.run("INSERT INTO t SELECT i, 'small' FROM generate_series(1, 200000) i")
-    database.run("INSERT INTO t SELECT i, repeat(md5(i::text), (2^17)::int) FROM generate_series(200001, 200080) i; ANALYZE t")
+    database.run("INSERT INTO t SELECT i, 'small' FROM generate_series(1, 20000) i")
+    database.run("INSERT INTO t SELECT i, repeat(md5(i::text), (2^17)::int) FROM generate_series(20001, 20080) i; ANALYZE t")
     collect(collecting, "public.t")
     collecting.run()
-    assert sorted(collecting.cloud.rows(collecting.dataset)["id"].to_pylist()) == list(range(1, 200081))
+    assert sorted(collecting.cloud.rows(collecting.dataset)["id"].to_pylist()) == list(range(1, 20081))
 
 
 def test_very_wide_tables_of_many_rows_fit_in_memory(collecting: Collecting, database: Database) -> None:
