@@ -12,7 +12,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("language", "shared_metadata", "conductor", "slices", "infra", "console")
-SKELETON = "README.md slice.py config.py logic.py client.py handlers.py workflow.py stack.py requirements.txt tests".split()
+SKELETON = [
+    "README.md",
+    "slice.py",
+    "config.py",
+    "logic.py",
+    "client.py",
+    "handlers.py",
+    "workflow.py",
+    "stack.py",
+    "requirements.txt",
+    "tests",
+]
 SLICES = sorted(file.parent for file in (ROOT / "slices").glob("*/*/slice.py"))
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
 MAY_IMPORT_THE_CDK = re.compile(r"(^app\.py|/stack\.py|^infra/[^/]+\.py|^conductor/stack\.py)$")
