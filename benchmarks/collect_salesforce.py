@@ -128,7 +128,7 @@ def _s3() -> Iterator[str]:
     with _process([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]):
         endpoint = f"http://127.0.0.1:{port}"
         _session(endpoint)
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
                 break

@@ -1,0 +1,42 @@
+"""What the documents show runs: programs compile, and modules and files that they name exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from console.init import PROGRAM
+from language import compile_program
+from slices.registry import installed
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "slices").rglob("README.md")),
+]
+
+
+def test_the_program_in_the_readme_compiles() -> None:
+    (program,) = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(compile_program({"README.md": program}, installed()).flows) == 5
+
+
+def test_the_program_of_atoll_init_compiles() -> None:
+    assert len(compile_program({"program.sql": PROGRAM}, installed()).flows) == 5
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    missing = [link for link in links if not link.startswith("http") and not (document.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_every_module_that_a_command_names_exists(document: Path) -> None:
+    modules = set(re.findall(r"python -m ((?:benchmarks|examples|doubles)[\w.]*)", document.read_text()))
+    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
