@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from language.diagnostics import Diagnostic, ProgramErrors
+from language.recursion import bounded_recursion
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 
@@ -32,11 +33,13 @@ def compile_with_positions(sources: Mapping[str, str], slices: Mapping[str, Slic
     """As `compile_program`, with the resolved form beside the plan, for errors that are found later (an option's value)."""
     from language.compiler import compile_sources
 
-    return compile_sources(sources, slices)
+    with bounded_recursion():
+        return compile_sources(sources, slices)
 
 
 def format_program(text: str, file: str) -> str:
     """`text` laid out in the one standard way; the program means the same. Raises ProgramErrors for syntax errors."""
     from language.format import format_text
 
-    return format_text(text, file)
+    with bounded_recursion():
+        return format_text(text, file)

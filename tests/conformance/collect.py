@@ -399,10 +399,10 @@ class CollectConformance:
         assert table.rpartition(".")[2] in failed["error"] and "Remedy:" in failed["error"]
         assert collecting.cloud.reader.flow_states([FLOW])[FLOW].tables[collecting.dataset].attempts == 1
 
-    def test_unknown_option_is_refused_by_its_name(self, collecting: Collecting) -> None:
-        collecting.collect(collecting.source.create_table(COLUMNS), options={"batch_sise": 3})
+    def test_connection_without_a_secret_is_refused_by_the_options_name(self, collecting: Collecting) -> None:
+        collecting.collect(collecting.source.create_table(COLUMNS), options={"secret": ""})
         refusal = collecting.refusal()
-        assert refusal.startswith("DefinitionError: ") and "batch_sise" in refusal and "Remedy:" in refusal
+        assert refusal.startswith(("DefinitionError: ", "SecretError: ")) and "secret" in refusal and "Remedy:" in refusal
 
     def test_missing_secret_is_named_with_the_command_that_makes_it(self, collecting: Collecting) -> None:
         collecting.collect(collecting.source.create_table(COLUMNS), options={"secret": "nothing-there"})

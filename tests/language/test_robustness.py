@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -120,6 +122,20 @@ def test_any_sequence_of_the_languages_words_gives_a_program_or_errors(words: li
 )
 def test_a_query_nested_beyond_reason_is_no_crash(query: str, slices: Mapping[str, Slice]) -> None:
     _compile(f"{HEAD}CREATE MATERIALIZED VIEW lake.v.a EVERY '1 hour' REPLACE AS {query};", slices)
+
+
+def test_deep_nesting_is_no_crash_where_another_library_has_raised_the_recursion_limit() -> None:
+    """In a process of its own: the failure was a segmentation fault of compiled sqlglot."""
+    deep = "f(" * 4000 + ")" * 4000
+    code = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from language import ProgramErrors, format_program\n"
+        f"try: format_program('CREATE MATERIALIZED VIEW a.b.c EVERY \\'1 hour\\' REPLACE AS SELECT {deep};', 'p.sql')\n"
+        "except ProgramErrors: pass\n"
+        "print(sys.getrecursionlimit())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "100000"), done.stderr
 
 
 def test_a_deeply_nested_query_is_refused_at_its_place(slices: Mapping[str, Slice]) -> None:

@@ -234,6 +234,21 @@ def checked_url(url: str, reference: str, place: str) -> str:
     )
 
 
+def trusting(pem: Any, reference: str, place: str) -> ssl.SSLContext:
+    """The usual authorities, and one more where a proxy or a private server has its own. Raises SecretError."""
+    context = ssl.create_default_context()
+    try:
+        if pem:
+            context.load_verify_locations(cadata=str(pem))
+    except (ssl.SSLError, ValueError):
+        raise SecretError(
+            f"ca_certificate of the secret {reference} is not a certificate in PEM",
+            place=place,
+            remedy="store it whole, or leave it out",
+        ) from None
+    return context
+
+
 def unreachable(place: str, error: Exception) -> RetryLater:
     """Names what broke, never what was on its way."""
     return RetryLater(

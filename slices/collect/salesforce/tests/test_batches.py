@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from doubles.salesforce import Field
+from doubles.salesforce import Field, SalesforceServer
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Column, Mode
 from slices.collect.salesforce import extracting
-from slices.collect.salesforce.tests.conftest import DATASET, EARLIER, Crm
+from slices.collect.salesforce.tests.conftest import ACCOUNT, DATASET, EARLIER, Crm
 from slices.collect.salesforce.tests.under_test import jwt_secret
-from tests.conformance.fixtures import NOW, FakeContext
+from tests.conformance.fixtures import NOW, Cloud, FakeContext, run_batch
 
 CHANGED = NOW + timedelta(minutes=20)
 
@@ -229,7 +229,14 @@ def test_busy_or_broken_salesforce_is_tried_later(crm: Crm, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"private_key": "no key"}, {"login_url": "http://example.com"}, {"username": ""}, {"username": "who@example.com"}]
+    "broken",
+    [
+        {"private_key": "no key"},
+        {"ca_certificate": "no certificate"},
+        {"login_url": "http://example.com"},
+        {"username": ""},
+        {"username": "who@example.com"},
+    ],
 )
 def test_broken_secret_is_named_and_never_shown(crm: Crm, broken: dict[str, str]) -> None:
     secret = {**jwt_secret(crm.server), **broken}
@@ -239,3 +246,17 @@ def test_broken_secret_is_named_and_never_shown(crm: Crm, broken: dict[str, str]
     assert failed["error"].startswith("SecretError: connection crm (program.atoll:3:1): ")
     assert "the secret crm" in failed["error"]
     assert secret["private_key"] not in failed["error"]
+
+
+def test_server_with_a_certificate_of_its_own_is_trusted_by_the_secret(cloud: Cloud) -> None:
+    with SalesforceServer([("Account", ACCOUNT)], tls=True) as server:
+        crm = Crm(server, cloud)
+        crm.org.insert("Account", accounts(1), EARLIER)
+        cloud.put_secret("crm", jwt_secret(server))
+        crm.apply()
+        with pytest.raises(RetryLater, match="SSLError"):
+            crm.steps().plan(cloud.event("lake.crm"), FakeContext(request_id="me"))
+        assert server.certificate
+        cloud.put_secret("crm", {**jwt_secret(server), "ca_certificate": server.certificate.read_text()})
+        run_batch(crm.steps(), {**cloud.event("lake.crm"), "owner": "me"})
+        assert len(crm.rows()) == 1
