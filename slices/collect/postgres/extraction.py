@@ -75,15 +75,12 @@ class Extraction:
         return str(row[0])
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB with no threads of its own: each worker runs its statement itself, and idle ones would spin."""
         import duckdb
 
         address = self._source.address
-        connection = open_duckdb(
-            self._source.aws,
-            extensions=("postgres_scanner",),
-            memory_mb=MEMORY_MB + self._workers * len(self._schema.columns),
-            threads=self._workers,
-        )
+        memory_mb = MEMORY_MB + self._workers * len(self._schema.columns)
+        connection = open_duckdb(self._source.aws, extensions=("postgres_scanner",), memory_mb=memory_mb, threads=1)
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"SET pg_connection_limit = {self._workers + 1}")
         if self._source.aws:

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlparse
 
@@ -46,23 +47,23 @@ class Session:
         self._secret, self._reference, self._place = secret, reference, place
         self._api = f"/services/data/v{api_version}"
         self._encoding = "gzip" if compression == "gzip" else "identity"
-        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=TIMEOUT, ssl_context=self._trust())
         self._token, self._instance_url = "", ""
         self.requests = 0
 
-    def _trust(self) -> ssl.SSLContext:
-        """The machine's authorities, and the secret's `ca_certificate` (PEM) where a proxy of one's own stands in between."""
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        """Trusts the machine's authorities, and the secret's `ca_certificate` (PEM) where a proxy of one's own stands in between."""
         context = ssl.create_default_context()
-        if authority := self._secret.get("ca_certificate"):
-            try:
+        try:
+            if authority := self._secret.get("ca_certificate"):
                 context.load_verify_locations(cadata=str(authority))
-            except ssl.SSLError:
-                raise SecretError(
-                    f"ca_certificate of the secret {self._reference} is not a certificate in PEM",
-                    place=self._place,
-                    remedy="store the certificate whole, line breaks as \\n in the JSON",
-                ) from None
-        return context
+        except (ssl.SSLError, ValueError):
+            raise SecretError(
+                f"ca_certificate of the secret {self._reference} is not a certificate in PEM",
+                place=self._place,
+                remedy="store the certificate whole, line breaks as \\n in the JSON",
+            ) from None
+        return urllib3.PoolManager(maxsize=4, retries=False, timeout=TIMEOUT, ssl_context=context)
 
     def get(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON at a path below the API's version, or at an absolute path such as a nextRecordsUrl."""
@@ -101,7 +102,8 @@ class Session:
             response.release_conn() if response.closed else response.close()
 
     def close(self) -> None:
-        self._pool.clear()
+        if self._token:
+            self._pool.clear()
 
     def _send(
         self,
@@ -232,21 +234,6 @@ def checked_url(url: str, reference: str, place: str) -> str:
         place=place,
         remedy="store https://<my domain>.my.salesforce.com, https://login.salesforce.com or https://test.salesforce.com",
     )
-
-
-def trusting(pem: Any, reference: str, place: str) -> ssl.SSLContext:
-    """The usual authorities, and one more where a proxy or a private server has its own. Raises SecretError."""
-    context = ssl.create_default_context()
-    try:
-        if pem:
-            context.load_verify_locations(cadata=str(pem))
-    except (ssl.SSLError, ValueError):
-        raise SecretError(
-            f"ca_certificate of the secret {reference} is not a certificate in PEM",
-            place=place,
-            remedy="store it whole, or leave it out",
-        ) from None
-    return context
 
 
 def unreachable(place: str, error: Exception) -> RetryLater:

@@ -14,7 +14,7 @@ from shared_metadata.program import Column, Mode
 from slices.collect.salesforce import extracting
 from slices.collect.salesforce.tests.conftest import ACCOUNT, DATASET, EARLIER, Crm
 from slices.collect.salesforce.tests.under_test import jwt_secret
-from tests.conformance.fixtures import NOW, Cloud, FakeContext, run_batch
+from tests.conformance.fixtures import NOW, Cloud, FakeContext
 
 CHANGED = NOW + timedelta(minutes=20)
 
@@ -255,8 +255,9 @@ def test_server_with_a_certificate_of_its_own_is_trusted_by_the_secret(cloud: Cl
         cloud.put_secret("crm", jwt_secret(server))
         crm.apply()
         with pytest.raises(RetryLater, match="SSLError"):
-            crm.steps().plan(cloud.event("lake.crm"), FakeContext(request_id="me"))
+            crm.steps().plan(cloud.event("lake.crm"), FakeContext())
         assert server.certificate
         cloud.put_secret("crm", {**jwt_secret(server), "ca_certificate": server.certificate.read_text()})
-        run_batch(crm.steps(), {**cloud.event("lake.crm"), "owner": "me"})
+        cloud.clock.advance(hours=1)  # until the first claim has lapsed
+        crm.run()
         assert len(crm.rows()) == 1
