@@ -123,7 +123,10 @@ def test_a_table_stream_goes_on_after_a_restart_where_it_stopped(tmp_path: Path)
         down(tmp_path)
         session = up(tmp_path).session()
         _put(session, "after", "other")
-        assert _received(session, queue, 1) == ["after"]
+        bodies = _received(session, queue, 1)
+        while "after" not in bodies:  # a stream delivers at least once: what was read just before the end may come again
+            bodies += _received(session, queue, 1)
+        assert set(bodies) <= {"before", "after"}
     finally:
         down(tmp_path)
 
