@@ -8,6 +8,10 @@ MAKEFLAGS += --no-print-directory
 # Compiled Python files make every start two to three times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Node 20 works; the notice that it is old is for the CDK's own users.
+export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
 PACKAGES := language shared_metadata conductor slices infra console doubles
 CHECKED := $(wildcard $(PACKAGES) app.py)
 BIN := .venv/bin
