@@ -62,6 +62,7 @@ class Demo:
 
     def __init__(self, stack: embedded.LocalStack, crm_folder: Path) -> None:
         self.stack, self.crm_folder = stack, crm_folder
+        self.filled_at: datetime | None = None
         self.target = Target(LOCAL, stack.session())
 
     def run(self) -> list[Difference]:
@@ -79,7 +80,9 @@ class Demo:
             self.dsn = self.stack.database("production")
             rows = production.load(self.dsn)
             self.crm = crm.up(self.crm_folder)
+            was_empty = "Account" not in self.crm.objects()
             rows |= crm.load(self.crm)
+            self.filled_at = datetime.now(UTC) if was_empty else None
             self._put_secret("ops", production.secret(self.dsn))
             self._put_secret("crm", self.crm.secret())
             say(", ".join(f"{count:,} {name}" for name, count in rows.items()))
@@ -101,13 +104,14 @@ class Demo:
         with step("atoll apply examples/airline/program.sql") as say:
             update = activate(self.target, program)
             say(f"{len(update.added)} flows added, {len(update.changed)} changed, {len(update.removed)} removed")
-        return floor(datetime.now(UTC), 60)
+        # What came to be in this minute belongs to the batch that ends with it.
+        return boundary_after(self.filled_at) if self.filled_at else floor(datetime.now(UTC), 60)
 
     def change(self) -> datetime:
         """The end of the batches that will bring the changes."""
         with step("changing the sources"):
             changes = [*production.change(self.dsn), *crm.change(self.crm)]
-            moment = floor(datetime.now(UTC), 60) + timedelta(seconds=60)
+            moment = boundary_after(datetime.now(UTC))
         for line in changes:
             console.print(f"    {line}")
         return moment
@@ -150,6 +154,11 @@ class Demo:
             client.put_secret_value(SecretId=name, SecretString=text)
         except client.exceptions.ResourceNotFoundException:
             client.create_secret(Name=name, SecretString=text)
+
+
+def boundary_after(moment: datetime) -> datetime:
+    """The end of the batch of a minute that `moment` lies in."""
+    return floor(moment, 60) + timedelta(seconds=60)
 
 
 @contextmanager
