@@ -51,7 +51,9 @@ def _check_inputs(statement: View | Publish, writers: dict[str, _Writer], names:
             if not names.is_broken(tuple(input_.dataset.split("."))):
                 remedy = "collect it with INSERT INTO, or create it as a MATERIALIZED VIEW"
                 cause = f"nothing in the program makes `{input_.dataset}`"
-                problems.append(input_.span.diagnostic(cause, did_you_mean(input_.dataset, writers) + remedy))
+                others = {name for name, other in writers.items() if other.statement is not statement}
+                meant = did_you_mean(input_.dataset, sorted(others | {".".join(broken) for broken in names.broken}))
+                problems.append(input_.span.diagnostic(cause, meant + remedy))
             continue
         theirs = writer.statement.settings.interval_seconds
         if own % theirs and theirs % own:
