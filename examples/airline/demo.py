@@ -95,8 +95,9 @@ class Demo:
         with step("cdk bootstrap") as say:
             embedded.bootstrap(self.stack, say)
         with step(f"cdk deploy {' '.join(stacks)}") as say:
-            arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4", "--context", "dependencies=host"]
-            embedded.cdk(self.stack, [*arguments, "--context", f"program={PROGRAM}"], say)
+            arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
+            arguments += ["--context", "dependencies=host", "--context", f"program={PROGRAM}"]
+            embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say)
         return program
 
     def apply(self, program: Program) -> datetime:

@@ -19,7 +19,7 @@ from infra.embedded import LocalStack
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
 
-pytestmark = [pytest.mark.xdist_group("emulator"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900)]
 MINUTE = timedelta(minutes=1)
 
 
@@ -54,10 +54,10 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def airline(local_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def airline(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("crm")
     try:
-        yield Deployed(Demo(local_aws, folder))
+        yield Deployed(Demo(own_aws, folder))
     finally:
         crm.down(folder)
 

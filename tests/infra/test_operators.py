@@ -18,7 +18,7 @@ from shared_metadata.intervals import floor, to_text
 from shared_metadata.writer import MetadataWriter
 from slices.registry import installed
 
-pytestmark = [pytest.mark.xdist_group("emulator"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("operators"), pytest.mark.timeout(600)]
 PROGRAM = Path(__file__).with_name("operators.sql")
 STACKS = ("CollectPostgresSlice", "OrganizeIcebergSlice", "HarnessPostgresSlice")
 DEADLINE_SECONDS = 180
@@ -27,12 +27,12 @@ Start = Callable[[str, Any], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def source(local_aws: LocalStack) -> Iterator[psycopg.Connection[Any]]:
-    dsn = local_aws.database("operators")
+def source(own_aws: LocalStack) -> Iterator[psycopg.Connection[Any]]:
+    dsn = own_aws.database("operators")
     at = urlparse(dsn)
     secret = {"host": at.hostname, "port": at.port, "dbname": "operators", "username": at.username, "sslmode": "disable"}
     secret["password"] = unquote(at.password or "")
-    secrets = local_aws.session().client("secretsmanager")
+    secrets = own_aws.session().client("secretsmanager")
     secrets.create_secret(Name=naming.secret("operators"), SecretString=json.dumps(secret))
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE orders (id int PRIMARY KEY, customer text, updated_at timestamptz)")
@@ -41,13 +41,13 @@ def source(local_aws: LocalStack) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture(scope="module")
-def start(local_aws: LocalStack, source: psycopg.Connection[Any]) -> Start:
+def start(own_aws: LocalStack, source: psycopg.Connection[Any]) -> Start:
     """Deploys the slices, without the conductor, so that nothing runs but what is started by hand."""
-    bootstrap(local_aws)
-    output = local_aws.folders.home / "cdk.out"
+    bootstrap(own_aws)
+    output = own_aws.folders.home / "cdk.out"
     options = ["--require-approval", "never", "--concurrency", "4", "-c", "dependencies=host", "-c", f"program={PROGRAM}"]
-    cdk(local_aws, ["deploy", *STACKS, *options, "--output", str(output)])
-    session = local_aws.session()
+    cdk(own_aws, ["deploy", *STACKS, *options, "--output", str(output)])
+    session = own_aws.session()
     program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
     writer = MetadataWriter(session.client("dynamodb"), naming.METADATA_TABLE)
     writer.put_program(program)
@@ -55,7 +55,7 @@ def start(local_aws: LocalStack, source: psycopg.Connection[Any]) -> Start:
     states = session.client("stepfunctions")
 
     def run(slice_id: str, wanted: Any) -> dict[str, Any]:
-        machine = naming.state_machine_arn(slice_id, local_aws.account, local_aws.region)
+        machine = naming.state_machine_arn(slice_id, own_aws.account, own_aws.region)
         arn = states.start_execution(stateMachineArn=machine, input=json.dumps(wanted))["executionArn"]
         deadline = time.monotonic() + DEADLINE_SECONDS
         while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
