@@ -28,8 +28,8 @@ help: ## Show this list
 
 setup: $(PYTHON_STAMP) $(NODE_STAMP) ## Install everything into .venv/ and node_modules/; a second run does nothing
 
-demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile
-	@$(BIN)/python -m examples.airline.demo
+demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
+	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
 
 test: setup ## Run every test
 	@$(BIN)/pytest -n 2 --dist loadgroup

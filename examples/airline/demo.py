@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "airline" / "program.sql"
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 600
+CATCH_UP_SECONDS = 10  # for each minute that the machine was down
+LONG_MINUTES = 10
 QUIET_SECONDS = 3.0
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
@@ -40,7 +42,12 @@ def main() -> None:
     """Runs the demo; exit code 1 when what was published differs from its sources."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--fresh", action="store_true", help="forget the state that an earlier demo left")
+    parser.add_argument("--stop", action="store_true", help="stop what an earlier demo left running; its state stays in .atoll/")
     options = parser.parse_args()
+    if options.stop:
+        crm.down(ROOT / ".atoll" / "crm")
+        embedded.down(ROOT, console.print)
+        return
     started = time.monotonic()
     if options.fresh:
         with step("forgetting the state of earlier runs"):
@@ -50,9 +57,9 @@ def main() -> None:
         stack = embedded.up(ROOT, say)
     differences = Demo(stack, ROOT / ".atoll" / "crm").run()
     console.print(f"\nThe whole demo took {time.monotonic() - started:.0f} s. Everything goes on running in the background:")
-    console.print("  .venv/bin/atoll status --watch     how fresh every table is")
-    console.print("  .venv/bin/atoll logs               what the functions write")
-    console.print("  .venv/bin/atoll local down         stop it; its state stays in .atoll/")
+    console.print("  .venv/bin/atoll status --watch                       how fresh every table is")
+    console.print("  .venv/bin/atoll logs                                 what the functions write")
+    console.print("  .venv/bin/python -m examples.airline.demo --stop     stop it; its state stays in .atoll/")
     if not all(d.same for d in differences):
         sys.exit(1)
 
@@ -120,10 +127,12 @@ class Demo:
     def wait(self, program: Program, moment: datetime, title: str) -> None:
         """Until every dataset is complete through `moment`; ends the demo with the cause when one cannot be."""
         with step(title) as say:
-            deadline = time.monotonic() + TIMEOUT_SECONDS
+            started, missed = time.monotonic(), 0
             while True:
                 states = self.target.reader.flow_states(list(program.flows))
                 tables = {name: table for state in states.values() for name, table in state.tables.items()}
+                missed = missed or (moment - min(table.watermark for table in tables.values())) // timedelta(minutes=1)
+                deadline = started + TIMEOUT_SECONDS + missed * CATCH_UP_SECONDS
                 waiting = [name for name, table in tables.items() if table.watermark < moment]
                 if not waiting:
                     return
@@ -133,6 +142,7 @@ class Demo:
                     sys.exit("the batches did not complete:\n  " + "\n  ".join(errors or waiting))
                 failing = sum(1 for table in tables.values() if table.attempts)
                 more = f", {failing} being tried again" if failing else ""
+                more += f"; {missed} minutes are caught up; `make demo FRESH=1` starts over" if missed > LONG_MINUTES else ""
                 say(f"{len(tables) - len(waiting)} of {len(tables)} datasets complete through {moment:%H:%M}{more}")
                 time.sleep(POLL_SECONDS)
 
