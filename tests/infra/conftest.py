@@ -57,3 +57,11 @@ def templates(app_module: ModuleType, program: Program, environment: None, tmp_p
 @pytest.fixture(scope="session")
 def vpc_templates(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Templates:
     return synthesise(app_module, program, Settings(own_vpc=True), tmp_path_factory.mktemp("vpc-assembly"))
+
+
+@pytest.fixture(scope="session")
+def owners_vpc_templates(
+    app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Templates:
+    settings = Settings(vpc_id="vpc-1", subnet_ids=("subnet-1", "subnet-2"))
+    return synthesise(app_module, program, settings, tmp_path_factory.mktemp("owners-vpc-assembly"))
