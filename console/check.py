@@ -46,7 +46,8 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
 @click.argument("files", nargs=-1)
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 when a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Show what would change, and change nothing; exit code 1 when something would.")
-def format_files(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
+@json_option
+def format_files(files: tuple[str, ...], only_check: bool, diff: bool, as_json: bool) -> None:
     """Lay out FILES (default: program.sql) in the one standard way; the program stays the same.
 
     No file is rewritten when one of them has a syntax error.
@@ -57,24 +58,26 @@ def format_files(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
       atoll format --check .       for CI
     """
     sources = read_sources(files)
-    formatted = _formatted(sources)
+    formatted = _formatted(sources, as_json)
     changed = [file for file, text in sources.items() if formatted[file] != text]
+    if as_json:
+        click.echo(json.dumps({"changed": changed, "written": not (diff or only_check)}))
     for file in changed:
-        if diff:
+        if diff and not as_json:
             lines = difflib.unified_diff(
                 sources[file].splitlines(True), formatted[file].splitlines(True), file, f"{file} (formatted)"
             )
             click.echo("".join(lines), nl=False)
-        elif only_check:
+        elif only_check and not as_json:
             click.echo(f"{file} is not formatted\n help: atoll format {file}", err=True)
-        else:
+        elif not (diff or only_check):
             _write(file, formatted[file])
-            click.echo(f"formatted {file}")
+            click.echo(f"formatted {file}", err=as_json)
     if changed and (only_check or diff):
         raise SystemExit(1)
 
 
-def _formatted(sources: dict[str, str]) -> dict[str, str]:
+def _formatted(sources: dict[str, str], as_json: bool) -> dict[str, str]:
     from language import format_program
 
     formatted: dict[str, str] = {}
@@ -85,7 +88,7 @@ def _formatted(sources: dict[str, str]) -> dict[str, str]:
         except ProgramErrors as errors:
             mistakes += errors.diagnostics
     if mistakes:
-        show_errors(ProgramErrors(mistakes), False)
+        show_errors(ProgramErrors(mistakes), as_json)
     return formatted
 
 

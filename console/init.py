@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
+from console.target import json_option
 from shared_metadata.errors import InputError
 
 PROGRAM = """\
@@ -41,7 +43,8 @@ SELECT customer, orders, amount FROM lake.ops.customers;
 
 @click.command(short_help="Write a first program.sql to change.")
 @click.argument("folder", default=".")
-def init(folder: str) -> None:
+@json_option
+def init(folder: str, as_json: bool) -> None:
     """Write a first program.sql into FOLDER (default: here), to be changed. Never overwrites one.
 
     \b
@@ -56,4 +59,7 @@ def init(folder: str) -> None:
         path.write_text(PROGRAM, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", remedy="choose another folder") from error
+    if as_json:
+        click.echo(json.dumps({"written": str(path)}))
+        return
     click.echo(f"wrote {path}\nnext: atoll check{'' if folder == '.' else f' {path}'}")

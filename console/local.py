@@ -39,7 +39,8 @@ def local() -> None:
 @local.command(short_help="Start it in the background, or see that it runs.")
 @click.option("--fresh", is_flag=True, help="Forget all state first: an empty account and an empty database.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Where to listen (default: as the last time, 4566, or a free one).")
-def up(fresh: bool, port: int | None) -> None:
+@json_option
+def up(fresh: bool, port: int | None, as_json: bool) -> None:
     """Start the embedded AWS and PostgreSQL in the background; state is kept in .atoll/.
 
     \b
@@ -52,12 +53,16 @@ def up(fresh: bool, port: int | None) -> None:
         if fresh:
             embedded.reset(Path.cwd(), say)
         stack = embedded.up(Path.cwd(), say, port=port)
+    if as_json:
+        click.echo(json.dumps({"endpoint": stack.endpoint, "account": stack.account, "region": stack.region}))
+        return
     click.echo(f"AWS at {stack.endpoint}, account {stack.account}, region {stack.region}")
     click.echo('For other tools: eval "$(atoll local env)"')
 
 
 @local.command(short_help="Save everything and stop.")
-def down() -> None:
+@json_option
+def down(as_json: bool) -> None:
     """Save everything to .atoll/ and stop; `atoll local up` goes on from there.
 
     \b
@@ -67,7 +72,7 @@ def down() -> None:
 
     with progress("stopping the embedded AWS") as say:
         embedded.down(Path.cwd(), say)
-    click.echo("stopped; its state stays in .atoll/")
+    click.echo(json.dumps({"running": False}) if as_json else "stopped; its state stays in .atoll/")
 
 
 @local.command(short_help="Whether it runs, and where.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,3 +43,14 @@ def test_no_file_is_rewritten_when_one_has_a_mistake(atoll: Atoll, folder: Path)
     result = atoll("format", ".")
     assert result.exit_code == 1 and "b.sql:1:" in result.stderr
     assert (folder / "a.sql").read_text() == UGLY
+
+
+def test_as_json_it_names_what_changes(atoll: Atoll, folder: Path) -> None:
+    file = folder / "program.sql"
+    file.write_text(UGLY)
+    checked = atoll("format", "--check", "--json")
+    assert (checked.exit_code, json.loads(checked.stdout)) == (1, {"changed": ["program.sql"], "written": False})
+    assert file.read_text() == UGLY
+    written = atoll("format", "--json")
+    assert (written.exit_code, json.loads(written.stdout)) == (0, {"changed": ["program.sql"], "written": True})
+    assert file.read_text() != UGLY

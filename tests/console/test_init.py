@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,3 +36,8 @@ def test_a_folder_that_cannot_be_made_is_named(atoll: Atoll, folder: Path) -> No
     (folder / "file").write_text("")
     result = atoll("init", "file/below")
     assert result.exit_code == 1 and "file/below/program.sql cannot be written" in result.stderr
+
+
+def test_as_json_it_names_the_file(atoll: Atoll, folder: Path) -> None:
+    assert json.loads(atoll("init", "--json").stdout) == {"written": "program.sql"}
+    assert (folder / "program.sql").exists()
