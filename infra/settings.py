@@ -22,10 +22,6 @@ class Settings:
     subnet_ids: tuple[str, ...] = ()
     log_days: int = 30
 
-    @property
-    def in_vpc(self) -> bool:
-        return self.own_vpc or bool(self.vpc_id)
-
     @staticmethod
     def of_context(get: Callable[[str], Any]) -> Settings:
         """From the app's context; raises ValueError that names the value and what is accepted."""

@@ -74,17 +74,6 @@ class MetadataReader:
         found = self._query(keys.flow_state(flow)["pk"], "BATCH#", newest_first=True, limit=limit)
         return [items.batch(values) for values in found]
 
-    def batch_count(self, flow: str) -> int:
-        """How many batches of a flow were ever claimed."""
-        values = items.to_item({":pk": keys.flow_state(flow)["pk"], ":sk": "BATCH#"})
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues=values,
-            Select="COUNT",
-        )
-        return sum(page["Count"] for page in pages)
-
     def version_at(self, dataset: str, moment: datetime) -> Version | None:
         """The version of `dataset` that belongs to `moment`: the last made by a batch that ends at or before it."""
         upto = keys.version(dataset, moment)
