@@ -92,11 +92,14 @@ class Table:
     dataset: its name, e.g. 'lake.crm.account', 'lake.crm.account:staged', 'ops.public.scorecard:result'.
     source: COLLECT only: the table as the source names it, without the connection ('Account', 'public.flights').
     inputs: datasets that must be complete through the batch's end; empty for COLLECT.
+    signature: a digest of the columns, types and lineage that the compiler found (DatasetLineage.signature); COLLECT: of the source's
+        table as the program was compiled against (schema_digest), '' for a query over several.
     """
 
     dataset: str
     source: str = ""
     inputs: tuple[str, ...] = ()
+    signature: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,16 @@ class Flow:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled data program. `version` names its content; equal content has an equal version."""
+    """A compiled data program. `version` names its content; equal content has an equal version.
+
+    lineage: Lineage.version of what the compiler knows of its columns; '' when it was compiled without the sources' schemas.
+    """
 
     connections: Mapping[str, Connection]
     warehouses: Mapping[str, Warehouse]
     flows: Mapping[str, Flow]
     sources: Mapping[str, str] = field(default_factory=dict)
+    lineage: str = ""
     format: int = FORMAT
 
     @property

@@ -1,0 +1,117 @@
+"""What the compiler knows of every column: its type, the columns it is made from, and which columns decide over its rows.
+
+Kept beside the program version that it belongs to, and read only when somebody asks: to decide about drift, to compare two
+programs, to show. A dataset is named as in the plan ('lake.crm.account'); a table of a source by its connection and its name there
+('crm.Account', 'ops.public.flights'), a published table by its target ('ops.published.scorecard'). Of a load and of what it loads
+only 'lake.crm.account' appears, of a publication and its result only the target.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from shared_metadata.program import Position, from_plain
+from shared_metadata.records import Schema
+
+
+class Use(StrEnum):
+    """How a query uses a column: what it says (VALUE), or which rows there are and how they stand."""
+
+    VALUE = "value"
+    FILTER = "filter"  # WHERE, HAVING, QUALIFY; a collect's CURSOR and WHERE
+    JOIN = "join"
+    GROUP = "group"  # GROUP BY, DISTINCT, a set operation that removes twins
+    ORDER = "order"  # ORDER BY of a query or a window, PARTITION BY of a window
+    KEY = "key"  # MERGE ON, PARTITION BY of a table
+    EXPECT = "expect"
+
+
+@dataclass(frozen=True, order=True)
+class ColumnRef:
+    """A column of a dataset or of a source's table."""
+
+    dataset: str
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset}.{self.column}"
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """One use of a column by a statement, and the first place in the program where it says so."""
+
+    column: ColumnRef
+    use: Use
+    position: Position
+
+
+@dataclass(frozen=True)
+class ColumnLineage:
+    """One output column: its type (as in SchemaColumn), and the columns that its value is computed from, sorted."""
+
+    name: str
+    type: str
+    nullable: bool
+    inputs: tuple[ColumnRef, ...]
+    position: Position
+
+
+@dataclass(frozen=True)
+class DatasetLineage:
+    """One dataset or published table.
+
+    flow: the flow that makes it ('lake.crm:load', 'lake.ops.carrier_day', 'ops.published.scorecard').
+    uses: every use of an input's column by the statement, VALUE and others, each column and kind once.
+    """
+
+    dataset: str
+    flow: str
+    columns: tuple[ColumnLineage, ...]
+    uses: tuple[ColumnUse, ...]
+    position: Position
+
+    @property
+    def signature(self) -> str:
+        """A digest of the columns' names, types and origins and of the uses; not of places in the text."""
+        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs))) for c in self.columns]
+        return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """All datasets of a program by name, and `sources`: the tables at the connections as the program was compiled against."""
+
+    datasets: Mapping[str, DatasetLineage] = field(default_factory=dict)
+    sources: Mapping[str, Schema] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        return digest(dataclasses.asdict(self))
+
+    def readers(self, column: ColumnRef) -> tuple[DatasetLineage, ...]:
+        """The datasets whose statement uses this column itself, for whatever."""
+        return tuple(d for d in self.datasets.values() if any(use.column == column for use in d.uses))
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Lineage:
+        return from_plain(Lineage, json.loads(text))
+
+
+def digest(value: Any) -> str:
+    """16 characters that differ where the JSON of `value` differs."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def schema_digest(schema: Schema) -> str:
+    """Of a source's table: names, types, nullability and the source's own words for them, in order."""
+    return digest(dataclasses.asdict(schema))
