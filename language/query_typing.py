@@ -1,0 +1,237 @@
+"""Types one query: its columns with their types and origins, its uses of its inputs' columns, its stars spelled out.
+
+A pure function of the query, its dialect and the columns of exactly its inputs; the result is plain data whose places are offsets into
+the query's text, so that it can be kept and used again wherever the same text stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from language.duckdb_types import DuckDBTypes, Mismatch, common_type
+from language.functions import returned_types
+from language.grouping import ungrouped_columns
+from language.iceberg_types import data_type, iceberg_name, source_data_type
+from language.query_lineage import Place, QueryLineage, trace
+from language.stars import StarPlaces, remember_stars
+from shared_metadata.lineage import Use
+from shared_metadata.records import SchemaColumn
+
+Tables = Mapping[str, tuple[SchemaColumn, ...]]
+SOURCE_DIALECTS = ("postgres",)
+
+
+@dataclass(frozen=True)
+class QueryProblem:
+    """What is wrong at [start, end) of the query's text."""
+
+    start: int
+    end: int
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class QueryColumn:
+    """One output column. type: '' where a problem says that it cannot be told.  inputs: (table, column) pairs, sorted."""
+
+    name: str
+    type: str
+    inputs: tuple[tuple[str, str], ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class QueryUse:
+    """The first place where a column of an input is used in this way."""
+
+    table: str
+    column: str
+    use: Use
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class TypedQuery:
+    """edits: (start, end, text): each star's columns, to be put in its place."""
+
+    columns: tuple[QueryColumn, ...] = ()
+    uses: tuple[QueryUse, ...] = ()
+    edits: tuple[tuple[int, int, str], ...] = ()
+    problems: tuple[QueryProblem, ...] = ()
+
+
+def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tables: Tables) -> TypedQuery:
+    """Types the parsed query, which is used up by it.
+
+    references: id of each exp.Table that is an input ▸ its key in `tables`.
+    """
+    stars = remember_stars(tree)
+    _name_tables(tree, references)
+    schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
+    rules = DuckDBTypes() if dialect == "duckdb" else None
+    try:
+        tree = qualify(
+            tree,
+            dialect=dialect,
+            schema=schema,
+            allow_partial_qualification=True,
+            validate_qualify_columns=False,
+            quote_identifiers=False,
+        )
+        tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
+        scopes = traverse_scope(tree)
+    except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        return TypedQuery(problems=(_refused(error),))
+    lineage = trace(scopes, tables, stars)
+    problems = [QueryProblem(*p) for p in lineage.problems]
+    problems += _stars_left(tree, stars)
+    if not problems:  # of a name that is not known nothing more can be said
+        problems += _condition_problems(scopes, rules) if rules else []
+        problems += _ungrouped(scopes)
+        problems += _functions(tree, dialect)
+    columns, untyped = _outputs(tree, lineage, stars, bool(problems))
+    uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
+    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *untyped])))
+
+
+def _columns(tables: Tables, dialect: str) -> dict[str, object]:
+    if dialect in SOURCE_DIALECTS:
+        return {name: {c.source or c.name: source_data_type(c.type, c.source_type, dialect) for c in cs} for name, cs in tables.items()}
+    return {name: {c.name: data_type(c.type) for c in columns} for name, columns in tables.items()}
+
+
+def _name_tables(tree: exp.Query, references: Mapping[int, str]) -> None:
+    """Gives each input one name of one part and its own last part as alias; columns lose the parts before that."""
+    paths = set()
+    for table in list(tree.find_all(exp.Table)):
+        key = references.get(id(table))
+        if key is None:
+            continue
+        parts = [part.name for part in table.parts]
+        paths.add(tuple(part.lower() for part in parts))
+        if not table.alias:
+            table.set("alias", exp.TableAlias(this=table.this.copy()))
+        table.set("this", exp.to_identifier(key, quoted=True))
+        table.set("db", None)
+        table.set("catalog", None)
+    for column in tree.find_all(exp.Column):
+        if column.args.get("db") and tuple(part.name.lower() for part in column.parts[:-1]) in paths:
+            column.set("db", None)
+            column.set("catalog", None)
+
+
+def _refused(error: Exception) -> QueryProblem:
+    """What sqlglot's optimizer itself refuses; it tells a place in words only."""
+    said = str(error).split("\n")[0].rstrip(".") if isinstance(error, OptimizeError) else "the columns of this query cannot be told"
+    if said.startswith("Alias already used"):
+        said = f"two tables are called {said.split(': ')[-1]} here"
+        return QueryProblem(0, 0, said, "give each an alias of its own")
+    return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
+
+
+def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
+    found = []
+    for select in tree.find_all(exp.Select):
+        if any(item.is_star for item in select.expressions):
+            start, end = stars.place(select) or (0, 0)
+            found.append(QueryProblem(start, end, "the columns behind this * cannot be told", "name the columns"))
+    return found
+
+
+def _condition_problems(scopes: list[Scope], rules: DuckDBTypes) -> list[QueryProblem]:
+    for scope in scopes:
+        for name in ("where", "having", "qualify"):
+            clause = scope.expression.args.get(name)
+            if clause is not None:
+                rules.condition(clause.this)
+        for join in scope.expression.args.get("joins") or ():
+            if join.args.get("on") is not None:
+                rules.condition(join.args["on"])
+    return [_at(m) for m in rules.mismatches]
+
+
+def _at(mismatch: Mismatch) -> QueryProblem:
+    start, end = place_of(mismatch.node) or (0, 0)
+    return QueryProblem(start, end, mismatch.cause, mismatch.remedy)
+
+
+def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
+    found = []
+    for column in (c for scope in scopes if isinstance(scope.expression, exp.Select) for c in ungrouped_columns(scope)):
+        start, end = place_of(column) or (0, 0)
+        cause = f"`{column.name}` is neither grouped nor aggregated"
+        found.append(QueryProblem(start, end, cause, f"add it to GROUP BY, or write an aggregate such as any_value({column.name})"))
+    return found
+
+
+def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
+    """Functions that the warehouse does not have."""
+    known = returned_types(dialect)
+    found = []
+    for node in tree.find_all(exp.Anonymous, exp.AnonymousAggFunc) if known else ():
+        name = node.name.lower()
+        if name not in known and name not in ("batch_start", "batch_end"):
+            start, end = place_of(node) or (0, 0)
+            found.append(QueryProblem(start, end, f"there is no function `{name}`", f"did you mean:{name}"))
+    return found
+
+
+def _outputs(
+    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, failed: bool
+) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
+    columns, problems = [], []
+    for number, (select, kind) in enumerate(zip(tree.selects, _output_types(tree, problems), strict=True)):
+        name = select.alias_or_name.lower()
+        start, end = place_of(select) or stars.place(tree) or (0, 0)
+        found = iceberg_name(kind)
+        if found is None and not failed and not problems:
+            said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
+            problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
+        inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
+        columns.append(QueryColumn(name, found or "", tuple(sorted(inputs)), start, end))
+    return tuple(columns), problems
+
+
+def _known(kind: exp.DataType | None) -> bool:
+    return kind is not None and kind.this not in (exp.DType.UNKNOWN, exp.DType.NULL)
+
+
+def _output_types(query: exp.Expr, problems: list[QueryProblem]) -> list[exp.DataType | None]:
+    query = query.unnest() if isinstance(query, exp.Subquery) else query
+    if not isinstance(query, exp.SetOperation) or query.args.get("by_name"):
+        return [select.type for select in query.selects]  # type: ignore[attr-defined]
+    left, right = _output_types(query.this, problems), _output_types(query.expression, problems)
+    place = place_of(query.expression) or (0, 0)
+    if len(left) != len(right):
+        cause = f"the two sides have {len(left)} and {len(right)} columns"
+        problems.append(QueryProblem(*place, cause, "select as many columns on both sides"))
+        return left
+    found: list[exp.DataType | None] = []
+    for number, (one, other) in enumerate(zip(left, right, strict=True), 1):
+        common = common_type(one, other)
+        if common is None and _known(one) and _known(other) and one is not None and other is not None:
+            cause = f"column {number} is {one.sql('duckdb')} on one side and {other.sql('duckdb')} on the other"
+            problems.append(QueryProblem(*place, cause, "CAST one to the other's type"))
+        found.append(common)
+    return found
+
+
+def place_of(node: exp.Expr) -> Place | None:
+    """[start, end) of a node, as near as sqlglot tells."""
+    places = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta and "end" in n.meta]
+    return (min(start for start, _ in places), max(end for _, end in places)) if places else None
+
+
+def names_of(columns: Iterable[QueryColumn]) -> list[str]:
+    return [column.name for column in columns]
