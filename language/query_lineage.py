@@ -113,7 +113,7 @@ class _Tracer:
 
     def _set_operation(self, scope: Scope) -> dict[str, Refs]:
         query = scope.expression
-        sides = [self._outputs.get(id(side), {}) for side in scope.union_scopes]
+        sides = [self._outputs.get(id(side), {}) for side in scope.set_op_scopes]
         if len(sides) != 2:
             return {}
         left, right = sides
@@ -148,14 +148,14 @@ class _Tracer:
 
     def _until_stable(self, scope: Scope) -> None:
         """A recursive CTE reads itself: what flows around the circle is found by going around it."""
-        for side in scope.union_scopes:
-            if scope not in side.sources.values() and not any(s in scope.union_scopes for s in side.sources.values()):
+        for side in scope.set_op_scopes:
+            if scope not in side.sources.values() and not any(s in scope.set_op_scopes for s in side.sources.values()):
                 continue
             former = None
             while former != self._outputs[id(scope)]:
                 former = self._outputs[id(scope)]
                 for source in side.sources.values():
-                    if isinstance(source, Scope) and source in scope.union_scopes:
+                    if isinstance(source, Scope) and source in scope.set_op_scopes:
                         self._outputs[id(source)] = dict(zip(self._outputs[id(source)], former.values(), strict=False))
                 if isinstance(side.expression, exp.Select):
                     self._outputs[id(side)] = self._select(side, side.expression)

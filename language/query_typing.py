@@ -48,6 +48,7 @@ class QueryColumn:
     inputs: tuple[tuple[str, str], ...]
     start: int
     end: int
+    nullable: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,11 @@ class TypedQuery:
 def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tables: Tables) -> TypedQuery:
     """Types the parsed query, which is used up by it.
 
+    Where a column of an input has no type (its own statement is wrong), only names are checked.
+
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    stars = remember_stars(tree)
+    stars, unnamed = remember_stars(tree), _unnamed(tree)
     _name_tables(tree, references)
     schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
@@ -95,14 +98,15 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         return TypedQuery(problems=(_refused(error),))
     lineage = trace(scopes, tables, stars)
     problems = [QueryProblem(*p) for p in lineage.problems]
+    complete = all(column.type for columns in tables.values() for column in columns)
     problems += _stars_left(tree, stars)
-    if not problems:  # of a name that is not known nothing more can be said
+    if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, stars, bool(problems))
+    columns, untyped = _outputs(tree, lineage, stars, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *untyped])))
+    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, object]:
@@ -138,6 +142,15 @@ def _refused(error: Exception) -> QueryProblem:
         said = f"two tables are called {said.split(': ')[-1]} here"
         return QueryProblem(0, 0, said, "give each an alias of its own")
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
+
+
+def _unnamed(tree: exp.Query) -> list[QueryProblem]:
+    found = []
+    for select in tree.selects:
+        if not select.alias_or_name and not select.is_star:
+            start, end = place_of(select) or (0, 0)
+            found.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
+    return found
 
 
 def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
