@@ -36,7 +36,7 @@ class Round:
 
 
 class Starter:
-    """One round after another over the active program; `report` takes a message and its figures, for the log."""
+    """One round after another over the timeline of programs; `report` takes a message and its figures, for the log."""
 
     def __init__(self, writer: MetadataWriter, states: SFNClient, environment: Environment, report: Report) -> None:
         self._writer, self._states, self._environment, self._report = writer, states, environment, report
@@ -48,15 +48,17 @@ class Starter:
         """
         found, missing = Round(), set[str]()
         try:
-            program = self._writer.reader.active_program()
+            programs = self._writer.reader.programs()
         except DefinitionError:
             return found  # nothing was ever applied
-        due = due_batches(program, self._writer.reader.flow_states(list(program.flows)), now)
+        due = due_batches(programs, self._writer.reader.flow_states(list(programs.flow_ids)), now)
         found.due = len(due)
         for batch in due:
             if found.started >= self._environment.max_starts or hurried():
                 self._report("more batches are due than one call starts", {"due": found.due, "started": found.started})
                 break
+            if batch.moved:
+                self._writer.settle(programs, batch.flow)
             if batch.slice_id not in missing:
                 self._one(batch, now, found, missing)
             found.missing += batch.slice_id in missing

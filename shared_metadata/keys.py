@@ -2,7 +2,7 @@
 
 | item | pk | sk |
 |---|---|---|
-| active program | PROGRAM | ACTIVE |
+| timeline of program versions | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
 | installed slices | SLICES | <slice id> |
 | flow state | FLOW#<flow> | STATE |
@@ -23,7 +23,7 @@ Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
 
 
-def active_program() -> Key:
+def timeline() -> Key:
     return {"pk": "PROGRAM", "sk": "ACTIVE"}
 
 

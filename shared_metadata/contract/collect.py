@@ -123,7 +123,7 @@ class CollectSteps(Steps):
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         schema = self._source.schema(work.flow, work.table)
-        window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
+        window = Window(work.claim.interval, self.cursor(work), work.claim.again)
         plan = self._source.plan(work.flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
@@ -148,7 +148,7 @@ class CollectSteps(Steps):
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
-            window = Window(work.claim.interval, plan["window_cursor"], work.claim.rerun)
+            window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
             source = self.open(work)
             try:
                 extracted = source.extract(
@@ -185,7 +185,7 @@ class CollectSteps(Steps):
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files) or work.claim.rerun or self._registered(work) != schema
+            changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
             manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")
