@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -125,21 +124,26 @@ class Activation:
             fresh = TableState(starts.of(flow), entry=entry.number) if new or not known else None
             if fresh and not known:
                 tables = {dataset: items.state_values(fresh) for dataset in new}
-                self._send(
-                    self._actions.put({**keys.flow_state(flow.id), "flow": flow.id, "tables": tables}, "attribute_not_exists(pk)")
-                )
+                starting = {items.begins(dataset): to_text(fresh.watermark) for dataset in new}
+                values = {**keys.flow_state(flow.id), "flow": flow.id, "tables": tables, **starting}
+                self._send(self._actions.put(values, "attribute_not_exists(pk)"))
             for dataset in new if fresh and known else ():
-                self._send(self._new_table(flow.id, dataset, TableState(starts.of(flow), entry=entry.number)))
+                self._send(self._begin(flow.id, dataset, TableState(starts.of(flow), entry=entry.number), None))
             for table in flow.tables if before.entries else ():
                 state = known.get(table.dataset)
                 if state and programs.is_over(flow.id, table.dataset, state):
-                    again = replace(state, watermark=starts.of(flow), attempts=0, entry=entry.number, again_until=None)
-                    self._send(self._actions.move(flow.id, table.dataset, state, again))
+                    anew = TableState(starts.of(flow), state.cursor, entry=entry.number)
+                    self._send(self._begin(flow.id, table.dataset, anew, state))
 
-    def _new_table(self, flow: str, dataset: str, state: TableState) -> dict[str, Any]:
-        names, condition = {"#t": "tables", "#d": dataset}, "attribute_not_exists(#t.#d)"
-        values = {":state": items.state_values(state)}
-        return self._actions.update(keys.flow_state(flow), "SET #t.#d = :state", condition, names, values)
+    def _begin(self, flow: str, dataset: str, state: TableState, held: TableState | None) -> dict[str, Any]:
+        """Gives a dataset of a flow its start, if it has none yet, or still stands where it was `held`."""
+        names = {"#t": "tables", "#d": dataset, "#b": items.begins(dataset)}
+        values: dict[str, Any] = {":state": items.state_values(state), ":begins": to_text(state.watermark)}
+        condition = "attribute_not_exists(#t.#d)"
+        if held:
+            names, values = {**names, "#w": "watermark"}, {**values, ":held": to_text(held.watermark)}
+            condition = "#t.#d.#w = :held"
+        return self._actions.update(keys.flow_state(flow), "SET #t.#d = :state, #b = :begins", condition, names, values)
 
     def _send(self, action: dict[str, Any]) -> None:
         """Nothing where another `atoll apply` has opened it just now."""

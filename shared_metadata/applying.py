@@ -10,10 +10,12 @@ from shared_metadata.boundary import (
     Effect,
     Progress,
     affected_flows,
+    begins_later,
     chosen_boundary,
     chosen_restatement,
     intervals_of,
     natural_effect,
+    next_common,
     stands_still,
 )
 from shared_metadata.errors import InputError
@@ -52,9 +54,15 @@ def moment_of(
     _refuse_pending(timeline, now)
     old = reader.program(timeline.entries[-1].version)
     affected = affected_flows(old, program)
-    intervals, progress = intervals_of(affected, old, program), flow_progress(reader, affected)
+    intervals, progress = intervals_of(affected, old, program), flow_progress(reader, affected | program.flows.keys())
     if restate_from is not None:
         effect = Effect(chosen_restatement(restate_from, now, intervals), restates=True)
+        if missing := begins_later(program, affected, progress, effect.boundary):
+            begin = max(moment for name in missing if (moment := progress[program.producers()[name].id].begins))
+            raise InputError(
+                f"there is nothing of {', '.join(missing)} from {to_text(effect.boundary)} on",
+                remedy=f"it begins at {to_text(begin)}: choose {to_text(next_common(begin, intervals))} or later",
+            )
     elif at is not None:
         effect = Effect(chosen_boundary(at, now, intervals))
     else:
@@ -88,7 +96,8 @@ def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Pro
 def _progress(reader: MetadataReader, programs: Programs, state: FlowState) -> Progress:
     through = [programs.standing(state.flow, name, table).through for name, table in state.tables.items()]
     ran, stopped = bool(reader.batches(state.flow, 1)), any(table.stopped for table in state.tables.values())
-    return Progress(min(through), max(through), ran, stopped)
+    begins = max((table.begins for table in state.tables.values() if table.begins), default=None)
+    return Progress(min(through), max(through), ran, stopped, begins)
 
 
 def _refuse_pending(timeline: Timeline, now: datetime) -> None:

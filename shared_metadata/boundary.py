@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import floor, to_text
+from shared_metadata.intervals import ceil, floor, to_text
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 
 _NOWHERE = Position("", 0, 0)
@@ -16,12 +16,16 @@ _NOWHERE = Position("", 0, 0)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a flow is: its tables are complete through `first` to `last`; whether it ever ran a batch, and whether it stopped."""
+    """How far a flow is: its tables are complete through `first` to `last`; whether it ever ran a batch, and whether it stopped.
+
+    begins: the start of its first batch, where that is known.
+    """
 
     first: datetime
     last: datetime
     ran: bool
     stopped: bool = False
+    begins: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress],
     At the next common boundary of all affected flows; but without waiting where there is nothing to wait for: where all that is
     affected is new, never ran a batch, or stands still because something in it stopped. What stands still is taken over from the
     last common boundary before; the little that was made since then is made again.
-    progress: of the flows that have a state.  earliest: the boundary before, which none may precede.
+    progress: of all flows of the new program that have a state.  earliest: the boundary before, which none may precede.
     """
     affected = affected_flows(old, new)
     intervals = intervals_of(affected, old, new)
@@ -53,11 +57,25 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress],
     still = _with_readers([name for name, flow in known.items() if flow.stopped], old)
     if all(name in still or not flow.ran for name, flow in known.items()):
         boundary = last_common(min(flow.first for flow in known.values()), intervals)
-        if boundary >= earliest and boundary <= now:
+        if earliest <= boundary <= now and not begins_later(new, affected, progress, boundary):
             return Effect(boundary, restates=any(flow.ran and flow.last > boundary for flow in known.values()))
-        if not any(flow.ran for flow in known.values()):
-            return Effect(earliest)
+        if not any(flow.ran for flow in known.values()) and not begins_later(new, affected, progress, earliest):
+            return Effect(earliest, soon=True)
     return Effect(next_common(max([now, *(flow.last for flow in known.values() if flow.ran)]), intervals))
+
+
+def begins_later(new: Program, affected: Collection[str], progress: Mapping[str, Progress], boundary: datetime) -> list[str]:
+    """The inputs of which there is no version that an affected flow could read from the boundary on, or from where it begins."""
+    producers, found = new.producers(), set[str]()
+    for flow in (new.flows[name] for name in affected if name in new.flows):
+        own = progress[flow.id].begins if flow.id in progress else None
+        first = max(boundary, own or boundary) + timedelta(seconds=flow.interval_seconds)
+        for name in {name for table in flow.tables for name in table.inputs} & producers.keys():
+            source = producers[name]
+            known = progress[source.id].begins if source.id in progress else None
+            if known and ceil(first, source.interval_seconds) <= known:
+                found.add(name)
+    return sorted(found)
 
 
 def stands_still(old: Program, new: Program, progress: Mapping[str, Progress], effect: Effect) -> list[str]:

@@ -57,10 +57,15 @@ def _from_decimal(value: Any) -> Any:
 
 
 def flow_state(values: Mapping[str, Any]) -> FlowState:
-    return FlowState(values["flow"], {name: table_state(inner) for name, inner in values["tables"].items()})
+    return FlowState(values["flow"], {name: table_state(inner, values.get(begins(name))) for name, inner in values["tables"].items()})
 
 
-def table_state(values: Mapping[str, Any]) -> TableState:
+def begins(dataset: str) -> str:
+    """The attribute of a flow's state that holds where a dataset begins; commits write the rest anew and leave it alone."""
+    return f"begins {dataset}"
+
+
+def table_state(values: Mapping[str, Any], begins: str | None) -> TableState:
     retry_at = values.get("retry_at")
     return TableState(
         watermark=from_text(values["watermark"]),
@@ -70,6 +75,7 @@ def table_state(values: Mapping[str, Any]) -> TableState:
         error=values.get("error", ""),
         entry=values.get("entry", 0),
         again_until=from_text(values["again_until"]) if values.get("again_until") else None,
+        begins=from_text(begins) if begins else None,
     )
 
 

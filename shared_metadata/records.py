@@ -38,6 +38,7 @@ class TableState:
     attempts: failed attempts at the batch that starts at the watermark.  retry_at: not before this moment.
     entry: the number of the timeline's entry whose program moved the watermark last; 0 for none.
     again_until: batches that start before this moment were made before, by an earlier program version.
+    begins: its first batch started then; None where that was not recorded.
     """
 
     watermark: datetime
@@ -47,6 +48,7 @@ class TableState:
     error: str = ""
     entry: int = 0
     again_until: datetime | None = None
+    begins: datetime | None = None
 
     @property
     def stopped(self) -> bool:

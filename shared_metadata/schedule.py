@@ -116,15 +116,16 @@ class _Round:
         return all(self._input_is_complete(program, name, flow.tolerates.get(name, 0), interval) for name in table.inputs)
 
     def _input_is_complete(self, program: Program, name: str, tolerated_seconds: int, interval: Interval) -> bool:
-        """An input that lags is not read across a switch: since the last one it must have made at least one batch."""
+        """An input that lags must have made a batch since it began, and since the last switch: it is not read across one."""
         producer = self._programs.producer(program, name)
         standing = self._standings.get((producer.id, name)) if producer else None
         if standing is None or producer is None or standing.through < interval.end - timedelta(seconds=tolerated_seconds):
             return False
         if standing.through >= interval.end or not tolerated_seconds:
             return True
+        begins = self._states[producer.id].tables[name].begins
         switch = self._programs.last_switch(producer.id, interval.start)
-        return switch is None or standing.through > switch
+        return all(moment is None or standing.through > moment for moment in (begins, switch))
 
     def _held_back(self, table: TableState) -> bool:
         waits = table.retry_at is not None and table.retry_at > self._now

@@ -117,8 +117,9 @@ class Programs:
         """Where a dataset stands: after what is made again, and after the time in which no version had it."""
         through, again_until = state.watermark, state.again_until
         for index, (entry, _) in enumerate(self.entries):
-            if index and entry.restates and entry.number > state.entry and through > entry.boundary and flow in self.affected(index):
-                through, again_until = entry.boundary, max(through, again_until or through)
+            if index and entry.restates and entry.number > state.entry and flow in self.affected(index):
+                first = max(entry.boundary, state.begins or entry.boundary)
+                through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
         index = self._index(through)
         known = [number for number, (_, program) in enumerate(self.entries) if _makes(program, flow, dataset)]
         following = next((number for number in known if number >= index), None)
@@ -155,8 +156,9 @@ class Programs:
             state = states[flow].tables.get(dataset) if flow in states else None
             if state is None:
                 continue
-            stays, through = _makes(following, flow, dataset), self.standing(flow, dataset, state).through
-            if (through < boundary and (stays or not state.stopped)) or (stays and through == boundary):
+            stays, standing = _makes(following, flow, dataset), self.standing(flow, dataset, state)
+            through = standing.through
+            if standing.moved or (through < boundary and (stays or not state.stopped)) or (stays and through == boundary):
                 return True
         return False
 
