@@ -52,14 +52,16 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress],
     affected = affected_flows(old, new)
     intervals = intervals_of(affected, old, new)
     known = {name: progress[name] for name in affected & old.flows.keys() & progress.keys()}
-    if not known:
+    returns = any(name in progress and name not in old.flows for name in affected)  # what it was to make before may still be due
+    if not known and not returns:
         return Effect(max(now, earliest), soon=True)
     still = _with_readers([name for name, flow in known.items() if flow.stopped], old)
-    if all(name in still or not flow.ran for name, flow in known.items()):
+    if known and all(name in still or not flow.ran for name, flow in known.items()):
         boundary = last_common(min(flow.first for flow in known.values()), intervals)
         if earliest <= boundary <= now and not begins_later(new, affected, progress, boundary):
             return Effect(boundary, restates=any(flow.ran and flow.last > boundary for flow in known.values()))
-        if not any(flow.ran for flow in known.values()) and not begins_later(new, affected, progress, earliest):
+        fits = not returns and all(flow.first >= earliest for flow in known.values())
+        if fits and not any(flow.ran for flow in known.values()) and not begins_later(new, affected, progress, earliest):
             return Effect(earliest, soon=True)
     return Effect(next_common(max([now, *(flow.last for flow in known.values() if flow.ran)]), intervals))
 
