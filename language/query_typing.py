@@ -107,7 +107,8 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, stars, bool(problems) or not complete)
+    originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
+    columns, untyped = _outputs(tree, lineage, stars, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
     return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
 
@@ -152,7 +153,7 @@ def _refused(error: Exception) -> QueryProblem:
 def _unnamed(tree: exp.Query) -> list[QueryProblem]:
     found = []
     for select in tree.selects:
-        if not select.alias_or_name and not select.is_star:
+        if not select.output_name and not select.is_star:
             start, end = place_of(select) or (0, 0)
             found.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
     return found
@@ -206,18 +207,35 @@ def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
     return found
 
 
+Originals = Mapping[tuple[str, str], tuple[exp.DataType, SchemaColumn]]
+
+
+def _source_columns(tables: Tables, dialect: str) -> Originals:
+    return {
+        (name, column.source or column.name): (source_data_type(column.type, column.source_type, dialect), column)
+        for name, columns in tables.items()
+        for column in columns
+    }
+
+
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, failed: bool
+    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, originals: Originals, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
-    columns, problems = [], []
-    for number, (select, kind) in enumerate(zip(tree.selects, _output_types(tree, problems), strict=True)):
+    """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
+    columns: list[QueryColumn] = []
+    problems: list[QueryProblem] = []
+    kinds = _output_types(tree, problems)
+    failed = failed or bool(problems)
+    for number, (select, kind) in enumerate(zip(tree.selects, kinds, strict=True)):
         name = select.alias_or_name.lower()
         start, end = place_of(select) or stars.place(tree) or (0, 0)
-        found = iceberg_name(kind)
-        if found is None and not failed and not problems:
-            said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
-            problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
         inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
+        original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
+        found = column.type if column is not None and original == kind else iceberg_name(kind)
+        if found is None and not failed:
+            known = kind is not None and _known(kind)
+            said = f"has the type {kind.sql('duckdb')}, which no table can hold" if kind and known else "has no type that can be told"
+            problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
         columns.append(QueryColumn(name, found or "", tuple(sorted(inputs)), start, end))
     return tuple(columns), problems
 
