@@ -24,7 +24,7 @@ from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
 from language.query_lineage import QueryLineage, trace
-from language.stars import StarPlaces, remember_stars
+from language.query_places import Written, remember
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
@@ -79,7 +79,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    stars = remember_stars(tree)
+    written = remember(tree)
     _name_tables(tree, references)
     schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
@@ -96,16 +96,16 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         return TypedQuery(problems=(_refused(error),))
-    lineage = trace(scopes, tables, stars)
+    lineage = trace(scopes, tables, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
-    problems += _stars_left(tree, stars)
+    problems += _stars_left(tree, written)
     if not problems:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, stars, bool(problems))
+    columns, untyped = _outputs(tree, lineage, written, bool(problems))
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *untyped])))
+    return TypedQuery(columns, uses, written.stars.edits(dialect), tuple(dict.fromkeys([*problems, *untyped])))
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, object]:
@@ -145,11 +145,11 @@ def _refused(error: Exception) -> QueryProblem:
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
 
 
-def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
+def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     found = []
     for select in tree.find_all(exp.Select):
         if any(item.is_star for item in select.expressions):
-            start, end = stars.place(select) or (0, 0)
+            start, end = written.stars.place(select) or (0, 0)
             found.append(QueryProblem(start, end, "the columns behind this * cannot be told", "name the columns"))
     return found
 
@@ -194,12 +194,12 @@ def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
 
 
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, failed: bool
+    tree: exp.Query, lineage: QueryLineage, written: Written, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     columns, problems = [], []
     for number, (select, kind) in enumerate(zip(tree.selects, _output_types(tree, problems), strict=True)):
         name = select.alias_or_name.lower()
-        start, end = place_of(select) or stars.place(tree) or (0, 0)
+        start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         found = iceberg_name(kind)
         if found is None and not failed and not problems:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
