@@ -24,7 +24,7 @@ from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
 from language.query_lineage import QueryLineage, trace
-from language.stars import StarPlaces, remember_stars
+from language.query_places import Written, remember
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
@@ -82,7 +82,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    stars, unnamed = remember_stars(tree), _unnamed(tree)
+    written, unnamed = remember(tree), _unnamed(tree)
     _name_tables(tree, references)
     schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
@@ -99,18 +99,18 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         return TypedQuery(problems=(_refused(error),))
-    lineage = trace(scopes, tables, stars)
+    lineage = trace(scopes, tables, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
     complete = all(column.type for columns in tables.values() for column in columns)
-    problems += _stars_left(tree, stars)
+    problems += _stars_left(tree, written)
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
-    columns, untyped = _outputs(tree, lineage, stars, originals, bool(problems) or not complete)
+    columns, untyped = _outputs(tree, lineage, written, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
+    return TypedQuery(columns, uses, written.stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, object]:
@@ -159,11 +159,11 @@ def _unnamed(tree: exp.Query) -> list[QueryProblem]:
     return found
 
 
-def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
+def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     found = []
     for select in tree.find_all(exp.Select):
         if any(item.is_star for item in select.expressions):
-            start, end = stars.place(select) or (0, 0)
+            start, end = written.stars.place(select) or (0, 0)
             found.append(QueryProblem(start, end, "the columns behind this * cannot be told", "name the columns"))
     return found
 
@@ -219,7 +219,7 @@ def _source_columns(tables: Tables, dialect: str) -> Originals:
 
 
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, originals: Originals, failed: bool
+    tree: exp.Query, lineage: QueryLineage, written: Written, originals: Originals, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
     columns: list[QueryColumn] = []
@@ -228,7 +228,7 @@ def _outputs(
     failed = failed or bool(problems)
     for number, (select, kind) in enumerate(zip(tree.selects, kinds, strict=True)):
         name = select.alias_or_name.lower()
-        start, end = place_of(select) or stars.place(tree) or (0, 0)
+        start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
         original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
         found = column.type if column is not None and original == kind else iceberg_name(kind)
