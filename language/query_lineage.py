@@ -120,7 +120,7 @@ class _Tracer:
         inner = {id(s.expression): s for s in scope.subquery_scopes}
         later = []
         for node in walk_in_scope(select):
-            if type(node) is exp.Column or id(node) in inner and node is not select:
+            if type(node) is exp.Column or (id(node) in inner and node is not select):
                 section = _section(node, select)
                 if section[0] == "expressions":
                     self._value(scope, node, section, values)
@@ -262,9 +262,9 @@ def _section(node: exp.Expr, query: exp.Expr) -> tuple[str, int, Use | None]:
     use, child = None, node
     while child.parent is not None and child.parent is not query:
         parent = child.parent
-        if isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order"):
-            use = Use.ORDER
-        elif isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup)):
+        if (isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order")) or (
+            isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup))
+        ):
             use = Use.ORDER
         elif isinstance(parent, exp.Filter) and child.arg_key == "expression":
             use = Use.FILTER
