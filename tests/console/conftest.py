@@ -94,7 +94,9 @@ def write_snapshot(folder: Path) -> None:
             SchemaColumn("updated_at", "timestamptz", False, "updated_at", "timestamp with time zone"),
         )
     )
-    schemas = ConnectionSchemas("ops", "postgres", {"public.orders": orders, "public.customers": orders, "public.customer_totals": None})
+    schemas = ConnectionSchemas(
+        "ops", "postgres", {"public.orders": orders, "public.customers": orders, "public.customer_totals": None}
+    )
     (folder / FOLDER).mkdir()
     (folder / FOLDER / "ops.json").write_text(schemas.to_json())
 
