@@ -161,7 +161,7 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
             branch = tree.add("read by")
             _grow_down(graph, branch, node, depth, {node})
             _hint(branch, "nothing in the program")
-        console.print(tree)
+        console.print(tree, crop=False, no_wrap=True, overflow="ignore")
 
 
 def _hint(branch: Tree, text: str) -> None:
@@ -262,7 +262,7 @@ def _show_explained(found: dict[str, Any]) -> None:
         table.add_column(title, header_style="dim")
     for column in found["columns"]:
         table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"])))
-    console.print(table)
+    console.print(table, crop=False, no_wrap=True, overflow="ignore")
     for name, columns in found["inputs"].items():
         uses = [f"{column} ({', '.join(kinds)})" for column, kinds in columns.items()]
         console.print(f"  reads {escape(name)}: {escape(', '.join(uses))}")
