@@ -70,19 +70,9 @@ class Source(Protocol):
         """None when nothing changed since the window's cursor; never None for window.first. Loads nothing heavy."""
         ...
 
-    def extract(
-        self,
-        flow: Flow,
-        table: Table,
-        schema: Schema,
-        window: Window,
-        part: Mapping[str, Any],
-        out: Output,
-        resume: Mapping[str, Any] | None,
-        deadline: Deadline,
-    ) -> Extracted:
-        """Writes Parquet below `out` until done or the deadline is near. Called again with `resume`, or, after a crash, with the
-        last that was saved; files written after it are written again under the same names or forgotten."""
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        """Writes Parquet below `request.out` until done or the deadline is near. Called again with `resume`, or, after a crash, with
+        the last that was saved; files written after it are written again under the same names or forgotten."""
         ...
 
     def close(self) -> None: ...
@@ -101,6 +91,18 @@ class Output:
 
     def key(self, name: str) -> str:
         return self.staging.key(self.dataset, f"part-{self.part:04d}-{name}")
+
+
+@dataclass(frozen=True)
+class ExtractRequest:
+    """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it."""
+
+    flow: Flow
+    table: Table
+    schema: Schema
+    window: Window
+    part: Mapping[str, Any]
+    out: Output
 
 
 OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
@@ -149,18 +151,11 @@ class CollectSteps(Steps):
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
             window = Window(work.claim.interval, plan["window_cursor"], work.claim.rerun)
+            schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number)
+            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out)
             source = self.open(work)
             try:
-                extracted = source.extract(
-                    work.flow,
-                    work.table,
-                    from_plain(Schema, plan["schema"]),
-                    window,
-                    plan["parts"][number],
-                    Output(staging, dataset, number),
-                    progress["resume"],
-                    deadline,
-                )
+                extracted = source.extract(request, progress["resume"], deadline)
             finally:
                 source.close()
             progress = {

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from shared_metadata.contract.collect import CollectSteps, Extracted, OpenSource, Source
+from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
@@ -140,8 +141,8 @@ def crashing(open_source: OpenSource) -> OpenSource:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._source, name)
 
-        def extract(self, *arguments: Any) -> Extracted:
-            self._source.extract(*arguments)
+        def extract(self, request: ExtractRequest, resume: Any, deadline: Deadline) -> Extracted:
+            self._source.extract(request, resume, deadline)
             raise KeyboardInterrupt  # what no handler can catch and record
 
     return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
