@@ -172,6 +172,7 @@ class TableCommit:
 
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
+    skew, used: see `costs`.
     """
 
     dataset: str
@@ -184,6 +185,8 @@ class TableCommit:
     layout: Mapping[str, Any] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Mapping[str, Any], ...] = ()
+    skew: float = 1.0
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Connection, Flow, Mode, Table, from_plain
@@ -162,6 +163,7 @@ class CollectSteps(Steps):
                 "files": [*progress["files"], *map(dict, extracted.files)],
                 "resume": extracted.resume,
                 "done": extracted.resume is None,
+                "used": self.used(progress, transitions=2),  # Extract and Extracted
             }
             staging.write(progress, dataset, f"part-{number:04d}.json")
         return {**event, "done": progress["done"]}
@@ -170,11 +172,14 @@ class CollectSteps(Steps):
         staging, dataset = self.staging(work), work.table.dataset
         plan = self._plan(staging, work)
         files: list[dict[str, Any]] = []
+        sizes, used = [], [{"state_transition": 1 + len(plan["parts"])}]  # Parts, and PartDone of each
         for number in range(len(plan["parts"])):
             progress = staging.read(dataset, f"part-{number:04d}.json")
             if not progress or not progress["done"]:
                 raise DefinitionError(f"part {number} of {dataset} was not extracted", place=work.flow.id)
             files += [file for file in progress["files"] if file["rows"]]
+            sizes.append(sum(file["bytes"] for file in progress["files"]))
+            used.append(progress.get("used", {}))
         schema = from_plain(Schema, plan["schema"])
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
@@ -193,6 +198,8 @@ class CollectSteps(Steps):
             pointer={"manifest": manifest} if manifest else None,
             schema=schema,
             layout={"format": "parquet"},
+            skew=skew(sizes),
+            used=together(*used),
         )
 
     def open(self, work: Work) -> Source:

@@ -18,7 +18,7 @@ from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
-from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 
 HOUR = 3600
 FLOW, HERE = "lake.raw.thing", Position("program.atoll", 7, 3)
@@ -168,6 +168,14 @@ class CollectConformance:
         collecting.collect(table)
         collecting.run()
         assert collecting.labels() == ["a", "b", "c"]
+
+    def test_statistics_tell_size_skew_and_cost(self, collecting: Collecting, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        check_statistics(collecting.cloud, FLOW, rows=2)
 
     def test_later_batch_takes_only_what_changed_in_it(self, collecting: Collecting) -> None:
         table = collecting.source.create_table(COLUMNS)
