@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from shared_metadata.contract.batch_input import Wanted, resolve
@@ -168,7 +167,7 @@ class Steps:
             return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
         commit = self.commit_table(work, event)
         used = together(commit.used, self.used(event, transitions=1), A_COMMIT)
-        commit = dataclasses.replace(commit, used=used)
+        commit = replace(commit, signature=work.table.signature, used=used)
         self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
 
