@@ -11,6 +11,8 @@
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
+| what of drift is open | DRIFT | OPEN |
+| drift | DRIFT | NUMBER#<number> |
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
+QUIESCE_PREFIX = "quiesced#"
 
 
 def active_program() -> Key:
@@ -58,3 +61,16 @@ def event(at: datetime, identity: str) -> Key:
 
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
+
+
+def open_drifts() -> Key:
+    return {"pk": "DRIFT", "sk": "OPEN"}
+
+
+def drift(number: int) -> Key:
+    return {"pk": "DRIFT", "sk": f"NUMBER#{number:08d}"}
+
+
+def quiesce_mark(number: int) -> str:
+    """The attribute of a flow's state that says which of its datasets a drift quiesces."""
+    return f"{QUIESCE_PREFIX}{number}"
