@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MARKS_AT_ONCE = 80  # of the 100 actions of a transaction
 CONFLICT_TRIES = 8
 T = TypeVar("T")
+LineageOf = Callable[[], Lineage | None]
 SOURCE_IS_BACK = "the source is as it was"
 NOT_EXPECTED = "the program does not expect it any more"
 
@@ -45,12 +46,12 @@ class DriftRegistry(DriftReader):
         self._clock, self._actions = clock, Actions(table)
 
     def settle(
-        self, table: str, changes: Sequence[DriftChange], lineage: Lineage | None, program: Program, version: str, seen_by: str
+        self, table: str, changes: Sequence[DriftChange], known: LineageOf, program: Program, version: str, seen_by: str
     ) -> list[Drift]:
         """Makes what is open of a source's table exactly `changes`, judged under this program; returns it.
 
         Costs one read where nothing is open and nothing changed. What is new comes before what is resolved, so that a flow that both
-        quiesce never runs in between.
+        quiesce never runs in between. known: the program's lineage, asked for only when something is resolved.
         """
 
         def once() -> list[Drift]:
@@ -58,13 +59,14 @@ class DriftRegistry(DriftReader):
             open_now = {drift.change.identity: drift for drift in self._drifts(register.numbers(table))}
             found = []
             for change in changes:
-                known = open_now.pop(change.identity, None)
+                seen = open_now.pop(change.identity, None)
                 found.append(
-                    self._adapt(register, known, change, program, version)
-                    if known
+                    self._adapt(register, seen, change, program, version)
+                    if seen
                     else self._open(register, change, program, version, seen_by)
                 )
             for gone in open_now.values():
+                lineage = known()
                 expected = lineage is not None and is_still(gone.change, lineage)
                 self._resolve(register, gone, program, SOURCE_IS_BACK if expected else NOT_EXPECTED)
             return found

@@ -13,6 +13,7 @@
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
 | what of drift is open | DRIFT | OPEN |
 | drift | DRIFT | NUMBER#<number> |
+| table of a source | SOURCE#<connection> | TABLE#<name there> |
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from shared_metadata.intervals import to_text
 Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
 QUIESCE_PREFIX = "quiesced#"
+SOURCE_PREFIX = "SOURCE#"
 
 
 def active_program() -> Key:
@@ -36,6 +38,19 @@ def program_part(version: str, part: int) -> Key:
 
 def installed_slice(slice_id: str) -> Key:
     return {"pk": "SLICES", "sk": slice_id}
+
+
+def open_drifts() -> Key:
+    return {"pk": "DRIFT", "sk": "OPEN"}
+
+
+def drift(number: int) -> Key:
+    return {"pk": "DRIFT", "sk": f"NUMBER#{number:08d}"}
+
+
+def quiesce_mark(number: int) -> str:
+    """The attribute of a flow's state that says which of its datasets a drift quiesces."""
+    return f"{QUIESCE_PREFIX}{number}"
 
 
 def flow_state(flow: str) -> Key:
@@ -63,14 +78,5 @@ def statistics(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
 
 
-def open_drifts() -> Key:
-    return {"pk": "DRIFT", "sk": "OPEN"}
-
-
-def drift(number: int) -> Key:
-    return {"pk": "DRIFT", "sk": f"NUMBER#{number:08d}"}
-
-
-def quiesce_mark(number: int) -> str:
-    """The attribute of a flow's state that says which of its datasets a drift quiesces."""
-    return f"{QUIESCE_PREFIX}{number}"
+def source_table(connection: str, table: str) -> Key:
+    return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from shared_metadata import items, keys
 from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
+from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Program
@@ -42,6 +43,7 @@ class MetadataWriter:
         self.reader = MetadataReader(client, table)
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
+        self.drifts = DriftRegistry(client, table, clock)
 
     def claim(
         self,
