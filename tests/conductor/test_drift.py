@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -150,7 +150,10 @@ def test_a_round_while_something_is_quiesced_costs_no_more_than_another(writer: 
 
 
 class DriftingHistory(History):
-    """A history whose source loses and regains the column `name`; each collect looks at it when it begins, as its plan step does."""
+    """A history whose source loses and regains the column `name`; each collect looks at it when it begins, as its plan step does.
+
+    blind: the starts of the batches that were collected without the column since it went.
+    """
 
     def __init__(self, known: tuple[Program, Lineage], writer: MetadataWriter, states: FakeStepFunctions, chance: Random) -> None:
         super().__init__(known[0], writer, states, chance)
@@ -162,17 +165,21 @@ class DriftingHistory(History):
         for _, claim in self.work[before:]:
             if self.program.flows[claim.flow].kind == Kind.COLLECT:
                 settle(self.writer, self.known, [] if self.has_name else gone("name", known=self.known), self.program.version)
-                (self.blind.discard if self.has_name else self.blind.add)(claim.interval.start)
+                if self.has_name:
+                    self.blind.clear()
+                else:
+                    self.blind.add(claim.interval.start)
 
     def _check(self, claim: Claim, dataset: str, now: datetime) -> None:
         super()._check(claim, dataset, now)
-        if dataset in ("lake.a.v000", "lake.a.reader") and not self.has_name:
+        if dataset in ("lake.a.v000", "lake.a.reader"):
             assert claim.interval.start not in self.blind, "used a column that its input did not have"
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(chance=st.randoms(use_true_random=False), turns=st.lists(st.integers(3, 9), min_size=1, max_size=4))
-def test_no_batch_is_lost_or_made_twice_while_columns_go_and_return(chance: Random, turns: list[int]) -> None:
+@settings(max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(seed=st.integers(0, 1000), turns=st.lists(st.integers(3, 9), min_size=1, max_size=4))
+def test_no_batch_is_lost_or_made_twice_while_columns_go_and_return(seed: int, turns: list[int]) -> None:
+    chance = Random(seed)
     with mock_aws():
         clock = SettableClock(FIRST.end + timedelta(minutes=1))
         writer, states = new_writer(clock), FakeStepFunctions(clock)
@@ -183,16 +190,14 @@ def test_no_batch_is_lost_or_made_twice_while_columns_go_and_return(chance: Rand
             for _ in range(turn):
                 tick(history, starter, clock)
         history.has_name = True
-        for _ in range(12):
-            tick(history, starter, clock)
-        assert writer.drifts.open_drifts() == [] and quiesced(writer, history.known) == {}
-        for _ in range(200):  # the batches that waited are caught up
-            tick(history, starter, clock, minutes=1)
-            ends = history.ends
-            if len(ends) == 5 and ends["lake.a.reader"][-1] >= clock.now - timedelta(hours=2):
+        ends = history.ends
+        for _ in range(300):  # the batches that waited are caught up
+            tick(history, starter, clock, minutes=10)
+            if all(ends.get(name, [FIRST.start])[-1] >= clock.now - timedelta(hours=2) for name in ("lake.a.reader", "lake.a.other")):
                 break
-        assert ends["lake.a.reader"][-1] >= clock.now - timedelta(hours=2)
-        assert ends["lake.a.other"][-1] >= clock.now - timedelta(hours=2)
+        else:
+            pytest.fail(f"at {clock.now} not caught up: {ends}")
+        assert writer.drifts.open_drifts() == [] and quiesced(writer, history.known) == {}
 
 
 def tick(history: DriftingHistory, starter: Starter, clock: SettableClock, minutes: int = 20) -> None:

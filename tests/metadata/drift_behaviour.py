@@ -47,7 +47,7 @@ def settle(writer: MetadataWriter, known: Known, changes: Sequence[DriftChange],
 
 
 def activate(writer: MetadataWriter, known: Known) -> Known:
-    writer.put_program(known[0])
+    writer.put_program(*known)
     writer.activate(known[0], former_version=writer.reader.active_version())
     return known
 
