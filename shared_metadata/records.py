@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     PROGRAM_ACTIVATED = "program activated"
     FLOW_QUIESCED = "flow quiesced"
     DATASET_LATE = "dataset late"
+    FLOW_RESUMED = "flow resumed"
+    SOURCE_CHANGED = "source changed"
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,25 @@ class TableState:
 
 
 @dataclass(frozen=True)
+class Quiesce:
+    """Why datasets of a flow stand still. since: dataset ▸ its watermark when it stopped.  program: under which that was decided."""
+
+    drift: int
+    since: Mapping[str, datetime]
+    program: str
+
+
+@dataclass(frozen=True)
 class FlowState:
     """All datasets of a flow."""
 
     flow: str
     tables: Mapping[str, TableState]
+    quiesced: tuple[Quiesce, ...] = ()
+
+    def drifts(self, dataset: str) -> tuple[int, ...]:
+        """The drifts that quiesce a dataset."""
+        return tuple(quiesce.drift for quiesce in self.quiesced if dataset in quiesce.since)
 
 
 @dataclass(frozen=True)

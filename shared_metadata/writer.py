@@ -19,6 +19,7 @@ from shared_metadata import items, keys
 from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
 from shared_metadata.costs import cost_dollars
+from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.lineage import Lineage
@@ -44,6 +45,7 @@ class MetadataWriter:
         self.reader = MetadataReader(client, table)
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
+        self.drifts = DriftRegistry(client, table, clock)
 
     def claim(
         self,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import Catalog
+from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -115,19 +116,28 @@ class CollectSteps(Steps):
     def __init__(self, declaration: Slice, services: Services, open_source: OpenSource) -> None:
         super().__init__(declaration, services)
         self._open = open_source
+        self._drift = DriftWatch(services)
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
-        """Opens the source once for all tables."""
-        self._source = self.open(works[0])
+        """Opens the source once for all tables. One that drift stops is recorded as failed here, and fails no execution."""
+        self._source, self._stopped = self.open(works[0]), set[str]()
         try:
-            return super().plan_tables(works)
+            states, empty, failed = super().plan_tables(works)
         finally:
             self._source.close()
+        for dataset in sorted(self._stopped):
+            self.services.writer.fail(works[0].claim, dataset, failed.pop(dataset))
+        return states, empty, failed
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
-        schema = self._source.schema(work.flow, work.table)
+        try:
+            flow = self._drift.flow_for(work, self._source)
+        except StoppedByDrift:
+            self._stopped.add(work.table.dataset)
+            raise
+        schema = self._source.schema(flow, work.table)
         window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
-        plan = self._source.plan(work.flow, work.table, schema, window)
+        plan = self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
             if self._registered(work) == schema and not window.rerun:

@@ -140,9 +140,9 @@ def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
     assert not resources(network, "AWS::EC2::NatGateway")
     assert not resources(network, "AWS::EC2::InternetGateway")
     endpoints = [json.dumps(e["ServiceName"]) for e in resources(network, "AWS::EC2::VPCEndpoint").values()]
-    for service in ("s3", "dynamodb", "secretsmanager", "glue", "states"):
+    for service in ("s3", "dynamodb", "secretsmanager", "glue", "states", "sns"):
         assert sum(f".{service}" in name for name in endpoints) == 1, service
-    assert len(endpoints) == 5
+    assert len(endpoints) == 6
 
 
 def test_in_a_vpc_only_functions_that_need_the_internet_stay_outside(vpc_templates):
