@@ -24,7 +24,7 @@ from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
 from language.query_lineage import QueryLineage, trace
-from language.stars import StarPlaces, remember_stars
+from language.query_places import Written, remember
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
@@ -82,7 +82,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    stars, unnamed = remember_stars(tree), _unnamed(tree)
+    written, unnamed = remember(tree), _unnamed(tree)
     _name_tables(tree, references)
     schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
@@ -99,17 +99,18 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         return TypedQuery(problems=(_refused(error),))
-    lineage = trace(scopes, tables, stars)
+    lineage = trace(scopes, tables, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
     complete = all(column.type for columns in tables.values() for column in columns)
-    problems += _stars_left(tree, stars)
+    problems += _stars_left(tree, written)
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, stars, bool(problems) or not complete)
+    originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
+    columns, untyped = _outputs(tree, lineage, written, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
+    return TypedQuery(columns, uses, written.stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, object]:
@@ -152,17 +153,17 @@ def _refused(error: Exception) -> QueryProblem:
 def _unnamed(tree: exp.Query) -> list[QueryProblem]:
     found = []
     for select in tree.selects:
-        if not select.alias_or_name and not select.is_star:
+        if not select.output_name and not select.is_star:
             start, end = place_of(select) or (0, 0)
             found.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
     return found
 
 
-def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
+def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     found = []
     for select in tree.find_all(exp.Select):
         if any(item.is_star for item in select.expressions):
-            start, end = stars.place(select) or (0, 0)
+            start, end = written.stars.place(select) or (0, 0)
             found.append(QueryProblem(start, end, "the columns behind this * cannot be told", "name the columns"))
     return found
 
@@ -206,18 +207,35 @@ def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
     return found
 
 
+Originals = Mapping[tuple[str, str], tuple[exp.DataType, SchemaColumn]]
+
+
+def _source_columns(tables: Tables, dialect: str) -> Originals:
+    return {
+        (name, column.source or column.name): (source_data_type(column.type, column.source_type, dialect), column)
+        for name, columns in tables.items()
+        for column in columns
+    }
+
+
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, failed: bool
+    tree: exp.Query, lineage: QueryLineage, written: Written, originals: Originals, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
-    columns, problems = [], []
-    for number, (select, kind) in enumerate(zip(tree.selects, _output_types(tree, problems), strict=True)):
+    """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
+    columns: list[QueryColumn] = []
+    problems: list[QueryProblem] = []
+    kinds = _output_types(tree, problems)
+    failed = failed or bool(problems)
+    for number, (select, kind) in enumerate(zip(tree.selects, kinds, strict=True)):
         name = select.alias_or_name.lower()
-        start, end = place_of(select) or stars.place(tree) or (0, 0)
-        found = iceberg_name(kind)
-        if found is None and not failed and not problems:
-            said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
-            problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
+        start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
+        original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
+        found = column.type if column is not None and original == kind else iceberg_name(kind)
+        if found is None and not failed:
+            known = kind is not None and _known(kind)
+            said = f"has the type {kind.sql('duckdb')}, which no table can hold" if kind and known else "has no type that can be told"
+            problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
         columns.append(QueryColumn(name, found or "", tuple(sorted(inputs)), start, end))
     return tuple(columns), problems
 
