@@ -21,19 +21,21 @@ from shared_metadata.lineage import ColumnRef
 from shared_metadata.update_set.records import QueryShape
 
 Renamed = Mapping[ColumnRef, ColumnRef]
-_NOT_TOLD = (exp.Star, exp.Pivot, exp.Values)
+_NOT_TOLD = (exp.Star, exp.Pivot, exp.Values, exp.TableAlias)
+_CUTS = ("limit", "offset")
+_CLAUSES = ("where", "group", "having", "qualify", "order")
 _SPREAD = (exp.Unnest, exp.Explode, exp.Posexplode, exp.Inline)
 
 
-def query_shape(sql: str, dialect: str, renamed: Renamed | None = None, prefix: str = "") -> QueryShape | None:
+def query_shape(sql: str, dialect: str, renamed: Renamed | None = None) -> QueryShape | None:
     """The shape of a query in a slice's dialect; None where it cannot be told: an unexpanded `*`, PIVOT, a recursive CTE.
 
-    renamed: inputs' columns that are to be read under another name, as written here ▸ as meant; `prefix` stands before the inputs' names.
+    renamed: inputs' columns that are to be read under another name, as written here ▸ as meant.
     """
     with bounded_recursion():
         try:
             tree = sqlglot.parse_one(sql, dialect=sqlglot_dialect(dialect))
-            return _Shapes(dialect, renamed or {}, prefix).of(tree)
+            return _Shapes(dialect, renamed or {}).of(tree)
         except (SqlglotError, RecursionError, ValueError, TypeError, KeyError, AttributeError):  # odd text trips sqlglot
             return None
 
@@ -48,8 +50,8 @@ class _Relation:
 
 
 class _Shapes:
-    def __init__(self, dialect: str, renamed: Renamed, prefix: str) -> None:
-        self._dialect, self._renamed, self._prefix = dialect, renamed, prefix
+    def __init__(self, dialect: str, renamed: Renamed) -> None:
+        self._dialect, self._renamed = dialect, renamed
         self._known: dict[int, _Relation] = {}
 
     def of(self, tree: exp.Expr) -> QueryShape | None:
@@ -65,14 +67,15 @@ class _Shapes:
         query = scope.expression
         if isinstance(query, exp.SetOperation):
             return self._set_operation(scope, query)
+        named = _unqualified(query)
         self._name_columns(scope)
         self._name_queries(scope)
         if not isinstance(query, exp.Select):
-            whole = self._digest(query.sql(dialect=self._sqlglot, comments=False))
+            whole = self._digest(self._text(query))
             return _Relation(whole, {}, whole)
         items = {item.alias_or_name.lower(): self._text(item.unalias()) for item in query.expressions}
-        columns = {name: self._digest(text) for name, text in items.items()}
-        return _Relation(self._digest(*self._row_parts(scope, query, items)), columns)
+        rows = self._digest(*self._row_parts(scope, query, items), *(items[name] for name in sorted(named & items.keys())))
+        return _Relation(rows, {name: self._digest(text) for name, text in items.items()})
 
     def _set_operation(self, scope: Scope, query: exp.SetOperation) -> _Relation:
         sides = [self._known[id(side.expression)] for side in scope.union_scopes]
@@ -97,20 +100,15 @@ class _Shapes:
         def text(node: exp.Expr) -> str:
             if isinstance(node, exp.Ordered):
                 return text(node.this) + str(node.args.get("desc")) + str(node.args.get("nulls_first"))
-            if isinstance(node, exp.Literal) and node.is_int and 0 < int(node.this) <= len(values):
-                return values[int(node.this) - 1]
-            return (
-                items.get(node.name.lower(), self._text(node))
-                if isinstance(node, exp.Column) and not node.table
-                else self._text(node)
-            )
+            place = int(node.this) if isinstance(node, exp.Literal) and node.is_int else 0
+            return values[place - 1] if 0 < place <= len(values) else self._text(node)
 
         from_ = select.args.get("from_")
         for source in [from_, *(select.args.get("joins") or ()), *(select.args.get("laterals") or ())]:
             yield self._source(scope, source) if source is not None else "no table"
         for part in ("where", "having", "qualify", "sample"):
             if select.args.get(part):
-                yield part + self._aliased(select.args[part], items)
+                yield part + self._text(select.args[part])
         group = select.args.get("group")
         if group is not None:
             yield "group" + "|".join(sorted(map(text, group.expressions)))
@@ -123,31 +121,27 @@ class _Shapes:
             yield "distinct" + self._text(select.args["distinct"]) + "|".join(values)
         yield "|".join(t for t, item in zip(values, select.expressions, strict=True) if item.find(*_SPREAD, exp.Anonymous))
         yield "|".join(self._text(window) for window in select.args.get("windows") or ())
-        if any(select.args.get(part) for part in ("limit", "offset")) or select.args.get("distinct"):
+        if _is_cut(select):
             order = select.args.get("order")
             yield "order" + "|".join(map(text, order.expressions)) if order else ""
-            yield "|".join(self._text(select.args[part]) for part in ("limit", "offset") if select.args.get(part))
-
-    def _aliased(self, clause: exp.Expr, items: Mapping[str, str]) -> str:
-        """A clause in which the names of the SELECT's own items stand for what they mean."""
-        named = {c.name.lower() for c in clause.find_all(exp.Column) if not c.table}
-        return self._text(clause) + "|".join(items[name] for name in sorted(named & items.keys()))
+            yield "|".join(self._text(select.args[part]) for part in _CUTS if select.args.get(part))
 
     def _source(self, scope: Scope, node: exp.Expr) -> str:
         """FROM or JOIN, with what its tables and queries are in place of their names."""
         node = node.copy()
-        for table in [*node.find_all(exp.Table), *node.find_all(exp.Subquery)]:
+        for table in [*node.find_all(exp.Table, exp.Subquery)]:
             found = scope.sources.get(table.alias_or_name)
-            if found is not None and table.alias_or_name:
-                table.replace(exp.to_identifier(self._rows_of(found)))
-                if table is node.this:
-                    node.set("this", exp.to_identifier(self._rows_of(found)))
+            if found is not None:
+                rows = exp.to_identifier(self._rows_of(found))
+                table.set("this", rows if isinstance(table, exp.Table) else exp.Table(this=rows))
+                for name in ("db", "catalog", "alias"):
+                    table.set(name, None)
         return self._text(node)
 
     def _rows_of(self, source: exp.Expr | Scope) -> str:
         if isinstance(source, Scope):
             return self._known[id(source.expression)].rows
-        return self._prefix + ".".join(part.name.lower() for part in source.parts) if isinstance(source, exp.Table) else ""
+        return ".".join(part.name.lower() for part in source.parts) if isinstance(source, exp.Table) else ""
 
     # -- names
 
@@ -184,12 +178,8 @@ class _Shapes:
 
     # -- texts
 
-    @property
-    def _sqlglot(self) -> str | None:
-        return sqlglot_dialect(self._dialect)
-
     def _text(self, node: exp.Expr) -> str:
-        return node.sql(dialect=self._sqlglot, comments=False, normalize=True)
+        return node.sql(dialect=sqlglot_dialect(self._dialect), comments=False, normalize=True)
 
     def _digest(self, *parts: str) -> str:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -197,7 +187,20 @@ class _Shapes:
 
 def _counts(node: exp.Expr) -> bool:
     """Whether what cannot be told matters: count(*) is no star."""
+    if isinstance(node, exp.TableAlias):
+        return bool(node.columns) and isinstance(node.parent, (exp.Table, exp.Subquery, exp.CTE))
     return not (isinstance(node, exp.Star) and isinstance(node.parent, exp.Count))
+
+
+def _is_cut(query: exp.Expr) -> bool:
+    """Whether the order of its rows decides which of them there are."""
+    return any(query.args.get(part) for part in (*_CUTS, "distinct"))
+
+
+def _unqualified(query: exp.Expr) -> set[str]:
+    """Names that a clause may use for the SELECT's own items."""
+    clauses = [query.args[part] for part in _CLAUSES if query.args.get(part)]
+    return {column.name.lower() for clause in clauses for column in clause.find_all(exp.Column) if not column.table}
 
 
 def _aggregates(item: exp.Expr) -> bool:

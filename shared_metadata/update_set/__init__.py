@@ -1,5 +1,6 @@
 """What changing the active program into another one changes, whom it reaches, what it breaks and what it costs; all pure."""
 
+from shared_metadata.update_set.column_changes import probable_renames
 from shared_metadata.update_set.compare import compare
 from shared_metadata.update_set.records import (
     Breaking,
@@ -28,4 +29,5 @@ __all__ = [
     "StatementChange",
     "UpdateSet",
     "compare",
+    "probable_renames",
 ]

@@ -88,7 +88,8 @@ def _statement(old: Statement, new: Statement, change: StatementChange) -> Itera
             remedy = "give the table another name, and remove this one when nobody reads it any more"
             yield Breaking(dataset, "", Reason.MODE_CHANGED, why, remedy, change.position)
         elif before.key != after.key and Mode.MERGE in (before.mode, after.mode):
-            why = f"({', '.join(before.key)}) becomes ({', '.join(after.key)}): rows written under the former key are not found by the new one"
+            keys = f"({', '.join(before.key)}) becomes ({', '.join(after.key)})"
+            why = f"{keys}: rows written under the former key are not found by the new one"
             remedy = "give the table another name, or write its rows anew"
             yield Breaking(dataset, "", Reason.KEY_CHANGED, why, remedy, change.position)
 

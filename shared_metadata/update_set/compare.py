@@ -41,7 +41,8 @@ def compare(
     before, after = statements(old), statements(new)
     lineages = (old_lineage, new_lineage) if old_lineage is not None and new_lineage is not None else None
     links = edges(old) | edges(new)
-    changed = _changed(before, after, links)
+    endpoints = _endpoints(old, new)
+    changed = _changed(before, after, links, endpoints)
     words = {change.statement: [part.part for part in change.parts] for change in changed}
     added, removed = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
     reached = reach(before, after, words, lineages, shape_of)
@@ -52,11 +53,11 @@ def compare(
         added=tuple(added),
         changed=tuple(changed),
         removed=tuple(removed),
-        endpoints=_endpoints(old, new),
+        endpoints=endpoints,
         columns=tuple(change for name in _in_order(reached.columns, after) for change in reached.columns[name]),
         readers=tuple(_reader(reached, after[name]) for name in _by_place(readers, after)),
         breaking=breaking(before, after, changed, reached, restate_from is not None),
-        recompute=recompute(before, after, reached, boundary, restate_from, statistics or {}) if old else (),
+        recompute=recompute(before, after, changed, reached, boundary, restate_from, statistics or {}) if old else (),
         positions={name: (after.get(name) or before[name]).last.position for name in (*added, *removed)},
         boundary=boundary,
         restate_from=restate_from,
@@ -64,14 +65,22 @@ def compare(
     )
 
 
-def _changed(old: Mapping[str, Statement], new: Mapping[str, Statement], links: set[tuple[str, str]]) -> list[StatementChange]:
-    found = {name: changed_parts(old[name], new[name]) for name in new if name in old}
+def _changed(
+    old: Mapping[str, Statement], new: Mapping[str, Statement], links: set[tuple[str, str]], endpoints: tuple[str, ...]
+) -> list[StatementChange]:
+    found = {name: (*changed_parts(old[name], new[name]), *_options(new[name], endpoints)) for name in new if name in old}
     seeds = {name for name, parts in found.items() if parts} | (old.keys() ^ new.keys())
     explained = seeds | reachable(seeds, links)
     for name in found:  # a compiler of another version may see other types in the same text
         if name not in explained and any(signed(*pair) for pair in zip(old[name].flows, new[name].flows, strict=False)):
             found[name] = (PartChange("types"),)
     return [StatementChange(name, found[name], new[name].last.position) for name in _by_place(set(found), new) if found[name]]
+
+
+def _options(statement: Statement, endpoints: tuple[str, ...]) -> list[PartChange]:
+    """Of the connections and warehouses that it uses, those whose options differ."""
+    used = {name for flow in statement.flows for name in (flow.connection, flow.warehouse)}
+    return [PartChange(f"options of {name}") for name in endpoints if name in used]
 
 
 def _by_place(names: set[str], known: Mapping[str, Statement]) -> list[str]:

@@ -11,7 +11,7 @@ from shared_metadata.intervals import floor, split
 from shared_metadata.program import Kind
 from shared_metadata.update_set.breaking import incremental
 from shared_metadata.update_set.reach import Reached
-from shared_metadata.update_set.records import Recompute
+from shared_metadata.update_set.records import Recompute, StatementChange
 from shared_metadata.update_set.statements import Statement
 
 Statistics = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -21,24 +21,26 @@ GB_SECOND_DOLLARS = 0.0000133334
 TRANSITION_DOLLARS = 0.000025
 FUNCTION_GB = 2  # what a function that works with data has
 TRANSITIONS = 8  # of an execution
+_NOT_RUN = ("EVERY", "FRESH WITHIN")  # parts that change no batch's result
 
 
 def recompute(
     old: Mapping[str, Statement],
     new: Mapping[str, Statement],
+    changed: Sequence[StatementChange],
     reached: Reached,
     boundary: datetime | None,
     restate_from: datetime | None,
     statistics: Statistics,
 ) -> tuple[Recompute, ...]:
-    """Of each statement whose data changes, and each that is new, in the order of the program's text.
+    """Of each statement that is new or runs otherwise, or whose inputs' changes reach it, in the order of the program's text.
 
     statistics: flow ▸ what `MetadataReader.statistics` has of it.
     """
-    found = []
+    found, rebuilt = [], {c.statement for c in changed if not all(part.part in _NOT_RUN for part in c.parts)}
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
         is_new = any(dataset not in _datasets(old) for dataset in statement.datasets)
-        if is_new or any(dataset in reached.data for dataset in statement.datasets):
+        if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
             batches, start, end = _batches(statement, is_new, boundary, restate_from)
             found.append(Recompute(statement.id, batches, start, end, *_estimate(statement, batches, statistics)))
     return tuple(found)
@@ -51,7 +53,7 @@ def _datasets(statements: Mapping[str, Statement]) -> set[str]:
 def _batches(
     statement: Statement, is_new: bool, boundary: datetime | None, restate_from: datetime | None
 ) -> tuple[int, datetime | None, datetime | None]:
-    """How many, and what they cover. A whole table takes one batch, however long its history; a part of one takes a batch for each."""
+    """How many, and what they cover. A whole table takes one batch, however long its history."""
     if not incremental(statement):
         return 1, None, boundary
     length = statement.last.interval_seconds

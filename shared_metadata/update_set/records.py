@@ -155,7 +155,7 @@ class Recompute:
 
 @dataclass(frozen=True)
 class UpdateSet:
-    """What applying a program changes, by statement: 'lake.crm' is the collect and its load, 'ops.public.t' the publication and its result.
+    """What applying a program changes, by statement: 'lake.crm' is a collect and its load, 'ops.public.t' a result and its table.
 
     endpoints: connections and warehouses whose system or options differ.  typed: both programs know their columns.
     boundary: when it takes effect; None where nobody said.
