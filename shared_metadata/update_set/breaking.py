@@ -37,8 +37,7 @@ def breaking(
         found += ((False, item) for change in changes for item in _column(makers[dataset], change))
     for change in changed:
         found += ((False, item) for item in _statement(old[change.statement], new[change.statement], change))
-    if not restated:
-        found += ((True, item) for item in _histories(old, new, reached, {c.statement: c for c in changed}))
+    found += ((True, item) for item in _histories(old, new, reached, {c.statement: c for c in changed}, restated))
     published = {s.id for s in (*old.values(), *new.values()) if s.last.kind == Kind.PUBLISH}
     ordered = sorted(found, key=lambda item: (item[1].dataset not in published, item[0]))
     return tuple(dict.fromkeys(item for _, item in ordered))
@@ -101,26 +100,35 @@ def _keeps_history(old: Statement, new: Statement) -> bool:
 
 def _mode_why(before: Mode, after: Mode) -> str:
     if after == Mode.REPLACE:
-        return "the first batch takes away the rows of all former ones that the query does not give"
+        return "the first batch takes away all rows that are not in its result"
     if before == Mode.REPLACE:
         return "the rows that are there stay, beside or below what batches bring"
     return "rows that are there were written by the former rule"
 
 
 def _histories(
-    old: Mapping[str, Statement], new: Mapping[str, Statement], reached: Reached, changed: Mapping[str, StatementChange]
+    old: Mapping[str, Statement],
+    new: Mapping[str, Statement],
+    reached: Reached,
+    changed: Mapping[str, StatementChange],
+    restated: bool,
 ) -> Iterator[Breaking]:
-    """Tables whose former rows keep their former meaning, because no batch makes the whole table anew."""
+    """Tables whose former rows keep their former meaning, because no batch makes the whole table anew.
+
+    What was collected stays so in any case: of most sources the past cannot be read again.
+    """
     for statement in new.values():
         for dataset in statement.datasets:
             data = reached.data.get(dataset)
-            if data is None or statement.id not in old or not incremental(statement):
+            collected = statement.last.kind == Kind.LOAD
+            if data is None or statement.id not in old or not incremental(statement) or (restated and not collected):
                 continue
             if statement.id in changed and {"mode", "key"} & {part.part for part in changed[statement.id].parts}:
                 continue  # said already
             what = "rows" if data.rows or not data.columns else f"values of {', '.join(sorted(data.columns))}"
             why = f"{what} from before the boundary stay as the former program made them"
-            remedy = "atoll apply --restate-from a moment, or accept that the history is mixed"
+            again = "collect it into a table of another name" if collected else "make it anew with --restate-from"
+            remedy = f"{again}, or accept a mixed history"
             yield Breaking(dataset, "", Reason.MIXED_HISTORY, why, remedy, statement.last.position)
 
 

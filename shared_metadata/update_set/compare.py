@@ -55,6 +55,7 @@ def compare(
         removed=tuple(removed),
         endpoints=endpoints,
         columns=tuple(change for name in _in_order(reached.columns, after) for change in reached.columns[name]),
+        other_rows=tuple(sorted(name for name, data in reached.data.items() if data.rows)),
         readers=tuple(_reader(reached, after[name]) for name in _by_place(readers, after)),
         breaking=breaking(before, after, changed, reached, restate_from is not None),
         recompute=recompute(before, after, changed, reached, boundary, restate_from, statistics or {}) if old else (),

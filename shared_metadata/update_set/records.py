@@ -158,6 +158,7 @@ class UpdateSet:
     """What applying a program changes, by statement: 'lake.crm' is a collect and its load, 'ops.public.t' a result and its table.
 
     endpoints: connections and warehouses whose system or options differ.  typed: both programs know their columns.
+    other_rows: datasets that may have other rows, or the same with other values in every column.
     boundary: when it takes effect; None where nobody said.
     """
 
@@ -168,6 +169,7 @@ class UpdateSet:
     removed: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     columns: tuple[ColumnChange, ...] = ()
+    other_rows: tuple[str, ...] = ()
     readers: tuple[ReaderEffect, ...] = ()
     breaking: tuple[Breaking, ...] = ()
     recompute: tuple[Recompute, ...] = ()
