@@ -34,9 +34,8 @@ def query_shape(sql: str, dialect: str, renamed: Renamed | None = None) -> Query
     """
     with bounded_recursion():
         try:
-            tree = sqlglot.parse_one(sql, dialect=sqlglot_dialect(dialect))
-            return _Shapes(dialect, renamed or {}).of(tree)
-        except (SqlglotError, RecursionError, ValueError, TypeError, KeyError, AttributeError):  # odd text trips sqlglot
+            return _Shapes(dialect, renamed or {}).of(sqlglot.parse_one(sql, dialect=sqlglot_dialect(dialect)))
+        except (SqlglotError, RecursionError):
             return None
 
 
@@ -78,7 +77,7 @@ class _Shapes:
         return _Relation(rows, {name: self._digest(text) for name, text in items.items()})
 
     def _set_operation(self, scope: Scope, query: exp.SetOperation) -> _Relation:
-        sides = [self._known[id(side.expression)] for side in scope.union_scopes]
+        sides = [self._known[id(side.expression)] for side in scope.set_operation_scopes]
         kind = [query.key, str(bool(query.args.get("distinct"))), str(bool(query.args.get("by_name")))]
         left, right = sides
         if query.args.get("by_name"):

@@ -86,7 +86,7 @@ columns = st.sampled_from(VALUES)
 def views(draw: st.DrawFn, name: str, known: list[str]) -> View:
     return View(
         name,
-        draw(st.sampled_from(known)),
+        draw(st.sampled_from(known[-2:])),
         draw(st.sampled_from(known)),
         tuple((draw(st.integers(0, 4)), draw(columns), draw(columns)) for _ in VALUES),
         (draw(st.integers(0, len(CONDITIONS) - 1)), draw(columns), draw(columns)),
@@ -97,7 +97,7 @@ def views(draw: st.DrawFn, name: str, known: list[str]) -> View:
 @st.composite
 def sources(draw: st.DrawFn) -> Source:
     found: list[View] = []
-    for number in range(draw(st.integers(1, 5))):
+    for number in range(draw(st.integers(2, 5))):
         found.append(draw(views(f"lake.a.w{number}", [TABLE, *(view.name for view in found)])))
     return Source(tuple(found))
 
@@ -106,13 +106,11 @@ def sources(draw: st.DrawFn) -> Source:
 def changes(draw: st.DrawFn, before: Source) -> Source:
     """Some views changed, the last perhaps removed, perhaps a new one added."""
     found = list(before.views)
-    for number in draw(st.sets(st.integers(0, len(found) - 1), max_size=2)):
+    for number in draw(st.sets(st.integers(0, len(found) - 1), min_size=1, max_size=2)):
         known = [TABLE, *(view.name for view in found[:number])]
         other = draw(views(found[number].name, known))
-        part = draw(st.sampled_from(("expressions", "condition", "shape", "left", "alias", "all")))
-        if part == "all":
-            found[number] = other
-        elif part == "alias":
+        part = draw(st.sampled_from(("expressions", "expressions", "condition", "shape", "left", "right", "alias")))
+        if part == "alias":
             found[number] = dataclasses.replace(found[number], alias="lhs")
         else:
             found[number] = dataclasses.replace(found[number], **{part: getattr(other, part)})

@@ -18,7 +18,7 @@ from tests.update_set.programs import TABLE, VALUES, Source, changes, sources
 NOWHERE = Position("", 0, 0)
 Row = tuple[int | None, ...]
 Results = dict[str, list[Row]]
-rows = st.lists(st.tuples(st.integers(0, 3), *(st.one_of(st.none(), st.integers(0, 3)) for _ in VALUES)), max_size=8)
+rows = st.lists(st.tuples(st.integers(0, 3), *(st.one_of(st.none(), st.integers(0, 3)) for _ in VALUES)), min_size=4, max_size=8)
 
 
 def compared(old: Compilation, new: Compilation) -> UpdateSet:
