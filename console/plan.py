@@ -10,7 +10,7 @@ import click
 
 from console.prerequisites import deployed_slices, missing_secrets, missing_slices
 from console.project import compile_project, show_errors
-from console.target import Target, json_option, open_target, profile_option
+from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
 from language.diagnostics import ProgramErrors
@@ -45,12 +45,9 @@ def plan(files: tuple[str, ...], restate_from: str | None, profile: str | None, 
     """
     since = _moment(restate_from) if restate_from else None
     compilation = compiled(files, profile, as_json)
-    target = open_target(profile)
-    update = update_set(target.reader, compilation, restate_from=since)
-    problems = [
-        *missing_slices(compilation.program, deployed_slices(target, compilation.program)),
-        *missing_secrets(target, compilation.program),
-    ]
+    program, target = compilation.program, open_target(profile)
+    update = update_set(target.reader, program, compilation.lineage, restate_from=since)
+    problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
     else:
@@ -73,14 +70,17 @@ def compiled(files: tuple[str, ...], profile: str | None, as_json: bool) -> Comp
 
 def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
     """The errors as they are where no account can be reached: they are mistakes of the text."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from language.renames import explain_renames
 
     if errors.lineage is None:
         return errors
     try:
-        target = open_target(profile)
-        lineage = _active_lineage(target)
-    except AtollError:
+        reader = open_target(profile).reader
+        version = reader.active_version()
+        lineage = reader.lineage(version) if version else None
+    except (AtollError, BotoCoreError, ClientError):
         return errors
     return explain_renames(errors, lineage) if lineage is not None else errors
 

@@ -25,7 +25,10 @@ def show_update_set(update: UpdateSet) -> None:
 def lines(update: UpdateSet) -> Iterator[Line]:
     """What applying changes; a first program is only listed."""
     if update.empty:
-        yield ("Nothing changes." if update.version == update.former else "Nothing that runs changes; only the program's text does."), PLAIN
+        yield (
+            ("Nothing changes." if update.version == update.former else "Nothing that runs changes; only the program's text does."),
+            PLAIN,
+        )
         return
     width = max((len(name) for name in _names(update)), default=0)
     yield from _breaking(update.breaking)

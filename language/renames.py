@@ -54,7 +54,7 @@ def _readers(gone: ColumnRef, former: Lineage) -> str:
 
 
 def _gone(column: str, problem: Diagnostic, former: Lineage, present: Lineage) -> ColumnRef | None:
-    """The column that the statement at this place used, or any reader did, and that its dataset has no more; None where it is open."""
+    """The column that the statement at this place used, or else any reader, and that is no more; None where that is open."""
     lost = [
         ColumnRef(name, column)
         for name, dataset in former.datasets.items()

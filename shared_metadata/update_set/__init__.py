@@ -15,6 +15,7 @@ from shared_metadata.update_set.records import (
     StatementChange,
     UpdateSet,
 )
+from shared_metadata.update_set.statements import statement_id
 
 __all__ = [
     "Breaking",
@@ -30,4 +31,5 @@ __all__ = [
     "UpdateSet",
     "compare",
     "probable_renames",
+    "statement_id",
 ]
