@@ -10,7 +10,16 @@ from console.wording import counted
 from language.durations import spell
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Position
-from shared_metadata.update_set import Breaking, ColumnChange, ColumnKind, PartChange, ReaderEffect, Recompute, UpdateSet
+from shared_metadata.update_set import (
+    Breaking,
+    ColumnChange,
+    ColumnKind,
+    PartChange,
+    ReaderEffect,
+    Recompute,
+    StatementChange,
+    UpdateSet,
+)
 
 Line = tuple[str, str]  # text and colour, '' for none
 GREEN, YELLOW, RED, PLAIN = "green", "yellow", "red", ""
@@ -62,12 +71,18 @@ def _statements(update: UpdateSet, width: int) -> Iterator[Line]:
     for change in update.changed:
         yield f"  ~ {change.statement:<{width}}  {_place(change.position)}  {', '.join(map(_part, change.parts))}", YELLOW
         yield from _columns(c for c in update.columns if _belongs(c.dataset, change.statement))
-        if any(_belongs(name, change.statement) for name in update.other_rows):
-            yield "      ~ other rows", PLAIN
+        yield from _rows(update, change)
     for name in update.added:
         yield f"  + {name:<{width}}  {_place(update.positions[name])}", GREEN
     for name in update.removed:
         yield f"  - {name:<{width}}  {_place(update.positions[name])}  its tables stay as they are", RED
+
+
+def _rows(update: UpdateSet, change: StatementChange) -> Iterator[Line]:
+    if any(_belongs(name, change.statement) for name in update.other_rows):
+        yield "      ~ other rows", PLAIN
+    elif update.typed and change.words == ("query",) and not any(_belongs(c.dataset, change.statement) for c in update.columns):
+        yield "      = the same result", PLAIN
 
 
 def _belongs(dataset: str, statement: str) -> bool:
@@ -109,14 +124,15 @@ def _column(change: ColumnChange) -> str:
 
 
 def _readers(update: UpdateSet, width: int) -> Iterator[Line]:
-    if not update.readers:
+    changed = {change.statement for change in update.changed}
+    if all(reader.dataset in changed and not (reader.changes or reader.by) for reader in update.readers):
         return
     yield "", PLAIN
     yield "Readers, and the columns that reach them", PLAIN
     for reader in sorted((r for r in update.readers if r.changes or r.by), key=lambda r: not r.changes):
         sign, colour = ("~", YELLOW) if reader.changes else ("=", PLAIN)
         yield f"  {sign} {reader.dataset:<{width}}  {_place(reader.position)}  {_effect(reader)}", colour
-    if untouched := [reader.dataset for reader in update.readers if not (reader.changes or reader.by)]:
+    if untouched := [r.dataset for r in update.readers if not (r.changes or r.by or r.dataset in changed)]:
         yield f"  = {', '.join(untouched)}: nothing that changes is used", PLAIN
 
 
@@ -141,7 +157,7 @@ def _recomputed(found: tuple[Recompute, ...], width: int) -> Iterator[Line]:
     if dollars:
         seconds = sum(item.seconds or 0 for item in found)
         missing = "" if len(dollars) == len(found) else ", not counting what has no statistics yet"
-        yield f"  together about {seconds:,.0f} s and {sum(dollars):,.4f} ${missing}", PLAIN
+        yield f"  together about {seconds:,.1f} s and {sum(dollars):,.4f} ${missing}", PLAIN
 
 
 def _scope(item: Recompute) -> str:

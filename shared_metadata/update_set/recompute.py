@@ -21,7 +21,7 @@ GB_SECOND_DOLLARS = 0.0000133334
 TRANSITION_DOLLARS = 0.000025
 FUNCTION_GB = 2  # what a function that works with data has
 TRANSITIONS = 8  # of an execution
-_NOT_RUN = ("EVERY", "FRESH WITHIN")  # parts that change no batch's result
+_NOT_RUN = ("EVERY", "FRESH WITHIN", "options of")  # parts that change no batch's result
 
 
 def recompute(
@@ -37,7 +37,7 @@ def recompute(
 
     statistics: flow ▸ what `MetadataReader.statistics` has of it.
     """
-    found, rebuilt = [], {c.statement for c in changed if not all(part.part in _NOT_RUN for part in c.parts)}
+    found, rebuilt = [], {c.statement for c in changed if not all(part.part.startswith(_NOT_RUN) for part in c.parts)}
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
         is_new = any(dataset not in _datasets(old) for dataset in statement.datasets)
         if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
