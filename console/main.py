@@ -17,7 +17,7 @@ VERBS = {
     "discover": "console.discover:discover",
     "check": "console.check:check",
     "format": "console.check:format_files",
-    "plan": "console.change:plan",
+    "plan": "console.plan:plan",
     "apply": "console.change:apply",
     "run": "console.run:run",
     "status": "console.status:status",
