@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     EXPECTATION_FAILED = "expectation failed"
     PROGRAM_ACTIVATED = "program activated"
     FLOW_QUIESCED = "flow quiesced"
+    DATASET_LATE = "dataset late"
     FLOW_RESUMED = "flow resumed"
     SOURCE_CHANGED = "source changed"
 
@@ -196,6 +197,7 @@ class TableCommit:
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
     signature: the table's in the program (Table.signature).
+    skew, used: see `costs`.
     """
 
     dataset: str
@@ -209,6 +211,8 @@ class TableCommit:
     reads: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Mapping[str, Any], ...] = ()
     signature: str = ""
+    skew: float = 1.0
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

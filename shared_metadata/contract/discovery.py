@@ -89,7 +89,8 @@ class DiscoverStep:
             connection = from_plain(Connection, {"position": position, **event["connection"]})
             tables = event.get("tables")
             strings = [connection.name, connection.system, *(tables or [])]
-            if not all(isinstance(text, str) and text for text in strings) or not isinstance(connection.options, Mapping):
+            right = isinstance(tables, list | None) and isinstance(connection.options, Mapping)
+            if not right or not all(isinstance(text, str) and text for text in strings):
                 raise TypeError
         except (KeyError, TypeError, AttributeError):
             raise InputError("the input is refused", place=self._declaration.id, remedy=f"accepted is {ACCEPTED}") from None
