@@ -44,7 +44,10 @@ class Drifting:
         self.run()
 
     def program(self, used: str = "number", columns: Mapping[str, str] | None = None) -> tuple[Program, Lineage]:
-        """Compiled against the source as it is: USER says `used`, READER reads USER, OTHER says `count`."""
+        """Compiled against the source as it is: USER says `used`, READER reads USER, OTHER says `count`.
+
+        What USER says has another name where it is another column, since it may have another type.
+        """
         known = self._open().describe([self.table])[self.table]
         assert known is not None
         writing, how = Writing(), self.source.incremental
@@ -53,10 +56,11 @@ class Drifting:
             f"out.{self.table}", known, name=TABLE, key=how["key"][0], cursor=how["cursor"], mode=how["mode"],
             system=self.source.declaration.system, columns=columns,
         )  # fmt: skip
-        for view, column in ((USER, used), (OTHER, "count")):
-            query = f"SELECT {name('label')} AS label, {name(column)} AS said FROM {TABLE}"
+        says = "said" if used == "number" else f"said_{used}"
+        for view, column, alias in ((USER, used, says), (OTHER, "count", "said")):
+            query = f"SELECT {name('label')} AS label, {name(column)} AS {alias} FROM {TABLE}"
             writing.view(view, [f"{TABLE}.{name('label')}", f"{TABLE}.{name(column)}"], query=query)
-        writing.view(READER, [f"{USER}.said"], query=f"SELECT count(said) AS how_many FROM {USER}")
+        writing.view(READER, [f"{USER}.{says}"], query=f"SELECT count({says}) AS how_many FROM {USER}")
         return writing.finish(**self.source.options)
 
     def activate(self, program: Program, lineage: Lineage) -> None:
@@ -106,8 +110,8 @@ class Drifting:
         plain = [{names.get(name, name): value for name, value in row.items()} for row in found]
         return sorted(plain, key=lambda row: str(row.get("label")))
 
-    def said(self, dataset: str = USER) -> dict[str, Any]:
-        return {row["label"]: row["said"] for row in self.rows(dataset)}
+    def said(self, dataset: str = USER, column: str = "said") -> dict[str, Any]:
+        return {row["label"]: row[column] for row in self.rows(dataset)}
 
     def column(self, name: str) -> dict[str, Any]:
         return {row["label"]: row.get(name, "no such column") for row in self.rows()}
@@ -258,7 +262,7 @@ class DriftConformance:
         drifting.activate(*drifting.program(used="spare"))
         drifting.run()
         assert drifting.behind() == {}
-        assert drifting.said() == {"a": "x", "b": "y", "c": "z"}
+        assert drifting.said(column="said_spare") == {"a": "x", "b": "y", "c": "z"}
         assert [d.resolution for d in drifting.cloud.writer.drifts.drifts()] == ["the program does not expect it any more"]
 
     def test_a_table_that_is_gone_stops_its_flow_and_fails_no_execution(self, drifting: Drifting) -> None:
