@@ -127,7 +127,7 @@ def test_only_events_that_make_something_due_call_the_conductor(templates):
 
 def test_dead_letters_and_silence_of_the_conductor_raise_alarms(templates):
     alarms = resources(templates["Conductor"], "AWS::CloudWatch::Alarm").values()
-    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible"}
+    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible", "LateDatasets"}
     assert all(a["AlarmActions"] for a in alarms)
 
 
