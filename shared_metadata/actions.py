@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata import items, keys
+from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.reader import schema_json
 from shared_metadata.records import Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableStatus
@@ -158,6 +159,19 @@ class Actions:
             "detail": {**detail, "start": start, "token": claim.token},
         }
         return self.put(values)
+
+    def late(self, late: LateDataset) -> Action:
+        """The event of a broken promise, under a key of its own, unless it is there."""
+        values = {
+            ":kind": EventKind.DATASET_LATE.value,
+            ":at": to_text(late.since),
+            ":flow": late.flow,
+            ":detail": {"dataset": late.dataset, "complete_through": to_text(late.watermark)},
+        }
+        names = {"#kind": "kind", "#at": "at", "#flow": "flow", "#detail": "detail"}
+        key = keys.event(late.since, f"{late.flow}#{EventKind.DATASET_LATE.value}#{late.dataset}")
+        sets = "SET #kind = :kind, #at = :at, #flow = :flow, #detail = :detail"
+        return self.update(key, sets, "attribute_not_exists(pk)", names, values)
 
     def update(self, key: keys.Key, expression: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
         return {

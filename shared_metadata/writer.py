@@ -21,6 +21,7 @@ from shared_metadata.activation import Activation
 from shared_metadata.costs import cost_dollars
 from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
+from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -145,6 +146,10 @@ class MetadataWriter:
         Raises RetryLater when `former_version` is not active.
         """
         self._activation.activate(program, former_version, self._clock())
+
+    def record_late(self, late: LateDataset) -> bool:
+        """Puts the event that a dataset is later than promised; False, and nothing, when this very event was put before."""
+        return self._updated(self._actions.late(late))
 
     def put_installed_slice(self, slice_id: str, values: Mapping[str, Any]) -> None:
         self._client.put_item(TableName=self._table, Item=items.to_item({**keys.installed_slice(slice_id), **values}))
