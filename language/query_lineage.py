@@ -262,7 +262,9 @@ def _section(node: exp.Expr, query: exp.Expr) -> tuple[str, int, Use | None]:
     use, child = None, node
     while child.parent is not None and child.parent is not query:
         parent = child.parent
-        if (isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order")) or (isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup))):
+        if (isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order")) or (
+            isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup))
+        ):
             use = Use.ORDER
         elif isinstance(parent, exp.Filter) and child.arg_key == "expression":
             use = Use.FILTER
