@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001, SIM905  (letters that look like others are the point)
 """Programs made by chance: from the grammar, by mutation of good ones, and by repeating a few words until it hurts.
 
 Every function takes a `random.Random`: hypothesis hands in one that it can shrink, the fuzzer one of a printed seed.
@@ -43,23 +44,27 @@ DIALECTS = [
     "SELECT a.b.c.d.e, a -> 'b' ->> 'c', a #> '{b}', a @> b, a ?| b, x::int[] FROM ONLY lake.ops.flights",
 ]
 _WORDS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\w+|\s+|.", re.DOTALL)
-_ODD = ["\x00", "\ufeff", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u200b", "\u202e", "\\", "é", "𝒜", "İ", "ß", "０", "'", '"', "`", "$$", "--", "/*", "*/", ";", "(", ")", "{#", "#}", "{%", "%}", "E'"]  # fmt: skip
-_HOMOGLYPHS = {
-    "a": "а",
-    "e": "е",
-    "o": "о",
-    "c": "с",
-    "p": "р",
-    "A": "Α",
-    "E": "Ε",
-    "O": "О",
-    "i": "і",
-    ";": ";",
-    "'": "’",
-    "(": "（",
-}
-_KEYWORDS = ["CREATE", "WAREHOUSE", "CONNECTION", "MATERIALIZED", "VIEW", "INSERT", "INTO", "EVERY", "REPLACE", "APPEND", "MERGE", "ON", "CURSOR", "PARTITION", "BY", "EXPECT", "OR", "FAIL", "FRESH", "WITHIN", "TABLES", "FROM", "AS", "WITH", "USING", "TO", "TRUE", "TOLERATE", "STALE"]  # fmt: skip
-_SQL_WORDS = ["SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "QUALIFY", "LIMIT", "UNION", "ALL", "EXCEPT", "JOIN", "LEFT", "CROSS", "LATERAL", "ON", "USING", "WITH", "RECURSIVE", "AS", "CASE", "WHEN", "THEN", "ELSE", "END", "NOT", "AND", "OR", "IN", "EXISTS", "BETWEEN", "LIKE", "IS", "NULL", "DISTINCT", "OVER", "PARTITION BY", "ROWS", "INTERVAL", "CAST", "COLLATE", "PIVOT", "UNPIVOT", "VALUES", "UNNEST", "FILTER", "EXCLUDE", "ASC", "ESCAPE", "AT TIME ZONE", "POSITIONAL", "ASOF", "SEMI", "TABLE", "DESCRIBE", "x", "f(", "(", ")", "[", "]", "{", "}", "'a':", ",", ".", "::", "::INT", "->", "=>", "||", "+", "-", "*", "/", "=", "<", ">", "!", "~", "?", ":", "@", "#", "$1", "1", "1.5e9", "'s'", '"q"', "lake.ops.flights", "t.*", ";"]  # fmt: skip
+_CONTROL = ["\x00", "\ufeff", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u200b", "\u202e"]
+_ODD = [*_CONTROL, *"\\é𝒜İß０'\"`;()", "$$", "--", "/*", "*/", "{#", "#}", "{%", "%}", "E'"]
+_HOMOGLYPHS = dict(zip("aeocpAEOi;'(", "аеосрΑΕОі;’（", strict=True))
+_KEYWORDS = """
+CREATE  WAREHOUSE  CONNECTION  MATERIALIZED  VIEW  INSERT  INTO  EVERY  REPLACE  APPEND  MERGE  ON  CURSOR  PARTITION
+BY  EXPECT  OR  FAIL  FRESH  WITHIN  TABLES  FROM  AS  WITH  USING  TO  TRUE  TOLERATE  STALE
+""".split()
+_SQL_WORDS = [
+    word.strip()
+    for word in re.split(
+        r"  |\n",
+        """
+SELECT  FROM  WHERE  GROUP BY  ORDER BY  HAVING  QUALIFY  LIMIT  UNION  ALL  EXCEPT  JOIN  LEFT  CROSS  LATERAL  ON
+USING  WITH  RECURSIVE  AS  CASE  WHEN  THEN  ELSE  END  NOT  AND  OR  IN  EXISTS  BETWEEN  LIKE  IS  NULL  DISTINCT
+OVER  PARTITION BY  ROWS  INTERVAL  CAST  COLLATE  PIVOT  UNPIVOT  VALUES  UNNEST  FILTER  EXCLUDE  ASC  ESCAPE
+AT TIME ZONE  POSITIONAL  ASOF  SEMI  TABLE  DESCRIBE  x  f(  (  )  [  ]  {  }  'a':  ,  .  ::  ::INT  ->  =>  ||  +
+-  *  /  =  <  >  !  ~  ?  :  @  #  $1  1  1.5e9  's'  "q"  lake.ops.flights  t.*  ;
+""",
+    )
+    if word.strip()
+]
 
 
 def view(query: str, name: str = "lake.v.a") -> str:
@@ -134,7 +139,8 @@ def _collect(random: Random, number: int) -> str:
         [
             "SELECT id, a AS b, updated_at FROM ops.public.t WHERE a > 1",
             "SELECT * FROM ops.t",
-            "SELECT Id, SystemModstamp, Name AS b, LastModifiedDate AS updated_at FROM crm.Account WHERE LastModifiedDate > 2024-01-01T00:00:00Z AND Name != 'x;y'",
+            "SELECT Id, SystemModstamp, Name AS b, LastModifiedDate AS updated_at FROM crm.Account "
+            "WHERE LastModifiedDate > 2024-01-01T00:00:00Z AND Name != 'x;y'",
             'SELECT "Id" FROM ops."Strange".t AS s',
         ]
     )
