@@ -21,6 +21,8 @@ VERBS = {
     "apply": "console.change:apply",
     "run": "console.run:run",
     "status": "console.status:status",
+    "why": "console.why:why",
+    "drift": "console.drift:drift",
     "lineage": "console.lineage:lineage",
     "explain": "console.lineage:explain",
     "logs": "console.logs:logs",

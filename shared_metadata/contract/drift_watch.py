@@ -8,11 +8,10 @@ from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Work
 from shared_metadata.drift import DriftChange, classify
-from shared_metadata.drift_records import Drift
 from shared_metadata.drift_wording import remedy, what_happened
 from shared_metadata.errors import DefinitionError
-from shared_metadata.lineage import Lineage, schema_digest
-from shared_metadata.program import Column, Flow
+from shared_metadata.lineage import schema_digest
+from shared_metadata.program import Column, Flow, Program
 from shared_metadata.records import Schema
 
 
@@ -29,37 +28,45 @@ class DriftWatch:
     def flow_for(self, work: Work, source: Catalog) -> Flow:
         """The flow, without the columns that cannot be collected any more. Raises StoppedByDrift.
 
-        Of an unchanged table it costs one look at the source's catalog and one small read; of a program that was compiled without
-        the sources' schemas nothing.
+        Of an unchanged table it costs one look at the source's catalog and two small reads; of a program that was compiled without
+        the sources' schemas nothing. What can be collected is judged under the batch's program, what stands still under the active
+        one, so that a batch of a former program neither opens nor closes anything.
         """
         flow, table = work.flow, work.table
         if not table.source or not table.signature:
             return flow
         name, now = f"{flow.connection}.{table.source}", source.describe([table.source])[table.source]
-        changes = self._changes(work, name, now)
-        version, settle = work.claim.program_version, self._services.drifts.settle
-        drifts = settle(name, changes, lambda: self._lineage(work), work.program, version, flow.id)
+        mine = self._changes(work.claim.program_version, work.program, table.dataset, name, now)
+        numbers = self._recorded(work, name, now, mine)
         place = f"{flow.position}: {table.dataset}"
-        for drift in drifts:
-            if drift.change.stops(table.dataset):
-                what = f"drift {drift.number}: {what_happened(drift.change)}"
-                raise StoppedByDrift(what, place=place, remedy=remedy(drift.change))
-        return _without(flow, _nulls(drifts, work), now, place)
+        for change in mine:
+            if change.stops(table.dataset):
+                drift = f"drift {numbers[change.identity]}: " if change.identity in numbers else ""
+                raise StoppedByDrift(f"{drift}{what_happened(change)}", place=place, remedy=remedy(change))
+        return _without(flow, _nulls(mine, table.dataset), now, place)
 
-    def _changes(self, work: Work, name: str, now: Schema | None) -> list[DriftChange]:
-        if now is not None and schema_digest(now) == work.table.signature:
+    def _recorded(self, work: Work, name: str, now: Schema | None, mine: list[DriftChange]) -> dict[str, int]:
+        """Makes the records say what is so under the active program; identity of a change ▸ its number."""
+        reader, version, program, changes = self._services.reader, work.claim.program_version, work.program, mine
+        active = reader.active_version()
+        if active != version:
+            version, program = active, reader.program(active)
+            changes = self._changes(version, program, work.table.dataset, name, now)
+        drifts = self._services.drifts.settle(name, changes, lambda: reader.lineage(version), program, version, work.flow.id)
+        return {drift.change.identity: drift.number for drift in drifts}
+
+    def _changes(self, version: str, program: Program, dataset: str, name: str, now: Schema | None) -> list[DriftChange]:
+        table = next((t for flow in program.flows.values() for t in flow.tables if t.dataset == dataset), None)
+        if table is None or not table.signature or (now is not None and schema_digest(now) == table.signature):
             return []
-        lineage = self._lineage(work)
+        lineage = self._services.reader.lineage(version)
         known = lineage.sources.get(name) if lineage else None
-        return classify(known, now, name, lineage, work.program) if lineage and known else []
-
-    def _lineage(self, work: Work) -> Lineage | None:
-        return self._services.reader.lineage(work.claim.program_version)
+        return classify(known, now, name, lineage, program) if lineage and known else []
 
 
-def _nulls(drifts: list[Drift], work: Work) -> set[str]:
-    dataset = work.table.dataset.removesuffix(":staged")
-    return {column.column for drift in drifts for column in drift.change.nulls if column.dataset == dataset}
+def _nulls(changes: list[DriftChange], staged: str) -> set[str]:
+    dataset = staged.removesuffix(":staged")
+    return {column.column for change in changes for column in change.nulls if column.dataset == dataset}
 
 
 def _without(flow: Flow, nulls: set[str], now: Schema | None, place: str) -> Flow:

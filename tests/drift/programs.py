@@ -29,11 +29,12 @@ class Writing:
     def collect(
         self, source: str, known: Schema, *, key: str = "", cursor: str = "", columns: Mapping[str, str] | None = None,
         flow_id: str = "", mode: Mode = Mode.REPLACE, system: str = "test", seconds: int = HOUR, into: str = "lake.raw",
+        name: str = "",
     ) -> str:  # fmt: skip
         """All columns of 'out.<table>', or `columns` (output ▸ source column); returns the dataset."""
         here = self._here()
         connection, _, table = source.partition(".")
-        name = f"{into}.{table.rpartition('.')[2].lower()}"
+        name = name or f"{into}.{table.rpartition('.')[2].lower()}"
         wanted = columns or {c.name: c.name for c in known.columns}
         kinds = {c.name: c.type for c in known.columns}
         made = tuple(ColumnLineage(o, kinds[c], True, (ColumnRef(source, c),), here) for o, c in wanted.items())

@@ -110,14 +110,14 @@ def test_the_clock_calls_the_conductor_every_minute(templates):
     assert json.loads(schedule["Target"]["Input"]) == {"trigger": "clock"}
 
 
-def test_only_events_that_make_something_due_call_the_conductor(templates):
+def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templates):
     mapping = only(templates["Conductor"], "AWS::Lambda::EventSourceMapping")
     (entry,) = mapping["FilterCriteria"]["Filters"]
     assert json.loads(entry["Pattern"]) == {
         "eventName": ["INSERT"],
         "dynamodb": {
             "Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}},
-            "NewImage": {"kind": {"S": ["batch completed", "program activated"]}},
+            "NewImage": {"kind": {"S": ["batch completed", "program activated", "flow quiesced", "flow resumed"]}},
         },
     }
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
