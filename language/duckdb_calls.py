@@ -7,7 +7,7 @@ from functools import cache
 
 from sqlglot import exp
 
-from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of
+from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of, plain
 from language.functions import Overload, overloads
 
 _ANY = frozenset(("ANY", "T", "K", "V"))
@@ -109,7 +109,7 @@ def _list_cost(given: Type, kind: exp.DType, element: str) -> int | None:
     if element.endswith("[]"):
         return _list_cost(inner, inner.this, element[:-2])
     target = _target(element)
-    return 0 if inner.this == target else _COSTS.get(target, _OTHER) if _widens(inner.this, target) else None
+    return 0 if plain(inner) == target else _COSTS.get(target, _OTHER) if _widens(plain(inner), target) else None
 
 
 def _widens(kind: exp.DType, target: exp.DType) -> bool:
@@ -141,7 +141,7 @@ def _target(name: str) -> exp.DType:
     if name in ("DECIMAL", "STRUCT", "MAP", "UNION"):
         return T[name]
     found = data_type(name)
-    return found.this if found is not None else T.USERDEFINED
+    return plain(found) if found is not None else T.USERDEFINED
 
 
 def _returned(overload: Overload, arguments: Sequence[exp.Expr]) -> Type:

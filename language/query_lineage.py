@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -12,7 +12,6 @@ from language.grouping import aggregates
 from language.query_names import NameProblem, Names, Ref, source_of
 from language.query_places import Place, Written
 from shared_metadata.lineage import Use
-from shared_metadata.records import SchemaColumn
 
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
@@ -55,8 +54,8 @@ class _Outputs:
         return NONE.union(*self.refs)
 
 
-def trace(scopes: list[Scope], tables: Mapping[str, tuple[SchemaColumn, ...]], written: Written) -> QueryLineage:
-    """Of all scopes of one query, as `traverse_scope` orders them."""
+def trace(scopes: list[Scope], tables: Mapping[str, Collection[str]], written: Written) -> QueryLineage:
+    """Of all scopes of one query, as `traverse_scope` orders them.  tables: the names of each input's columns."""
     tracer = _Tracer(tables, written)
     for number, scope in enumerate(scopes):
         tracer.visit(scope)
@@ -66,7 +65,7 @@ def trace(scopes: list[Scope], tables: Mapping[str, tuple[SchemaColumn, ...]], w
 
 
 class _Tracer:
-    def __init__(self, tables: Mapping[str, tuple[SchemaColumn, ...]], written: Written) -> None:
+    def __init__(self, tables: Mapping[str, Collection[str]], written: Written) -> None:
         self._names = Names(tables, written)
         self._written = written
         self._outputs: dict[int, _Outputs] = {}  # by the scope's expression: a recursive CTE's reference to itself has its own scope

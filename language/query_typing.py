@@ -6,6 +6,8 @@ the query's text, so that it can be kept and used again wherever the same text s
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -24,6 +26,7 @@ from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
+from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
 from language.query_places import Written, remember
 from shared_metadata.lineage import Use
@@ -31,6 +34,7 @@ from shared_metadata.records import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 SOURCE_DIALECTS = ("postgres",)
+_UNNAMED = re.compile(r"_col_\d+")
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,16 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    written = remember(tree)
+    problems = [QueryProblem(*p) for p in (*refused(tree), *unnamed(tree))]
+    if problems:
+        return TypedQuery(problems=tuple(dict.fromkeys(problems)))
+    edits = rewrite_exists(tree)
+    name_inner_columns(tree, dialect)
     _name_tables(tree, references)
-    schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
+    rewrite_series(tree, dialect)
+    written = remember(tree)
+    columns = _columns(tables, dialect)
+    schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
     try:
         tree = qualify(
@@ -95,21 +106,22 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         )
         tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
         scopes = traverse_scope(tree)
-    except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+    except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
         return TypedQuery(problems=(_refused(error),))
-    lineage = trace(scopes, tables, written)
+    lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
     problems += _stars_left(tree, written)
     if not problems:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, written, rules, bool(problems))
+    outputs, untyped = _outputs(tree, lineage, written, rules, bool(problems))
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, written.stars.edits(dialect), tuple(dict.fromkeys([*problems, *untyped])))
+    edits += written.stars.edits(dialect)
+    return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
 
 
-def _columns(tables: Tables, dialect: str) -> dict[str, object]:
+def _columns(tables: Tables, dialect: str) -> dict[str, dict[str, exp.DataType]]:
     if dialect in SOURCE_DIALECTS:
         return {
             name: {c.source or c.name: source_data_type(c.type, c.source_type, dialect) for c in cs} for name, cs in tables.items()
@@ -149,9 +161,13 @@ def _refused(error: Exception) -> QueryProblem:
 def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     found = []
     for select in tree.find_all(exp.Select):
+        place = written.stars.place(select)
+        if place is None:
+            continue
         if any(item.is_star for item in select.expressions):
-            start, end = written.stars.place(select) or (0, 0)
-            found.append(QueryProblem(start, end, "the columns behind this * cannot be told", "name the columns"))
+            found.append(QueryProblem(*place, "the columns behind this * cannot be told", "name the columns, each once"))
+        elif any(_UNNAMED.fullmatch(item.unalias().name) for item in select.expressions if isinstance(item.unalias(), exp.Column)):
+            found.append(QueryProblem(*place, "a column behind this * has no name", "name it where it is made: … AS name"))
     return found
 
 
@@ -199,11 +215,17 @@ def _outputs(
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     columns: list[QueryColumn] = []
     problems: list[QueryProblem] = []
+    twins = {name for name, count in Counter(name.lower() for name, _ in _output_types(tree, rules)).items() if count > 1}
     selects = {select.alias_or_name: select for select in reversed(list(_selects(tree)))}
     for number, (name, kind) in enumerate(_output_types(tree, rules)):
         select = selects.get(name, tree)
         start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         found = iceberg_name(kind)
+        if name.lower() in twins:
+            twins.discard(name.lower())
+            problems.append(
+                QueryProblem(start, end, f"two columns would be called `{name.lower()}`", "rename one by AS, or leave it out")
+            )
         if found is None and not failed:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
             problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
