@@ -6,17 +6,21 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.prerequisites import deployed_slices, missing_secrets, missing_slices
-from console.project import compile_files, endpoints, show_errors
+from console.project import compile_project, endpoints, show_errors
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from language.diagnostics import ProgramErrors
 from shared_metadata.errors import DefinitionError
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow, Program
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
 
 # Each property of a flow under the word that the program has for it.
 WORDS = {
@@ -72,10 +76,16 @@ def compare(program: Program, active: Program | None) -> UpdateSet:
 
 
 def _changes(new: Flow, old: Flow) -> tuple[str, ...]:
+    new, old = _unsigned(new), _unsigned(old)
     found = [word for name, word in WORDS.items() if getattr(new, name) != getattr(old, name)]
     if _expectations(new) != _expectations(old):
         found.append("EXPECT")
     return tuple(dict.fromkeys(found))
+
+
+def _unsigned(flow: Flow) -> Flow:
+    """Without what the compiler found of columns, which follows from other changes."""
+    return dataclasses.replace(flow, tables=tuple(dataclasses.replace(table, signature="") for table in flow.tables))
 
 
 def _expectations(flow: Flow) -> list[tuple[str, str, str]]:
@@ -103,7 +113,7 @@ def plan(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
       atoll plan --profile production      … of another account
       atoll plan --json | jq .problems     what `atoll apply` would refuse
     """
-    program = _compiled(files, as_json)
+    program = _compiled(files, as_json).program
     target = open_target(profile)
     update = compare(program, active_program(target))
     problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
@@ -131,8 +141,8 @@ def apply(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
       atoll apply
       atoll apply programs/ --profile production --json
     """
-    program = _compiled(files, as_json)
-    update = activate(open_target(profile), program)
+    compilation = _compiled(files, as_json)
+    update = activate(open_target(profile), compilation.program, compilation.lineage)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(update), indent=2))
         return
@@ -143,7 +153,7 @@ def apply(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
         click.echo("Applied: each flow uses it from its next batch on. How they are: atoll status")
 
 
-def activate(target: Target, program: Program) -> UpdateSet:
+def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
     """Stores the program and makes it active. Raises DefinitionError for what is not deployed or not there."""
     deployed = deployed_slices(target, program)
     problems = [*missing_slices(program, deployed), *missing_secrets(target, program)]
@@ -158,7 +168,7 @@ def activate(target: Target, program: Program) -> UpdateSet:
         return update
     for slice_id, values in deployed.items():
         target.writer.put_installed_slice(slice_id, values)
-    target.writer.put_program(program)
+    target.writer.put_program(program, lineage)
     target.writer.activate(program, former_version=update.former)
     return update
 
@@ -169,9 +179,9 @@ def active_program(target: Target) -> Program | None:
     return target.reader.program(version) if version else None
 
 
-def _compiled(files: tuple[str, ...], as_json: bool) -> Program:
+def _compiled(files: tuple[str, ...], as_json: bool) -> Compilation:
     try:
-        return compile_files(files)
+        return compile_project(files, must_be_typed=True)
     except ProgramErrors as errors:
         show_errors(errors, as_json)
 

@@ -13,6 +13,7 @@ from language.functions import Overload, overloads
 _ANY = frozenset(("ANY", "T", "K", "V"))
 _COSTS = {T.BIGINT: 101, T.INT: 102, T.INT128: 103, T.DOUBLE: 104, T.DECIMAL: 105, T.TIMESTAMP: 120, T.TIMESTAMPTZ: 123, T.TEXT: 149}
 _OTHER, _NESTED, _LITERAL, _NOT_TEXT, _WHATEVER = 110, 160, 90, 20, 5
+_PARAMETRIC = {"DECIMAL": T.DECIMAL, "STRUCT": T.STRUCT, "MAP": T.MAP, "UNION": T.UNION}
 _WIDER_MOMENTS = {
     T.DATE: (T.TIMESTAMP, T.TIMESTAMPTZ, T.TIMESTAMP_NS, T.TIMESTAMP_S, T.TIMESTAMP_MS),
     T.TIMESTAMP: (T.TIMESTAMPTZ, T.TIMESTAMP_NS),
@@ -138,8 +139,8 @@ def _widens_integer(kind: exp.DType, target: exp.DType) -> bool:
 
 @cache
 def _target(name: str) -> exp.DType:
-    if name in ("DECIMAL", "STRUCT", "MAP", "UNION"):
-        return T[name]
+    if name in _PARAMETRIC:
+        return _PARAMETRIC[name]
     found = data_type(name)
     return plain(found) if found is not None else T.USERDEFINED
 

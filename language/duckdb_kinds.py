@@ -155,7 +155,7 @@ def fits(literal: exp.Expr, beside: exp.DType) -> bool:
     if not isinstance(literal, exp.Literal) or not literal.is_int or beside not in INTEGERS:
         return False
     bits = 8 * 2 ** (UNSIGNED if beside in UNSIGNED else SIGNED).index(beside)
-    return int(literal.this) < 2 ** (bits - (beside in SIGNED))
+    return bool(int(literal.this) < 2 ** (bits - (beside in SIGNED)))
 
 
 def say(node: exp.Expr) -> str:

@@ -98,7 +98,7 @@ class DuckDBTypes:
             exp.Least: lambda e: self._mixed([e.this, *e.expressions], "least"),
             exp.Case: self._case,
             exp.If: lambda e: e.args["true"].type if isinstance(e.parent, exp.Case) else self._if(e),
-            exp.Nullif: lambda e: self._comparable(e, e.this, e.expression) or e.this.type,
+            exp.Nullif: self._nullif,
             exp.Array: lambda e: array(self._mixed(e.expressions, "a list")) if e.expressions else None,
             exp.ArrayAgg: lambda e: array(e.this.type),
             exp.ArrayConcat: lambda e: self._mixed([e.this, *e.expressions], "list_concat"),
@@ -262,7 +262,8 @@ class DuckDBTypes:
         ordered = node.expression.expressions[0].this if node.expression is not None else None
         if isinstance(node.this, (exp.PercentileCont, exp.PercentileDisc)) and ordered is not None:
             return _quantile_of(ordered, isinstance(node.this, exp.PercentileCont))
-        return ordered.type if isinstance(node.this, exp.Mode) and ordered is not None else node.this.type
+        value: exp.Expr = ordered if isinstance(node.this, exp.Mode) and ordered is not None else node.this
+        return value.type
 
     def _extreme(self, node: exp.Expr) -> Kind:
         return array(node.this.type) if node.args.get("count") or node.expressions else node.this.type
@@ -311,6 +312,11 @@ class DuckDBTypes:
         self._comparable(node, node.left, node.right)
         return T.BOOLEAN
 
+    def _nullif(self, node: exp.Nullif) -> Kind:
+        self._comparable(node, node.this, node.expression)
+        left: exp.Expr = node.this
+        return left.type
+
     def _in(self, node: exp.In) -> Kind:
         query = node.args.get("query")
         for item in [*node.expressions, *([query] if query is not None else [])]:
@@ -347,7 +353,7 @@ class DuckDBTypes:
 
     def _set_operation(self, annotator: Any, node: exp.SetOperation) -> None:
         """The sides' common types, also where sqlglot looks them up for whoever reads the result."""
-        columns = [self.sides.get(id(side)) or [(s.alias_or_name, s.type) for s in side.selects] for side in _sides(node)]
+        columns = [self.sides.get(id(side)) or [(s.alias_or_name, s.type) for s in side.selects] for side in _sides(node)]  # type: ignore[attr-defined]
         left, right = columns
         if node.args.get("by_name"):
             there, here = dict(left), dict(right)
@@ -408,7 +414,8 @@ class DuckDBTypes:
         return None
 
     def _bracket(self, node: exp.Bracket) -> Kind:
-        kind, index = node.this.type, node.expressions[0]
+        kind: Type = node.this.type
+        index = node.expressions[0]
         if isinstance(index, exp.Slice):
             return kind
         if kind and kind.this in LISTS and kind.expressions:
@@ -430,7 +437,7 @@ _EPOCHS = frozenset(("EPOCH", "JULIAN"))
 def _quantile_of(value: exp.Expr, continuous: bool) -> Kind:
     kind = kind_of(value)
     if not continuous or kind in (T.DECIMAL, T.FLOAT, T.UNKNOWN, T.TIME, T.INTERVAL):
-        return value.type  # type: ignore[no-any-return]
+        return value.type
     if kind in MOMENTS:
         return T.TIMESTAMPTZ if kind == T.TIMESTAMPTZ else T.TIMESTAMP
     return T.DOUBLE

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from language.clauses import ClauseParser
 from language.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
+from language.nesting import check_nesting
 from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name, Option, OptionValue, Part, Statement, Syntax
 from language.token_reader import TokenReader
 from language.tokens import Chunk, Kind, split_statements, tokenize
@@ -29,7 +30,9 @@ def parse(sources: list[SourceText]) -> tuple[Syntax, list[Diagnostic]]:
 def _parse_chunk(chunk: Chunk, syntax: Syntax, problems: list[Diagnostic]) -> None:
     parser = StatementParser(TokenReader(chunk))
     try:
-        syntax.statements.append(parser.statement())
+        statement = parser.statement()
+        check_nesting(chunk)
+        syntax.statements.append(statement)
     except Problem as problem:
         problems.append(problem.diagnostic)
         if parser.target is not None:

@@ -23,7 +23,7 @@ _SOQL_LITERAL = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"<Token token_type: .*?, text: (.*?), line: .*>", re.DOTALL)
-_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
+_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*(?s:.*?)\*/)*+(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
 _MISSING = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*\.(\w+)'>")
 
 
@@ -54,7 +54,8 @@ class ParsedQuery:
 
     @cached_property
     def tables(self) -> tuple[TableReference, ...]:
-        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t)]
+        ctes: dict[int, dict[str, int]] = {}
+        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t, ctes)]
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @cached_property
@@ -63,7 +64,7 @@ class ParsedQuery:
 
     @property
     def first_word(self) -> Span:
-        return _first_word(self.span)
+        return first_word(self.span)
 
     def place(self, node: exp.Expr) -> Span:
         """Where a node of the query stands."""
@@ -87,24 +88,36 @@ def place(node: exp.Expr, span: Span) -> Span:
     """Where a node of the SQL at `span` stands, as near as sqlglot tells; the first word if it tells nothing."""
     ends = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta and "end" in n.meta]
     if not ends:
-        return _first_word(span)
+        return first_word(span)
     return Span(span.source, span.start + min(start for start, _ in ends), span.start + max(end for _, end in ends))
 
 
 def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
     """The text at `span` with the text of each edit inside it replaced; edits must not overlap, but may repeat."""
-    text = span.text
-    for edit, replacement in sorted(set(edits), key=lambda pair: -pair[0].start):
+    text, pieces, done = span.source.text, list[str](), span.start
+    for edit, replacement in sorted(set(edits), key=lambda pair: pair[0].start):
         if span.start <= edit.start and edit.end <= span.end:
-            text = text[: edit.start - span.start] + replacement + text[edit.end - span.start :]
-    return text
+            pieces += text[done : edit.start], replacement
+            done = edit.end
+    return "".join([*pieces, text[done : span.end]])
+
+
+def closed(span: Span, query: ParsedQuery) -> Span:
+    """The span up to the `)` of what it leaves open, as in `* EXCLUDE (a, b`: sqlglot tells no place of a parenthesis."""
+    depth, length = 0, span.end - span.start
+    for token in sqlglot.tokenize(span.source.text[span.start : query.span.end], read=sqlglot_dialect(query.dialect)):
+        if token.start >= length and depth == 0:
+            break
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        length = max(length, token.end + 1)
+    return Span(span.source, span.start, span.start + length)
 
 
 def parse_query(span: Span, dialect: str) -> ParsedQuery:
     """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
     tree = _parse(span, dialect) if reads(span.text) else None
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
-        raise Problem(_first_word(span), "a query must be a SELECT", "write AS SELECT …")
+        raise Problem(first_word(span), "a query must be a SELECT", "write AS SELECT …")
     query = ParsedQuery(span, dialect, tree)
     _refuse_writing(query)
     _refuse_files(query)
@@ -146,9 +159,9 @@ def _parse(span: Span, dialect: str) -> exp.Expr:
     except ParseError as error:
         raise _parse_problem(span, error) from error
     except RecursionError:
-        raise Problem(_first_word(span), "this is nested too deeply to be read", "split it into several views") from None
+        raise Problem(first_word(span), "this is nested too deeply to be read", "split it into several views") from None
     except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # odd text trips sqlglot
-        raise Problem(_first_word(span), f"this is not {dialect} SQL", "write plain SQL here") from error
+        raise Problem(first_word(span), f"this is not {dialect} SQL", "write plain SQL here") from error
     return tree
 
 
@@ -164,7 +177,7 @@ def _parse_problem(span: Span, error: ParseError) -> Problem:
     if missing := _MISSING.match(description):
         description = f"something is missing in this {missing[2].lower()}"
     highlight, line, column = str(details.get("highlight") or ""), details.get("line"), details.get("col")
-    found = _first_word(span)
+    found = first_word(span)
     if line and column:
         lines = span.text.splitlines(keepends=True)
         end = span.start + sum(map(len, lines[: line - 1])) + column
@@ -175,7 +188,8 @@ def _parse_problem(span: Span, error: ParseError) -> Problem:
     return Problem(found, f"{what}{description[:1].lower()}{description[1:]}", "check the SQL before and at this place")
 
 
-def _first_word(span: Span) -> Span:
+def first_word(span: Span) -> Span:
+    """The first word of the text at `span`."""
     first = re.match(r"\S+", span.text)
     return Span(span.source, span.start, span.start + (first.end() if first else 1))
 
@@ -202,27 +216,24 @@ def _is_function(table: exp.Table) -> bool:
     return isinstance(table.this, exp.Func)
 
 
-def _is_cte(table: exp.Table) -> bool:
-    """Whether the nearest WITH that is in sight names this table."""
+def _is_cte(table: exp.Table, ctes: dict[int, dict[str, int]]) -> bool:
+    """Whether a WITH that is in sight names this table.  ctes: filled with the names of each WITH, by its id."""
     if len(table.parts) > 1:
         return False
-    name, child, node = table.name.lower(), table, table.parent
-    inside: exp.Expr = child
+    inside: exp.Expr = table
+    node = table.parent
     while node is not None:
-        with_ = node.args.get("with_")
-        if with_ is not None and inside is not with_ and any(c.alias.lower() == name for c in with_.expressions):
-            return True
-        if isinstance(node, exp.With) and name in _names_before(node, inside):
-            return True
+        with_ = node if isinstance(node, exp.With) else node.args.get("with_")
+        if with_ is not None and inside is not with_:
+            number = _numbers(with_, ctes).get(table.name.lower())
+            if number is not None and (node is not with_ or with_.args.get("recursive") or number < (inside.index or 0)):
+                return True  # a CTE may read those before it, and all of them where it is RECURSIVE
         inside, node = node, node.parent
     return False
 
 
-def _names_before(with_: exp.With, cte: exp.Expr) -> set[str]:
-    """The CTEs that one CTE of a WITH may read: those before it, and all of them where it is RECURSIVE."""
-    names: set[str] = set()
-    for other in with_.expressions:
-        if other is cte and not with_.args.get("recursive"):
-            break
-        names.add(other.alias.lower())
-    return names
+def _numbers(with_: exp.With, ctes: dict[int, dict[str, int]]) -> dict[str, int]:
+    """The names of a WITH, each with the number of the first CTE that has it."""
+    if id(with_) not in ctes:
+        ctes[id(with_)] = {cte.alias.lower(): number for number, cte in reversed(list(enumerate(with_.expressions)))}
+    return ctes[id(with_)]

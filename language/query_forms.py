@@ -45,9 +45,9 @@ def unnamed(tree: exp.Query) -> Iterator[NameProblem]:
     query: exp.Expr = tree
     while isinstance(query, (exp.SetOperation, exp.Subquery)):
         query = query.this
-    for number, item in enumerate(query.selects, 1):  # type: ignore[attr-defined]
+    for item in query.selects:  # type: ignore[attr-defined]
         if not isinstance(item, (exp.Alias, exp.Column, exp.Dot)) and not item.is_star:
-            yield (*(place_of(item) or (0, 0)), f"column {number} has no name", "name it: … AS name")
+            yield (*(place_of(item) or (0, 0)), "this column has no name", "name it with AS")
 
 
 def name_inner_columns(tree: exp.Query, dialect: str) -> None:

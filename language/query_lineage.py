@@ -9,8 +9,9 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, walk_in_scope
 
 from language.grouping import aggregates
+from language.places import Place
 from language.query_names import NameProblem, Names, Ref, source_of
-from language.query_places import Place, Written
+from language.query_places import Written
 from shared_metadata.lineage import Use
 
 Refs = frozenset[Ref]
@@ -250,7 +251,9 @@ class _Tracer:
         return frozenset((ref,)), True
 
     def _use(self, refs: Iterable[Ref], use: Use | None, place: Place | None = None) -> None:
-        for ref in refs if use is not None else ():
+        if use is None:
+            return
+        for ref in refs:
             former = self._uses.setdefault((ref, use), place)
             if place is not None and (former is None or place < former):
                 self._uses[ref, use] = place

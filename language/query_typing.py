@@ -1,13 +1,12 @@
 """Types one query: its columns with their types and origins, its uses of its inputs' columns, its stars spelled out.
 
-A pure function of the query, its dialect and the columns of exactly its inputs; the result is plain data whose places are offsets into
-the query's text, so that it can be kept and used again wherever the same text stands.
+A pure function of the query, its dialect and the columns of exactly its inputs; the result is plain data whose places are offsets
+into the query's text, so that it can be kept and used again wherever the same text stands.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -56,6 +55,7 @@ class QueryColumn:
     inputs: tuple[tuple[str, str], ...]
     start: int
     end: int
+    nullable: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class TypedQuery:
 
 def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tables: Tables) -> TypedQuery:
     """Types the parsed query, which is used up by it.
+
+    Where a column of an input has no type (its own statement is wrong), only names are checked.
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
@@ -111,11 +113,13 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
     problems += _stars_left(tree, written)
-    if not problems:  # of a name that is not known nothing more can be said
+    complete = all(column.type for columns in tables.values() for column in columns)
+    if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    outputs, untyped = _outputs(tree, lineage, written, rules, bool(problems))
+    originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
+    outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
     edits += written.stars.edits(dialect)
     return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
@@ -210,26 +214,33 @@ def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
     return found
 
 
+Originals = Mapping[tuple[str, str], tuple[exp.DataType, SchemaColumn]]
+
+
+def _source_columns(tables: Tables, dialect: str) -> Originals:
+    return {
+        (name, column.source or column.name): (source_data_type(column.type, column.source_type, dialect), column)
+        for name, columns in tables.items()
+        for column in columns
+    }
+
+
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, written: Written, rules: DuckDBTypes | None, failed: bool
+    tree: exp.Query, lineage: QueryLineage, written: Written, rules: DuckDBTypes | None, originals: Originals, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
+    """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
     columns: list[QueryColumn] = []
     problems: list[QueryProblem] = []
-    twins = {name for name, count in Counter(name.lower() for name, _ in _output_types(tree, rules)).items() if count > 1}
     selects = {select.alias_or_name: select for select in reversed(list(_selects(tree)))}
     for number, (name, kind) in enumerate(_output_types(tree, rules)):
         select = selects.get(name, tree)
         start, end = place_of(select) or written.stars.place(tree) or (0, 0)
-        found = iceberg_name(kind)
-        if name.lower() in twins:
-            twins.discard(name.lower())
-            problems.append(
-                QueryProblem(start, end, f"two columns would be called `{name.lower()}`", "rename one by AS, or leave it out")
-            )
+        inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
+        original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
+        found = column.type if column is not None and original == kind else iceberg_name(kind)
         if found is None and not failed:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
             problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
-        inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
         columns.append(QueryColumn(name.lower(), found or "", tuple(sorted(inputs)), start, end))
     return tuple(columns), problems
 

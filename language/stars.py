@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from language.places import Place
+from language.places import Place, place_of
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_MADE = re.compile(r"_\d+")
 
 
 @dataclass
@@ -81,7 +85,14 @@ def _came_from(item: exp.Expr, table: str) -> bool:
 
 
 def _text(item: exp.Expr, dialect: str) -> str:
-    column = item.unalias()
-    if isinstance(column, exp.Column) and column.name == item.alias_or_name:
-        return column.sql(dialect)
-    return item.sql(dialect)
+    """A column as a reader would write it; tables that qualification has named have no name in the text."""
+    for part in item.find_all(exp.Identifier):
+        part.set("quoted", part.quoted or not _PLAIN.fullmatch(part.name))
+    value = item.unalias()
+    if isinstance(value, exp.Coalesce) and place_of(value) is None:  # made of USING
+        value = exp.column(value.this.this.copy())
+    for column in value.find_all(exp.Column):
+        if _MADE.fullmatch(column.table) and "start" not in column.args["table"].meta:
+            column.set("table", None)
+    named = isinstance(value, exp.Column) and value.name == item.alias_or_name
+    return value.sql(dialect) if named else exp.alias_(value, item.args["alias"]).sql(dialect)

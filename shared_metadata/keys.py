@@ -4,6 +4,7 @@
 |---|---|---|
 | active program | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
+| what the compiler knows of its columns, likewise | PROGRAM#<version> | LINEAGE#<n> |
 | installed slices | SLICES | <slice id> |
 | flow state | FLOW#<flow> | STATE |
 | batch | FLOW#<flow> | BATCH#<start> |
@@ -11,6 +12,7 @@
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
+| table of a source | SOURCE#<connection> | TABLE#<name there> |
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
+SOURCE_PREFIX = "SOURCE#"
 
 
 def active_program() -> Key:
@@ -29,6 +32,10 @@ def active_program() -> Key:
 
 def program_part(version: str, part: int) -> Key:
     return {"pk": f"PROGRAM#{version}", "sk": f"PART#{part:04d}"}
+
+
+def lineage_part(version: str, part: int) -> Key:
+    return {"pk": f"PROGRAM#{version}", "sk": f"LINEAGE#{part:04d}"}
 
 
 def installed_slice(slice_id: str) -> Key:
@@ -58,3 +65,7 @@ def event(at: datetime, identity: str) -> Key:
 
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
+
+
+def source_table(connection: str, table: str) -> Key:
+    return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}
