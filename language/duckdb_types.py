@@ -226,7 +226,7 @@ class DuckDBTypes:
     def _average(self, node: exp.Expr) -> Kind:
         kind = kind_of(node.this)
         if isinstance(node, exp.Median) and kind not in UNSETTLED:
-            return node.this.type if kind in (T.DECIMAL, T.TIME) else self._averaged(node, kind)  # type: ignore[no-any-return]
+            return node.this.type if kind in (T.DECIMAL, T.TIME) else self._averaged(node, kind)
         return self._averaged(node, kind)
 
     def _averaged(self, node: exp.Expr, kind: exp.DType) -> Kind:

@@ -17,6 +17,7 @@ _MADE = re.compile(r"_\d+")
 class _Star:
     table: str
     place: Place
+    replaced: frozenset[str]
 
 
 @dataclass
@@ -55,7 +56,9 @@ def _star(item: exp.Expr) -> _Star:
     """`*`, `t.*`, with EXCLUDE, REPLACE or RENAME after it."""
     places = [(n.meta["start"], n.meta["end"] + 1) for n in item.walk() if "start" in n.meta]
     table = item.table.lower() if isinstance(item, exp.Column) else ""
-    return _Star(table, (min(p[0] for p in places), max(p[1] for p in places)) if places else (0, 0))
+    star = item.this if isinstance(item, exp.Column) else item
+    replaced = frozenset(each.alias.lower() for each in star.args.get("replace") or ())
+    return _Star(table, (min(p[0] for p in places), max(p[1] for p in places)) if places else (0, 0), replaced)
 
 
 def _edits(select: exp.Select, items: list[_Star | None], dialect: str) -> list[tuple[int, int, str]]:
@@ -70,7 +73,7 @@ def _edits(select: exp.Select, items: list[_Star | None], dialect: str) -> list[
             at += 1
             continue
         end = at + len(expanded) - plain if not several else at
-        while several and end < len(expanded) and _came_from(expanded[end], item.table):
+        while several and end < len(expanded) and _came_from(expanded[end], item):
             end += 1
         text = ", ".join(_text(column, dialect) for column in expanded[at:end])
         found.append((*item.place, text))
@@ -78,10 +81,12 @@ def _edits(select: exp.Select, items: list[_Star | None], dialect: str) -> list[
     return found
 
 
-def _came_from(item: exp.Expr, table: str) -> bool:
+def _came_from(item: exp.Expr, star: _Star) -> bool:
     column = item.unalias()
-    written = any("start" in n.meta for n in item.walk())
-    return isinstance(column, exp.Column) and not written and table in ("", column.table.lower())
+    if item.alias_or_name.lower() in star.replaced:
+        return True
+    made = isinstance(column, exp.Column) and star.table in ("", column.table.lower())
+    return made and place_of(column) is None
 
 
 def _text(item: exp.Expr, dialect: str) -> str:
