@@ -128,8 +128,9 @@ class _Tracer:
                     later.append((node, section))
             elif isinstance(node, exp.TableColumn):
                 self._names.whole_row(node)
+        called = [*names, *self._written.names_of(select)]
         for node, (key, _, _) in later:
-            refs = self._refs(scope, node, names if key in _OWN_ALIASES else [], values, _USES.get(key))
+            refs = self._refs(scope, node, called if key in _OWN_ALIASES else [], values, _USES.get(key))
             if key == "windows":
                 self._named_window(select, node, refs, values)
         outputs = _Outputs(names, [frozenset(refs) for refs in values])
@@ -149,7 +150,7 @@ class _Tracer:
         if isinstance(node.this, exp.Star):
             return NONE
         if not node.table and node.name in aliases:
-            refs = frozenset(values[aliases.index(node.name)])
+            refs = frozenset(values[aliases.index(node.name) % len(values)])
             self._use(refs, use)
             return refs
         refs, direct = self._resolve(scope, node)
@@ -199,8 +200,10 @@ class _Tracer:
         """ORDER BY after a set operation or around a query names its outputs."""
         order = query.args.get("order")
         for column in order.find_all(exp.Column) if order is not None else ():
-            refs = outputs.get(column.name)
-            if refs is None:
+            refs, former = outputs.get(column.name), self._written.names_of(query)
+            if refs is None and column.name in former:
+                refs = outputs.refs[former.index(column.name)]
+            elif refs is None:
                 self._names.unknown(column, "here", outputs.names)
             self._use(refs or NONE, Use.ORDER)
 
