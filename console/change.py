@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from console.prerequisites import deployed_slices, missing_secrets, missing_slices
-from console.project import compile_files, endpoints, show_errors
+from console.project import compile_project, endpoints, show_errors
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from language.diagnostics import ProgramErrors
@@ -72,10 +72,16 @@ def compare(program: Program, active: Program | None) -> UpdateSet:
 
 
 def _changes(new: Flow, old: Flow) -> tuple[str, ...]:
+    new, old = _unsigned(new), _unsigned(old)
     found = [word for name, word in WORDS.items() if getattr(new, name) != getattr(old, name)]
     if _expectations(new) != _expectations(old):
         found.append("EXPECT")
     return tuple(dict.fromkeys(found))
+
+
+def _unsigned(flow: Flow) -> Flow:
+    """Without what the compiler found of columns, which follows from other changes."""
+    return dataclasses.replace(flow, tables=tuple(dataclasses.replace(table, signature="") for table in flow.tables))
 
 
 def _expectations(flow: Flow) -> list[tuple[str, str, str]]:
@@ -171,7 +177,7 @@ def active_program(target: Target) -> Program | None:
 
 def _compiled(files: tuple[str, ...], as_json: bool) -> Program:
     try:
-        return compile_files(files)
+        return compile_project(files, must_be_typed=True).program
     except ProgramErrors as errors:
         show_errors(errors, as_json)
 

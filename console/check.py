@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from console.project import compile_files, read_sources, show_errors
+from console.project import compile_project, read_sources, show_errors
 from console.target import json_option
 from console.wording import counted
 from language.diagnostics import Diagnostic, ProgramErrors
 from shared_metadata.errors import InputError
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow
 
 
@@ -22,7 +23,8 @@ from shared_metadata.program import Flow
 def check(files: tuple[str, ...], as_json: bool) -> None:
     """Compile FILES (default: program.sql) and show every mistake with its place, cause and remedy.
 
-    Needs no account and no network. Exit code 1 when something is wrong.
+    Columns and types are checked against the snapshots of the sources' schemas in schemas/, which `atoll discover` writes. Needs no
+    account and no network. Exit code 1 when something is wrong.
 
     \b
       atoll check                        program.sql
@@ -30,14 +32,20 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
       atoll check program.sql --json     for an editor or CI
     """
     try:
-        program = compile_files(files)
+        compilation = compile_project(files)
     except ProgramErrors as errors:
         show_errors(errors, as_json)
+    program, lineage = compilation.program, compilation.lineage
     if as_json:
         flows = [{"flow": f.id, "kind": f.kind, "slice": f.slice_id, "inputs": _inputs(f)} for f in program.flows.values()]
-        click.echo(json.dumps({"version": program.version, "slices": program.slice_ids, "flows": flows}, indent=2))
+        found = {"version": program.version, "typed": lineage is not None, "slices": program.slice_ids, "flows": flows}
+        click.echo(json.dumps({**found, "columns": _columns(lineage)}, indent=2))
         return
-    click.echo(f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}.")
+    columns = sum(len(types) for types in _columns(lineage).values())
+    typed = f", {counted(columns, 'column')}" if lineage else ""
+    click.echo(f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}{typed}.")
+    if lineage is None:
+        click.echo("Columns and types were not checked: there is no schemas/ beside the program. `atoll discover` writes it.")
     if program.slice_ids:
         click.echo(f"The program needs the slices {', '.join(program.slice_ids)}.")
 
@@ -97,6 +105,11 @@ def _write(file: str, text: str) -> None:
         Path(file).write_bytes(text.encode())
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}", remedy="see its permissions") from error
+
+
+def _columns(lineage: Lineage | None) -> dict[str, dict[str, str]]:
+    """Dataset ▸ column ▸ type."""
+    return {d.dataset: {c.name: c.type for c in d.columns} for d in (lineage.datasets.values() if lineage else ())}
 
 
 def _inputs(flow: Flow) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +14,7 @@ from language.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.program import Connection, Program, Warehouse
+from shared_metadata.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
 from slices.registry import installed
 
 if TYPE_CHECKING:
@@ -49,16 +50,40 @@ def _read(file: Path) -> str:
         raise InputError(f"{file} cannot be read: {error.strerror}", remedy="see its permissions") from error
 
 
-def compile_files(paths: Sequence[str]) -> Program:
-    """The program of these files. Raises ProgramErrors, also for options and queries that a slice does not take."""
+def read_schemas(files: Iterable[str]) -> SourceSchemas | None:
+    """The snapshots in `schemas/` beside the program's files, by connection; None without such a folder. Raises InputError."""
+    folders = [folder for folder in sorted({Path(file).parent / FOLDER for file in files}) if folder.is_dir()]
+    found: dict[str, ConnectionSchemas] = {}
+    for file in (file for folder in folders for file in sorted(folder.glob("*.json"))):
+        try:
+            schemas = ConnectionSchemas.from_json(_read(file))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            remedy = f"`atoll discover {file.stem}` writes it anew"
+            raise InputError("this is no snapshot of a source's schemas", place=str(file), remedy=remedy) from error
+        found[schemas.connection] = schemas
+    return found if folders else None
+
+
+def compile_project(paths: Sequence[str], *, must_be_typed: bool = False) -> Compilation:
+    """The program of these files, typed by the snapshots beside them.
+
+    must_be_typed: without any snapshot, say what is missing instead of leaving the program untyped.
+    Raises ProgramErrors, also for options and queries that a slice does not take.
+    """
     from language import compile_with_positions
 
     sources = read_sources(paths)
-    compilation = compile_with_positions(sources, installed())
+    schemas = read_schemas(sources)
+    compilation = compile_with_positions(sources, installed(), {} if must_be_typed and schemas is None else schemas)
     problems = [*_option_problems(compilation), *_flow_problems(compilation.program, sources)]
     if problems:
         raise ProgramErrors(problems)
-    return compilation.program
+    return compilation
+
+
+def compile_files(paths: Sequence[str]) -> Program:
+    """The plan of these files' program, as `compile_project` makes it."""
+    return compile_project(paths).program
 
 
 def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:

@@ -1,6 +1,6 @@
 """The language: a data program's text becomes a plan, by a chain of named forms, each made by one module.
 
-    text ─ tokens ▸ parser ─▶ syntax ─ resolve ─▶ resolved ─ plan ─▶ shared_metadata.program.Program
+    text ─ tokens ▸ parser ─▶ syntax ─ resolve ─▶ resolved ─ typed ─▶ resolved, lineage ─ plan ─▶ shared_metadata.program.Program
 
 Importing this package is cheap: the compiler, and sqlglot with it, is imported by the first call.
 """
@@ -14,6 +14,7 @@ from language.diagnostics import Diagnostic, ProgramErrors
 from language.recursion import bounded_recursion
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
+from shared_metadata.source_schemas import SourceSchemas
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
@@ -21,20 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["Diagnostic", "ProgramErrors", "compile_program", "compile_with_positions", "format_program"]
 
 
-def compile_program(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> Program:
+def compile_program(sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None) -> Program:
     """The plan of the program whose files are `sources` (name to text), for the installed `slices` (by id).
 
-    Raises ProgramErrors, which holds every mistake found.
+    schemas: of the sources, by connection; with None nothing is typed.  Raises ProgramErrors, which holds every mistake found.
     """
-    return compile_with_positions(sources, slices).program
+    return compile_with_positions(sources, slices, schemas).program
 
 
-def compile_with_positions(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> Compilation:
-    """As `compile_program`, with the resolved form beside the plan, for errors that are found later (an option's value)."""
+def compile_with_positions(
+    sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None
+) -> Compilation:
+    """As `compile_program`, with the resolved form and the columns' lineage beside the plan."""
     from language.compiler import compile_sources
 
     with bounded_recursion():
-        return compile_sources(sources, slices)
+        return compile_sources(sources, slices, schemas)
 
 
 def format_program(text: str, file: str) -> str:

@@ -78,10 +78,11 @@ def projection(query: ParsedQuery) -> Projection | Problem:
     if isinstance(columns, Problem):
         return columns
     where = query.where()
-    return Projection(_source(query, reference), columns, edited(where, edits) if where else "")
+    return Projection(table_at_source(query, reference), columns, edited(where, edits) if where else "")
 
 
-def _source(query: ParsedQuery, reference: TableReference) -> str:
+def table_at_source(query: ParsedQuery, reference: TableReference) -> str:
+    """A table's name as its source means it, without the connection."""
     identifiers = reference.node.parts[1:]
     return ".".join(source_name(i.name, bool(i.args.get("quoted")), query.dialect) for i in identifiers)
 

@@ -92,7 +92,9 @@ class DuckDBTypes:
         }
         text = (exp.Replace, exp.SplitPart, exp.RegexpReplace, exp.Left, exp.Right, exp.Pad, exp.Repeat, exp.Translate, exp.Overlay)
         rules |= {kind: (lambda _: T.TEXT) for kind in text}
-        rules |= {kind: self._comparison for kind in (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)}
+        rules |= {
+            kind: self._comparison for kind in (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+        }
         rules |= {kind: self._connector for kind in (exp.And, exp.Or)}
         rules[exp.In], rules[exp.Between] = self._in, self._between
         return {kind: {"annotator": _annotator(rule)} for kind, rule in rules.items()}
@@ -301,7 +303,13 @@ class DuckDBTypes:
 
 
 _SAME_AS_FIRST = {"list_sort", "list_reverse_sort", "list_distinct", "list_filter", "array_sort", "array_distinct", "list_reverse"}
-_OWN: dict[str, Kind] = {"date_part": T.BIGINT, "datepart": T.BIGINT, "now": T.TIMESTAMPTZ, "age": T.INTERVAL, "current_localtimestamp": T.TIMESTAMP}
+_OWN: dict[str, Kind] = {
+    "date_part": T.BIGINT,
+    "datepart": T.BIGINT,
+    "now": T.TIMESTAMPTZ,
+    "age": T.INTERVAL,
+    "current_localtimestamp": T.TIMESTAMP,
+}
 
 
 def _annotator(rule: Callable[[Any], Kind]) -> Callable[[Any, exp.Expr], None]:

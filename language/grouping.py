@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+_CONTAINERS = (exp.Group, exp.GroupingSets, exp.Cube, exp.Rollup, exp.Tuple, exp.Paren)
+
 
 def ungrouped_columns(scope: Scope) -> Iterator[exp.Column]:
     """Of a qualified SELECT with GROUP BY or aggregates."""
@@ -14,34 +16,16 @@ def ungrouped_columns(scope: Scope) -> Iterator[exp.Column]:
     group = select.args.get("group")
     if group is not None and (group.args.get("all") or group.args.get("totals")):
         return
-    items = [*select.expressions, *_parts(select)]
-    if group is None and not any(_aggregates(item) for item in items):
+    items = [item.unalias() for item in select.expressions]
+    items += [select.args[name].this for name in ("having", "qualify") if select.args.get(name) is not None]
+    if group is None and not any(map(aggregates, items)):
         return
-    keys = set(_keys(group)) if group is not None else set()
-    inside = set(map(id, scope.sources))
-    names = set(scope.sources)
-    del inside
-    aliases = {item.alias for item in select.expressions if isinstance(item, exp.Alias)}
+    keys = set(_keys(group, items)) if group is not None else set()
     for item in items:
-        yield from _bare(item.unalias() if isinstance(item, exp.Alias) else item, keys, names, aliases)
+        yield from _bare(item, keys, set(scope.sources))
 
 
-def _parts(select: exp.Expr) -> Iterator[exp.Expr]:
-    for name in ("having", "qualify"):
-        if select.args.get(name) is not None:
-            yield select.args[name].this
-
-
-def _keys(group: exp.Expr) -> Iterator[exp.Expr]:
-    for item in group.expressions:
-        yield item
-    for name in ("cube", "rollup", "grouping_sets"):
-        for part in group.args.get(name) or ():
-            yield from part.find_all(exp.Column)
-            yield from part.expressions
-
-
-def _aggregates(item: exp.Expr) -> bool:
+def aggregates(item: exp.Expr) -> bool:
     """Whether there is an aggregate that is no window function, outside of subqueries."""
     stack = [item]
     while stack:
@@ -49,35 +33,42 @@ def _aggregates(item: exp.Expr) -> bool:
         if isinstance(node, exp.Query):
             continue
         if isinstance(node, exp.Window):
-            stack += [child for child in node.this.iter_expressions()]
-            stack += [child for key, child in _children(node) if key != "this"]
+            stack += _within_window(node)
             continue
         if isinstance(node, (exp.AggFunc, exp.AnonymousAggFunc)):
             return True
-        stack += list(node.iter_expressions())
+        stack += node.iter_expressions()
     return False
 
 
-def _bare(item: exp.Expr, keys: set[exp.Expr], names: set[str], aliases: set[str]) -> Iterator[exp.Column]:
-    if item in keys or isinstance(item, exp.Query):
+def _keys(group: exp.Expr, items: list[exp.Expr]) -> Iterator[exp.Expr]:
+    """What is grouped by, also within ROLLUP, CUBE and GROUPING SETS, where a number means an item of the SELECT."""
+    stack = list(group.expressions)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, _CONTAINERS):
+            stack += node.iter_expressions()
+        elif isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.this) <= len(items):
+            yield items[int(node.this) - 1].unnest()
+        else:
+            yield node
+
+
+def _bare(item: exp.Expr, keys: set[exp.Expr], names: set[str]) -> Iterator[exp.Column]:
+    if item in keys or isinstance(item, (exp.Query, exp.AggFunc, exp.AnonymousAggFunc, exp.WithinGroup, exp.Filter)):
         return
     if isinstance(item, exp.Column):
         if item.table in names:
             yield item
         return
-    if isinstance(item, exp.Window):
-        for child in (c for part in (item.this,) for c in part.iter_expressions()):
-            yield from _bare(child, keys, names, aliases)
-        for key, child in _children(item):
-            if key != "this":
-                yield from _bare(child, keys, names, aliases)
-        return
-    if isinstance(item, (exp.AggFunc, exp.AnonymousAggFunc, exp.WithinGroup, exp.Filter)):
-        return
-    for child in item.iter_expressions():
-        yield from _bare(child, keys, names, aliases)
+    for child in _within_window(item) if isinstance(item, exp.Window) else item.iter_expressions():
+        yield from _bare(child, keys, names)
 
 
-def _children(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
-    for child in node.iter_expressions():
-        yield str(child.arg_key), child
+def _within_window(window: exp.Window) -> Iterator[exp.Expr]:
+    """The function's arguments, which are evaluated after grouping, and what partitions and orders."""
+    for child in window.iter_expressions():
+        if child.arg_key == "this":
+            yield from child.iter_expressions()
+        else:
+            yield child

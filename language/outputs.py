@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from sqlglot import exp
 
 from language.diagnostics import Problem, Span, did_you_mean
@@ -9,7 +11,7 @@ from language.queries import ParsedQuery, parse_predicate, place
 from language.resolved import Settings
 from language.syntax import Clauses
 
-_ALWAYS = frozenset({"_batch", "_deleted"})
+OWN_COLUMNS = frozenset({"_batch", "_deleted"})
 
 
 def check_output(query: ParsedQuery | None, clauses: Clauses, settings: Settings, dialect: str) -> None:
@@ -19,12 +21,13 @@ def check_output(query: ParsedQuery | None, clauses: Clauses, settings: Settings
     """
     known = output_columns(query) if query is not None else None
     if known is not None:
-        _check_named(clauses, settings, known)
+        check_named(clauses, settings, known | OWN_COLUMNS, "the query's columns")
     for expectation in clauses.expectations:
         predicate = parse_predicate(expectation.predicate, dialect)
         for column in predicate.find_all(exp.Column):
             if known is not None and len(column.parts) == 1:
-                _check_known(column.name.lower(), known, place(column.this, expectation.predicate), "column")
+                span = place(column.this, expectation.predicate)
+                _check_known(column.name.lower(), known | OWN_COLUMNS, span, "column", "the query's columns")
 
 
 def output_columns(query: ParsedQuery) -> frozenset[str] | None:
@@ -38,25 +41,31 @@ def output_columns(query: ParsedQuery) -> frozenset[str] | None:
             return None
         name = select.alias_or_name.lower()
         if name in names:
-            cause = f"two columns would be called `{name}` (names are folded to lower case)"
-            raise Problem(query.place(select), cause, "rename one by AS")
+            raise twins(name, query.place(select))
         names.add(name)
     return frozenset(names) or None
 
 
-def _check_named(clauses: Clauses, settings: Settings, known: frozenset[str]) -> None:
+def twins(name: str, span: Span) -> Problem:
+    """Two columns of one name."""
+    return Problem(span, f"two columns would be called `{name}` (names are folded to lower case)", "rename one by AS")
+
+
+def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:
+    """Raises Problem for a key, cursor or partition column that is not known; `where` says what is ("the query's columns")."""
     default = clauses.spans["mode"] if clauses.mode else clauses.spans["every"]
     keys = {part.folded: part.span for part in (clauses.mode.key if clauses.mode else ())}
     for column in settings.key:
-        _check_known(column, known, keys.get(column, default), "key column")
+        _check_known(column, known, keys.get(column, default), "key column", where)
     if settings.cursor:
         span = clauses.cursor.span if clauses.cursor else default
-        _check_known(settings.cursor, known, span, "cursor column")
+        _check_known(settings.cursor, known, span, "cursor column", where)
     for part in clauses.partition_by:
-        _check_known(part.folded, known, part.span, "partition column")
+        _check_known(part.folded, known, part.span, "partition column", where)
 
 
-def _check_known(column: str, known: frozenset[str], span: Span, what: str) -> None:
-    if column not in known and column not in _ALWAYS:
-        cause = f"the {what} `{column}` is not among the query's columns"
-        raise Problem(span, cause, did_you_mean(column, known) + "add it to the SELECT, or name another column")
+def _check_known(column: str, known: AbstractSet[str], span: Span, what: str, where: str) -> None:
+    if column not in known:
+        cause = f"the {what} `{column}` is not among {where}"
+        add = "add it to the SELECT, or name another column" if where == "the query's columns" else "name another column"
+        raise Problem(span, cause, did_you_mean(column, known - OWN_COLUMNS) + add)

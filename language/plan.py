@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
+from shared_metadata.lineage import Lineage, schema_digest
 from shared_metadata.program import Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 
 
-def plan(program: ResolvedProgram, sources: Mapping[str, str]) -> Program:
+def plan(program: ResolvedProgram, sources: Mapping[str, str], lineage: Lineage | None = None) -> Program:
     """The plan of a program without mistakes; `sources` are its files' texts, kept in it."""
-    flows = [flow for statement in program.statements for flow in _flows(statement)]
+    flows = [_signed(flow, lineage) for statement in program.statements for flow in _flows(statement)]
     return Program(
         connections={name: _connection(statement) for name, statement in program.connections.items()},
         warehouses={name: _warehouse(statement) for name, statement in program.warehouses.items()},
         flows={flow.id: flow for flow in flows},
         sources=dict(sources),
+        lineage=lineage.version if lineage is not None else "",
     )
+
+
+def _signed(flow: Flow, lineage: Lineage | None) -> Flow:
+    """The flow with its tables' signatures."""
+    if lineage is None:
+        return flow
+    return dataclasses.replace(
+        flow, tables=tuple(dataclasses.replace(t, signature=_signature(flow, t, lineage)) for t in flow.tables)
+    )
+
+
+def _signature(flow: Flow, table: Table, lineage: Lineage) -> str:
+    if flow.kind is Kind.COLLECT:
+        schema = lineage.source(f"{flow.connection}.{table.source}")
+        return schema_digest(schema) if schema is not None else ""
+    return lineage.datasets[table.dataset.removesuffix(":result")].signature
 
 
 def _connection(statement: CreateConnection) -> Connection:

@@ -63,7 +63,7 @@ class ParsedQuery:
 
     @property
     def first_word(self) -> Span:
-        return _first_word(self.span)
+        return first_word(self.span)
 
     def place(self, node: exp.Expr) -> Span:
         """Where a node of the query stands."""
@@ -87,7 +87,7 @@ def place(node: exp.Expr, span: Span) -> Span:
     """Where a node of the SQL at `span` stands, as near as sqlglot tells; the first word if it tells nothing."""
     ends = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta and "end" in n.meta]
     if not ends:
-        return _first_word(span)
+        return first_word(span)
     return Span(span.source, span.start + min(start for start, _ in ends), span.start + max(end for _, end in ends))
 
 
@@ -104,7 +104,7 @@ def parse_query(span: Span, dialect: str) -> ParsedQuery:
     """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
     tree = _parse(span, dialect) if reads(span.text) else None
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
-        raise Problem(_first_word(span), "a query must be a SELECT", "write AS SELECT …")
+        raise Problem(first_word(span), "a query must be a SELECT", "write AS SELECT …")
     query = ParsedQuery(span, dialect, tree)
     _refuse_writing(query)
     _refuse_files(query)
@@ -146,9 +146,9 @@ def _parse(span: Span, dialect: str) -> exp.Expr:
     except ParseError as error:
         raise _parse_problem(span, error) from error
     except RecursionError:
-        raise Problem(_first_word(span), "this is nested too deeply to be read", "split it into several views") from None
+        raise Problem(first_word(span), "this is nested too deeply to be read", "split it into several views") from None
     except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # odd text trips sqlglot
-        raise Problem(_first_word(span), f"this is not {dialect} SQL", "write plain SQL here") from error
+        raise Problem(first_word(span), f"this is not {dialect} SQL", "write plain SQL here") from error
     return tree
 
 
@@ -164,7 +164,7 @@ def _parse_problem(span: Span, error: ParseError) -> Problem:
     if missing := _MISSING.match(description):
         description = f"something is missing in this {missing[2].lower()}"
     highlight, line, column = str(details.get("highlight") or ""), details.get("line"), details.get("col")
-    found = _first_word(span)
+    found = first_word(span)
     if line and column:
         lines = span.text.splitlines(keepends=True)
         end = span.start + sum(map(len, lines[: line - 1])) + column
@@ -175,7 +175,8 @@ def _parse_problem(span: Span, error: ParseError) -> Problem:
     return Problem(found, f"{what}{description[:1].lower()}{description[1:]}", "check the SQL before and at this place")
 
 
-def _first_word(span: Span) -> Span:
+def first_word(span: Span) -> Span:
+    """The first word of the text at `span`."""
     first = re.match(r"\S+", span.text)
     return Span(span.source, span.start, span.start + (first.end() if first else 1))
 

@@ -9,11 +9,11 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, walk_in_scope
 
 from language.diagnostics import did_you_mean
+from language.places import Place, place_of
 from language.stars import StarPlaces
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
-Place = tuple[int, int]
 Ref = tuple[str, str]
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
@@ -113,7 +113,7 @@ class _Tracer:
 
     def _set_operation(self, scope: Scope) -> dict[str, Refs]:
         query = scope.expression
-        sides = [self._outputs.get(id(side), {}) for side in scope.union_scopes]
+        sides = [self._outputs.get(id(side), {}) for side in scope.set_operation_scopes]
         if len(sides) != 2:
             return {}
         left, right = sides
@@ -148,14 +148,14 @@ class _Tracer:
 
     def _until_stable(self, scope: Scope) -> None:
         """A recursive CTE reads itself: what flows around the circle is found by going around it."""
-        for side in scope.union_scopes:
-            if scope not in side.sources.values() and not any(s in scope.union_scopes for s in side.sources.values()):
+        for side in scope.set_operation_scopes:
+            if scope not in side.sources.values() and not any(s in scope.set_operation_scopes for s in side.sources.values()):
                 continue
             former = None
             while former != self._outputs[id(scope)]:
                 former = self._outputs[id(scope)]
                 for source in side.sources.values():
-                    if isinstance(source, Scope) and source in scope.union_scopes:
+                    if isinstance(source, Scope) and source in scope.set_operation_scopes:
                         self._outputs[id(source)] = dict(zip(self._outputs[id(source)], former.values(), strict=False))
                 if isinstance(side.expression, exp.Select):
                     self._outputs[id(side)] = self._select(side, side.expression)
@@ -175,7 +175,9 @@ class _Tracer:
             return NONE
         found = _source(scope, table)
         if found is None:
-            self._problem(column, f"there is no table `{table}` here", did_you_mean(table, _all_sources(scope)) + "name one that FROM names")
+            self._problem(
+                column, f"there is no table `{table}` here", did_you_mean(table, _all_sources(scope)) + "name one that FROM names"
+            )
             return NONE
         source, holder = found
         if isinstance(source, exp.Table):
@@ -246,9 +248,8 @@ class _Tracer:
 
     def _place(self, column: exp.Column) -> Place:
         """Of the column, or of the star that it came from."""
-        places = [(p.meta["start"], p.meta["end"] + 1) for p in column.parts if "start" in p.meta]
-        if places:
-            return places[0][0], places[-1][1]
+        if found := place_of(column):
+            return found
         select = column.find_ancestor(exp.Select)
         return (self._stars.place(select) if select is not None else None) or (0, 0)
 

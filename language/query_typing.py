@@ -6,7 +6,7 @@ the query's text, so that it can be kept and used again wherever the same text s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,11 +16,14 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
+from language.diagnostics import did_you_mean
 from language.duckdb_types import DuckDBTypes, Mismatch, common_type
 from language.functions import returned_types
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
-from language.query_lineage import Place, QueryLineage, trace
+from language.places import place_of
+from language.queries import BATCH_BOUNDS
+from language.query_lineage import QueryLineage, trace
 from language.stars import StarPlaces, remember_stars
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
@@ -48,6 +51,7 @@ class QueryColumn:
     inputs: tuple[tuple[str, str], ...]
     start: int
     end: int
+    nullable: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,11 @@ class TypedQuery:
 def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tables: Tables) -> TypedQuery:
     """Types the parsed query, which is used up by it.
 
+    Where a column of an input has no type (its own statement is wrong), only names are checked.
+
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    stars = remember_stars(tree)
+    stars, unnamed = remember_stars(tree), _unnamed(tree)
     _name_tables(tree, references)
     schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
@@ -95,19 +101,22 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         return TypedQuery(problems=(_refused(error),))
     lineage = trace(scopes, tables, stars)
     problems = [QueryProblem(*p) for p in lineage.problems]
+    complete = all(column.type for columns in tables.values() for column in columns)
     problems += _stars_left(tree, stars)
-    if not problems:  # of a name that is not known nothing more can be said
+    if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, stars, bool(problems))
+    columns, untyped = _outputs(tree, lineage, stars, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *untyped])))
+    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, object]:
     if dialect in SOURCE_DIALECTS:
-        return {name: {c.source or c.name: source_data_type(c.type, c.source_type, dialect) for c in cs} for name, cs in tables.items()}
+        return {
+            name: {c.source or c.name: source_data_type(c.type, c.source_type, dialect) for c in cs} for name, cs in tables.items()
+        }
     return {name: {c.name: data_type(c.type) for c in columns} for name, columns in tables.items()}
 
 
@@ -138,6 +147,15 @@ def _refused(error: Exception) -> QueryProblem:
         said = f"two tables are called {said.split(': ')[-1]} here"
         return QueryProblem(0, 0, said, "give each an alias of its own")
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
+
+
+def _unnamed(tree: exp.Query) -> list[QueryProblem]:
+    found = []
+    for select in tree.selects:
+        if not select.alias_or_name and not select.is_star:
+            start, end = place_of(select) or (0, 0)
+            found.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
+    return found
 
 
 def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
@@ -181,9 +199,10 @@ def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
     found = []
     for node in tree.find_all(exp.Anonymous, exp.AnonymousAggFunc) if known else ():
         name = node.name.lower()
-        if name not in known and name not in ("batch_start", "batch_end"):
+        if name not in known and name not in BATCH_BOUNDS:
             start, end = place_of(node) or (0, 0)
-            found.append(QueryProblem(start, end, f"there is no function `{name}`", f"did you mean:{name}"))
+            remedy = did_you_mean(name, known) + "write a function that the warehouse has"
+            found.append(QueryProblem(start, end, f"there is no function `{name}`", remedy))
     return found
 
 
@@ -225,13 +244,3 @@ def _output_types(query: exp.Expr, problems: list[QueryProblem]) -> list[exp.Dat
             problems.append(QueryProblem(*place, cause, "CAST one to the other's type"))
         found.append(common)
     return found
-
-
-def place_of(node: exp.Expr) -> Place | None:
-    """[start, end) of a node, as near as sqlglot tells."""
-    places = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta and "end" in n.meta]
-    return (min(start for start, _ in places), max(end for _, end in places)) if places else None
-
-
-def names_of(columns: Iterable[QueryColumn]) -> list[str]:
-    return [column.name for column in columns]

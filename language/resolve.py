@@ -6,7 +6,7 @@ from language.collect_query import Projection, projection, source_connection, wi
 from language.diagnostics import Diagnostic, Problem, Span
 from language.names import Names, Undeclared, dataset_name, plain
 from language.outputs import check_output
-from language.queries import ParsedQuery, edited, parse_query, source_name
+from language.queries import ParsedQuery, parse_query, source_name
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.settings import collect_settings, publish_settings, refuse_clauses, refuse_twins, view_settings
 from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
@@ -58,11 +58,11 @@ def _view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, n
     settings = view_settings(clauses, organizer)
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
     _check_output(query, clauses, settings, organizer)
-    warehouse, inputs, sql = read_datasets(query, names)
+    warehouse, inputs, edits = read_datasets(query, names)
     if warehouse is not None and warehouse is not endpoint:
         cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
         raise Problem(inputs[0].span, cause, f"create the view in `{warehouse.name.folded}`")
-    return View(statement, dataset, endpoint, organizer, settings, query, inputs, sql)
+    return View(statement, dataset, endpoint, organizer, settings, query, inputs, edits)
 
 
 def _publish(statement: Insert, connection: CreateConnection, names: Names) -> Publish:
@@ -79,12 +79,12 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     organizer = _reading_organizer(_query(clauses), names)
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
     _check_output(query, clauses, settings, organizer)
-    warehouse, inputs, sql = read_datasets(query, names)
+    warehouse, inputs, edits = read_datasets(query, names)
     if warehouse is None:
         remedy = "name a table in FROM, as in lake.ops.flights"
         raise Problem(query.first_word, "this query reads no table", remedy)
     organizer = names.slice("organize", warehouse, target.span)
-    return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, sql)
+    return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, edits)
 
 
 def _reading_organizer(span: Span, names: Names) -> Slice:
@@ -153,10 +153,10 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     _check_output(query, clauses, settings, organizer)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span)
-    sql = edited(query.span, without_connection(query, connection))
+    edits = tuple(without_connection(query, connection))
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),
-        query, sql, simple.columns, simple.filter,
+        query, edits, simple.columns, simple.filter,
     )  # fmt: skip
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from language.diagnostics import Diagnostic, Span
-from language.queries import ParsedQuery
+from language.queries import ParsedQuery, edited
 from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Column, Mode
+
+Edits = tuple[tuple[Span, str], ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Collect:
-    """INSERT into a warehouse from a connection; `sql`, `columns` and `filter` are the plan's."""
+    """INSERT into a warehouse from a connection; `columns` and `filter` are the plan's, `edits` make the text the source's own."""
 
     statement: Insert
     id: str
@@ -52,14 +54,18 @@ class Collect:
     settings: Settings
     tables: tuple[CollectTable, ...]
     query: ParsedQuery | None = None
-    sql: str = ""
+    edits: Edits = ()
     columns: tuple[Column, ...] = ()
     filter: str = ""
+
+    @property
+    def sql(self) -> str:
+        return edited(self.query.span, self.edits) if self.query is not None else ""
 
 
 @dataclass(frozen=True)
 class View:
-    """A materialized view; `sql` names every dataset in full."""
+    """A materialized view; `sql` names every dataset in full, and every column where the statement was typed."""
 
     statement: CreateView
     dataset: str
@@ -68,7 +74,11 @@ class View:
     settings: Settings
     query: ParsedQuery
     inputs: tuple[Input, ...]
-    sql: str
+    edits: Edits
+
+    @property
+    def sql(self) -> str:
+        return edited(self.query.span, self.edits)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,11 @@ class Publish:
     settings: Settings
     query: ParsedQuery
     inputs: tuple[Input, ...]
-    sql: str
+    edits: Edits
+
+    @property
+    def sql(self) -> str:
+        return edited(self.query.span, self.edits)
 
 
 Resolved = Collect | View | Publish
@@ -92,7 +106,7 @@ Resolved = Collect | View | Publish
 
 @dataclass(frozen=True)
 class ResolvedProgram:
-    """Everything that the program says, resolved; typing will stand between this and the plan."""
+    """Everything that the program says, resolved."""
 
     connections: Mapping[str, CreateConnection]
     warehouses: Mapping[str, CreateWarehouse]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-Place = tuple[int, int]
+from language.places import Place
 
 
 @dataclass

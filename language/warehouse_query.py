@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from language.diagnostics import Problem
 from language.names import Names
-from language.queries import ParsedQuery, TableReference, edited
-from language.resolved import Input
+from language.queries import ParsedQuery, TableReference
+from language.resolved import Edits, Input
 from language.syntax import CreateConnection, CreateWarehouse
 
 
-def read_datasets(query: ParsedQuery, names: Names) -> tuple[CreateWarehouse | None, tuple[Input, ...], str]:
-    """The warehouse that the query reads (None if it reads no table), its inputs, and its text with folded names.
+def read_datasets(query: ParsedQuery, names: Names) -> tuple[CreateWarehouse | None, tuple[Input, ...], Edits]:
+    """The warehouse that the query reads (None if it reads no table), its inputs, and the edits that fold their names.
 
     Raises Problem for a table outside of the warehouse, in two warehouses, or not named in full.
     """
@@ -28,7 +28,7 @@ def read_datasets(query: ParsedQuery, names: Names) -> tuple[CreateWarehouse | N
         dataset = ".".join(reference.folded)
         inputs.setdefault(dataset, Input(dataset, reference.span))
     edits = [(span, _folded(span.text)) for reference in query.tables for span in reference.spans if span.text != _folded(span.text)]
-    return warehouse, tuple(inputs.values()), edited(query.span, edits)
+    return warehouse, tuple(inputs.values()), tuple(edits)
 
 
 def _warehouse(reference: TableReference, names: Names) -> CreateWarehouse:

@@ -95,6 +95,11 @@ class Lineage:
     def version(self) -> str:
         return digest(dataclasses.asdict(self))
 
+    def source(self, table: str) -> Schema | None:
+        """The columns of a source's table, whose name some systems take in any case; None if the program does not read it."""
+        found = self.sources.get(table)
+        return found or next((schema for name, schema in self.sources.items() if name.lower() == table.lower()), None)
+
     def readers(self, column: ColumnRef) -> tuple[DatasetLineage, ...]:
         """The datasets whose statement uses this column itself, for whatever."""
         return tuple(d for d in self.datasets.values() if any(use.column == column for use in d.uses))

@@ -16,7 +16,9 @@ COLUMNS = "function_name, function_type, return_type"
 def functions() -> dict[str, str]:
     """Every function's name ▸ the type that all its overloads return, '' where that depends on its arguments."""
     returned: dict[str, set[str]] = defaultdict(set)
-    rows = duckdb.connect().execute(f"SELECT {COLUMNS} FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')")
+    rows = duckdb.connect().execute(
+        f"SELECT {COLUMNS} FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
+    )
     for name, kind, return_type in rows.fetchall():
         concrete = kind != "macro" and return_type and not return_type.startswith(GENERIC) and return_type != "DECIMAL"
         returned[name.lower()].add(return_type if concrete else "")

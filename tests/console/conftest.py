@@ -16,6 +16,8 @@ from moto import mock_aws
 from console.init import PROGRAM
 from console.main import main
 from shared_metadata import naming
+from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
 from shared_metadata.writer import MetadataWriter
 from slices.registry import installed
 
@@ -75,10 +77,26 @@ def account(empty_account: None) -> Account:
 def ready(account: Account, folder: Path) -> Account:
     """An account with all that the first program of `atoll init` needs, and that program in the folder."""
     (folder / "program.sql").write_text(PROGRAM)
+    write_snapshot(folder)
     for slice_id in SLICES:
         account.deploy(slice_id)
     account.put_secret("ops")
     return account
+
+
+def write_snapshot(folder: Path) -> None:
+    """What `atoll discover` would find for the first program of `atoll init`."""
+    orders = Schema(
+        (
+            SchemaColumn("id", "long", False, "id", "bigint"),
+            SchemaColumn("customer", "string", True, "customer", "text"),
+            SchemaColumn("amount", "decimal(18,2)", True, "amount", "numeric(18,2)"),
+            SchemaColumn("updated_at", "timestamptz", False, "updated_at", "timestamp with time zone"),
+        )
+    )
+    schemas = ConnectionSchemas("ops", "postgres", {"public.orders": orders, "public.customers": orders, "public.customer_totals": None})
+    (folder / FOLDER).mkdir()
+    (folder / FOLDER / "ops.json").write_text(schemas.to_json())
 
 
 class Account:

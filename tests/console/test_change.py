@@ -16,6 +16,7 @@ from console.init import PROGRAM
 from console.project import compile_files
 from shared_metadata.program import Program
 from shared_metadata.writer import MetadataWriter
+from tests.console.conftest import write_snapshot
 
 Atoll = Callable[..., Result]
 FLOWS = [
@@ -46,6 +47,7 @@ def test_plan_changes_nothing(atoll: Atoll, ready: Any) -> None:
 
 def test_plan_says_what_is_missing_before_apply_refuses_it(atoll: Atoll, account: Any, folder: Path) -> None:
     (folder / "program.sql").write_text(PROGRAM)
+    write_snapshot(folder)
     problems = json.loads(atoll("plan", "--json").stdout)["problems"]
     assert [p.split(";")[0] for p in problems[:3]] == [
         "collect.postgres is not deployed",
@@ -168,3 +170,11 @@ def test_a_program_with_mistakes_reaches_no_account(atoll: Atoll, folder: Path) 
     for verb in ("plan", "apply"):
         result = atoll(verb)
         assert result.exit_code == 1 and "program.sql:1:29" in result.stderr
+
+
+def test_without_snapshots_nothing_is_planned_or_applied(atoll: Atoll, account: Any, folder: Path) -> None:
+    (folder / "program.sql").write_text(PROGRAM)
+    for verb in ("plan", "apply"):
+        result = atoll(verb)
+        assert result.exit_code == 1
+        assert "there is no schemas/ops.json" in result.stderr and "atoll discover ops" in result.stderr

@@ -184,10 +184,10 @@ def test_a_worker_that_vanished_is_not_shown_as_running(atoll: Atoll, ready: Any
 
 def test_a_flow_of_several_datasets_is_a_table_of_them(atoll: Atoll, ready: Any, folder: Any) -> None:
     text = (folder / "program.sql").read_text().split("-- Collect")[0]
-    (folder / "program.sql").write_text(text + "INSERT INTO lake.ops FROM ops.public TABLES (a, b) EVERY '1 hour';")
+    (folder / "program.sql").write_text(text + "INSERT INTO lake.ops FROM ops.public TABLES (orders, customers) EVERY '1 hour';")
     activate(ready, compile_files([]))
     found = json.loads(atoll("status", "lake.ops:load", "--json").stdout)
-    assert [s["dataset"] for s in found] == ["lake.ops.a", "lake.ops.b"]
+    assert [s["dataset"] for s in found] == ["lake.ops.orders", "lake.ops.customers"]
 
 
 def test_requests_grow_with_flows_and_not_with_history(atoll: Atoll, ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:

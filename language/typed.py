@@ -1,0 +1,258 @@
+"""Types a resolved program: every column of every dataset, the columns that it comes from, and what is wrong with either.
+
+Inputs come before their readers; of a reader of something broken nothing is said that may be its input's fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from sqlglot import exp
+
+from language.collect_query import table_at_source
+from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
+from language.diagnostics import Diagnostic, Problem, Span
+from language.names import Undeclared
+from language.outputs import check_named, twins
+from language.published import check_target
+from language.queries import ParsedQuery, first_word, parse_predicate
+from language.query_typing import QueryProblem, TypedQuery, type_query
+from language.resolved import Collect, CollectTable, Edits, Publish, Resolved, ResolvedProgram, Settings, View
+from language.snapshots import Snapshots
+from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use
+from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.source_schemas import SourceSchemas
+
+Columns = tuple[SchemaColumn, ...]
+Used = tuple[ColumnRef, Use, Span]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is being typed: a dataset or published table, its flow, its place, and what stands before the names of its inputs."""
+
+    dataset: str
+    flow: str
+    span: Span
+    prefix: str = ""
+
+
+def type_program(program: ResolvedProgram, schemas: SourceSchemas, problems: list[Diagnostic]) -> tuple[ResolvedProgram, Lineage]:
+    """The program with every `*` of a query spelled out, and what is known of its columns; mistakes are added to `problems`."""
+    typing = _Typing(schemas, problems)
+    typed = {id(statement): typing.statement(statement) for statement in _inputs_first(program.statements)}
+    statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
+    return dataclasses.replace(program, statements=statements), Lineage(typing.datasets, typing.sources)
+
+
+def _inputs_first(statements: Sequence[Resolved]) -> Iterator[Resolved]:
+    """Each after those that make what it reads; those that read each other in a circle, and their readers, are left out."""
+    makers = {dataset: number for number, statement in enumerate(statements) for dataset in _makes(statement)}
+    graph = TopologicalSorter[int]()
+    for number, statement in enumerate(statements):
+        inputs = () if isinstance(statement, Collect) else statement.inputs
+        graph.add(number, *(makers[i.dataset] for i in inputs if i.dataset in makers))
+    with contextlib.suppress(CycleError):  # the check of the graph tells it
+        graph.prepare()
+    while ready := graph.get_ready():
+        for number in sorted(ready):
+            yield statements[number]
+        graph.done(*ready)
+
+
+def _makes(statement: Resolved) -> list[str]:
+    if isinstance(statement, Collect):
+        return [table.dataset for table in statement.tables]
+    return [statement.dataset] if isinstance(statement, View) else []
+
+
+class _Typing:
+    """columns: of each dataset of which they are known, in order; a type is '' where it could not be told."""
+
+    def __init__(self, schemas: SourceSchemas, problems: list[Diagnostic]) -> None:
+        self.datasets: dict[str, DatasetLineage] = {}
+        self.sources: dict[str, Schema] = {}
+        self._columns: dict[str, Columns] = {}
+        self._snapshots, self._problems = Snapshots(schemas), problems
+
+    def statement(self, statement: Resolved) -> Resolved:
+        """The statement with its stars spelled out."""
+        try:
+            if not isinstance(statement, Collect):
+                return self._warehouse_query(statement)
+            if statement.query is not None:
+                return self._collect_query(statement, statement.query)
+        except Problem as problem:
+            self._problems.append(problem.diagnostic)
+            return statement
+        except Undeclared:
+            return statement
+        for table in statement.tables:
+            self._collect_table(statement, table)
+        return statement
+
+    # -- collect
+
+    def _collect_table(self, statement: Collect, table: CollectTable) -> None:
+        try:
+            name, schema = self._source(statement, table.source, table.span)
+            self._collected(statement, table, whole_table(name, schema, table.span), table.span, {name: schema})
+        except Problem as problem:
+            self._problems.append(problem.diagnostic)
+        except Undeclared:
+            pass
+
+    def _collect_query(self, statement: Collect, query: ParsedQuery) -> Collect:
+        tables: dict[str, Schema] = {}
+        references: dict[int, str] = {}
+        for reference in query.tables:
+            name, schema = self._source(statement, table_at_source(query, reference), reference.span)
+            tables[name], references[id(reference.node)] = schema, name
+        (table,) = statement.tables
+        if query.dialect == "soql":
+            ((name, schema),) = tables.items()
+            typed = projection(query, name, schema)
+        else:
+            named = {n: tuple(dataclasses.replace(c, source=source_name(c)) for c in s.columns) for n, s in tables.items()}
+            typed = type_query(query.tree, references, query.dialect, named)
+        self._collected(statement, table, typed, query.span, tables)
+        columns = statement.columns
+        if table.source:
+            columns = columns or pinned_columns(next(iter(tables.values())), query.dialect)
+        return dataclasses.replace(statement, edits=_with_stars(query.span, statement.edits, typed), columns=columns)
+
+    def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
+        connection = statement.connection.name.folded
+        name, schema = self._snapshots.source(connection, table, span)
+        self.sources[f"{connection}.{name}"] = schema
+        return name, schema
+
+    def _collected(
+        self, statement: Collect, table: CollectTable, typed: TypedQuery, base: Span, tables: Mapping[str, Schema]
+    ) -> None:
+        clauses, settings = statement.statement.clauses, statement.settings
+        made = _Made(table.dataset, f"{statement.id}:load", table.span, f"{statement.connection.name.folded}.")
+        outputs, uses = self._outputs(made, typed, base)
+        cursor = _cursor(settings.cursor, outputs, made, tables) if settings.cursor else ()
+        uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
+        if cursor or clauses.cursor is None:  # a slice's default is for tables that have it
+            settings = dataclasses.replace(settings, cursor="")
+        self._finish(statement, settings, made, outputs, uses, own_columns(statement.collector))
+
+    # -- queries in a warehouse
+
+    def _warehouse_query(self, statement: View | Publish) -> View | Publish:
+        if any(input_.dataset not in self._columns for input_ in statement.inputs):
+            raise Undeclared
+        query, target = statement.query, statement.statement.target.span
+        inputs = {input_.dataset: self._columns[input_.dataset] for input_ in statement.inputs}
+        references = {id(reference.node): ".".join(reference.folded) for reference in query.tables}
+        typed = type_query(query.tree, references, query.dialect, inputs)
+        name = statement.dataset if isinstance(statement, View) else statement.target
+        made = _Made(name, name, target)
+        outputs, uses = self._outputs(made, typed, query.span)
+        self._finish(statement, statement.settings, made, outputs, uses, ())
+        if isinstance(statement, Publish):
+            self._check_target(statement, typed)
+        return dataclasses.replace(statement, edits=_with_stars(query.span, statement.edits, typed))
+
+    def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
+        connection = statement.connection.name.folded
+        table = statement.target.removeprefix(f"{connection}.")
+        schema = self._snapshots.target(connection, table, statement.statement.target.span)
+        if schema is not None:
+            self._say(check_target(typed.columns, statement.target, schema), statement.query.span)
+
+    # -- both
+
+    def _outputs(self, made: _Made, typed: TypedQuery, base: Span) -> tuple[list[ColumnLineage], list[Used]]:
+        self._say(typed.problems, base)
+        outputs: list[ColumnLineage] = []
+        for column in typed.columns:
+            span = _within(base, column.start, column.end)
+            if any(column.name == other.name for other in outputs):
+                raise twins(column.name, span)
+            inputs = tuple(ColumnRef(made.prefix + table, name) for table, name in column.inputs)
+            outputs.append(ColumnLineage(column.name, column.type, column.nullable, inputs, span.position))
+        uses = [(ColumnRef(made.prefix + u.table, u.column), u.use, _within(base, u.start, u.end)) for u in typed.uses]
+        return outputs, uses
+
+    def _finish(
+        self, statement: Resolved, settings: Settings, made: _Made, outputs: list[ColumnLineage], uses: list[Used], own: Columns
+    ) -> None:
+        """Checks the clauses against the columns, and keeps both."""
+        clauses, columns = statement.statement.clauses, (*map(_schema_column, outputs), *own)
+        if not outputs:
+            raise Undeclared  # the query's problems are told
+        self._columns[made.dataset] = columns
+        where = "the query's columns" if clauses.query is not None else f"the columns of `{made.dataset}`"
+        inputs = {column.name: column.inputs for column in outputs}
+        try:
+            check_named(clauses, settings, {column.name for column in columns}, where)
+        except Problem as problem:
+            self._problems.append(problem.diagnostic)
+        key_span = clauses.mode.span if clauses.mode else clauses.spans["every"]
+        uses += [(ref, Use.KEY, key_span) for name in settings.key for ref in inputs.get(name, ())]
+        uses += [(ref, Use.KEY, part.span) for part in clauses.partition_by for ref in inputs.get(part.folded, ())]
+        for expectation in clauses.expectations:
+            dialect = statement.organizer.capabilities.dialect
+            used = self._predicate(expectation.predicate, dialect, made.dataset, columns)
+            uses += [(ref, Use.EXPECT, expectation.predicate) for name in used for ref in inputs.get(name, ())]
+        own_lineage = [ColumnLineage(c.name, c.type, c.nullable, (), made.span.position) for c in own]
+        self.datasets[made.dataset] = DatasetLineage(
+            made.dataset, made.flow, (*outputs, *own_lineage), _first_uses(uses), made.span.position
+        )
+
+    def _predicate(self, span: Span, dialect: str, dataset: str, columns: Columns) -> list[str]:
+        """The columns that an expectation uses."""
+        table = exp.to_table("atoll_rows")
+        condition = exp.select(exp.Literal.number(1)).from_(table, copy=False).where(parse_predicate(span, dialect), copy=False)
+        typed = type_query(condition, {id(table): dataset}, dialect, {dataset: columns})
+        self._say(typed.problems, span)
+        return [use.column for use in typed.uses]
+
+    def _say(self, problems: Iterable[QueryProblem], base: Span) -> None:
+        for problem in problems:
+            span = _within(base, problem.start, problem.end)
+            self._problems.append(span.diagnostic(problem.cause, problem.remedy))
+
+
+def _cursor(name: str, outputs: Sequence[ColumnLineage], made: _Made, tables: Mapping[str, Schema]) -> tuple[ColumnRef, ...]:
+    """The source's column that a cursor means: of the query's columns, or else of the one table that it reads."""
+    for column in outputs:
+        if column.name == name:
+            return column.inputs
+    if len(tables) != 1:
+        return ()
+    ((table, schema),) = tables.items()
+    return tuple(ColumnRef(made.prefix + table, source_name(c)) for c in schema.columns if c.name == name)
+
+
+def _with_stars(base: Span, edits: Edits, typed: TypedQuery) -> Edits:
+    """The statement's edits, and each `*` by its columns; what was to be edited within one goes with it."""
+    stars = [(_within(base, start, end), text) for start, end, text in typed.edits]
+    kept = [e for e in edits if not any(star.start <= e[0].start and e[0].end <= star.end for star, _ in stars)]
+    return (*kept, *stars)
+
+
+def _within(base: Span, start: int, end: int) -> Span:
+    """[start, end) of the text at `base`; its first word where sqlglot told no place."""
+    return Span(base.source, base.start + start, base.start + end) if end else first_word(base)
+
+
+def _schema_column(column: ColumnLineage) -> SchemaColumn:
+    return SchemaColumn(column.name, column.type, column.nullable)
+
+
+def _first_uses(uses: Iterable[Used]) -> tuple[ColumnUse, ...]:
+    """Each column and kind once, at its first place."""
+    found: dict[tuple[ColumnRef, Use], Span] = {}
+    for ref, use, span in uses:
+        former = found.get((ref, use))
+        if former is None or (span.source.file, span.start) < (former.source.file, former.start):
+            found[ref, use] = span
+    return tuple(ColumnUse(ref, use, span.position) for (ref, use), span in sorted(found.items(), key=lambda item: item[0]))
