@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,11 @@ from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from language.diagnostics import ProgramErrors
 from shared_metadata.errors import DefinitionError
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow, Program
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
 
 # Each property of a flow under the word that the program has for it.
 WORDS = {
@@ -109,7 +113,7 @@ def plan(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
       atoll plan --profile production      … of another account
       atoll plan --json | jq .problems     what `atoll apply` would refuse
     """
-    program = _compiled(files, as_json)
+    program = _compiled(files, as_json).program
     target = open_target(profile)
     update = compare(program, active_program(target))
     problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
@@ -137,8 +141,8 @@ def apply(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
       atoll apply
       atoll apply programs/ --profile production --json
     """
-    program = _compiled(files, as_json)
-    update = activate(open_target(profile), program)
+    compilation = _compiled(files, as_json)
+    update = activate(open_target(profile), compilation.program, compilation.lineage)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(update), indent=2))
         return
@@ -149,7 +153,7 @@ def apply(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
         click.echo("Applied: each flow uses it from its next batch on. How they are: atoll status")
 
 
-def activate(target: Target, program: Program) -> UpdateSet:
+def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
     """Stores the program and makes it active. Raises DefinitionError for what is not deployed or not there."""
     deployed = deployed_slices(target, program)
     problems = [*missing_slices(program, deployed), *missing_secrets(target, program)]
@@ -164,7 +168,7 @@ def activate(target: Target, program: Program) -> UpdateSet:
         return update
     for slice_id, values in deployed.items():
         target.writer.put_installed_slice(slice_id, values)
-    target.writer.put_program(program)
+    target.writer.put_program(program, lineage)
     target.writer.activate(program, former_version=update.former)
     return update
 
@@ -175,9 +179,9 @@ def active_program(target: Target) -> Program | None:
     return target.reader.program(version) if version else None
 
 
-def _compiled(files: tuple[str, ...], as_json: bool) -> Program:
+def _compiled(files: tuple[str, ...], as_json: bool) -> Compilation:
     try:
-        return compile_project(files, must_be_typed=True).program
+        return compile_project(files, must_be_typed=True)
     except ProgramErrors as errors:
         show_errors(errors, as_json)
 

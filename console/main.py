@@ -20,6 +20,8 @@ VERBS = {
     "apply": "console.change:apply",
     "run": "console.run:run",
     "status": "console.status:status",
+    "lineage": "console.lineage:lineage",
+    "explain": "console.lineage:explain",
     "logs": "console.logs:logs",
     "local": "console.local:local",
 }

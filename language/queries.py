@@ -110,6 +110,17 @@ def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
     return text
 
 
+def closed(span: Span, query: ParsedQuery) -> Span:
+    """The span up to the `)` of what it leaves open, as in `* EXCLUDE (a, b`: sqlglot tells no place of a parenthesis."""
+    depth, length = 0, span.end - span.start
+    for token in sqlglot.tokenize(span.source.text[span.start : query.span.end], read=sqlglot_dialect(query.dialect)):
+        if token.start >= length and depth == 0:
+            break
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        length = max(length, token.end + 1)
+    return Span(span.source, span.start, span.start + length)
+
+
 def parse_query(span: Span, dialect: str) -> ParsedQuery:
     """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
     query = ParsedQuery(span, dialect)

@@ -20,7 +20,7 @@ from language.memo import Memo, Outline, Typed, digest_of
 from language.names import Undeclared
 from language.outputs import check_named, twins
 from language.published import check_target
-from language.queries import ParsedQuery, first_word, parse_predicate
+from language.queries import ParsedQuery, closed, first_word, parse_predicate
 from language.query_typing import QueryProblem, TypedQuery, type_query
 from language.resolved import Collect, CollectTable, Edits, Publish, Resolved, ResolvedProgram, Settings, View
 from language.snapshots import Snapshots
@@ -198,7 +198,7 @@ class _Typing:
         columns = statement.columns
         if table.source:
             columns = columns or pinned_columns(next(iter(tables.values())), query.dialect)
-        return dataclasses.replace(statement, edits=_with_stars(query.span, statement.edits, typed), columns=columns)
+        return dataclasses.replace(statement, edits=_with_stars(query, statement.edits, typed), columns=columns)
 
     def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
         connection = statement.connection.name.folded
@@ -231,7 +231,7 @@ class _Typing:
         self._finish(statement, statement.settings, made, outputs, uses, ())
         if isinstance(statement, Publish):
             self._check_target(statement, typed)
-        return dataclasses.replace(statement, edits=_with_stars(query.span, statement.edits, typed))
+        return dataclasses.replace(statement, edits=_with_stars(query, statement.edits, typed))
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
         connection = statement.connection.name.folded
@@ -314,9 +314,9 @@ def _cursor(name: str, outputs: Sequence[ColumnLineage], made: _Made, tables: Ma
     return tuple(ColumnRef(made.prefix + table, source_name(c)) for c in schema.columns if c.name == name)
 
 
-def _with_stars(base: Span, edits: Edits, typed: TypedQuery) -> Edits:
+def _with_stars(query: ParsedQuery, edits: Edits, typed: TypedQuery) -> Edits:
     """The statement's edits, and each `*` by its columns; what was to be edited within one goes with it."""
-    stars = [(_within(base, start, end), text) for start, end, text in typed.edits]
+    stars = [(closed(_within(query.span, start, end), query), text) for start, end, text in typed.edits]
     kept = [e for e in edits if not any(star.start <= e[0].start and e[0].end <= star.end for star, _ in stars)]
     return (*kept, *stars)
 

@@ -10,7 +10,7 @@ from typing import Any
 from shared_metadata import items, keys
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.reader import schema_json
-from shared_metadata.records import Claim, EventKind, TableCommit, TableOutcome, TableStatus
+from shared_metadata.records import Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableStatus
 
 Action = dict[str, Any]
 ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
@@ -121,13 +121,16 @@ class Actions:
             values,
         )
 
-    def schema(self, commit: TableCommit, number: int) -> Action:
+    def schema(self, schema: SchemaVersion) -> Action:
         values = {
-            **keys.schema(commit.dataset, number),
-            "dataset": commit.dataset,
-            "number": number,
-            "schema": schema_json(commit.schema),
-            "layout": json.dumps(dict(commit.layout)),
+            **keys.schema(schema.dataset, schema.number),
+            "dataset": schema.dataset,
+            "number": schema.number,
+            "schema": schema_json(schema.schema),
+            "layout": json.dumps(schema.layout),
+            "signature": schema.signature,
+            "program_version": schema.program_version,
+            "origins": json.dumps(schema.origins),
         }
         return self.put(values, "attribute_not_exists(pk)")
 

@@ -106,6 +106,9 @@ def schema_version(values: Mapping[str, Any]) -> SchemaVersion:
             "number": values["number"],
             "schema": json.loads(values["schema"]),
             "layout": json.loads(values["layout"]),
+            "signature": values.get("signature", ""),
+            "program_version": values.get("program_version", ""),
+            "origins": json.loads(values.get("origins", "{}")),
         },
     )
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | active program | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
+| what the compiler knows of its columns, likewise | PROGRAM#<version> | LINEAGE#<n> |
 | installed slices | SLICES | <slice id> |
 | flow state | FLOW#<flow> | STATE |
 | batch | FLOW#<flow> | BATCH#<start> |
@@ -29,6 +30,10 @@ def active_program() -> Key:
 
 def program_part(version: str, part: int) -> Key:
     return {"pk": f"PROGRAM#{version}", "sk": f"PART#{part:04d}"}
+
+
+def lineage_part(version: str, part: int) -> Key:
+    return {"pk": f"PROGRAM#{version}", "sk": f"LINEAGE#{part:04d}"}
 
 
 def installed_slice(slice_id: str) -> Key:

@@ -141,12 +141,19 @@ class Schema:
 
 @dataclass(frozen=True)
 class SchemaVersion:
-    """A registered schema; never changes. `layout`: format, location, partitioning."""
+    """A registered schema; never changes. `layout`: format, location, partitioning.
+
+    signature: the table's in the program that made it (Table.signature).  origins: of each column the columns that its value is
+    computed from, as 'dataset.column', as the compiler found them; empty for a program that was not typed.
+    """
 
     dataset: str
     number: int
     schema: Schema
     layout: Mapping[str, Any] = field(default_factory=dict)
+    signature: str = ""
+    program_version: str = ""
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,6 +179,7 @@ class TableCommit:
 
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
+    signature: the table's in the program (Table.signature).
     """
 
     dataset: str
@@ -184,6 +192,7 @@ class TableCommit:
     layout: Mapping[str, Any] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Mapping[str, Any], ...] = ()
+    signature: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, to_text
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.reader import Clock, MetadataReader, utc_now
-from shared_metadata.records import Batch, Claim, EventKind, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -130,9 +131,9 @@ class MetadataWriter:
                 attempts = state.attempts if attempt is None else attempt
                 self._updated(self._failed_attempt(flow, interval, dataset, error, attempts))
 
-    def put_program(self, program: Program) -> None:
-        """Stores a program version; storing it again changes nothing."""
-        self._activation.put_program(program)
+    def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
+        """Stores a program version and what is known of its columns; storing it again changes nothing."""
+        self._activation.put_program(program, lineage)
 
     def activate(self, program: Program, *, former_version: str) -> None:
         """Makes a stored program the active one, in one conditional write, and opens the state of its flows.
@@ -168,12 +169,12 @@ class MetadataWriter:
     ) -> list[Action]:
         make, after, outcomes = self._actions, [], {}
         for commit in commits:
-            number, is_new = self._schema_number(commit)
+            number, schema = self._schema(claim, commit)
             outcomes[commit.dataset] = TableOutcome(
                 TableStatus.COMMITTED, commit.rows, commit.bytes, round(commit.seconds, 3), number, token=claim.token
             )
-            if is_new:
-                after.append(make.schema(commit, number))
+            if schema is not None:
+                after.append(make.schema(schema))
                 after.append(make.event(EventKind.SCHEMA_CHANGED, now, claim, commit.dataset, {"schema_version": number}))
             if commit.pointer is not None:
                 after.append(make.version(claim, commit, number))
@@ -208,14 +209,24 @@ class MetadataWriter:
         retry_at = self._clock() + timedelta(seconds=wait_seconds)
         return self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)
 
-    def _schema_number(self, commit: TableCommit) -> tuple[int, bool]:
-        """The number of the schema version that holds after this commit, and whether it is new."""
+    def _schema(self, claim: Claim, commit: TableCommit) -> tuple[int, SchemaVersion | None]:
+        """The number of the schema version that holds after this commit, and the version itself if it is new."""
         latest = self.reader.latest_schema(commit.dataset) if commit.schema or commit.pointer else None
-        if commit.schema is None:
-            return (latest.number if latest else 0), False
-        if latest and latest.schema == commit.schema and latest.layout == json.loads(json.dumps(dict(commit.layout))):
-            return latest.number, False
-        return (latest.number if latest else 0) + 1, True
+        schema = commit.schema or (latest.schema if latest else None)
+        if schema is None:
+            return 0, None
+        layout = json.loads(json.dumps(dict(commit.layout))) if commit.schema else latest.layout if latest else {}
+        if latest and (latest.schema, latest.layout, latest.signature) == (schema, layout, commit.signature):
+            return latest.number, None
+        number = (latest.number if latest else 0) + 1
+        return number, SchemaVersion(
+            commit.dataset, number, schema, layout, commit.signature, claim.program_version, self._origins(claim, commit)
+        )
+
+    def _origins(self, claim: Claim, commit: TableCommit) -> Mapping[str, tuple[str, ...]]:
+        lineage = self.reader.lineage(claim.program_version) if commit.signature else None
+        dataset = lineage.datasets.get(commit.dataset.removesuffix(":result")) if lineage else None
+        return {c.name: tuple(map(str, c.inputs)) for c in dataset.columns} if dataset else {}
 
     def _transact(
         self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Sequence[TableStatus]

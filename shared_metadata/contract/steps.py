@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from shared_metadata.contract.batch_input import Wanted, resolve
@@ -160,7 +160,7 @@ class Steps:
             error = error_text(event["error"])
             self.services.writer.fail(work.claim, work.table.dataset, error)
             return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
-        commit = self.commit_table(work, event)
+        commit = replace(self.commit_table(work, event), signature=work.table.signature)
         self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
 

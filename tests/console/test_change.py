@@ -14,6 +14,7 @@ from click.testing import Result
 
 from console.init import PROGRAM
 from console.project import compile_files
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.writer import MetadataWriter
 from tests.console.conftest import write_snapshot
@@ -153,7 +154,7 @@ def test_another_program_applied_meanwhile_is_not_overwritten(
     (folder / "program.sql").write_text(PROGRAM)
     put_program = MetadataWriter.put_program
 
-    def another_is_faster(writer: MetadataWriter, program: Program) -> None:
+    def another_is_faster(writer: MetadataWriter, program: Program, lineage: Lineage | None = None) -> None:
         put_program(writer, program)
         put_program(writer, other)
         ready.writer().activate(other, former_version="")
