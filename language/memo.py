@@ -64,6 +64,12 @@ class Memo:
         self._entries: dict[str, _Entry] = {}
         self._of: dict[int, tuple[StatementText, _Entry]] = {}
         self._context, self._known = "", dict[str, object]()
+        self._learned = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether this compilation learned something, or did not meet a statement of the former one again."""
+        return self._learned or self._entries.keys() != self._former.keys()
 
     def to_bytes(self) -> bytes:
         """The entries of the statements that this compilation saw."""
@@ -90,6 +96,7 @@ class Memo:
 
     def keep_statement(self, text: StatementText, statement: Statement) -> None:
         self._remember(text, statement, _Entry(dump(statement, text, {})))
+        self._learned = True
 
     def resolved(self, statement: Statement) -> Resolved | None:
         text, entry = self._of.get(id(statement), (None, None))
@@ -101,7 +108,7 @@ class Memo:
         text, entry = self._of.get(id(resolved.statement), (None, None))
         if text is not None and entry is not None:
             entry.context, entry.resolved = self._context, self._dump(resolved, text, resolved.statement)
-            entry.basis = ""
+            entry.basis, self._learned = "", True
 
     def outlined(self, resolved: Resolved, basis: str) -> tuple[Resolved, Sequence[Outline]] | None:
         """The statement with its stars spelled out and its datasets' outlines, if it was typed on this basis."""
@@ -126,7 +133,7 @@ class Memo:
         entry.spelled = b"" if same else self._dump(spelled, text, resolved.statement)
         entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o in outlines)
         entry.typed = dump((typed.datasets, dict(typed.sources)), text, {})
-        entry.basis = basis
+        entry.basis, self._learned = basis, True
 
     def _remember(self, text: StatementText, statement: Statement, entry: _Entry) -> None:
         self._entries[text.key], self._of[id(statement)] = entry, (text, entry)
