@@ -1,7 +1,7 @@
 """The cache under `.atoll/cache`: what a check said of the same files before, and what the compiler knows of their statements.
 
-Everything in it is kept under a digest of all that it depends on, the compiler itself included, so it may be deleted at any time and is
-never out of date. It is made by and for whoever runs the command in this folder; what cannot be read or written is done without.
+Everything in it is kept under a digest of all that it depends on, the compiler itself included, so it may be deleted at any time
+and is never out of date. What cannot be read or written is done without.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Unusable(Exception):
 def dump(value: object, text: StatementText, known: Mapping[str, object]) -> bytes:
     """`value`, all of whose places lie in `text`; the objects in `known` are written as their names."""
     file = io.BytesIO()
-    _Pickler(file, text, {id(found): name for name, found in known.items()}).dump(value)
+    _pickler(file, text, known).dump(value)
     return file.getvalue()
 
 
@@ -81,36 +81,40 @@ def _position(line: int, column: int) -> Position:
     raise NotImplementedError
 
 
-class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, text: StatementText, names: Mapping[int, str]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._start, self._first = text.start, text.first
-        self._names = names
+def _known(name: str) -> object:
+    raise NotImplementedError
 
-    def persistent_id(self, obj: object) -> str | None:
-        return self._names.get(id(obj))
 
-    def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is Span:
-            return _span, (obj.start - self._start, obj.end - self._start)
-        if type(obj) is Position:
-            line = obj.line - self._first.line
-            return _position, (line, obj.column - (0 if line else self._first.column))
-        return NotImplemented
+def _pickler(file: io.BytesIO, text: StatementText, known: Mapping[str, object]) -> pickle.Pickler:
+    """Writes places relative to the text, and the objects that are known as their names."""
+    start, first = text.start, text.first
+    names = {id(found): name for name, found in known.items()}
+
+    def span(found: Span) -> tuple[Any, ...]:
+        return _span, (found.start - start, found.end - start)
+
+    def position(found: Position) -> tuple[Any, ...]:
+        line = found.line - first.line
+        return _position, (line, found.column - (0 if line else first.column))
+
+    def named(found: object) -> tuple[Any, ...]:
+        return _known, (names[id(found)],)
+
+    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    left_out = {type(found): named for found in known.values()}
+    pickler.dispatch_table = {**left_out, Span: span, Position: position}
+    return pickler
 
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, text: StatementText, known: Mapping[str, object]) -> None:
         super().__init__(file)
-        self._text, self._known = text, known
+        self._text, self._known = text, known.__getitem__
 
     def find_class(self, module: str, name: str) -> Any:
         if module == __name__:
-            return {"_span": self._span, "_position": self._position}[name]
+            return {"_span": self._span, "_position": self._position, "_known": self._known}[name]
         return _CLASSES[module, name]
-
-    def persistent_load(self, pid: str) -> object:
-        return self._known[pid]
 
     def _span(self, start: int, end: int) -> Span:
         base = self._text.start

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from language.clauses import ClauseParser
 from language.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
 from language.memo import Memo
+from language.nesting import check_nesting
 from language.statement_texts import StatementText, chunks_of, statement_texts
 from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name, Option, OptionValue, Part, Statement, Syntax
 from language.token_reader import TokenReader
@@ -53,7 +54,9 @@ def _parse_texts(source: SourceText, memo: Memo, syntax: Syntax, problems: list[
 def _parse_chunk(chunk: Chunk, syntax: Syntax, problems: list[Diagnostic]) -> None:
     parser = StatementParser(TokenReader(chunk))
     try:
-        syntax.statements.append(parser.statement())
+        statement = parser.statement()
+        check_nesting(chunk)
+        syntax.statements.append(statement)
     except Problem as problem:
         problems.append(problem.diagnostic)
         if parser.target is not None:

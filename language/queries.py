@@ -23,7 +23,7 @@ _SOQL_LITERAL = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"<Token token_type: .*?, text: (.*?), line: .*>", re.DOTALL)
-_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
+_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*(?s:.*?)\*/)*+(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
 _MISSING = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*\.(\w+)'>")
 
 
@@ -64,7 +64,8 @@ class ParsedQuery:
 
     @cached_property
     def tables(self) -> tuple[TableReference, ...]:
-        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t)]
+        ctes: dict[int, dict[str, int]] = {}
+        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t, ctes)]
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @cached_property
@@ -103,11 +104,12 @@ def place(node: exp.Expr, span: Span) -> Span:
 
 def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
     """The text at `span` with the text of each edit inside it replaced; edits must not overlap, but may repeat."""
-    text = span.text
-    for edit, replacement in sorted(set(edits), key=lambda pair: -pair[0].start):
+    text, pieces, done = span.source.text, list[str](), span.start
+    for edit, replacement in sorted(set(edits), key=lambda pair: pair[0].start):
         if span.start <= edit.start and edit.end <= span.end:
-            text = text[: edit.start - span.start] + replacement + text[edit.end - span.start :]
-    return text
+            pieces += text[done : edit.start], replacement
+            done = edit.end
+    return "".join([*pieces, text[done : span.end]])
 
 
 def closed(span: Span, query: ParsedQuery) -> Span:
@@ -221,27 +223,24 @@ def _is_function(table: exp.Table) -> bool:
     return isinstance(table.this, exp.Func)
 
 
-def _is_cte(table: exp.Table) -> bool:
-    """Whether the nearest WITH that is in sight names this table."""
+def _is_cte(table: exp.Table, ctes: dict[int, dict[str, int]]) -> bool:
+    """Whether a WITH that is in sight names this table.  ctes: filled with the names of each WITH, by its id."""
     if len(table.parts) > 1:
         return False
-    name, child, node = table.name.lower(), table, table.parent
-    inside: exp.Expr = child
+    inside: exp.Expr = table
+    node = table.parent
     while node is not None:
-        with_ = node.args.get("with_")
-        if with_ is not None and inside is not with_ and any(c.alias.lower() == name for c in with_.expressions):
-            return True
-        if isinstance(node, exp.With) and name in _names_before(node, inside):
-            return True
+        with_ = node if isinstance(node, exp.With) else node.args.get("with_")
+        if with_ is not None and inside is not with_:
+            number = _numbers(with_, ctes).get(table.name.lower())
+            if number is not None and (node is not with_ or with_.args.get("recursive") or number < (inside.index or 0)):
+                return True  # a CTE may read those before it, and all of them where it is RECURSIVE
         inside, node = node, node.parent
     return False
 
 
-def _names_before(with_: exp.With, cte: exp.Expr) -> set[str]:
-    """The CTEs that one CTE of a WITH may read: those before it, and all of them where it is RECURSIVE."""
-    names: set[str] = set()
-    for other in with_.expressions:
-        if other is cte and not with_.args.get("recursive"):
-            break
-        names.add(other.alias.lower())
-    return names
+def _numbers(with_: exp.With, ctes: dict[int, dict[str, int]]) -> dict[str, int]:
+    """The names of a WITH, each with the number of the first CTE that has it."""
+    if id(with_) not in ctes:
+        ctes[id(with_)] = {cte.alias.lower(): number for number, cte in reversed(list(enumerate(with_.expressions)))}
+    return ctes[id(with_)]

@@ -12,6 +12,7 @@
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
+| table of a source | SOURCE#<connection> | TABLE#<name there> |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
+SOURCE_PREFIX = "SOURCE#"
 
 
 def active_program() -> Key:
@@ -63,3 +65,7 @@ def event(at: datetime, identity: str) -> Key:
 
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
+
+
+def source_table(connection: str, table: str) -> Key:
+    return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}

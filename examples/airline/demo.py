@@ -114,8 +114,9 @@ class Demo:
         with step("atoll apply examples/airline/program.sql") as say:
             update = activate(self.target, compilation.program, compilation.lineage)
             say(f"{len(update.added)} flows added, {len(update.changed)} changed, {len(update.removed)} removed")
-        # What came to be in this minute belongs to the batch that ends with it.
-        return boundary_after(self.filled_at) if self.filled_at else floor(datetime.now(UTC), 60)
+        # A new dataset's first batch has ended by now; what came to be in a minute belongs to the batch that ends with it.
+        ended = floor(datetime.now(UTC), 60)
+        return max(ended, boundary_after(self.filled_at)) if self.filled_at else ended
 
     def change(self) -> datetime:
         """The end of the batches that will bring the changes."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -55,11 +56,12 @@ class Extracted:
     resume: Mapping[str, Any] | None = None
 
 
-class Source(Protocol):
+class Source(Catalog, Protocol):
     """What a collect slice's client.py implements; made as Source(connection, secret) and closed after each step.
 
     Every column of the schema is in every file, in its order, and after them `_batch` (timestamptz: the interval's start) and,
-    if the slice reports deletes, `_deleted` (boolean); both are in the schema that `schema` returns.
+    if the slice reports deletes, `_deleted` (boolean); both are in the schema that `schema` returns. Of a table that is collected
+    whole its other columns are exactly those that `describe` gives.
     """
 
     def schema(self, flow: Flow, table: Table) -> Schema:
@@ -84,8 +86,6 @@ class Source(Protocol):
         """Writes Parquet below `out` until done or the deadline is near. Called again with `resume`, or, after a crash, with the
         last that was saved; files written after it are written again under the same names or forgotten."""
         ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

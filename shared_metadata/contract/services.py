@@ -11,6 +11,7 @@ from shared_metadata import naming
 from shared_metadata.contract.environment import Environment
 from shared_metadata.errors import SecretError
 from shared_metadata.reader import Clock, MetadataReader, utc_now
+from shared_metadata.source_registry import SourceRegistry
 from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Services:
     @cached_property
     def writer(self) -> MetadataWriter:
         return MetadataWriter(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
+
+    @cached_property
+    def sources(self) -> SourceRegistry:
+        return SourceRegistry(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
 
     def secret(self, reference: str, *, place: str) -> Mapping[str, Any]:
         """The JSON object behind `secret = 'reference'`. Raises SecretError; its text never holds a value."""

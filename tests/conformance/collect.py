@@ -17,6 +17,7 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import AtollError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
+from tests.conformance.discovery import DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
 
 HOUR = 3600
@@ -147,7 +148,7 @@ def crashing(open_source: OpenSource) -> OpenSource:
     return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
 
 
-class CollectConformance:
+class CollectConformance(DiscoveryConformance):
     """The suite. A test skips only where the slice declares that it cannot."""
 
     @pytest.fixture
@@ -157,6 +158,26 @@ class CollectConformance:
     @pytest.fixture
     def collecting(self, cloud: Cloud, source: SourceUnderTest) -> Collecting:
         return Collecting(cloud, source)
+
+    @pytest.fixture
+    def looking(self, cloud: Cloud, source: SourceUnderTest) -> Looking:
+        return Looking(
+            cloud, source.declaration, source.open_source(cloud.session), source.options, source.secret,
+            source.refused_secret, source.unreachable_secret, source.secret_values, [source.create_table(COLUMNS)],
+        )  # fmt: skip
+
+    # -- schemas
+
+    def test_describe_gives_the_schema_that_is_collected(self, collecting: Collecting, looking: Looking) -> None:
+        (table,) = looking.tables
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
+        own = ("_batch", "_deleted")
+        assert latest and looking.schema(table).columns == tuple(c for c in latest.schema.columns if c.name not in own)
+        collecting.source.drop_column(table, "number")
+        assert collecting.source.collected_name("number") not in [column.name for column in looking.schema(table).columns]
 
     # -- batches
 

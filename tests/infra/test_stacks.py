@@ -71,7 +71,7 @@ def test_every_log_group_forgets(templates):
 
 def test_every_function_runs_python_3_13_on_arm64_and_traces_what_an_execution_traces(templates):
     found = dict(functions(templates))
-    assert len(found) == 1 + 3 + 3 + 4 + 5
+    assert len(found) == 1 + 4 + 4 + 5 + 5
     for name, properties in found.items():
         assert properties["Runtime"] == "python3.13", name
         assert properties["Architectures"] == ["arm64"], name
@@ -147,7 +147,7 @@ def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
 
 def test_in_a_vpc_only_functions_that_need_the_internet_stay_outside(vpc_templates):
     outside = {name for name, properties in functions(vpc_templates) if "VpcConfig" not in properties}
-    assert outside == {f"atoll-collect-salesforce-{step}" for step in ("plan", "extract", "commit")}
+    assert outside == {f"atoll-collect-salesforce-{step}" for step in ("plan", "extract", "commit", "discover")}
 
 
 def test_a_vpc_adds_no_exports(vpc_templates):
