@@ -1,7 +1,7 @@
 """Generates views over views over source tables: joins, CTEs, aggregates, windows, unions; the same seed gives the same views.
 
-A view's query names its inputs as {name}, for each tool's own way of naming a table. Every dataset has COLUMNS columns, so that any view
-can read any other below it.
+A view's query names its inputs as {name}, for each tool's own way of naming a table. Every dataset has the columns COLUMNS, so that
+any view can read any other below it.
 """
 
 from __future__ import annotations

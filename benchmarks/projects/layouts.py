@@ -52,7 +52,9 @@ def sqlmesh_view(view: View, folder: Path) -> None:
 def dbt(project: Generated, folder: Path) -> None:
     """A duckdb profile in memory."""
     _write(folder / "dbt_project.yml", "name: views\nversion: '1.0'\nprofile: memory\nmodel-paths: [models]\n")
-    _write(folder / "profiles.yml", "memory:\n  target: memory\n  outputs:\n    memory:\n      type: duckdb\n      path: ':memory:'\n")
+    _write(
+        folder / "profiles.yml", "memory:\n  target: memory\n  outputs:\n    memory:\n      type: duckdb\n      path: ':memory:'\n"
+    )
     tables = "".join(f"      - name: {source}\n" for source in project.sources)
     _write(folder / "models" / "sources.yml", f"sources:\n  - name: raw\n    tables:\n{tables}")
     for view in project.views:
