@@ -19,11 +19,12 @@ from slices.registry import installed
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("pyarrow", "duckdb", "sqlglot", "pydantic", "pandas", "psycopg", "simple_salesforce", "pyiceberg")
-CONTROL = ("plan", "commit")
+CONTROL = ("plan", "commit", "discover")
 CLIENTS = {
     "conductor": ("dynamodb", "stepfunctions"),
     "plan": ("dynamodb", "s3", "secretsmanager"),
     "commit": ("dynamodb", "s3"),
+    "discover": ("dynamodb", "secretsmanager"),
 }
 FLOOR = """
 import time; t = time.perf_counter()

@@ -12,8 +12,10 @@ from botocore.exceptions import ClientError
 
 from conductor.environment import Environment
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import Worker
+from shared_metadata.program import Program
+from shared_metadata.records import FlowState, Worker
 from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.timeline import Programs
 from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Starter:
             programs = self._writer.reader.programs()
         except DefinitionError:
             return found  # nothing was ever applied
-        due = due_batches(programs, self._writer.reader.flow_states(list(programs.flow_ids)), now)
+        due = due_batches(programs, self._states_under(programs, now), now)
         found.due = len(due)
         for batch in due:
             if found.started >= self._environment.max_starts or hurried():
@@ -63,6 +65,20 @@ class Starter:
                 self._one(batch, now, found, missing)
             found.missing += batch.slice_id in missing
         return found
+
+    def judge_drift(self, program: Program, version: str) -> None:
+        """Judges all open drift under this program: what it does not use any more goes on, what it uses stands still."""
+        self._writer.drifts.rejudge(self._writer.reader.lineage(version), program, version)
+
+    def _states_under(self, programs: Programs, now: datetime) -> Mapping[str, FlowState]:
+        """The states of their flows; those that were quiesced under another program than the active one are judged again first."""
+        states = self._writer.reader.flow_states(list(programs.flow_ids))
+        marks = {mark.program for state in states.values() for mark in state.quiesced}
+        entry, program = programs.active(now)
+        if not marks or marks == {entry.version}:
+            return states
+        self.judge_drift(program, entry.version)
+        return self._writer.reader.flow_states(list(programs.flow_ids))
 
     def _one(self, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
         """Starts those tables of a batch that nobody is at work on."""

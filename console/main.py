@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import sys
@@ -14,15 +16,21 @@ from shared_metadata.errors import AtollError
 
 VERBS = {
     "init": "console.init:init",
+    "discover": "console.discover:discover",
     "check": "console.check:check",
     "format": "console.check:format_files",
-    "plan": "console.change:plan",
+    "plan": "console.plan:plan",
     "apply": "console.change:apply",
     "run": "console.run:run",
     "status": "console.status:status",
+    "why": "console.why:why",
+    "drift": "console.drift:drift",
+    "lineage": "console.lineage:lineage",
+    "explain": "console.lineage:explain",
     "logs": "console.logs:logs",
     "local": "console.local:local",
 }
+atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -84,6 +92,7 @@ def main() -> None:
       atoll local up           an AWS of your own, on this machine, in the background
       npx cdk deploy --all -c program=program.sql
                                the slices that the program uses, and no others
+      atoll discover           what the sources look like, so that every column has a type
       atoll plan               what applying it would change
       atoll apply              make it the active program; the clock does the rest
       atoll status             how fresh every dataset is, and what failed
@@ -95,7 +104,7 @@ def main() -> None:
     Exit codes:
       0    done
       1    failed, or the program has mistakes; the message says why, and what to do
-      2    a wrong option or argument
+      2    a wrong option or argument; `atoll discover --check`: a source is not what its snapshot says
       3    `atoll local status`: it does not run
       130  interrupted
     """

@@ -17,6 +17,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
+from shared_metadata.keys import SOURCE_PREFIX
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -97,6 +98,14 @@ class AtollFunction(Construct):
     def use_metadata(self, *, writes: bool) -> None:
         """Reads metadata and renews leases; with `writes` also claims, commits and fails batches."""
         _allow(self.role, [*READ_METADATA, "dynamodb:UpdateItem", *(["dynamodb:PutItem"] if writes else [])], [self.places.table_arn])
+        self.use_key()
+
+    def write_sources(self) -> None:
+        """Writes what sources' tables are like into the metadata table, and nothing else there."""
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{SOURCE_PREFIX}*"]}}
+        statement = iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[self.places.table_arn], conditions=own)
+        self.role.add_to_policy(statement)
         self.use_key()
 
     def use_key(self) -> None:

@@ -24,6 +24,7 @@ from infra.settings import Settings
 from infra.workflows import Machine
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.discovery import STEP
 from shared_metadata.contract.environment import Environment
 from shared_metadata.program import Program
 
@@ -40,6 +41,7 @@ LOG_DELIVERY_ACTIONS = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ]
+DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
@@ -78,6 +80,18 @@ class SliceStack(Stack):
 
         Every step reads its batch and extends its lease; plan and commit also write what becomes of it.
         """
+        made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data)
+        made.use_metadata(writes=name in ("plan", "commit"))
+        return made
+
+    def discover(self, *, data: bool) -> AtollFunction:
+        """The function that `atoll discover` calls: it opens the connections and writes what it sees, and takes part in no batch."""
+        made = self._function(STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
+        made.write_sources()
+        made.read_secrets(self.secrets)
+        return made
+
+    def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:
         folder = f"slices/{self.declaration.stage}/{self.declaration.system}"
         wanted = FunctionSettings(
             naming.function(self.declaration.id, name),
@@ -88,14 +102,12 @@ class SliceStack(Stack):
             tmp_mb,
             {**self._environment(), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
         )
-        made = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
-        made.use_metadata(writes=name in ("plan", "commit"))
-        self.steps[name] = made
-        return made
+        self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
+        return self.steps[name]
 
     def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = 4) -> None:
         """The state machine over the steps, and what operators look at."""
-        functions = {name: step.function.function_arn for name, step in self.steps.items()}
+        functions = {name: step.function.function_arn for name, step in self.steps.items() if name != STEP}
         itself = self.places.state_machine(self.declaration.id)
         definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once))
         machine = self._state_machine(definition, list(functions.values()))

@@ -25,7 +25,7 @@ class ClauseParser:
     def __init__(self, reader: TokenReader, verb: str, tables: bool) -> None:
         self._reader = reader
         self._verb = verb
-        self._expectations: list[Expect] = []
+        self._expectations: dict[str, Expect] = {}
         self._tolerates: list[Tolerate] = []
         self._found: dict[str, Any] = {}
         self._spans: dict[str, Span] = {}
@@ -48,7 +48,7 @@ class ClauseParser:
         while (token := self._reader.peek()) is not None:
             self._clause(token)
         self._check_whole(start)
-        expectations, tolerates = tuple(self._expectations), tuple(self._tolerates)
+        expectations, tolerates = tuple(self._expectations.values()), tuple(self._tolerates)
         return Clauses(**self._found, expectations=expectations, tolerates=tolerates, spans=self._spans)
 
     def _clause(self, token: Token) -> None:
@@ -144,11 +144,11 @@ class ClauseParser:
         action = self._reader.next("WARN, FAIL or QUARANTINE", _EXPECT)
         if not action.is_word(*ACTIONS):
             raise Problem(action.span, f"`{action.span.text}` is no action", did_you_mean(action.text, ACTIONS) + _EXPECT)
-        twin = next((e for e in self._expectations if e.name.folded == name.folded), None)
+        twin = self._expectations.get(name.folded)
         if twin is not None:
             cause = f"the expectation `{name.folded}` is there twice, first at {twin.name.span.position}"
             raise Problem(name.span, cause, "rename one of them")
-        self._expectations.append(Expect(name, predicate, action.text.upper(), token.span.to(action.span)))
+        self._expectations[name.folded] = Expect(name, predicate, action.text.upper(), token.span.to(action.span))
 
     def _tables(self, token: Token) -> TableList:
         remedy = "write FROM connection TABLES (Account, Opportunity)"

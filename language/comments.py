@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from language.diagnostics import SourceText
-from language.tokens import Token
+from language.tokens import Token, block_end
 
 _OPENING = re.compile(r"--[^\n]*|/\*|[^\s][^\n]*")
 
@@ -32,20 +32,10 @@ def _in_gap(text: str, start: int, end: int) -> list[Comment]:
     found: list[Comment] = []
     position = start
     while match := _OPENING.search(text, position, end):
-        stop = _block_end(text, match.start(), end) if match.group() == "/*" else match.end()
+        stop = (block_end(text, match.start(), end) or end) if match.group() == "/*" else match.end()
         blank = text.count("\n", position, match.start()) > 1
         between = text[position : match.start()]
         own_line = "\n" in between or (found[-1].own_line if found else start == 0)
         found.append(Comment(text[match.start() : stop].rstrip(), match.start(), own_line, blank))
         position = stop
     return found
-
-
-def _block_end(text: str, start: int, end: int) -> int:
-    """Where the block comment that begins at `start` ends; they nest."""
-    depth = 0
-    for match in re.compile(r"/\*|\*/").finditer(text, start, end):
-        depth += 1 if match.group() == "/*" else -1
-        if depth == 0:
-            return match.end()
-    return end

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_metadata.program import Position
 
+if TYPE_CHECKING:
+    from shared_metadata.lineage import Lineage
+
 WIDTH = 160  # of a line as it is shown; the part around the caret of a longer one
+LONG = 1000  # characters of a line that is said whole in JSON
+COMPARED = 100  # characters of a name that is compared with others: comparing takes their square
+CANDIDATES = 1000  # that a name is compared with
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +30,7 @@ class SourceText:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(i + 1 for i, character in enumerate(self.text) if character == "\n")]
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     def position(self, offset: int) -> Position:
         line = bisect.bisect_right(self._line_starts, offset)
@@ -31,6 +38,16 @@ class SourceText:
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its end."""
+        if number not in self._lines:
+            self._lines[number] = self._line(number)
+        return self._lines[number]
+
+    @cached_property
+    def _lines(self) -> dict[int, str]:
+        """Those with something wrong in them: a thousand mistakes in one long line share its text."""
+        return {}
+
+    def _line(self, number: int) -> str:
         start = self._line_starts[number - 1]
         end = self._line_starts[number] if number < len(self._line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -83,8 +100,7 @@ class Diagnostic:
     def __str__(self) -> str:
         gutter = str(self.line)
         blank = " " * len(gutter)
-        skipped = max(self.column - WIDTH // 2, 0) if len(self.source_line) > WIDTH else 0
-        shown = self.source_line[skipped : skipped + WIDTH]
+        skipped, shown = self._shown
         indent = "".join("\t" if c == "\t" else " " for c in self.source_line[skipped : self.column - 1])
         return "\n".join(
             [
@@ -95,7 +111,14 @@ class Diagnostic:
             ]
         )
 
+    @property
+    def _shown(self) -> tuple[int, str]:
+        """How much of a long line is left out before the part around the mistake, and that part."""
+        skipped = max(self.column - WIDTH // 2, 0) if len(self.source_line) > WIDTH else 0
+        return skipped, self.source_line[skipped : skipped + WIDTH]
+
     def to_dict(self) -> dict[str, Any]:
+        """`source` is the line; of one longer than LONG the part around the mistake."""
         return {
             "file": self.file,
             "line": self.line,
@@ -103,15 +126,16 @@ class Diagnostic:
             "length": self.length,
             "message": self.cause,
             "help": self.remedy,
-            "source": self.source_line,
+            "source": self.source_line if len(self.source_line) <= LONG else self._shown[1],
         }
 
 
 class ProgramErrors(Exception):
-    """A program that does not compile: every mistake found, in the order of the text."""
+    """A program that does not compile: every mistake found, in the order of the text; `lineage`: what could be typed of it."""
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Iterable[Diagnostic], lineage: Lineage | None = None) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(set(diagnostics)))
+        self.lineage = lineage
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -130,8 +154,10 @@ class Problem(Exception):
         super().__init__(str(self.diagnostic))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """'did you mean `x`? ' when something known is near to `word`, else ''."""
-    names = {name.lower(): name for name in sorted(known)}
+def did_you_mean(word: str, known: Iterable[str], most: int = CANDIDATES) -> str:
+    """'did you mean `x`? ' when something known is near to `word`, else ''; '' also where more than `most` are known."""
+    names = {name.lower(): name for name in sorted(known) if len(name) <= COMPARED}
+    if len(word) > COMPARED or len(names) > most:
+        return ""
     near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"did you mean `{names[near[0]]}`? " if near else ""

@@ -1,31 +1,59 @@
 """How DuckDB types an expression, where sqlglot's annotator says otherwise or nothing.
 
-Handed to `annotate_types` as its `expression_metadata`; what an expression cannot be is noted in `mismatches`. Every rule has its case
-in tests/language/test_types.py, where DuckDB itself is asked.
-https://duckdb.org/docs/stable/sql/data_types/numeric and …/typecasting
+Handed to `annotate_types` as its `expression_metadata`; what an expression cannot be is noted in `mismatches`. Every rule has its
+case in tests/language/test_types.py, where DuckDB itself is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import Dialect, exp
 
-from language.functions import returned_types
+from language.duckdb_arguments import CALLS, call
+from language.duckdb_calls import NoOverload, called
+from language.duckdb_kinds import (
+    LISTS,
+    MOMENTS,
+    MOST_DIGITS,
+    TEXTS,
+    UNSETTLED,
+    T,
+    Type,
+    array,
+    cast_remedy,
+    decimal,
+    fits,
+    grown,
+    is_number,
+    is_text_literal,
+    kind_of,
+    mixed,
+    say,
+    say_type,
+    sizes,
+    united,
+)
+from language.functions import overloads
+from language.places import place_of
+from language.queries import BATCH_BOUNDS
 
-T = exp.DType
 Kind = exp.DataType | exp.DType | None
-
-_INTEGERS = (T.TINYINT, T.SMALLINT, T.INT, T.BIGINT, T.INT128)
-_UNSIGNED = {T.UTINYINT: T.SMALLINT, T.USMALLINT: T.INT, T.UINT: T.BIGINT, T.UBIGINT: T.INT128, T.UINT128: T.INT128}
-_DIGITS = {T.TINYINT: 3, T.SMALLINT: 5, T.INT: 10, T.BIGINT: 19, T.INT128: 38}
-_REALS = (T.FLOAT, T.DOUBLE)
-_TEXTS = (T.TEXT, T.VARCHAR, T.CHAR, T.NAME, T.JSON, T.ENUM)
-_MOMENTS = (T.DATE, T.TIMESTAMP, T.TIMESTAMPNTZ, T.TIMESTAMP_S, T.TIMESTAMP_MS, T.TIMESTAMP_NS, T.TIMESTAMPTZ)
-_NARROW_DIGITS, _MOST_DIGITS = 18, 38  # of a decimal in 8 and in 16 bytes: results of narrow ones stay narrow
-_UNSETTLED = (T.UNKNOWN, T.NULL)
+_SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.IntDiv: "//", exp.Mod: "%"}
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+_MACROS: dict[str, Kind] = {
+    "date_part": T.BIGINT,
+    "datepart": T.BIGINT,
+    "now": T.TIMESTAMPTZ,
+    "get_current_timestamp": T.TIMESTAMPTZ,
+    "transaction_timestamp": T.TIMESTAMPTZ,
+    "age": T.INTERVAL,
+    "current_localtimestamp": T.TIMESTAMP,
+    "hash": T.UBIGINT,
+    "list_slice": None,
+}
 
 
 @dataclass(frozen=True)
@@ -42,62 +70,95 @@ class DuckDBTypes:
 
     def __init__(self) -> None:
         self.mismatches: list[Mismatch] = []
+        self.sides: dict[int, list[tuple[str, Type]]] = {}  # of each set operation, by id: its columns
         self.metadata = {**Dialect.get_or_raise("duckdb").EXPRESSION_METADATA, **self._rules()}
 
     def _rules(self) -> dict[type[exp.Expr], dict[str, Any]]:
-        rules: dict[type[exp.Expr], Any] = {
+        rules: dict[type[exp.Expr], Any] = {kind: self._call for kind in CALLS}
+        rules |= {kind: self._arithmetic for kind in _SIGNS}
+        rules |= {kind: self._comparison for kind in _COMPARISONS}
+        rules |= {kind: self._connector for kind in (exp.And, exp.Or)}
+        rules |= {kind: self._extreme for kind in (exp.Max, exp.Min)}
+        rules |= {kind: self._picked for kind in (exp.ArgMax, exp.ArgMin)}
+        rules |= {kind: self._text_test for kind in (exp.Like, exp.ILike, exp.SimilarTo)}
+        rules |= {
             exp.Literal: self._literal,
-            exp.Add: self._add,
-            exp.Sub: self._subtract,
-            exp.Mul: self._multiply,
-            exp.Div: lambda e: self._arithmetic(e, "/") and T.DOUBLE,
-            exp.IntDiv: lambda e: self._arithmetic(e, "//"),
-            exp.Mod: lambda e: self._arithmetic(e, "%"),
-            exp.Neg: lambda e: self._numeric(e, "-") if not _is(e.this, T.INTERVAL) else T.INTERVAL,
+            exp.Null: lambda _: T.NULL,
+            exp.Neg: self._negation,
             exp.Sum: self._sum,
             exp.Avg: self._average,
             exp.Median: self._average,
-            exp.Stddev: lambda e: self._numeric(e, "stddev") and T.DOUBLE,
             exp.Round: self._round,
             exp.Trunc: self._round,
             exp.Ceil: self._whole,
             exp.Floor: self._whole,
-            exp.Abs: lambda e: self._numeric(e, "abs"),
-            exp.Sign: lambda e: self._numeric(e, "sign") and T.TINYINT,
-            exp.Coalesce: lambda e: self._common(e, [e.this, *e.expressions], "COALESCE"),
-            exp.Greatest: lambda e: self._common(e, [e.this, *e.expressions], "greatest"),
-            exp.Least: lambda e: self._common(e, [e.this, *e.expressions], "least"),
-            exp.Case: lambda e: self._common(e, [*(i.args["true"] for i in e.args["ifs"]), e.args.get("default")], "CASE"),
-            exp.If: lambda e: self._common(e, [e.args.get("true"), e.args.get("false")], "IF"),
-            exp.Array: lambda e: _array(self._common(e, e.expressions, "a list")),
-            exp.Split: lambda _: _array(T.TEXT),
-            exp.RegexpExtractAll: lambda _: _array(T.TEXT),
-            exp.RegexpSplit: lambda _: _array(T.TEXT),
+            exp.Sign: lambda e: self._call(e) and T.TINYINT,
+            exp.Coalesce: self._coalesce,
+            exp.Greatest: lambda e: self._mixed([e.this, *e.expressions], "greatest"),
+            exp.Least: lambda e: self._mixed([e.this, *e.expressions], "least"),
+            exp.Case: self._case,
+            exp.If: lambda e: e.args["true"].type if isinstance(e.parent, exp.Case) else self._if(e),
+            exp.Nullif: self._nullif,
+            exp.Array: lambda e: array(self._mixed(e.expressions, "a list")) if e.expressions else None,
+            exp.ArrayAgg: lambda e: array(e.this.type),
+            exp.ArrayConcat: lambda e: self._mixed([e.this, *e.expressions], "list_concat"),
+            exp.RegexpExtractAll: lambda _: array(T.TEXT),
             exp.GenerateSeries: self._series,
             exp.GenerateDateArray: self._series,
-            exp.StrPosition: lambda _: T.BIGINT,
-            exp.Grouping: lambda _: T.BIGINT,
+            exp.Explode: lambda e: self._element(e.this),
+            exp.Unnest: lambda e: self._element(e.expressions[0]) if e.expressions else None,
+            exp.DPipe: self._concatenation,
+            exp.Concat: lambda e: self._joined(e.expressions),
+            exp.DateDiff: lambda e: self._named(e, "date_diff", [exp.Literal.string(e.text("unit") or "day"), e.expression, e.this]),
+            exp.Extract: lambda e: self._named(e, "year", [e.expression]) and (T.DOUBLE if e.name.upper() in _EPOCHS else T.BIGINT),
+            exp.TimestampTrunc: self._truncated,
+            exp.DateTrunc: self._truncated,
+            exp.TimeToStr: lambda e: self._named(e, "strftime", [e.this, exp.Literal.string("%x")]),
+            exp.StrToTime: lambda _: T.TIMESTAMP,
             exp.UnixToTime: self._unix_time,
+            exp.PercentileCont: self._quantile,
+            exp.PercentileDisc: self._quantile,
+            exp.WithinGroup: self._within_group,
+            exp.Grouping: lambda _: T.BIGINT,
             exp.CurrentTimestamp: lambda _: T.TIMESTAMPTZ,
             exp.Uuid: lambda _: T.UUID,
-            exp.ArgMax: lambda e: e.this.type,
-            exp.ArgMin: lambda e: e.this.type,
-            exp.Last: lambda e: e.this.type,
             exp.First: lambda e: e.this.type,
-            exp.Null: lambda _: T.NULL,
+            exp.Last: lambda e: e.this.type,
+            exp.AnyValue: lambda e: e.this.type,
+            exp.Count: lambda _: T.BIGINT,
             exp.Bracket: self._bracket,
             exp.Anonymous: self._function,
             exp.AnonymousAggFunc: self._function,
-            exp.Count: lambda _: T.BIGINT,
+            exp.In: self._in,
+            exp.Between: self._between,
+            exp.Not: self._connector,
         }
-        text = (exp.Replace, exp.SplitPart, exp.RegexpReplace, exp.Left, exp.Right, exp.Pad, exp.Repeat, exp.Translate, exp.Overlay)
-        rules |= {kind: (lambda _: T.TEXT) for kind in text}
-        rules |= {
-            kind: self._comparison for kind in (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
-        }
-        rules |= {kind: self._connector for kind in (exp.And, exp.Or)}
-        rules[exp.In], rules[exp.Between] = self._in, self._between
-        return {kind: {"annotator": _annotator(rule)} for kind, rule in rules.items()}
+        found: dict[type[exp.Expr], dict[str, Any]] = {kind: {"annotator": _annotator(rule)} for kind, rule in rules.items()}
+        return found | {kind: {"annotator": self._set_operation} for kind in (exp.Union, exp.Except, exp.Intersect)}
+
+    # -- functions
+
+    def _named(self, node: exp.Expr, name: str, arguments: Sequence[exp.Expr]) -> Type:
+        for argument in arguments:
+            if argument.type is None:  # made here
+                argument._type = exp.DataType.build(T.TEXT)
+        try:
+            return called(name, arguments)
+        except NoOverload:
+            given = ", ".join(map(say, arguments)) or "nothing"
+            takes = ", ".join(dict.fromkeys(f"{name}{o}" for o in overloads("duckdb", name)[:4]))
+            self._note(node, f"`{name}` does not take {given}", f"CAST what is given to what it takes: {takes}")
+            return None
+
+    def _call(self, node: exp.Expr) -> Kind:
+        found = call(node)
+        return self._named(node, *found) if found is not None else None
+
+    def _function(self, node: exp.Expr) -> Kind:
+        name = node.name.lower()
+        if name in BATCH_BOUNDS:
+            return T.TIMESTAMPTZ
+        return _MACROS[name] if name in _MACROS else self._call(node)
 
     # -- numbers
 
@@ -109,207 +170,281 @@ class DuckDBTypes:
             if "e" in digits:
                 return T.DOUBLE
             whole, _, fraction = digits.partition(".")
-            return _decimal(len(whole.lstrip("0")) + len(fraction) or 1, len(fraction))
+            return decimal(len(whole.lstrip("0")) + len(fraction) or 1, len(fraction))
         size = abs(int(node.this.replace("_", "")))
         return T.INT if size < 2**31 else T.BIGINT if size < 2**63 else T.INT128
 
-    def _add(self, node: exp.Binary) -> Kind:
-        left, right = _kind(node.left), _kind(node.right)
-        if left == T.INTERVAL and right != T.INTERVAL:
-            left, right = right, left
-        if right == T.INTERVAL and left in (*_MOMENTS, T.TIME, T.INTERVAL):
-            return left if left in (T.TIME, T.TIMESTAMPTZ, T.INTERVAL) else T.TIMESTAMP
-        if T.DATE in (left, right) and ({left, right} & {*_INTEGERS, T.NULL}):
-            return T.DATE
-        if T.DATE in (left, right) and T.TIME in (left, right):
-            return T.TIMESTAMP
-        return self._arithmetic(node, "+", 1)
-
-    def _subtract(self, node: exp.Binary) -> Kind:
-        left, right = _kind(node.left), _kind(node.right)
-        if right == T.INTERVAL and left in (*_MOMENTS, T.TIME, T.INTERVAL):
-            return left if left in (T.TIME, T.TIMESTAMPTZ, T.INTERVAL) else T.TIMESTAMP
-        if left in _MOMENTS and right in _MOMENTS:
-            return T.BIGINT if left == right == T.DATE else T.INTERVAL
-        if left == T.DATE and right in _INTEGERS:
-            return T.DATE
-        return self._arithmetic(node, "-", 1)
-
-    def _multiply(self, node: exp.Binary) -> Kind:
-        left, right = node.left.type, node.right.type
-        kinds = {_kind(node.left), _kind(node.right)}
-        if T.INTERVAL in kinds:
-            return T.INTERVAL
-        common = self._arithmetic(node, "*")
-        if not isinstance(common, exp.DataType) or common.this != T.DECIMAL:
-            return common
-        (p, s), (q, r) = _sizes(left), _sizes(right)
-        if s + r > _MOST_DIGITS:
-            return T.DOUBLE
-        return _decimal(_narrowed(p + q, (p, q)), s + r)
-
-    def _arithmetic(self, node: exp.Binary, sign: str, carry: int = 0) -> Kind:
-        """The type that both sides are brought to; None after a mismatch.  carry: digits that a decimal result grows by."""
-        left, right = node.left, node.right
+    def _arithmetic(self, node: exp.Binary) -> Kind:
+        left, right, sign = node.left, node.right, _SIGNS[type(node)]
         for side in (left, right):
-            if not _is_number(side) and _kind(side) not in _UNSETTLED:
-                other = right if side is left else left
-                self._note(node, f"`{sign}` does not take {_say(left)} and {_say(right)}", _cast_remedy(side, other))
+            if kind_of(side) == T.UNKNOWN:
                 return None
-        common = _common_number(left, right)
-        if not carry or common is None or common.this != T.DECIMAL:
-            return common
-        (p, s), (q, r) = _sizes(left.type), _sizes(right.type)
-        return _decimal(_narrowed(max(p - s, q - r) + max(s, r) + carry, (p, q)), max(s, r))
+        try:
+            if LISTS.intersection((kind_of(left), kind_of(right))):
+                return self._concatenation(node)
+            found = called(sign, [left, right]) if sign != "/" else self._quotient(left, right)
+        except NoOverload:
+            wrong, other = (left, right) if not is_number(left) else (right, left)
+            self._note(node, f"`{sign}` does not take {say(left)} and {say(right)}", cast_remedy(wrong, other))
+            return None
+        decimals = T.DECIMAL in (kind_of(left), kind_of(right)) and (found is None or found.this == T.DECIMAL)
+        return self._decimal(sign, left, right) if decimals else found
 
-    def _numeric(self, node: exp.Expr, name: str) -> Kind:
-        argument = node.this
-        if _is_number(argument) or _kind(argument) in _UNSETTLED:
-            return argument.type  # type: ignore[no-any-return]
-        self._note(node, f"{name} takes a number, not {_say(argument)}", _cast_remedy(argument, None))
-        return None
+    def _decimal(self, sign: str, left: exp.Expr, right: exp.Expr) -> Kind:
+        if T.NULL in (kind_of(left), kind_of(right)):
+            return T.INT
+        (p, s), (q, r) = sizes(left.type), sizes(right.type)
+        if sign == "*":
+            return decimal(grown(p + q, p, q), s + r) if s + r <= MOST_DIGITS else T.DOUBLE
+        carry = 0 if sign == "%" else 1
+        precision = max(p - s, q - r) + max(s, r) + carry
+        if not carry and precision > MOST_DIGITS:
+            return T.DOUBLE
+        return decimal(grown(precision, p, q) if carry else precision, max(s, r))
+
+    def _quotient(self, left: exp.Expr, right: exp.Expr) -> Type:
+        kinds = (kind_of(left), kind_of(right))
+        if kinds[0] == T.INTERVAL and (is_number(right) or kinds[1] == T.NULL):
+            return exp.DataType.build(T.INTERVAL)
+        if any(not (is_number(side) or kind_of(side) == T.NULL or is_text_literal(side)) for side in (left, right)):
+            raise NoOverload("/")
+        return exp.DataType.build(T.FLOAT if T.FLOAT in kinds and T.DOUBLE not in kinds else T.DOUBLE)
+
+    def _negation(self, node: exp.Neg) -> Kind:
+        if kind_of(node.this) in UNSETTLED:
+            return None
+        if is_number(node.this) or kind_of(node.this) == T.INTERVAL:
+            return node.this.type  # type: ignore[no-any-return]
+        return self._refuse(node, "-", node.this)
 
     def _sum(self, node: exp.Sum) -> Kind:
-        argument = node.this.this if isinstance(node.this, exp.Distinct) else node.this
-        if isinstance(node.this, exp.Distinct) and node.this.expressions:
-            argument = node.this.expressions[0]
-        kind = _kind(argument)
+        kind = kind_of(node.this)
         if kind == T.DECIMAL:
-            return _decimal(_MOST_DIGITS, _sizes(argument.type)[1])
-        if kind == T.BOOLEAN or kind in _INTEGERS or kind in _UNSIGNED or kind == T.NULL:
-            return T.INT128
-        if kind in _REALS:
-            return T.DOUBLE
-        if kind == T.INTERVAL:
-            return T.INTERVAL
-        return self._refuse(node, "sum", argument)
+            return decimal(MOST_DIGITS, sizes(node.this.type)[1])
+        return self._named(node, "sum", [node.this])
 
     def _average(self, node: exp.Expr) -> Kind:
-        argument = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
-        kind = _kind(argument)
-        if kind in (T.DATE, *_MOMENTS):
-            return T.TIMESTAMP if kind != T.TIMESTAMPTZ else T.TIMESTAMPTZ
+        kind = kind_of(node.this)
+        if isinstance(node, exp.Median) and kind not in UNSETTLED:
+            return node.this.type if kind in (T.DECIMAL, T.TIME) else self._averaged(node, kind)
+        return self._averaged(node, kind)
+
+    def _averaged(self, node: exp.Expr, kind: exp.DType) -> Kind:
+        if kind in MOMENTS:
+            return T.TIMESTAMPTZ if kind == T.TIMESTAMPTZ else T.TIMESTAMP
         if kind in (T.INTERVAL, T.TIME):
             return kind
-        if kind == T.DECIMAL and isinstance(node, exp.Median):
-            return argument.type  # type: ignore[no-any-return]
-        return T.DOUBLE if _is_number(argument) or kind == T.NULL else self._refuse(node, "avg", argument)
+        if is_number(node.this) or kind == T.NULL:
+            return T.DOUBLE
+        return self._refuse(node, type(node).__name__.lower(), node.this) if kind != T.UNKNOWN else None
 
     def _refuse(self, node: exp.Expr, name: str, argument: exp.Expr) -> Kind:
-        if _kind(argument) != T.UNKNOWN:
-            self._note(node, f"{name} takes a number, not {_say(argument)}", _cast_remedy(argument, None))
+        self._note(node, f"`{name}` takes a number, not {say(argument)}", cast_remedy(argument))
         return None
 
     def _round(self, node: exp.Expr) -> Kind:
-        kind, places = self._numeric(node, "round"), node.args.get("decimals")
-        if not isinstance(kind, exp.DataType) or kind.this != T.DECIMAL:
-            return kind
-        precision, scale = _sizes(kind)
+        name, places = type(node).__name__.lower(), node.args.get("decimals")
+        found = self._named(node, name, [node.this, *([places] if places is not None else [])])
+        if kind_of(node.this) != T.DECIMAL or found is None or found.this != T.DECIMAL:
+            return found
+        precision, scale = sizes(node.this.type)
         wanted = int(places.this) if isinstance(places, exp.Literal) and places.is_int else 0
-        return _decimal(precision, min(scale, wanted))
+        return decimal(precision, min(scale, wanted))
 
     def _whole(self, node: exp.Expr) -> Kind:
-        kind = self._numeric(node, type(node).__name__.lower())
-        if isinstance(kind, exp.DataType) and kind.this == T.DECIMAL:
-            return _decimal(_sizes(kind)[0], 0)
-        return kind if kind is None or _kind(node.this) in _REALS else T.DOUBLE
+        found = self._named(node, type(node).__name__.lower(), [node.this])
+        return decimal(sizes(node.this.type)[0], 0) if kind_of(node.this) == T.DECIMAL else found
 
-    def _series(self, node: exp.Expr) -> Kind:
-        first = node.args.get("start") or node.this
-        kind = _kind(first)
-        return _array(kind if kind in (T.TIMESTAMP, T.TIMESTAMPTZ) else T.TIMESTAMP if kind == T.DATE else T.BIGINT)
+    def _quantile(self, node: exp.Expr) -> Kind:
+        return _quantile_of(node.this, isinstance(node, exp.PercentileCont)) if node.expression is not None else node.this.type
+
+    def _within_group(self, node: exp.WithinGroup) -> Kind:
+        ordered = node.expression.expressions[0].this if node.expression is not None else None
+        if isinstance(node.this, (exp.PercentileCont, exp.PercentileDisc)) and ordered is not None:
+            return _quantile_of(ordered, isinstance(node.this, exp.PercentileCont))
+        value: exp.Expr = ordered if isinstance(node.this, exp.Mode) and ordered is not None else node.this
+        return value.type
+
+    def _extreme(self, node: exp.Expr) -> Kind:
+        return array(node.this.type) if node.args.get("count") or node.expressions else node.this.type
+
+    def _picked(self, node: exp.Expr) -> Kind:
+        return array(node.this.type) if node.args.get("count") else node.this.type
 
     # -- branches and conditions
 
-    def _common(self, node: exp.Expr, branches: Iterable[exp.Expr | None], what: str) -> Kind:
-        """The type that all branches fit."""
+    def _case(self, node: exp.Case) -> Kind:
+        for branch in node.args["ifs"] if node.this is None else ():
+            self.condition(branch.this)
+        return self._mixed([*(branch.args["true"] for branch in node.args["ifs"]), node.args.get("default")], "CASE")
+
+    def _if(self, node: exp.If) -> Kind:
+        self.condition(node.this)
+        return self._mixed([node.args.get("true"), node.args.get("false")], "IF")
+
+    def _coalesce(self, node: exp.Coalesce) -> Kind:
+        """Of what qualification makes of a USING column only an outer join reads more than one side."""
+        arguments = [node.this, *node.expressions]
+        if place_of(node) is None and all(isinstance(a, exp.Column) and a.name == node.this.name for a in arguments):
+            select = node.find_ancestor(exp.Select)
+            sides = {join.side for join in select.args.get("joins") or ()} if select is not None else set()
+            if "FULL" not in sides:
+                return arguments[-1 if "RIGHT" in sides else 0].type  # type: ignore[no-any-return]
+        return self._mixed(arguments, "COALESCE")
+
+    def _mixed(self, branches: Iterable[exp.Expr | None], what: str) -> Type:
+        """The type that all branches fit; a text literal takes any."""
         known = [branch for branch in branches if branch is not None]
-        found: exp.DataType | None = None
-        for branch in known:
-            if _kind(branch) == T.UNKNOWN:
-                return None
-            found, former = common_type(found, branch.type, literal=_is_text_literal(branch)), found
+        if any(kind_of(branch) == T.UNKNOWN for branch in known):
+            return None
+        found: Type = None
+        for branch in sorted(known, key=lambda branch: isinstance(branch, exp.Literal)):
+            if is_text_literal(branch) or (found is not None and fits(branch, found.this)):
+                continue
+            found, former = mixed(found, branch.type), found
             if found is None:
-                self._note(branch, f"{what} cannot hold both {_say_type(former)} and {_say(branch)}", "CAST one to the other's type")
+                self._note(branch, f"{what} cannot hold both {say_type(former)} and {say(branch)}", "CAST one to the other's type")
                 return None
-        texts = [branch for branch in known if _is_text_literal(branch)]
-        if texts and all(_is_text_literal(b) or _kind(b) == T.NULL for b in known):
-            return T.TEXT
-        return found
+        texts = any(map(is_text_literal, known))
+        return exp.DataType.build(T.TEXT) if texts and (found is None or found.this == T.NULL) else found
 
     def _comparison(self, node: exp.Binary) -> Kind:
         self._comparable(node, node.left, node.right)
         return T.BOOLEAN
 
+    def _nullif(self, node: exp.Nullif) -> Kind:
+        self._comparable(node, node.this, node.expression)
+        left: exp.Expr = node.this
+        return left.type
+
     def _in(self, node: exp.In) -> Kind:
-        for item in node.expressions:
-            self._comparable(node, node.this, item)
+        query = node.args.get("query")
+        for item in [*node.expressions, *([query] if query is not None else [])]:
+            if not isinstance(node.this, exp.Tuple):
+                self._comparable(node, node.this, item)
         return T.BOOLEAN
 
     def _between(self, node: exp.Between) -> Kind:
-        for name in ("low", "high"):
-            self._comparable(node, node.this, node.args[name])
+        self._mixed([node.this, node.args["low"], node.args["high"]], "BETWEEN")
         return T.BOOLEAN
 
     def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
-        if T.UNKNOWN in (_kind(left), _kind(right)) or _is_text_literal(left) or _is_text_literal(right):
+        if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        if common_type(left.type, right.type) is None:
-            self._note(node, f"{_say(left)} cannot be compared with {_say(right)}", _cast_remedy(left, right))
+        if united(left.type, right.type) is None:
+            self._note(node, f"{say(left)} cannot be compared with {say(right)}", cast_remedy(left, right))
 
-    def _connector(self, node: exp.Connector) -> Kind:
-        for side in (node.left, node.right):
-            self.condition(side)
+    def _connector(self, node: exp.Expr) -> Kind:
+        for side in (node.this, node.args.get("expression")):
+            if side is not None:
+                self.condition(side)
         return T.BOOLEAN
 
     def condition(self, node: exp.Expr) -> None:
         """Notes a condition that is neither true nor false."""
-        if _kind(node) not in (T.BOOLEAN, *_UNSETTLED) and not _is_number(node):
-            self._note(node, f"a condition is true or false, and this is {_say(node)}", "compare it with something")
+        if kind_of(node) not in (T.BOOLEAN, T.TEXT, *UNSETTLED) and not is_number(node):
+            self._note(node, f"a condition is true or false, and this is {say(node)}", "compare it with something")
+
+    def _text_test(self, node: exp.Binary) -> Kind:
+        for side in (node.left, node.right):
+            if kind_of(side) not in (T.TEXT, T.JSON, *UNSETTLED):
+                self._note(node, f"LIKE takes text, not {say(side)}", f"write CAST({side.name or '…'} AS VARCHAR)")
+        return T.BOOLEAN
+
+    def _set_operation(self, annotator: Any, node: exp.SetOperation) -> None:
+        """The sides' common types, also where sqlglot looks them up for whoever reads the result."""
+        columns = [self.sides.get(id(side)) or [(s.alias_or_name, s.type) for s in side.selects] for side in _sides(node)]  # type: ignore[attr-defined]
+        left, right = columns
+        if node.args.get("by_name"):
+            there, here = dict(left), dict(right)
+            pairs = [(name, there.get(name), here.get(name)) for name in {**there, **here}]
+        elif len(left) != len(right):
+            cause = f"the two sides have {len(left)} and {len(right)} columns"
+            self._note(node.expression, cause, "select as many columns on both sides")
+            pairs = [(name, kind, None) for name, kind in left]
+        else:
+            pairs = [(name, one, other) for (name, one), (_, other) in zip(left, right, strict=True)]
+        found = [(name, self._side(node, name, one, other)) for name, one, other in pairs]
+        self.sides[id(node)] = found
+        annotator._setop_column_types[id(node)] = [(name, kind or T.UNKNOWN) for name, kind in found]
+
+    def _side(self, node: exp.SetOperation, name: str, one: Type, other: Type) -> Type:
+        if T.UNKNOWN in (one.this if one else None, other.this if other else None):
+            return None
+        found = united(one, other)
+        if found is None and one is not None and other is not None:
+            cause = f"`{name}` is {say_type(one)} on one side and {say_type(other)} on the other"
+            self._note(node.expression, cause, "CAST one to the other's type")
+        return found
 
     # -- the rest
 
+    def _series(self, node: exp.Expr) -> Kind:
+        kind = kind_of(node.args.get("start") or node.this)
+        return array(kind if kind in (T.TIMESTAMP, T.TIMESTAMPTZ) else T.TIMESTAMP if kind == T.DATE else T.BIGINT)
+
+    def _truncated(self, node: exp.Expr) -> Kind:
+        return self._named(node, "date_trunc", [exp.Literal.string("day"), node.this])
+
     def _unix_time(self, node: exp.UnixToTime) -> Kind:
-        if _kind(node.this) in _MOMENTS:
+        if kind_of(node.this) in MOMENTS:
             return T.BIGINT  # epoch_ms(timestamp), which sqlglot takes for its inverse
         return T.TIMESTAMPTZ if node.args.get("scale") is None else T.TIMESTAMP
 
+    def _concatenation(self, node: exp.Binary) -> Kind:
+        kinds = (kind_of(node.left), kind_of(node.right))
+        if T.NULL in kinds:
+            return T.NULL
+        if not LISTS.intersection(kinds):
+            return T.UNKNOWN if T.UNKNOWN in kinds else T.VARBINARY if set(kinds) == {T.VARBINARY} else T.TEXT
+        found = mixed(node.left.type, node.right.type)
+        if found is None:
+            self._note(node, f"`||` does not join {say(node.left)} and {say(node.right)}", "CAST one to the other's type")
+        return found
+
+    def _joined(self, arguments: Sequence[exp.Expr]) -> Kind:
+        return self._mixed(arguments, "concat") if any(kind_of(a) in LISTS for a in arguments) else T.TEXT
+
+    def _element(self, node: exp.Expr) -> Type:
+        kind = node.type
+        if kind is not None and kind.this in LISTS:
+            return kind.expressions[0] if kind.expressions else None
+        if kind is not None and kind.this not in UNSETTLED:
+            self._note(node, f"unnest takes a list, not {say(node)}", "make it a list, or leave unnest out")
+        return None
+
     def _bracket(self, node: exp.Bracket) -> Kind:
-        kind, index = node.this.type, node.expressions[0]
+        kind: Type = node.this.type
+        index = node.expressions[0]
         if isinstance(index, exp.Slice):
             return kind
-        if kind and kind.this in (T.ARRAY, T.LIST) and kind.expressions:
+        if kind and kind.this in LISTS and kind.expressions:
             return kind.expressions[0]  # type: ignore[no-any-return]
         if kind and kind.this == T.MAP and len(kind.expressions) == 2:
             return kind.expressions[1]  # type: ignore[no-any-return]
         if kind and kind.this == T.STRUCT and isinstance(index, exp.Literal) and index.is_string:
             field = next((e for e in kind.expressions if e.name == index.name), None)
             return field.args.get("kind") if field is not None else None
-        return T.TEXT if kind and kind.this in _TEXTS else None
-
-    def _function(self, node: exp.Expr) -> Kind:
-        name = node.name.lower()
-        if name in ("batch_start", "batch_end"):
-            return T.TIMESTAMPTZ
-        if name in _SAME_AS_FIRST:
-            return node.expressions[0].type if node.expressions else None
-        if name in _OWN:
-            return _OWN[name]
-        text = returned_types("duckdb").get(name)
-        return exp.DataType.build(text, dialect="duckdb") if text else None
+        return T.TEXT if kind and kind.this in TEXTS else None
 
     def _note(self, node: exp.Expr, cause: str, remedy: str) -> None:
         self.mismatches.append(Mismatch(node, cause, remedy))
 
 
-_SAME_AS_FIRST = {"list_sort", "list_reverse_sort", "list_distinct", "list_filter", "array_sort", "array_distinct", "list_reverse"}
-_OWN: dict[str, Kind] = {
-    "date_part": T.BIGINT,
-    "datepart": T.BIGINT,
-    "now": T.TIMESTAMPTZ,
-    "age": T.INTERVAL,
-    "current_localtimestamp": T.TIMESTAMP,
-}
+_EPOCHS = frozenset(("EPOCH", "JULIAN"))
+
+
+def _quantile_of(value: exp.Expr, continuous: bool) -> Kind:
+    kind = kind_of(value)
+    if not continuous or kind in (T.DECIMAL, T.FLOAT, T.UNKNOWN, T.TIME, T.INTERVAL):
+        return value.type
+    if kind in MOMENTS:
+        return T.TIMESTAMPTZ if kind == T.TIMESTAMPTZ else T.TIMESTAMP
+    return T.DOUBLE
+
+
+def _sides(node: exp.SetOperation) -> tuple[exp.Expr, exp.Expr]:
+    return node.this.unnest(), node.expression.unnest()
 
 
 def _annotator(rule: Callable[[Any], Kind]) -> Callable[[Any, exp.Expr], None]:
@@ -317,117 +452,3 @@ def _annotator(rule: Callable[[Any], Kind]) -> Callable[[Any, exp.Expr], None]:
         annotator._set_type(node, rule(node))
 
     return annotate
-
-
-def common_type(left: exp.DataType | None, right: exp.DataType | None, *, literal: bool = False) -> exp.DataType | None:
-    """The type that holds both; None where DuckDB wants an explicit CAST.  literal: `right` is a text literal, which takes any type."""
-    if left is None or left.this == T.NULL:
-        return right
-    if right is None or right.this == T.NULL or literal:
-        return left
-    one, other = left.this, right.this
-    if one == other and one != T.DECIMAL:
-        return left
-    if one in _TEXTS and other in _TEXTS:
-        return exp.DataType.build(T.TEXT)
-    if _number(one) and _number(other):
-        return _widest(left, right)
-    if T.BOOLEAN in (one, other) and (_number(one) or _number(other)):
-        return right if one == T.BOOLEAN else left
-    if one in _MOMENTS and other in _MOMENTS:
-        return exp.DataType.build(T.TIMESTAMPTZ if T.TIMESTAMPTZ in (one, other) else T.TIMESTAMP)
-    return None
-
-
-def _common_number(left: exp.Expr, right: exp.Expr) -> exp.DataType | None:
-    """Integer literals take the type of an integer beside them."""
-    one, other = _kind(left), _kind(right)
-    if T.UNKNOWN in (one, other):
-        return None
-    if T.NULL in (one, other):
-        return right.type if one == T.NULL else left.type
-    if _fits_literal(left, other):
-        return right.type
-    if _fits_literal(right, one):
-        return left.type
-    assert left.type is not None and right.type is not None
-    return _widest(left.type, right.type)
-
-
-def _fits_literal(node: exp.Expr, beside: exp.DType) -> bool:
-    return isinstance(node, exp.Literal) and node.is_int and beside in _INTEGERS and int(node.this) < 10 ** (_DIGITS[beside] - 1)
-
-
-def _widest(left: exp.DataType, right: exp.DataType) -> exp.DataType:
-    one, other = _UNSIGNED.get(left.this, left.this), _UNSIGNED.get(right.this, right.this)
-    if T.BOOLEAN in (one, other):
-        return right if one == T.BOOLEAN else left
-    for real in (T.DOUBLE, T.FLOAT):
-        if real in (one, other):
-            return exp.DataType.build(real)
-    if T.DECIMAL in (one, other):
-        (p, s), (q, r) = _sizes(left), _sizes(right)
-        return _decimal(max(p - s, q - r) + max(s, r), max(s, r))
-    if left.this == right.this:
-        return left
-    return exp.DataType.build(max(one, other, key=_INTEGERS.index))
-
-
-def _sizes(kind: exp.DataType | None) -> tuple[int, int]:
-    """Precision and scale of a decimal, or of the decimal that an integer becomes."""
-    if kind is not None and kind.this == T.DECIMAL:
-        sizes = [int(e.name) for e in kind.expressions]
-        return (sizes[0], sizes[1] if len(sizes) > 1 else 0) if sizes else (18, 3)
-    found = _UNSIGNED.get(kind.this, kind.this) if kind is not None else T.INT
-    return _DIGITS.get(found, 10), 0
-
-
-def _decimal(precision: int, scale: int) -> exp.DataType:
-    return exp.DataType.build(f"DECIMAL({min(max(precision, 1), _MOST_DIGITS)}, {scale})")
-
-
-def _narrowed(precision: int, arguments: tuple[int, int]) -> int:
-    return _NARROW_DIGITS if precision > _NARROW_DIGITS and max(arguments) <= _NARROW_DIGITS else precision
-
-
-def _array(element: Kind) -> Kind:
-    if element is None:
-        return None
-    inner = element if isinstance(element, exp.DataType) else exp.DataType.build(element)
-    return exp.DataType(this=T.ARRAY, expressions=[inner.copy()], nested=True)
-
-
-def _kind(node: exp.Expr) -> exp.DType:
-    return node.type.this if node.type is not None else T.UNKNOWN  # type: ignore[no-any-return]
-
-
-def _is(node: exp.Expr, *kinds: exp.DType) -> bool:
-    return _kind(node) in kinds
-
-
-def _number(kind: exp.DType) -> bool:
-    return kind in _INTEGERS or kind in _REALS or kind == T.DECIMAL or kind in _UNSIGNED
-
-
-def _is_number(node: exp.Expr) -> bool:
-    return _number(_kind(node))
-
-
-def _is_text_literal(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Literal) and bool(node.is_string)
-
-
-def _say(node: exp.Expr) -> str:
-    inner = node.this if isinstance(node, exp.Paren) else node
-    named = f"`{inner.name}` " if isinstance(inner, exp.Column) else ""
-    return f"{named}({_say_type(node.type)})" if named else _say_type(node.type)
-
-
-def _say_type(kind: exp.DataType | None) -> str:
-    return kind.sql("duckdb").replace("TEXT", "VARCHAR") if kind is not None else "an unknown type"
-
-
-def _cast_remedy(side: exp.Expr, other: exp.Expr | None) -> str:
-    target = other.type.sql("duckdb") if other is not None and other.type is not None and _is_number(other) else "DOUBLE"
-    name = side.name if isinstance(side, exp.Column) else "…"
-    return f"write CAST({name} AS {target})"

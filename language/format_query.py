@@ -11,12 +11,19 @@ from language.queries import reads
 from language.tokens import DIALECT, Kind, Token, tokenize
 
 WIDTH = 100
+LONGEST = 10_000  # characters of a query that is laid out; a longer one stays as it is written
 
 
 def format_query(span: Span) -> str:
     """The query at `span`, from column 1 on."""
     tokens = _tokens(span.text)
-    if tokens and "\n" not in span.text and reads(span.text) and not find_comments(SourceText("", span.text), tokens):
+    if (
+        tokens
+        and len(span.text) <= LONGEST
+        and "\n" not in span.text
+        and reads(span.text)
+        and not find_comments(SourceText("", span.text), tokens)
+    ):
         laid_out = _laid_out(span.text, tokens)
         if laid_out is not None:
             return laid_out
@@ -77,10 +84,13 @@ def _reindented(span: Span, tokens: list[Token]) -> str:
 
 def _fixed_lines(text: str, tokens: list[Token]) -> set[int]:
     """The lines, counted from 0, that begin inside a token or comment."""
+    source = SourceText("", text)
     ranges = [(token.span.start, token.span.end) for token in tokens]
-    ranges += [(c.start, c.start + len(c.text)) for c in find_comments(SourceText("", text), tokens)]
+    ranges += [(c.start, c.start + len(c.text)) for c in find_comments(source, tokens)]
     fixed: set[int] = set()
     for start, end in ranges:
-        first = text.count("\n", 0, start)
-        fixed.update(range(first + 1, first + 1 + text.count("\n", start, end)))
+        inside = text.count("\n", start, end)
+        if inside:
+            first = source.position(start).line
+            fixed.update(range(first, first + inside))
     return fixed

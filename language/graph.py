@@ -9,6 +9,9 @@ from language.durations import spell
 from language.names import Names
 from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
 
+LONGEST_CIRCLE = 10  # of views that is shown whole
+SUGGESTIONS = 20  # of names that may have been meant: each looks at every name of the program
+
 
 @dataclass(frozen=True)
 class _Writer:
@@ -51,8 +54,7 @@ def _check_inputs(statement: View | Publish, writers: dict[str, _Writer], names:
             if not names.is_broken(tuple(input_.dataset.split("."))):
                 remedy = "collect it with INSERT INTO, or create it as a MATERIALIZED VIEW"
                 cause = f"nothing in the program makes `{input_.dataset}`"
-                others = {name for name, other in writers.items() if other.statement is not statement}
-                meant = did_you_mean(input_.dataset, sorted(others | {".".join(broken) for broken in names.broken}))
+                meant = _meant(input_.dataset, statement, writers, names) if len(problems) < SUGGESTIONS else ""
                 problems.append(input_.span.diagnostic(cause, meant + remedy))
             continue
         theirs = writer.statement.settings.interval_seconds
@@ -60,6 +62,11 @@ def _check_inputs(statement: View | Publish, writers: dict[str, _Writer], names:
             cause = f"every {spell(own)} does not fit `{input_.dataset}`, made every {spell(theirs)} at "
             remedy = f"use a multiple of {spell(theirs)}, or an interval that divides it"
             problems.append(clauses.every.span.diagnostic(cause + str(writer.span.position), remedy))
+
+
+def _meant(dataset: str, reader: Resolved, writers: dict[str, _Writer], names: Names) -> str:
+    others = {name for name, writer in writers.items() if writer.statement is not reader}
+    return did_you_mean(dataset, others | {".".join(broken) for broken in names.broken}, most=len(writers) + len(names.broken))
 
 
 def _check_ids(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
@@ -80,22 +87,30 @@ def _check_cycles(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
     views = {s.dataset: s for s in program.statements if isinstance(s, View)}
     done: set[str] = set()
     for start in views:
-        path: list[str] = []
+        path: dict[str, None] = {}  # in the order in which they read each other
         stack = [(start, iter(views[start].inputs))] if start not in done else []
         while stack:
             dataset, inputs = stack[-1]
-            if not path or path[-1] != dataset:
-                path.append(dataset)
+            path.setdefault(dataset)
             following = next((i for i in inputs if i.dataset in views and i.dataset not in done), None)
             if following is None:
                 done.add(dataset)
                 stack.pop()
-                path.pop()
+                path.popitem()
             elif following.dataset in path:
-                circle = [*path[path.index(following.dataset) :], following.dataset]
-                places = ", ".join(f"{d} at {views[d].statement.target.span.position}" for d in circle[:-1])
-                cause = f"views read each other in a circle: {' reads '.join(circle)} ({places})"
-                problems.append(following.span.diagnostic(cause, "break the circle: one of them must read something else"))
+                circle = list(path)[list(path).index(following.dataset) :]
+                problems.append(_circle([views[name] for name in circle], following.span))
                 done.add(following.dataset)
             else:
                 stack.append((following.dataset, iter(views[following.dataset].inputs)))
+
+
+def _circle(views: list[View], span: Span) -> Diagnostic:
+    """What to say of views each of which reads the next one, and the last one the first."""
+    shown = views[:LONGEST_CIRCLE]
+    names = [view.dataset for view in shown]
+    places = [f"{view.dataset} at {view.statement.target.span.position}" for view in shown]
+    left = len(views) - len(shown)
+    said = [*names, f"{left} more", names[0]] if left else [*names, names[0]]
+    cause = f"views read each other in a circle: {' reads '.join(said)} ({', '.join(places)})"
+    return span.diagnostic(cause, "break the circle: one of them must read something else")

@@ -13,6 +13,7 @@ from shared_metadata.contract.declaration import Slice
 
 _IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_QUALIFIER = re.compile(r'\b([a-z_][a-z0-9_]*+)"?\s*+\.', re.IGNORECASE)
 
 
 E = TypeVar("E")
@@ -46,14 +47,12 @@ class Names:
 
     def first_named(self, span: Span, endpoints: Mapping[str, E]) -> E | None:
         """The endpoint whose name, with a dot after it, stands first in the text at `span`."""
-        if not endpoints:
-            return None
-        found = re.search(rf'\b({"|".join(endpoints)})"?\s*\.', span.text, re.IGNORECASE)
-        return endpoints[found[1].lower()] if found else None
+        found = (endpoints.get(match[1].lower()) for match in _QUALIFIER.finditer(span.text)) if endpoints else ()
+        return next((endpoint for endpoint in found if endpoint is not None), None)
 
     def is_broken(self, dataset: tuple[str, ...]) -> bool:
         """Whether a statement that could not be read may be what makes this dataset."""
-        return any(dataset[: len(name)] == name for name in self.broken)
+        return any(dataset[:length] in self.broken for length in range(1, len(dataset) + 1))
 
     def slice(self, stage: str, endpoint: CreateConnection | CreateWarehouse, span: Span) -> Slice:
         """The slice that serves `endpoint` in `stage`. Raises Problem, placed at `span`, if none is installed."""

@@ -23,7 +23,7 @@ _SOQL_LITERAL = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"<Token token_type: .*?, text: (.*?), line: .*>", re.DOTALL)
-_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
+_QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*(?s:.*?)\*/)*+(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
 _MISSING = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*\.(\w+)'>")
 
 
@@ -46,15 +46,26 @@ class TableReference:
 
 @dataclass(frozen=True, eq=False)
 class ParsedQuery:
-    """A query's text and its tree; `tables` in the order of the text."""
+    """A query's text; its tree, made when it is first asked for; its `tables` in the order of the text."""
 
     span: Span
     dialect: str
-    tree: exp.Query
+
+    @cached_property
+    def tree(self) -> exp.Query:
+        """Raises Problem where the text is not one SELECT or set operation."""
+        tree = _parse(self.span, self.dialect) if reads(self.span.text) else None
+        if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
+            raise Problem(first_word(self.span), "a query must be a SELECT", "write AS SELECT …")
+        return tree
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"span": self.span, "dialect": self.dialect, "uses_batch_bounds": self.uses_batch_bounds}
 
     @cached_property
     def tables(self) -> tuple[TableReference, ...]:
-        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t)]
+        ctes: dict[int, dict[str, int]] = {}
+        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t, ctes)]
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @cached_property
@@ -93,19 +104,28 @@ def place(node: exp.Expr, span: Span) -> Span:
 
 def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
     """The text at `span` with the text of each edit inside it replaced; edits must not overlap, but may repeat."""
-    text = span.text
-    for edit, replacement in sorted(set(edits), key=lambda pair: -pair[0].start):
+    text, pieces, done = span.source.text, list[str](), span.start
+    for edit, replacement in sorted(set(edits), key=lambda pair: pair[0].start):
         if span.start <= edit.start and edit.end <= span.end:
-            text = text[: edit.start - span.start] + replacement + text[edit.end - span.start :]
-    return text
+            pieces += text[done : edit.start], replacement
+            done = edit.end
+    return "".join([*pieces, text[done : span.end]])
+
+
+def closed(span: Span, query: ParsedQuery) -> Span:
+    """The span up to the `)` of what it leaves open, as in `* EXCLUDE (a, b`: sqlglot tells no place of a parenthesis."""
+    depth, length = 0, span.end - span.start
+    for token in sqlglot.tokenize(span.source.text[span.start : query.span.end], read=sqlglot_dialect(query.dialect)):
+        if token.start >= length and depth == 0:
+            break
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        length = max(length, token.end + 1)
+    return Span(span.source, span.start, span.start + length)
 
 
 def parse_query(span: Span, dialect: str) -> ParsedQuery:
     """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
-    tree = _parse(span, dialect) if reads(span.text) else None
-    if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
-        raise Problem(first_word(span), "a query must be a SELECT", "write AS SELECT …")
-    query = ParsedQuery(span, dialect, tree)
+    query = ParsedQuery(span, dialect)
     _refuse_writing(query)
     _refuse_files(query)
     return query
@@ -203,27 +223,24 @@ def _is_function(table: exp.Table) -> bool:
     return isinstance(table.this, exp.Func)
 
 
-def _is_cte(table: exp.Table) -> bool:
-    """Whether the nearest WITH that is in sight names this table."""
+def _is_cte(table: exp.Table, ctes: dict[int, dict[str, int]]) -> bool:
+    """Whether a WITH that is in sight names this table.  ctes: filled with the names of each WITH, by its id."""
     if len(table.parts) > 1:
         return False
-    name, child, node = table.name.lower(), table, table.parent
-    inside: exp.Expr = child
+    inside: exp.Expr = table
+    node = table.parent
     while node is not None:
-        with_ = node.args.get("with_")
-        if with_ is not None and inside is not with_ and any(c.alias.lower() == name for c in with_.expressions):
-            return True
-        if isinstance(node, exp.With) and name in _names_before(node, inside):
-            return True
+        with_ = node if isinstance(node, exp.With) else node.args.get("with_")
+        if with_ is not None and inside is not with_:
+            number = _numbers(with_, ctes).get(table.name.lower())
+            if number is not None and (node is not with_ or with_.args.get("recursive") or number < (inside.index or 0)):
+                return True  # a CTE may read those before it, and all of them where it is RECURSIVE
         inside, node = node, node.parent
     return False
 
 
-def _names_before(with_: exp.With, cte: exp.Expr) -> set[str]:
-    """The CTEs that one CTE of a WITH may read: those before it, and all of them where it is RECURSIVE."""
-    names: set[str] = set()
-    for other in with_.expressions:
-        if other is cte and not with_.args.get("recursive"):
-            break
-        names.add(other.alias.lower())
-    return names
+def _numbers(with_: exp.With, ctes: dict[int, dict[str, int]]) -> dict[str, int]:
+    """The names of a WITH, each with the number of the first CTE that has it."""
+    if id(with_) not in ctes:
+        ctes[id(with_)] = {cte.alias.lower(): number for number, cte in reversed(list(enumerate(with_.expressions)))}
+    return ctes[id(with_)]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, walk_in_scope
 
-from language.diagnostics import did_you_mean
-from language.places import Place, place_of
-from language.stars import StarPlaces
+from language.grouping import aggregates
+from language.places import Place
+from language.query_names import NameProblem, Names, Ref, source_of
+from language.query_places import Written
 from shared_metadata.lineage import Use
-from shared_metadata.records import SchemaColumn
 
-Ref = tuple[str, str]
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
 _USES = {
@@ -29,284 +28,267 @@ _USES = {
     "order": Use.ORDER,
     "windows": Use.ORDER,
 }
+_OWN_ALIASES = frozenset({"order", "having", "qualify", "group", "distinct", "windows"})
 
 
 @dataclass
 class QueryLineage:
-    """outputs: per output column the inputs' columns behind its value.  uses: (table, column, kind) ▸ the first place.
-
-    problems: (start, end, cause, remedy) of names that mean no column, or several.
-    """
+    """outputs: per output column the inputs' columns behind its value.  uses: (table, column, kind) ▸ the first place."""
 
     outputs: list[Refs] = field(default_factory=list)
     uses: dict[tuple[str, str, Use], Place] = field(default_factory=dict)
-    problems: list[tuple[int, int, str, str]] = field(default_factory=list)
+    problems: list[NameProblem] = field(default_factory=list)
 
 
-def trace(scopes: list[Scope], tables: Mapping[str, tuple[SchemaColumn, ...]], stars: StarPlaces) -> QueryLineage:
-    """Of all scopes of one query, as `traverse_scope` orders them."""
-    tracer = _Tracer(tables, stars)
-    for scope in scopes:
+@dataclass
+class _Outputs:
+    """What a scope puts out.  rest: origins of a name that is not among them, None where that is a mistake."""
+
+    names: list[str]
+    refs: list[Refs]
+    rest: Refs | None = None
+
+    def get(self, name: str) -> Refs | None:
+        return self.refs[self.names.index(name)] if name in self.names else self.rest
+
+    def all(self) -> Refs:
+        return NONE.union(*self.refs)
+
+
+def trace(scopes: list[Scope], tables: Mapping[str, Collection[str]], written: Written) -> QueryLineage:
+    """Of all scopes of one query, as `traverse_scope` orders them.  tables: the names of each input's columns."""
+    tracer = _Tracer(tables, written)
+    for number, scope in enumerate(scopes):
         tracer.visit(scope)
+        if scope.is_cte and isinstance(scope.expression, exp.SetOperation):
+            tracer.until_stable(scope, scopes[:number])
     return tracer.finish(scopes[-1]) if scopes else QueryLineage()
 
 
 class _Tracer:
-    def __init__(self, tables: Mapping[str, tuple[SchemaColumn, ...]], stars: StarPlaces) -> None:
-        self._tables = {name: {column.name for column in columns} for name, columns in tables.items()}
-        self._sources = {name: {c.source or c.name for c in columns} for name, columns in tables.items()}
-        self._stars = stars
-        self._outputs: dict[int, dict[str, Refs]] = {}
-        self._kinds: dict[Ref, dict[Use, None]] = {}
+    def __init__(self, tables: Mapping[str, Collection[str]], written: Written) -> None:
+        self._names = Names(tables, written)
+        self._written = written
+        self._outputs: dict[int, _Outputs] = {}  # by the scope's expression: a recursive CTE's reference to itself has its own scope
+        self._uses: dict[tuple[Ref, Use], Place | None] = {}
         self._places: dict[Ref, Place] = {}
-        self._problems: dict[tuple[int, int, str, str], None] = {}
 
     def visit(self, scope: Scope) -> None:
         query = scope.expression
         if isinstance(query, exp.SetOperation):
-            outputs = self._set_operation(scope)
-            self._tail(scope, query, outputs)
+            outputs = self._set_operation(scope, query)
         elif isinstance(query, exp.Select):
             outputs = self._select(scope, query)
+        elif isinstance(query, exp.Subquery):
+            outputs = self._outputs.get(id(query.unnest()), _Outputs([], []))
         else:
             outputs = self._function(scope, query)
-        self._outputs[id(scope)] = outputs
-        if scope.is_cte and isinstance(query, exp.SetOperation):
-            self._until_stable(scope)
+        if not isinstance(query, exp.Select):
+            self._tail(query, outputs)
+        self._outputs[id(query)] = outputs
+        self._names.outputs[id(query)] = outputs.names
+
+    def until_stable(self, cte: Scope, before: list[Scope]) -> None:
+        """A recursive CTE reads itself: what flows around the circle is found by going around it."""
+        left = cte.expression.this.unnest()
+        members = [scope for scope in before if _is_within(scope, cte)]
+        if not any(source.expression is left for s in members for source in s.sources.values() if _is_reference(source, members)):
+            return
+        while self._outputs[id(left)].refs != self._outputs[id(cte.expression)].refs:
+            found = self._outputs[id(cte.expression)]
+            for scope in members:
+                if scope.expression is left:
+                    self._outputs[id(left)].refs[:] = found.refs
+                else:
+                    self.visit(scope)
+            self.visit(cte)
 
     def finish(self, root: Scope) -> QueryLineage:
-        outputs = list(self._outputs[id(root)].values())
+        outputs = self._outputs[id(root.expression)].refs
         for refs in outputs:
             self._use(refs, Use.VALUE)
-        uses = {}
-        for ref, place in self._places.items():
-            for use in self._kinds.get(ref) or (Use.VALUE,):
-                uses[(*ref, use)] = place
-        return QueryLineage(outputs, uses, list(self._problems))
+        used = {ref for ref, _ in self._uses}
+        self._use((ref for ref in self._places if ref not in used), Use.VALUE)  # named, and read by nothing
+        uses = {(*ref, use): place or self._places[ref] for (ref, use), place in self._uses.items()}
+        return QueryLineage(outputs, uses, list(self._names.problems))
 
     # -- the kinds of scopes
 
-    def _select(self, scope: Scope, select: exp.Select) -> dict[str, Refs]:
+    def _select(self, scope: Scope, select: exp.Select) -> _Outputs:
         names = [item.alias_or_name for item in select.expressions]
         values: list[set[Ref]] = [set() for _ in names]
-        for column in _columns(scope):
-            key, index, window = _section(column, select)
-            refs = self._resolve(scope, column, values, names, key)
-            if key == "expressions":
-                values[index] |= refs
-                if window:
-                    self._use(refs, Use.ORDER)
-            elif key in _USES:
-                self._use(refs, _USES[key])
-        for inner in scope.subquery_scopes:
-            key, index, window = _section(inner.expression, select)
-            refs = frozenset().union(*self._outputs.get(id(inner), {}).values())
-            if key == "expressions":
-                values[index] |= refs
-            elif key in _USES:
-                self._use(refs, _USES[key])
-        outputs = {name: frozenset(refs) for name, refs in zip(names, values, strict=True)}
-        distinct = select.args.get("distinct")
-        if distinct is not None and not distinct.args.get("on"):
-            self._use(frozenset().union(*outputs.values()), Use.GROUP)
+        inner = {id(s.expression): s for s in scope.subquery_scopes}
+        later = []
+        for node in walk_in_scope(select):
+            if type(node) is exp.Column or (id(node) in inner and node is not select):
+                section = _section(node, select)
+                if section[0] == "expressions":
+                    self._value(scope, node, section, values)
+                else:
+                    later.append((node, section))
+            elif isinstance(node, exp.TableColumn):
+                self._names.whole_row(node)
+        called = [*names, *self._written.names_of(select)]
+        for node, (key, _, _) in later:
+            refs = self._refs(scope, node, called if key in _OWN_ALIASES else [], values, _USES.get(key))
+            if key == "windows":
+                self._named_window(select, node, refs, values)
+        outputs = _Outputs(names, [frozenset(refs) for refs in values])
+        self._of_all_outputs(select, outputs)
         return outputs
 
-    def _set_operation(self, scope: Scope) -> dict[str, Refs]:
-        query = scope.expression
-        sides = [self._outputs.get(id(side), {}) for side in scope.set_operation_scopes]
+    def _value(self, scope: Scope, node: exp.Expr, section: tuple[str, int, Use | None], values: list[set[Ref]]) -> None:
+        _, index, use = section
+        values[index] |= self._refs(scope, node, [], values, use)
+
+    def _refs(self, scope: Scope, node: exp.Expr, aliases: list[str], values: list[set[Ref]], use: Use | None) -> Refs:
+        """Of a column, or of a query that stands where a value may."""
+        if not isinstance(node, exp.Column):
+            refs = self._outputs[id(node)].all() if not isinstance(node.parent, exp.Exists) else NONE
+            self._use(refs, use)
+            return refs
+        if isinstance(node.this, exp.Star):
+            return NONE
+        if not node.table and node.name in aliases:
+            refs = frozenset(values[aliases.index(node.name) % len(values)])
+            self._use(refs, use)
+            return refs
+        refs, direct = self._resolve(scope, node)
+        self._use(refs, use, self._written.place(node) if direct else None)
+        return refs
+
+    def _named_window(self, select: exp.Select, node: exp.Expr, refs: Refs, values: list[set[Ref]]) -> None:
+        """What a named window orders by is behind the values of what is OVER it."""
+        named = node
+        while named.parent is not select and named.parent is not None:
+            named = named.parent
+        for index, item in enumerate(select.expressions):
+            if any(window.alias == named.name for window in item.find_all(exp.Window)):
+                values[index] |= refs
+
+    def _of_all_outputs(self, select: exp.Select, outputs: _Outputs) -> None:
+        """DISTINCT, GROUP BY ALL and ORDER BY ALL speak of what the SELECT puts out."""
+        distinct, group, order = (select.args.get(name) for name in ("distinct", "group", "order"))
+        if distinct is not None and not distinct.args.get("on"):
+            self._use(outputs.all(), Use.GROUP)
+        if group is not None and group.args.get("all"):
+            for item, refs in zip(select.expressions, outputs.refs, strict=True):
+                if not aggregates(item):
+                    self._use(refs, Use.GROUP)
+        if order is not None and any(_is_all(ordered.this) for ordered in order.expressions):
+            self._use(outputs.all(), Use.ORDER)
+
+    def _set_operation(self, scope: Scope, query: exp.SetOperation) -> _Outputs:
+        sides = [self._outputs[id(side.expression)] for side in scope.set_operation_scopes]
         if len(sides) != 2:
-            return {}
+            return _Outputs([], [])
         left, right = sides
         if query.args.get("by_name"):
-            names = dict.fromkeys([*left, *right])
-            outputs = {name: left.get(name, NONE) | right.get(name, NONE) for name in names}
+            names = list(dict.fromkeys([*left.names, *right.names]))
+            outputs = _Outputs(names, [(left.get(name) or NONE) | (right.get(name) or NONE) for name in names])
+        elif isinstance(query, exp.Except):
+            outputs = _Outputs(left.names, list(left.refs))
+            self._use(right.all(), Use.FILTER)
         else:
-            others = [*right.values(), *([NONE] * len(left))]
-            only_left = isinstance(query, exp.Except)
-            outputs = {name: refs if only_left else refs | others[n] for n, (name, refs) in enumerate(left.items())}
-            if only_left:
-                self._use(frozenset().union(*right.values()), Use.FILTER)
-        if query.args.get("distinct") or isinstance(query, (exp.Except, exp.Intersect)):
-            self._use(frozenset().union(*outputs.values()), Use.GROUP)
+            others = [*right.refs, *([NONE] * len(left.refs))]
+            outputs = _Outputs(left.names, [refs | other for refs, other in zip(left.refs, others, strict=False)])
+        if query.args.get("distinct"):
+            self._use(outputs.all(), Use.GROUP)
         return outputs
 
-    def _tail(self, scope: Scope, query: exp.Expr, outputs: dict[str, Refs]) -> None:
-        """ORDER BY after a set operation names its outputs."""
+    def _tail(self, query: exp.Expr, outputs: _Outputs) -> None:
+        """ORDER BY after a set operation or around a query names its outputs."""
         order = query.args.get("order")
         for column in order.find_all(exp.Column) if order is not None else ():
-            self._use(outputs.get(column.name, NONE), Use.ORDER)
+            refs, former = outputs.get(column.name), self._written.names_of(query)
+            if refs is None and column.name in former:
+                refs = outputs.refs[former.index(column.name)]
+            elif refs is None:
+                self._names.unknown(column, "here", outputs.names)
+            self._use(refs or NONE, Use.ORDER)
 
-    def _function(self, scope: Scope, query: exp.Expr) -> dict[str, Refs]:
-        """UNNEST, LATERAL and VALUES: every column comes from every argument."""
-        refs: set[Ref] = set()
-        for column in query.find_all(exp.Column):
-            refs |= self._resolve(scope, column, [], [], "")
-        for inner in scope.subquery_scopes:
-            refs |= frozenset().union(*self._outputs.get(id(inner), {}).values())
-        names = query.alias_column_names or query.named_selects if isinstance(query, exp.UDTF) else []
-        return _Everything(dict.fromkeys(names, frozenset(refs)), frozenset(refs))
-
-    def _until_stable(self, scope: Scope) -> None:
-        """A recursive CTE reads itself: what flows around the circle is found by going around it."""
-        for side in scope.set_operation_scopes:
-            if scope not in side.sources.values() and not any(s in scope.set_operation_scopes for s in side.sources.values()):
-                continue
-            former = None
-            while former != self._outputs[id(scope)]:
-                former = self._outputs[id(scope)]
-                for source in side.sources.values():
-                    if isinstance(source, Scope) and source in scope.set_operation_scopes:
-                        self._outputs[id(source)] = dict(zip(self._outputs[id(source)], former.values(), strict=False))
-                if isinstance(side.expression, exp.Select):
-                    self._outputs[id(side)] = self._select(side, side.expression)
-                self._outputs[id(scope)] = self._set_operation(scope)
+    def _function(self, scope: Scope, query: exp.Expr) -> _Outputs:
+        """UNNEST, LATERAL and VALUES: a column for each argument, or every column from all of them."""
+        if isinstance(query, exp.Lateral) and isinstance(query.this, exp.Subquery):
+            inner = self._outputs.get(id(query.this.unnest()), _Outputs([], []))
+            return _Outputs(query.alias_column_names or inner.names, inner.refs)
+        inner_refs = NONE.union(*(self._outputs[id(s.expression)].all() for s in scope.subquery_scopes))
+        arguments = query.expressions if isinstance(query, exp.Unnest) else [query]
+        refs = [NONE.union(inner_refs, *(self._resolve(scope, c)[0] for c in a.find_all(exp.Column))) for a in arguments]
+        names = list(query.alias_column_names) if isinstance(query, exp.UDTF) else []
+        whole = NONE.union(*refs)
+        if isinstance(query, exp.Unnest) and len(refs) > 1:
+            return _Outputs(names, [*refs, *([whole] * len(names))][: len(names)], whole)
+        return _Outputs(names, [whole] * len(names), whole if not isinstance(query, exp.Values) else None)
 
     # -- columns
 
-    def _resolve(self, scope: Scope, column: exp.Column, values: list[set[Ref]], names: list[str], key: str) -> Refs:
-        """The inputs' columns that a column of a scope stands for; a problem where there is none."""
-        if isinstance(column.this, exp.Star):
-            return NONE
-        name, table = column.name, column.table
-        if not table:
-            if key in ("order", "having", "qualify", "group", "distinct", "windows") and name in names:
-                return frozenset(values[names.index(name)])
-            self._unresolved(scope, column)
-            return NONE
-        found = _source(scope, table)
+    def _resolve(self, scope: Scope, column: exp.Column) -> tuple[Refs, bool]:
+        """The inputs' columns that a column of a scope stands for, and whether it is one itself; a problem where it is none."""
+        found = source_of(scope, column.table) if column.table else None
         if found is None:
-            self._problem(
-                column, f"there is no table `{table}` here", did_you_mean(table, _all_sources(scope)) + "name one that FROM names"
-            )
-            return NONE
+            self._names.unresolved(scope, column)
+            return NONE, False
         source, holder = found
         if isinstance(source, exp.Table):
-            return self._of_table(column, source, holder, table)
-        outputs = self._outputs.get(id(source))
+            return self._of_table(column, source)
+        outputs = self._outputs.get(id(source.expression))
         if outputs is None:
-            return NONE
-        aliases = _alias_columns(holder, table)
-        if aliases and name in aliases:
-            return [*outputs.values()][aliases.index(name)] if aliases.index(name) < len(outputs) else NONE
-        if name in outputs:
-            return outputs[name]
-        if isinstance(outputs, _Everything):
-            return outputs.refs
-        self._unknown(column, table, outputs)
-        return NONE
+            return NONE, False
+        aliases = self._names.alias_columns(holder, column.table)
+        if column.name in aliases:
+            number = aliases.index(column.name)
+            return outputs.refs[number] if number < len(outputs.refs) else NONE, False
+        refs = outputs.get(column.name)
+        if refs is None:
+            self._names.unknown(column, column.table, outputs.names)
+        return refs or NONE, False
 
-    def _of_table(self, column: exp.Column, source: exp.Table, holder: Scope, table: str) -> Refs:
-        if source.name not in self._tables:
-            if isinstance(source.this, exp.Func):
-                refs: set[Ref] = set()
-                for argument in source.this.find_all(exp.Column):
-                    refs |= self._resolve(holder, argument, [], [], "")
-                return frozenset(refs)
-            return NONE
-        name = column.name
-        aliases = source.alias_column_names
-        if aliases and name in aliases:
-            name = list(self._tables[source.name])[aliases.index(name)]
-        if name not in self._tables[source.name] and name not in self._sources[source.name]:
-            self._unknown(column, table, self._sources[source.name])
-            return NONE
-        ref = (source.name, name)
-        place = self._place(column)
+    def _of_table(self, column: exp.Column, source: exp.Table) -> tuple[Refs, bool]:
+        ref = self._names.in_table(column, source)
+        if ref is None:
+            return NONE, False
+        place = self._written.place(column)
         if ref not in self._places or place < self._places[ref]:
             self._places[ref] = place
-        return frozenset((ref,))
+        return frozenset((ref,)), True
 
-    def _unresolved(self, scope: Scope, column: exp.Column) -> None:
-        """A column without a table, which sqlglot left so: no table has it, or several do."""
-        name, holders, known = column.name, [], set[str]()
-        inner: Scope | None = scope
-        while inner is not None and not holders:
-            for table in inner.selected_sources:
-                columns = self._columns_of(inner, table)
-                known |= set(columns)
-                if name in columns:
-                    holders.append(table)
-            inner = inner.parent
-        if len(holders) > 1:
-            cause = f"`{name}` is ambiguous: {', '.join(sorted(holders))} have it"
-            self._problem(column, cause, f"write {sorted(holders)[0]}.{name}")
-        elif not holders:
-            self._problem(column, f"there is no column `{name}` here", did_you_mean(name, known) + _listed(known))
-
-    def _columns_of(self, scope: Scope, table: str) -> Iterable[str]:
-        source = scope.sources.get(table)
-        if isinstance(source, exp.Table):
-            return source.alias_column_names or self._sources.get(source.name, ())
-        return _alias_columns(scope, table) or self._outputs.get(id(source), {}) if source is not None else ()
-
-    def _unknown(self, column: exp.Column, table: str, known: Iterable[str]) -> None:
-        name = column.name
-        self._problem(column, f"`{table}` has no column `{name}`", did_you_mean(name, known) + _listed(known))
-
-    def _problem(self, column: exp.Column, cause: str, remedy: str) -> None:
-        self._problems[(*self._place(column), cause, remedy)] = None
-
-    def _place(self, column: exp.Column) -> Place:
-        """Of the column, or of the star that it came from."""
-        if found := place_of(column):
-            return found
-        select = column.find_ancestor(exp.Select)
-        return (self._stars.place(select) if select is not None else None) or (0, 0)
-
-    def _use(self, refs: Iterable[Ref], use: Use) -> None:
+    def _use(self, refs: Iterable[Ref], use: Use | None, place: Place | None = None) -> None:
+        if use is None:
+            return
         for ref in refs:
-            self._kinds.setdefault(ref, {})[use] = None
+            former = self._uses.setdefault((ref, use), place)
+            if place is not None and (former is None or place < former):
+                self._uses[ref, use] = place
 
 
-class _Everything(dict[str, Refs]):
-    """The outputs of a table function: a name that is not among them (a struct's field) has all of its origins."""
-
-    def __init__(self, outputs: dict[str, Refs], refs: Refs) -> None:
-        super().__init__(outputs)
-        self.refs = refs
-
-
-def _columns(scope: Scope) -> Iterable[exp.Column]:
-    """The scope's own columns, not those of queries within it."""
-    for node in walk_in_scope(scope.expression):
-        if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
-            yield node
-
-
-def _section(node: exp.Expr, query: exp.Expr) -> tuple[str, int, bool]:
-    """The clause of the query in which a node stands, the item's number there, and whether it only orders or cuts a window."""
-    window, child = False, node
+def _section(node: exp.Expr, query: exp.Expr) -> tuple[str, int, Use | None]:
+    """The clause of the query in which a node stands, the item's number there, and what it does within an item besides its value."""
+    use, child = None, node
     while child.parent is not None and child.parent is not query:
-        if isinstance(child.parent, exp.Window) and child.arg_key in ("partition_by", "order"):
-            window = True
-        child = child.parent
-    return str(child.arg_key or ""), child.index or 0, window
+        parent = child.parent
+        if (isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order")) or (
+            isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup))
+        ):
+            use = Use.ORDER
+        elif isinstance(parent, exp.Filter) and child.arg_key == "expression":
+            use = Use.FILTER
+        elif isinstance(child, exp.Join):
+            return "joins", 0, use
+        child = parent
+    return str(child.arg_key or ""), child.index or 0, use
 
 
-def _source(scope: Scope, table: str) -> tuple[exp.Table | Scope, Scope] | None:
+def _is_all(node: exp.Expr) -> bool:
+    return isinstance(node, (exp.Column, exp.Var)) and node.name.upper() == "ALL"
+
+
+def _is_within(scope: Scope, outer: Scope) -> bool:
     inner: Scope | None = scope
-    while inner is not None:
-        if table in inner.sources:
-            return inner.sources[table], inner
+    while inner is not None and inner is not outer:
         inner = inner.parent
-    return None
+    return inner is outer
 
 
-def _all_sources(scope: Scope) -> list[str]:
-    found: list[str] = []
-    inner: Scope | None = scope
-    while inner is not None:
-        found += inner.selected_sources
-        inner = inner.parent
-    return found
-
-
-def _alias_columns(scope: Scope, table: str) -> list[str]:
-    node = scope.selected_sources.get(table, (None, None))[0]
-    return list(node.alias_column_names) if isinstance(node, exp.Expr) else []
-
-
-def _listed(known: Iterable[str]) -> str:
-    names = sorted(known)
-    shown = ", ".join(names[:12])
-    return f"it has {shown}{' …' if len(names) > 12 else ''}" if names else "name one that there is"
+def _is_reference(source: exp.Table | Scope, members: list[Scope]) -> bool:
+    return isinstance(source, Scope) and source not in members

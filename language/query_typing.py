@@ -1,13 +1,15 @@
 """Types one query: its columns with their types and origins, its uses of its inputs' columns, its stars spelled out.
 
-A pure function of the query, its dialect and the columns of exactly its inputs; the result is plain data whose places are offsets into
-the query's text, so that it can be kept and used again wherever the same text stands.
+A pure function of the query, its dialect and the columns of exactly its inputs; the result is plain data whose places are offsets
+into the query's text, so that it can be kept and used again wherever the same text stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, SqlglotError
@@ -17,19 +19,21 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from language.diagnostics import did_you_mean
-from language.duckdb_types import DuckDBTypes, Mismatch, common_type
-from language.functions import returned_types
+from language.duckdb_types import DuckDBTypes, Mismatch
+from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
+from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
-from language.stars import StarPlaces, remember_stars
+from language.query_places import Written, remember
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 SOURCE_DIALECTS = ("postgres",)
+_UNNAMED = re.compile(r"_col_\d+")
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,16 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    stars, unnamed = remember_stars(tree), _unnamed(tree)
+    problems = [QueryProblem(*p) for p in (*refused(tree), *unnamed(tree))]
+    if problems:
+        return TypedQuery(problems=tuple(dict.fromkeys(problems)))
+    edits = rewrite_exists(tree)
+    name_inner_columns(tree, dialect)
     _name_tables(tree, references)
-    schema = MappingSchema(_columns(tables, dialect), dialect=dialect, normalize=False)
+    rewrite_series(tree, dialect)
+    written = remember(tree)
+    columns = _columns(tables, dialect)
+    schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
     rules = DuckDBTypes() if dialect == "duckdb" else None
     try:
         tree = qualify(
@@ -97,22 +108,24 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         )
         tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
         scopes = traverse_scope(tree)
-    except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+    except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
         return TypedQuery(problems=(_refused(error),))
-    lineage = trace(scopes, tables, stars)
+    lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
+    problems += _stars_left(tree, written)
     complete = all(column.type for columns in tables.values() for column in columns)
-    problems += _stars_left(tree, stars)
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
         problems += _functions(tree, dialect)
-    columns, untyped = _outputs(tree, lineage, stars, bool(problems) or not complete)
+    originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
+    outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
-    return TypedQuery(columns, uses, stars.edits(dialect), tuple(dict.fromkeys([*problems, *unnamed, *untyped])))
+    edits += written.stars.edits(dialect)
+    return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
 
 
-def _columns(tables: Tables, dialect: str) -> dict[str, object]:
+def _columns(tables: Tables, dialect: str) -> dict[str, dict[str, exp.DataType]]:
     if dialect in SOURCE_DIALECTS:
         return {
             name: {c.source or c.name: source_data_type(c.type, c.source_type, dialect) for c in cs} for name, cs in tables.items()
@@ -149,21 +162,16 @@ def _refused(error: Exception) -> QueryProblem:
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
 
 
-def _unnamed(tree: exp.Query) -> list[QueryProblem]:
-    found = []
-    for select in tree.selects:
-        if not select.alias_or_name and not select.is_star:
-            start, end = place_of(select) or (0, 0)
-            found.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
-    return found
-
-
-def _stars_left(tree: exp.Query, stars: StarPlaces) -> list[QueryProblem]:
+def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     found = []
     for select in tree.find_all(exp.Select):
+        place = written.stars.place(select)
+        if place is None:
+            continue
         if any(item.is_star for item in select.expressions):
-            start, end = stars.place(select) or (0, 0)
-            found.append(QueryProblem(start, end, "the columns behind this * cannot be told", "name the columns"))
+            found.append(QueryProblem(*place, "the columns behind this * cannot be told", "name the columns, each once"))
+        elif any(_UNNAMED.fullmatch(item.unalias().name) for item in select.expressions if isinstance(item.unalias(), exp.Column)):
+            found.append(QueryProblem(*place, "a column behind this * has no name", "name it where it is made: … AS name"))
     return found
 
 
@@ -195,7 +203,7 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
 
 def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
     """Functions that the warehouse does not have."""
-    known = returned_types(dialect)
+    known = functions(dialect)
     found = []
     for node in tree.find_all(exp.Anonymous, exp.AnonymousAggFunc) if known else ():
         name = node.name.lower()
@@ -206,41 +214,52 @@ def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
     return found
 
 
+Originals = Mapping[tuple[str, str], tuple[exp.DataType, SchemaColumn]]
+
+
+def _source_columns(tables: Tables, dialect: str) -> Originals:
+    return {
+        (name, column.source or column.name): (source_data_type(column.type, column.source_type, dialect), column)
+        for name, columns in tables.items()
+        for column in columns
+    }
+
+
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, stars: StarPlaces, failed: bool
+    tree: exp.Query, lineage: QueryLineage, written: Written, rules: DuckDBTypes | None, originals: Originals, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
-    columns, problems = [], []
-    for number, (select, kind) in enumerate(zip(tree.selects, _output_types(tree, problems), strict=True)):
-        name = select.alias_or_name.lower()
-        start, end = place_of(select) or stars.place(tree) or (0, 0)
-        found = iceberg_name(kind)
-        if found is None and not failed and not problems:
+    """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
+    columns: list[QueryColumn] = []
+    problems: list[QueryProblem] = []
+    selects = {select.alias_or_name: select for select in reversed(list(_selects(tree)))}
+    for number, (name, kind) in enumerate(_output_types(tree, rules)):
+        select = selects.get(name, tree)
+        start, end = place_of(select) or written.stars.place(tree) or (0, 0)
+        inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
+        original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
+        found = column.type if column is not None and original == kind else iceberg_name(kind)
+        if found is None and not failed:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
             problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
-        inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
-        columns.append(QueryColumn(name, found or "", tuple(sorted(inputs)), start, end))
+        columns.append(QueryColumn(name.lower(), found or "", tuple(sorted(inputs)), start, end))
     return tuple(columns), problems
 
 
-def _known(kind: exp.DataType | None) -> bool:
+def _selects(query: exp.Expr) -> Iterator[exp.Expr]:
+    """The items of all SELECTs whose rows are the query's, the leftmost first."""
+    query = query.unnest()
+    if isinstance(query, exp.SetOperation):
+        yield from _selects(query.this)
+        yield from _selects(query.expression)
+    else:
+        yield from query.selects  # type: ignore[attr-defined]
+
+
+def _known(kind: exp.DataType | None) -> TypeGuard[exp.DataType]:
     return kind is not None and kind.this not in (exp.DType.UNKNOWN, exp.DType.NULL)
 
 
-def _output_types(query: exp.Expr, problems: list[QueryProblem]) -> list[exp.DataType | None]:
-    query = query.unnest() if isinstance(query, exp.Subquery) else query
-    if not isinstance(query, exp.SetOperation) or query.args.get("by_name"):
-        return [select.type for select in query.selects]  # type: ignore[attr-defined]
-    left, right = _output_types(query.this, problems), _output_types(query.expression, problems)
-    place = place_of(query.expression) or (0, 0)
-    if len(left) != len(right):
-        cause = f"the two sides have {len(left)} and {len(right)} columns"
-        problems.append(QueryProblem(*place, cause, "select as many columns on both sides"))
-        return left
-    found: list[exp.DataType | None] = []
-    for number, (one, other) in enumerate(zip(left, right, strict=True), 1):
-        common = common_type(one, other)
-        if common is None and _known(one) and _known(other) and one is not None and other is not None:
-            cause = f"column {number} is {one.sql('duckdb')} on one side and {other.sql('duckdb')} on the other"
-            problems.append(QueryProblem(*place, cause, "CAST one to the other's type"))
-        found.append(common)
-    return found
+def _output_types(query: exp.Expr, rules: DuckDBTypes | None) -> list[tuple[str, exp.DataType | None]]:
+    query = query.unnest()
+    known = rules.sides.get(id(query)) if rules is not None else None
+    return known or [(select.alias_or_name, select.type) for select in query.selects]  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from language.collect_query import Projection, projection, source_connection, without_connection
 from language.diagnostics import Diagnostic, Problem, Span
+from language.memo import Memo
 from language.names import Names, Undeclared, dataset_name, plain
 from language.outputs import check_output
 from language.queries import ParsedQuery, parse_query, source_name
@@ -15,11 +16,17 @@ from language.warehouse_query import read_datasets
 from shared_metadata.contract.declaration import Slice
 
 
-def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic]) -> ResolvedProgram:
+def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None) -> ResolvedProgram:
     """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
     statements: list[Resolved] = []
     failed: set[tuple[str, ...]] = set()
+    if memo is not None:
+        memo.among(names)
     for statement in syntax.statements:
+        known = memo.resolved(statement) if memo is not None else None
+        if known is not None:
+            statements.append(known)
+            continue
         try:
             resolved = _statement(statement, names)
         except (Problem, Undeclared, RecursionError) as error:
@@ -32,6 +39,8 @@ def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic]) -> Resolve
                 problems.append(statement.span.diagnostic(cause, remedy))
         else:
             statements.extend([resolved] if resolved is not None else [])
+            if memo is not None and resolved is not None:
+                memo.keep_resolved(resolved)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, tuple(statements))
 

@@ -16,8 +16,13 @@ from language.diagnostics import Problem, SourceText, Span
 DIALECT = "duckdb"  # its tokenizer knows $$…$$, E'…', "…" and nested comments: what every dialect we cut queries for writes
 _WORD = re.compile(r"[^\W\d][\w$]*")
 _WORDS = re.compile(r"[^\W\d][\w$]*(?:\s+[^\W\d][\w$]*)+")
-_ENCLOSED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$|(?P<open>/\*|'|"|\$\$)|.""", re.DOTALL)
-_OPENED = {"/*": "comment", "'": "string", '"': "quoted name", "$$": "string"}
+_ENCLOSED = re.compile(
+    r"""--[^\n]*|\{\#.*?\#\}|e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$
+    |(?P<open>/\*|\{\#|e?'|"|\$\w*\$)|.""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+_BLOCK = re.compile(r"/\*|\*/")
+_OPENED = {"/*": ("comment", "*/"), "{#": ("comment", "#}"), '"': ("quoted name", '"')}
 _SYMBOLS = frozenset({TokenType.COMMA, TokenType.DOT, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.SEMICOLON})
 _CREATABLE = frozenset({"WAREHOUSE", "CONNECTION", "MATERIALIZED", "FUNCTION", "VIEW"})
 
@@ -54,15 +59,15 @@ class Chunk:
     end: Token | None
 
 
-def tokenize(source: SourceText) -> list[Token]:
-    """All tokens of a file. Raises Problem for a string, name or comment that does not end."""
+def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> list[Token]:
+    """The tokens of a file, or of its characters [start, end). Raises Problem for a string, name or comment that does not end."""
     try:
-        raw = sqlglot.tokenize(source.text, read=DIALECT)
+        raw = sqlglot.tokenize(source.text[start:end], read=DIALECT)
     except (SqlglotError, RecursionError, ValueError) as error:
         raise _unterminated(source) from error
     tokens: list[Token] = []
     for token in raw:
-        token_type, span = token.token_type, Span(source, token.start, token.end + 1)
+        token_type, span = token.token_type, Span(source, start + token.start, start + token.end + 1)
         if token_type in _SYMBOLS:
             tokens.append(Token(Kind.SYMBOL, token.text, span))
         elif token_type is TokenType.VAR and token.text.isidentifier():
@@ -90,13 +95,26 @@ def _tokens(token_type: TokenType, value: str, span: Span) -> list[Token]:
     return [Token(Kind.SYMBOL, text, span)]
 
 
+def block_end(text: str, start: int, end: int) -> int | None:
+    """Where the block comment that begins at `start` ends, before `end`; they nest. None for one that does not end."""
+    depth = 0
+    for match in _BLOCK.finditer(text, start, end):
+        depth += 1 if match.group() == "/*" else -1
+        if depth == 0:
+            return match.end()
+    return None
+
+
 def _unterminated(source: SourceText) -> Problem:
-    for match in _ENCLOSED.finditer(source.text):
-        opening = match.group("open")
-        if opening:
-            what = _OPENED[opening]
-            closing = "*/" if opening == "/*" else opening
-            span = Span(source, match.start(), match.start() + len(opening))
+    position = 0
+    while match := _ENCLOSED.match(source.text, position):
+        position, opening = match.end(), match["open"]
+        end = block_end(source.text, match.start(), len(source.text)) if opening == "/*" else None
+        if end is not None:
+            position = end
+        elif opening:
+            what, closing = _OPENED.get(opening, ("string", opening.lstrip("eE")))
+            span = Span(source, match.start(), match.end())
             return Problem(span, f"this {what} does not end", f"close it with {closing}")
     return Problem(Span(source, 0, 1), "the text cannot be read", "save the file as plain UTF-8 text")
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata import items, keys
+from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.reader import schema_json
-from shared_metadata.records import Batch, Claim, EventKind, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
 
 Action = dict[str, Any]
 ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
@@ -141,13 +142,16 @@ class Actions:
             values,
         )
 
-    def schema(self, commit: TableCommit, number: int) -> Action:
+    def schema(self, schema: SchemaVersion) -> Action:
         values = {
-            **keys.schema(commit.dataset, number),
-            "dataset": commit.dataset,
-            "number": number,
-            "schema": schema_json(commit.schema),
-            "layout": json.dumps(dict(commit.layout)),
+            **keys.schema(schema.dataset, schema.number),
+            "dataset": schema.dataset,
+            "number": schema.number,
+            "schema": schema_json(schema.schema),
+            "layout": json.dumps(schema.layout),
+            "signature": schema.signature,
+            "program_version": schema.program_version,
+            "origins": json.dumps(schema.origins),
         }
         return self.put(values, "attribute_not_exists(pk)")
 
@@ -175,6 +179,19 @@ class Actions:
             "detail": {**detail, "start": start, "token": claim.token},
         }
         return self.put(values)
+
+    def late(self, late: LateDataset) -> Action:
+        """The event of a broken promise, under a key of its own, unless it is there."""
+        values = {
+            ":kind": EventKind.DATASET_LATE.value,
+            ":at": to_text(late.since),
+            ":flow": late.flow,
+            ":detail": {"dataset": late.dataset, "complete_through": to_text(late.watermark)},
+        }
+        names = {"#kind": "kind", "#at": "at", "#flow": "flow", "#detail": "detail"}
+        key = keys.event(late.since, f"{late.flow}#{EventKind.DATASET_LATE.value}#{late.dataset}")
+        sets = "SET #kind = :kind, #at = :at, #flow = :flow, #detail = :detail"
+        return self.update(key, sets, "attribute_not_exists(pk)", names, values)
 
     def update(self, key: keys.Key, expression: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
         return {

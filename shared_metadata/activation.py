@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -14,6 +15,7 @@ from shared_metadata.actions import Actions
 from shared_metadata.boundary import Effect
 from shared_metadata.errors import DefinitionError, InputError, RetryLater
 from shared_metadata.intervals import ceil, floor, next_interval, to_text
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import EventKind, FlowState, TableState
@@ -37,11 +39,17 @@ class Activation:
     def __init__(self, client: DynamoDBClient, table: str, reader: MetadataReader) -> None:
         self._client, self._table, self._reader, self._actions = client, table, reader, Actions(table)
 
-    def put_program(self, program: Program) -> None:
-        body = zlib.compress(program.to_json().encode(), 9)
+    def put_program(self, program: Program, lineage: Lineage | None) -> None:
+        """Its lineage comes first: whoever finds a typed program finds that too."""
+        if lineage is not None:
+            self._put_parts(partial(keys.lineage_part, program.version), lineage.to_json())
+        self._put_parts(partial(keys.program_part, program.version), program.to_json())
+
+    def _put_parts(self, key: Callable[[int], keys.Key], text: str) -> None:
+        body = zlib.compress(text.encode(), 9)
         for number, at in enumerate(range(0, len(body), PART_BYTES)):
-            key = keys.program_part(program.version, number)
-            self._client.put_item(TableName=self._table, Item=items.to_item({**key, "body": body[at : at + PART_BYTES]}))
+            item = items.to_item({**key(number), "body": body[at : at + PART_BYTES]})
+            self._client.put_item(TableName=self._table, Item=item)
 
     def schedule(self, program: Program, effect: Effect, expected: Timeline, by: str, now: datetime) -> Timeline:
         boundary = effect.boundary

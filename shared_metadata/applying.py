@@ -95,7 +95,8 @@ def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Pro
 
 def _progress(reader: MetadataReader, programs: Programs, state: FlowState) -> Progress:
     through = [programs.standing(state.flow, name, table).through for name, table in state.tables.items()]
-    ran, stopped = bool(reader.batches(state.flow, 1)), any(table.stopped for table in state.tables.values())
+    ran = bool(reader.batches(state.flow, 1))
+    stopped = any(table.stopped or state.drifts(name) for name, table in state.tables.items())
     begins = max((table.begins for table in state.tables.values() if table.begins), default=None)
     return Progress(min(through), max(through), ran, stopped, begins)
 

@@ -8,9 +8,21 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from shared_metadata import keys
 from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import from_plain
-from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, TableOutcome, TableState, Version, Worker
+from shared_metadata.records import (
+    Batch,
+    Event,
+    EventKind,
+    FlowState,
+    Quiesce,
+    SchemaVersion,
+    TableOutcome,
+    TableState,
+    Version,
+    Worker,
+)
 from shared_metadata.timeline import BEGINNING, Entry, Timeline
 
 Item = dict[str, Any]
@@ -57,7 +69,13 @@ def _from_decimal(value: Any) -> Any:
 
 
 def flow_state(values: Mapping[str, Any]) -> FlowState:
-    return FlowState(values["flow"], {name: table_state(inner, values.get(begins(name))) for name, inner in values["tables"].items()})
+    tables = {name: table_state(inner, values.get(begins(name))) for name, inner in values["tables"].items()}
+    marks = sorted((inner["drift"], inner) for name, inner in values.items() if name.startswith(keys.QUIESCE_PREFIX))
+    return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks))
+
+
+def quiesce(values: Mapping[str, Any]) -> Quiesce:
+    return Quiesce(values["drift"], {name: from_text(since) for name, since in values["since"].items()}, values["program"])
 
 
 def begins(dataset: str) -> str:
@@ -139,6 +157,9 @@ def schema_version(values: Mapping[str, Any]) -> SchemaVersion:
             "number": values["number"],
             "schema": json.loads(values["schema"]),
             "layout": json.loads(values["layout"]),
+            "signature": values.get("signature", ""),
+            "program_version": values.get("program_version", ""),
+            "origins": json.loads(values.get("origins", "{}")),
         },
     )
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | timeline of program versions | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
+| what the compiler knows of its columns, likewise | PROGRAM#<version> | LINEAGE#<n> |
 | installed slices | SLICES | <slice id> |
 | flow state | FLOW#<flow> | STATE |
 | batch | FLOW#<flow> | BATCH#<start> |
@@ -11,6 +12,9 @@
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
+| what of drift is open | DRIFT | OPEN |
+| drift | DRIFT | NUMBER#<number> |
+| table of a source | SOURCE#<connection> | TABLE#<name there> |
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
+QUIESCE_PREFIX = "quiesced#"
+SOURCE_PREFIX = "SOURCE#"
 
 
 def timeline() -> Key:
@@ -31,8 +37,25 @@ def program_part(version: str, part: int) -> Key:
     return {"pk": f"PROGRAM#{version}", "sk": f"PART#{part:04d}"}
 
 
+def lineage_part(version: str, part: int) -> Key:
+    return {"pk": f"PROGRAM#{version}", "sk": f"LINEAGE#{part:04d}"}
+
+
 def installed_slice(slice_id: str) -> Key:
     return {"pk": "SLICES", "sk": slice_id}
+
+
+def open_drifts() -> Key:
+    return {"pk": "DRIFT", "sk": "OPEN"}
+
+
+def drift(number: int) -> Key:
+    return {"pk": "DRIFT", "sk": f"NUMBER#{number:08d}"}
+
+
+def quiesce_mark(number: int) -> str:
+    """The attribute of a flow's state that says which of its datasets a drift quiesces."""
+    return f"{QUIESCE_PREFIX}{number}"
 
 
 def flow_state(flow: str) -> Key:
@@ -58,3 +81,7 @@ def event(at: datetime, identity: str) -> Key:
 
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
+
+
+def source_table(connection: str, table: str) -> Key:
+    return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}

@@ -189,7 +189,7 @@ class Program:
         return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self, default=vars, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Program:

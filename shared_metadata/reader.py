@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata import items, keys
 from shared_metadata.errors import DefinitionError
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, Version
 from shared_metadata.timeline import Programs, Timeline
@@ -33,6 +34,7 @@ class MetadataReader:
         self._client, self._table, self._clock = client, table, clock
         self._programs: dict[str, Program] = {}
         self._last: tuple[Timeline, Programs] | None = None
+        self._lineages: dict[str, Lineage | None] = {}
 
     def timeline(self) -> Timeline:
         """The program versions by boundary; empty when no program was ever applied."""
@@ -63,11 +65,18 @@ class MetadataReader:
     def program(self, version: str) -> Program:
         """A stored program version; versions never change, so each is read once."""
         if version not in self._programs:
-            parts = [bytes(item["body"]) for item in self._query(keys.program_part(version, 0)["pk"], "PART#")]
-            if not parts:
+            text = self._parts(keys.program_part(version, 0), "PART#")
+            if not text:
                 raise DefinitionError(f"program version {version} is not stored", remedy="run `atoll apply`")
-            self._programs[version] = Program.from_json(zlib.decompress(b"".join(parts)).decode())
+            self._programs[version] = Program.from_json(text)
         return self._programs[version]
+
+    def lineage(self, version: str) -> Lineage | None:
+        """What the compiler knew of the columns of a stored program version; None of one that was compiled without schemas."""
+        if version not in self._lineages:
+            text = self._parts(keys.lineage_part(version, 0), "LINEAGE#")
+            self._lineages[version] = Lineage.from_json(text) if text else None
+        return self._lineages[version]
 
     def installed_slices(self) -> dict[str, Mapping[str, Any]]:
         """Slice id ▸ what `atoll apply` found deployed."""
@@ -138,7 +147,7 @@ class MetadataReader:
             day += timedelta(days=1)
 
     def statistics(self, flow: str, limit: int = 100) -> list[dict[str, Any]]:
-        """Rows, bytes and seconds of the latest batches that did anything, newest first."""
+        """Rows, bytes, seconds, skew, GB-seconds and dollars of the latest batches that did anything, newest first."""
         return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
 
     def batch_count_since(self, flow: str, since: datetime) -> int:
@@ -157,6 +166,10 @@ class MetadataReader:
             found += [items.event(items.from_item(item)) for page in pages for item in page["Items"]]
             day += timedelta(days=1)
         return found
+
+    def _parts(self, key: keys.Key, prefix: str) -> str:
+        parts = [bytes(item["body"]) for item in self._query(key["pk"], prefix)]
+        return zlib.decompress(b"".join(parts)).decode() if parts else ""
 
     def _pages(self, low: keys.Key, high: str, values: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Any]:
         """Pages of a query for the sort keys from `low` to `high` of one partition."""

@@ -28,6 +28,9 @@ class EventKind(StrEnum):
     PROGRAM_ACTIVATED = "program activated"  # applied; its boundary may lie in the future
     UPDATE_SET_CANCELLED = "update set cancelled"
     FLOW_QUIESCED = "flow quiesced"
+    DATASET_LATE = "dataset late"
+    FLOW_RESUMED = "flow resumed"
+    SOURCE_CHANGED = "source changed"
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,25 @@ class TableState:
 
 
 @dataclass(frozen=True)
+class Quiesce:
+    """Why datasets of a flow stand still. since: dataset ▸ its watermark when it stopped.  program: under which that was decided."""
+
+    drift: int
+    since: Mapping[str, datetime]
+    program: str
+
+
+@dataclass(frozen=True)
 class FlowState:
     """All datasets of a flow."""
 
     flow: str
     tables: Mapping[str, TableState]
+    quiesced: tuple[Quiesce, ...] = ()
+
+    def drifts(self, dataset: str) -> tuple[int, ...]:
+        """The drifts that quiesce a dataset."""
+        return tuple(quiesce.drift for quiesce in self.quiesced if dataset in quiesce.since)
 
 
 @dataclass(frozen=True)
@@ -166,12 +183,19 @@ class Schema:
 
 @dataclass(frozen=True)
 class SchemaVersion:
-    """A registered schema; never changes. `layout`: format, location, partitioning."""
+    """A registered schema; never changes. `layout`: format, location, partitioning.
+
+    signature: the table's in the program that made it (Table.signature).  origins: of each column the columns that its value is
+    computed from, as 'dataset.column', as the compiler found them; empty for a program that was not typed.
+    """
 
     dataset: str
     number: int
     schema: Schema
     layout: Mapping[str, Any] = field(default_factory=dict)
+    signature: str = ""
+    program_version: str = ""
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -197,6 +221,8 @@ class TableCommit:
 
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
+    signature: the table's in the program (Table.signature).
+    skew, used: see `costs`.
     """
 
     dataset: str
@@ -209,6 +235,9 @@ class TableCommit:
     layout: Mapping[str, Any] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Mapping[str, Any], ...] = ()
+    signature: str = ""
+    skew: float = 1.0
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

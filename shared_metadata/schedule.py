@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared_metadata.intervals import Interval, next_interval, to_text
-from shared_metadata.program import Flow, Program, Table
-from shared_metadata.records import FlowState, TableState
+from shared_metadata.program import Flow, Kind, Program, Table
+from shared_metadata.records import FlowState
 from shared_metadata.timeline import Programs, Standing
 
 
@@ -58,7 +58,8 @@ def due_batches(
 
     A table's next batch starts where the table stands, and the program of that time says what it is. It is due when its end has
     passed, every input is complete through its end, its last failed attempt is long enough ago, and it has failed fewer than
-    MAX_ATTEMPTS times. `ignore_failures` drops the last two: an operator who starts a flow by hand does not want to wait.
+    MAX_ATTEMPTS times. `ignore_failures` drops the last two: an operator who starts a flow by hand does not want to wait. Datasets
+    that a drift has quiesced are not due.
     """
     known = programs if isinstance(programs, Programs) else Programs.always(programs)
     return _Round(known, states, now, ignore_failures).due()
@@ -84,9 +85,11 @@ class _Round:
         groups: dict[tuple[Interval, int, int, datetime | None], list[tuple[str, Standing]]] = {}
         for dataset, table in state.tables.items():
             standing = self._standings[state.flow, dataset]
-            if standing.program is None or (self._held_back(table) and not standing.moved):
+            if standing.program is None:
                 continue
             flow = standing.program.flows[state.flow]
+            if self._stands_still(flow, state, dataset, standing):
+                continue
             interval = next_interval(standing.through, flow.interval_seconds)
             if interval.end <= self._now and self._complete(standing.program, flow, dataset, interval):
                 attempts = 0 if standing.moved else table.attempts
@@ -127,9 +130,14 @@ class _Round:
         switch = self._programs.last_switch(producer.id, interval.start)
         return all(moment is None or standing.through > moment for moment in (begins, switch))
 
-    def _held_back(self, table: TableState) -> bool:
-        waits = table.retry_at is not None and table.retry_at > self._now
-        return not self._ignore_failures and (table.stopped or waits)
+    def _stands_still(self, flow: Flow, state: FlowState, dataset: str, standing: Standing) -> bool:
+        """A quiesced collect looks at its source again by and by, however often: only so it is seen that the source is mended."""
+        quiesced, table = state.drifts(dataset), state.tables[dataset]
+        if quiesced and flow.kind != Kind.COLLECT:
+            return True
+        if self._ignore_failures or standing.moved:
+            return False
+        return (table.stopped and not quiesced) or (table.retry_at is not None and table.retry_at > self._now)
 
 
 def _table(flow: Flow, dataset: str) -> Table:

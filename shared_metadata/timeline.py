@@ -99,6 +99,10 @@ class Programs:
         """All flows of all programs, sorted."""
         return tuple(sorted({name for _, program in self.entries for name in program.flows}))
 
+    def active(self, now: datetime) -> tuple[Entry, Program]:
+        """The entry and the program of the present."""
+        return self.entries[self._index(now)]
+
     def version(self, program: Program) -> str:
         """The version of one of these programs; finding it out anew would write it as JSON."""
         return next(entry.version for entry, known in self.entries if known is program)

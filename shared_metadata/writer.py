@@ -19,11 +19,15 @@ from shared_metadata import items, keys
 from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
 from shared_metadata.boundary import Effect
+from shared_metadata.costs import cost_dollars
+from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
+from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
+from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.reader import Clock, MetadataReader, utc_now
-from shared_metadata.records import Batch, Claim, EventKind, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
 from shared_metadata.timeline import Programs, Timeline, restored
 
 if TYPE_CHECKING:
@@ -44,6 +48,7 @@ class MetadataWriter:
         self.reader = MetadataReader(client, table, clock)
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
+        self.drifts = DriftRegistry(client, table, clock)
 
     def claim(
         self,
@@ -154,9 +159,9 @@ class MetadataWriter:
                 attempts = state.attempts if attempt is None else attempt
                 self._updated(self._failed_attempt(flow, interval, dataset, error, attempts))
 
-    def put_program(self, program: Program) -> None:
-        """Stores a program version; storing it again changes nothing."""
-        self._activation.put_program(program)
+    def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
+        """Stores a program version and what is known of its columns; storing it again changes nothing."""
+        self._activation.put_program(program, lineage)
 
     def schedule(self, program: Program, effect: Effect, *, expected: Timeline, by: str = "") -> Timeline:
         """Puts a stored program into the timeline, in one conditional write, and opens the state of its flows' new datasets.
@@ -175,6 +180,10 @@ class MetadataWriter:
         Right where nothing runs yet; `schedule` switches what runs. Raises RetryLater when `former_version` is not active.
         """
         self._activation.activate(program, former_version, self._clock())
+
+    def record_late(self, late: LateDataset) -> bool:
+        """Puts the event that a dataset is later than promised; False, and nothing, when this very event was put before."""
+        return self._updated(self._actions.late(late))
 
     def put_installed_slice(self, slice_id: str, values: Mapping[str, Any]) -> None:
         self._client.put_item(TableName=self._table, Item=items.to_item({**keys.installed_slice(slice_id), **values}))
@@ -207,12 +216,12 @@ class MetadataWriter:
     ) -> list[Action]:
         make, after, outcomes = self._actions, [], {}
         for commit in commits:
-            number, is_new = self._schema_number(commit)
+            number, schema = self._schema(claim, commit)
             outcomes[commit.dataset] = TableOutcome(
                 TableStatus.COMMITTED, commit.rows, commit.bytes, round(commit.seconds, 3), number, token=claim.token
             )
-            if is_new:
-                after.append(make.schema(commit, number))
+            if schema is not None:
+                after.append(make.schema(schema))
                 after.append(make.event(EventKind.SCHEMA_CHANGED, now, claim, commit.dataset, {"schema_version": number}))
             if commit.pointer is not None:
                 after.append(make.version(claim, commit, number))
@@ -257,14 +266,24 @@ class MetadataWriter:
         retry_at = self._clock() + timedelta(seconds=wait_seconds)
         return self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)
 
-    def _schema_number(self, commit: TableCommit) -> tuple[int, bool]:
-        """The number of the schema version that holds after this commit, and whether it is new."""
+    def _schema(self, claim: Claim, commit: TableCommit) -> tuple[int, SchemaVersion | None]:
+        """The number of the schema version that holds after this commit, and the version itself if it is new."""
         latest = self.reader.latest_schema(commit.dataset) if commit.schema or commit.pointer else None
-        if commit.schema is None:
-            return (latest.number if latest else 0), False
-        if latest and latest.schema == commit.schema and latest.layout == json.loads(json.dumps(dict(commit.layout))):
-            return latest.number, False
-        return (latest.number if latest else 0) + 1, True
+        schema = commit.schema or (latest.schema if latest else None)
+        if schema is None:
+            return 0, None
+        layout = json.loads(json.dumps(dict(commit.layout))) if commit.schema else latest.layout if latest else {}
+        if latest and (latest.schema, latest.layout, latest.signature) == (schema, layout, commit.signature):
+            return latest.number, None
+        number = (latest.number if latest else 0) + 1
+        return number, SchemaVersion(
+            commit.dataset, number, schema, layout, commit.signature, claim.program_version, self._origins(claim, commit)
+        )
+
+    def _origins(self, claim: Claim, commit: TableCommit) -> Mapping[str, tuple[str, ...]]:
+        lineage = self.reader.lineage(claim.program_version) if commit.signature else None
+        dataset = lineage.datasets.get(commit.dataset.removesuffix(":result")) if lineage else None
+        return {c.name: tuple(map(str, c.inputs)) for c in dataset.columns} if dataset else {}
 
     def _transact(
         self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Sequence[TableStatus]
@@ -299,6 +318,9 @@ class MetadataWriter:
             "rows": commit.rows,
             "bytes": commit.bytes,
             "seconds": round(commit.seconds, 3),
+            "skew": commit.skew,
+            "gb_seconds": commit.used.get("lambda_arm64_gb_second", 0.0),
+            "cost_dollars": cost_dollars(commit.used),
             "expires": int(self._clock().timestamp()) + STATISTICS_DAYS * 86400,
         }
         self._client.put_item(TableName=self._table, Item=items.to_item(values))

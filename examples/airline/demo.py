@@ -16,12 +16,13 @@ from rich.markup import escape
 from rich.status import Status
 
 from console.change import activate
-from console.project import compile_files
+from console.project import compile_project
 from console.status import dataset_statuses, show
 from console.target import LOCAL, Target
 from examples.airline import crm, production
 from examples.airline.reconcile import Difference, reconcile
 from infra import embedded
+from language.compiler import Compilation
 from shared_metadata import naming
 from shared_metadata.intervals import floor
 from shared_metadata.program import Program
@@ -74,8 +75,8 @@ class Demo:
 
     def run(self) -> list[Difference]:
         self.sources()
-        program = self.deploy()
-        moment = self.apply(program)
+        compilation = self.deploy()
+        program, moment = compilation.program, self.apply(compilation)
         self.wait(program, moment, "waiting for the clock and the first micro-batches")
         first = self.report(program, "published rows against SQL on the sources")
         moment = self.change()
@@ -94,9 +95,10 @@ class Demo:
             self._put_secret("crm", self.crm.secret())
             say(", ".join(f"{count:,} {name}" for name, count in rows.items()))
 
-    def deploy(self) -> Program:
+    def deploy(self) -> Compilation:
         with step("compiling the program"):
-            program = compile_files([str(PROGRAM)])
+            compilation = compile_project([str(PROGRAM)])
+            program = compilation.program
         stacks = [naming.METADATA_STACK, naming.CONDUCTOR_STACK]
         stacks += [installed()[slice_id].stack_name for slice_id in program.slice_ids]
         with step("cdk bootstrap") as say:
@@ -105,15 +107,16 @@ class Demo:
             arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
             arguments += ["--context", "dependencies=host", "--context", f"program={PROGRAM}"]
             embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say)
-        return program
+        return compilation
 
-    def apply(self, program: Program) -> datetime:
+    def apply(self, compilation: Compilation) -> datetime:
         """The moment through which everything is complete when the first round is done."""
         with step("atoll apply examples/airline/program.sql") as say:
-            update = activate(self.target, program)
-            say(f"{len(update.added)} flows added, {len(update.changed)} changed, {len(update.removed)} removed")
-        # What came to be in this minute belongs to the batch that ends with it.
-        return boundary_after(self.filled_at) if self.filled_at else floor(datetime.now(UTC), 60)
+            update = activate(self.target, compilation.program, compilation.lineage)
+            say(f"{len(update.added)} statements added, {len(update.changed)} changed, {len(update.removed)} removed")
+        # A new dataset's first batch has ended by now; what came to be in a minute belongs to the batch that ends with it.
+        ended = floor(datetime.now(UTC), 60)
+        return max(ended, boundary_after(self.filled_at)) if self.filled_at else ended
 
     def change(self) -> datetime:
         """The end of the batches that will bring the changes."""

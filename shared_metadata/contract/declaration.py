@@ -35,7 +35,7 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    steps: the names of its handlers, in order.
+    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables.
     """
 
     stage: str

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shared_metadata.contract.discovery import OpenCatalog
 from shared_metadata.contract.harness import HarnessSteps, OpenTarget
 from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError, StaleToken
@@ -24,7 +25,8 @@ from shared_metadata.intervals import Interval
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from slices.registry import installed
-from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.discovery import DiscoveryConformance, Looking
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 
 HOUR = 3600
 PLACE = Position("program.sql", 1, 1)
@@ -40,6 +42,7 @@ class TargetUnderTest(Protocol):
 
     slice_id: str
     open_target: OpenTarget
+    open_catalog: OpenCatalog
     connection: str
     table: str
     secret: Mapping[str, Any]
@@ -133,6 +136,10 @@ def columns(**types: str) -> tuple[SchemaColumn, ...]:
     return tuple(SchemaColumn(name, kind) for name, kind in types.items())
 
 
+TYPES = ("string", "boolean", "int", "long", "float", "double", "decimal(18,2)", "decimal(38,0)", "date", "time", "timestamp",
+         "timestamptz", "uuid", "binary", "list<int>", "list<string>")  # fmt: skip
+EVERY_TYPE = columns(**{f"t{number}": kind for number, kind in enumerate(TYPES)})
+SECRET_FIELDS = ("password", "private_key", "client_secret")
 CARRIERS = columns(carrier="string", flights="long")
 EXTREMES: Rows = [
     {"id": 1, "b": True, "i": 2**31 - 1, "l": 2**63 - 1, "d": 1.7976931348623157e308, "m": Decimal("9999999999999999.9999")},
@@ -149,12 +156,27 @@ EXTREME_COLUMNS = columns(
 )  # fmt: skip
 
 
-class HarnessConformance:
+class HarnessConformance(DiscoveryConformance):
     """Inherit it, and define a fixture `target` that gives a `TargetUnderTest` whose table is gone."""
 
     @pytest.fixture
     def cloud(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield from open_cloud(monkeypatch)
+
+    @pytest.fixture
+    def looking(self, cloud: Cloud, target: TargetUnderTest) -> Looking:
+        target.create(EVERY_TYPE, ["t0"])
+        secrets = [str(secret[n]) for secret in (target.secret, target.refused) for n in SECRET_FIELDS if secret.get(n)]
+        return Looking(
+            cloud, installed()[target.slice_id], target.open_catalog, target.options, target.secret, target.refused, target.down,
+            secrets, [target.table],
+        )  # fmt: skip
+
+    def test_a_table_is_described_by_the_types_that_it_was_made_for(self, looking: Looking, target: TargetUnderTest) -> None:
+        found = looking.schema(target.table).columns
+        assert [(c.name, c.type) for c in found] == [(c.name, c.type) for c in EVERY_TYPE]
+        assert [c.nullable for c in found] == [False, *[True] * (len(EVERY_TYPE) - 1)]
+        assert all(column.source and column.source_type for column in found)
 
     def way(
         self, cloud: Cloud, target: TargetUnderTest, shape: Sequence[SchemaColumn] = CARRIERS, *, mode: Mode = Mode.MERGE,
@@ -193,6 +215,13 @@ class HarnessConformance:
         assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 20), _row("WN", 4)]
         pointer = cloud.reader.latest_version(way.flow.id)
         assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (2, 1)
+
+    def test_statistics_tell_size_skew_and_cost(self, cloud: Cloud, target: TargetUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+        target.create(CARRIERS, ["carrier"])
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1), _row("UA", 2)])
+        check_statistics(cloud, way.flow.id, rows=2)
 
     def test_merge_leaves_rows_that_others_wrote(self, cloud: Cloud, target: TargetUnderTest) -> None:
         target.create(CARRIERS, ["carrier"])

@@ -94,7 +94,8 @@ def write_snapshot(folder: Path) -> None:
             SchemaColumn("updated_at", "timestamptz", False, "updated_at", "timestamp with time zone"),
         )
     )
-    schemas = ConnectionSchemas("ops", "postgres", {"public.orders": orders, "public.customers": orders, "public.customer_totals": None})
+    tables = {"public.orders": orders, "public.customers": orders, "public.customer_totals": None}
+    schemas = ConnectionSchemas("ops", "postgres", tables)
     (folder / FOLDER).mkdir()
     (folder / FOLDER / "ops.json").write_text(schemas.to_json())
 

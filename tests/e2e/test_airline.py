@@ -29,8 +29,9 @@ class Deployed:
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
         demo.sources()
-        self.program: Program = demo.deploy()
-        demo.wait(self.program, demo.apply(self.program), "first batches")
+        self.compilation = demo.deploy()
+        self.program: Program = self.compilation.program
+        demo.wait(self.program, demo.apply(self.compilation), "first batches")
 
     def execute(self, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """How an execution started by hand ended."""
@@ -64,6 +65,19 @@ def airline(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def test_what_is_published_is_what_the_sources_say(airline: Deployed) -> None:
     assert airline.differences() == []
+
+
+def test_tables_have_the_columns_types_and_origins_that_the_compiler_said(airline: Deployed) -> None:
+    lineage, reader = airline.compilation.lineage, airline.demo.target.reader
+    assert lineage is not None
+    inside = [dataset for name, dataset in lineage.datasets.items() if name.startswith("lake.")]
+    assert len(inside) == 9
+    for dataset in inside:
+        registered = reader.latest_schema(dataset.dataset)
+        assert registered, dataset.dataset
+        assert {c.name: c.type for c in registered.schema.columns} == {c.name: c.type for c in dataset.columns}
+        assert registered.origins == {c.name: tuple(map(str, c.inputs)) for c in dataset.columns}
+        assert registered.program_version == airline.program.version
 
 
 def test_changes_deletions_and_additions_arrive_with_the_next_batches(airline: Deployed) -> None:

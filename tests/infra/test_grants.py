@@ -39,10 +39,14 @@ def text(value: Any) -> str:
     return {"AWS::Partition": "aws"}.get(content, f"<{content.split('C96584B6')[0]}>")
 
 
+def condition(statement: dict[str, Any]) -> str:
+    return f" if {json.dumps(statement['Condition'])}" if "Condition" in statement else ""
+
+
 def pairs(templates: Any) -> set[tuple[str, str, str]]:
-    """'stack role', action, resource."""
+    """'stack role', action, resource with the condition under which it is granted."""
     return {
-        (who, action, text(resource))
+        (who, action, text(resource) + condition(statement))
         for who, statement in statements(templates)
         for action in as_list(statement["Action"])
         for resource in as_list(statement["Resource"])
@@ -79,7 +83,20 @@ def test_only_actions_that_take_no_resource_are_granted_on_all(templates, vpc_te
 
 def test_nothing_is_denied_or_excepted(templates, vpc_templates):
     for who, statement in [*statements(templates), *statements(vpc_templates)]:
-        assert set(statement) == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
+        assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
+
+
+def test_discover_writes_what_sources_are_like_and_nothing_else(templates):
+    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SOURCE#*"]}}
+    written = [(who, s) for who, s in statements(templates) if "DiscoverRole" in who and "dynamodb" in json.dumps(s["Action"])]
+    assert [who.split()[0] for who, _ in written] == ["CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice"]
+    assert all((s["Action"], s.get("Condition")) == ("dynamodb:PutItem", own) for _, s in written)
+    assert {who.split()[1] for who, s in statements(templates) if "Condition" in s} == {"DiscoverRole"}
+
+
+def test_state_machines_do_not_call_discover(templates):
+    called = [resource for who, action, resource in pairs(templates) if action == "lambda:InvokeFunction"]
+    assert called and not [resource for resource in called if "Discover" in resource]
 
 
 def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):

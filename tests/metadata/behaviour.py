@@ -14,6 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from shared_metadata.errors import AlreadyCommitted, DefinitionError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval
+from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import Claim, EventKind, Schema, SchemaColumn, TableCommit, TableStatus
@@ -338,6 +339,27 @@ class MetadataBehaviour:
         apply(writer, large)
         assert MetadataReader(writer._client, writer._table).active_program() == large
 
+    def test_a_program_keeps_what_is_known_of_its_columns(self, writer: MetadataWriter) -> None:
+        known = lineage(columns=3_000)
+        writer.put_program(program(1), known)
+        writer.put_program(program(2))
+        fresh = MetadataReader(writer._client, writer._table)
+        assert fresh.lineage(program(1).version) == known
+        assert fresh.lineage(program(2).version) is None and fresh.program(program(1).version) == program(1)
+
+    def test_a_schema_version_says_what_its_columns_are_made_from(self, writer: MetadataWriter) -> None:
+        typed = program(1)
+        writer.put_program(typed, lineage())
+        writer.activate(typed, former_version="")
+        schema, name = Schema((SchemaColumn("c0", "long"),)), "lake.crm.t000"
+        for number, signature in enumerate(("a", "a", "b")):
+            interval = Interval(START + timedelta(hours=number), START + timedelta(hours=number + 1))
+            held = writer.claim("lake.crm:load", interval, (name,), program_version=typed.version, owner="one", lease_seconds=60)
+            writer.commit(held, [TableCommit(name, 1, pointer={"n": number}, schema=schema, signature=signature)])
+        latest = writer.reader.latest_schema(name)
+        assert latest and (latest.number, latest.signature, latest.program_version) == (2, "b", typed.version)
+        assert latest.origins == {"c0": ("crm.T000.C0",)} and latest.schema == schema
+
     def test_no_active_program_is_an_error_with_its_remedy(self, writer: MetadataWriter) -> None:
         with pytest.raises(DefinitionError, match="atoll apply"):
             writer.reader.active_program()
@@ -459,6 +481,12 @@ def apply(writer: MetadataWriter, wanted: Program) -> Program:
     writer.put_program(wanted)
     writer.activate(wanted, former_version=writer.reader.active_version())
     return wanted
+
+
+def lineage(columns: int = 1) -> Lineage:
+    at = Position("p.sql", 1, 1)
+    found = [ColumnLineage(f"c{n}", "long", True, (ColumnRef("crm.T000", f"C{n}"),), at) for n in range(columns)]
+    return Lineage({"lake.crm.t000": DatasetLineage("lake.crm.t000", "lake.crm:load", tuple(found), (), at)})
 
 
 def staged(name: str) -> str:

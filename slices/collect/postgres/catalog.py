@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
 from slices.collect.postgres.type_mapping import SourceType
@@ -17,7 +18,9 @@ _TABLES = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c
 _TABLE = f"""SELECT c.oid, n.nspname, c.relname {_TABLES}
   AND lower(n.nspname) = lower(%(schema)s) AND lower(c.relname) = lower(%(name)s)
 ORDER BY (n.nspname = %(schema)s)::int + (c.relname = %(name)s)::int DESC, n.nspname, c.relname LIMIT 1"""
-_NAMES = f"SELECT n.nspname || '.' || c.relname {_TABLES} AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+_NAMES = f"""SELECT n.nspname || '.' || c.relname {_TABLES}
+  AND NOT c.relispartition AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1 LIMIT %s"""
 _COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
 _SIZE = """WITH RECURSIVE tree AS (
   SELECT %(oid)s::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
@@ -66,19 +69,27 @@ class TableSize:
     rows: int = 0
 
 
-def find_table(session: Session[Any], source: str, default_schema: str, place: str) -> TableName:
-    """The table a program names; an exact match goes before one that differs in case. Raises DefinitionError."""
+def find_table(session: Session[Any], source: str, default_schema: str) -> TableName | None:
+    """The table a program names; an exact match goes before one that differs in case. None when there is none."""
+    found = session.execute(_TABLE, _named(source, default_schema)).fetchone()
+    return TableName(found[0], f"{identifier(found[1])}.{identifier(found[2])}") if found else None
+
+
+def missing_table(session: Session[Any], source: str, default_schema: str, place: str) -> DefinitionError:
+    """What to raise for a table that is not there."""
+    wanted = ".".join(_named(source, default_schema).values())
+    remedy = did_you_mean(wanted, table_names(session)) + "correct its name, or create it again"
+    return DefinitionError(f"the table {wanted} is not there", place=place, remedy=remedy)
+
+
+def _named(source: str, default_schema: str) -> dict[str, str]:
     schema, _, name = source.rpartition(".")
-    wanted = {"schema": (schema or default_schema).strip('"'), "name": name.strip('"')}
-    found = session.execute(_TABLE, wanted).fetchone()
-    if found is None:
-        known = [row[0] for row in session.execute(_NAMES)]
-        raise DefinitionError(
-            f"the table {wanted['schema']}.{wanted['name']} is not there",
-            place=place,
-            remedy=did_you_mean(f"{wanted['schema']}.{wanted['name']}", known) + "correct its name, or create it again",
-        )
-    return TableName(found[0], f"{identifier(found[1])}.{identifier(found[2])}")
+    return {"schema": (schema or default_schema).strip('"'), "name": name.strip('"')}
+
+
+def table_names(session: Session[Any], limit: int = MOST_NAMES) -> list[str]:
+    """'schema.table' of what the user may read, sorted; a table's partitions are left out."""
+    return [row[0] for row in session.execute(_NAMES, (limit,))]
 
 
 def column_names(session: Session[Any], table: TableName) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import Extracted, Output, TablePlan, Window
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
@@ -15,7 +15,7 @@ from shared_metadata.records import Schema
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
-from slices.collect.postgres.logic import SETTINGS, Part, Relation
+from slices.collect.postgres.logic import SETTINGS, Relation
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -39,7 +39,7 @@ class PostgresSource:
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         relation = self._relation(flow, table)
-        with self._failures(flow):
+        with self._failures(str(flow.position)):
             bounds = self._bounds(flow, relation, window)
             if bounds is None:
                 return None
@@ -47,21 +47,17 @@ class PostgresSource:
         parts = logic.parts(relation, bounds.where, several)
         return TablePlan(tuple(part.to_plain() for part in parts), bounds.cursor)
 
-    def extract(
-        self,
-        flow: Flow,
-        table: Table,
-        schema: Schema,
-        window: Window,
-        part: Mapping[str, Any],
-        out: Output,
-        resume: Mapping[str, Any] | None,
-        deadline: Deadline,
-    ) -> Extracted:
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.postgres.extraction import Extraction
 
-        work = Extraction(self, Part.from_plain(part), schema, window.interval.start, out, deadline, str(flow.position))
-        return work.run(resume)
+        return Extraction(self, request, deadline).run(resume)
+
+    def tables(self) -> list[str]:
+        with self._failures(self._place):
+            return catalog.table_names(self.session)
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        return {name: self._schema_of(name) for name in tables}
 
     def close(self) -> None:
         while self._opened:
@@ -94,8 +90,11 @@ class PostgresSource:
         return self._aws
 
     def connection_error(self, text: str) -> AtollError:
-        place = f"connection {self._connection.name} ({self._connection.position})"
-        return failures.connection_error(self.scrub(text), self._config.secret, place)
+        return failures.connection_error(self.scrub(text), self._config.secret, self._place)
+
+    @property
+    def _place(self) -> str:
+        return f"connection {self._connection.name} ({self._connection.position})"
 
     def scrub(self, text: str) -> str:
         return failures.scrub(text, self.address.password)
@@ -104,7 +103,7 @@ class PostgresSource:
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
         if table.dataset not in self._relations:
-            with self._failures(flow):
+            with self._failures(str(flow.position)):
                 self._relations[table.dataset] = self._describe(flow, table)
         return self._relations[table.dataset]
 
@@ -114,7 +113,9 @@ class PostgresSource:
         session = self.session
         if not table.source:
             return logic.query_relation(flow, catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], [])))
-        name = catalog.find_table(session, table.source, self._config.default_schema, str(flow.position))
+        name = catalog.find_table(session, table.source, self._config.default_schema)
+        if name is None:
+            raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
         columns = [column.source for column in flow.columns] or ["*"]
         try:
             found = catalog.columns_of(session, logic.rows_sql(name.quoted, columns, [flow.filter] if flow.filter else []))
@@ -126,6 +127,14 @@ class PostgresSource:
                 remedy=catalog.did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
             ) from None
         return logic.table_relation(flow, name, found, catalog.table_size(session, name))
+
+    def _schema_of(self, table: str) -> Schema | None:
+        """All columns of a table; None when it is not there."""
+        with self._failures(f"{self._place}: {table}"):
+            name = catalog.find_table(self.session, table, self._config.default_schema)
+            if name is None:
+                return None
+            return logic.table_schema(catalog.columns_of(self.session, logic.rows_sql(name.quoted, ["*"], [])))
 
     def _bounds(self, flow: Flow, relation: Relation, window: Window) -> Bounds | None:
         """The batch's rows; None when there are none."""
@@ -191,7 +200,7 @@ class PostgresSource:
         return str(found[0]) if found else None
 
     @contextlib.contextmanager
-    def _failures(self, flow: Flow) -> Iterator[None]:
+    def _failures(self, place: str) -> Iterator[None]:
         """psycopg's errors as Atoll's."""
         import psycopg
 
@@ -199,7 +208,7 @@ class PostgresSource:
             yield
         except psycopg.Error as error:
             text = error.diag.message_primary or str(error)
-            raise failures.statement_error(self.scrub(text), str(flow.position)) from None
+            raise failures.statement_error(self.scrub(text), place) from None
 
 
 def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any) -> PostgresSource:

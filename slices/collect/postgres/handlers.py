@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from shared_metadata.contract.collect import CollectSteps, Source
+from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
 from shared_metadata.program import Connection
 from slices.collect.postgres.slice import SLICE
@@ -26,3 +27,4 @@ def _steps() -> CollectSteps:
 plan = LambdaHandler("plan", lambda: _steps().plan)
 extract = LambdaHandler("extract", lambda: _steps().extract)
 commit = LambdaHandler("commit", lambda: _steps().commit)
+discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), _open))

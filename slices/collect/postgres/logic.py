@@ -62,21 +62,26 @@ def table_relation(flow: Flow, table: TableName, columns: list[SourceColumn], si
     """A table, with the flow's projection and filter."""
     names = [column.name for column in flow.columns] or [column.name for column in columns]
     sources = [column.source for column in flow.columns] or [identifier(column.name) for column in columns]
-    schema, expressions = _schema(names, sources, columns, str(flow.position))
+    schema, expressions = _schema(names, columns, str(flow.position))
     return Relation(schema, table.quoted, tuple(sources), expressions, flow.filter, size)
 
 
 def query_relation(flow: Flow, columns: list[SourceColumn]) -> Relation:
     """A query of the source's own."""
     names, aliases = [column.name for column in columns], tuple(f"c{number}" for number in range(len(columns)))
-    schema, expressions = _schema(names, names, columns, str(flow.position))
+    schema, expressions = _schema(names, columns, str(flow.position))
     return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", aliases, expressions)
 
 
-def _schema(names: list[str], sources: list[str], columns: list[SourceColumn], place: str) -> tuple[Schema, tuple[str, ...]]:
+def table_schema(columns: list[SourceColumn]) -> Schema:
+    """What a table's columns are in a warehouse, without Atoll's own; also of names that would collide there."""
+    return Schema(tuple(_column(column.name, column) for column in columns))
+
+
+def _schema(names: list[str], columns: list[SourceColumn], place: str) -> tuple[Schema, tuple[str, ...]]:
     folded: dict[str, str] = {}
     found, expressions = [], []
-    for number, (name, source, column) in enumerate(zip(names, sources, columns, strict=True)):
+    for number, (name, column) in enumerate(zip(names, columns, strict=True)):
         if name.lower() in folded or name.lower() == BATCH:
             other = folded.get(name.lower(), "Atoll's own column")
             raise DefinitionError(
@@ -85,13 +90,17 @@ def _schema(names: list[str], sources: list[str], columns: list[SourceColumn], p
                 remedy=f"rename it in a query: SELECT …, {identifier(name)} AS another_name",
             )
         folded[name.lower()] = name
-        mapped = map_type(column.type)
-        nullable = mapped.may_become_null or not column.not_null
-        found.append(SchemaColumn(name.lower(), mapped.iceberg, nullable, source, column.type_name))
-        expressions.append(mapped.expression(f"c{number}"))
+        found.append(_column(name, column))
+        expressions.append(map_type(column.type).expression(f"c{number}"))
     if not found:
         raise DefinitionError("there are no columns to collect", place=place, remedy="add a column, or leave the table out")
     return Schema((*found, SchemaColumn(BATCH, "timestamptz", False))), tuple(expressions)
+
+
+def _column(name: str, column: SourceColumn) -> SchemaColumn:
+    mapped = map_type(column.type)
+    nullable = mapped.may_become_null or not column.not_null
+    return SchemaColumn(name.lower(), mapped.iceberg, nullable, column.name, column.type_name)
 
 
 @dataclass(frozen=True)

@@ -16,5 +16,5 @@ SLICE = Slice(
         resumable=True,
     ),
     config="slices.collect.postgres.config:Config",
-    steps=("plan", "extract", "commit"),
+    steps=("plan", "extract", "commit", "discover"),
 )

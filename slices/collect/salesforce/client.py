@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from shared_metadata.contract.collect import Extracted, Output, Source, TablePlan, Window
+from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
+from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Table
@@ -46,49 +47,50 @@ class SalesforceSource(Source):
         with _at(flow, table):
             return self._plan(flow, table, schema, window)
 
-    def extract(
-        self,
-        flow: Flow,
-        table: Table,
-        schema: Schema,
-        window: Window,
-        part: Mapping[str, Any],
-        out: Output,
-        resume: Mapping[str, Any] | None,
-        deadline: Deadline,
-    ) -> Extracted:
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.salesforce.extracting import extract
         from slices.collect.salesforce.parquet_files import ParquetFiles
 
-        where = logic.place(flow, table)
-        files = ParquetFiles(self._aws, schema, part["fields"], window.interval.start, out, where)
+        files = ParquetFiles(self._aws, request)
         try:
-            with _at(flow, table):
-                return extract(self.session, part, files, resume, deadline)
+            with _at(request.flow, request.table):
+                return extract(self.session, request.part, files, resume, deadline)
         finally:
             files.close()
+
+    def tables(self) -> list[str]:
+        names = [found["name"] for found in self.session.get("sobjects")["sobjects"] if found["queryable"]]
+        return sorted(names)[:MOST_NAMES]
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        found = {name: self._object(name) for name in tables}
+        return {name: logic.object_schema(described) if described else None for name, described in found.items()}
 
     def close(self) -> None:
         self.session.close()
 
     def _describe(self, flow: Flow, table: Table) -> logic.SalesforceObject:
-        if table.source not in self._described:
+        described = self._object(table.source)
+        if described is None:
+            raise DefinitionError(
+                f"Salesforce has no object {table.source}, or the user may not read it",
+                place=logic.place(flow, table),
+                remedy=logic.did_you_mean(table.source, self.tables()) + "change the program, or grant the permission",
+            )
+        return described
+
+    def _object(self, name: str) -> logic.SalesforceObject | None:
+        """An object by its name in any case; None when it is not there, or hidden from the user."""
+        if not logic.OBJECT_NAME.fullmatch(name):
+            return None
+        if name not in self._described:
             try:
-                answer = self.session.get(f"sobjects/{table.source}/describe")
+                self._described[name] = logic.read_describe(self.session.get(f"sobjects/{name}/describe"))
             except Refused as error:
                 if error.code != "NOT_FOUND":
                     raise
-                raise self._unknown(flow, table) from None
-            self._described[table.source] = logic.read_describe(answer)
-        return self._described[table.source]
-
-    def _unknown(self, flow: Flow, table: Table) -> DefinitionError:
-        known = [found["name"] for found in self.session.get("sobjects")["sobjects"]]
-        return DefinitionError(
-            f"Salesforce has no object {table.source}, or the user may not read it",
-            place=logic.place(flow, table),
-            remedy=logic.did_you_mean(table.source, known) + "change the program, or grant the permission",
-        )
+                return None
+        return self._described[name]
 
     def _plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         described = self._describe(flow, table)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
-from shared_metadata.contract.collect import CollectSteps
+from shared_metadata.contract.collect import CollectSteps, Source
+from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.program import Connection
 from slices.collect.salesforce.slice import SLICE
+
+
+def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
+    from slices.collect.salesforce.client import open_source
+
+    return open_source(connection, secret, aws=services().session)
 
 
 @cache
 def _steps() -> CollectSteps:
-    from slices.collect.salesforce.client import open_source
-
-    return CollectSteps(SLICE, services(), partial(open_source, aws=services().session))
+    return CollectSteps(SLICE, services(), _open)
 
 
 plan = LambdaHandler("plan", lambda: _steps().plan)
 extract = LambdaHandler("extract", lambda: _steps().extract)
 commit = LambdaHandler("commit", lambda: _steps().commit)
+discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), _open))

@@ -19,6 +19,7 @@ from shared_metadata.records import Schema, SchemaColumn
 DEFAULT_CURSOR = "systemmodstamp"
 # An object without SystemModstamp is followed by the next best that it has; history objects are only ever created.
 CURSOR_FIELDS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
+OBJECT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 MAX_SOQL_CHARACTERS = 100_000  # SOQL and SOSL Reference, "SOQL and SOSL Limits"
 
 # Field types: Object Reference, "Field Types"; numbers that are no integers are xsd:double in every API, also money, and
@@ -69,7 +70,7 @@ def schema_of(flow: Flow, table: Table, described: SalesforceObject) -> Schema:
     """
     where = place(flow, table)
     wanted = [(column.name, source_field(column.source)) for column in flow.columns]
-    pairs = wanted or [(name.lower(), name) for name in described.fields]
+    pairs = wanted or [(column.name, column.source) for column in object_schema(described).columns]
     columns: dict[str, SchemaColumn] = {}
     for name, source in pairs:
         field = _field(described, source, where)
@@ -79,10 +80,19 @@ def schema_of(flow: Flow, table: Table, described: SalesforceObject) -> Schema:
                 place=where,
                 remedy="select the columns by name and rename one with AS",
             )
-        kind = described.fields[field]
-        columns[name] = SchemaColumn(name, TYPES.get(kind, "string"), True, field, kind)
+        columns[name] = _column(name, field, described)
     own = (SchemaColumn("_batch", "timestamptz"), SchemaColumn("_deleted", "boolean"))
     return Schema((*columns.values(), *own))
+
+
+def object_schema(described: SalesforceObject) -> Schema:
+    """All columns that can be collected of an object, without Atoll's own; also of names that would collide in a warehouse."""
+    return Schema(tuple(_column(name.lower(), name, described) for name in described.fields))
+
+
+def _column(name: str, field: str, described: SalesforceObject) -> SchemaColumn:
+    kind = described.fields[field]
+    return SchemaColumn(name, TYPES.get(kind, "string"), True, field, kind)
 
 
 def source_field(text: str) -> str:

@@ -17,5 +17,5 @@ SLICE = Slice(
         reports_deletes=True,
     ),
     config="slices.collect.salesforce.config:Config",
-    steps=("plan", "extract", "commit"),
+    steps=("plan", "extract", "commit", "discover"),
 )

@@ -25,4 +25,5 @@ class SliceStack(slice_stack.SliceStack):
             step.write_objects([self.staging], slice_stack.OWN_STAGING)
         for step in (plan, extract):
             step.read_secrets(self.secrets)
+        self.discover(data=False)
         self.finish(workflow)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from shared_metadata.contract.discovery import Catalog, DiscoverStep
 from shared_metadata.contract.harness import HarnessSteps, Target
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
 from shared_metadata.contract.services import Services
@@ -20,6 +21,12 @@ def open_target(connection: Connection, secret: Mapping[str, Any], services: Ser
     return PostgresTarget(connection, secret, services)
 
 
+def open_catalog(connection: Connection, secret: Mapping[str, Any]) -> Catalog:
+    from slices.harness.postgres.discovery import PostgresCatalog
+
+    return PostgresCatalog(connection, secret)
+
+
 @cache
 def _steps() -> HarnessSteps:
     return HarnessSteps(SLICE, services(), open_target)
@@ -29,3 +36,4 @@ plan = LambdaHandler("plan", lambda: _steps().plan)
 diff = LambdaHandler("diff", lambda: _steps().diff)
 publish = LambdaHandler("publish", lambda: _steps().publish)
 commit = LambdaHandler("commit", lambda: _steps().commit)
+discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), open_catalog))

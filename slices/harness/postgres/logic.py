@@ -33,6 +33,21 @@ TYPES: Mapping[str, tuple[str, frozenset[str]]] = {
     "uuid": ("uuid", frozenset({"uuid"}) | TEXT),
     "binary": ("bytea", frozenset({"bytea"})),
 }
+_ICEBERG: Mapping[str, str] = {
+    "bool": "boolean",
+    "int2": "int",
+    "int4": "int",
+    "int8": "long",
+    "oid": "long",
+    "float4": "float",
+    "float8": "double",
+    "text": "string",
+    "varchar": "string",
+    **{name: name for name in ("uuid", "date", "time", "timestamp", "timestamptz")},
+    "bytea": "binary",
+}
+_LIST_ELEMENTS = ("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "uuid")
+MAX_PRECISION = 38  # of an Iceberg decimal
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,12 @@ class TargetTable:
 
 def table_name(dataset: str, connection: str) -> tuple[str, str]:
     """'ops.public.scorecard' ▸ ('public', 'scorecard'); without a schema it is 'public'."""
-    schema, _, name = dataset.removeprefix(f"{connection}.").rpartition(".")
+    return split_name(dataset.removeprefix(f"{connection}."))
+
+
+def split_name(table: str) -> tuple[str, str]:
+    """'public.scorecard' ▸ ('public', 'scorecard'); without a schema it is 'public'."""
+    schema, _, name = table.rpartition(".")
     return schema or "public", name
 
 
@@ -104,6 +124,18 @@ def _base_of(kind: str) -> str:
         return "_" + _base_of(kind.removesuffix("[]"))
     names = {"boolean": "bool", "integer": "int4", "bigint": "int8", "real": "float4", "double precision": "float8"}
     return names.get(kind, kind.split("(")[0])
+
+
+def iceberg_type(base: str, type_word: str, dimensions: int) -> str:
+    """What the values of a PostgreSQL type are in a warehouse; base: the catalog name, dimensions: an array's, as declared."""
+    if base.startswith("_"):
+        inner = _ICEBERG.get(base[1:])
+        return f"list<{inner}>" if inner and base[1:] in _LIST_ELEMENTS and dimensions <= 1 else "string"
+    if base == "numeric" and (digits := re.fullmatch(r"numeric\((\d+),(-?\d+)\)", type_word)):
+        precision, scale = int(digits[1]), int(digits[2])
+        wide = max(precision - min(scale, 0), scale)
+        return f"decimal({wide},{max(scale, 0)})" if wide <= MAX_PRECISION else "string"
+    return _ICEBERG.get(base, "string")
 
 
 def create_statement(table: TargetTable, key: Sequence[str]) -> str:

@@ -29,6 +29,7 @@ class SliceStack(slice_stack.SliceStack):
             step.write_objects([self.staging], slice_stack.OWN_STAGING)
             step.read_objects(self._results, RESULTS)
             step.read_secrets(self.secrets)
+        self.discover(data=True)  # its bundle has the driver
         self.finish(workflow)
 
     @property

@@ -107,7 +107,7 @@ CREATE DOMAIN price AS numeric(8,3); CREATE TYPE pair AS (first int, second text
 
 def test_values_of_every_type_arrive(collecting: Collecting, database: Database) -> None:
     database.run(OWN_TYPES)
-    _make_table(database)
+    make_table(database)
     collecting.collect("public.every", incremental=False)
     collecting.run()
     rows = sorted(collecting.cloud.rows(collecting.dataset).to_pylist(), key=lambda row: row["id"])
@@ -123,7 +123,7 @@ def test_values_of_every_type_arrive(collecting: Collecting, database: Database)
 
 def test_schema_names_every_type_as_iceberg_and_as_the_source(collecting: Collecting, database: Database) -> None:
     database.run(OWN_TYPES)
-    _make_table(database)
+    make_table(database)
     collecting.collect("public.every", incremental=False)
     collecting.run()
     latest = collecting.cloud.reader.latest_schema(collecting.dataset)
@@ -139,7 +139,7 @@ def test_staged_types_are_those_that_iceberg_reads(collecting: Collecting, datab
     from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
 
     database.run(OWN_TYPES)
-    _make_table(database)
+    make_table(database)
     collecting.collect("public.every", incremental=False)
     collecting.run()
     found = _pyarrow_to_schema_without_ids(collecting.cloud.rows(collecting.dataset).schema)
@@ -170,7 +170,7 @@ def test_list_types_have_their_duckdb_names() -> None:
     assert duckdb_type("list<long>") == "BIGINT[]"
 
 
-def _make_table(database: Database) -> None:
+def make_table(database: Database) -> None:
     """Row 0 is all null; row n holds the n-th value of every type that has one."""
     columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(CASES))
     database.run(f"CREATE TABLE every (id int PRIMARY KEY, {columns})")

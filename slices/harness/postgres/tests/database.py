@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from shared_metadata.records import SchemaColumn
-from slices.harness.postgres.handlers import open_target
+from slices.harness.postgres.handlers import open_catalog, open_target
 from slices.harness.postgres.logic import create_statement, new_table
 from tests.conformance.harness import Rows
 
@@ -20,7 +20,8 @@ PASSWORD = "s3cr3t-öf-publisher"
 class Database:
     """A database of one test's own, with a user who publishes; the suite's TargetUnderTest."""
 
-    slice_id, open_target, connection, table = "harness.postgres", staticmethod(open_target), "ops", "public.scorecard"
+    slice_id, connection, table = "harness.postgres", "ops", "public.scorecard"
+    open_target, open_catalog = staticmethod(open_target), staticmethod(open_catalog)
 
     def __init__(self, folder: str, port: int, name: str) -> None:
         self.options: dict[str, Any] = {}

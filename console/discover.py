@@ -1,0 +1,201 @@
+"""`atoll discover`: what the tables at the program's connections are like, kept in `schemas/` beside the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from console.discovery_call import describe, list_names
+from console.discovery_report import Discovered, show, show_names
+from console.progress import progress
+from console.project import read_sources
+from console.schema_changes import compare
+from console.target import Target, json_option, open_target, profile_option
+from language.diagnostics import Diagnostic, did_you_mean
+from shared_metadata.errors import InputError
+from shared_metadata.records import Schema
+from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
+from slices.registry import installed
+
+if TYPE_CHECKING:
+    from language.outside import Outside, OutsideTable
+    from shared_metadata.contract.declaration import Slice
+    from shared_metadata.program import Connection
+
+DIFFERS = 2
+COLLECT, HARNESS = "collect", "harness"
+
+
+@click.command(short_help="Look at the sources' tables and write what they are like to schemas/.")
+@click.argument("connections", nargs=-1, metavar="[CONNECTION]...")
+@click.option("--tables", metavar="A,B", help="Look at these tables only, whether the program names them or not.")
+@click.option("--list", "only_list", is_flag=True, help="Only print the names of all tables that can be read there.")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit code 2 when a snapshot is not what is there now.")
+@click.option("--program", "files", multiple=True, metavar="FILE", help="The program's file or folder (default: program.sql).")
+@profile_option
+@json_option
+def discover(
+    connections: tuple[str, ...],
+    tables: str | None,
+    only_list: bool,
+    only_check: bool,
+    files: tuple[str, ...],
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Look at the tables of each CONNECTION (default: all) and write their columns and types to schemas/<connection>.json.
+
+    These snapshots give the program its types, so that `atoll check` needs no network; check them in with it. The connection's
+    slice does the looking, inside the account, with the connection's own secret: deploy it first. No program has to be applied,
+    and the program may still have mistakes: only its connections count, and the tables that its statements name. A table stays
+    in the snapshot until its source loses it.
+
+    \b
+      atoll discover                         every table that the program names
+      atoll discover ops --list              what is there to be collected
+      atoll discover ops --tables public.flights,public.planes
+      atoll discover --check                 for CI: exit code 2 when a source is not what it was
+    """
+    from language.outside import tables_outside
+
+    sources = read_sources(files)
+    outside = tables_outside(sources, installed())
+    chosen = _chosen(outside, connections, tables)
+    target = open_target(profile)
+    work = _Work(target, outside, sources)
+    if only_list:
+        show_names({name: work.names(name) for name in chosen}, as_json)
+        return
+    asked = [name.strip() for name in (tables or "").split(",") if name.strip()]
+    found = []
+    for name in chosen:
+        with progress(f"looking at {name}"):
+            found.append(work.discover(name, asked))
+    for one in found:
+        if one.differs and not only_check:
+            _write(one)
+    show(found, outside, only_check, as_json)
+    if only_check and any(one.differs for one in found):
+        raise SystemExit(DIFFERS)
+
+
+class _Work:
+    """The connections of one program, looked at in one account."""
+
+    def __init__(self, target: Target, outside: Outside, sources: Mapping[str, str]) -> None:
+        self._target, self._outside, self._files = target, outside, ",".join(sources)
+        self._folders = sorted({Path(file).parent / FOLDER for file in sources})
+
+    def names(self, connection: str) -> list[str]:
+        """What can be read there, or, where the program only publishes, written."""
+        return list_names(self._target, self._slices(connection)[0], self._outside.connections[connection], self._files)
+
+    def discover(self, name: str, asked: Sequence[str]) -> Discovered:
+        """asked: tables to look at instead of those that the program and the snapshot name."""
+        file = self._file(name)
+        text = file.read_text() if file.exists() else ""
+        old = _former(text)
+        named = {table.name for table in self._named(name)}
+        wanted = self._wanted(name, asked or [*named, *_others(old, named)])
+        tables, close = self._look(self._outside.connections[name], wanted)
+        kept = {table: schema for table, schema in old.items() if asked and table not in wanted}
+        new = {**kept, **{table: schema for table, schema in tables.items() if schema is not None or table in named}}
+        snapshot = ConnectionSchemas(name, self._outside.connections[name].system, new).to_json()
+        gone = {table for table, schema in tables.items() if schema is None}
+        return Discovered(
+            name,
+            str(file),
+            len(new),
+            compare(old, new),
+            snapshot != text,
+            tuple(_missing(table, close) for table in self._named(name) if table.name in gone and table.slice.stage == COLLECT),
+            {table: close.get(table, "") for table in sorted(gone & set(asked) - named)},
+            tuple(sorted(table for table in gone & named if wanted[table].stage == HARNESS)),
+            snapshot,
+        )
+
+    def _wanted(self, connection: str, tables: Sequence[str]) -> dict[str, Slice]:
+        """Table ▸ the slice to look at it: the one that collects it, or else the one that publishes to it."""
+        collects, *_ = slices = self._slices(connection)
+        publishes = {table.name for table in self._named(connection) if table.slice.stage == HARNESS}
+        collected = {table.name for table in self._named(connection) if table.slice.stage == COLLECT}
+        return {table: slices[-1] if table in publishes - collected else collects for table in sorted(tables)}
+
+    def _look(self, connection: Connection, wanted: Mapping[str, Slice]) -> tuple[dict[str, Schema | None], dict[str, str]]:
+        """What each table is like, and for those that are not there a similar name."""
+        tables: dict[str, Schema | None] = {}
+        close: dict[str, str] = {}
+        for slice_ in dict.fromkeys(wanted.values()):
+            names = [name for name, its in wanted.items() if its == slice_]
+            found, similar = describe(self._target, slice_, connection, names, self._files)
+            tables, close = tables | found, close | similar
+        return tables, close
+
+    def _slices(self, connection: str) -> list[Slice]:
+        """The slices that the program uses for it: what collects before what publishes. Raises InputError when it uses none."""
+        slices = {table.slice.id: table.slice for table in self._named(connection)}
+        if not slices:
+            raise InputError(
+                f"no statement collects from `{connection}` or publishes to it, so no slice is deployed that opens it",
+                place=str(self._outside.connections[connection].position),
+                remedy=f"write INSERT INTO lake.{connection} FROM {connection} TABLES (…) EVERY '1 day'; and deploy its slice. "
+                "A statement with a mistake does not count: atoll check",
+            )
+        return [slices[slice_id] for slice_id in sorted(slices)]
+
+    def _named(self, connection: str) -> list[OutsideTable]:
+        return [table for table in self._outside.tables if table.connection == connection]
+
+    def _file(self, connection: str) -> Path:
+        """Where its snapshot is, or is to be."""
+        files = [folder / f"{connection}.json" for folder in self._folders]
+        return next((file for file in files if file.exists()), files[0])
+
+
+def _chosen(outside: Outside, connections: Sequence[str], tables: str | None) -> list[str]:
+    """The connections to look at. Raises InputError."""
+    used = {table.connection for table in outside.tables}
+    for name in connections:
+        if name not in outside.connections:
+            known = ", ".join(sorted(outside.connections)) or "none"
+            raise InputError(
+                f"the program has no connection `{name}`", remedy=did_you_mean(name, outside.connections) + f"it has {known}"
+            )
+    chosen = list(dict.fromkeys(connections)) or sorted(used)
+    if tables is not None and len(chosen) != 1:
+        raise InputError("--tables goes with one connection", remedy="atoll discover CONNECTION --tables A,B")
+    if not chosen:
+        raise InputError("no statement names a table of a connection", remedy="`atoll check` shows statements that cannot be read")
+    return chosen
+
+
+def _former(text: str) -> dict[str, Schema | None]:
+    """The tables of a snapshot; none of a text that is no snapshot, which is written anew."""
+    try:
+        return dict(ConnectionSchemas.from_json(text).tables)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _others(old: Mapping[str, Schema | None], named: set[str]) -> list[str]:
+    """Tables of a snapshot that the program does not name, in any case."""
+    folded = {name.lower() for name in named}
+    return [name for name in old if name.lower() not in folded]
+
+
+def _missing(table: OutsideTable, close: Mapping[str, str]) -> Diagnostic:
+    near = f"did you mean `{close[table.name]}`? " if table.name in close else ""
+    remedy = f"{near}correct its name, or let the secret's user read it; atoll discover {table.connection} --list"
+    return table.span.diagnostic(f"the source `{table.connection}` has no table `{table.name}`", remedy)
+
+
+def _write(found: Discovered) -> None:
+    file = Path(found.file)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(found.text)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}", remedy="see its permissions") from error

@@ -1,0 +1,106 @@
+"""Shows what was discovered: for people, or as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.schema_changes import ColumnChange, TableChange
+from console.wording import counted
+from language.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from language.outside import Outside
+
+SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "gone": ("-", "red"), "forgotten": ("-", "red")}
+WORDS = {"gone": "is not at the source any more", "forgotten": "is neither at the source nor in the program"}
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """One connection, and the snapshot that its file is to hold.
+
+    missing: places that name a table which the source lacks.  unknown: tables asked for that it lacks ▸ a similar one, or ''.
+    to_be_made: tables to publish to that are not there; their first batch makes them.
+    """
+
+    connection: str
+    file: str
+    tables: int
+    changes: tuple[TableChange, ...]
+    differs: bool
+    missing: tuple[Diagnostic, ...]
+    unknown: Mapping[str, str]
+    to_be_made: tuple[str, ...]
+    text: str
+
+
+def show(found: Sequence[Discovered], outside: Outside, only_check: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps({"connections": [_plain(one, only_check) for one in found], "not_read": len(outside.problems)}, indent=2)
+        )
+        return
+    for one in found:
+        _show_one(one, only_check)
+    if outside.problems:
+        what = counted(len(outside.problems), "mistake")
+        click.echo(f"\nThe program has {what}: tables named there may be missing here. See them: atoll check", err=True)
+
+
+def _show_one(one: Discovered, only_check: bool) -> None:
+    verb = "differs" if only_check else "written"
+    state = f"{one.file} {verb}" if one.differs else f"{one.file} is up to date"
+    click.echo(f"{one.connection}: {counted(one.tables, 'table')}; {state}")
+    for change in one.changes:
+        sign, colour = SIGNS[change.change]
+        more = counted(len(change.columns), "column") if change.change == "added" else WORDS.get(change.change, "")
+        click.secho(f"  {sign} {change.table}" + (f": {more}" if more else ""), fg=colour)
+        for column in change.columns if change.change == "changed" else ():
+            _show_column(column)
+        if change.reordered:
+            click.echo("      its columns stand in another order")
+    for name in one.to_be_made:
+        click.echo(f"  . {name} is not there yet: the first batch that is published makes it")
+    for name, close in one.unknown.items():
+        click.echo(f"  ! {name} is not there{f'; did you mean {close}?' if close else ''}", err=True)
+    for diagnostic in one.missing:
+        click.echo(f"\n{diagnostic}\n", err=True)
+
+
+def _show_column(change: ColumnChange) -> None:
+    if not change.before:
+        click.secho(f"      + {change.column}: {change.after}", fg="green")
+    elif not change.after:
+        click.secho(f"      - {change.column}: {change.before}", fg="red")
+    else:
+        click.secho(f"      ~ {change.column}: {change.before} ▸ {change.after}", fg="yellow")
+
+
+def _plain(one: Discovered, only_check: bool) -> dict[str, Any]:
+    return {
+        "connection": one.connection,
+        "file": one.file,
+        "tables": one.tables,
+        "differs": one.differs,
+        "written": one.differs and not only_check,
+        "changes": [dataclasses.asdict(change) for change in one.changes],
+        "missing": [diagnostic.to_dict() for diagnostic in one.missing],
+        "unknown": dict(one.unknown),
+        "to_be_made": list(one.to_be_made),
+    }
+
+
+def show_names(names: Mapping[str, Sequence[str]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(names, indent=2))
+        return
+    for connection, tables in names.items():
+        click.echo(f"{connection}: {counted(len(tables), 'table')}")
+        for table in tables:
+            click.echo(f"  {table}")

@@ -1,0 +1,282 @@
+"""`atoll lineage` and `atoll explain`: where columns come from and go to, and what the compiler made of a statement."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.project import compile_project, show_errors
+from console.target import json_option, open_target, profile_option
+from console.wording import age
+from language.diagnostics import ProgramErrors, did_you_mean
+from shared_metadata.errors import InputError
+from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage
+from shared_metadata.lineage_graph import ROWS, Edge, LineageGraph
+from shared_metadata.program import Flow, Program
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.tree import Tree
+
+DEEPEST = 50
+WIDEST = 400  # characters of a line that goes into a file
+
+
+@click.command(short_help="Show where a column comes from and what reads it.")
+@click.argument("target")
+@click.argument("files", nargs=-1)
+@click.option("--up", is_flag=True, help="Only what it is made from, back to the sources' fields.")
+@click.option("--down", is_flag=True, help="Only what is made from it, down to published columns.")
+@click.option("--depth", type=click.IntRange(min=1), help="How many statements to follow (default: all).")
+@click.option("--active", is_flag=True, help="Of the program that is applied, instead of the one in FILES.")
+@profile_option
+@json_option
+def lineage(
+    target: str, files: tuple[str, ...], up: bool, down: bool, depth: int | None, active: bool, profile: str | None, as_json: bool
+) -> None:
+    """Show where TARGET comes from and what reads it, by column, through the whole program in FILES (default: program.sql).
+
+    TARGET is a dataset, a published table or a source's table, or a column of one. A column is used for the value of another, or
+    only to filter, join, group or order: then it decides which rows there are, and its loss breaks the reader as well.
+
+    \b
+      atoll lineage lake.ops.carrier_day.mean_delay
+      atoll lineage crm.Account.Name --down          what breaks when the field goes
+      atoll lineage lake.ops.carrier_day --up --json
+      atoll lineage lake.ops.carrier_day --active    as it runs now
+    """
+    graph = LineageGraph(_lineage(files, active, profile, as_json))
+    nodes = _nodes(graph, target)
+    both = up == down
+    if as_json:
+        found: dict[str, Any] = {"target": [_plain(graph, node) for node in nodes]}
+        if up or both:
+            found["up"] = [_edge(edge) for edge in graph.up(nodes, depth or 0)]
+        if down or both:
+            found["down"] = [_edge(edge) for edge in graph.down(nodes, depth or 0)]
+        click.echo(json.dumps(found, indent=2))
+        return
+    _show(graph, nodes, up or both, down or both, min(depth or DEEPEST, DEEPEST))
+
+
+@click.command(short_help="Show what the compiler made of a statement.")
+@click.argument("dataset")
+@click.argument("files", nargs=-1)
+@json_option
+def explain(dataset: str, files: tuple[str, ...], as_json: bool) -> None:
+    """Show what the compiler made of the statement in FILES (default: program.sql) that makes DATASET.
+
+    Its columns with types and origins, what it uses of its inputs and why, the query as it will run (every `*` spelled out), how
+    and where it runs, and who reads it.
+
+    \b
+      atoll explain lake.ops.carrier_day
+      atoll explain ops.published.scorecard --json
+    """
+    try:
+        compilation = compile_project(files, must_be_typed=True)
+    except ProgramErrors as errors:
+        show_errors(errors, as_json)
+    assert compilation.lineage is not None
+    name = _known(dataset, compilation.lineage.datasets, "the program makes no dataset or published table")
+    found = _explained(compilation.program, compilation.lineage, name)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _show_explained(found)
+
+
+def _lineage(files: tuple[str, ...], active: bool, profile: str | None, as_json: bool) -> Lineage:
+    if not active:
+        try:
+            compiled = compile_project(files, must_be_typed=True).lineage
+        except ProgramErrors as errors:
+            show_errors(errors, as_json)
+        assert compiled is not None
+        return compiled
+    reader = open_target(profile).reader
+    found = reader.lineage(reader.active_program().version)
+    if found is None:
+        raise InputError("the active program was applied without types", remedy="apply it again: `atoll apply`")
+    return found
+
+
+# -- names
+
+
+def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
+    """The columns that TARGET means: one, or all of a dataset. Raises InputError for a name that is not known."""
+    tables = {name.lower(): name for name in (*graph.lineage.datasets, *graph.lineage.sources)}
+    if target.lower() in tables:
+        return list(graph.columns(tables[target.lower()]))
+    dataset, _, column = target.rpartition(".")
+    if dataset.lower() not in tables:
+        near = did_you_mean(target, tables.values()) or did_you_mean(dataset, tables.values())
+        raise InputError(f"the program knows no `{target}`", remedy=f"{near}name a dataset, a source's table, or a column of one")
+    columns = graph.columns(tables[dataset.lower()])
+    for node in columns:
+        if node.column.lower() == column.lower():
+            return [node]
+    names = [node.column for node in columns]
+    remedy = did_you_mean(column, names) + f"it has {', '.join(names)}"
+    raise InputError(f"`{tables[dataset.lower()]}` has no column `{column}`", remedy=remedy)
+
+
+def _known(name: str, known: Iterable[str], what: str) -> str:
+    found = {other.lower(): other for other in known}
+    if name.lower() not in found:
+        raise InputError(f"{what} `{name}`", remedy=did_you_mean(name, found.values()) + "`atoll check --json` lists them")
+    return found[name.lower()]
+
+
+# -- lineage
+
+
+def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, str]:
+    return {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node)}
+
+
+def _edge(edge: Edge) -> dict[str, str]:
+    """`to_column` is absent where the use decides over the rows of the whole dataset."""
+    found = {"from": edge.of.dataset, "from_column": edge.of.column, "to": edge.to.dataset, "to_column": edge.to.column}
+    return {**{k: v for k, v in found.items() if v}, "use": edge.use.value, "position": str(edge.position)}
+
+
+def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, depth: int) -> None:
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    console = _console()
+    for node in nodes:
+        tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}")
+        if up:
+            branch = tree.add("made from")
+            _grow_up(graph, branch, node, depth, {node})
+            _hint(
+                branch, "nothing: the statement makes it by itself" if node.dataset in graph.lineage.datasets else "the source's own"
+            )
+        if down:
+            branch = tree.add("read by")
+            _grow_down(graph, branch, node, depth, {node})
+            _hint(branch, "nothing in the program")
+        console.print(tree)
+
+
+def _console() -> Console:
+    """As wide as the terminal; a file gets whole lines."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDEST)
+
+
+def _hint(branch: Tree, text: str) -> None:
+    if not branch.children:
+        branch.add(f"[dim]{text}[/]")
+
+
+def _grow_up(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, seen: set[ColumnRef]) -> None:
+    for edge in graph.inputs(node):
+        twig = branch.add(_line(graph, edge.of, edge))
+        if depth > 1 and edge.of not in seen:
+            _grow_up(graph, twig, edge.of, depth - 1, {*seen, edge.of})
+    for text in _folded(graph.inputs(ColumnRef(node.dataset, ROWS)), lambda edge: str(edge.of)):
+        branch.add(f"[dim]rows by {text}[/]")
+
+
+def _grow_down(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, seen: set[ColumnRef]) -> None:
+    for edge in graph.outputs(node):
+        if edge.to.column == ROWS:
+            continue
+        twig = branch.add(_line(graph, edge.to, edge))
+        if depth > 1 and edge.to not in seen:
+            _grow_down(graph, twig, edge.to, depth - 1, {*seen, edge.to})
+    for text in _folded((e for e in graph.outputs(node) if e.to.column == ROWS), lambda edge: edge.to.dataset):
+        branch.add(f"[dim]rows of {text}[/]")
+
+
+def _line(graph: LineageGraph, node: ColumnRef, edge: Edge) -> str:
+    from rich.markup import escape
+
+    return f"{escape(str(node))} {escape(graph.type_of(node))}  [dim]{escape(str(edge.position))}[/]"
+
+
+def _folded(edges: Iterable[Edge], name: Callable[[Edge], str]) -> list[str]:
+    """One text for each name: 'lake.ops.flights.carrier (group, join)'."""
+    uses: dict[str, list[str]] = {}
+    for edge in edges:
+        uses.setdefault(name(edge), []).append(edge.use.value)
+    return [f"{which} ({', '.join(sorted(set(kinds)))})" for which, kinds in sorted(uses.items())]
+
+
+# -- explain
+
+
+def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
+    dataset = known.datasets[name]
+    flow = program.flows[dataset.flow]
+    query = next((f for f in program.flows.values() if f.id in (name, f"{name}:result") and (f.query or f.columns)), flow)
+    table = next((t.source for t in query.tables if t.source), "")
+    return {
+        "dataset": name,
+        "position": str(dataset.position),
+        "kind": flow.kind.value,
+        "slices": sorted({f.slice_id for f in program.flows.values() if f.id in (flow.id, query.id, flow.id.removesuffix(":load"))}),
+        "source": f"{query.connection}.{table}" if table else "",
+        "every_seconds": flow.interval_seconds,
+        "mode": flow.mode.value,
+        "key": list(flow.key),
+        "cursor": flow.cursor,
+        "partition_by": list(flow.partition_by),
+        "fresh_within_seconds": flow.fresh_within_seconds,
+        "columns": [
+            {"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs)), "position": str(c.position)}
+            for c in dataset.columns
+        ],
+        "inputs": _inputs(dataset),
+        "expectations": [{"name": e.name, "predicate": e.predicate, "action": e.action} for e in _expectations(flow, query)],
+        "query": query.query,
+        "read_by": sorted(
+            {reader.dataset for reader in known.datasets.values() for use in reader.uses if use.column.dataset == name}
+        ),
+    }
+
+
+def _expectations(*flows: Flow) -> list[Any]:
+    return list({e.name: e for flow in flows for e in flow.expectations}.values())
+
+
+def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
+    """Input ▸ column ▸ the kinds of its use."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for use in dataset.uses:
+        found.setdefault(use.column.dataset, {}).setdefault(use.column.column, []).append(use.use.value)
+    return found
+
+
+def _show_explained(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = _console()
+    key = f" on {', '.join(found['key'])}" if found["key"] else ""
+    console.print(f"[bold]{found['dataset']}[/]  {found['kind']}, {escape(found['position'])}")
+    console.print(f"  every {age(found['every_seconds'])}, {found['mode']}{key}, run by {', '.join(found['slices'])}")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for title in ("column", "type", "made from"):
+        table.add_column(title, header_style="dim")
+    for column in found["columns"]:
+        table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"])))
+    console.print(table)
+    for name, columns in found["inputs"].items():
+        uses = [f"{column} ({', '.join(kinds)})" for column, kinds in columns.items()]
+        console.print(f"  reads {escape(name)}: {escape(', '.join(uses))}")
+    for expectation in found["expectations"]:
+        console.print(f"  expects {expectation['name']}: {escape(expectation['predicate'])} or {expectation['action'].lower()}")
+    console.print(f"  read by {', '.join(found['read_by']) or 'nothing in the program'}")
+    if found["query"]:
+        console.print("  runs")
+        console.print("\n".join(f"    {line}" for line in found["query"].splitlines()), markup=False)

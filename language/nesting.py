@@ -1,0 +1,46 @@
+"""How deep a statement may nest: beyond reason, sqlglot's compiled parser overflows the C stack, or takes quadratic time."""
+
+from __future__ import annotations
+
+import re
+
+from language.diagnostics import Problem
+from language.tokens import Chunk, Kind, Token
+
+MOST = 100  # brackets and CASEs in each other; and calls or subscripts one after another, as in a[1][2]
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_MAY_OPEN = re.compile(r"[(\[{]|\bcase\b", re.IGNORECASE)
+_REMEDY = "split it into several views"
+
+
+def check_nesting(chunk: Chunk) -> None:
+    """Raises Problem at the first token of a statement that is nested too deeply."""
+    first, last = chunk.tokens[0].span, chunk.tokens[-1].span
+    if sum(1 for _ in _MAY_OPEN.finditer(first.source.text, first.start, last.end)) <= MOST:
+        return
+    opened, links, after_dot = [""], [0], False  # links: per level, how many brackets open with nothing but names after dots between
+    for token in chunk.tokens:
+        what = _bracket(token)
+        if what in _OPENING or what == "CASE":
+            links[-1] += 1
+            if links[-1] > MOST:
+                raise Problem(token.span, f"more than {MOST} calls or subscripts follow one another", _REMEDY)
+            if len(opened) > MOST:
+                raise Problem(token.span, f"this is nested too deeply: more than {MOST} parentheses or CASEs in each other", _REMEDY)
+            opened.append(what)
+            links.append(0)
+        elif what in _CLOSING or (what == "END" and opened[-1] == "CASE"):
+            while what != "END" and opened[-1] == "CASE":
+                opened.pop(), links.pop()
+            if len(opened) > 1:
+                opened.pop(), links.pop()
+        elif not after_dot and not token.is_symbol("."):
+            links[-1] = 0
+        after_dot = token.is_symbol(".")
+
+
+def _bracket(token: Token) -> str:
+    """'CASE' and 'END' for these words, a symbol for itself, else ''."""
+    if token.kind is Kind.SYMBOL:
+        return token.text
+    return token.text.upper() if token.is_word("CASE", "END") else ""

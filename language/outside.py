@@ -1,0 +1,64 @@
+"""What a program names outside: its connections and their tables, also of a program that does not compile yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from language.collect_query import table_at_source
+from language.diagnostics import Diagnostic, Span, source_text
+from language.names import declare
+from language.parser import parse
+from language.recursion import bounded_recursion
+from language.resolve import resolve
+from language.resolved import Collect, Publish, Resolved
+from language.syntax import CreateConnection
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.program import Connection
+
+
+@dataclass(frozen=True)
+class OutsideTable:
+    """A table at a connection, by the name that the connection's slices take; `slice` collects from it or publishes to it."""
+
+    connection: str
+    name: str
+    slice: Slice
+    span: Span
+
+
+@dataclass(frozen=True)
+class Outside:
+    """tables: each place that names one, in the order of the statements.  problems: of statements that could not be understood."""
+
+    connections: Mapping[str, Connection]
+    tables: tuple[OutsideTable, ...]
+    problems: tuple[Diagnostic, ...]
+
+
+def tables_outside(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> Outside:
+    """The connections and tables of the program whose files are `sources` (name to text), for the installed `slices` (by id)."""
+    with bounded_recursion():
+        syntax, problems = parse([source_text(file, sources[file]) for file in sorted(sources)])
+        names = declare(syntax, slices, problems)
+        resolved = resolve(syntax, names, problems)
+        tables = tuple(table for statement in resolved.statements for table in _tables(statement))
+    return Outside({name: _connection(found) for name, found in resolved.connections.items()}, tables, tuple(sorted(problems)))
+
+
+def _tables(statement: Resolved) -> Iterator[OutsideTable]:
+    if isinstance(statement, Publish):
+        connection = statement.connection.name.folded
+        name, span = statement.target.removeprefix(f"{connection}."), statement.statement.target.span
+        yield OutsideTable(connection, name, statement.harness, span)
+    if isinstance(statement, Collect):
+        found = [(table.source, table.span) for table in statement.tables]
+        if statement.query is not None:
+            found = [(table_at_source(statement.query, reference), reference.span) for reference in statement.query.tables]
+        for name, span in found:
+            yield OutsideTable(statement.connection.name.folded, name, statement.collector, span)
+
+
+def _connection(statement: CreateConnection) -> Connection:
+    options = {option.key: option.value for option in statement.options}
+    return Connection(statement.name.folded, statement.system.folded, options, statement.name.span.position)

@@ -1,0 +1,94 @@
+"""Tables of PostgreSQL as `describe` sees them: whatever can be read, as extraction will stage it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Connection, Position
+from shared_metadata.records import Schema, SchemaColumn
+from slices.collect.postgres.client import PostgresSource, open_source
+from slices.collect.postgres.tests.database import Database
+from slices.collect.postgres.tests.test_types import OWN_TYPES, make_table
+from tests.conformance.collect import Collecting
+
+TABLES = """
+CREATE TABLE flight (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "Carrier" char(2) NOT NULL, delays int[],
+  minutes int NOT NULL, hours numeric(6,2) GENERATED ALWAYS AS (minutes / 60.0) STORED, dropped int);
+ALTER TABLE flight DROP COLUMN dropped;
+CREATE VIEW late AS SELECT id, "Carrier", hours * 2 AS twice FROM flight;
+CREATE MATERIALIZED VIEW carrier AS SELECT DISTINCT "Carrier" FROM flight;
+CREATE TABLE measure (at timestamptz NOT NULL, value real) PARTITION BY RANGE (at);
+CREATE TABLE measure_2026 PARTITION OF measure FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE nothing ();
+CREATE SCHEMA "Other"; CREATE TABLE "Other"."Things" (x int); CREATE TABLE hidden (x int); CREATE TABLE secretly (x int);"""
+READABLE = ["carrier", "flight", "late", "measure", "nothing"]
+
+
+@pytest.fixture
+def source(database: Database) -> Iterator[PostgresSource]:
+    database.run(TABLES)
+    database.run(f'GRANT USAGE ON SCHEMA "Other" TO "{database.user}"; REVOKE ALL ON secretly, hidden FROM "{database.user}"')
+    opened = open_source(Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 2, 3)), database.secret, aws=None)
+    yield opened
+    opened.close()
+
+
+def columns(schema: Schema | None) -> list[tuple[str, str, bool, str, str]]:
+    assert schema is not None
+    return [(c.name, c.type, c.nullable, c.source, c.source_type) for c in schema.columns]
+
+
+def test_every_type_is_described_as_it_is_collected(collecting: Collecting, database: Database) -> None:
+    database.run(OWN_TYPES)
+    make_table(database)
+    collecting.collect("public.every", incremental=False)
+    collecting.run()
+    collected = collecting.cloud.reader.latest_schema(collecting.dataset)
+    opened = open_source(Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 2, 3)), database.secret, aws=None)
+    described = opened.describe(["public.every"])["public.every"]
+    opened.close()
+    assert collected and described and collected.schema.columns[:-1] == described.columns
+
+
+def test_columns_have_their_names_types_and_nullability_in_the_tables_order(source: PostgresSource) -> None:
+    assert columns(source.describe(["public.flight"])["public.flight"]) == [
+        ("id", "long", False, "id", "bigint"),
+        ("carrier", "string", False, "Carrier", "character(2)"),
+        ("delays", "list<int>", True, "delays", "integer[]"),
+        ("minutes", "int", False, "minutes", "integer"),
+        ("hours", "decimal(6,2)", True, "hours", "numeric(6,2)"),
+    ]
+
+
+def test_views_and_partitioned_tables_are_tables(source: PostgresSource) -> None:
+    found = source.describe(["public.late", "public.carrier", "public.measure", "public.measure_2026"])
+    assert [name for name, *_ in columns(found["public.late"])] == ["id", "carrier", "twice"]
+    assert columns(found["public.late"])[2][1:3] == ("string", True)  # numeric without digits
+    assert columns(found["public.carrier"]) == [("carrier", "string", True, "Carrier", "character(2)")]
+    assert columns(found["public.measure"]) == columns(found["public.measure_2026"])
+    assert columns(found["public.measure"])[0] == ("at", "timestamptz", False, "at", "timestamp with time zone")
+
+
+def test_tables_are_found_as_a_program_names_them(source: PostgresSource) -> None:
+    found = source.describe(["flight", "PUBLIC.Flight", "other.things", "public.fligth", "no.where"])
+    assert found["flight"] == found["PUBLIC.Flight"] is not None
+    assert columns(found["other.things"]) == [("x", "int", True, "x", "integer")]
+    assert found["public.fligth"] is None and found["no.where"] is None
+
+
+def test_what_may_not_be_read_is_not_listed_and_is_refused_with_the_grant(source: PostgresSource) -> None:
+    assert source.tables() == ["Other.Things", *(f"public.{name}" for name in READABLE)]
+    with pytest.raises(DefinitionError, match=r"p.sql:2:3.*public.hidden.*permission denied.*GRANT SELECT"):
+        source.describe(["public.flight", "public.hidden"])
+
+
+def test_a_table_without_columns_and_one_whose_names_would_collide_are_described(source: PostgresSource, database: Database) -> None:
+    database.run('CREATE TABLE twins (a int, "A" text)')
+    found = source.describe(["public.nothing", "public.twins"])
+    assert found["public.nothing"] == Schema(())
+    assert found["public.twins"] == Schema(
+        (SchemaColumn("a", "int", True, "a", "integer"), SchemaColumn("a", "string", True, "A", "text"))
+    )

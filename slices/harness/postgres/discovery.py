@@ -1,0 +1,76 @@
+"""Looks at the tables of a PostgreSQL database that a program publishes to; needs no data library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from shared_metadata.contract.discovery import MOST_NAMES
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.program import Connection
+from shared_metadata.records import Schema, SchemaColumn
+from slices.harness.postgres import database as db
+from slices.harness.postgres.config import read_config, read_credentials
+from slices.harness.postgres.logic import TargetTable, iceberg_type, split_name
+
+STATEMENT_SECONDS = 30
+_NAMES = """SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT') ORDER BY 1 LIMIT %s"""
+# What a column's type is called where it is a domain is the type below it, as whoever reads the column is told.
+_COLUMNS = """SELECT wanted.name, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
+  pg_catalog.format_type(t.oid, wanted.modifier), a.attnotnull, a.attndims
+FROM unnest(%(names)s::text[], %(types)s::oid[], %(modifiers)s::int[]) WITH ORDINALITY AS wanted(name, type, modifier, place)
+JOIN pg_catalog.pg_type t ON t.oid = wanted.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = %(table)s::regclass AND a.attname = wanted.name
+ORDER BY wanted.place"""
+
+
+class PostgresCatalog:
+    """The Catalog of contract/discovery.py."""
+
+    def __init__(self, connection: Connection, secret: Mapping[str, Any]) -> None:
+        self._reference, self._credentials = read_config(connection).secret, read_credentials(connection, secret)
+        self._place = f"connection {connection.name} ({connection.position})"
+
+    def tables(self) -> list[str]:
+        with db.translated(self._place, None, self._credentials.username):
+            return [row[0] for row in self._session.execute(_NAMES, (MOST_NAMES,)).fetchall()]
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        return {name: self._describe(name) for name in tables}
+
+    def close(self) -> None:
+        if "_session" in self.__dict__:
+            self._session.close()
+
+    @cached_property
+    def _session(self) -> db.Connection:
+        return db.connect(self._credentials, self._place, self._reference, Deadline(time.monotonic() + STATEMENT_SECONDS))
+
+    def _describe(self, name: str) -> Schema | None:
+        table, place = None, f"{self._place}: {name}"
+        session = self._session
+        with db.translated(place, None, self._credentials.username):
+            table = db.read_table(session, *split_name(name))
+        if table is None:
+            return None
+        with db.translated(place, table, self._credentials.username):
+            return Schema(tuple(self._columns(table)))
+
+    def _columns(self, table: TargetTable) -> list[SchemaColumn]:
+        answer = self._session.execute(f"SELECT * FROM {table.sql} LIMIT 0").pgresult
+        assert answer is not None
+        places = range(answer.nfields)
+        wanted = {
+            "names": [(answer.fname(i) or b"").decode() for i in places],
+            "types": [answer.ftype(i) for i in places],
+            "modifiers": [answer.fmod(i) for i in places],
+            "table": table.sql,
+        }
+        return [
+            SchemaColumn(name.lower(), iceberg_type(base, word, dimensions), not not_null, name, word)
+            for name, base, word, not_null, dimensions in self._session.execute(_COLUMNS, wanted).fetchall()
+        ]

@@ -1,0 +1,93 @@
+"""`atoll lineage` and `atoll explain`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from console.init import PROGRAM
+from tests.console.conftest import write_snapshot
+
+Atoll = Callable[..., Result]
+
+
+@pytest.fixture
+def project(folder: Path) -> Path:
+    (folder / "program.sql").write_text(PROGRAM)
+    write_snapshot(folder)
+    return folder
+
+
+def ends(edges: list[dict[str, str]], end: str) -> set[str]:
+    return {".".join(filter(None, (edge[end], edge.get(f"{end}_column", "")))) for edge in edges}
+
+
+def test_a_column_is_followed_from_the_source_to_what_is_published(atoll: Atoll, project: Path) -> None:
+    found = json.loads(atoll("lineage", "lake.ops.customers.amount", "--up", "--down", "--json").stdout)
+    assert found["target"] == [{"dataset": "lake.ops.customers", "column": "amount", "type": "decimal(38,2)"}]
+    assert {"lake.ops.orders.amount", "ops.public.orders.amount", "lake.ops.orders.customer"} <= ends(found["up"], "from")
+    assert ends(found["down"], "to") == {"ops.public.customer_totals.amount"}
+    grouped = next(e for e in found["up"] if e["use"] == "group")
+    assert grouped["from_column"] == "customer" and "to_column" not in grouped and grouped["position"].startswith("program.sql:")
+
+
+def test_one_direction_alone(atoll: Atoll, project: Path) -> None:
+    assert set(json.loads(atoll("lineage", "lake.ops.orders.id", "--up", "--json").stdout)) == {"target", "up"}
+    assert set(json.loads(atoll("lineage", "lake.ops.orders.id", "--down", "--json").stdout)) == {"target", "down"}
+
+
+def test_depth_ends_the_way(atoll: Atoll, project: Path) -> None:
+    near = json.loads(atoll("lineage", "ops.public.customer_totals.amount", "--up", "--depth", "1", "--json").stdout)
+    assert all(edge["to"] == "ops.public.customer_totals" for edge in near["up"])
+
+
+def test_a_dataset_is_all_its_columns_and_a_source_is_named_as_there(atoll: Atoll, project: Path) -> None:
+    assert len(json.loads(atoll("lineage", "lake.ops.customers", "--json").stdout)["target"]) == 3
+    shown = atoll("lineage", "OPS.public.orders.customer", "--down").stdout
+    assert "ops.public.orders.customer text" in shown
+    assert "lake.ops.orders.customer string" in shown and "ops.public.customer_totals.customer string" in shown
+    assert "rows of lake.ops.customers (expect, group)" in shown
+
+
+def test_what_is_not_there_is_told_with_what_was_meant(atoll: Atoll, project: Path) -> None:
+    wrong = atoll("lineage", "lake.ops.costumers")
+    assert wrong.exit_code == 1 and "did you mean `lake.ops.customers`?" in wrong.stderr
+    wrong = atoll("lineage", "lake.ops.customers.amont")
+    assert wrong.exit_code == 1 and "did you mean `amount`?" in wrong.stderr and "it has customer, orders, amount" in wrong.stderr
+
+
+def test_the_active_program_may_be_another(atoll: Atoll, ready: Any, folder: Path) -> None:
+    assert atoll("apply").exit_code == 0
+    (folder / "program.sql").write_text(PROGRAM.replace("sum(amount) AS amount", "sum(amount) AS total, max(id) AS amount"))
+    here = json.loads(atoll("lineage", "lake.ops.customers.amount", "--up", "--depth", "1", "--json").stdout)
+    applied = json.loads(atoll("lineage", "lake.ops.customers.amount", "--up", "--depth", "1", "--active", "--json").stdout)
+    assert "lake.ops.orders.id" in ends(here["up"], "from") and "lake.ops.orders.id" not in ends(applied["up"], "from")
+
+
+def test_explain_shows_what_will_run(atoll: Atoll, project: Path) -> None:
+    text = PROGRAM.replace("SELECT customer, orders, amount FROM lake.ops.customers", "SELECT * FROM lake.ops.customers")
+    (project / "program.sql").write_text(text)
+    found = json.loads(atoll("explain", "ops.public.customer_totals", "--json").stdout)
+    assert "SELECT customers.customer, customers.orders, customers.amount FROM lake.ops.customers" in found["query"]
+    assert found["slices"] == ["harness.postgres", "organize.iceberg"] and found["key"] == ["customer"]
+    view = json.loads(atoll("explain", "lake.ops.customers", "--json").stdout)
+    assert view["inputs"] == {"lake.ops.orders": {"amount": ["value"], "customer": ["expect", "group", "value"]}}
+    assert view["read_by"] == ["ops.public.customer_totals"]
+    collected = json.loads(atoll("explain", "lake.ops.orders", "--json").stdout)
+    assert collected["source"] == "ops.public.orders" and collected["slices"] == ["collect.postgres", "organize.iceberg"]
+
+
+def test_explain_reads_well(atoll: Atoll, project: Path) -> None:
+    shown = atoll("explain", "lake.ops.customers").stdout
+    assert "lake.ops.customers  view, program.sql:" in shown and "every 15 min, REPLACE, run by organize.iceberg" in shown
+    assert "expects has_customer: customer IS NOT NULL or warn" in shown and "read by ops.public.customer_totals" in shown
+
+
+def test_explain_names_what_it_does_not_know(atoll: Atoll, project: Path) -> None:
+    wrong = atoll("explain", "lake.ops.customer")
+    assert wrong.exit_code == 1 and "did you mean `lake.ops.customers`?" in wrong.stderr
