@@ -110,17 +110,22 @@ class Actions:
         return self.update(keys.flow_state(flow), "SET #tables.#d = :state", condition, names, values)
 
     def advance(self, flow: str, claim: Claim, cursors: Mapping[str, str]) -> Action:
-        """Moves tables of a flow from the start of the claim's interval to its end, with their new cursors."""
+        """Moves tables of a flow from the start of the claim's interval to its end, with their new cursors.
+
+        Not where a later program version has moved them already: then this batch is made again.
+        """
         interval, again_until = claim.interval, claim.again_until
         left = again_until if again_until and again_until > interval.end else None
-        names = {"#tables": "tables", "#watermark": "watermark"}
-        values: dict[str, Any] = {":start": to_text(interval.start)}
+        names = {"#tables": "tables", "#watermark": "watermark", "#entry": "entry"}
+        values: dict[str, Any] = {":start": to_text(interval.start), ":entry": claim.entry}
         sets, conditions = [], []
         for number, (dataset, cursor) in enumerate(cursors.items()):
             names[f"#d{number}"] = dataset
             values[f":s{number}"] = items.state_values(TableState(interval.end, cursor, entry=claim.entry, again_until=left))
             sets.append(f"#tables.#d{number} = :s{number}")
-            conditions.append(f"#tables.#d{number}.#watermark = :start")
+            standing = f"#tables.#d{number}"
+            earlier = f"(attribute_not_exists({standing}.#entry) OR {standing}.#entry <= :entry)"
+            conditions.append(f"{standing}.#watermark = :start AND {earlier}")
         return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
 
     def failed_attempt(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, retry_at: datetime) -> Action:

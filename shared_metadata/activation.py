@@ -61,7 +61,7 @@ class Activation:
         kept = tuple(entry for entry in self._needed(expected) if entry.boundary < boundary)
         entry = Entry(program.version, boundary, now, by, expected.next_number, effect.restates and bool(kept))
         former = expected.entries[-1].version if expected.entries else ""
-        self._open_states(program, expected, entry, None if effect.soon else boundary, now)
+        self._open_states(program, expected, None if effect.soon else boundary, now)
         return self._put((*kept, entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
 
     def cancel(self, expected: Timeline, now: datetime) -> Timeline:
@@ -77,7 +77,7 @@ class Activation:
         if (active.version if active else "") != former_version:
             raise _meanwhile()
         entry = Entry(program.version, BEGINNING, now, "", expected.next_number)
-        self._open_states(program, Timeline(), entry, None, now)
+        self._open_states(program, Timeline(), None, now)
         self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
 
     def _needed(self, timeline: Timeline) -> tuple[Entry, ...]:
@@ -118,7 +118,7 @@ class Activation:
             raise _meanwhile() from error
         return timeline
 
-    def _open_states(self, program: Program, before: Timeline, entry: Entry, start: datetime | None, now: datetime) -> None:
+    def _open_states(self, program: Program, before: Timeline, start: datetime | None, now: datetime) -> None:
         """Gives the datasets that are new their start: `start`, or as soon as can be.
 
         New is also what the former program does not have and of which no earlier one has a batch left to make.
@@ -129,18 +129,18 @@ class Activation:
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
             new = [t.dataset for t in flow.tables if t.dataset not in known]
-            fresh = TableState(starts.of(flow), entry=entry.number) if new or not known else None
+            fresh = TableState(starts.of(flow)) if new or not known else None
             if fresh and not known:
                 tables = {dataset: items.state_values(fresh) for dataset in new}
                 starting = {items.begins(dataset): to_text(fresh.watermark) for dataset in new}
                 values = {**keys.flow_state(flow.id), "flow": flow.id, "tables": tables, **starting}
                 self._send(self._actions.put(values, "attribute_not_exists(pk)"))
             for dataset in new if fresh and known else ():
-                self._send(self._begin(flow.id, dataset, TableState(starts.of(flow), entry=entry.number), None))
+                self._send(self._begin(flow.id, dataset, TableState(starts.of(flow)), None))
             for table in flow.tables if before.entries else ():
                 state = known.get(table.dataset)
                 if state and programs.is_over(flow.id, table.dataset, state):
-                    anew = TableState(starts.of(flow), state.cursor, entry=entry.number)
+                    anew = TableState(starts.of(flow), state.cursor)
                     self._send(self._begin(flow.id, table.dataset, anew, state))
 
     def _begin(self, flow: str, dataset: str, state: TableState, held: TableState | None) -> dict[str, Any]:

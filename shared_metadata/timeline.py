@@ -60,7 +60,8 @@ class Timeline:
 
     @property
     def next_number(self) -> int:
-        return max((entry.number for entry in self.entries), default=0) + 1
+        """Also higher than that of an entry that was cancelled."""
+        return max([self.revision, *(entry.number for entry in self.entries)]) + 1
 
 
 @dataclass(frozen=True)

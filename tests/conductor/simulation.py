@@ -140,7 +140,7 @@ class World:
             for table in flow.tables:
                 state = tables.get(table.dataset)
                 if state is None or (self.timeline.entries and along.is_over(flow.id, table.dataset, state)):
-                    tables[table.dataset] = TableState(start, entry=entry.number, begins=start)
+                    tables[table.dataset] = TableState(start, begins=start)
                     self.starts.setdefault(table.dataset, set()).add(start)
             self.states[flow.id] = FlowState(flow.id, tables)
 
@@ -220,7 +220,7 @@ class World:
     def _commit(self, execution: Execution) -> None:
         batch, dataset = execution.batch, execution.dataset
         state = self.states[execution.flow].tables[dataset]
-        if not self._is_last(execution) or state.watermark != batch.interval.start:
+        if not self._is_last(execution) or state.watermark != batch.interval.start or state.entry > batch.entry:
             return  # stale
         left = batch.again_until if batch.again_until and batch.again_until > batch.interval.end else None
         moved = TableState(batch.interval.end, entry=batch.entry, again_until=left, begins=state.begins)

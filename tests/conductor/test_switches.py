@@ -35,7 +35,7 @@ def history(seed: int, flows: int, failing: float, outage: range, restating: boo
     return world, author
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(0, 2**32),
     st.integers(1, 6),
@@ -65,7 +65,7 @@ def _taken_over(commits: list[tuple[datetime, datetime, int]]) -> bool:
     return True
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(1, 6), st.booleans())
 def test_everything_is_complete_when_the_world_stands_still(seed: int, flows: int, restating: bool) -> None:
     """After any history without lasting failures, each dataset of the last program is complete through its last whole interval."""
