@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from console.project import read_schemas
+from console.project import parse_snapshots, read_snapshots
 from console.update_set import shape_of
 from console.update_text import lines
 from language.compiler import Compilation, compile_sources
@@ -65,7 +65,7 @@ STATISTICS = {
 
 @cache
 def compiled(text: str) -> Compilation:
-    return compile_sources({"program.sql": text}, installed(), read_schemas([str(AIRLINE / "program.sql")]))
+    return compile_sources({"program.sql": text}, installed(), parse_snapshots(read_snapshots([str(AIRLINE / "program.sql")]) or {}))
 
 
 def active() -> str:
