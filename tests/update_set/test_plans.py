@@ -57,9 +57,10 @@ MORE: dict[str, dict[str, Any]] = {
 }
 STATISTICS = {
     "lake.ops.carrier_day": [
-        {"sk": f"2026-11-24T23:{minute}:00Z#lake.ops.carrier_day", "rows": 5000 + 10 * minute, "seconds": 2.5} for minute in (10, 20)
+        {"sk": f"2026-11-24T23:{minute}:00Z#lake.ops.carrier_day", "rows": 5000 + 10 * minute, "seconds": 2.5, "cost_dollars": 0.0003}
+        for minute in (10, 20)
     ],
-    "lake.ops.flight_log": [{"sk": "2026-11-24T23:10:00Z#lake.ops.flight_log", "rows": 16, "seconds": 1.5}],
+    "lake.ops.flight_log": [{"sk": "2026-11-24T23:10:00Z#lake.ops.flight_log", "rows": 16, "seconds": 1.5, "cost_dollars": 0.0002}],
 }
 
 
