@@ -4,7 +4,8 @@ the stacks cost standing still.
     python -m benchmarks.cost [--tables 50] [--minutes 15] [--json]
 
 The real steps of collect.postgres and the real conductor run in this process against the embedded AWS, whose DynamoDB reports
-the capacity that each request consumed; state transitions are those of the real state machine. Prices are in aws_prices.json.
+the capacity that each request consumed; state transitions are those of the real state machine. Prices are in
+shared_metadata/aws_prices.json.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from shared_metadata import naming
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.lambda_handler import LambdaHandler
 from shared_metadata.contract.services import Services
+from shared_metadata.costs import prices
 from shared_metadata.writer import MetadataWriter
 from slices.registry import installed
 
-PRICES = json.loads(Path(__file__).with_name("aws_prices.json").read_text())
+PRICES = prices()
 MONTH_SECONDS = 365.25 / 12 * 86400
 CONTROL_GB = 256 / 1024  # memory of plan and of the conductor, as their stacks say
 EMPTY_BATCH_TRANSITIONS = 3  # Plan, Planned, Done; tests/infra/test_workflows.py holds them to it

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from conductor.environment import Environment
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import Worker
+from shared_metadata.program import Program
+from shared_metadata.records import FlowState, Worker
 from shared_metadata.schedule import DueBatch, due_batches
 from shared_metadata.writer import MetadataWriter
 
@@ -51,7 +52,7 @@ class Starter:
             program = self._writer.reader.active_program()
         except DefinitionError:
             return found  # nothing was ever applied
-        due = due_batches(program, self._writer.reader.flow_states(list(program.flows)), now)
+        due = due_batches(program, self._states_under(program), now)
         found.due = len(due)
         for batch in due:
             if found.started >= self._environment.max_starts or hurried():
@@ -61,6 +62,19 @@ class Starter:
                 self._one(batch, now, found, missing)
             found.missing += batch.slice_id in missing
         return found
+
+    def judge_drift(self, program: Program, version: str) -> None:
+        """Judges all open drift under this program: what it does not use any more goes on, what it uses stands still."""
+        self._writer.drifts.rejudge(self._writer.reader.lineage(version), program, version)
+
+    def _states_under(self, program: Program) -> Mapping[str, FlowState]:
+        """The states of its flows; those that were quiesced under another program are judged again first."""
+        states = self._writer.reader.flow_states(list(program.flows))
+        marks = {mark.program for state in states.values() for mark in state.quiesced}
+        if not marks or marks == {program.version}:
+            return states
+        self.judge_drift(program, program.version)
+        return self._writer.reader.flow_states(list(program.flows))
 
     def _one(self, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
         """Starts those tables of a batch that nobody is at work on."""

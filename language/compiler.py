@@ -44,5 +44,5 @@ def compile_sources(sources: Mapping[str, str], slices: Mapping[str, Slice], sch
         if schemas is not None:
             resolved, lineage = type_program(resolved, schemas, problems)
         if problems:
-            raise ProgramErrors(problems)
+            raise ProgramErrors(problems, lineage)
         return Compilation(plan(resolved, sources, lineage), resolved, lineage)

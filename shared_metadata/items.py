@@ -8,9 +8,21 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from shared_metadata import keys
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import from_plain
-from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, TableOutcome, TableState, Version, Worker
+from shared_metadata.records import (
+    Batch,
+    Event,
+    EventKind,
+    FlowState,
+    Quiesce,
+    SchemaVersion,
+    TableOutcome,
+    TableState,
+    Version,
+    Worker,
+)
 
 Item = dict[str, Any]
 
@@ -56,7 +68,13 @@ def _from_decimal(value: Any) -> Any:
 
 
 def flow_state(values: Mapping[str, Any]) -> FlowState:
-    return FlowState(values["flow"], {name: table_state(inner) for name, inner in values["tables"].items()})
+    tables = {name: table_state(inner) for name, inner in values["tables"].items()}
+    marks = sorted((inner["drift"], inner) for name, inner in values.items() if name.startswith(keys.QUIESCE_PREFIX))
+    return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks))
+
+
+def quiesce(values: Mapping[str, Any]) -> Quiesce:
+    return Quiesce(values["drift"], {name: from_text(since) for name, since in values["since"].items()}, values["program"])
 
 
 def table_state(values: Mapping[str, Any]) -> TableState:

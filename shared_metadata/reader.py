@@ -125,7 +125,7 @@ class MetadataReader:
             day += timedelta(days=1)
 
     def statistics(self, flow: str, limit: int = 100) -> list[dict[str, Any]]:
-        """Rows, bytes and seconds of the latest batches that did anything, newest first."""
+        """Rows, bytes, seconds, skew, GB-seconds and dollars of the latest batches that did anything, newest first."""
         return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
 
     def batch_count_since(self, flow: str, since: datetime) -> int:

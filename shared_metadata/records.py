@@ -27,6 +27,9 @@ class EventKind(StrEnum):
     EXPECTATION_FAILED = "expectation failed"
     PROGRAM_ACTIVATED = "program activated"
     FLOW_QUIESCED = "flow quiesced"
+    DATASET_LATE = "dataset late"
+    FLOW_RESUMED = "flow resumed"
+    SOURCE_CHANGED = "source changed"
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,25 @@ class TableState:
 
 
 @dataclass(frozen=True)
+class Quiesce:
+    """Why datasets of a flow stand still. since: dataset ▸ its watermark when it stopped.  program: under which that was decided."""
+
+    drift: int
+    since: Mapping[str, datetime]
+    program: str
+
+
+@dataclass(frozen=True)
 class FlowState:
     """All datasets of a flow."""
 
     flow: str
     tables: Mapping[str, TableState]
+    quiesced: tuple[Quiesce, ...] = ()
+
+    def drifts(self, dataset: str) -> tuple[int, ...]:
+        """The drifts that quiesce a dataset."""
+        return tuple(quiesce.drift for quiesce in self.quiesced if dataset in quiesce.since)
 
 
 @dataclass(frozen=True)
@@ -180,6 +197,7 @@ class TableCommit:
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
     signature: the table's in the program (Table.signature).
+    skew, used: see `costs`.
     """
 
     dataset: str
@@ -193,6 +211,8 @@ class TableCommit:
     reads: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Mapping[str, Any], ...] = ()
     signature: str = ""
+    skew: float = 1.0
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared_metadata.intervals import Interval, next_interval, to_text
-from shared_metadata.program import Flow, Program
-from shared_metadata.records import MAX_ATTEMPTS, FlowState, TableState
+from shared_metadata.program import Flow, Kind, Program
+from shared_metadata.records import MAX_ATTEMPTS, FlowState
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def due_batches(program: Program, states: Mapping[str, FlowState], now: datetime
 
     A table's next batch starts at its watermark. It is due when its end has passed, every input is complete through its end,
     its last failed attempt is long enough ago, and it has failed fewer than MAX_ATTEMPTS times. `ignore_failures` drops the last
-    two: an operator who starts a flow by hand does not want to wait.
+    two: an operator who starts a flow by hand does not want to wait. Datasets that a drift has quiesced are not due.
     """
     watermarks = {name: table.watermark for state in states.values() for name, table in state.tables.items()}
     found: list[DueBatch] = []
@@ -62,7 +62,7 @@ def _due_of_flow(
     groups: dict[tuple[Interval, int], list[str]] = {}
     for table in flow.tables:
         standing = state.tables.get(table.dataset)
-        if standing is None or (not ignore_failures and _held_back(standing, now)):
+        if standing is None or _stands_still(flow, state, table.dataset, now, ignore_failures):
             continue
         interval = next_interval(standing.watermark, flow.interval_seconds)
         complete = all(name in watermarks and watermarks[name] >= interval.end for name in table.inputs)
@@ -74,5 +74,11 @@ def _due_of_flow(
     ]
 
 
-def _held_back(table: TableState, now: datetime) -> bool:
-    return table.attempts >= MAX_ATTEMPTS or (table.retry_at is not None and table.retry_at > now)
+def _stands_still(flow: Flow, state: FlowState, dataset: str, now: datetime, ignore_failures: bool) -> bool:
+    """A quiesced collect looks at its source again by and by, however often: only so it is seen that the source is mended."""
+    quiesced, table = state.drifts(dataset), state.tables[dataset]
+    if quiesced and flow.kind != Kind.COLLECT:
+        return True
+    if ignore_failures:
+        return False
+    return (table.attempts >= MAX_ATTEMPTS and not quiesced) or (table.retry_at is not None and table.retry_at > now)

@@ -18,6 +18,8 @@ from botocore.exceptions import ClientError
 from shared_metadata import items, keys
 from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
+from shared_metadata.costs import cost_dollars
+from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.lineage import Lineage
@@ -43,6 +45,7 @@ class MetadataWriter:
         self.reader = MetadataReader(client, table)
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
+        self.drifts = DriftRegistry(client, table, clock)
 
     def claim(
         self,
@@ -261,6 +264,9 @@ class MetadataWriter:
             "rows": commit.rows,
             "bytes": commit.bytes,
             "seconds": round(commit.seconds, 3),
+            "skew": commit.skew,
+            "gb_seconds": commit.used.get("lambda_arm64_gb_second", 0.0),
+            "cost_dollars": cost_dollars(commit.used),
             "expires": int(self._clock().timestamp()) + STATISTICS_DAYS * 86400,
         }
         self._client.put_item(TableName=self._table, Item=items.to_item(values))

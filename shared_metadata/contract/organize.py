@@ -12,6 +12,7 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.costs import skew
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Kind, Mode, Warehouse
@@ -30,13 +31,14 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a driver made: where the new version is, and its schema; rows and bytes are the batch's."""
+    """What a driver made: where the new version is, and its schema; rows, bytes and the bytes of each file are the batch's."""
 
     pointer: Mapping[str, Any]
     schema: Schema
     rows: int
     bytes: int
     layout: Mapping[str, Any] = field(default_factory=dict)
+    file_bytes: tuple[int, ...] = ()
 
 
 class Driver(Protocol):
@@ -128,14 +130,14 @@ class OrganizeSteps(Steps):
             raise DefinitionError(f"the staged manifest {event['staged']} is gone", place=work.table.dataset)
         prepared = self._driver(work).load(work, staged, staging, Deadline.of(context))
         staging.write(prepared, work.table.dataset, "prepared.json")
-        return {**event, "expectations": len(work.flow.expectations)}
+        return self._prepared_state(event, work)
 
     def refresh(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         work = self.work(event)
         staging = self.staging(work)
         prepared = self._driver(work).refresh(work, event["pointers"], staging, Deadline.of(context))
         staging.write(prepared, work.table.dataset, "prepared.json")
-        return {**event, "expectations": len(work.flow.expectations)}
+        return self._prepared_state(event, work)
 
     def check(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
@@ -152,7 +154,7 @@ class OrganizeSteps(Steps):
                 )
         staging.write(prepared, work.table.dataset, "prepared.json")
         notes = [vars(result) for result in results if result.failing]
-        return {**event, "notes": notes}
+        return {**event, "notes": notes, "used": self.used(event, transitions=1)}
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         staging = self.staging(work)
@@ -167,7 +169,12 @@ class OrganizeSteps(Steps):
             layout=committed.layout,
             reads=state["reads"],
             notes=tuple(state.get("notes", ())),
+            skew=skew(committed.file_bytes),
         )
+
+    def _prepared_state(self, event: Mapping[str, Any], work: Work) -> dict[str, Any]:
+        """After Kind, Load or Refresh, and Expectations."""
+        return {**event, "expectations": len(work.flow.expectations), "used": self.used(event, transitions=3)}
 
     def _driver(self, work: Work) -> Driver:
         return self._open(work.program.warehouses[work.flow.warehouse], self.services)

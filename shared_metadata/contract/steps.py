@@ -13,6 +13,7 @@ from shared_metadata.contract.batch_input import Wanted, resolve
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
+from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
 from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
 from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Flow, Program, Table
@@ -88,6 +89,7 @@ class Steps:
         event: {'input': what the state machine was started with, 'owner': the execution's id, which owns the batch's lease};
         or the input alone, when the function is called by hand.
         """
+        self.services.meter.restart()
         program = self.services.reader.active_program()
         wanted = resolve(event.get("input", event), program, self.services.reader, self.declaration.id, self.services.clock())
         if len(wanted) > 1:
@@ -116,6 +118,8 @@ class Steps:
             self.services.writer.commit(claim, empty, passes=passes(program))
         for dataset, error in failed.items():
             self.services.writer.fail(claim, dataset, error)
+        used = share(together(self.services.meter.used(), A_BATCH), len(works))
+        states = [{**state, "used": used} for state in states]
         return _planned(states, [{"dataset": d, "error": e} for d, e in failed.items()], [c.dataset for c in empty])
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
@@ -145,6 +149,7 @@ class Steps:
 
     def work(self, state: Mapping[str, Any]) -> Work:
         """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease."""
+        self.services.meter.restart()
         program = self.services.reader.program(state["program"])
         flow = program.flows[state["flow"]]
         table = next(table for table in flow.tables if table.dataset == state["dataset"])
@@ -160,9 +165,15 @@ class Steps:
             error = error_text(event["error"])
             self.services.writer.fail(work.claim, work.table.dataset, error)
             return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
-        commit = replace(self.commit_table(work, event), signature=work.table.signature)
+        commit = self.commit_table(work, event)
+        used = together(commit.used, self.used(event, transitions=1), A_COMMIT)
+        commit = replace(commit, signature=work.table.signature, used=used)
         self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
+
+    def used(self, state: Mapping[str, Any], *, transitions: int) -> dict[str, float]:
+        """What the table's batch has used of AWS: by the steps before, as the state says, and by this call with its transitions."""
+        return together(state.get("used", {}), self.services.meter.used(), {"state_transition": transitions})
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         """What is to be recorded of the table."""
