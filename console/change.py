@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import click
 
@@ -52,7 +53,7 @@ def activate(target: Target, program: Program, lineage: Lineage | None) -> Updat
             "the program cannot run in this account yet:\n  " + "\n  ".join(problems),
             remedy="do this, then apply again",
         )
-    update = update_set(target.reader, program, lineage)
+    update = update_set(target.reader, program, lineage, now=datetime.now(UTC))
     if update.version == update.former:
         return update
     for slice_id, values in deployed.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import sys
@@ -28,6 +30,7 @@ VERBS = {
     "logs": "console.logs:logs",
     "local": "console.local:local",
 }
+atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -46,7 +46,7 @@ def plan(files: tuple[str, ...], restate_from: str | None, profile: str | None, 
     since = _moment(restate_from) if restate_from else None
     compilation = compiled(files, profile, as_json)
     program, target = compilation.program, open_target(profile)
-    update = update_set(target.reader, program, compilation.lineage, restate_from=since)
+    update = update_set(target.reader, program, compilation.lineage, now=datetime.now(UTC), restate_from=since)
     problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))

@@ -25,6 +25,7 @@ def update_set(
     program: Program,
     lineage: Lineage | None,
     *,
+    now: datetime,
     boundary: datetime | None = None,
     restate_from: datetime | None = None,
 ) -> UpdateSet:
@@ -42,6 +43,7 @@ def update_set(
             shape_of=shape_of,
             boundary=boundary,
             restate_from=restate_from,
+            now=now,
             statistics=statistics,
         )
         return replace(found, former=version)  # a program stored by an earlier Atoll is named as it was then

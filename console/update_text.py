@@ -40,12 +40,13 @@ def lines(update: UpdateSet) -> Iterator[Line]:
         )
         return
     width = max((len(name) for name in _names(update)), default=0)
+    yield _sum(update), RED if update.breaking else PLAIN
+    yield "", PLAIN
     yield from _breaking(update.breaking)
     yield from _statements(update, width)
     yield from _readers(update, width)
     yield from _recomputed(update.recompute, width)
     yield from _when(update)
-    yield _sum(update), PLAIN
 
 
 def _names(update: UpdateSet) -> list[str]:
@@ -173,9 +174,13 @@ def _figures(item: Recompute) -> str:
 
 
 def _when(update: UpdateSet) -> Iterator[Line]:
+    if update.boundary is None or not update.former:
+        return
     yield "", PLAIN
-    if update.boundary is not None and update.former:
-        yield f"Takes effect at {to_text(update.boundary)}, when all of these begin a batch.", PLAIN
+    if update.planned_at is None or update.boundary > update.planned_at:
+        yield f"Takes effect at {to_text(update.boundary)}, when all of these and their readers begin a batch.", PLAIN
+    else:
+        yield f"Takes effect at once, for batches that start at {to_text(update.boundary)} or later.", PLAIN
 
 
 def _sum(update: UpdateSet) -> str:

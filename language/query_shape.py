@@ -23,7 +23,8 @@ from shared_metadata.update_set.records import QueryShape
 Renamed = Mapping[ColumnRef, ColumnRef]
 _NOT_TOLD = (exp.Star, exp.Pivot, exp.Values, exp.TableAlias)
 _CUTS = ("limit", "offset")
-_CLAUSES = ("where", "group", "having", "qualify", "order")
+_CLAUSES = ("where", "group", "having", "qualify")
+_SOURCE_FIRST = ("where", "group")  # clauses in which a name means the source's column rather than an item of the SELECT
 _SPREAD = (exp.Unnest, exp.Explode, exp.Posexplode, exp.Inline)
 
 
@@ -48,6 +49,21 @@ class _Relation:
     rest: str = ""
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One item of a SELECT: its name, and the names in it that could mean other items. shadows: it uses a column of its own name."""
+
+    name: str
+    named: tuple[str, ...]
+    shadows: bool
+
+    @staticmethod
+    def of(node: exp.Expr) -> _Item:
+        name, named = node.alias_or_name.lower(), [c.name.lower() for c in node.find_all(exp.Column) if not c.table]
+        every = [c.name.lower() for c in node.find_all(exp.Column)]
+        return _Item(name, tuple(dict.fromkeys(n for n in named if n != name)), name in every)
+
+
 class _Shapes:
     def __init__(self, dialect: str, renamed: Renamed) -> None:
         self._dialect, self._renamed = dialect, renamed
@@ -66,15 +82,18 @@ class _Shapes:
         query = scope.expression
         if isinstance(query, exp.SetOperation):
             return self._set_operation(scope, query)
-        named = _unqualified(query)
+        items = [_Item.of(item) for item in query.expressions] if isinstance(query, exp.Select) else []
+        named = [name for part in _deciding(query) for name in _aliases(query.args[part], items, part in _SOURCE_FIRST)]
         self._name_columns(scope)
         self._name_queries(scope)
         if not isinstance(query, exp.Select):
             whole = self._digest(self._text(query))
             return _Relation(whole, {}, whole)
-        items = {item.alias_or_name.lower(): self._text(item.unalias()) for item in query.expressions}
-        rows = self._digest(*self._row_parts(scope, query, items), *(items[name] for name in sorted(named & items.keys())))
-        return _Relation(rows, {name: self._digest(text) for name, text in items.items()})
+        texts: dict[str, str] = {}
+        for item, node in zip(items, query.expressions, strict=True):
+            texts[item.name] = "|".join([self._text(node.unalias()), *(texts[name] for name in item.named if name in texts)])
+        rows = self._digest(*self._row_parts(scope, query, texts), *(texts[name] for name in sorted(set(named))))
+        return _Relation(rows, {name: self._digest(text) for name, text in texts.items()})
 
     def _set_operation(self, scope: Scope, query: exp.SetOperation) -> _Relation:
         sides = [self._known[id(side.expression)] for side in scope.set_operation_scopes]
@@ -153,8 +172,8 @@ class _Shapes:
 
     def _meaning(self, scope: Scope | None, table: str, name: str) -> str | None:
         while scope is not None:
-            sources = scope.sources if not table else {table: scope.sources[table]} if table in scope.sources else {}
-            selected = [s for alias, s in sources.items() if table or alias in scope.selected_sources]
+            known = scope.selected_sources if not table else scope.sources
+            selected = [scope.sources[alias] for alias in known if not table or alias.lower() == table.lower()]
             found = [meaning for s in selected if (meaning := self._column(s, name, sure=bool(table) or len(selected) == 1))]
             if found:
                 return found[0]
@@ -196,10 +215,15 @@ def _is_cut(query: exp.Expr) -> bool:
     return any(query.args.get(part) for part in (*_CUTS, "distinct"))
 
 
-def _unqualified(query: exp.Expr) -> set[str]:
-    """Names that a clause may use for the SELECT's own items."""
-    clauses = [query.args[part] for part in _CLAUSES if query.args.get(part)]
-    return {column.name.lower() for clause in clauses for column in clause.find_all(exp.Column) if not column.table}
+def _deciding(query: exp.Expr) -> list[str]:
+    """The clauses of a query that decide over its rows and may name its items."""
+    return [part for part in (*_CLAUSES, *(["order"] if _is_cut(query) else [])) if query.args.get(part)]
+
+
+def _aliases(clause: exp.Expr, items: list[_Item], source_first: bool) -> list[str]:
+    """The SELECT's items that a clause may mean by a name."""
+    names = {c.name.lower() for c in clause.find_all(exp.Column) if not c.table}
+    return [item.name for item in items if item.name in names and not (source_first and item.shadows)]
 
 
 def _aggregates(item: exp.Expr) -> bool:

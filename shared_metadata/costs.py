@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 Used = Mapping[str, float]
-LOG_BYTES = 1_100  # of an invocation: Lambda's START, END and REPORT, and the step's metrics; benchmarks/cost.py counts them
+LOG_BYTES = 700  # of an invocation: Lambda's START, END and REPORT, and the step's metrics; benchmarks/cost.py counts them
 # The states around a batch's tables: Plan, Planned, Tables, Outcome, Done; X-Ray traces an execution once.
 A_BATCH: Used = {"state_transition": 5, "xray_trace": 1}
 # Sent after the figures are made: outcome, state, version and event, each two in a transaction, and the statistics themselves.

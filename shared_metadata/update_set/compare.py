@@ -29,13 +29,14 @@ def compare(
     shape_of: ShapeOf = _no_shape,
     boundary: datetime | None = None,
     restate_from: datetime | None = None,
+    now: datetime | None = None,
     statistics: Statistics | None = None,
 ) -> UpdateSet:
     """What replacing the program `old` (None: there is none) by `new` changes, whom it reaches, breaks, and makes anew.
 
     shape_of: the shape of a flow's query (`language.query_shape`), its inputs' new column names read as their former ones; where it
         is None, everything of a changed query is taken to change.
-    boundary: when the new program takes effect.  restate_from: since when the history is made anew.
+    boundary: when the new program takes effect.  restate_from: since when the history is made anew, up to `now`.
     statistics: flow ▸ `MetadataReader.statistics`, for the estimates.
     """
     before, after = statements(old), statements(new)
@@ -58,10 +59,11 @@ def compare(
         other_rows=tuple(sorted(name for name, data in reached.data.items() if data.rows)),
         readers=tuple(_reader(reached, after[name]) for name in _by_place(readers, after)),
         breaking=breaking(before, after, changed, reached, restate_from is not None),
-        recompute=recompute(before, after, changed, reached, boundary, restate_from, statistics or {}) if old else (),
+        recompute=recompute(before, after, changed, reached, restate_from, now, statistics or {}) if old else (),
         positions={name: (after.get(name) or before[name]).last.position for name in (*added, *removed)},
         boundary=boundary,
         restate_from=restate_from,
+        planned_at=now,
         typed=lineages is not None,
     )
 

@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Any
 
 from shared_metadata.intervals import floor, split
-from shared_metadata.program import Kind
 from shared_metadata.update_set.breaking import incremental
 from shared_metadata.update_set.reach import Reached
 from shared_metadata.update_set.records import Recompute, StatementChange
@@ -29,8 +28,8 @@ def recompute(
     new: Mapping[str, Statement],
     changed: Sequence[StatementChange],
     reached: Reached,
-    boundary: datetime | None,
     restate_from: datetime | None,
+    now: datetime | None,
     statistics: Statistics,
 ) -> tuple[Recompute, ...]:
     """Of each statement that is new or runs otherwise, or whose inputs' changes reach it, in the order of the program's text.
@@ -41,7 +40,7 @@ def recompute(
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
         is_new = any(dataset not in _datasets(old) for dataset in statement.datasets)
         if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
-            batches, start, end = _batches(statement, is_new, boundary, restate_from)
+            batches, start, end = _batches(statement, is_new, restate_from, now)
             found.append(Recompute(statement.id, batches, start, end, *_estimate(statement, batches, statistics)))
     return tuple(found)
 
@@ -51,16 +50,14 @@ def _datasets(statements: Mapping[str, Statement]) -> set[str]:
 
 
 def _batches(
-    statement: Statement, is_new: bool, boundary: datetime | None, restate_from: datetime | None
+    statement: Statement, is_new: bool, restate_from: datetime | None, now: datetime | None
 ) -> tuple[int, datetime | None, datetime | None]:
-    """How many, and what they cover. A whole table takes one batch, however long its history."""
-    if not incremental(statement):
-        return 1, None, boundary
-    length = statement.last.interval_seconds
-    if restate_from is not None and boundary is not None and statement.first.kind != Kind.COLLECT:
-        start = floor(restate_from, length)
-        return len(split(start, boundary, length)), start, boundary
-    return (1, None, boundary) if is_new else (0, None, None)
+    """How many, and of which time. A restatement takes a batch for each interval; else a whole table takes one."""
+    if restate_from is not None and now is not None:
+        length = statement.last.interval_seconds
+        start, end = floor(restate_from, length), floor(now, length)
+        return len(split(start, end, length)), start, end
+    return (1 if is_new or not incremental(statement) else 0), None, None
 
 
 def _estimate(statement: Statement, batches: int, statistics: Statistics) -> tuple[int | None, float | None, float | None]:

@@ -140,7 +140,8 @@ class Breaking:
 class Recompute:
     """The batches that a statement runs because of the change, beside those that it would run anyway.
 
-    start, end: what is made anew, half-open; start is None for the whole table in one batch, and both for nothing of the past.
+    start, end: the batches of a restatement, half-open; None without one: then a table is made whole in one batch, or else, with
+        0 batches, nothing of the past is made anew.
     rows, seconds, dollars: estimated from the latest batches' statistics; None where there are none.
     """
 
@@ -176,6 +177,7 @@ class UpdateSet:
     positions: Mapping[str, Position] = field(default_factory=dict)
     boundary: datetime | None = None
     restate_from: datetime | None = None
+    planned_at: datetime | None = None
     typed: bool = False
 
     @property

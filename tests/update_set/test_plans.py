@@ -24,15 +24,21 @@ ROOT = Path(__file__).resolve().parents[2]
 AIRLINE = ROOT / "examples" / "airline"
 PLANS = Path(__file__).with_name("plans")
 BOUNDARY = datetime(2026, 11, 25, tzinfo=UTC)
+NOW = datetime(2026, 11, 24, 23, 59, 30, tzinfo=UTC)
+SINCE = datetime(2026, 11, 24, 23, tzinfo=UTC)
 Edits = list[tuple[str, str]]
 
 CARRIER_DAY = "FROM lake.ops.flights\nGROUP BY 1, 2;\n\nCREATE MATERIALIZED VIEW lake.ops.carrier_score"
 LOG = "  EVERY '1 minute' APPEND\nAS\nSELECT batch_start() AS seen"
+SELECTED = "count(*) AS flights, count(dep"
+DELAYS = "sum(dep_delay) AS minutes_late, round(avg(dep_delay), 2) AS mean_delay\n"
+PLAUSIBLE = "  EXPECT plausible_delay: (mean_delay BETWEEN -60 AND 600) OR WARN\n"
+SCORES = "FROM lake.ops.carrier_day d LEFT"
 CHANGES: dict[str, Edits] = {
     "a column is computed differently": [("sum(dep_delay) AS minutes_late", "sum(arr_delay) AS minutes_late")],
-    "a column is added": [("count(*) AS flights, count(dep", "count(*) AS flights, max(dep_delay) AS worst_delay, count(dep")],
-    "a column that nobody reads is dropped": [(",\n       sum(dep_delay) AS minutes_late, round(avg(dep_delay), 2) AS mean_delay\n", ",\n       sum(dep_delay) AS minutes_late\n"), ("  EXPECT plausible_delay: (mean_delay BETWEEN -60 AND 600) OR WARN\n", "")],
-    "a column is renamed with its reader": [("count(*) AS flights, count(dep", "count(*) AS legs, count(dep"), ("sum(d.flights)", "sum(d.legs)")],
+    "a column is added": [(SELECTED, SELECTED.replace(",", ", max(dep_delay) AS worst_delay,"))],
+    "a column that nobody reads is dropped": [(DELAYS, "sum(dep_delay) AS minutes_late\n"), (PLAUSIBLE, "")],
+    "a column is renamed with its reader": [(SELECTED, SELECTED.replace("flights", "legs")), ("sum(d.flights)", "sum(d.legs)")],
     "a published column is dropped": [("SELECT carrier, name, days, flights, mean_delay,", "SELECT carrier, name, days, flights,")],
     "a type is narrowed": [("count(*) AS days", "CAST(count(*) AS INTEGER) AS days")],
     "other rows of a collected table": [("FROM ops.public.flights;", "FROM ops.public.flights\nWHERE dep_delay IS NOT NULL;")],
@@ -44,10 +50,10 @@ CHANGES: dict[str, Edits] = {
     "a statement is removed": [],
     "a statement is added": [],
     "another secret": [("(secret = 'ops')", "(secret = 'ops2')")],
-    "layout only": [("-- Organize: views on views.", "-- Organize.\n\n"), ("FROM lake.ops.carrier_day d LEFT", "FROM lake.ops.carrier_day AS d\n  LEFT")],
-}  # fmt: skip
+    "layout only": [("-- Organize: views on views.", "-- Organize.\n\n"), (SCORES, SCORES.replace(" d ", " AS d\n  "))],
+}
 MORE: dict[str, dict[str, Any]] = {
-    "other rows of a collected table": {"restate_from": datetime(2026, 11, 24, 23, tzinfo=UTC)},
+    "other rows of a collected table": {"restate_from": SINCE, "boundary": SINCE},
 }
 STATISTICS = {
     "lake.ops.carrier_day": [
@@ -81,7 +87,7 @@ def edited(name: str) -> str:
 
 def planned(name: str, **more: Any) -> UpdateSet:
     old, new = compiled(active()), compiled(edited(name))
-    arguments: dict[str, Any] = {"shape_of": shape_of, "boundary": BOUNDARY, "statistics": STATISTICS, **more}
+    arguments: dict[str, Any] = {"shape_of": shape_of, "boundary": BOUNDARY, "now": NOW, "statistics": STATISTICS, **more}
     return compare(old.program, old.lineage, new.program, new.lineage, **arguments)
 
 
