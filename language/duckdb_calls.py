@@ -38,11 +38,10 @@ def called(name: str, arguments: Sequence[exp.Expr]) -> Type:
         raise NoOverload(name)
     least = min(cost for cost, _ in costs)
     best = [overload for cost, overload in costs if cost == least]
-    returned = {overload.returns for overload in best}
     if any(kind_of(argument) == T.UNKNOWN and not isinstance(argument, exp.Lambda) for argument in arguments):
         returned = {overload.returns for _, overload in costs}
         return data_type(returned.pop()) if len(returned) == 1 else None
-    if len(returned) > 1 and T.NULL not in map(kind_of, arguments):
+    if len(best) > 1:
         raise NoOverload(name)
     return _returned(best[0], arguments)
 
@@ -157,6 +156,7 @@ def _returned(overload: Overload, arguments: Sequence[exp.Expr]) -> Type:
         return next((a.type for p, a in by_parameter if p == overload.returns), None) or next(elements, None)
     if overload.returns in ("ANY[]", "T[]"):
         found = next((a.type for p, a in by_parameter if p == overload.returns), None)
+        found = found or next((_element(a.type) for p, a in by_parameter if p == f"{overload.returns}[]"), None)
         return found or array(next((a.type for p, a in by_parameter if f"{p}[]" == overload.returns), None))
     return None
 

@@ -19,6 +19,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from language.diagnostics import did_you_mean
+from language.duckdb_arguments import unknown_function
 from language.duckdb_types import DuckDBTypes, Mismatch
 from language.functions import functions
 from language.grouping import ungrouped_columns
@@ -117,7 +118,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
-        problems += _functions(tree, dialect)
+        problems += _functions(tree, rules) if rules else []
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
     outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
@@ -201,13 +202,13 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
     return found
 
 
-def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
+def _functions(tree: exp.Query, rules: DuckDBTypes) -> list[QueryProblem]:
     """Functions that the warehouse does not have."""
-    known = functions(dialect)
+    known = functions("duckdb")
     found = []
-    for node in tree.find_all(exp.Anonymous, exp.AnonymousAggFunc) if known else ():
-        name = node.name.lower()
-        if name not in known and name not in BATCH_BOUNDS:
+    for node in tree.find_all(exp.Func):
+        name = unknown_function(node) if type(node) not in rules.own else None
+        if name is not None and name not in BATCH_BOUNDS:
             start, end = place_of(node) or (0, 0)
             remedy = did_you_mean(name, known) + "write a function that the warehouse has"
             found.append(QueryProblem(start, end, f"there is no function `{name}`", remedy))
