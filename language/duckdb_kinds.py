@@ -89,7 +89,10 @@ def widest(left: exp.DataType, right: exp.DataType) -> exp.DataType:
             return build(real)
     if T.DECIMAL in (one, other):
         (p, s), (q, r) = sizes(left), sizes(right)
-        return decimal(max(p - s, q - r) + max(s, r), max(s, r))
+        whole, scale = max(p - s, q - r), max(s, r)
+        if one == other:
+            scale = min(scale, MOST_DIGITS - whole)
+        return decimal(whole + scale, scale)
     if one in UNSIGNED and other in UNSIGNED:
         return build(max(one, other, key=UNSIGNED.index))
     return build(max(_SIGNED_OF.get(one, one), _SIGNED_OF.get(other, other), key=SIGNED.index))
