@@ -39,7 +39,7 @@ def returned_by_macro(name: str, arguments: Sequence[exp.Expr]) -> Type:
         return given
     if given is None or given.this not in LISTS or not given.expressions:
         return None
-    element = given.expressions[0]
+    element: exp.DataType = given.expressions[0]
     if name in _ELEMENTS:
         return element
     if name in _GROWNS and len(arguments) == 2 and element.this in (kind_of(arguments[1]), T.BIGINT):

@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import Dialect, exp
 
 from language.duckdb_arguments import CALLS, call
-from language.duckdb_calls import NoOverload, called
+from language.duckdb_calls import NoOverload, called, fitting
 from language.duckdb_kinds import (
     LISTS,
     MOMENTS,
@@ -37,13 +37,13 @@ from language.duckdb_kinds import (
     united,
 )
 from language.duckdb_macros import returned_by_macro
-from language.functions import overloads
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
 
 Kind = exp.DataType | exp.DType | None
 _SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.IntDiv: "//", exp.Mod: "%"}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+_ORDERED = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 _DECIMAL_NAMES = {"add": "+", "subtract": "-", "multiply": "*", "mod": "%"}
 
 
@@ -142,8 +142,7 @@ class DuckDBTypes:
             return called(name, arguments)
         except NoOverload:
             given = ", ".join(map(say, arguments)) or "nothing"
-            takes = ", ".join(dict.fromkeys(f"{name}{o}" for o in overloads("duckdb", name)[:4]))
-            self._note(node, f"`{name}` does not take {given}", f"CAST what is given to what it takes: {takes}")
+            self._note(node, f"`{name}` does not take {given}", fitting(name, arguments))
             return None
 
     def _call(self, node: exp.Expr) -> Kind:
@@ -340,7 +339,8 @@ class DuckDBTypes:
     def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
         if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        if united(left.type, right.type) is None:
+        holds = mixed if isinstance(node, _ORDERED) else united  # DuckDB is stricter about < than about =
+        if holds(left.type, right.type) is None:
             self._note(node, f"{say(left)} cannot be compared with {say(right)}", cast_remedy(left, right))
 
     def _connector(self, node: exp.Expr) -> Kind:

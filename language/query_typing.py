@@ -87,7 +87,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    problems = [QueryProblem(*p) for p in (*refused(tree), *unnamed(tree))]
+    problems = [QueryProblem(*p) for p in tuple(refused(tree)) or tuple(unnamed(tree))]
     if problems:
         return TypedQuery(problems=tuple(dict.fromkeys(problems)))
     edits = rewrite_exists(tree)
@@ -110,7 +110,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
-        return TypedQuery(problems=(_refused(error),))
+        return TypedQuery(problems=(_refused(error, tree, written),))
     lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
     problems += _stars_left(tree, written)
@@ -154,12 +154,16 @@ def _name_tables(tree: exp.Query, references: Mapping[int, str]) -> None:
             column.set("catalog", None)
 
 
-def _refused(error: Exception) -> QueryProblem:
+def _refused(error: Exception, tree: exp.Query, written: Written) -> QueryProblem:
     """What sqlglot's optimizer itself refuses; it tells a place in words only."""
     said = str(error).split("\n")[0].rstrip(".") if isinstance(error, OptimizeError) else "the columns of this query cannot be told"
+    name = said.rpartition(": ")[2]
     if said.startswith("Alias already used"):
-        said = f"two tables are called {said.split(': ')[-1]} here"
-        return QueryProblem(0, 0, said, "give each an alias of its own")
+        places = [place for alias in tree.find_all(exp.TableAlias) if alias.name == name and (place := place_of(alias))]
+        return QueryProblem(*max(places, default=(0, 0)), f"two tables are called `{name}` here", "give each an alias of its own")
+    if said.startswith("Cannot automatically join"):
+        place = next((places[name] for places in written.using.values() if name in places), (0, 0))
+        return QueryProblem(*place, f"not both sides of the join have `{name}`", "join ON a condition")
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
 
 
