@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from conductor.environment import Environment
 from conductor.freshness import EVERY_MINUTES, Freshness
+from conductor.notifier import Notifier
 from conductor.starter import Round, Starter
 from shared_metadata import naming
 from shared_metadata.errors import InputError
@@ -22,7 +23,7 @@ from shared_metadata.records import EventKind
 from shared_metadata.writer import MetadataWriter
 
 LAST_MILLISECONDS = 5_000
-CAUSES = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED)
+CAUSES = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.FLOW_QUIESCED, EventKind.FLOW_RESUMED)
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 4})
 logger = Logger(service="conductor")
 metrics = Metrics(namespace="Atoll", service="conductor")
@@ -43,7 +44,11 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     if "Records" not in event:
         raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
     try:
-        if any(map(_can_make_due, event["Records"])):
+        found = [image for record in event["Records"] if (image := _image(record))]
+        for number in sorted({int(image["detail"]["M"]["drift"]["N"]) for image in found if _kind(image) == EventKind.FLOW_QUIESCED}):
+            if notifier().tell(number):
+                logger.info("told of drift", drift=number)
+        if any(_kind(image) != EventKind.FLOW_QUIESCED for image in found):
             _round(context)
     except Exception:
         logger.exception("the round failed; the stream brings these records again")
@@ -51,9 +56,15 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"batchItemFailures": []}
 
 
-def _can_make_due(record: Mapping[str, Any]) -> bool:
+def _image(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The event that a record brings, if the conductor does anything on it."""
     image = record.get("dynamodb", {}).get("NewImage", {})
-    return image.get("pk", {}).get("S", "").startswith(EVENT_PREFIX) and image.get("kind", {}).get("S") in CAUSES
+    wanted = image.get("pk", {}).get("S", "").startswith(EVENT_PREFIX) and _kind(image) in CAUSES
+    return image if wanted else None
+
+
+def _kind(image: Mapping[str, Any]) -> str:
+    return str(image.get("kind", {}).get("S", ""))
 
 
 def _round(context: Context) -> Round:
@@ -88,6 +99,11 @@ def writer() -> MetadataWriter:
 @cache
 def starter() -> Starter:
     return Starter(writer(), boto3.client("stepfunctions", config=RETRIES), Environment.read(), _report)
+
+
+@cache
+def notifier() -> Notifier:
+    return Notifier(writer().drifts, boto3.client("sns", config=RETRIES), Environment.read().alerts_topic_arn)
 
 
 @cache

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared_metadata.reader import MetadataReader
 
 WATCH_SECONDS = 5
-COLOURS = {"current": "green", "late": "yellow", "failing": "red", "stopped": "red"}
+COLOURS = {"current": "green", "late": "yellow", "failing": "red", "stopped": "red", "quiesced": "red"}
 GRACE_SECONDS = 120  # a batch shorter than this is not late before
 
 
@@ -34,7 +34,7 @@ class DatasetStatus:
     last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
     fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
 
-    state: 'current' | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an operator).
+    state: 'current' | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an operator) | 'quiesced' (by drifts).
     waits_for: inputs that are not yet complete through the end of its next batch.
     """
 
@@ -55,6 +55,7 @@ class DatasetStatus:
     retry_at: str
     error: str
     waits_for: tuple[str, ...] = ()
+    drifts: tuple[int, ...] = ()
     fresh_within_seconds: int = 0
 
     @property
@@ -79,7 +80,9 @@ def _in_order(program: Program) -> list[str]:
 
 
 def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], now: datetime) -> list[DatasetStatus]:
-    states = {name: table for s in reader.flow_states(list(program.flows)).values() for name, table in s.tables.items()}
+    flow_states = reader.flow_states(list(program.flows)).values()
+    states = {name: table for s in flow_states for name, table in s.tables.items()}
+    held = {name: s.drifts(name) for s in flow_states for name in s.tables}
     producers = program.producers()
     wanted = [dataset for dataset in datasets if dataset in states]
     flows = list(dict.fromkeys(producers[dataset].id for dataset in wanted))
@@ -89,10 +92,11 @@ def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], 
         statistics = pool.map(lambda flow: reader.statistics(flow, 10 + 2 * len(program.flows[flow].tables)), flows)
         version_of, count_of = dict(zip(wanted, versions, strict=True)), dict(zip(flows, counts, strict=True))
         last_of = {s["dataset"]: s for found in statistics for s in reversed(found)}
-    return [
+    found = [
         _status(producers[name], name, states, version_of[name], count_of[producers[name].id], last_of.get(name, {}), now)
         for name in wanted
     ]
+    return [replace(one, state="quiesced", drifts=held[one.dataset]) if held[one.dataset] else one for one in found]
 
 
 def _status(
@@ -153,7 +157,7 @@ def status(dataset: str | None, watch: bool, profile: str | None, as_json: bool)
 
     With the name of one DATASET, all that is known of it: its batches, schema, versions read, warnings. `current`: all batches
     are done; `late`: older than FRESH WITHIN, or a batch behind; `failing`: tried again by itself; `stopped`: failed too often,
-    waits for `atoll run`.
+    waits for `atoll run`; `quiesced`: uses what its source does not have any more, see `atoll drift`.
 
     \b
       atoll status                             everything
@@ -220,7 +224,10 @@ def show(statuses: list[DatasetStatus]) -> None:
 
 def troubles(row: DatasetStatus) -> Iterator[str]:
     """What is wrong with a dataset and what comes next, a line each; nothing when it is current."""
-    if row.state == "stopped":
+    if row.state == "quiesced":
+        yield f"{row.dataset} is quiesced since {row.complete_through} by drift {', '.join(map(str, row.drifts))}"
+        yield f"  help: atoll drift show {row.drifts[0]}"
+    elif row.state == "stopped":
         yield f"{row.dataset} stopped after {counted(row.attempts, 'failure')}: {row.error}"
         yield f"  help: remove the cause, then: atoll run {row.flow}"
     elif row.state == "failing":

@@ -7,12 +7,13 @@ from functools import cache
 
 from sqlglot import exp
 
-from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of
+from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of, plain
 from language.functions import Overload, overloads
 
 _ANY = frozenset(("ANY", "T", "K", "V"))
 _COSTS = {T.BIGINT: 101, T.INT: 102, T.INT128: 103, T.DOUBLE: 104, T.DECIMAL: 105, T.TIMESTAMP: 120, T.TIMESTAMPTZ: 123, T.TEXT: 149}
 _OTHER, _NESTED, _LITERAL, _NOT_TEXT, _WHATEVER = 110, 160, 90, 20, 5
+_PARAMETRIC = {"DECIMAL": T.DECIMAL, "STRUCT": T.STRUCT, "MAP": T.MAP, "UNION": T.UNION}
 _WIDER_MOMENTS = {
     T.DATE: (T.TIMESTAMP, T.TIMESTAMPTZ, T.TIMESTAMP_NS, T.TIMESTAMP_S, T.TIMESTAMP_MS),
     T.TIMESTAMP: (T.TIMESTAMPTZ, T.TIMESTAMP_NS),
@@ -109,7 +110,7 @@ def _list_cost(given: Type, kind: exp.DType, element: str) -> int | None:
     if element.endswith("[]"):
         return _list_cost(inner, inner.this, element[:-2])
     target = _target(element)
-    return 0 if inner.this == target else _COSTS.get(target, _OTHER) if _widens(inner.this, target) else None
+    return 0 if plain(inner) == target else _COSTS.get(target, _OTHER) if _widens(plain(inner), target) else None
 
 
 def _widens(kind: exp.DType, target: exp.DType) -> bool:
@@ -138,10 +139,10 @@ def _widens_integer(kind: exp.DType, target: exp.DType) -> bool:
 
 @cache
 def _target(name: str) -> exp.DType:
-    if name in ("DECIMAL", "STRUCT", "MAP", "UNION"):
-        return T[name]
+    if name in _PARAMETRIC:
+        return _PARAMETRIC[name]
     found = data_type(name)
-    return found.this if found is not None else T.USERDEFINED
+    return plain(found) if found is not None else T.USERDEFINED
 
 
 def _returned(overload: Overload, arguments: Sequence[exp.Expr]) -> Type:

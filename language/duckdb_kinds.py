@@ -72,6 +72,9 @@ def united(left: Type, right: Type) -> Type:
     one, other = left.this, right.this
     if T.BOOLEAN in (one, other) and (one in NUMBERS or other in NUMBERS):
         return right if one == T.BOOLEAN else left
+    if one in LISTS and other in LISTS and left.expressions and right.expressions:
+        element = united(left.expressions[0], right.expressions[0])
+        return array(element) if element is not None else None
     if one in TEXTS or other in TEXTS:
         beside = right if one in TEXTS else left
         return beside if beside.this in _OVER_TEXT else build(T.TEXT) if beside.this != T.STRUCT else None
@@ -130,8 +133,13 @@ def build(kind: exp.DType) -> exp.DataType:
 
 
 def kind_of(node: exp.Expr | None) -> exp.DType:
-    kind = node.type.this if node is not None and node.type is not None else T.UNKNOWN
-    return T.TEXT if kind in TEXTS else kind
+    return plain(node.type) if node is not None else T.UNKNOWN
+
+
+def plain(kind: Type) -> exp.DType:
+    """The type without its parameters, of several words for one the usual one."""
+    found = kind.this if kind is not None else T.UNKNOWN
+    return T.TEXT if found in TEXTS else T.TIMESTAMP if found in (T.TIMESTAMPNTZ, T.DATETIME) else found
 
 
 def is_number(node: exp.Expr) -> bool:
@@ -147,7 +155,7 @@ def fits(literal: exp.Expr, beside: exp.DType) -> bool:
     if not isinstance(literal, exp.Literal) or not literal.is_int or beside not in INTEGERS:
         return False
     bits = 8 * 2 ** (UNSIGNED if beside in UNSIGNED else SIGNED).index(beside)
-    return int(literal.this) < 2 ** (bits - (beside in SIGNED))
+    return bool(int(literal.this) < 2 ** (bits - (beside in SIGNED)))
 
 
 def say(node: exp.Expr) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import Catalog
+from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -115,19 +116,28 @@ class CollectSteps(Steps):
     def __init__(self, declaration: Slice, services: Services, open_source: OpenSource) -> None:
         super().__init__(declaration, services)
         self._open = open_source
+        self._drift = DriftWatch(services)
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
-        """Opens the source once for all tables."""
-        self._source = self.open(works[0])
+        """Opens the source once for all tables. One that drift stops is recorded as failed here, and fails no execution."""
+        self._source, self._stopped = self.open(works[0]), set[str]()
         try:
-            return super().plan_tables(works)
+            states, empty, failed = super().plan_tables(works)
         finally:
             self._source.close()
+        for dataset in sorted(self._stopped):
+            self.services.writer.fail(works[0].claim, dataset, failed.pop(dataset))
+        return states, empty, failed
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
-        schema = self._source.schema(work.flow, work.table)
-        window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
-        plan = self._source.plan(work.flow, work.table, schema, window)
+        try:
+            flow = self._drift.flow_for(work, self._source)
+        except StoppedByDrift:
+            self._stopped.add(work.table.dataset)
+            raise
+        schema = self._source.schema(flow, work.table)
+        window = Window(work.claim.interval, self.cursor(work), work.claim.again)
+        plan = self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
             if self._registered(work) == schema and not window.rerun:
@@ -151,7 +161,7 @@ class CollectSteps(Steps):
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
-            window = Window(work.claim.interval, plan["window_cursor"], work.claim.rerun)
+            window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number)
             request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out)
             source = self.open(work)
@@ -185,7 +195,7 @@ class CollectSteps(Steps):
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files) or work.claim.rerun or self._registered(work) != schema
+            changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
             manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata import naming
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.meter import Meter
+from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import SecretError
 from shared_metadata.reader import Clock, MetadataReader, utc_now
 from shared_metadata.source_registry import SourceRegistry
@@ -57,6 +58,10 @@ class Services:
     @cached_property
     def sources(self) -> SourceRegistry:
         return SourceRegistry(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
+
+    @property
+    def drifts(self) -> DriftRegistry:
+        return self.writer.drifts
 
     def secret(self, reference: str, *, place: str) -> Mapping[str, Any]:
         """The JSON object behind `secret = 'reference'`. Raises SecretError; its text never holds a value."""
