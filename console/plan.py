@@ -10,13 +10,12 @@ import click
 
 from console.prerequisites import deployed_slices, missing_secrets, missing_slices
 from console.project import compile_project, show_errors
-from console.target import Target, json_option, open_target, profile_option
+from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
 from language.diagnostics import ProgramErrors
-from shared_metadata.applying import moment_of
 from shared_metadata.errors import AtollError, InputError
-from shared_metadata.intervals import from_text, to_text
+from shared_metadata.intervals import from_text
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
@@ -46,30 +45,19 @@ def plan(files: tuple[str, ...], restate_from: str | None, profile: str | None, 
     """
     since = _moment(restate_from) if restate_from else None
     compilation = compiled(files, profile, as_json)
-    program, target, now = compilation.program, open_target(profile), datetime.now(UTC)
-    waits = pending_update_set(target, now)
-    boundary = None if waits else moment_of(target.reader, program, now, restate_from=since).effect.boundary
-    update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
-    problems = [*waits, *missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
+    program, target = compilation.program, open_target(profile)
+    update = update_set(target.reader, program, compilation.lineage, now=datetime.now(UTC), restate_from=since)
+    problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
     else:
         show_update_set(update)
         if problems:
-            click.echo("\nBefore it can be applied:\n  " + "\n  ".join(problems))
+            click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
         elif update.version != update.former:
-            click.echo("\nApply it with: atoll apply" + (f" --restate-from {restate_from}" if restate_from else ""))
+            click.echo("Apply it with: atoll apply" + (f" --restate-from {restate_from}" if restate_from else ""))
     if update.breaking:
         raise SystemExit(BREAKING)
-
-
-def pending_update_set(target: Target, now: datetime) -> list[str]:
-    """Why nothing can be applied yet, where an update set is still to take effect."""
-    pending = target.reader.timeline().pending(now)
-    if pending is None:
-        return []
-    until = to_text(pending.boundary)
-    return [f"the update set {pending.version} is pending until {until}; wait, or take it back: atoll cancel"]
 
 
 def compiled(files: tuple[str, ...], profile: str | None, as_json: bool) -> Compilation:
