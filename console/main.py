@@ -16,13 +16,15 @@ from shared_metadata.errors import AtollError
 
 VERBS = {
     "init": "console.init:init",
-    "discover": "console.discover:discover",
     "check": "console.check:check",
     "format": "console.check:format_files",
-    "plan": "console.change:plan",
+    "discover": "console.discover:discover",
+    "plan": "console.plan:plan",
     "apply": "console.change:apply",
     "run": "console.run:run",
     "status": "console.status:status",
+    "why": "console.why:why",
+    "drift": "console.drift:drift",
     "lineage": "console.lineage:lineage",
     "explain": "console.lineage:explain",
     "logs": "console.logs:logs",

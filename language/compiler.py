@@ -64,5 +64,5 @@ def compile_sources(
             typed = type_program(resolved, schemas, problems, memo)
             resolved = typed.program
         if problems:
-            raise ProgramErrors(problems)
+            raise ProgramErrors(problems, typed.lineage() if typed is not None else None)
         return Compilation(resolved, plan(resolved, sources, typed), typed)

@@ -121,6 +121,7 @@ def _view(statement: View) -> Flow:
         expectations=_expectations(clauses),
         fresh_within_seconds=_fresh(clauses),
         whole=not statement.query.uses_batch_bounds,
+        tolerates=_tolerates(clauses),
     )
 
 
@@ -141,6 +142,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         query=statement.sql,
         expectations=_expectations(clauses),
         whole=whole,
+        tolerates=_tolerates(clauses),
     )
     publish = Flow(
         id=statement.target,
@@ -169,3 +171,7 @@ def _expectations(clauses: Clauses) -> tuple[Expectation, ...]:
 
 def _fresh(clauses: Clauses) -> int:
     return clauses.fresh_within.seconds if clauses.fresh_within else 0
+
+
+def _tolerates(clauses: Clauses) -> dict[str, int]:
+    return {".".join(t.dataset.folded): t.stale.seconds for t in clauses.tolerates}

@@ -292,7 +292,11 @@ class _Typing:
     def _predicate(self, span: Span, dialect: str, dataset: str, columns: Columns) -> list[str]:
         """The columns that an expectation uses."""
         table = exp.to_table("atoll_rows")
-        condition = exp.select(exp.Literal.number(1)).from_(table, copy=False).where(parse_predicate(span, dialect), copy=False)
+        condition = (
+            exp.select(exp.alias_(exp.Literal.number(1), "kept"))
+            .from_(table, copy=False)
+            .where(parse_predicate(span, dialect), copy=False)
+        )
         typed = type_query(condition, {id(table): dataset}, dialect, {dataset: columns})
         self._say(typed.problems, span)
         return [use.column for use in typed.uses]
