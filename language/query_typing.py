@@ -20,7 +20,7 @@ from sqlglot.schema import MappingSchema
 
 from language.diagnostics import did_you_mean
 from language.duckdb_arguments import unknown_function
-from language.duckdb_types import DuckDBTypes, Mismatch
+from language.duckdb_types import DuckDBTypes
 from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
@@ -29,6 +29,7 @@ from language.queries import BATCH_BOUNDS
 from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
 from language.query_places import Written, remember
+from language.type_rules import Mismatch, TypeRules
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
@@ -180,7 +181,7 @@ def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     return found
 
 
-def _condition_problems(scopes: list[Scope], rules: DuckDBTypes) -> list[QueryProblem]:
+def _condition_problems(scopes: list[Scope], rules: TypeRules) -> list[QueryProblem]:
     for scope in scopes:
         for name in ("where", "having", "qualify"):
             clause = scope.expression.args.get(name)
@@ -206,7 +207,7 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
     return found
 
 
-def _functions(tree: exp.Query, rules: DuckDBTypes) -> list[QueryProblem]:
+def _functions(tree: exp.Query, rules: TypeRules) -> list[QueryProblem]:
     """Functions that the warehouse does not have."""
     known = functions("duckdb")
     found = []
@@ -231,7 +232,7 @@ def _source_columns(tables: Tables, dialect: str) -> Originals:
 
 
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, written: Written, rules: DuckDBTypes | None, originals: Originals, failed: bool
+    tree: exp.Query, lineage: QueryLineage, written: Written, rules: TypeRules | None, originals: Originals, failed: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
     columns: list[QueryColumn] = []
@@ -264,7 +265,7 @@ def _known(kind: exp.DataType | None) -> TypeGuard[exp.DataType]:
     return kind is not None and kind.this not in (exp.DType.UNKNOWN, exp.DType.NULL)
 
 
-def _output_types(query: exp.Expr, rules: DuckDBTypes | None) -> list[tuple[str, exp.DataType | None]]:
+def _output_types(query: exp.Expr, rules: TypeRules | None) -> list[tuple[str, exp.DataType | None]]:
     query = query.unnest()
     known = rules.sides.get(id(query)) if rules is not None else None
     return known or [(select.alias_or_name, select.type) for select in query.selects]  # type: ignore[attr-defined]
