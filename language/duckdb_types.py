@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import Dialect, exp
 
 from language.duckdb_arguments import CALLS, call
-from language.duckdb_calls import NoOverload, called
+from language.duckdb_calls import NoOverload, called, fitting
 from language.duckdb_kinds import (
     LISTS,
     MOMENTS,
@@ -36,24 +36,15 @@ from language.duckdb_kinds import (
     sizes,
     united,
 )
-from language.functions import overloads
+from language.duckdb_macros import returned_by_macro
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
 
 Kind = exp.DataType | exp.DType | None
 _SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.IntDiv: "//", exp.Mod: "%"}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
-_MACROS: dict[str, Kind] = {
-    "date_part": T.BIGINT,
-    "datepart": T.BIGINT,
-    "now": T.TIMESTAMPTZ,
-    "get_current_timestamp": T.TIMESTAMPTZ,
-    "transaction_timestamp": T.TIMESTAMPTZ,
-    "age": T.INTERVAL,
-    "current_localtimestamp": T.TIMESTAMP,
-    "hash": T.UBIGINT,
-    "list_slice": None,
-}
+_ORDERED = (exp.GT, exp.GTE, exp.LT, exp.LTE)
+_DECIMAL_NAMES = {"add": "+", "subtract": "-", "multiply": "*", "mod": "%"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,9 @@ class DuckDBTypes:
     def __init__(self) -> None:
         self.mismatches: list[Mismatch] = []
         self.sides: dict[int, list[tuple[str, Type]]] = {}  # of each set operation, by id: its columns
-        self.metadata = {**Dialect.get_or_raise("duckdb").EXPRESSION_METADATA, **self._rules()}
+        rules = self._rules()
+        self.own = frozenset(rules) - {exp.Anonymous, exp.AnonymousAggFunc}
+        self.metadata = {**Dialect.get_or_raise("duckdb").EXPRESSION_METADATA, **rules}
 
     def _rules(self) -> dict[type[exp.Expr], dict[str, Any]]:
         rules: dict[type[exp.Expr], Any] = {kind: self._call for kind in CALLS}
@@ -99,7 +92,7 @@ class DuckDBTypes:
             exp.Case: self._case,
             exp.If: lambda e: e.args["true"].type if isinstance(e.parent, exp.Case) else self._if(e),
             exp.Nullif: self._nullif,
-            exp.Array: lambda e: array(self._mixed(e.expressions, "a list")) if e.expressions else None,
+            exp.Array: lambda e: array(self._mixed(e.expressions, "a list") if e.expressions else T.NULL),
             exp.ArrayAgg: lambda e: array(e.this.type),
             exp.ArrayConcat: lambda e: self._mixed([e.this, *e.expressions], "list_concat"),
             exp.RegexpExtractAll: lambda _: array(T.TEXT),
@@ -120,6 +113,9 @@ class DuckDBTypes:
             exp.PercentileDisc: self._quantile,
             exp.WithinGroup: self._within_group,
             exp.Grouping: lambda _: T.BIGINT,
+            exp.JSONExtract: lambda _: T.JSON,
+            exp.JSONExtractScalar: lambda _: T.TEXT,
+            exp.StructExtract: lambda e: _field(e.this.type, e.expression),
             exp.CurrentTimestamp: lambda _: T.TIMESTAMPTZ,
             exp.Uuid: lambda _: T.UUID,
             exp.First: lambda e: e.this.type,
@@ -146,19 +142,31 @@ class DuckDBTypes:
             return called(name, arguments)
         except NoOverload:
             given = ", ".join(map(say, arguments)) or "nothing"
-            takes = ", ".join(dict.fromkeys(f"{name}{o}" for o in overloads("duckdb", name)[:4]))
-            self._note(node, f"`{name}` does not take {given}", f"CAST what is given to what it takes: {takes}")
+            self._note(node, f"`{name}` does not take {given}", fitting(name, arguments))
             return None
 
     def _call(self, node: exp.Expr) -> Kind:
         found = call(node)
-        return self._named(node, *found) if found is not None else None
+        if found is None:
+            return None
+        name, arguments = found
+        if (kind := returned_by_macro(name, arguments)) is not None:
+            return kind
+        kind = self._named(node, name, arguments)
+        if (
+            name in _DECIMAL_NAMES
+            and len(arguments) == 2
+            and (kind is None or kind.this == T.DECIMAL)
+            and T.DECIMAL in map(kind_of, arguments)
+        ):
+            return self._decimal(_DECIMAL_NAMES[name], *arguments)
+        return kind
 
     def _function(self, node: exp.Expr) -> Kind:
         name = node.name.lower()
         if name in BATCH_BOUNDS:
             return T.TIMESTAMPTZ
-        return _MACROS[name] if name in _MACROS else self._call(node)
+        return self._call(node)
 
     # -- numbers
 
@@ -170,7 +178,7 @@ class DuckDBTypes:
             if "e" in digits:
                 return T.DOUBLE
             whole, _, fraction = digits.partition(".")
-            return decimal(len(whole.lstrip("0")) + len(fraction) or 1, len(fraction))
+            return decimal(len(whole.lstrip("0") or whole[:1]) + len(fraction), len(fraction))
         size = abs(int(node.this.replace("_", "")))
         return T.INT if size < 2**31 else T.BIGINT if size < 2**63 else T.INT128
 
@@ -180,7 +188,7 @@ class DuckDBTypes:
             if kind_of(side) == T.UNKNOWN:
                 return None
         try:
-            if LISTS.intersection((kind_of(left), kind_of(right))):
+            if sign == "+" and LISTS.intersection((kind_of(left), kind_of(right))):
                 return self._concatenation(node)
             found = called(sign, [left, right]) if sign != "/" else self._quotient(left, right)
         except NoOverload:
@@ -331,7 +339,8 @@ class DuckDBTypes:
     def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
         if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        if united(left.type, right.type) is None:
+        holds = mixed if isinstance(node, _ORDERED) else united  # DuckDB is stricter about < than about =
+        if holds(left.type, right.type) is None:
             self._note(node, f"{say(left)} cannot be compared with {say(right)}", cast_remedy(left, right))
 
     def _connector(self, node: exp.Expr) -> Kind:
@@ -423,8 +432,7 @@ class DuckDBTypes:
         if kind and kind.this == T.MAP and len(kind.expressions) == 2:
             return kind.expressions[1]  # type: ignore[no-any-return]
         if kind and kind.this == T.STRUCT and isinstance(index, exp.Literal) and index.is_string:
-            field = next((e for e in kind.expressions if e.name == index.name), None)
-            return field.args.get("kind") if field is not None else None
+            return _field(kind, index)
         return T.TEXT if kind and kind.this in TEXTS else None
 
     def _note(self, node: exp.Expr, cause: str, remedy: str) -> None:
@@ -441,6 +449,11 @@ def _quantile_of(value: exp.Expr, continuous: bool) -> Kind:
     if kind in MOMENTS:
         return T.TIMESTAMPTZ if kind == T.TIMESTAMPTZ else T.TIMESTAMP
     return T.DOUBLE
+
+
+def _field(kind: Type, name: exp.Expr) -> Type:
+    fields = kind.expressions if kind is not None and kind.this == T.STRUCT else ()
+    return next((field.args.get("kind") for field in fields if field.name == name.name), None)
 
 
 def _sides(node: exp.SetOperation) -> tuple[exp.Expr, exp.Expr]:

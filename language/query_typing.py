@@ -19,6 +19,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from language.diagnostics import did_you_mean
+from language.duckdb_arguments import unknown_function
 from language.duckdb_types import DuckDBTypes, Mismatch
 from language.functions import functions
 from language.grouping import ungrouped_columns
@@ -86,7 +87,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    problems = [QueryProblem(*p) for p in (*refused(tree), *unnamed(tree))]
+    problems = [QueryProblem(*p) for p in tuple(refused(tree)) or tuple(unnamed(tree))]
     if problems:
         return TypedQuery(problems=tuple(dict.fromkeys(problems)))
     edits = rewrite_exists(tree)
@@ -109,7 +110,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
-        return TypedQuery(problems=(_refused(error),))
+        return TypedQuery(problems=(_refused(error, tree, written),))
     lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
     problems += _stars_left(tree, written)
@@ -117,7 +118,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
-        problems += _functions(tree, dialect)
+        problems += _functions(tree, rules) if rules else []
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
     outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
@@ -153,12 +154,16 @@ def _name_tables(tree: exp.Query, references: Mapping[int, str]) -> None:
             column.set("catalog", None)
 
 
-def _refused(error: Exception) -> QueryProblem:
+def _refused(error: Exception, tree: exp.Query, written: Written) -> QueryProblem:
     """What sqlglot's optimizer itself refuses; it tells a place in words only."""
     said = str(error).split("\n")[0].rstrip(".") if isinstance(error, OptimizeError) else "the columns of this query cannot be told"
+    name = said.rpartition(": ")[2]
     if said.startswith("Alias already used"):
-        said = f"two tables are called {said.split(': ')[-1]} here"
-        return QueryProblem(0, 0, said, "give each an alias of its own")
+        places = [place for alias in tree.find_all(exp.TableAlias) if alias.name == name and (place := place_of(alias))]
+        return QueryProblem(*max(places, default=(0, 0)), f"two tables are called `{name}` here", "give each an alias of its own")
+    if said.startswith("Cannot automatically join"):
+        place = next((places[name] for places in written.using.values() if name in places), (0, 0))
+        return QueryProblem(*place, f"not both sides of the join have `{name}`", "join ON a condition")
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
 
 
@@ -201,13 +206,13 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
     return found
 
 
-def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
+def _functions(tree: exp.Query, rules: DuckDBTypes) -> list[QueryProblem]:
     """Functions that the warehouse does not have."""
-    known = functions(dialect)
+    known = functions("duckdb")
     found = []
-    for node in tree.find_all(exp.Anonymous, exp.AnonymousAggFunc) if known else ():
-        name = node.name.lower()
-        if name not in known and name not in BATCH_BOUNDS:
+    for node in tree.find_all(exp.Func):
+        name = unknown_function(node) if type(node) not in rules.own else None
+        if name is not None and name not in BATCH_BOUNDS:
             start, end = place_of(node) or (0, 0)
             remedy = did_you_mean(name, known) + "write a function that the warehouse has"
             found.append(QueryProblem(start, end, f"there is no function `{name}`", remedy))
