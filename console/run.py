@@ -69,7 +69,7 @@ def batches_of(target: Target, program: Program, body: dict[str, Any]) -> list[W
 
     if body["flow"] not in program.flows:
         raise InputError(f"the active program has no flow {body['flow']!r}", remedy=f"it has {', '.join(sorted(program.flows))}")
-    return resolve(body, program, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
+    return resolve(body, target.reader.programs(), target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
 
 
 def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:

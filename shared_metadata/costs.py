@@ -37,15 +37,15 @@ def cost_dollars(used: Used) -> float:
     """What was used at list prices, in US dollars."""
     per_million = prices()["per_million"]
     requests = sum(number * per_million[kind]["price"] for kind, number in used.items()) / 1e6
-    log_bytes = used.get("lambda_invocation", 0) * LOG_BYTES
-    return round(requests + log_bytes * float(prices()["per_gb"]["log_ingestion"]["price"]) / 1e9, DIGITS)
+    logs = used.get("lambda_invocation", 0) * LOG_BYTES / 1e9 * prices()["per_gb"]["log_ingestion"]["price"]
+    return float(round(requests + logs, DIGITS))
 
 
 def together(*parts: Used) -> dict[str, float]:
     """The sum of what was used."""
     found: Counter[str] = Counter()
     for part in parts:
-        found.update(part)  # type: ignore[arg-type]
+        found.update(part)
     return {kind: round(number, DIGITS) for kind, number in found.items()}
 
 
