@@ -27,7 +27,7 @@ from slices.registry import installed
 DEFAULT_PROGRAM = "examples/airline/program.sql"
 
 # What functions call inside a VPC beside S3 and DynamoDB; an interface endpoint costs money every hour, so no more than these.
-ENDPOINTS = {"conductor": "states", "collect": "secretsmanager", "organize": "glue", "harness": "secretsmanager"}
+ENDPOINTS = {"conductor": ("states", "sns"), "collect": ("secretsmanager",), "organize": ("glue",), "harness": ("secretsmanager",)}
 
 
 def read_program(names: str) -> Program:
@@ -48,7 +48,7 @@ def add_stacks(app: cdk.App, program: Program, settings: Settings) -> list[cdk.S
     below: list[cdk.Stack] = [metadata]
     if settings.own_vpc:
         stages = {"conductor", *(name.split(".")[0] for name in program.slice_ids)}
-        network = NetworkStack(app, tuple(sorted({ENDPOINTS[stage] for stage in stages})), **place)
+        network = NetworkStack(app, tuple(sorted({name for stage in stages for name in ENDPOINTS[stage]})), **place)
         network.add_stack_dependency(metadata)
         below.append(network)
     above: list[cdk.Stack] = [ConductorStack(app, program, settings, **place)]

@@ -185,7 +185,7 @@ def _session(endpoint: str) -> Any:
 
 def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
     """The slice's own schema and plan and the start of its job; what is timed is its extract of the job's result."""
-    from shared_metadata.contract.collect import Output, Window
+    from shared_metadata.contract.collect import ExtractRequest, Output, Window
     from shared_metadata.contract.staging import Staging
     from shared_metadata.contract.steps import Deadline
     from shared_metadata.intervals import Interval
@@ -206,8 +206,8 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
     plan = source.plan(flow, table, schema, window)
     assert plan
     out = Output(Staging(session.client("s3"), BUCKET, "collect.salesforce", claim), table.dataset, 0)
-    arguments = (flow, table, schema, window, plan.parts[0], out)
-    token = source.extract(*arguments, None, Deadline(time.monotonic() + 900)).resume
+    request = ExtractRequest(flow, table, schema, window, plan.parts[0], out)
+    token = source.extract(request, None, Deadline(time.monotonic() + 900)).resume
     assert token
     while source.session.get(f"jobs/query/{token['job']}")["state"] != "JobComplete":
         time.sleep(0.05)
@@ -215,7 +215,7 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
     def extract() -> int:
         rows, resume = 0, dict(token)
         while resume:
-            done = source.extract(*arguments, resume, Deadline(time.monotonic() + 900))
+            done = source.extract(request, resume, Deadline(time.monotonic() + 900))
             rows, resume = rows + sum(int(file["rows"]) for file in done.files), dict(done.resume or {})
         return rows
 

@@ -28,6 +28,10 @@ class Environment:
     def execution_arn(self, slice_id: str, name: str) -> str:
         return f"{self.state_machine_arn(slice_id).replace(':stateMachine:', ':execution:')}:{name}"
 
+    @property
+    def alerts_topic_arn(self) -> str:
+        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{naming.ALERTS_TOPIC}"
+
     @staticmethod
     def read(variables: Mapping[str, str] = os.environ) -> Environment:
         """Raises DefinitionError for a variable that is missing."""

@@ -1,10 +1,11 @@
-"""The stack Conductor: one function, called by the clock once a minute and by data events that can make a batch due."""
+"""The stack Conductor: one function, called by the clock once a minute and by data events on which something is to be done."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -24,7 +25,12 @@ from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.program import Program
 from shared_metadata.records import EventKind
 
-CAUSES = [EventKind.BATCH_COMPLETED.value, EventKind.PROGRAM_ACTIVATED.value]
+CAUSES = [
+    EventKind.BATCH_COMPLETED.value,
+    EventKind.PROGRAM_ACTIVATED.value,
+    EventKind.FLOW_QUIESCED.value,
+    EventKind.FLOW_RESUMED.value,
+]
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 
@@ -32,7 +38,7 @@ class ConductorStack(Stack):
     """Starts exactly the state machines of the slices that the program uses."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, naming.CONDUCTOR_STACK, description="Atoll: starts due batches", **stack_settings)
+        super().__init__(scope, naming.CONDUCTOR_STACK, description="Atoll: starts due batches, tells of drift", **stack_settings)
         self.places = Places(self)
         conductor = self._function(program, settings)
         dead_letters = self._dead_letters(conductor)
@@ -57,8 +63,10 @@ class ConductorStack(Stack):
             traced=False,  # 43,800 clock calls a month would cost more in traces than in everything else
         )
         made = AtollFunction(self, "Function", wanted, settings, network_of(self, settings))
-        made.allow([*READ_METADATA, "dynamodb:UpdateItem"], [self.places.table_arn])
+        # PutItem: the events of drift that a new program makes harmless, or harmful
+        made.allow([*READ_METADATA, "dynamodb:UpdateItem", "dynamodb:PutItem"], [self.places.table_arn])
         made.use_key()
+        made.allow(["sns:Publish"], [self.places.alerts_arn])
         made.allow(["states:StartExecution"], [self.places.state_machine(name) for name in program.slice_ids])
         executions = [self.places.executions(name) for name in program.slice_ids]
         made.allow(["states:DescribeExecution"], executions, "executions of the program's slices; each has a name of its own")
@@ -79,7 +87,7 @@ class ConductorStack(Stack):
         return queue
 
     def _on_data_events(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
-        """Only new events, and only those after which something may be due: others would cost an invocation each."""
+        """Only new events, and only those after which something is due or to be told: others would cost an invocation each."""
         stream = self.places.stream_arn
         conductor.allow(["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"], [stream])
         pattern = {
@@ -133,5 +141,13 @@ class ConductorStack(Stack):
         alarm(self, "Errors", function.metric_errors(period=five), "The conductor fails: batches may start late", threshold=3)
         silent = "The conductor was not called for 15 minutes: no batch starts"
         alarm(self, "Silent", function.metric_invocations(period=five), silent, periods=3, below=True)
+        late = cloudwatch.Metric(
+            namespace="Atoll",
+            metric_name=naming.LATE_DATASETS,
+            dimensions_map={"service": "conductor"},
+            statistic="Maximum",
+            period=five,
+        )
+        alarm(self, "LateDatasets", late, "A dataset is later than its FRESH WITHIN promises: `atoll status` names it")
         lost = dead_letters.metric_approximate_number_of_messages_visible(period=five)
         alarm(self, "DeadLettersThere", lost, "Data events could not be handled; the clock starts their batches late")

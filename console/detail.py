@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from console.status import COLOURS, DatasetStatus, troubles
-from console.wording import age
+from console.wording import age, dollars
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Program
 from shared_metadata.records import Batch
@@ -100,6 +100,7 @@ def show_detail(detail: DatasetDetail) -> None:
         "complete": f"through {status.complete_through}, {age(status.freshness_seconds)} ago",
         "next batch": _next(status),
         "rows": f"{status.rows:,}",
+        "last batch": _last_batch(status),
         "reads": ", ".join(f"{name} as of {end}" for name, end in detail.reads.items()),
         "read by": ", ".join(detail.read_by),
     }
@@ -121,6 +122,14 @@ def _next(status: DatasetStatus) -> str:
     if status.retry_at:
         return f"the one that ends at {status.next_batch_end}, again at {status.retry_at}"
     return f"ends at {status.next_batch_end}" + (f"; waits for {', '.join(status.waits_for)}" if status.waits_for else "")
+
+
+def _last_batch(status: DatasetStatus) -> str:
+    """What the last batch that changed something took; a batch in pieces of one size has a skew of 1."""
+    if not status.last_batch_dollars:
+        return ""
+    uneven = f", its largest piece {status.last_batch_skew:g} times the mean" if status.last_batch_skew > 1 else ""
+    return f"{status.last_batch_rows:,} rows, {status.last_batch_seconds:.1f} s, {dollars(status.last_batch_dollars)} $" + uneven
 
 
 def _show_schema(console: Console, detail: DatasetDetail) -> None:

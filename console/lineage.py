@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,11 @@ from shared_metadata.lineage_graph import ROWS, Edge, LineageGraph
 from shared_metadata.program import Flow, Program
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.tree import Tree
 
 DEEPEST = 50
+WIDEST = 400  # characters of a line that goes into a file
 
 
 @click.command(short_help="Show where a column comes from and what reads it.")
@@ -144,11 +147,10 @@ def _edge(edge: Edge) -> dict[str, str]:
 
 
 def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, depth: int) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.tree import Tree
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     for node in nodes:
         tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}")
         if up:
@@ -162,6 +164,13 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
             _grow_down(graph, branch, node, depth, {node})
             _hint(branch, "nothing in the program")
         console.print(tree)
+
+
+def _console() -> Console:
+    """As wide as the terminal; a file gets whole lines."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDEST)
 
 
 def _hint(branch: Tree, text: str) -> None:
@@ -249,11 +258,10 @@ def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
 
 
 def _show_explained(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     key = f" on {', '.join(found['key'])}" if found["key"] else ""
     console.print(f"[bold]{found['dataset']}[/]  {found['kind']}, {escape(found['position'])}")
     console.print(f"  every {age(found['every_seconds'])}, {found['mode']}{key}, run by {', '.join(found['slices'])}")

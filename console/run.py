@@ -69,7 +69,7 @@ def batches_of(target: Target, program: Program, body: dict[str, Any]) -> list[W
 
     if body["flow"] not in program.flows:
         raise InputError(f"the active program has no flow {body['flow']!r}", remedy=f"it has {', '.join(sorted(program.flows))}")
-    return resolve(body, program, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
+    return resolve(body, target.reader.programs(), target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
 
 
 def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -119,4 +119,6 @@ def _nothing_due(target: Target, program: Program, name: str, as_json: bool) -> 
         end = next_interval(watermarks[table.dataset], flow.interval_seconds).end
         waits_for = [i for i in table.inputs if i not in watermarks or watermarks[i] < end]
         why = f"waits for {', '.join(waits_for)}" if waits_for and end <= now else f"its next batch ends at {to_text(end)}"
+        if drifts := states[name].drifts(table.dataset):
+            why = f"quiesced by drift {', '.join(map(str, drifts))}: atoll drift show {drifts[0]}"
         click.echo(f"  {table.dataset} is complete through {to_text(watermarks[table.dataset])}; {why}")

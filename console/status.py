@@ -7,14 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
-from console.wording import age, counted
+from console.wording import age, counted, dollars
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from shared_metadata.reader import MetadataReader
 
 WATCH_SECONDS = 5
-COLOURS = {"current": "green", "late": "yellow", "failing": "red", "stopped": "red"}
+COLOURS = {"current": "green", "late": "yellow", "failing": "red", "stopped": "red", "quiesced": "red"}
 GRACE_SECONDS = 120  # a batch shorter than this is not late before
 
 
 @dataclass(frozen=True)
 class DatasetStatus:
     """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: of the last 24 hours;
-    last_batch_rows and last_batch_seconds: of the last batch that changed something.
+    last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
+    fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
 
-    state: 'current' | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an operator).
+    state: 'current' | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an operator) | 'quiesced' (by drifts).
     waits_for: inputs that are not yet complete through the end of its next batch.
     """
 
@@ -48,10 +49,19 @@ class DatasetStatus:
     batches: int
     last_batch_rows: int
     last_batch_seconds: float
+    last_batch_skew: float
+    last_batch_dollars: float
     attempts: int
     retry_at: str
     error: str
     waits_for: tuple[str, ...] = ()
+    drifts: tuple[int, ...] = ()
+    fresh_within_seconds: int = 0
+
+    @property
+    def breaks_promise(self) -> bool:
+        """Whether it is older than its FRESH WITHIN, whatever else is the matter."""
+        return 0 < self.fresh_within_seconds < self.freshness_seconds
 
 
 def dataset_statuses(reader: MetadataReader, program: Program, now: datetime) -> list[DatasetStatus]:
@@ -70,7 +80,9 @@ def _in_order(program: Program) -> list[str]:
 
 
 def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], now: datetime) -> list[DatasetStatus]:
-    states = {name: table for s in reader.flow_states(list(program.flows)).values() for name, table in s.tables.items()}
+    flow_states = reader.flow_states(list(program.flows)).values()
+    states = {name: table for s in flow_states for name, table in s.tables.items()}
+    held = {name: s.drifts(name) for s in flow_states for name in s.tables}
     producers = program.producers()
     wanted = [dataset for dataset in datasets if dataset in states]
     flows = list(dict.fromkeys(producers[dataset].id for dataset in wanted))
@@ -80,10 +92,11 @@ def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], 
         statistics = pool.map(lambda flow: reader.statistics(flow, 10 + 2 * len(program.flows[flow].tables)), flows)
         version_of, count_of = dict(zip(wanted, versions, strict=True)), dict(zip(flows, counts, strict=True))
         last_of = {s["dataset"]: s for found in statistics for s in reversed(found)}
-    return [
+    found = [
         _status(producers[name], name, states, version_of[name], count_of[producers[name].id], last_of.get(name, {}), now)
         for name in wanted
     ]
+    return [replace(one, state="quiesced", drifts=held[one.dataset]) if held[one.dataset] else one for one in found]
 
 
 def _status(
@@ -110,10 +123,13 @@ def _status(
         batches=batches,
         last_batch_rows=int(last.get("rows", 0)),
         last_batch_seconds=float(last.get("seconds", 0)),
+        last_batch_skew=float(last.get("skew", 1)),
+        last_batch_dollars=float(last.get("cost_dollars", 0)),
         attempts=state.attempts,
         retry_at=to_text(state.retry_at.replace(microsecond=0)) if state.retry_at and state.attempts < MAX_ATTEMPTS else "",
         error=state.error if state.attempts else "",
         waits_for=_waits_for(table, states, end) if end <= now else (),
+        fresh_within_seconds=flow.fresh_within_seconds,
     )
 
 
@@ -137,11 +153,11 @@ def _word(flow: Flow, state: TableState, now: datetime) -> str:
 @profile_option
 @json_option
 def status(dataset: str | None, watch: bool, profile: str | None, as_json: bool) -> None:
-    """How fresh every dataset is, how large, what its last batch took, and what failed.
+    """How fresh every dataset is, how large, what its last batch took and cost at list prices, and what failed.
 
     With the name of one DATASET, all that is known of it: its batches, schema, versions read, warnings. `current`: all batches
     are done; `late`: older than FRESH WITHIN, or a batch behind; `failing`: tried again by itself; `stopped`: failed too often,
-    waits for `atoll run`.
+    waits for `atoll run`; `quiesced`: uses what its source does not have any more, see `atoll drift`.
 
     \b
       atoll status                             everything
@@ -191,7 +207,7 @@ def show(statuses: list[DatasetStatus]) -> None:
     table = RichTable(box=None, pad_edge=False)
     for name in ("dataset", "kind", "state"):
         table.add_column(name, no_wrap=name != "dataset", overflow="fold")
-    for name in ("rows", "batches in 24 h", "fresh", "last rows", "seconds"):
+    for name in ("rows", "batches in 24 h", "fresh", "last rows", "seconds", "dollars"):
         table.add_column(name, justify="right")
     for row in statuses:
         table.add_row(*_cells(row))
@@ -208,15 +224,25 @@ def show(statuses: list[DatasetStatus]) -> None:
 
 def troubles(row: DatasetStatus) -> Iterator[str]:
     """What is wrong with a dataset and what comes next, a line each; nothing when it is current."""
-    if row.state == "stopped":
+    if row.state == "quiesced":
+        yield f"{row.dataset} is quiesced since {row.complete_through} by drift {', '.join(map(str, row.drifts))}"
+        yield f"  help: atoll drift show {row.drifts[0]}"
+    elif row.state == "stopped":
         yield f"{row.dataset} stopped after {counted(row.attempts, 'failure')}: {row.error}"
         yield f"  help: remove the cause, then: atoll run {row.flow}"
     elif row.state == "failing":
         yield f"{row.dataset} failed, {counted(row.attempts, 'time')} so far; tried again at {row.retry_at}: {row.error}"
-    elif row.state == "late" and row.waits_for:
+    if row.breaks_promise:
+        yield f"{row.dataset} is {age(row.freshness_seconds)} old, and promised FRESH WITHIN {age(row.fresh_within_seconds)}"
+    if row.state == "late" and row.waits_for:
         yield f"{row.dataset} waits for {', '.join(row.waits_for)} through {row.next_batch_end}"
 
 
 def _cells(row: DatasetStatus) -> Iterator[Any]:
     yield from (row.dataset, row.kind, f"[{COLOURS[row.state]}]{row.state}[/]", f"{row.rows:,}", f"{row.batches:,}")
-    yield from (age(row.freshness_seconds), f"{row.last_batch_rows:,}", f"{row.last_batch_seconds:.1f}")
+    yield from (
+        age(row.freshness_seconds),
+        f"{row.last_batch_rows:,}",
+        f"{row.last_batch_seconds:.1f}",
+        dollars(row.last_batch_dollars),
+    )

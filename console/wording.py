@@ -9,6 +9,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
+def dollars(amount: float) -> str:
+    """'0.000041', '0.12', '3.40': two figures that count; '' for nothing known."""
+    if not amount:
+        return ""
+    return f"{amount:.2f}" if amount >= 0.1 else f"{float(f'{amount:.1e}'):.9f}".rstrip("0")
+
+
 def age(seconds: float) -> str:
     """'45 s', '12 min', '3 h', '2 d'."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_metadata.program import Position
+
+if TYPE_CHECKING:
+    from shared_metadata.lineage import Lineage
 
 WIDTH = 160  # of a line as it is shown; the part around the caret of a longer one
 LONG = 1000  # characters of a line that is said whole in JSON
@@ -26,7 +30,7 @@ class SourceText:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(i + 1 for i, character in enumerate(self.text) if character == "\n")]
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     def position(self, offset: int) -> Position:
         line = bisect.bisect_right(self._line_starts, offset)
@@ -127,10 +131,11 @@ class Diagnostic:
 
 
 class ProgramErrors(Exception):
-    """A program that does not compile: every mistake found, in the order of the text."""
+    """A program that does not compile: every mistake found, in the order of the text; `lineage`: what could be typed of it."""
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Iterable[Diagnostic], lineage: Lineage | None = None) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(set(diagnostics)))
+        self.lineage = lineage
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -17,7 +17,13 @@ LONGEST = 10_000  # characters of a query that is laid out; a longer one stays a
 def format_query(span: Span) -> str:
     """The query at `span`, from column 1 on."""
     tokens = _tokens(span.text)
-    if tokens and len(span.text) <= LONGEST and "\n" not in span.text and reads(span.text) and not find_comments(SourceText("", span.text), tokens):
+    if (
+        tokens
+        and len(span.text) <= LONGEST
+        and "\n" not in span.text
+        and reads(span.text)
+        and not find_comments(SourceText("", span.text), tokens)
+    ):
         laid_out = _laid_out(span.text, tokens)
         if laid_out is not None:
             return laid_out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 from language.diagnostics import Diagnostic, Span, did_you_mean
@@ -99,7 +98,7 @@ def _check_cycles(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
                 stack.pop()
                 path.popitem()
             elif following.dataset in path:
-                circle = list(itertools.dropwhile(lambda name: name != following.dataset, path))
+                circle = list(path)[list(path).index(following.dataset) :]
                 problems.append(_circle([views[name] for name in circle], following.span))
                 done.add(following.dataset)
             else:

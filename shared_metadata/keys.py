@@ -2,7 +2,7 @@
 
 | item | pk | sk |
 |---|---|---|
-| active program | PROGRAM | ACTIVE |
+| timeline of program versions | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
 | what the compiler knows of its columns, likewise | PROGRAM#<version> | LINEAGE#<n> |
 | installed slices | SLICES | <slice id> |
@@ -12,6 +12,8 @@
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
+| what of drift is open | DRIFT | OPEN |
+| drift | DRIFT | NUMBER#<number> |
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
 """
 
@@ -23,10 +25,11 @@ from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
+QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
 
 
-def active_program() -> Key:
+def timeline() -> Key:
     return {"pk": "PROGRAM", "sk": "ACTIVE"}
 
 
@@ -40,6 +43,19 @@ def lineage_part(version: str, part: int) -> Key:
 
 def installed_slice(slice_id: str) -> Key:
     return {"pk": "SLICES", "sk": slice_id}
+
+
+def open_drifts() -> Key:
+    return {"pk": "DRIFT", "sk": "OPEN"}
+
+
+def drift(number: int) -> Key:
+    return {"pk": "DRIFT", "sk": f"NUMBER#{number:08d}"}
+
+
+def quiesce_mark(number: int) -> str:
+    """The attribute of a flow's state that says which of its datasets a drift quiesces."""
+    return f"{QUIESCE_PREFIX}{number}"
 
 
 def flow_state(flow: str) -> Key:

@@ -69,6 +69,11 @@ def _remove_field(org: Org, parts: tuple[str, ...], body: bytes) -> Any:
     return {}
 
 
+def _rename_field(org: Org, parts: tuple[str, ...], body: bytes) -> Any:
+    org.rename_field(parts[0], parts[1], json.loads(body)["name"])
+    return {}
+
+
 def _insert(org: Org, parts: tuple[str, ...], body: bytes) -> Any:
     return {"ids": org.insert(parts[0], _rows(body))}
 
@@ -136,6 +141,7 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("DELETE", r"objects/(\w+)", _drop_object),
     ("POST", r"objects/(\w+)/fields", _add_field),
     ("DELETE", r"objects/(\w+)/fields/(\w+)", _remove_field),
+    ("POST", r"objects/(\w+)/fields/(\w+)/name", _rename_field),
     ("POST", r"objects/(\w+)/rows", _insert),
     ("POST", r"objects/(\w+)/prepared-result", _prepare_result),
     ("POST", "faults", _fail_next),

@@ -1,7 +1,7 @@
 """One Salesforce org: its objects, records, logins, queries, jobs and traffic, and the doors that tests use."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,13 @@ class Org:
         self.store.save_object(schema.with_field(field))
         if field.name in schema.fields:
             self.records.convert(schema, schema.fields[field.name], field)
+
+    def rename_field(self, object_name: str, field_name: str, new_name: str) -> None:
+        """Give a field another API name; its values and its place stay."""
+        schema = self.records.schema(object_name)
+        fields = [replace(one, name=new_name) if one.name == field_name else one for one in schema.fields.values()]
+        self.store.rename_column(schema.name, field_name, new_name)
+        self.store.save_object(replace(schema, fields={one.name: one for one in fields}))
 
     def remove_field(self, object_name: str, field_name: str) -> None:
         """Remove a field and its values."""

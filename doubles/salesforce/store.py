@@ -101,6 +101,10 @@ class Store:
         for name in booleans:
             connection.execute(f'UPDATE "{schema.name}" SET "{name}" = 0')
 
+    def rename_column(self, name: str, column: str, new_name: str) -> None:
+        with self.transaction() as connection:
+            connection.execute(f'ALTER TABLE "{name}" RENAME COLUMN "{column}" TO "{new_name}"')
+
     def drop_object(self, name: str) -> None:
         """Remove an object and its rows."""
         with self.transaction() as connection:

@@ -113,7 +113,7 @@ class Demo:
         """The moment through which everything is complete when the first round is done."""
         with step("atoll apply examples/airline/program.sql") as say:
             update = activate(self.target, compilation.program, compilation.lineage)
-            say(f"{len(update.added)} flows added, {len(update.changed)} changed, {len(update.removed)} removed")
+            say(f"{len(update.added)} statements added, {len(update.changed)} changed, {len(update.removed)} removed")
         # A new dataset's first batch has ended by now; what came to be in a minute belongs to the batch that ends with it.
         ended = floor(datetime.now(UTC), 60)
         return max(ended, boundary_after(self.filled_at)) if self.filled_at else ended

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import Catalog
+from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Connection, Flow, Mode, Table, from_plain
@@ -72,19 +74,9 @@ class Source(Catalog, Protocol):
         """None when nothing changed since the window's cursor; never None for window.first. Loads nothing heavy."""
         ...
 
-    def extract(
-        self,
-        flow: Flow,
-        table: Table,
-        schema: Schema,
-        window: Window,
-        part: Mapping[str, Any],
-        out: Output,
-        resume: Mapping[str, Any] | None,
-        deadline: Deadline,
-    ) -> Extracted:
-        """Writes Parquet below `out` until done or the deadline is near. Called again with `resume`, or, after a crash, with the
-        last that was saved; files written after it are written again under the same names or forgotten."""
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        """Writes Parquet below `request.out` until done or the deadline is near. Called again with `resume`, or, after a crash, with
+        the last that was saved; files written after it are written again under the same names or forgotten."""
         ...
 
 
@@ -103,6 +95,18 @@ class Output:
         return self.staging.key(self.dataset, f"part-{self.part:04d}-{name}")
 
 
+@dataclass(frozen=True)
+class ExtractRequest:
+    """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it."""
+
+    flow: Flow
+    table: Table
+    schema: Schema
+    window: Window
+    part: Mapping[str, Any]
+    out: Output
+
+
 OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
 
 
@@ -112,19 +116,28 @@ class CollectSteps(Steps):
     def __init__(self, declaration: Slice, services: Services, open_source: OpenSource) -> None:
         super().__init__(declaration, services)
         self._open = open_source
+        self._drift = DriftWatch(services)
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
-        """Opens the source once for all tables."""
-        self._source = self.open(works[0])
+        """Opens the source once for all tables. One that drift stops is recorded as failed here, and fails no execution."""
+        self._source, self._stopped = self.open(works[0]), set[str]()
         try:
-            return super().plan_tables(works)
+            states, empty, failed = super().plan_tables(works)
         finally:
             self._source.close()
+        for dataset in sorted(self._stopped):
+            self.services.writer.fail(works[0].claim, dataset, failed.pop(dataset))
+        return states, empty, failed
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
-        schema = self._source.schema(work.flow, work.table)
-        window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
-        plan = self._source.plan(work.flow, work.table, schema, window)
+        try:
+            flow = self._drift.flow_for(work, self._source)
+        except StoppedByDrift:
+            self._stopped.add(work.table.dataset)
+            raise
+        schema = self._source.schema(flow, work.table)
+        window = Window(work.claim.interval, self.cursor(work), work.claim.again)
+        plan = self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
             if self._registered(work) == schema and not window.rerun:
@@ -148,25 +161,19 @@ class CollectSteps(Steps):
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
-            window = Window(work.claim.interval, plan["window_cursor"], work.claim.rerun)
+            window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
+            schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number)
+            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out)
             source = self.open(work)
             try:
-                extracted = source.extract(
-                    work.flow,
-                    work.table,
-                    from_plain(Schema, plan["schema"]),
-                    window,
-                    plan["parts"][number],
-                    Output(staging, dataset, number),
-                    progress["resume"],
-                    deadline,
-                )
+                extracted = source.extract(request, progress["resume"], deadline)
             finally:
                 source.close()
             progress = {
                 "files": [*progress["files"], *map(dict, extracted.files)],
                 "resume": extracted.resume,
                 "done": extracted.resume is None,
+                "used": self.used(progress, transitions=2),  # Extract and Extracted
             }
             staging.write(progress, dataset, f"part-{number:04d}.json")
         return {**event, "done": progress["done"]}
@@ -175,17 +182,20 @@ class CollectSteps(Steps):
         staging, dataset = self.staging(work), work.table.dataset
         plan = self._plan(staging, work)
         files: list[dict[str, Any]] = []
+        sizes, used = [], [{"state_transition": 1 + len(plan["parts"])}]  # Parts, and PartDone of each
         for number in range(len(plan["parts"])):
             progress = staging.read(dataset, f"part-{number:04d}.json")
             if not progress or not progress["done"]:
                 raise DefinitionError(f"part {number} of {dataset} was not extracted", place=work.flow.id)
             files += [file for file in progress["files"] if file["rows"]]
+            sizes.append(sum(file["bytes"] for file in progress["files"]))
+            used.append(progress.get("used", {}))
         schema = from_plain(Schema, plan["schema"])
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files) or work.claim.rerun or self._registered(work) != schema
+            changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
             manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")
@@ -198,6 +208,8 @@ class CollectSteps(Steps):
             pointer={"manifest": manifest} if manifest else None,
             schema=schema,
             layout={"format": "parquet"},
+            skew=skew(sizes),
+            used=together(*used),
         )
 
     def open(self, work: Work) -> Source:

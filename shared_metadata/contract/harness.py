@@ -81,7 +81,7 @@ class HarnessSteps(Steps):
         finally:
             target.close()
         staging.write(changes, work.table.dataset, "changes.json")
-        return {**event, "upserts": changes["upserts"], "deletes": changes["deletes"]}
+        return {**event, "upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
 
     def publish(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works until published or the deadline is near; {…, 'done': bool}."""
@@ -97,7 +97,7 @@ class HarnessSteps(Steps):
             target.close()
         if resume is not None:
             staging.write({"resume": dict(resume)}, work.table.dataset, "publish.json")
-        return {**event, "done": resume is None}
+        return {**event, "done": resume is None, "used": self.used(event, transitions=2)}  # Publish and Published
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         return TableCommit(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata import naming
 from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.meter import Meter
+from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import SecretError
 from shared_metadata.reader import Clock, MetadataReader, utc_now
 from shared_metadata.source_registry import SourceRegistry
@@ -24,7 +26,7 @@ class Services:
     """What the steps of a slice stand on; tests hand in their own session and clock."""
 
     def __init__(self, environment: Environment, session: Any = None, clock: Clock = utc_now) -> None:
-        self.environment, self.clock = environment, clock
+        self.environment, self.clock, self.meter = environment, clock, Meter()
         self._session = session
 
     @cached_property
@@ -57,6 +59,10 @@ class Services:
     def sources(self) -> SourceRegistry:
         return SourceRegistry(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
 
+    @property
+    def drifts(self) -> DriftRegistry:
+        return self.writer.drifts
+
     def secret(self, reference: str, *, place: str) -> Mapping[str, Any]:
         """The JSON object behind `secret = 'reference'`. Raises SecretError; its text never holds a value."""
         name = naming.secret(reference)
@@ -85,4 +91,4 @@ class Services:
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
-        return self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 6}))
+        return self.meter.watch(self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 6})))

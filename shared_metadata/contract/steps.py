@@ -13,10 +13,12 @@ from shared_metadata.contract.batch_input import Wanted, resolve
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
+from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
 from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
 from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.records import Claim, FlowState, TableCommit
+from shared_metadata.timeline import Programs
 
 LEASE_SECONDS = 16 * 60  # a Lambda function runs 15 minutes at most
 MARGIN_SECONDS = 30.0
@@ -68,6 +70,8 @@ class Work:
             "token": self.claim.token,
             "program": self.claim.program_version,
             "rerun": self.claim.rerun,
+            "entry": self.claim.entry,
+            **({"again_until": to_text(self.claim.again_until)} if self.claim.again_until else {}),
             **more,
         }
 
@@ -88,27 +92,36 @@ class Steps:
         event: {'input': what the state machine was started with, 'owner': the execution's id, which owns the batch's lease};
         or the input alone, when the function is called by hand.
         """
-        program = self.services.reader.active_program()
-        wanted = resolve(event.get("input", event), program, self.services.reader, self.declaration.id, self.services.clock())
+        self.services.meter.restart()
+        reader, now = self.services.reader, self.services.clock()
+        programs = reader.programs()
+        wanted = resolve(event.get("input", event), programs, reader, self.declaration.id, now)
         if len(wanted) > 1:
             return {"batches": [w.to_input() for w in wanted], "work": [], "failed": [], "committed": []}
         if not wanted:
             return _planned()
-        return self._plan_one(wanted[0], program, str(event.get("owner") or context.aws_request_id))
+        return self._plan_one(wanted[0], programs, str(event.get("owner") or context.aws_request_id))
 
-    def _plan_one(self, wanted: Wanted, program: Program, owner: str) -> dict[str, Any]:
+    def _plan_one(self, wanted: Wanted, programs: Programs, owner: str) -> dict[str, Any]:
+        program = wanted.program
+        if wanted.moved and not wanted.rerun:
+            self.services.writer.settle(programs, wanted.flow.id)
         try:
             claim = self.services.writer.claim(
                 wanted.flow.id,
                 wanted.interval,
                 wanted.datasets,
-                program_version=program.version,
+                program_version=programs.version(program),
                 owner=owner,
                 lease_seconds=LEASE_SECONDS,
                 rerun=wanted.rerun,
+                entry=wanted.entry,
+                again_until=wanted.again_until,
             )
         except AlreadyCommitted:
             return _planned()
+        if self.services.reader.programs() is not programs:
+            raise RetryLater("another program was applied just now", place=wanted.flow.id)
         tables = {table.dataset: table for table in wanted.flow.tables}
         works = [Work(wanted.flow, tables[dataset], claim, program) for dataset in claim.datasets]
         states, empty, failed = self.plan_tables(works)
@@ -116,6 +129,8 @@ class Steps:
             self.services.writer.commit(claim, empty, passes=passes(program))
         for dataset, error in failed.items():
             self.services.writer.fail(claim, dataset, error)
+        used = share(together(self.services.meter.used(), A_BATCH), len(works))
+        states = [{**state, "used": used} for state in states]
         return _planned(states, [{"dataset": d, "error": e} for d, e in failed.items()], [c.dataset for c in empty])
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
@@ -145,11 +160,22 @@ class Steps:
 
     def work(self, state: Mapping[str, Any]) -> Work:
         """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease."""
+        self.services.meter.restart()
         program = self.services.reader.program(state["program"])
         flow = program.flows[state["flow"]]
         table = next(table for table in flow.tables if table.dataset == state["dataset"])
         interval = Interval(from_text(state["start"]), from_text(state["end"]))
-        claim = Claim(flow.id, interval, state["token"], (table.dataset,), state["program"], rerun=bool(state.get("rerun")))
+        again = from_text(state["again_until"]) if state.get("again_until") else None
+        claim = Claim(
+            flow.id,
+            interval,
+            state["token"],
+            (table.dataset,),
+            state["program"],
+            bool(state.get("rerun")),
+            state.get("entry", 0),
+            again,
+        )
         self.services.writer.renew(claim, LEASE_SECONDS)
         return Work(flow, table, claim, program)
 
@@ -160,9 +186,15 @@ class Steps:
             error = error_text(event["error"])
             self.services.writer.fail(work.claim, work.table.dataset, error)
             return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
-        commit = replace(self.commit_table(work, event), signature=work.table.signature)
+        commit = self.commit_table(work, event)
+        used = together(commit.used, self.used(event, transitions=1), A_COMMIT)
+        commit = replace(commit, signature=work.table.signature, used=used)
         self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
+
+    def used(self, state: Mapping[str, Any], *, transitions: int) -> dict[str, float]:
+        """What the table's batch has used of AWS: by the steps before, as the state says, and by this call with its transitions."""
+        return together(state.get("used", {}), self.services.meter.used(), {"state_transition": transitions})
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         """What is to be recorded of the table."""

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 import pytest
 
-from shared_metadata.contract.collect import CollectSteps, Extracted, OpenSource, Source
+from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
 from tests.conformance.discovery import DiscoveryConformance, Looking
-from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 
 HOUR = 3600
 FLOW, HERE = "lake.raw.thing", Position("program.atoll", 7, 3)
@@ -61,6 +62,14 @@ class SourceUnderTest(Protocol):
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None: ...
 
     def drop_column(self, table: str, column: str) -> None: ...
+
+    def add_column(self, table: str, column: str, kind: str) -> None:
+        """kind: one of COLUMNS' types, 'int' or 'long'."""
+        ...
+
+    def retype_column(self, table: str, column: str, kind: str) -> None: ...
+
+    def rename_column(self, table: str, column: str, name: str) -> None: ...
 
     def drop_table(self, table: str) -> None: ...
 
@@ -141,8 +150,8 @@ def crashing(open_source: OpenSource) -> OpenSource:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._source, name)
 
-        def extract(self, *arguments: Any) -> Extracted:
-            self._source.extract(*arguments)
+        def extract(self, request: ExtractRequest, resume: Any, deadline: Deadline) -> Extracted:
+            self._source.extract(request, resume, deadline)
             raise KeyboardInterrupt  # what no handler can catch and record
 
     return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
@@ -188,6 +197,14 @@ class CollectConformance(DiscoveryConformance):
         collecting.collect(table)
         collecting.run()
         assert collecting.labels() == ["a", "b", "c"]
+
+    def test_statistics_tell_size_skew_and_cost(self, collecting: Collecting, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        check_statistics(collecting.cloud, FLOW, rows=2)
 
     def test_later_batch_takes_only_what_changed_in_it(self, collecting: Collecting) -> None:
         table = collecting.source.create_table(COLUMNS)

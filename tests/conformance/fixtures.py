@@ -241,6 +241,13 @@ def _until_done(
     raise AssertionError(f"{name} was called {MAX_CALLS} times and is not done")
 
 
+def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
+    """The last batch's statistics hold its rows, and figures that cannot be nothing."""
+    (found,) = cloud.reader.statistics(flow, 1)
+    assert found["rows"] == rows and found["seconds"] > 0 and found["skew"] >= 1.0
+    assert found["gb_seconds"] > 0 and 1e-6 < found["cost_dollars"] < 0.01
+
+
 def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
     """One state's call: input and output are JSON and stay below Step Functions' 256 KB."""
     text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))

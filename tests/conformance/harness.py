@@ -26,7 +26,7 @@ from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Prog
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from slices.registry import installed
 from tests.conformance.discovery import DiscoveryConformance, Looking
-from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 
 HOUR = 3600
 PLACE = Position("program.sql", 1, 1)
@@ -215,6 +215,13 @@ class HarnessConformance(DiscoveryConformance):
         assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 20), _row("WN", 4)]
         pointer = cloud.reader.latest_version(way.flow.id)
         assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (2, 1)
+
+    def test_statistics_tell_size_skew_and_cost(self, cloud: Cloud, target: TargetUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+        target.create(CARRIERS, ["carrier"])
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1), _row("UA", 2)])
+        check_statistics(cloud, way.flow.id, rows=2)
 
     def test_merge_leaves_rows_that_others_wrote(self, cloud: Cloud, target: TargetUnderTest) -> None:
         target.create(CARRIERS, ["carrier"])

@@ -28,7 +28,7 @@ from shared_metadata.errors import DefinitionError, StaleToken
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
-from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 
 HOUR = 3600
 FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
@@ -153,6 +153,12 @@ class OrganizeConformance:
         return sorted(row["id"] for row in self.read(lake.cloud, dataset, pointer))
 
     # -- modes
+
+    def test_statistics_tell_size_skew_and_cost(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+        lake.collected(Mode.APPEND)
+        lake.load(flights((1, "AA", 5.0), (2, "UA", None)))
+        check_statistics(lake.cloud, f"{FLIGHTS}:load", rows=2)
 
     def test_append_adds_each_batch(self, lake: Lake) -> None:
         lake.collected(Mode.APPEND)

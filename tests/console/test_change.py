@@ -14,19 +14,15 @@ from click.testing import Result
 
 from console.init import PROGRAM
 from console.project import compile_files
+from shared_metadata.intervals import next_interval
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
+from shared_metadata.records import TableCommit
 from shared_metadata.writer import MetadataWriter
 from tests.console.conftest import write_snapshot
 
 Atoll = Callable[..., Result]
-FLOWS = [
-    "lake.ops.customers",
-    "lake.ops.orders",
-    "lake.ops.orders:load",
-    "ops.public.customer_totals",
-    "ops.public.customer_totals:result",
-]
+STATEMENTS = ["lake.ops.customers", "lake.ops.orders", "ops.public.customer_totals"]
 
 
 def edit(folder: Path, old: str, new: str) -> None:
@@ -37,8 +33,8 @@ def edit(folder: Path, old: str, new: str) -> None:
 def test_against_an_empty_account_everything_is_added(atoll: Atoll, ready: Any) -> None:
     result = atoll("plan")
     assert result.exit_code == 0
-    assert all(f"+ {flow}\n" in result.stdout for flow in FLOWS)
-    assert "5 flows added, 0 changed, 0 removed." in result.stdout and "atoll apply" in result.stdout
+    assert all(f"+ {statement} " in result.stdout for statement in STATEMENTS)
+    assert "3 statements added, 0 changed, 0 removed; nothing breaking." in result.stdout and "atoll apply" in result.stdout
 
 
 def test_plan_changes_nothing(atoll: Atoll, ready: Any) -> None:
@@ -75,7 +71,7 @@ def test_apply_records_what_is_deployed(atoll: Atoll, ready: Any) -> None:
 def test_applying_twice_changes_nothing(atoll: Atoll, ready: Any) -> None:
     first = json.loads(atoll("apply", "--json").stdout)
     second = atoll("apply")
-    assert first["added"] == FLOWS and first["former"] == ""
+    assert first["added"] == STATEMENTS and first["former"] == ""
     assert second.exit_code == 0 and "active already" in second.stdout
     events = [e for e in ready.writer().reader.events(datetime.now(UTC) - timedelta(minutes=5)) if e.kind == "program activated"]
     assert len(events) == 1
@@ -99,22 +95,74 @@ def test_a_changed_flow_is_shown_with_what_changed(
         text = text.replace("EVERY '15 minutes' MERGE ON (customer)", "EVERY '1 hour' MERGE ON (customer)")
     (folder / "program.sql").write_text(text)
     update = json.loads(atoll("plan", "--json").stdout)
-    assert update["changed"][flow] == properties
-    assert f"~ {flow}: {', '.join(properties)}" in atoll("plan").stdout
+    parts = {change["statement"]: [part["part"] for part in change["parts"]] for change in update["changed"]}
+    assert parts[flow] == properties
+    assert f"~ {flow} " in atoll("plan").stdout
 
 
 def test_a_moved_statement_is_no_change_of_a_flow(atoll: Atoll, ready: Any, folder: Path) -> None:
     atoll("apply")
     (folder / "program.sql").write_text("\n\n" + PROGRAM)
-    assert "No flow changes; only the program's text does." in atoll("plan").stdout
+    assert "Nothing that runs changes; only the program's text does." in atoll("plan").stdout
 
 
-def test_a_removed_flow_is_shown(atoll: Atoll, ready: Any, folder: Path) -> None:
+def test_a_removed_statement_is_breaking(atoll: Atoll, ready: Any, folder: Path) -> None:
     atoll("apply")
     (folder / "program.sql").write_text(PROGRAM[: PROGRAM.index("-- Harness")])
     result = atoll("plan")
-    assert "- ops.public.customer_totals (its tables stay as they are)" in result.stdout
-    assert "0 flows added, 0 changed, 2 removed." in result.stdout
+    assert result.exit_code == 2
+    assert "! ops.public.customer_totals: dataset removed" in result.stdout
+    assert "0 statements added, 0 changed, 1 removed; 1 breaking." in result.stdout
+
+
+def test_a_reader_is_shown_with_the_column_that_reaches_it(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    edit(folder, "sum(amount)", "sum(amount) FILTER (WHERE amount > 0)")
+    result = atoll("plan", "--json")
+    update = json.loads(result.stdout)
+    [reader] = update["readers"]
+    assert result.exit_code == 0 and update["typed"] and not update["is_breaking"]
+    assert reader["dataset"] == "ops.public.customer_totals" and reader["columns"] == ["amount"] and not reader["rows"]
+    assert reader["by"][0]["column"] == {"dataset": "lake.ops.customers", "column": "amount"}
+    assert reader["by"][0]["position"]["line"] == PROGRAM[: PROGRAM.index("SELECT customer, orders, amount")].count("\n") + 1
+
+
+def test_the_batches_that_ran_tell_what_the_next_will_take(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    writer, (flow, staged) = ready.writer(), ("lake.ops.orders", "lake.ops.orders:staged")
+    interval = next_interval(writer.reader.flow_states([flow])[flow].tables[staged].watermark, 900)
+    version = writer.reader.active_version()
+    claim = writer.claim(flow, interval, [staged], program_version=version, owner="me", lease_seconds=60)
+    writer.commit(claim, [TableCommit(staged, rows=120, seconds=4.0, pointer={"manifest": "m"}, used={"lambda_arm64_gb_second": 8})])
+    edit(folder, "FROM ops.public.orders", "FROM ops.public.orders WHERE amount > 0")
+    result = atoll("plan", "--restate-from", "2026-01-01", "--json")
+    found = {item["statement"]: item for item in json.loads(result.stdout)["recompute"]}["lake.ops.orders"]
+    assert found["start"] == "2026-01-01T00:00:00Z" and found["batches"] > 1000
+    assert (found["rows"], found["seconds"]) == (120 * found["batches"], 4.0 * found["batches"]) and found["dollars"] > 0
+
+
+def test_a_moment_that_is_none_is_refused(atoll: Atoll, ready: Any) -> None:
+    result = atoll("plan", "--restate-from", "yesterday")
+    assert result.exit_code == 1 and "--restate-from 'yesterday' is no moment" in result.stderr
+
+
+def test_a_renamed_column_that_is_still_read_says_what_became_of_it(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    edit(folder, "sum(amount) AS amount", "sum(amount) AS total")
+    for verb in ("plan", "apply"):
+        result = atoll(verb)
+        assert result.exit_code == 1
+        assert "column `amount` of `lake.ops.customers` was renamed to `total` at program.sql:" in result.stderr
+        assert "1 reader: ops.public.customer_totals" in result.stderr
+
+
+def test_without_an_account_the_mistakes_are_shown_all_the_same(
+    atoll: Atoll, ready: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    edit(folder, "sum(amount) AS amount", "sum(amount) AS total")
+    result = atoll("plan")
+    assert result.exit_code == 1 and "no column `amount`" in result.stderr
 
 
 def test_a_changed_connection_is_shown(atoll: Atoll, ready: Any, folder: Path) -> None:

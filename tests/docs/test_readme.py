@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from console.init import PROGRAM
+from console.main import main
 from language import compile_program
 from slices.registry import installed
 
@@ -27,6 +29,18 @@ def test_the_program_in_the_readme_compiles() -> None:
 
 def test_the_program_of_atoll_init_compiles() -> None:
     assert len(compile_program({"program.sql": PROGRAM}, installed()).flows) == 5
+
+
+def _shown() -> list[tuple[str, str]]:
+    text = (ROOT / "docs" / "lineage.md").read_text()
+    return re.findall(r"```console\n\$ atoll (.*?)\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "output"), _shown())
+def test_what_a_command_prints_is_as_shown(command: str, output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "examples" / "airline")
+    result = CliRunner().invoke(main, command.split())
+    assert [line.rstrip() for line in result.stdout.splitlines()] == [line.rstrip() for line in output.splitlines()]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))

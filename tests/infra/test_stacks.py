@@ -110,14 +110,14 @@ def test_the_clock_calls_the_conductor_every_minute(templates):
     assert json.loads(schedule["Target"]["Input"]) == {"trigger": "clock"}
 
 
-def test_only_events_that_make_something_due_call_the_conductor(templates):
+def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templates):
     mapping = only(templates["Conductor"], "AWS::Lambda::EventSourceMapping")
     (entry,) = mapping["FilterCriteria"]["Filters"]
     assert json.loads(entry["Pattern"]) == {
         "eventName": ["INSERT"],
         "dynamodb": {
             "Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}},
-            "NewImage": {"kind": {"S": ["batch completed", "program activated"]}},
+            "NewImage": {"kind": {"S": ["batch completed", "program activated", "flow quiesced", "flow resumed"]}},
         },
     }
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -127,7 +127,7 @@ def test_only_events_that_make_something_due_call_the_conductor(templates):
 
 def test_dead_letters_and_silence_of_the_conductor_raise_alarms(templates):
     alarms = resources(templates["Conductor"], "AWS::CloudWatch::Alarm").values()
-    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible"}
+    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible", "LateDatasets"}
     assert all(a["AlarmActions"] for a in alarms)
 
 
@@ -140,9 +140,9 @@ def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
     assert not resources(network, "AWS::EC2::NatGateway")
     assert not resources(network, "AWS::EC2::InternetGateway")
     endpoints = [json.dumps(e["ServiceName"]) for e in resources(network, "AWS::EC2::VPCEndpoint").values()]
-    for service in ("s3", "dynamodb", "secretsmanager", "glue", "states"):
+    for service in ("s3", "dynamodb", "secretsmanager", "glue", "states", "sns"):
         assert sum(f".{service}" in name for name in endpoints) == 1, service
-    assert len(endpoints) == 5
+    assert len(endpoints) == 6
 
 
 def test_in_a_vpc_only_functions_that_need_the_internet_stay_outside(vpc_templates):

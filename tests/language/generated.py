@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001, SIM905  (letters that look like others are the point)
 """Programs made by chance: from the grammar, by mutation of good ones, and by repeating a few words until it hurts.
 
 Every function takes a `random.Random`: hypothesis hands in one that it can shrink, the fuzzer one of a printed seed.
@@ -43,10 +44,27 @@ DIALECTS = [
     "SELECT a.b.c.d.e, a -> 'b' ->> 'c', a #> '{b}', a @> b, a ?| b, x::int[] FROM ONLY lake.ops.flights",
 ]
 _WORDS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\w+|\s+|.", re.DOTALL)
-_ODD = ["\x00", "\ufeff", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u200b", "\u202e", "\\", "é", "𝒜", "İ", "ß", "０", "'", '"', "`", "$$", "--", "/*", "*/", ";", "(", ")", "{#", "#}", "{%", "%}", "E'"]  # fmt: skip
-_HOMOGLYPHS = {"a": "а", "e": "е", "o": "о", "c": "с", "p": "р", "A": "Α", "E": "Ε", "O": "О", "i": "і", ";": ";", "'": "’", "(": "（"}
-_KEYWORDS = ["CREATE", "WAREHOUSE", "CONNECTION", "MATERIALIZED", "VIEW", "INSERT", "INTO", "EVERY", "REPLACE", "APPEND", "MERGE", "ON", "CURSOR", "PARTITION", "BY", "EXPECT", "OR", "FAIL", "FRESH", "WITHIN", "TABLES", "FROM", "AS", "WITH", "USING", "TO", "TRUE", "TOLERATE", "STALE"]  # fmt: skip
-_SQL_WORDS = ["SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "QUALIFY", "LIMIT", "UNION", "ALL", "EXCEPT", "JOIN", "LEFT", "CROSS", "LATERAL", "ON", "USING", "WITH", "RECURSIVE", "AS", "CASE", "WHEN", "THEN", "ELSE", "END", "NOT", "AND", "OR", "IN", "EXISTS", "BETWEEN", "LIKE", "IS", "NULL", "DISTINCT", "OVER", "PARTITION BY", "ROWS", "INTERVAL", "CAST", "COLLATE", "PIVOT", "UNPIVOT", "VALUES", "UNNEST", "FILTER", "EXCLUDE", "ASC", "ESCAPE", "AT TIME ZONE", "POSITIONAL", "ASOF", "SEMI", "TABLE", "DESCRIBE", "x", "f(", "(", ")", "[", "]", "{", "}", "'a':", ",", ".", "::", "::INT", "->", "=>", "||", "+", "-", "*", "/", "=", "<", ">", "!", "~", "?", ":", "@", "#", "$1", "1", "1.5e9", "'s'", '"q"', "lake.ops.flights", "t.*", ";"]  # fmt: skip
+_CONTROL = ["\x00", "\ufeff", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u200b", "\u202e"]
+_ODD = [*_CONTROL, *"\\é𝒜İß０'\"`;()", "$$", "--", "/*", "*/", "{#", "#}", "{%", "%}", "E'"]
+_HOMOGLYPHS = dict(zip("aeocpAEOi;'(", "аеосрΑΕОі;’（", strict=True))
+_KEYWORDS = """
+CREATE  WAREHOUSE  CONNECTION  MATERIALIZED  VIEW  INSERT  INTO  EVERY  REPLACE  APPEND  MERGE  ON  CURSOR  PARTITION
+BY  EXPECT  OR  FAIL  FRESH  WITHIN  TABLES  FROM  AS  WITH  USING  TO  TRUE  TOLERATE  STALE
+""".split()
+_SQL_WORDS = [
+    word.strip()
+    for word in re.split(
+        r"  |\n",
+        """
+SELECT  FROM  WHERE  GROUP BY  ORDER BY  HAVING  QUALIFY  LIMIT  UNION  ALL  EXCEPT  JOIN  LEFT  CROSS  LATERAL  ON
+USING  WITH  RECURSIVE  AS  CASE  WHEN  THEN  ELSE  END  NOT  AND  OR  IN  EXISTS  BETWEEN  LIKE  IS  NULL  DISTINCT
+OVER  PARTITION BY  ROWS  INTERVAL  CAST  COLLATE  PIVOT  UNPIVOT  VALUES  UNNEST  FILTER  EXCLUDE  ASC  ESCAPE
+AT TIME ZONE  POSITIONAL  ASOF  SEMI  TABLE  DESCRIBE  x  f(  (  )  [  ]  {  }  'a':  ,  .  ::  ::INT  ->  =>  ||  +
+-  *  /  =  <  >  !  ~  ?  :  @  #  $1  1  1.5e9  's'  "q"  lake.ops.flights  t.*  ;
+""",
+    )
+    if word.strip()
+]
 
 
 def view(query: str, name: str = "lake.v.a") -> str:
@@ -86,11 +104,15 @@ def repeated(random: Random, most: int = 20_000) -> str:
     """One to three words again and again, sometimes closed again as often."""
     words = " ".join(random.choice(_SQL_WORDS) for _ in range(random.randint(1, 3)))
     closing = "".join({"(": ")", "[": "]", "{": "}"}.get(c, "") for c in reversed(words)) + (" END" if "CASE" in words else "")
-    times = random.randint(1, most)
+    times = int(most ** random.random())
     middle = random.choice(["", "1", "x", "SELECT 1", "lake.ops.flights"])
     start = random.choice(["SELECT ", "SELECT 1 AS a FROM ", "SELECT 1 AS a WHERE ", "SELECT * FROM lake.ops.flights ", ""])
     query = start + (words + " ") * times + middle + closing * (times if random.random() < 0.7 else 0)
-    return HEAD + (view(query) if random.random() < 0.9 else f"INSERT INTO lake.x FROM ops TABLES (a) EVERY '1 hour' EXPECT e: ({query}) OR WARN;")
+    return HEAD + (
+        view(query)
+        if random.random() < 0.9
+        else f"INSERT INTO lake.x FROM ops TABLES (a) EVERY '1 hour' EXPECT e: ({query}) OR WARN;"
+    )
 
 
 def _statement(random: Random, number: int) -> str:
@@ -100,7 +122,11 @@ def _statement(random: Random, number: int) -> str:
 
 def _view(random: Random, number: int) -> str:
     made = f"lake.v.v{random.randint(0, number + 1) if random.random() < 0.05 else number}"
-    inputs = ["lake.ops.flights", "lake.ops.planes", *(f"lake.v.v{n}" for n in range(number if random.random() < 0.95 else number + 2))]
+    inputs = [
+        "lake.ops.flights",
+        "lake.ops.planes",
+        *(f"lake.v.v{n}" for n in range(number if random.random() < 0.95 else number + 2)),
+    ]
     return _laid(random, f"CREATE MATERIALIZED VIEW {made}", _clauses(random, mode=True), f"AS {_query(random, inputs)}")
 
 
@@ -113,7 +139,8 @@ def _collect(random: Random, number: int) -> str:
         [
             "SELECT id, a AS b, updated_at FROM ops.public.t WHERE a > 1",
             "SELECT * FROM ops.t",
-            "SELECT Id, SystemModstamp, Name AS b, LastModifiedDate AS updated_at FROM crm.Account WHERE LastModifiedDate > 2024-01-01T00:00:00Z AND Name != 'x;y'",
+            "SELECT Id, SystemModstamp, Name AS b, LastModifiedDate AS updated_at FROM crm.Account "
+            "WHERE LastModifiedDate > 2024-01-01T00:00:00Z AND Name != 'x;y'",
             'SELECT "Id" FROM ops."Strange".t AS s',
         ]
     )
@@ -127,7 +154,9 @@ def _tables(random: Random, number: int) -> str:
 
 def _clauses(random: Random, mode: bool = False, cursor: bool = False) -> list[str]:
     seldom = random.random() < 0.1
-    found = [f"EVERY '{random.choice(['1 minute', '15 minutes', '90 minutes', '1 day', '1 week', '7 hours']) if seldom else '1 hour'}'"]
+    found = [
+        f"EVERY '{random.choice(['1 minute', '15 minutes', '90 minutes', '1 day', '1 week', '7 hours']) if seldom else '1 hour'}'"
+    ]
     chosen = random.choice(["REPLACE", "REPLACE", "APPEND", "MERGE ON (id)", 'MERGE ON ("id", b)'])
     if mode or random.random() < 0.5:
         found.append(chosen)
@@ -173,7 +202,9 @@ def _query(random: Random, inputs: Sequence[str], depth: int = 0) -> str:
 
 def _expression(random: Random, depth: int = 0) -> str:
     if depth > 3 or random.random() < 0.5:
-        return random.choice(["t.id", "t.b", "1", "1.5", "'it''s; -- no'", "NULL", "TRUE", '"c"', "DATE '2024-01-01'", "batch_start()", "[1, 2]"])
+        return random.choice(
+            ["t.id", "t.b", "1", "1.5", "'it''s; -- no'", "NULL", "TRUE", '"c"', "DATE '2024-01-01'", "batch_start()", "[1, 2]"]
+        )
     inner, other = _expression(random, depth + 1), _expression(random, depth + 1)
     return random.choice(
         [

@@ -1,4 +1,4 @@
-"""What holds of every text: it compiles, or its mistakes have places, causes and remedies; its layout is stable and means the same."""
+"""What holds of every text: it compiles, or its mistakes have places, causes and remedies; its layout is stable."""
 
 from __future__ import annotations
 

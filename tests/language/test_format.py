@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from language import compile_program, format_program
+from language import format_program
 from shared_metadata.contract.declaration import Slice
+from tests.language.oracle import meaning
 
 CASES = Path(__file__).parent / "cases"
 COMPILING = [
@@ -22,26 +20,7 @@ COMPILING = [
     for path in sorted(CASES.glob("*.sql"))
     if not path.name.startswith("error_") and not path.name.endswith(".format.sql")
 ]
-_SQL = {"query", "filter", "predicate", "source"}
 _SPLIT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*\n|/\*.*?\*/|\w+|\s+|.", re.DOTALL)
-
-
-def _meaning(text: str, slices: Mapping[str, Slice]) -> Any:
-    """The plan without places, its SQL as tokens."""
-    plain = json.loads(compile_program({"p.sql": text}, slices).to_json())
-    del plain["sources"]
-    return _stripped(plain)
-
-
-def _stripped(value: Any, key: str = "") -> Any:
-    if isinstance(value, dict):
-        return {k: _stripped(v, k) for k, v in value.items() if k != "position"}
-    if isinstance(value, list):
-        return [_stripped(item) for item in value]
-    if key in _SQL:
-        tokens = sqlglot.tokenize(value, read="duckdb")
-        return [t.text if value[t.start] in "'\"" else t.text.upper() for t in tokens]
-    return value
 
 
 def _comments(text: str) -> list[str]:
@@ -54,7 +33,7 @@ def _comments(text: str) -> list[str]:
 def test_a_formatted_program_stays_as_it_is_and_means_the_same(text: str, slices: Mapping[str, Slice]) -> None:
     formatted = format_program(text, "p.sql")
     assert format_program(formatted, "p.sql") == formatted
-    assert _meaning(formatted, slices) == _meaning(text, slices)
+    assert meaning(formatted, slices) == meaning(text, slices)
 
 
 def test_every_comment_survives(slices: Mapping[str, Slice]) -> None:
@@ -76,4 +55,4 @@ def test_white_space_comments_and_case_change_nothing(text: str, data: st.DataOb
     formatted = format_program(mutated, "p.sql")
     assert format_program(formatted, "p.sql") == formatted
     assert _comments(formatted) == _comments(mutated)
-    assert _meaning(formatted, slices) == _meaning(mutated, slices) == _meaning(text, slices)
+    assert meaning(formatted, slices) == meaning(mutated, slices) == meaning(text, slices)

@@ -8,10 +8,11 @@ import pytest
 
 from infra.embedded import LocalStack
 from tests.metadata.behaviour import MetadataBehaviour
+from tests.metadata.drift_behaviour import DriftBehaviour
 
 
 @pytest.mark.xdist_group("emulator")
-class TestOverTheEmulator(MetadataBehaviour):
+class TestOverTheEmulator(MetadataBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self, local_aws: LocalStack) -> Any:
         return local_aws.session().client("dynamodb")

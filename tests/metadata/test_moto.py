@@ -10,9 +10,10 @@ import pytest
 from moto import mock_aws
 
 from tests.metadata.behaviour import MetadataBehaviour
+from tests.metadata.drift_behaviour import DriftBehaviour
 
 
-class TestOverMoto(MetadataBehaviour):
+class TestOverMoto(MetadataBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import Extracted, Output, TablePlan, Window
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
@@ -15,7 +15,7 @@ from shared_metadata.records import Schema
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
-from slices.collect.postgres.logic import SETTINGS, Part, Relation
+from slices.collect.postgres.logic import SETTINGS, Relation
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -47,21 +47,10 @@ class PostgresSource:
         parts = logic.parts(relation, bounds.where, several)
         return TablePlan(tuple(part.to_plain() for part in parts), bounds.cursor)
 
-    def extract(
-        self,
-        flow: Flow,
-        table: Table,
-        schema: Schema,
-        window: Window,
-        part: Mapping[str, Any],
-        out: Output,
-        resume: Mapping[str, Any] | None,
-        deadline: Deadline,
-    ) -> Extracted:
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.postgres.extraction import Extraction
 
-        work = Extraction(self, Part.from_plain(part), schema, window.interval.start, out, deadline, str(flow.position))
-        return work.run(resume)
+        return Extraction(self, request, deadline).run(resume)
 
     def tables(self) -> list[str]:
         with self._failures(self._place):

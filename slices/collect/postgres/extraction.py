@@ -8,14 +8,12 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import Extracted, Output
+from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater
-from shared_metadata.records import Schema
 from slices.collect.postgres import failures, logic
 from slices.collect.postgres.logic import SETTINGS, Part
 
@@ -33,12 +31,11 @@ SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
 class Extraction:
     """One call of extract. All its chunks see the same snapshot of the database: that of the session that `run` holds open."""
 
-    def __init__(
-        self, source: PostgresSource, part: Part, schema: Schema, batch: datetime, out: Output, deadline: Deadline, place: str
-    ) -> None:
-        self._source, self._part, self._schema, self._batch = source, part, schema, batch
-        self._out, self._deadline, self._place = out, deadline, place
-        several = part.end_page and len(part.columns) <= logic.WIDE_COLUMNS
+    def __init__(self, source: PostgresSource, request: ExtractRequest, deadline: Deadline) -> None:
+        self._source, self._deadline, self._part = source, deadline, Part.from_plain(request.part)
+        self._schema, self._batch, self._out = request.schema, request.window.interval.start, request.out
+        self._place = str(request.flow.position)
+        several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
         self._lock = threading.Lock()
         self._ranges: list[list[int]] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from shared_metadata.contract.collect import Extracted, Output, Source, TablePlan, Window
+from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError
@@ -47,25 +47,14 @@ class SalesforceSource(Source):
         with _at(flow, table):
             return self._plan(flow, table, schema, window)
 
-    def extract(
-        self,
-        flow: Flow,
-        table: Table,
-        schema: Schema,
-        window: Window,
-        part: Mapping[str, Any],
-        out: Output,
-        resume: Mapping[str, Any] | None,
-        deadline: Deadline,
-    ) -> Extracted:
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.salesforce.extracting import extract
         from slices.collect.salesforce.parquet_files import ParquetFiles
 
-        where = logic.place(flow, table)
-        files = ParquetFiles(self._aws, schema, part["fields"], window.interval.start, out, where)
+        files = ParquetFiles(self._aws, request)
         try:
-            with _at(flow, table):
-                return extract(self.session, part, files, resume, deadline)
+            with _at(request.flow, request.table):
+                return extract(self.session, request.part, files, resume, deadline)
         finally:
             files.close()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import Output
+from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.errors import RetryLater, RowError
 from shared_metadata.intervals import to_text
-from shared_metadata.records import Schema
+from slices.collect.salesforce.logic import place
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,18 +27,27 @@ DUCKDB_TYPES: Mapping[str, str] = {
     "string": "VARCHAR",
 }
 
+SETTINGS: Mapping[str, str] = {
+    "preserve_insertion_order": "false",  # a file's rows have no order; keeping one takes memory
+    # DuckDB's allocator keeps what was freed, a little more with every file: https://duckdb.org/docs/stable/configuration/overview
+    "allocator_flush_threshold": "1MB",
+    "allocator_bulk_deallocation_flush_threshold": "4MB",
+}
+ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in memory until it is full
+
 
 class ParquetFiles:
-    """Writes the Parquet files of one part, each from a few local files. `fields`: what was selected, in order.
+    """Writes the Parquet files of one part, each from a few local files that hold part['fields'], in order.
 
     aws: the boto3 session.
     """
 
-    def __init__(self, aws: Any, schema: Schema, fields: Sequence[str], batch_start: datetime, out: Output, where: str) -> None:
-        self._aws, self._schema, self._out, self._place = aws, schema, out, where
-        kinds = {column.source: DUCKDB_TYPES[column.type] for column in schema.columns if column.source}
+    def __init__(self, aws: Any, request: ExtractRequest) -> None:
+        self._aws, self._schema, self._out = aws, request.schema, request.out
+        self._place, fields = place(request.flow, request.table), request.part["fields"]
+        kinds = {column.source: DUCKDB_TYPES[column.type] for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
-        self._batch_start = batch_start
+        self._batch_start = request.window.interval.start
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def from_csv(self, files: Sequence[Path], number: int) -> dict[str, Any]:
@@ -70,7 +78,7 @@ class ParquetFiles:
         import duckdb
 
         name = f"{number:04d}.parquet"
-        target = f"{literal(self._out.url(name))} (FORMAT parquet, RETURN_STATS)"
+        target = f"{literal(self._out.url(name))} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RETURN_STATS)"
         try:
             found = self._open().execute(f"COPY (SELECT {self._columns()} FROM {source}) TO {target}")
             row = dict(zip((column[0] for column in found.description), found.fetchone() or (), strict=True))
@@ -99,7 +107,8 @@ class ParquetFiles:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             self._connection = open_duckdb(self._aws)
-            self._connection.execute("SET preserve_insertion_order = false")  # a file's rows have no order; keeping one takes memory
+            for name, value in SETTINGS.items():
+                self._connection.execute(f"SET {name} = {literal(value)}")
         return self._connection
 
 

@@ -93,7 +93,7 @@ class IcebergDriver:
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         columns, files = _columns(prepared), prepared["files"]
-        rows, size = sum(file["rows"] for file in files), sum(file["bytes"] for file in files)
+        rows, sizes = sum(file["rows"] for file in files), tuple(file["bytes"] for file in files)
         if work.flow.kind == Kind.RESULT:
             return self._commit_result(work, columns, files, staging)
         tables, dataset = self._tables(work), work.table.dataset
@@ -103,7 +103,7 @@ class IcebergDriver:
             columns,
             work.flow.partition_by,
             Identity.of(work.claim),
-            work.claim.rerun,
+            work.claim.again,
             changes.of,
         )
         pointer = {
@@ -112,7 +112,7 @@ class IcebergDriver:
             "total_rows": rows_of_snapshot(table, snapshot_id),
         }
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
-        return Committed(pointer, schema_of(table, columns), rows, size, layout)
+        return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
 
     def _commit_result(
         self, work: Work, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]], staging: Staging
@@ -120,8 +120,8 @@ class IcebergDriver:
         prefix, schema = f"s3://{staging.bucket}/", Schema(tuple(columns))
         listed = [{"key": f["url"].removeprefix(prefix), "rows": f["rows"], "bytes": f["bytes"]} for f in files]
         manifest = staging.write({"files": listed, "schema": asdict(schema)}, work.table.dataset, "manifest.json")
-        rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
-        return Committed({"manifest": manifest}, schema, rows, size, {"format": "parquet"})
+        rows, sizes = sum(f["rows"] for f in files), tuple(f["bytes"] for f in files)
+        return Committed({"manifest": manifest}, schema, rows, sum(sizes), {"format": "parquet"}, sizes)
 
     # -- pieces
 

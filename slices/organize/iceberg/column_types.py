@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
+from shared_metadata.type_widening import decimal, widened
 
 _TO_ICEBERG = {
     "BOOLEAN": "boolean",
@@ -48,8 +48,6 @@ _TO_DUCKDB = {
     "uuid": "UUID",
     "binary": "BLOB",
 }
-_WIDER = {("int", "long"), ("float", "double")}
-_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)", re.IGNORECASE)
 
 
 def iceberg_type(duckdb_type: str) -> str | None:
@@ -57,8 +55,8 @@ def iceberg_type(duckdb_type: str) -> str | None:
     if duckdb_type.endswith("]"):
         element = iceberg_type(duckdb_type[: duckdb_type.rindex("[")])
         return f"list<{element}>" if element else None
-    if found := _DECIMAL.fullmatch(duckdb_type):
-        return f"decimal({found[1]},{found[2]})"
+    if found := decimal(duckdb_type):
+        return f"decimal({found[0]},{found[1]})"
     if duckdb_type.startswith("ENUM("):
         return "string"
     return _TO_ICEBERG.get(duckdb_type)
@@ -68,22 +66,9 @@ def duckdb_type(type_name: str) -> str:
     """'list<decimal(10,2)>' ▸ 'DECIMAL(10,2)[]'. Raises KeyError for a type that is none of a schema's."""
     if type_name.startswith("list<"):
         return duckdb_type(type_name[5:-1]) + "[]"
-    if found := _DECIMAL.fullmatch(type_name):
-        return f"DECIMAL({found[1]},{found[2]})"
+    if found := decimal(type_name):
+        return f"DECIMAL({found[0]},{found[1]})"
     return _TO_DUCKDB[type_name]
-
-
-def widened(former: str, new: str) -> str | None:
-    """The type that holds both; None when there is none that Iceberg can change `former` to."""
-    if former == new:
-        return former
-    for narrow, wide in ((former, new), (new, former)):
-        if (narrow, wide) in _WIDER:
-            return wide
-        small, large = _DECIMAL.fullmatch(narrow), _DECIMAL.fullmatch(wide)
-        if small and large and small[2] == large[2] and int(small[1]) <= int(large[1]):
-            return wide
-    return None
 
 
 def evolution(known: Sequence[SchemaColumn], columns: Sequence[SchemaColumn], dataset: str, *, place: str) -> dict[str, str]:
@@ -119,9 +104,3 @@ def result_columns(described: Sequence[tuple[str, str]], *, place: str) -> tuple
         seen.add(folded)
         columns.append(SchemaColumn(folded, kept, source_type=source_type))
     return tuple(columns)
-
-
-def decimal(type_name: str) -> tuple[int, int] | None:
-    """'decimal(10,2)' ▸ (10, 2)."""
-    found = _DECIMAL.fullmatch(type_name)
-    return (int(found[1]), int(found[2])) if found else None

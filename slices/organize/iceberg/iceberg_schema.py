@@ -9,8 +9,8 @@ from pyiceberg.table import Table
 from pyiceberg.types import DecimalType, IcebergType, ListType, NestedField, PrimitiveType
 
 from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.type_widening import decimal
 from slices.organize.iceberg import logic
-from slices.organize.iceberg.column_types import decimal
 
 
 def columns_of(schema: IcebergSchema) -> tuple[SchemaColumn, ...]:

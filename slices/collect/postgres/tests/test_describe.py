@@ -74,7 +74,7 @@ def test_views_and_partitioned_tables_are_tables(source: PostgresSource) -> None
 
 def test_tables_are_found_as_a_program_names_them(source: PostgresSource) -> None:
     found = source.describe(["flight", "PUBLIC.Flight", "other.things", "public.fligth", "no.where"])
-    assert found["flight"] == found["PUBLIC.Flight"] != None  # noqa: E711
+    assert found["flight"] == found["PUBLIC.Flight"] is not None
     assert columns(found["other.things"]) == [("x", "int", True, "x", "integer")]
     assert found["public.fligth"] is None and found["no.where"] is None
 

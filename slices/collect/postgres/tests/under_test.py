@@ -18,6 +18,7 @@ from slices.collect.postgres.tests.database import PASSWORD, Database
 from tests.conformance.collect import Row
 
 TYPES = {"string": "text", "double": "double precision", "boolean": "boolean", "date": "date", "timestamptz": "timestamptz"}
+TYPES |= {"int": "integer", "long": "bigint"}
 
 
 class PostgresUnderTest:
@@ -64,6 +65,18 @@ class PostgresUnderTest:
 
     def drop_column(self, table: str, column: str) -> None:
         self._run(sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(self._name(table), sql.Identifier(column)))
+
+    def add_column(self, table: str, column: str, kind: str) -> None:
+        statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}")
+        self._run(statement.format(self._name(table), sql.Identifier(column), sql.SQL(TYPES[kind])))
+
+    def retype_column(self, table: str, column: str, kind: str) -> None:
+        statement = sql.SQL("ALTER TABLE {0} ALTER COLUMN {1} TYPE {2} USING {1}::text::{2}")
+        self._run(statement.format(self._name(table), sql.Identifier(column), sql.SQL(TYPES[kind])))
+
+    def rename_column(self, table: str, column: str, name: str) -> None:
+        statement = sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
+        self._run(statement.format(self._name(table), sql.Identifier(column), sql.Identifier(name)))
 
     def drop_table(self, table: str) -> None:
         self._run(sql.SQL("DROP TABLE {}").format(self._name(table)))

@@ -9,6 +9,7 @@ import pytest
 from doubles.salesforce import SalesforceServer
 from slices.collect.salesforce.tests.under_test import SalesforceUnderTest
 from tests.conformance.collect import COLUMNS, FLOW, CollectConformance, Collecting, label_rows
+from tests.conformance.drift import DriftConformance
 from tests.conformance.fixtures import FakeContext
 
 
@@ -58,3 +59,9 @@ class TestBulkConformance(NoNullCheckboxes, CollectConformance):
             pass
         collecting.cloud.put_secret("thing", collecting.source.unreachable_secret)
         assert collecting.steps().extract({**state, "part": 0}, FakeContext())["done"]
+
+
+class TestDrift(DriftConformance):
+    @pytest.fixture
+    def source(self, server: SalesforceServer) -> SalesforceUnderTest:
+        return SalesforceUnderTest(server, {})

@@ -15,6 +15,7 @@ from slices.collect.salesforce.slice import SLICE
 from tests.conformance.collect import Row
 
 TYPES = {"string": "string", "double": "double", "boolean": "boolean", "date": "date", "timestamptz": "datetime"}
+TYPES |= {"int": "int", "long": "long"}
 
 
 class SalesforceUnderTest:
@@ -58,6 +59,15 @@ class SalesforceUnderTest:
 
     def drop_column(self, table: str, column: str) -> None:
         self.server.org.remove_field(table, self._field(column))
+
+    def add_column(self, table: str, column: str, kind: str) -> None:
+        self.server.org.add_field(table, Field(self._field(column), TYPES[kind]))
+
+    def retype_column(self, table: str, column: str, kind: str) -> None:
+        self.server.org.add_field(table, Field(self._field(column), TYPES[kind]))
+
+    def rename_column(self, table: str, column: str, name: str) -> None:
+        self.server.org.rename_field(table, self._field(column), self._field(name))
 
     def drop_table(self, table: str) -> None:
         self.server.org.store.drop_object(table)

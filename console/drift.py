@@ -1,0 +1,91 @@
+"""`atoll drift`: what changed at the sources, what stands still for it, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+from console.target import json_option, open_target, profile_option
+from console.wording import counted
+from shared_metadata.drift_records import Drift
+from shared_metadata.drift_wording import message, remedy, what_happened
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import to_text
+
+MOST = 100
+COLOURS = {"quiesces": "red", "open": "yellow", "resolved": "green"}
+
+
+@click.group(invoke_without_command=True, short_help="What changed at the sources, and what stands still for it.")
+@click.option("--all", "everything", is_flag=True, help=f"Resolved ones too, the last {MOST} of all.")
+@profile_option
+@json_option
+@click.pass_context
+def drift(context: click.Context, everything: bool, profile: str | None, as_json: bool) -> None:
+    """What changed at the sources since the program was compiled, and what stands still for it.
+
+    A change that breaks somebody quiesces exactly the datasets that use the column, and their readers; everything else runs on.
+    They go on by themselves, from where they stopped, when the column is back or an update set without it is active.
+
+    \b
+      atoll drift                  what is open
+      atoll drift --all            with what is over
+      atoll drift show 3           one in full: the lines of the program that use it, and the remedy
+      atoll drift --json | jq '.[] | select(.flows != [])'
+    """
+    if context.invoked_subcommand is not None:
+        return
+    records = open_target(profile).writer.drifts
+    found = list(reversed(records.drifts(MOST))) if everything else records.open_drifts()
+    if as_json:
+        click.echo(json.dumps([plain(one) for one in found], indent=2))
+        return
+    if not found:
+        click.echo("The sources are as the program expects them." if not everything else "No source has changed yet.")
+    for one in found:
+        click.secho(f"{one.number:>4}  {state(one):<9}", nl=False, fg=COLOURS[state(one)])
+        held = f"; {counted(len(one.change.quiesces), 'dataset')} quiesced" if one.open and one.flows else ""
+        click.echo(f" {to_text(one.first_seen.replace(microsecond=0))}  {what_happened(one.change)}{held}")
+        if one.open and one.flows:
+            click.echo(f"      help: {remedy(one.change)}")
+
+
+@drift.command(short_help="One drift in full.")
+@click.argument("number", type=int)
+@profile_option
+@json_option
+def show(number: int, profile: str | None, as_json: bool) -> None:
+    """Everything about drift NUMBER: the change, every place of the program that uses it, what stands still, and the remedy.
+
+    \b
+      atoll drift show 3
+    """
+    found = open_target(profile).writer.drifts.drift(number)
+    if found is None:
+        raise InputError(f"there is no drift {number}", remedy="`atoll drift --all` lists them")
+    if as_json:
+        click.echo(json.dumps(plain(found), indent=2))
+        return
+    click.echo(message(found))
+    if found.notified_at:
+        click.echo(f"People were told at {to_text(found.notified_at)}.")
+    if found.resolved_at:
+        click.secho(f"Resolved at {to_text(found.resolved_at)}: {found.resolution}.", fg=COLOURS["resolved"])
+
+
+def state(found: Drift) -> str:
+    """'quiesces' | 'open': it breaks nobody | 'resolved'."""
+    if not found.open:
+        return "resolved"
+    return "quiesces" if found.flows else "open"
+
+
+def plain(found: Drift) -> dict[str, Any]:
+    """As JSON; moments as text, '' where there is none."""
+    values = {name: getattr(found, name) for name in ("first_seen", "notified_at", "resolved_at")}
+    moments = {name: to_text(moment) if moment else "" for name, moment in values.items()}
+    said = {"state": state(found), "what": what_happened(found.change), "remedy": remedy(found.change)}
+    return {**dataclasses.asdict(found), **moments, **said}

@@ -1,0 +1,92 @@
+"""`atoll plan`: what applying a program changes, whom it reaches, what it breaks and what it costs, before it does so."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from console.prerequisites import deployed_slices, missing_secrets, missing_slices
+from console.project import compile_project, show_errors
+from console.target import json_option, open_target, profile_option
+from console.update_set import update_set
+from console.update_text import show_update_set
+from language.diagnostics import ProgramErrors
+from shared_metadata.errors import AtollError, InputError
+from shared_metadata.intervals import from_text
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
+
+BREAKING = 2
+
+
+@click.command(short_help="Show what applying the program would change.")
+@click.argument("files", nargs=-1)
+@click.option("--restate-from", metavar="MOMENT", help="Plan to make the history anew from this moment on (ISO 8601, UTC).")
+@profile_option
+@json_option
+def plan(files: tuple[str, ...], restate_from: str | None, profile: str | None, as_json: bool) -> None:
+    """Show what applying FILES (default: program.sql) would change, and what it still needs. Changes nothing.
+
+    First what breaks for those whom the compiler cannot see: readers outside Atoll, and a table's own history. Then the changed
+    statements with their columns, every reader with the columns by which the change reaches it, what is made anew, and when it
+    takes effect. A program that would break a reader inside does not compile, and is not planned.
+
+    Exit code 2 when something breaks, else 0; 1 when the program has mistakes.
+
+    \b
+      atoll plan                                  against the active program
+      atoll plan --restate-from 2026-11-01        … and make the history anew
+      atoll plan --profile production             … of another account
+      atoll plan --json | jq .breaking            for CI
+    """
+    since = _moment(restate_from) if restate_from else None
+    compilation = compiled(files, profile, as_json)
+    program, target = compilation.program, open_target(profile)
+    update = update_set(target.reader, program, compilation.lineage, now=datetime.now(UTC), restate_from=since)
+    problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
+    if as_json:
+        click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
+    else:
+        show_update_set(update)
+        if problems:
+            click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
+        elif update.version != update.former:
+            click.echo("Apply it with: atoll apply" + (f" --restate-from {restate_from}" if restate_from else ""))
+    if update.breaking:
+        raise SystemExit(BREAKING)
+
+
+def compiled(files: tuple[str, ...], profile: str | None, as_json: bool) -> Compilation:
+    """The compiled program; with mistakes, shows them and ends. Of a column that is unknown now, says what the change did to it."""
+    try:
+        return compile_project(files, must_be_typed=True)
+    except ProgramErrors as errors:
+        show_errors(_explained(errors, profile), as_json)
+
+
+def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
+    """The errors as they are where no account can be reached: they are mistakes of the text."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from language.renames import explain_renames
+
+    if errors.lineage is None:
+        return errors
+    try:
+        reader = open_target(profile).reader
+        version = reader.active_version()
+        lineage = reader.lineage(version) if version else None
+    except (AtollError, BotoCoreError, ClientError):
+        return errors
+    return explain_renames(errors, lineage) if lineage is not None else errors
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise InputError(f"--restate-from {text!r} is no moment", remedy="write it as 2026-11-01 or 2026-11-01T06:00Z") from error

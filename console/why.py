@@ -1,0 +1,223 @@
+"""`atoll why`: what a dataset is waiting for, followed up its inputs to the cause."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from console.target import json_option, open_target, profile_option
+from console.wording import counted
+from shared_metadata.errors import AtollError, InputError
+from shared_metadata.intervals import next_interval, to_text
+from shared_metadata.program import Flow, Kind, Program, Table
+from shared_metadata.records import MAX_ATTEMPTS, Batch, FlowState, TableState
+
+if TYPE_CHECKING:
+    from shared_metadata.drift_records import DriftReader
+    from shared_metadata.reader import MetadataReader
+
+
+class Cause(IntEnum):
+    """From what nobody has to look at, to what somebody has to; of several inputs the highest is followed."""
+
+    TIME = 0
+    RUNNING = 1
+    DUE = 2
+    PENDING = 3
+    NEVER_APPLIED = 4
+    RETRY = 5
+    STOPPED = 6
+    QUIESCED = 7
+
+
+@dataclass(frozen=True)
+class Why:
+    """path: from the dataset that was asked for to the one at which the cause lies.  what: the cause, a clause after its name."""
+
+    cause: Cause
+    path: tuple[str, ...]
+    complete_through: str
+    what: str
+    remedy: str = ""
+    drift: int = 0
+
+    @property
+    def sentence(self) -> str:
+        waits = "".join(f" waits for {name}, which" for name in self.path[1:])
+        return f"{self.path[0]}{waits} {self.what}."
+
+
+BatchOf = Callable[[str, datetime], Batch | None]
+
+
+def why_of(dataset: str, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> Why:
+    """batch_of: (flow, start) ▸ the batch as recorded. The dataset is one of the program's."""
+    return _Search(program, states, batch_of, now).of(dataset, ())
+
+
+class _Search:
+    """One question over what is stored now."""
+
+    def __init__(self, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> None:
+        self._states, self._batch_of, self._now = states, batch_of, now
+        self._makers = program.producers()
+        self._found: dict[str, Why] = {}
+
+    def of(self, dataset: str, before: tuple[str, ...]) -> Why:
+        """before: the datasets on the way here, since a program may read itself."""
+        if dataset not in self._found:
+            self._found[dataset] = self._cause(dataset, before)
+        return self._found[dataset]
+
+    def _cause(self, dataset: str, before: tuple[str, ...]) -> Why:
+        flow = self._makers.get(dataset)
+        state = self._states.get(flow.id) if flow else None
+        if flow is None or state is None or dataset not in state.tables:
+            return Why(Cause.NEVER_APPLIED, (dataset,), "", "was never applied", "atoll apply")
+        table = state.tables[dataset]
+        if drifts := state.drifts(dataset):
+            return self._quiesced(dataset, table, drifts)
+        if table.attempts >= MAX_ATTEMPTS:
+            what = f"stopped after {counted(table.attempts, 'failure')}: {table.error}"
+            return self._why(Cause.STOPPED, dataset, table, what, f"remove the cause, then: atoll run {flow.id}")
+        if table.retry_at and table.retry_at > self._now:
+            what = f"failed ({counted(table.attempts, 'time')} so far) and is tried again at {_moment(table.retry_at)}: {table.error}"
+            return self._why(Cause.RETRY, dataset, table, what, f"nothing, unless the error says so; at once: atoll run {flow.id}")
+        return self._in_order(dataset, flow, table, before)
+
+    def _quiesced(self, dataset: str, table: TableState, drifts: tuple[int, ...]) -> Why:
+        numbers = " and ".join(map(str, drifts))
+        what = f"is quiesced by drift {numbers} since {to_text(table.watermark)}"
+        why = self._why(Cause.QUIESCED, dataset, table, what, f"atoll drift show {drifts[0]}")
+        return Why(**{**vars(why), "drift": drifts[0]})
+
+    def _in_order(self, dataset: str, flow: Flow, table: TableState, before: tuple[str, ...]) -> Why:
+        """Nothing is wrong with the dataset itself."""
+        interval = next_interval(table.watermark, flow.interval_seconds)
+        if interval.end > self._now:
+            what = f"is complete through {to_text(table.watermark)}; its next batch ends at {to_text(interval.end)}"
+            return self._why(Cause.TIME, dataset, table, what)
+        behind = [name for name in _inputs(flow, dataset).inputs if name not in before and not self._reaches(name, interval.end)]
+        if behind:
+            worst = max((self.of(name, (*before, dataset)) for name in behind), key=lambda why: why.cause)
+            path = (dataset, *worst.path)
+            return Why(worst.cause, path, to_text(table.watermark), worst.what, worst.remedy, worst.drift)
+        batch = self._batch_of(flow.id, interval.start)
+        worker = batch.running(dataset, self._now) if batch else None
+        if worker:
+            what = f"is running its batch {interval}"
+            return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: atoll logs {flow.id}")
+        what = f"has its batch {interval} due: the conductor starts it within a minute"
+        return self._why(Cause.DUE, dataset, table, what, "if it stays so: atoll logs conductor")
+
+    def _reaches(self, dataset: str, end: datetime) -> bool:
+        maker = self._makers.get(dataset)
+        state = self._states.get(maker.id) if maker else None
+        return bool(state and dataset in state.tables and state.tables[dataset].watermark >= end)
+
+    def _why(self, cause: Cause, dataset: str, table: TableState, what: str, remedy: str = "") -> Why:
+        return Why(cause, (dataset,), to_text(table.watermark), what.rstrip("."), remedy)
+
+
+def _inputs(flow: Flow, dataset: str) -> Table:
+    return next(table for table in flow.tables if table.dataset == dataset)
+
+
+def _moment(moment: datetime) -> str:
+    return to_text(moment.replace(microsecond=0))
+
+
+@click.command(short_help="What a dataset is waiting for.")
+@click.argument("dataset")
+@profile_option
+@json_option
+def why(dataset: str, profile: str | None, as_json: bool) -> None:
+    """What DATASET is waiting for, in a sentence: an input that is not complete, the time, a retry, an operator after too many
+    failures, a drift of its source, `atoll apply`. It follows the inputs up to where the cause lies.
+
+    \b
+      atoll why lake.ops.airport_delays
+      atoll why ops.published.airport_delays --json | jq -r .cause
+    """
+    target, now = open_target(profile), datetime.now(UTC)
+    try:
+        program = target.reader.active_program()
+    except AtollError:
+        if not _in_local_program(dataset):
+            raise
+        program = Program({}, {}, {})
+    known = _known(dataset, program)
+    if known is None:
+        found = _pending(dataset, target.reader, now) or _not_active(dataset, program)
+    else:
+        states = target.reader.flow_states(list(program.flows))
+        found = why_of(known, program, states, target.reader.batch, now)
+        found = _with_drift(found, target.writer.drifts)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "cause": found.cause.name.lower(), "sentence": found.sentence}, indent=2))
+        return
+    click.echo(found.sentence)
+    if found.remedy:
+        click.echo(f" help: {found.remedy}")
+
+
+def _known(dataset: str, program: Program) -> str | None:
+    """A dataset by its own name, or by its flow's."""
+    if dataset in program.producers():
+        return dataset
+    flow = program.flows.get(dataset)
+    if flow and flow.kind == Kind.COLLECT and len(flow.tables) == 1:
+        return flow.tables[0].dataset
+    return None
+
+
+def _pending(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
+    """Of a dataset that only the pending update set makes."""
+    entry = reader.timeline().pending(now)
+    if entry is None or dataset not in reader.program(entry.version).producers():
+        return None
+    what = f"is made by the pending update set, which takes effect at {to_text(entry.boundary)}"
+    return Why(Cause.PENDING, (dataset,), "", what, "wait, or see it with `atoll plan --pending`")
+
+
+def _not_active(dataset: str, program: Program) -> Why:
+    if _in_local_program(dataset):
+        return Why(
+            Cause.NEVER_APPLIED, (dataset,), "", "is in the program here, which was never applied", "atoll plan, then atoll apply"
+        )
+    near = difflib.get_close_matches(dataset, program.producers(), n=1)
+    hint = f"did you mean {near[0]}?" if near else "`atoll status` lists them all"
+    raise InputError(f"the active program has no dataset {dataset!r}", remedy=hint)
+
+
+def _in_local_program(dataset: str) -> bool:
+    """Whether the program of this folder makes it; a folder without a program that compiles makes nothing."""
+    from console.project import compile_files
+    from language import ProgramErrors
+
+    if not list(Path().glob("*.sql")):
+        return False
+    try:
+        return dataset in compile_files([]).producers()
+    except (AtollError, ProgramErrors):
+        return False
+
+
+def _with_drift(found: Why, drifts: DriftReader) -> Why:
+    """What the drift was, in the same sentence."""
+    if not found.drift:
+        return found
+    from shared_metadata.drift_wording import what_happened
+
+    drift = drifts.drift(found.drift)
+    if drift is None:
+        return found
+    return Why(**{**vars(found), "what": f"{found.what}: {what_happened(drift.change)}"})

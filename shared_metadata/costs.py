@@ -1,0 +1,60 @@
+"""What a batch's work used of AWS, and what that costs at the list prices of aws_prices.json.
+
+Used things bear the names of the prices: 'lambda_invocation', 'state_transition', 'dynamodb_write_unit', … A table's batch costs
+
+    sum of used[kind] * price[kind] / 1,000,000  +  invocations * LOG_BYTES * price of a GB of logs / 10^9
+
+What serves several tables of a batch, its plan and the states around them, is shared evenly between them. Not in it: storage, the
+requests that DuckDB and PyIceberg send by themselves, KMS, attempts that failed, batches that found nothing to do, and what
+stands still; `python -m benchmarks.cost` measures the last two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Used = Mapping[str, float]
+LOG_BYTES = 700  # of an invocation: Lambda's START, END and REPORT, and the step's metrics; benchmarks/cost.py counts them
+# The states around a batch's tables: Plan, Planned, Tables, Outcome, Done; X-Ray traces an execution once.
+A_BATCH: Used = {"state_transition": 5, "xray_trace": 1}
+# Sent after the figures are made: outcome, state, version and event, each two in a transaction, and the statistics themselves.
+A_COMMIT: Used = {"dynamodb_write_unit": 9}
+DIGITS = 9  # of a dollar, and of what was used
+
+
+@cache
+def prices() -> Mapping[str, Any]:
+    """The list prices with their sources: 'per_million', 'per_gb', 'per_month'."""
+    return json.loads(Path(__file__).with_name("aws_prices.json").read_text())  # type: ignore[no-any-return]
+
+
+def cost_dollars(used: Used) -> float:
+    """What was used at list prices, in US dollars."""
+    per_million = prices()["per_million"]
+    requests = sum(number * per_million[kind]["price"] for kind, number in used.items()) / 1e6
+    logs = used.get("lambda_invocation", 0) * LOG_BYTES / 1e9 * prices()["per_gb"]["log_ingestion"]["price"]
+    return float(round(requests + logs, DIGITS))
+
+
+def together(*parts: Used) -> dict[str, float]:
+    """The sum of what was used."""
+    found: Counter[str] = Counter()
+    for part in parts:
+        found.update(part)
+    return {kind: round(number, DIGITS) for kind, number in found.items()}
+
+
+def share(used: Used, tables: int) -> dict[str, float]:
+    """One table's even share."""
+    return {kind: round(number / max(tables, 1), DIGITS) for kind, number in used.items()}
+
+
+def skew(sizes: Sequence[int]) -> float:
+    """How unevenly a batch was cut: its largest piece over the mean of all, 1.0 when even or in one piece."""
+    total = sum(sizes)
+    return round(max(sizes) * len(sizes) / total, 2) if total else 1.0

@@ -1,0 +1,257 @@
+"""What is recorded of drift: one record for a change however often it is seen, and the marks of what it quiesces.
+
+Every write holds only under the revision of the item that lists what is open, so that two who see the same change make one record.
+A change, its record, its event and the marks of up to MARKS_AT_ONCE flows are one transaction; the marks of further flows follow
+before the caller goes on, and are written again by whoever finds them missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from shared_metadata import items, keys
+from shared_metadata.actions import Action, Actions
+from shared_metadata.drift import DriftChange, flows_of, impact, is_still
+from shared_metadata.drift_records import Drift, DriftReader, Register
+from shared_metadata.errors import RetryLater
+from shared_metadata.intervals import to_text
+from shared_metadata.lineage import Lineage
+from shared_metadata.program import Kind, Mode, Program
+from shared_metadata.reader import Clock, utc_now
+from shared_metadata.records import EventKind, FlowState
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MARKS_AT_ONCE = 80  # of the 100 actions of a transaction
+CONFLICT_TRIES = 8
+T = TypeVar("T")
+LineageOf = Callable[[], Lineage | None]
+SOURCE_IS_BACK = "the source is as it was"
+NOT_EXPECTED = "the program does not expect it any more"
+
+
+class DriftRegistry(DriftReader):
+    """Opens, adapts and resolves drift, with the marks on the flows."""
+
+    def __init__(self, client: DynamoDBClient, table: str, clock: Clock = utc_now) -> None:
+        super().__init__(client, table)
+        self._clock, self._actions = clock, Actions(table)
+
+    def settle(
+        self, table: str, changes: Sequence[DriftChange], known: LineageOf, program: Program, version: str, seen_by: str
+    ) -> list[Drift]:
+        """Makes what is open of a source's table exactly `changes`, judged under this program; returns it.
+
+        Costs one read where nothing is open and nothing changed. What is new comes before what is resolved, so that a flow that both
+        quiesce never runs in between. known: the program's lineage, asked for only when something is resolved.
+        """
+
+        def once() -> list[Drift]:
+            register = self._register()
+            open_now = {drift.change.identity: drift for drift in self._drifts(register.numbers(table))}
+            found = []
+            for change in changes:
+                seen = open_now.pop(change.identity, None)
+                found.append(
+                    self._adapt(register, seen, change, program, version)
+                    if seen
+                    else self._open(register, change, program, version, seen_by)
+                )
+            for gone in open_now.values():
+                lineage = known()
+                expected = lineage is not None and is_still(gone.change, lineage)
+                self._resolve(register, gone, program, SOURCE_IS_BACK if expected else NOT_EXPECTED)
+            return found
+
+        return self._tried(once)
+
+    def rejudge(self, lineage: Lineage | None, program: Program, version: str) -> None:
+        """Judges everything open under another program: resolves what it does not expect any more, marks and frees flows."""
+
+        def once() -> None:
+            register = self._register()
+            for drift in self._drifts(sorted(map(int, register.open))):
+                if lineage is None or not is_still(drift.change, lineage):
+                    self._resolve(register, drift, program, NOT_EXPECTED)
+                else:
+                    self._adapt(register, drift, impact(drift.change, lineage, program), program, version)
+
+        self._tried(once)
+
+    def claim_notification(self, number: int) -> bool:
+        """True for exactly one caller: the one who is to tell people of it."""
+        values = {":now": to_text(self._clock())}
+        condition = "attribute_exists(pk) AND attribute_not_exists(notified_at)"
+        action = self._actions.update(keys.drift(number), "SET notified_at = :now", condition, {}, values)["Update"]
+        del action["ExpressionAttributeNames"]
+        try:
+            self._client.update_item(**action)
+            return True
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return False
+
+    def give_notification_back(self, number: int) -> None:
+        """Nobody was told after all."""
+        self._client.update_item(TableName=self._table, Key=items.to_item(keys.drift(number)), UpdateExpression="REMOVE notified_at")
+
+    # -- one change
+
+    def _open(self, register: Register, change: DriftChange, program: Program, version: str, seen_by: str) -> Drift:
+        number, flows = register.last + 1, flows_of(program, change.quiesces)
+        marks = self._marks(number, flows, version)
+        drift = Drift(number, change, self._clock(), seen_by, version, tuple(flows))
+        record = {
+            **keys.drift(number),
+            "number": number,
+            "change": _change_json(change),
+            "first_seen": to_text(drift.first_seen),
+            "seen_by": seen_by,
+            "program": version,
+            "flows": list(flows),
+        }
+        put = self._actions.put(record, "attribute_not_exists(pk)")
+        opened = {**register.open, str(number): [change.table, change.identity]}
+        kind = EventKind.FLOW_QUIESCED if flows else EventKind.SOURCE_CHANGED
+        event = self._event(kind, drift, register.revision, flows)
+        self._send(register, Register(register.revision + 1, number, opened), [put, event], marks)
+        return drift
+
+    def _adapt(self, register: Register, drift: Drift, change: DriftChange, program: Program, version: str) -> Drift:
+        """Writes what differs between what is recorded and what is so; nothing in most batches."""
+        flows = flows_of(program, change.quiesces)
+        marks = self._marks(drift.number, flows, version)
+        freed = sorted(set(drift.flows) - set(flows))
+        unmarks = self._unmarks(drift.number, freed)
+        if not marks and not unmarks and change == drift.change and version == drift.program:
+            return drift
+        names = {"#c": "change", "#p": "program", "#f": "flows"}
+        values = {":c": _change_json(change), ":p": version, ":f": list(flows)}
+        update = self._actions.update(
+            keys.drift(drift.number), "SET #c = :c, #p = :p, #f = :f", "attribute_exists(pk)", names, values
+        )
+        events = []
+        if added := sorted(set(flows) - set(drift.flows)):
+            events.append(self._event(EventKind.FLOW_QUIESCED, drift, register.revision, added))
+        if freed:
+            events.append(self._event(EventKind.FLOW_RESUMED, drift, register.revision, freed))
+        self._send(register, dataclasses.replace(register, revision=register.revision + 1), [update, *events], [*marks, *unmarks])
+        return dataclasses.replace(drift, change=change, program=version, flows=tuple(flows))
+
+    def _resolve(self, register: Register, drift: Drift, program: Program, why: str) -> None:
+        names = {"#r": "resolved_at", "#w": "resolution"}
+        values = {":r": to_text(self._clock()), ":w": why}
+        update = self._actions.update(keys.drift(drift.number), "SET #r = :r, #w = :w", "attribute_exists(pk)", names, values)
+        kind = EventKind.FLOW_RESUMED if drift.flows else EventKind.SOURCE_CHANGED
+        event = self._event(kind, drift, register.revision, drift.flows, resolution=why)
+        unmarks = self._unmarks(drift.number, drift.flows)
+        left = {number: entry for number, entry in register.open.items() if number != str(drift.number)}
+        first, more = unmarks[:-MARKS_AT_ONCE], unmarks[-MARKS_AT_ONCE:]
+        for at in range(0, len(first), MARKS_AT_ONCE):  # it stays open until the last are freed
+            self._transact(first[at : at + MARKS_AT_ONCE])
+        refills = self._refills(drift, program)
+        self._send(register, Register(register.revision + 1, register.last, left), [update, event, *refills], more)
+
+    def _refills(self, drift: Drift, program: Program) -> list[Action]:
+        """Rows that were collected without the column are collected again: the next batch of a MERGE takes the whole table."""
+        makers, actions = program.producers(), []
+        for staged in sorted({f"{column.dataset}:staged" for column in drift.change.nulls} - set(drift.change.quiesces)):
+            flow = makers.get(staged)
+            if flow and flow.kind == Kind.COLLECT and flow.mode == Mode.MERGE:
+                names = {"#t": "tables", "#d": staged, "#c": "cursor"}
+                key, condition = keys.flow_state(flow.id), "attribute_exists(#t.#d)"
+                actions.append(self._actions.update(key, "SET #t.#d.#c = :c", condition, names, {":c": ""}))
+        return actions[: 100 - MARKS_AT_ONCE - 3]
+
+    # -- marks
+
+    def _marks(self, number: int, flows: Mapping[str, Sequence[str]], version: str) -> list[Action]:
+        """The marks that flows lack, or that were made under another program."""
+        states, actions = self.reader.flow_states(list(flows)), []
+        for flow, datasets in flows.items():
+            if flow in states and (mark := _mark(states[flow], number, datasets, version)):
+                names, values = {"#q": keys.quiesce_mark(number)}, {":q": mark}
+                actions.append(self._actions.update(keys.flow_state(flow), "SET #q = :q", "attribute_exists(pk)", names, values))
+        return actions
+
+    def _unmarks(self, number: int, flows: Iterable[str]) -> list[Action]:
+        states = self.reader.flow_states(list(flows))
+        return [
+            self._unmark(flow, number)
+            for flow, state in sorted(states.items())
+            if any(mark.drift == number for mark in state.quiesced)
+        ]
+
+    def _unmark(self, flow: str, number: int) -> Action:
+        names = {"#q": keys.quiesce_mark(number)}
+        action = self._actions.update(keys.flow_state(flow), "REMOVE #q", "attribute_exists(#q)", names, {})
+        del action["Update"]["ExpressionAttributeValues"]
+        return action
+
+    # -- writing
+
+    def _event(self, kind: EventKind, drift: Drift, revision: int, flows: Iterable[str], **more: str) -> Action:
+        now, change = self._clock(), drift.change
+        detail = {"drift": drift.number, "change": change.kind.value, "table": change.table, "column": change.column}
+        values = {
+            **keys.event(now, f"drift#{drift.number}#{kind.value}#{revision}"),
+            "kind": kind.value,
+            "at": to_text(now),
+            "flow": drift.seen_by,
+            "detail": {**detail, "flows": list(flows), **more},
+        }
+        return self._actions.put(values)
+
+    def _send(self, register: Register, new: Register, actions: list[Action], marks: list[Action]) -> None:
+        """One transaction under the register's revision, then the marks that it had no room for."""
+        values: dict[str, Any] = {":r": new.revision, ":l": new.last, ":o": new.open, ":former": register.revision}
+        condition = "#r = :former"
+        if register.revision == 0:
+            condition = "attribute_not_exists(#r)"
+            del values[":former"]
+        names = {"#r": "revision", "#l": "last", "#o": "open"}
+        lock = self._actions.update(keys.open_drifts(), "SET #r = :r, #l = :l, #o = :o", condition, names, values)
+        self._transact([lock, *actions, *marks[:MARKS_AT_ONCE]])
+        register.revision, register.last, register.open = new.revision, new.last, new.open
+        for at in range(MARKS_AT_ONCE, len(marks), MARKS_AT_ONCE):
+            self._transact(marks[at : at + MARKS_AT_ONCE])
+
+    def _transact(self, actions: list[Action]) -> None:
+        self._client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
+
+    def _tried(self, once: Callable[[], T]) -> T:
+        """Again from the start while others write the same items."""
+        for attempt in range(CONFLICT_TRIES):
+            try:
+                return once()
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in ("TransactionCanceledException", "TransactionInProgressException"):
+                    raise
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise RetryLater("the records of drift stayed contended", remedy="wait; the batch is tried again")
+
+
+def _mark(state: FlowState, number: int, datasets: Sequence[str], version: str) -> dict[str, Any] | None:
+    """The mark to write, with the watermarks at which its datasets stopped; None when it stands as it should."""
+    known = next((mark for mark in state.quiesced if mark.drift == number), None)
+    since = {
+        name: known.since[name] if known and name in known.since else state.tables[name].watermark
+        for name in datasets
+        if name in state.tables
+    }
+    if known and known.since == since and known.program == version:
+        return None
+    return {"drift": number, "since": {name: to_text(moment) for name, moment in since.items()}, "program": version}
+
+
+def _change_json(change: DriftChange) -> str:
+    return json.dumps(dataclasses.asdict(change), sort_keys=True)

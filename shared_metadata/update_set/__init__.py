@@ -1,0 +1,35 @@
+"""What changing the active program into another one changes, whom it reaches, what it breaks and what it costs; all pure."""
+
+from shared_metadata.update_set.column_changes import probable_renames
+from shared_metadata.update_set.compare import compare
+from shared_metadata.update_set.records import (
+    Breaking,
+    ColumnChange,
+    ColumnKind,
+    PartChange,
+    QueryShape,
+    Reach,
+    ReaderEffect,
+    Reason,
+    Recompute,
+    StatementChange,
+    UpdateSet,
+)
+from shared_metadata.update_set.statements import statement_id
+
+__all__ = [
+    "Breaking",
+    "ColumnChange",
+    "ColumnKind",
+    "PartChange",
+    "QueryShape",
+    "Reach",
+    "ReaderEffect",
+    "Reason",
+    "Recompute",
+    "StatementChange",
+    "UpdateSet",
+    "compare",
+    "probable_renames",
+    "statement_id",
+]

@@ -1,0 +1,140 @@
+"""Which changes break what the compiler cannot see: readers outside of the program, and a table's own history.
+
+Readers inside are checked by the compiler: a program that breaks one does not compile. What is left is what dbt calls breaking for
+models under contract, a removed column and a changed type (https://docs.getdbt.com/reference/resource-configs/contract), for every
+table, because each can be read by others; and what SQLMesh calls breaking, other rows or values that the history does not have
+(https://sqlmesh.readthedocs.io/en/stable/concepts/plans/#change-categories), where no batch makes the whole table anew. Added columns
+break nothing for either, nor for Atoll.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from shared_metadata.program import Kind, Mode
+from shared_metadata.update_set.reach import Reached
+from shared_metadata.update_set.records import Breaking, ColumnChange, ColumnKind, Reason, StatementChange
+from shared_metadata.update_set.statements import Statement
+
+_TYPES = {ColumnKind.NARROWED: Reason.TYPE_NARROWED, ColumnKind.RETYPED: Reason.TYPE_CHANGED}
+
+
+def breaking(
+    old: Mapping[str, Statement],
+    new: Mapping[str, Statement],
+    changed: Sequence[StatementChange],
+    reached: Reached,
+    restated: bool,
+) -> tuple[Breaking, ...]:
+    """Published tables first. `restated`: the history is made anew as far as somebody asked for."""
+    makers = {dataset: statement for statement in new.values() for dataset in statement.datasets}
+    found: list[tuple[bool, Breaking]] = []
+    for statement in old.values():
+        for dataset in statement.datasets:
+            if dataset not in makers:
+                found.append((False, _removed(statement, dataset)))
+    for dataset, changes in reached.columns.items():
+        found += ((False, item) for change in changes for item in _column(makers[dataset], change))
+    for change in changed:
+        found += ((False, item) for item in _statement(old[change.statement], new[change.statement], change))
+    found += ((True, item) for item in _histories(old, new, reached, {c.statement: c for c in changed}, restated))
+    published = {s.id for s in (*old.values(), *new.values()) if s.last.kind == Kind.PUBLISH}
+    ordered = sorted(found, key=lambda item: (item[1].dataset not in published, item[0]))
+    return tuple(dict.fromkeys(item for _, item in ordered))
+
+
+def _removed(statement: Statement, dataset: str) -> Breaking:
+    why = "nobody fills it any more; the table and its rows stay"
+    remedy = "tell its readers, or keep the statement"
+    return Breaking(dataset, "", Reason.DATASET_REMOVED, why, remedy, statement.last.position)
+
+
+def _column(statement: Statement, change: ColumnChange) -> Iterator[Breaking]:
+    published = statement.last.kind == Kind.PUBLISH
+
+    def item(reason: Reason, why: str, remedy: str) -> Breaking:
+        return Breaking(change.dataset, change.column, reason, why, remedy, change.position)
+
+    stays = "it stays in the target and is not filled any more" if published else "it stays in the table, with nulls from then on"
+    if change.kind == ColumnKind.DROPPED:
+        yield item(Reason.COLUMN_DROPPED, stays, f"keep {change.column} until its readers outside Atoll have gone")
+    elif change.kind == ColumnKind.RENAMED:
+        sure = "renamed" if change.certain else "probably renamed"
+        why = f"{sure} {change.after}: {stays}"
+        yield item(Reason.COLUMN_RENAMED, why, f"select it under both names until readers outside Atoll use {change.after}")
+    elif change.kind in _TYPES:
+        yield item(_TYPES[change.kind], _type_why(change, published), f"CAST it to {change.before}, or give it another name")
+    elif change.kind == ColumnKind.NULLABLE and (published or change.column in statement.last.key):
+        why = "it may be null now" + (", and rows are matched by it" if change.column in statement.last.key else "")
+        yield item(Reason.NULLS, why, f"write coalesce({change.column}, …), or see that its readers take nulls")
+
+
+def _type_why(change: ColumnChange, published: bool) -> str:
+    types = f"{change.before} becomes {change.after}"
+    if change.kind == ColumnKind.NARROWED:
+        return f"{types}: values that fitted may not any more"
+    if published:
+        return f"{types}: the target's column has been made for {change.before}"
+    return f"{types}: a table cannot change it in place, so batches would fail"
+
+
+def _statement(old: Statement, new: Statement, change: StatementChange) -> Iterator[Breaking]:
+    """Changes of key and mode: what the table holds was written under the former ones."""
+    before, after = old.last, new.last
+    for dataset in set(old.datasets) & set(new.datasets):
+        if before.mode != after.mode and not _keeps_history(old, new):
+            why = f"{before.mode} becomes {after.mode}: {_mode_why(before.mode, after.mode)}"
+            remedy = "give the table another name, and remove this one when nobody reads it any more"
+            yield Breaking(dataset, "", Reason.MODE_CHANGED, why, remedy, change.position)
+        elif before.key != after.key and Mode.MERGE in (before.mode, after.mode):
+            keys = f"({', '.join(before.key)}) becomes ({', '.join(after.key)})"
+            why = f"{keys}: rows written under the former key are not found by the new one"
+            remedy = "give the table another name, or write its rows anew"
+            yield Breaking(dataset, "", Reason.KEY_CHANGED, why, remedy, change.position)
+
+
+def _keeps_history(old: Statement, new: Statement) -> bool:
+    """A collected table that was taken whole is a good start for one that is merged."""
+    return old.last.kind == new.last.kind == Kind.LOAD and (old.last.mode, new.last.mode) == (Mode.REPLACE, Mode.MERGE)
+
+
+def _mode_why(before: Mode, after: Mode) -> str:
+    if after == Mode.REPLACE:
+        return "the first batch takes away all rows that are not in its result"
+    if before == Mode.REPLACE:
+        return "the rows that are there stay, beside or below what batches bring"
+    return "rows that are there were written by the former rule"
+
+
+def _histories(
+    old: Mapping[str, Statement],
+    new: Mapping[str, Statement],
+    reached: Reached,
+    changed: Mapping[str, StatementChange],
+    restated: bool,
+) -> Iterator[Breaking]:
+    """Tables whose former rows keep their former meaning, because no batch makes the whole table anew.
+
+    What was collected stays so in any case: of most sources the past cannot be read again.
+    """
+    for statement in new.values():
+        for dataset in statement.datasets:
+            data = reached.data.get(dataset)
+            collected = statement.last.kind == Kind.LOAD
+            if data is None or statement.id not in old or not incremental(statement) or (restated and not collected):
+                continue
+            if statement.id in changed and {"mode", "key"} & {part.part for part in changed[statement.id].parts}:
+                continue  # said already
+            what = "rows" if data.rows or not data.columns else f"values of {', '.join(sorted(data.columns))}"
+            why = f"{what} from before the boundary stay as the former program made them"
+            again = "collect it into a table of another name" if collected else "make it anew with --restate-from"
+            remedy = f"{again}, or accept a mixed history"
+            yield Breaking(dataset, "", Reason.MIXED_HISTORY, why, remedy, statement.last.position)
+
+
+def incremental(statement: Statement) -> bool:
+    """Whether a batch makes only a part of the table."""
+    flow = statement.last
+    if flow.kind == Kind.LOAD:
+        return flow.mode != Mode.REPLACE
+    return flow.mode == Mode.APPEND or (flow.mode == Mode.MERGE and not flow.whole)

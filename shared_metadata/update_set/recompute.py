@@ -1,0 +1,75 @@
+"""What an update set makes anew, over which intervals, and roughly what that costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from statistics import fmean
+from typing import Any
+
+from shared_metadata.intervals import floor, split
+from shared_metadata.update_set.breaking import incremental
+from shared_metadata.update_set.reach import Reached
+from shared_metadata.update_set.records import Recompute, StatementChange
+from shared_metadata.update_set.statements import Statement
+
+Statistics = Mapping[str, Sequence[Mapping[str, Any]]]
+
+_FIGURES = ("rows", "seconds", "cost_dollars")
+_NOT_RUN = ("EVERY", "FRESH WITHIN", "options of")  # parts that change no batch's result
+
+
+def recompute(
+    old: Mapping[str, Statement],
+    new: Mapping[str, Statement],
+    changed: Sequence[StatementChange],
+    reached: Reached,
+    restate_from: datetime | None,
+    now: datetime | None,
+    statistics: Statistics,
+) -> tuple[Recompute, ...]:
+    """Of each statement that is new or runs otherwise, or whose inputs' changes reach it, in the order of the program's text.
+
+    statistics: flow ▸ what `MetadataReader.statistics` has of it.
+    """
+    found, rebuilt = [], {c.statement for c in changed if not all(part.part.startswith(_NOT_RUN) for part in c.parts)}
+    for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
+        is_new = any(dataset not in _datasets(old) for dataset in statement.datasets)
+        if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
+            batches, start, end = _batches(statement, is_new, restate_from, now)
+            found.append(Recompute(statement.id, batches, start, end, *_estimate(statement, batches, statistics)))
+    return tuple(found)
+
+
+def _datasets(statements: Mapping[str, Statement]) -> set[str]:
+    return {dataset for statement in statements.values() for dataset in statement.datasets}
+
+
+def _batches(
+    statement: Statement, is_new: bool, restate_from: datetime | None, now: datetime | None
+) -> tuple[int, datetime | None, datetime | None]:
+    """How many, and of which time. A restatement takes a batch for each interval; else a whole table takes one."""
+    if restate_from is not None and now is not None:
+        length = statement.last.interval_seconds
+        start, end = floor(restate_from, length), floor(now, length)
+        return len(split(start, end, length)), start, end
+    return (1 if is_new or not incremental(statement) else 0), None, None
+
+
+def _estimate(statement: Statement, batches: int, statistics: Statistics) -> tuple[int | None, float | None, float | None]:
+    """Rows, seconds and dollars, from the mean of the latest batches; a statement's flows run one after the other."""
+    means = [mean for flow in statement.flows if (mean := _mean(statistics.get(flow.id, ())))]
+    if not means:
+        return None, None, None
+    _, seconds, dollars = (sum(figures) for figures in zip(*means, strict=True))
+    return round(batches * means[-1][0]), round(batches * seconds, 1), round(batches * dollars, 6)
+
+
+def _mean(records: Sequence[Mapping[str, Any]]) -> tuple[float, float, float] | None:
+    """Rows, seconds and dollars of one batch: of all its tables together."""
+    batches: dict[str, Counter[str]] = {}
+    for record in records:
+        figures = {name: float(record.get(name, 0)) for name in _FIGURES}
+        batches.setdefault(str(record["sk"]).split("#")[0], Counter()).update(figures)
+    return tuple(fmean(b[name] for b in batches.values()) for name in _FIGURES) if batches else None  # type: ignore[return-value]

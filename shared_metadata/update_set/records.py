@@ -1,0 +1,197 @@
+"""An update set as plain frozen dataclasses: what applying a program changes, whom that reaches, and what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from shared_metadata.intervals import to_text
+from shared_metadata.lineage import ColumnRef, Use
+from shared_metadata.program import Position
+
+
+class ColumnKind(StrEnum):
+    """What happens to a column of a dataset."""
+
+    ADDED = "added"
+    DROPPED = "dropped"
+    RENAMED = "renamed"
+    WIDENED = "widened"
+    NARROWED = "narrowed"
+    RETYPED = "retyped"
+    NULLABLE = "may be null now"
+    REQUIRED = "never null now"
+    MEANING = "computed differently"
+
+
+class Reason(StrEnum):
+    """Why a change breaks something that the compiler cannot see."""
+
+    DATASET_REMOVED = "dataset removed"
+    COLUMN_DROPPED = "column dropped"
+    COLUMN_RENAMED = "column renamed"
+    TYPE_NARROWED = "type narrowed"
+    TYPE_CHANGED = "type changed"
+    NULLS = "nulls"
+    KEY_CHANGED = "key changed"
+    MODE_CHANGED = "mode changed"
+    MIXED_HISTORY = "mixed history"
+
+
+@dataclass(frozen=True)
+class QueryShape:
+    """What decides over a query's result, digested: `rows` over which rows there are, `columns` over each column's values.
+
+    Names of aliases, comments and layout do not count. columns: output column ▸ digest.
+    """
+
+    rows: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PartChange:
+    """One part of a statement that differs; before and after: of short parts (EVERY in seconds, mode, key …), else ''."""
+
+    part: str
+    before: Any = ""
+    after: Any = ""
+
+
+@dataclass(frozen=True)
+class StatementChange:
+    """A statement that differs, or whose source's columns do; position: in the new program."""
+
+    statement: str
+    parts: tuple[PartChange, ...]
+    position: Position
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(part.part for part in self.parts)
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """One column of a dataset. before, after: RENAMED: the names; types: the types; MEANING: the columns it is computed from.
+
+    certain: False for a rename that is only probable: same type and origin or place, but not the same expression.
+    """
+
+    dataset: str
+    column: str
+    kind: ColumnKind
+    before: str
+    after: str
+    position: Position
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A changed column of an input, how a reader uses it, and the first place where it says so."""
+
+    column: ColumnRef
+    uses: tuple[Use, ...]
+    position: Position
+
+
+@dataclass(frozen=True)
+class ReaderEffect:
+    """What becomes of a view or a publication that reads, directly or over others, what changes.
+
+    by: the changed columns that its statement uses.  rows_of: inputs of which other rows there may be.
+    columns: its own columns that thereby get other values.  rows: it may itself have other rows.
+    known: False where a program was compiled without the sources' schemas: then everything is taken to change.
+    """
+
+    dataset: str
+    position: Position
+    by: tuple[Reach, ...] = ()
+    rows_of: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: bool = False
+    known: bool = True
+
+    @property
+    def changes(self) -> bool:
+        """Whether its data may change; else it runs again with the same result, if at all."""
+        return self.rows or bool(self.columns)
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """Something that the change breaks outside of the program or in a table's history; column: '' where it is the whole dataset."""
+
+    dataset: str
+    column: str
+    reason: Reason
+    why: str
+    remedy: str
+    position: Position
+
+
+@dataclass(frozen=True)
+class Recompute:
+    """The batches that a statement runs because of the change, beside those that it would run anyway.
+
+    start, end: the batches of a restatement, half-open; None without one: then a table is made whole in one batch, or else, with
+        0 batches, nothing of the past is made anew.
+    rows, seconds, dollars: estimated from the latest batches' statistics; None where there are none.
+    """
+
+    statement: str
+    batches: int
+    start: datetime | None
+    end: datetime | None
+    rows: int | None = None
+    seconds: float | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True)
+class UpdateSet:
+    """What applying a program changes, by statement: 'lake.crm' is a collect and its load, 'ops.public.t' a result and its table.
+
+    endpoints: connections and warehouses whose system or options differ.  typed: both programs know their columns.
+    other_rows: datasets that may have other rows, or the same with other values in every column.
+    boundary: when it takes effect; None where nobody said.
+    """
+
+    version: str
+    former: str
+    added: tuple[str, ...] = ()
+    changed: tuple[StatementChange, ...] = ()
+    removed: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    columns: tuple[ColumnChange, ...] = ()
+    other_rows: tuple[str, ...] = ()
+    readers: tuple[ReaderEffect, ...] = ()
+    breaking: tuple[Breaking, ...] = ()
+    recompute: tuple[Recompute, ...] = ()
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    boundary: datetime | None = None
+    restate_from: datetime | None = None
+    planned_at: datetime | None = None
+    typed: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """No statement and no connection or warehouse differs."""
+        return not (self.added or self.changed or self.removed or self.endpoints)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; moments as ISO 8601 text."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_text))
+        return {**values, "empty": self.empty, "is_breaking": bool(self.breaking)}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return to_text(value)
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,131 @@
+"""A program's flows as the statements that its user wrote: collect with its load, a publication with its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from shared_metadata.program import Flow, Kind, Program
+from shared_metadata.update_set.records import PartChange
+
+# Each property of a flow under the word that the program has for it.
+WORDS = {
+    "kind": "kind",
+    "slice_id": "slice",
+    "warehouse": "warehouse",
+    "connection": "connection",
+    "interval_seconds": "EVERY",
+    "mode": "mode",
+    "key": "key",
+    "cursor": "CURSOR",
+    "query": "query",
+    "columns": "query",
+    "filter": "query",
+    "whole": "query",
+    "partition_by": "PARTITION BY",
+    "fresh_within_seconds": "FRESH WITHIN",
+}
+SOURCE_COLUMNS = "columns of the source"
+_SHORT = ("kind", "slice", "warehouse", "connection", "EVERY", "mode", "key", "CURSOR", "PARTITION BY", "FRESH WITHIN")
+_SECOND_HALF = (Kind.LOAD, Kind.PUBLISH)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """flows: one or two, in the order in which they run.  inputs: the datasets that its query reads."""
+
+    id: str
+    flows: tuple[Flow, ...]
+
+    @property
+    def first(self) -> Flow:
+        """The flow that has the query."""
+        return self.flows[0]
+
+    @property
+    def last(self) -> Flow:
+        """The flow that makes what others see."""
+        return self.flows[-1]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return tuple(table.dataset for table in self.last.tables)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return () if self.first.kind == Kind.COLLECT else tuple(name for table in self.first.tables for name in table.inputs)
+
+
+def statement_id(flow: str) -> str:
+    """Of the flow 'lake.crm:load' or 'ops.public.t:result' the statement's, 'lake.crm' or 'ops.public.t'."""
+    return flow.removesuffix(":load").removesuffix(":result")
+
+
+def statements(program: Program | None) -> dict[str, Statement]:
+    """By id."""
+    flows: dict[str, list[Flow]] = {}
+    for flow in program.flows.values() if program else ():
+        flows.setdefault(statement_id(flow.id), []).append(flow)
+    return {name: Statement(name, tuple(sorted(found, key=lambda f: f.kind in _SECOND_HALF))) for name, found in flows.items()}
+
+
+def edges(program: Program | None) -> set[tuple[str, str]]:
+    """(made by, read by) between statements."""
+    found = statements(program)
+    makers = {dataset: statement.id for statement in found.values() for dataset in statement.datasets}
+    return {(makers[name], s.id) for s in found.values() for name in s.inputs if name in makers}
+
+
+def reachable(seeds: set[str], links: set[tuple[str, str]]) -> set[str]:
+    """What is reached from the seeds over at least one link."""
+    found: set[str] = set()
+    border = seeds
+    while border:
+        border = {reader for maker, reader in links if maker in border} - found
+        found |= border
+    return found
+
+
+def changed_parts(old: Statement, new: Statement) -> tuple[PartChange, ...]:
+    """What differs between two versions of a statement but its place in the text and what only the compiler says of it."""
+    found: list[PartChange] = []
+    before = {flow.id: flow for flow in old.flows}
+    for flow in new.flows:
+        found += _changed_parts(before[flow.id], flow) if flow.id in before else [PartChange("kind", old.last.kind, new.last.kind)]
+    parts = {part.part: part for part in reversed(found)}
+    return tuple(part for word, part in reversed(parts.items()))
+
+
+def _changed_parts(old: Flow, new: Flow) -> Iterator[PartChange]:
+    for name, word in WORDS.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            yield PartChange(word, _plain(before), _plain(after)) if word in _SHORT else PartChange(word)
+    if _tables(old) != _tables(new):
+        yield PartChange("tables and inputs")
+    if expectations(old) != expectations(new):
+        yield PartChange("EXPECT")
+    if new.kind == Kind.COLLECT and signed(old, new):
+        yield PartChange(SOURCE_COLUMNS)
+
+
+def _plain(value: object) -> object:
+    return ", ".join(value) if isinstance(value, tuple) else value
+
+
+def _tables(flow: Flow) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(table.dataset, table.source, table.inputs) for table in flow.tables]
+
+
+def expectations(flow: Flow) -> list[tuple[str, str, str]]:
+    return [(e.name, e.predicate, e.action) for e in flow.expectations]
+
+
+def signed(old: Flow, new: Flow) -> bool:
+    """Whether signatures differ where both programs know their columns."""
+    before = _signatures(old)
+    return any(before.get(name) not in (None, digest) for name, digest in _signatures(new).items())
+
+
+def _signatures(flow: Flow) -> Mapping[str, str]:
+    return {table.dataset: table.signature for table in flow.tables if table.signature}

@@ -1,0 +1,3 @@
+CREATE WAREHOUSE lake USING iceberg;
+CREATE MATERIALIZED VIEW lake.v.a EVERY '1 hour' REPLACE AS (/* over
+two lines */ SELECT 1 AS a);

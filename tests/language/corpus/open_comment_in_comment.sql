@@ -1,0 +1,2 @@
+/* one /* two */
+CREATE WAREHOUSE lake USING iceberg;

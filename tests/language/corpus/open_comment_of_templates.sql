@@ -1,0 +1,2 @@
+CREATE WAREHOUSE lake USING iceberg;
+{# not ours
