@@ -25,6 +25,7 @@ from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
+from language.postgres_types import PostgresTypes, loaded_name
 from language.queries import BATCH_BOUNDS
 from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
@@ -35,6 +36,7 @@ from shared_metadata.records import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 SOURCE_DIALECTS = ("postgres",)
+_RULES: dict[str, type[DuckDBTypes] | type[PostgresTypes]] = {"duckdb": DuckDBTypes, "postgres": PostgresTypes}
 _UNNAMED = re.compile(r"_col_\d+")
 
 
@@ -98,7 +100,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     written = remember(tree)
     columns = _columns(tables, dialect)
     schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
-    rules = DuckDBTypes() if dialect == "duckdb" else None
+    rules: TypeRules | None = _RULES[dialect]() if dialect in _RULES else None
     try:
         tree = qualify(
             tree,
@@ -119,9 +121,9 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
-        problems += _functions(tree, rules) if rules else []
+        problems += _functions(tree, rules) if rules and dialect == "duckdb" else []
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
-    outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
+    outputs, untyped = _outputs(tree, lineage, written, rules, originals, dialect, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
     edits += written.stars.edits(dialect)
     return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
@@ -232,7 +234,13 @@ def _source_columns(tables: Tables, dialect: str) -> Originals:
 
 
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, written: Written, rules: TypeRules | None, originals: Originals, failed: bool
+    tree: exp.Query,
+    lineage: QueryLineage,
+    written: Written,
+    rules: TypeRules | None,
+    originals: Originals,
+    dialect: str,
+    failed: bool,
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
     columns: list[QueryColumn] = []
@@ -243,7 +251,8 @@ def _outputs(
         start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
         original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
-        found = column.type if column is not None and original == kind else iceberg_name(kind)
+        name_of = loaded_name if dialect in SOURCE_DIALECTS else iceberg_name
+        found = column.type if column is not None and original == kind else name_of(kind)
         if found is None and not failed:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
             problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
