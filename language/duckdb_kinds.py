@@ -89,7 +89,10 @@ def widest(left: exp.DataType, right: exp.DataType) -> exp.DataType:
             return build(real)
     if T.DECIMAL in (one, other):
         (p, s), (q, r) = sizes(left), sizes(right)
-        return decimal(max(p - s, q - r) + max(s, r), max(s, r))
+        whole, scale = max(p - s, q - r), max(s, r)
+        if one == other:
+            scale = min(scale, MOST_DIGITS - whole)
+        return decimal(whole + scale, scale)
     if one in UNSIGNED and other in UNSIGNED:
         return build(max(one, other, key=UNSIGNED.index))
     return build(max(_SIGNED_OF.get(one, one), _SIGNED_OF.get(other, other), key=SIGNED.index))
@@ -168,5 +171,8 @@ def say_type(kind: Type) -> str:
 
 
 def cast_remedy(side: exp.Expr, other: exp.Expr | None = None) -> str:
-    target = say_type(other.type) if other is not None and is_number(other) else "DOUBLE"
+    """What to do with a side that does not go with the other; with text a CAST may help, a date is no number."""
+    if kind_of(side) not in (T.TEXT, T.BOOLEAN) or (other is not None and not is_number(other)):
+        return "bring both to types that go together"
+    target = say_type(other.type) if other is not None else "DOUBLE"
     return f"write CAST({side.name if isinstance(side, exp.Column) else '…'} AS {target})"
