@@ -107,7 +107,7 @@ class DuckDBTypes:
             exp.Unnest: lambda e: self._element(e.expressions[0]) if e.expressions else None,
             exp.DPipe: self._concatenation,
             exp.Concat: lambda e: self._joined(e.expressions),
-            exp.DateDiff: lambda e: self._named(e, "date_diff", [exp.Literal.string(e.text("unit") or "day"), e.expression, e.this]),
+            exp.DateDiff: self._difference,
             exp.Extract: lambda e: self._named(e, "year", [e.expression]) and (T.DOUBLE if e.name.upper() in _EPOCHS else T.BIGINT),
             exp.TimestampTrunc: self._truncated,
             exp.DateTrunc: self._truncated,
@@ -168,7 +168,7 @@ class DuckDBTypes:
             if "e" in digits:
                 return T.DOUBLE
             whole, _, fraction = digits.partition(".")
-            return decimal(len(whole.lstrip("0")) + len(fraction) or 1, len(fraction))
+            return decimal(len(whole) + len(fraction), len(fraction))
         size = abs(int(node.this.replace("_", "")))
         return T.INT if size < 2**31 else T.BIGINT if size < 2**63 else T.INT128
 
@@ -291,26 +291,32 @@ class DuckDBTypes:
         texts = any(map(is_text_literal, known))
         return exp.DataType.build(T.TEXT) if texts and (found is None or found.this == T.NULL) else found
 
+    def _difference(self, node: exp.DateDiff) -> Kind:
+        if kind_of(node.this) in MOMENTS and kind_of(node.expression) in MOMENTS:
+            return T.BIGINT
+        return self._named(node, "date_diff", [exp.Literal.string(node.text("unit") or "day"), node.expression, node.this])
+
     def _comparison(self, node: exp.Binary) -> Kind:
-        self._comparable(node, node.left, node.right)
+        self._comparable(node, node.left, node.right, mixed if isinstance(node, _ORDERING) else united)
         return T.BOOLEAN
 
     def _in(self, node: exp.In) -> Kind:
         query = node.args.get("query")
         for item in [*node.expressions, *([query] if query is not None else [])]:
             if not isinstance(node.this, exp.Tuple):
-                self._comparable(node, node.this, item)
+                self._comparable(node, node.this, item, mixed if item is query else united)
         return T.BOOLEAN
 
     def _between(self, node: exp.Between) -> Kind:
         for name in ("low", "high"):
-            self._comparable(node, node.this, node.args[name])
+            self._comparable(node, node.this, node.args[name], mixed)
         return T.BOOLEAN
 
-    def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
+    def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr, common: Callable[[Type, Type], Type] = united) -> None:
+        """common: what both sides are brought to: for < and its like DuckDB casts less than for =."""
         if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        if united(left.type, right.type) is None:
+        if common(left.type, right.type) is None:
             self._note(node, f"{say(left)} cannot be compared with {say(right)}", cast_remedy(left, right))
 
     def _connector(self, node: exp.Expr) -> Kind:
@@ -406,6 +412,7 @@ class DuckDBTypes:
         self.mismatches.append(Mismatch(node, cause, remedy))
 
 
+_ORDERING = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 _EPOCHS = frozenset(("EPOCH", "JULIAN"))
 
 

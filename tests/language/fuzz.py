@@ -79,7 +79,7 @@ def _watched(process: subprocess.Popen[str], number: Path) -> tuple[bool, str]:
 def answer(seed: int, kinds: list[str], folder: Path, seconds: float) -> int:
     """Answers a batch of texts; the first that is not answered well ends it."""
     from slices.registry import installed
-    from tests.language.oracle import check_text
+    from tests.language.oracle import airline, check_text
 
     faulthandler.enable()
     until = time.monotonic() + seconds
@@ -90,7 +90,7 @@ def answer(seed: int, kinds: list[str], folder: Path, seconds: float) -> int:
         text = KINDS[chance.choice(kinds)](chance)
         Path(folder, "text.sql").write_bytes(text.encode("utf-8", "surrogatepass"))
         Path(folder, "seed").write_text(str(number))
-        check_text(text, installed())
+        check_text(text, installed(), airline() if chance.random() < 0.5 else None)
     return 0
 
 
