@@ -6,6 +6,18 @@ the stacks cost standing still.
 The real steps of collect.postgres and the real conductor run in this process against the embedded AWS, whose DynamoDB reports
 the capacity that each request consumed; state transitions are those of the real state machine. Prices are in
 shared_metadata/aws_prices.json.
+
+Counted: invocations, seconds, log bytes, DynamoDB's capacity, requests to S3, Secrets Manager and KMS that the functions make (to
+KMS they make none). Taken from AWS's documentation, because AWS sends them by itself and no emulator does: the KMS requests of
+
+- DynamoDB, whose table is encrypted with the program's key: "The key is refreshed once every 5 minutes per client connection with
+  active traffic" (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html). There are three
+  connections: that of each function, and that of Lambda's reader of the stream, which is always active.
+- S3, which with a bucket key asks KMS "at least once per requester" and then not "for a limited time period"
+  (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html); the period is not told, so each request counts as one.
+- Secrets Manager: nothing, under its own key aws/secretsmanager (https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html).
+
+Not known: what CloudWatch Logs asks KMS for its encrypted groups; AWS does not document it.
 """
 
 from __future__ import annotations
@@ -30,6 +42,7 @@ import psycopg
 
 from benchmarks.standing_cost import standing_cost
 from conductor.environment import Environment as ConductorEnvironment
+from conductor.freshness import Freshness
 from conductor.starter import Starter
 from infra.embedded import LocalStack, down, up
 from infra.embedded.ports import free_port
@@ -37,6 +50,7 @@ from language import compile_program
 from shared_metadata import naming
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.lambda_handler import LambdaHandler
+from shared_metadata.contract.meter import DYNAMODB_READS, S3_PUTS, capacity_units
 from shared_metadata.contract.services import Services
 from shared_metadata.costs import prices
 from shared_metadata.writer import MetadataWriter
@@ -48,7 +62,7 @@ CONTROL_GB = 256 / 1024  # memory of plan and of the conductor, as their stacks 
 EMPTY_BATCH_TRANSITIONS = 3  # Plan, Planned, Done; tests/infra/test_workflows.py holds them to it
 # START, END and REPORT with its trace, which Lambda writes for every invocation: about this many bytes
 PLATFORM_LOG_BYTES = 450
-S3_PUTS, S3_GETS = ("PutObject", "ListObjectsV2"), ("GetObject", "HeadObject")
+KMS_REFRESH_SECONDS = 300
 
 
 @dataclass
@@ -79,17 +93,18 @@ class Meter:
         self.counted.calls[f"{service}:{operation}"] += 1
         requests = self.counted.requests
         if service == "dynamodb":
-            consumed = parsed.get("ConsumedCapacity", [])
-            units = sum(c.get("CapacityUnits", 0) for c in (consumed if isinstance(consumed, list) else [consumed]))
+            units = capacity_units(parsed)
             if operation == "BatchGetItem":  # the emulator leaves it out; a consistent read is a unit for each 4 KB of an item
                 found = (item for items in parsed["Responses"].values() for item in items)
                 units = sum(math.ceil(len(json.dumps(item)) / 4096) for item in found)
-            kind = "read" if operation in ("GetItem", "BatchGetItem", "Query") else "write"
+            kind = "read" if operation in DYNAMODB_READS else "write"
             requests[f"dynamodb_{kind}_unit"] += units  # type: ignore[assignment]
         elif service == "s3":
             requests["s3_put" if operation in S3_PUTS else "s3_get"] += 1
         elif service == "secretsmanager":
             requests["secrets_request"] += 1
+        elif service == "kms":
+            requests["kms_request"] += 1
 
     @contextlib.contextmanager
     def invocation(self) -> Iterator[Counted]:
@@ -186,9 +201,11 @@ def measure(idle: Idle) -> dict[str, Counted]:
         raise SystemExit(f"the batch is not empty: {str(done)[:500]}")
     environment = ConductorEnvironment(naming.METADATA_TABLE, idle.local.account, idle.local.region)
     conductor = Starter(idle.services.writer, idle.session.client("stepfunctions"), environment, lambda *_: None)
+    freshness = Freshness(idle.services.writer)
     for _ in range(2):
         with idle.meter.invocation() as clock:
             conductor.start_due(idle.now)
+            freshness.check(idle.now)  # in truth every fifth minute
     return {"plan": planned, "conductor": clock}
 
 
@@ -212,13 +229,20 @@ def month(found: Mapping[str, Counted], minutes: int) -> dict[str, float]:
             used[kind] += number * count  # type: ignore[assignment]
         used["lambda_arm64_gb_second"] += counted.seconds * CONTROL_GB * count  # type: ignore[assignment]
         used["log_bytes"] += counted.log_bytes * count  # type: ignore[assignment]
-        used["kms_request"] += count  # type: ignore[assignment]  # at most one: S3 and DynamoDB keep data keys for minutes
+    used["kms_request"] += kms_requests(times, used)  # type: ignore[assignment]
     used["state_transition"] += EMPTY_BATCH_TRANSITIONS * batches  # type: ignore[assignment]
     used["xray_trace"] += batches  # type: ignore[assignment]
     used["scheduler_invocation"] += clocks  # type: ignore[assignment]
     dollars = {kind: PRICES["per_million"][kind]["price"] * number / 1e6 for kind, number in used.items() if kind != "log_bytes"}
     dollars["log_ingestion"] = PRICES["per_gb"]["log_ingestion"]["price"] * used["log_bytes"] / 1e9
     return dict(sorted(dollars.items(), key=lambda item: -item[1]))
+
+
+def kms_requests(times: Mapping[str, float], used: Mapping[str, float]) -> float:
+    """What DynamoDB and S3 ask KMS for in a month, as AWS documents it; times: how often each function is called."""
+    refreshes = MONTH_SECONDS / KMS_REFRESH_SECONDS
+    connections = [*times.values(), refreshes]  # the last is the stream's reader
+    return sum(min(calls, refreshes) for calls in connections) + used["s3_put"] + used["s3_get"]
 
 
 def main() -> None:
@@ -251,6 +275,7 @@ def show(found: Mapping[str, Counted], dollars: Mapping[str, float], standing: M
         say(f"    {kind:26} {price:8.4f} $")
     say(f"    {'together':26} {sum(dollars.values()):8.4f} $   (list prices of {PRICES['date']}, {PRICES['region']})")
     say("\nStanding still, a month:")
+    say("    (the key 1 $ more after each of its first two yearly rotations)")
     for stack, parts in standing.items():
         shown = ", ".join(f"{number:g} {kind}" for kind, number in parts["counts"].items())
         say(f"    {stack:24} {parts['dollars']:6.2f} $   {shown}")

@@ -13,8 +13,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from conductor.environment import Environment
+from conductor.freshness import EVERY_MINUTES, Freshness
 from conductor.notifier import Notifier
 from conductor.starter import Round, Starter
+from shared_metadata import naming
 from shared_metadata.errors import InputError
 from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.records import EventKind
@@ -34,18 +36,20 @@ class Context(Protocol):
 
 
 def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """{'trigger': 'clock'} ▸ figures; a batch of stream records ▸ {'batchItemFailures': […]}. Raises InputError for others."""
+    """{'trigger': 'clock'} ▸ figures of the round, and how many datasets are late; a batch of stream records ▸
+    {'batchItemFailures': […]}. Raises InputError for others."""
     if event.get("trigger") == "clock":
-        return vars(_round(context))
+        done = vars(_round(context))
+        return {**done, "late": _late(datetime.now(UTC))}
     if "Records" not in event:
         raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
     try:
         found = [image for record in event["Records"] if (image := _image(record))]
+        if any(_kind(image) != EventKind.FLOW_QUIESCED for image in found):
+            _round(context)
         for number in sorted({int(image["detail"]["M"]["drift"]["N"]) for image in found if _kind(image) == EventKind.FLOW_QUIESCED}):
             if notifier().tell(number):
                 logger.info("told of drift", drift=number)
-        if any(_kind(image) != EventKind.FLOW_QUIESCED for image in found):
-            _round(context)
     except Exception:
         logger.exception("the round failed; the stream brings these records again")
         return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
@@ -75,20 +79,36 @@ def _round(context: Context) -> Round:
     return done
 
 
+def _late(now: datetime) -> int | None:
+    """How many datasets break their FRESH WITHIN; None in the minutes between two checks."""
+    if now.minute % EVERY_MINUTES:
+        return None
+    late = freshness().check(now)
+    if late:
+        metrics.add_metric(name=naming.LATE_DATASETS, unit=MetricUnit.Count, value=late)
+        metrics.flush_metrics()
+    return late
+
+
+@cache
+def writer() -> MetadataWriter:
+    """One for the life of the process: it keeps its connections and the program versions it has read."""
+    return MetadataWriter(boto3.client("dynamodb", config=RETRIES), Environment.read().metadata_table)
+
+
 @cache
 def starter() -> Starter:
-    """One for the life of the process: it keeps its connections and the program versions it has read."""
-    return Starter(_writer(), boto3.client("stepfunctions", config=RETRIES), Environment.read(), _report)
+    return Starter(writer(), boto3.client("stepfunctions", config=RETRIES), Environment.read(), _report)
 
 
 @cache
 def notifier() -> Notifier:
-    return Notifier(_writer().drifts, boto3.client("sns", config=RETRIES), Environment.read().alerts_topic_arn)
+    return Notifier(writer().drifts, boto3.client("sns", config=RETRIES), Environment.read().alerts_topic_arn)
 
 
 @cache
-def _writer() -> MetadataWriter:
-    return MetadataWriter(boto3.client("dynamodb", config=RETRIES), Environment.read().metadata_table)
+def freshness() -> Freshness:
+    return Freshness(writer())
 
 
 def _report(message: str, figures: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -140,5 +141,13 @@ class ConductorStack(Stack):
         alarm(self, "Errors", function.metric_errors(period=five), "The conductor fails: batches may start late", threshold=3)
         silent = "The conductor was not called for 15 minutes: no batch starts"
         alarm(self, "Silent", function.metric_invocations(period=five), silent, periods=3, below=True)
+        late = cloudwatch.Metric(
+            namespace="Atoll",
+            metric_name=naming.LATE_DATASETS,
+            dimensions_map={"service": "conductor"},
+            statistic="Maximum",
+            period=five,
+        )
+        alarm(self, "LateDatasets", late, "A dataset is later than its FRESH WITHIN promises: `atoll status` names it")
         lost = dead_letters.metric_approximate_number_of_messages_visible(period=five)
         alarm(self, "DeadLettersThere", lost, "Data events could not be handled; the clock starts their batches late")

@@ -15,6 +15,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Program
 from shared_metadata.records import FlowState, Worker
 from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.timeline import Programs
 from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Round:
 
 
 class Starter:
-    """One round after another over the active program; `report` takes a message and its figures, for the log."""
+    """One round after another over the timeline of programs; `report` takes a message and its figures, for the log."""
 
     def __init__(self, writer: MetadataWriter, states: SFNClient, environment: Environment, report: Report) -> None:
         self._writer, self._states, self._environment, self._report = writer, states, environment, report
@@ -49,15 +50,17 @@ class Starter:
         """
         found, missing = Round(), set[str]()
         try:
-            program = self._writer.reader.active_program()
+            programs = self._writer.reader.programs()
         except DefinitionError:
             return found  # nothing was ever applied
-        due = due_batches(program, self._states_under(program), now)
+        due = due_batches(programs, self._states_under(programs, now), now)
         found.due = len(due)
         for batch in due:
             if found.started >= self._environment.max_starts or hurried():
                 self._report("more batches are due than one call starts", {"due": found.due, "started": found.started})
                 break
+            if batch.moved:
+                self._writer.settle(programs, batch.flow)
             if batch.slice_id not in missing:
                 self._one(batch, now, found, missing)
             found.missing += batch.slice_id in missing
@@ -67,14 +70,15 @@ class Starter:
         """Judges all open drift under this program: what it does not use any more goes on, what it uses stands still."""
         self._writer.drifts.rejudge(self._writer.reader.lineage(version), program, version)
 
-    def _states_under(self, program: Program) -> Mapping[str, FlowState]:
-        """The states of its flows; those that were quiesced under another program are judged again first."""
-        states = self._writer.reader.flow_states(list(program.flows))
+    def _states_under(self, programs: Programs, now: datetime) -> Mapping[str, FlowState]:
+        """The states of their flows; those that were quiesced under another program than the active one are judged again first."""
+        states = self._writer.reader.flow_states(list(programs.flow_ids))
         marks = {mark.program for state in states.values() for mark in state.quiesced}
-        if not marks or marks == {program.version}:
+        entry, program = programs.active(now)
+        if not marks or marks == {entry.version}:
             return states
-        self.judge_drift(program, program.version)
-        return self._writer.reader.flow_states(list(program.flows))
+        self.judge_drift(program, entry.version)
+        return self._writer.reader.flow_states(list(programs.flow_ids))
 
     def _one(self, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
         """Starts those tables of a batch that nobody is at work on."""

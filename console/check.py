@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.project import compile_project, read_sources, show_errors
+from console.cache import ProjectCache
+from console.project import compile_texts, read_snapshots, read_sources, show_errors, told
 from console.target import json_option
 from console.wording import counted
 from language.diagnostics import Diagnostic, ProgramErrors
 from shared_metadata.errors import InputError
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
 
 
 @click.command(short_help="Compile the program and show every mistake.")
@@ -24,30 +30,52 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     """Compile FILES (default: program.sql) and show every mistake with its place, cause and remedy.
 
     Columns and types are checked against the snapshots of the sources' schemas in schemas/, which `atoll discover` writes. Needs no
-    account and no network. Exit code 1 when something is wrong.
+    account and no network. Exit code 1 when something is wrong. What did not change since the last time is not compiled again: it
+    is kept in .atoll/cache, which may be deleted.
 
     \b
       atoll check                        program.sql
       atoll check programs/              all *.sql files in a folder, as one program
       atoll check program.sql --json     for an editor or CI
     """
+    sources = read_sources(files)
+    snapshots = read_snapshots(sources)
+    cache, verb = ProjectCache(files), "check-json" if as_json else "check"
+    read = {**sources, **(snapshots if snapshots is not None else {"": "no snapshots"})}
+    answer = cache.answer(verb, read)
+    if answer is None:
+        answer = _answer(sources, snapshots, cache, as_json)
+        cache.keep_answer(verb, read, answer)
+    click.echo(answer["text"], err=not (as_json or answer["sound"]))
+    if not answer["sound"]:
+        raise SystemExit(1)
+
+
+def _answer(sources: Mapping[str, str], snapshots: Mapping[str, str] | None, cache: ProjectCache, as_json: bool) -> dict[str, Any]:
+    """Whether the program is sound, and the text that says so or what is wrong."""
     try:
-        compilation = compile_project(files)
+        compilation = compile_texts(sources, snapshots, cache)
     except ProgramErrors as errors:
-        show_errors(errors, as_json)
+        return {"sound": False, "text": told(errors, as_json)}
+    return {"sound": True, "text": _described(compilation) if as_json else _summed_up(compilation)}
+
+
+def _described(compilation: Compilation) -> str:
     program, lineage = compilation.program, compilation.lineage
-    if as_json:
-        flows = [{"flow": f.id, "kind": f.kind, "slice": f.slice_id, "inputs": _inputs(f)} for f in program.flows.values()]
-        found = {"version": program.version, "typed": lineage is not None, "slices": program.slice_ids, "flows": flows}
-        click.echo(json.dumps({**found, "columns": _columns(lineage)}, indent=2))
-        return
-    columns = sum(len(types) for types in _columns(lineage).values())
-    typed = f", {counted(columns, 'column')}" if lineage else ""
-    click.echo(f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}{typed}.")
-    if lineage is None:
-        click.echo("Columns and types were not checked: there is no schemas/ beside the program. `atoll discover` writes it.")
+    flows = [{"flow": f.id, "kind": f.kind, "slice": f.slice_id, "inputs": _inputs(f)} for f in program.flows.values()]
+    found = {"version": program.version, "typed": lineage is not None, "slices": program.slice_ids, "flows": flows}
+    return json.dumps({**found, "columns": _columns(lineage)}, indent=2)
+
+
+def _summed_up(compilation: Compilation) -> str:
+    program, typed = compilation.outline, compilation.typed
+    columns = f", {counted(sum(outline.width for outline in typed.outlines.values()), 'column')}" if typed else ""
+    lines = [f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}{columns}."]
+    if typed is None:
+        lines.append("Columns and types were not checked: there is no schemas/ beside the program. `atoll discover` writes it.")
     if program.slice_ids:
-        click.echo(f"The program needs the slices {', '.join(program.slice_ids)}.")
+        lines.append(f"The program needs the slices {', '.join(program.slice_ids)}.")
+    return "\n".join(lines)
 
 
 @click.command("format", short_help="Lay out the program in the one standard way.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import sys
@@ -14,11 +16,13 @@ from shared_metadata.errors import AtollError
 
 VERBS = {
     "init": "console.init:init",
-    "discover": "console.discover:discover",
     "check": "console.check:check",
     "format": "console.check:format_files",
+    "discover": "console.discover:discover",
     "plan": "console.plan:plan",
     "apply": "console.change:apply",
+    "cancel": "console.rollback:cancel",
+    "rollback": "console.rollback:rollback",
     "run": "console.run:run",
     "status": "console.status:status",
     "why": "console.why:why",
@@ -28,6 +32,7 @@ VERBS = {
     "logs": "console.logs:logs",
     "local": "console.local:local",
 }
+atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from console.cache import ProjectCache
 from language.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
@@ -50,18 +51,23 @@ def _read(file: Path) -> str:
         raise InputError(f"{file} cannot be read: {error.strerror}", remedy="see its permissions") from error
 
 
-def read_schemas(files: Iterable[str]) -> SourceSchemas | None:
-    """The snapshots in `schemas/` beside the program's files, by connection; None without such a folder. Raises InputError."""
+def read_snapshots(files: Iterable[str]) -> dict[str, str] | None:
+    """File name ▸ text of the snapshots in `schemas/` beside the program's files; None without such a folder. Raises InputError."""
     folders = [folder for folder in sorted({Path(file).parent / FOLDER for file in files}) if folder.is_dir()]
+    return {str(file): _read(file) for folder in folders for file in sorted(folder.glob("*.json"))} if folders else None
+
+
+def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:
+    """The snapshots by connection. Raises InputError."""
     found: dict[str, ConnectionSchemas] = {}
-    for file in (file for folder in folders for file in sorted(folder.glob("*.json"))):
+    for file, text in texts.items():
         try:
-            schemas = ConnectionSchemas.from_json(_read(file))
+            schemas = ConnectionSchemas.from_json(text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = f"`atoll discover {file.stem}` writes it anew"
-            raise InputError("this is no snapshot of a source's schemas", place=str(file), remedy=remedy) from error
+            remedy = f"`atoll discover {Path(file).stem}` writes it anew"
+            raise InputError("this is no snapshot of a source's schemas", place=file, remedy=remedy) from error
         found[schemas.connection] = schemas
-    return found if folders else None
+    return found
 
 
 def compile_project(paths: Sequence[str], *, must_be_typed: bool = False) -> Compilation:
@@ -70,15 +76,38 @@ def compile_project(paths: Sequence[str], *, must_be_typed: bool = False) -> Com
     must_be_typed: without any snapshot, say what is missing instead of leaving the program untyped.
     Raises ProgramErrors, also for options and queries that a slice does not take.
     """
+    sources = read_sources(paths)
+    snapshots = read_snapshots(sources)
+    return compile_texts(sources, {} if must_be_typed and snapshots is None else snapshots, ProjectCache(paths))
+
+
+def compile_texts(sources: Mapping[str, str], snapshots: Mapping[str, str] | None, cache: ProjectCache) -> Compilation:
+    """As `compile_project`, of what was read; what `cache` knows of statements is not compiled again."""
     from language import compile_with_positions
 
-    sources = read_sources(paths)
-    schemas = read_schemas(sources)
-    compilation = compile_with_positions(sources, installed(), {} if must_be_typed and schemas is None else schemas)
-    problems = [*_option_problems(compilation), *_flow_problems(compilation.program, sources)]
+    schemas = parse_snapshots(snapshots) if snapshots is not None else None
+    memo = cache.memo()
+    try:
+        compilation = compile_with_positions(sources, installed(), schemas, memo)
+    finally:
+        cache.keep_memo(memo)
+    problems = [*_new_option_problems(compilation, cache), *_flow_problems(compilation.outline, sources)]
     if problems:
         raise ProgramErrors(problems)
     return compilation
+
+
+def _new_option_problems(compilation: Compilation, cache: ProjectCache) -> list[Diagnostic]:
+    """As `_option_problems`, but models are not imported to be asked again what they have taken already."""
+    program = compilation.outline
+    using = sorted({(flow.slice_id, flow.connection, flow.warehouse) for flow in program.flows.values()})
+    options = {"options": repr([(owner.name, owner.system, owner.options) for owner in endpoints(program)]), "using": repr(using)}
+    if cache.answer("options", options):
+        return []
+    problems = list(_option_problems(compilation))
+    if not problems:
+        cache.keep_answer("options", options, True)
+    return problems
 
 
 def compile_files(paths: Sequence[str]) -> Program:
@@ -88,7 +117,7 @@ def compile_files(paths: Sequence[str]) -> Program:
 
 def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
     """Options of connections and warehouses that the config models of their slices refuse."""
-    program = compilation.program
+    program = compilation.outline
     for owner in endpoints(program):
         slices = _slices_of(owner)
         known = {name for slice_ in slices for name in _names(_config(slice_))}
@@ -159,8 +188,10 @@ def _flow_problems(program: Program, sources: Mapping[str, str]) -> Iterator[Dia
 
 def show_errors(errors: ProgramErrors, as_json: bool) -> NoReturn:
     """Prints every mistake and ends with exit code 1."""
-    if as_json:
-        click.echo(json.dumps(errors.to_dict(), indent=2))
-    else:
-        click.echo(str(errors), err=True)
+    click.echo(told(errors, as_json), err=not as_json)
     raise SystemExit(1)
+
+
+def told(errors: ProgramErrors, as_json: bool) -> str:
+    """Every mistake, for a person or a program."""
+    return json.dumps(errors.to_dict(), indent=2) if as_json else str(errors)

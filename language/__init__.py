@@ -18,6 +18,7 @@ from shared_metadata.source_schemas import SourceSchemas
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
+    from language.memo import Memo
 
 __all__ = ["Diagnostic", "ProgramErrors", "compile_program", "compile_with_positions", "format_program"]
 
@@ -31,13 +32,13 @@ def compile_program(sources: Mapping[str, str], slices: Mapping[str, Slice], sch
 
 
 def compile_with_positions(
-    sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None
+    sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None, memo: Memo | None = None
 ) -> Compilation:
-    """As `compile_program`, with the resolved form and the columns' lineage beside the plan."""
+    """As `compile_program`, with the resolved form and the columns' lineage beside the plan; `memo` saves work, and learns."""
     from language.compiler import compile_sources
 
     with bounded_recursion():
-        return compile_sources(sources, slices, schemas)
+        return compile_sources(sources, slices, schemas, memo)
 
 
 def format_program(text: str, file: str) -> str:

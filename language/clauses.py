@@ -7,13 +7,15 @@ from typing import Any
 
 from language.diagnostics import Problem, Span, did_you_mean
 from language.durations import duration, interval, spell
-from language.syntax import Clauses, Expect, ModeClause, TableList
+from language.syntax import Clauses, Expect, ModeClause, TableList, Tolerate
 from language.token_reader import TokenReader
 from language.tokens import Kind, Token
 from shared_metadata.program import Mode
 
 ACTIONS = ("WARN", "FAIL", "QUARANTINE")
 _EXPECT = "write EXPECT name: (predicate) OR WARN, FAIL or QUARANTINE"
+_TOLERATE = "write TOLERATE dataset STALE '1 day'"
+_REPEATED = ("expectations", "tolerates")
 _MERGE = "name the key, as in MERGE ON (id)"
 
 
@@ -24,6 +26,7 @@ class ClauseParser:
         self._reader = reader
         self._verb = verb
         self._expectations: dict[str, Expect] = {}
+        self._tolerates: list[Tolerate] = []
         self._found: dict[str, Any] = {}
         self._spans: dict[str, Span] = {}
         self._readers: dict[str, tuple[str, Callable[[Token], Any]]] = {
@@ -34,6 +37,7 @@ class ClauseParser:
             "PARTITION": ("partition_by", self._partition),
             "EXPECT": ("expectations", self._expect),
             "FRESH": ("fresh_within", self._fresh),
+            "TOLERATE": ("tolerates", self._tolerate),
             "AS": ("query", self._query),
         }
         if tables:
@@ -44,7 +48,8 @@ class ClauseParser:
         while (token := self._reader.peek()) is not None:
             self._clause(token)
         self._check_whole(start)
-        return Clauses(**self._found, expectations=tuple(self._expectations.values()), spans=self._spans)
+        expectations, tolerates = tuple(self._expectations.values()), tuple(self._tolerates)
+        return Clauses(**self._found, expectations=expectations, tolerates=tolerates, spans=self._spans)
 
     def _clause(self, token: Token) -> None:
         word = token.text.upper() if token.kind is Kind.WORD else ""
@@ -58,7 +63,7 @@ class ClauseParser:
             raise Problem(token.span, f"{what} is given twice, first at {first}", "keep one of them")
         value = read(token)
         self._spans.setdefault(field, token.span.to(self._reader.last_span))
-        if field != "expectations":
+        if field not in _REPEATED:
             self._found[field] = value
 
     def _unknown(self, token: Token) -> Problem:
@@ -105,6 +110,16 @@ class ClauseParser:
     def _fresh(self, _: Token) -> Any:
         self._reader.expect_word("WITHIN", "write FRESH WITHIN '26 hours'")
         return duration(self._reader.next("a duration", "as in FRESH WITHIN '26 hours'"))
+
+    def _tolerate(self, token: Token) -> None:
+        dataset = self._reader.name("an input", _TOLERATE)
+        self._reader.expect_word("STALE", _TOLERATE)
+        stale = duration(self._reader.next("a duration", _TOLERATE))
+        twin = next((t for t in self._tolerates if t.dataset.folded == dataset.folded), None)
+        if twin is not None:
+            cause = f"TOLERATE names `{dataset.dotted}` twice, first at {twin.dataset.span.position}"
+            raise Problem(dataset.span, cause, "keep one of them")
+        self._tolerates.append(Tolerate(dataset, stale, token.span.to(self._reader.last_span)))
 
     def _plain_mode(self, token: Token) -> ModeClause:
         return ModeClause(Mode(token.text.upper()), (), token.span)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from language.diagnostics import ProgramErrors, source_text
 from language.garbage import without_garbage_collection
 from language.graph import check_graph
+from language.memo import Memo
 from language.names import declare
 from language.parser import parse
 from language.plan import plan
 from language.resolve import resolve
 from language.resolved import ResolvedProgram
-from language.typed import type_program
+from language.typed import TypedProgram, type_program
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -22,27 +25,44 @@ from shared_metadata.source_schemas import SourceSchemas
 
 @dataclass(frozen=True)
 class Compilation:
-    """A compiled program: the plan, the resolved form with the places of everything in it, and what is known of its columns."""
+    """A compiled program: the resolved form with the places of everything in it, and what follows from it.
 
-    program: Program
+    outline: the plan but for `lineage`, whose version alone needs every column's place.
+    """
+
     resolved: ResolvedProgram
-    lineage: Lineage | None = None
+    outline: Program
+    typed: TypedProgram | None = None
+
+    @cached_property
+    def lineage(self) -> Lineage | None:
+        """What is known of the program's columns; None where it was not typed."""
+        return self.typed.lineage() if self.typed is not None else None
+
+    @cached_property
+    def program(self) -> Program:
+        """The whole plan."""
+        return dataclasses.replace(self.outline, lineage=self.lineage.version) if self.lineage is not None else self.outline
 
 
-def compile_sources(sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None) -> Compilation:
+def compile_sources(
+    sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None, memo: Memo | None = None
+) -> Compilation:
     """Compiles files in the order of their names. Raises ProgramErrors with every mistake found.
 
     schemas: of the sources, by connection; None leaves everything untyped: enough to know which slices a program needs.
+    memo: what it knows is not compiled again, and it learns what is new; the result is the same without it.
     """
     with without_garbage_collection():
         files = [source_text(file, sources[file]) for file in sorted(sources)]
-        syntax, problems = parse(files)
+        syntax, problems = parse(files, memo)
         names = declare(syntax, slices, problems)
-        resolved = resolve(syntax, names, problems)
+        resolved = resolve(syntax, names, problems, memo)
         check_graph(resolved, names, problems)
-        lineage = None
+        typed = None
         if schemas is not None:
-            resolved, lineage = type_program(resolved, schemas, problems)
+            typed = type_program(resolved, schemas, problems, memo)
+            resolved = typed.program
         if problems:
-            raise ProgramErrors(problems, lineage)
-        return Compilation(plan(resolved, sources, lineage), resolved, lineage)
+            raise ProgramErrors(problems, typed.lineage() if typed is not None else None)
+        return Compilation(resolved, plan(resolved, sources, typed), typed)

@@ -7,12 +7,14 @@ from functools import cache
 
 from sqlglot import exp
 
-from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of
+from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of, plain
 from language.functions import Overload, overloads
 
 _ANY = frozenset(("ANY", "T", "K", "V"))
 _COSTS = {T.BIGINT: 101, T.INT: 102, T.INT128: 103, T.DOUBLE: 104, T.DECIMAL: 105, T.TIMESTAMP: 120, T.TIMESTAMPTZ: 123, T.TEXT: 149}
 _OTHER, _NESTED, _LITERAL, _NOT_TEXT, _WHATEVER = 110, 160, 90, 20, 5
+_LIKELY = ("VARCHAR", "DOUBLE", "TIMESTAMP", "BIGINT")
+_PARAMETRIC = {"DECIMAL": T.DECIMAL, "STRUCT": T.STRUCT, "MAP": T.MAP, "UNION": T.UNION}
 _WIDER_MOMENTS = {
     T.DATE: (T.TIMESTAMP, T.TIMESTAMPTZ, T.TIMESTAMP_NS, T.TIMESTAMP_S, T.TIMESTAMP_MS),
     T.TIMESTAMP: (T.TIMESTAMPTZ, T.TIMESTAMP_NS),
@@ -37,13 +39,24 @@ def called(name: str, arguments: Sequence[exp.Expr]) -> Type:
         raise NoOverload(name)
     least = min(cost for cost, _ in costs)
     best = [overload for cost, overload in costs if cost == least]
-    returned = {overload.returns for overload in best}
     if any(kind_of(argument) == T.UNKNOWN and not isinstance(argument, exp.Lambda) for argument in arguments):
         returned = {overload.returns for _, overload in costs}
         return data_type(returned.pop()) if len(returned) == 1 else None
-    if len(returned) > 1 and T.NULL not in map(kind_of, arguments):
+    if len(best) > 1:
         raise NoOverload(name)
     return _returned(best[0], arguments)
+
+
+def fitting(name: str, arguments: Sequence[exp.Expr]) -> str:
+    """What to do where `called` found no overload: the first argument that none takes is CAST, or else all are shown."""
+    known = overloads("duckdb", name)
+    taken = [parameters for overload in known if (parameters := overload.parameters(len(arguments))) is not None]
+    for number, argument in enumerate(arguments):
+        wanted = {parameters[number] for parameters in taken}
+        if wanted and all(_cost(argument, parameter) is None for parameter in wanted):
+            target = next((kind for kind in _LIKELY if kind in wanted), min(wanted))
+            return f"write CAST({argument.name if isinstance(argument, exp.Column) else '…'} AS {target})"
+    return f"it takes {', '.join(f'{name}{overload}' for overload in known[:4])}"
 
 
 @cache
@@ -109,7 +122,7 @@ def _list_cost(given: Type, kind: exp.DType, element: str) -> int | None:
     if element.endswith("[]"):
         return _list_cost(inner, inner.this, element[:-2])
     target = _target(element)
-    return 0 if inner.this == target else _COSTS.get(target, _OTHER) if _widens(inner.this, target) else None
+    return 0 if plain(inner) == target else _COSTS.get(target, _OTHER) if _widens(plain(inner), target) else None
 
 
 def _widens(kind: exp.DType, target: exp.DType) -> bool:
@@ -138,10 +151,10 @@ def _widens_integer(kind: exp.DType, target: exp.DType) -> bool:
 
 @cache
 def _target(name: str) -> exp.DType:
-    if name in ("DECIMAL", "STRUCT", "MAP", "UNION"):
-        return T[name]
+    if name in _PARAMETRIC:
+        return _PARAMETRIC[name]
     found = data_type(name)
-    return found.this if found is not None else T.USERDEFINED
+    return plain(found) if found is not None else T.USERDEFINED
 
 
 def _returned(overload: Overload, arguments: Sequence[exp.Expr]) -> Type:
@@ -156,6 +169,7 @@ def _returned(overload: Overload, arguments: Sequence[exp.Expr]) -> Type:
         return next((a.type for p, a in by_parameter if p == overload.returns), None) or next(elements, None)
     if overload.returns in ("ANY[]", "T[]"):
         found = next((a.type for p, a in by_parameter if p == overload.returns), None)
+        found = found or next((_element(a.type) for p, a in by_parameter if p == f"{overload.returns}[]"), None)
         return found or array(next((a.type for p, a in by_parameter if f"{p}[]" == overload.returns), None))
     return None
 

@@ -72,6 +72,9 @@ def united(left: Type, right: Type) -> Type:
     one, other = left.this, right.this
     if T.BOOLEAN in (one, other) and (one in NUMBERS or other in NUMBERS):
         return right if one == T.BOOLEAN else left
+    if one in LISTS and other in LISTS and left.expressions and right.expressions:
+        element = united(left.expressions[0], right.expressions[0])
+        return array(element) if element is not None else None
     if one in TEXTS or other in TEXTS:
         beside = right if one in TEXTS else left
         return beside if beside.this in _OVER_TEXT else build(T.TEXT) if beside.this != T.STRUCT else None
@@ -86,7 +89,10 @@ def widest(left: exp.DataType, right: exp.DataType) -> exp.DataType:
             return build(real)
     if T.DECIMAL in (one, other):
         (p, s), (q, r) = sizes(left), sizes(right)
-        return decimal(max(p - s, q - r) + max(s, r), max(s, r))
+        whole, scale = max(p - s, q - r), max(s, r)
+        if one == other:
+            scale = min(scale, MOST_DIGITS - whole)
+        return decimal(whole + scale, scale)
     if one in UNSIGNED and other in UNSIGNED:
         return build(max(one, other, key=UNSIGNED.index))
     return build(max(_SIGNED_OF.get(one, one), _SIGNED_OF.get(other, other), key=SIGNED.index))
@@ -130,8 +136,13 @@ def build(kind: exp.DType) -> exp.DataType:
 
 
 def kind_of(node: exp.Expr | None) -> exp.DType:
-    kind = node.type.this if node is not None and node.type is not None else T.UNKNOWN
-    return T.TEXT if kind in TEXTS else kind
+    return plain(node.type) if node is not None else T.UNKNOWN
+
+
+def plain(kind: Type) -> exp.DType:
+    """The type without its parameters, of several words for one the usual one."""
+    found = kind.this if kind is not None else T.UNKNOWN
+    return T.TEXT if found in TEXTS else T.TIMESTAMP if found in (T.TIMESTAMPNTZ, T.DATETIME) else found
 
 
 def is_number(node: exp.Expr) -> bool:
@@ -147,7 +158,7 @@ def fits(literal: exp.Expr, beside: exp.DType) -> bool:
     if not isinstance(literal, exp.Literal) or not literal.is_int or beside not in INTEGERS:
         return False
     bits = 8 * 2 ** (UNSIGNED if beside in UNSIGNED else SIGNED).index(beside)
-    return int(literal.this) < 2 ** (bits - (beside in SIGNED))
+    return bool(int(literal.this) < 2 ** (bits - (beside in SIGNED)))
 
 
 def say(node: exp.Expr) -> str:
@@ -160,5 +171,8 @@ def say_type(kind: Type) -> str:
 
 
 def cast_remedy(side: exp.Expr, other: exp.Expr | None = None) -> str:
-    target = say_type(other.type) if other is not None and is_number(other) else "DOUBLE"
+    """What to do with a side that does not go with the other; with text a CAST may help, a date is no number."""
+    if kind_of(side) not in (T.TEXT, T.BOOLEAN) or (other is not None and not is_number(other)):
+        return "bring both to types that go together"
+    target = say_type(other.type) if other is not None else "DOUBLE"
     return f"write CAST({side.name if isinstance(side, exp.Column) else '…'} AS {target})"

@@ -49,7 +49,7 @@ class Piece:
 _RANKS = {
     name: rank
     for rank, name in enumerate(
-        ("target", "tables", "every", "mode", "cursor", "partition_by", "expectations", "fresh_within", "query")
+        ("target", "tables", "every", "mode", "cursor", "partition_by", "expectations", "fresh_within", "tolerates", "query")
     )
 }
 _LINES = (("target", "tables"), ("every", "mode", "cursor", "partition_by"))
@@ -112,6 +112,9 @@ def _clauses(clauses: Clauses) -> Iterator[Piece]:
     for e in clauses.expectations:
         text = f"EXPECT {e.name.span.text}: ({e.predicate.text}) OR {e.action}"
         yield Piece(_RANKS["expectations"], text, e.span.start, e.span.end, e.predicate)
+    for t in clauses.tolerates:
+        text = f"TOLERATE {_name(t.dataset)} STALE {t.stale.span.text}"
+        yield Piece(_RANKS["tolerates"], text, t.span.start, t.span.end)
     if clauses.query is not None:
         span, text = clauses.spans["query"], f"AS\n{format_query(clauses.query)}"
         yield Piece(_RANKS["query"], text, span.start, span.end, clauses.query)

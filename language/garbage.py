@@ -15,5 +15,7 @@ def without_garbage_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()  # all that lives now counts as old, and is not looked through as soon as collecting begins again
         if was_enabled:
             gc.enable()

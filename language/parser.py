@@ -7,16 +7,20 @@ from collections.abc import Callable
 
 from language.clauses import ClauseParser
 from language.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
+from language.memo import Memo
 from language.nesting import check_nesting
+from language.statement_texts import StatementText, chunks_of, statement_texts
 from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name, Option, OptionValue, Part, Statement, Syntax
 from language.token_reader import TokenReader
 from language.tokens import Chunk, Kind, split_statements, tokenize
 
 
-def parse(sources: list[SourceText]) -> tuple[Syntax, list[Diagnostic]]:
-    """Every file's statements, and what is wrong in those that could not be read."""
+def parse(sources: list[SourceText], memo: Memo | None = None) -> tuple[Syntax, list[Diagnostic]]:
+    """Every file's statements, and what is wrong in those that could not be read; what `memo` knows is not read again."""
     syntax, problems = Syntax(), list[Diagnostic]()
     for source in sources:
+        if memo is not None and _parse_texts(source, memo, syntax, problems):
+            continue
         try:
             chunks = split_statements(tokenize(source))
         except Problem as problem:
@@ -25,6 +29,26 @@ def parse(sources: list[SourceText]) -> tuple[Syntax, list[Diagnostic]]:
         for chunk in chunks:
             _parse_chunk(chunk, syntax, problems)
     return syntax, problems
+
+
+def _parse_texts(source: SourceText, memo: Memo, syntax: Syntax, problems: list[Diagnostic]) -> bool:
+    """Parses a file statement by statement; False where it cannot be cut into them."""
+    found: list[tuple[StatementText, Statement | list[Chunk]]] = []
+    for text in statement_texts(source):
+        read = memo.statement(text) or chunks_of(text)
+        if read is None:
+            return False
+        found.append((text, read))
+    for text, read in found:
+        if not isinstance(read, list):
+            syntax.statements.append(read)
+            continue
+        before = len(problems)
+        for chunk in read:
+            _parse_chunk(chunk, syntax, problems)
+        if len(read) == 1 and len(problems) == before:
+            memo.keep_statement(text, syntax.statements[-1])
+    return True
 
 
 def _parse_chunk(chunk: Chunk, syntax: Syntax, problems: list[Diagnostic]) -> None:

@@ -7,36 +7,38 @@ from collections.abc import Mapping
 
 from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
-from shared_metadata.lineage import Lineage, schema_digest
+from language.typed import TypedProgram
+from shared_metadata.lineage import schema_digest, source_in
 from shared_metadata.program import Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 
 
-def plan(program: ResolvedProgram, sources: Mapping[str, str], lineage: Lineage | None = None) -> Program:
-    """The plan of a program without mistakes; `sources` are its files' texts, kept in it."""
-    flows = [_signed(flow, lineage) for statement in program.statements for flow in _flows(statement)]
+def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None) -> Program:
+    """The plan of a program without mistakes; `sources` are its files' texts, kept in it. `lineage` is left to be filled in.
+
+    typed: where the program was typed; its tables are signed.
+    """
+    flows = [_signed(flow, typed) for statement in program.statements for flow in _flows(statement)]
     return Program(
         connections={name: _connection(statement) for name, statement in program.connections.items()},
         warehouses={name: _warehouse(statement) for name, statement in program.warehouses.items()},
         flows={flow.id: flow for flow in flows},
         sources=dict(sources),
-        lineage=lineage.version if lineage is not None else "",
     )
 
 
-def _signed(flow: Flow, lineage: Lineage | None) -> Flow:
+def _signed(flow: Flow, typed: TypedProgram | None) -> Flow:
     """The flow with its tables' signatures."""
-    if lineage is None:
+    if typed is None:
         return flow
-    return dataclasses.replace(
-        flow, tables=tuple(dataclasses.replace(t, signature=_signature(flow, t, lineage)) for t in flow.tables)
-    )
+    tables = tuple(dataclasses.replace(t, signature=_signature(flow, t, typed)) for t in flow.tables)
+    return dataclasses.replace(flow, tables=tables)
 
 
-def _signature(flow: Flow, table: Table, lineage: Lineage) -> str:
+def _signature(flow: Flow, table: Table, typed: TypedProgram) -> str:
     if flow.kind is Kind.COLLECT:
-        schema = lineage.source(f"{flow.connection}.{table.source}")
+        schema = source_in(typed.sources, f"{flow.connection}.{table.source}")
         return schema_digest(schema) if schema is not None else ""
-    return lineage.datasets[table.dataset.removesuffix(":result")].signature
+    return typed.outlines[table.dataset.removesuffix(":result")].signature
 
 
 def _connection(statement: CreateConnection) -> Connection:
@@ -119,6 +121,7 @@ def _view(statement: View) -> Flow:
         expectations=_expectations(clauses),
         fresh_within_seconds=_fresh(clauses),
         whole=not statement.query.uses_batch_bounds,
+        tolerates=_tolerates(clauses),
     )
 
 
@@ -139,6 +142,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         query=statement.sql,
         expectations=_expectations(clauses),
         whole=whole,
+        tolerates=_tolerates(clauses),
     )
     publish = Flow(
         id=statement.target,
@@ -167,3 +171,7 @@ def _expectations(clauses: Clauses) -> tuple[Expectation, ...]:
 
 def _fresh(clauses: Clauses) -> int:
     return clauses.fresh_within.seconds if clauses.fresh_within else 0
+
+
+def _tolerates(clauses: Clauses) -> dict[str, int]:
+    return {".".join(t.dataset.folded): t.stale.seconds for t in clauses.tolerates}

@@ -47,11 +47,21 @@ class TableReference:
 
 @dataclass(frozen=True, eq=False)
 class ParsedQuery:
-    """A query's text and its tree; `tables` in the order of the text."""
+    """A query's text; its tree, made when it is first asked for; its `tables` in the order of the text."""
 
     span: Span
     dialect: str
-    tree: exp.Query
+
+    @cached_property
+    def tree(self) -> exp.Query:
+        """Raises Problem where the text is not one SELECT or set operation."""
+        tree = _parse(self.span, self.dialect) if reads(self.span.text) else None
+        if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
+            raise Problem(first_word(self.span), "a query must be a SELECT", "write AS SELECT …")
+        return tree
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"span": self.span, "dialect": self.dialect, "uses_batch_bounds": self.uses_batch_bounds}
 
     @cached_property
     def tables(self) -> tuple[TableReference, ...]:
@@ -116,10 +126,7 @@ def closed(span: Span, query: ParsedQuery) -> Span:
 
 def parse_query(span: Span, dialect: str) -> ParsedQuery:
     """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
-    tree = _parse(span, dialect) if reads(span.text) else None
-    if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
-        raise Problem(first_word(span), "a query must be a SELECT", "write AS SELECT …")
-    query = ParsedQuery(span, dialect, tree)
+    query = ParsedQuery(span, dialect)
     _refuse_writing(query)
     _refuse_files(query)
     return query

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, walk_in_scope
 
 from language.grouping import aggregates
+from language.places import Place
 from language.query_names import NameProblem, Names, Ref, source_of
-from language.query_places import Place, Written
+from language.query_places import Written
 from shared_metadata.lineage import Use
-from shared_metadata.records import SchemaColumn
 
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
@@ -55,8 +55,8 @@ class _Outputs:
         return NONE.union(*self.refs)
 
 
-def trace(scopes: list[Scope], tables: Mapping[str, tuple[SchemaColumn, ...]], written: Written) -> QueryLineage:
-    """Of all scopes of one query, as `traverse_scope` orders them."""
+def trace(scopes: list[Scope], tables: Mapping[str, Collection[str]], written: Written) -> QueryLineage:
+    """Of all scopes of one query, as `traverse_scope` orders them.  tables: the names of each input's columns."""
     tracer = _Tracer(tables, written)
     for number, scope in enumerate(scopes):
         tracer.visit(scope)
@@ -66,7 +66,7 @@ def trace(scopes: list[Scope], tables: Mapping[str, tuple[SchemaColumn, ...]], w
 
 
 class _Tracer:
-    def __init__(self, tables: Mapping[str, tuple[SchemaColumn, ...]], written: Written) -> None:
+    def __init__(self, tables: Mapping[str, Collection[str]], written: Written) -> None:
         self._names = Names(tables, written)
         self._written = written
         self._outputs: dict[int, _Outputs] = {}  # by the scope's expression: a recursive CTE's reference to itself has its own scope
@@ -128,8 +128,9 @@ class _Tracer:
                     later.append((node, section))
             elif isinstance(node, exp.TableColumn):
                 self._names.whole_row(node)
+        called = [*names, *self._written.names_of(select)]
         for node, (key, _, _) in later:
-            refs = self._refs(scope, node, names if key in _OWN_ALIASES else [], values, _USES.get(key))
+            refs = self._refs(scope, node, called if key in _OWN_ALIASES else [], values, _USES.get(key))
             if key == "windows":
                 self._named_window(select, node, refs, values)
         outputs = _Outputs(names, [frozenset(refs) for refs in values])
@@ -149,7 +150,7 @@ class _Tracer:
         if isinstance(node.this, exp.Star):
             return NONE
         if not node.table and node.name in aliases:
-            refs = frozenset(values[aliases.index(node.name)])
+            refs = frozenset(values[aliases.index(node.name) % len(values)])
             self._use(refs, use)
             return refs
         refs, direct = self._resolve(scope, node)
@@ -199,8 +200,10 @@ class _Tracer:
         """ORDER BY after a set operation or around a query names its outputs."""
         order = query.args.get("order")
         for column in order.find_all(exp.Column) if order is not None else ():
-            refs = outputs.get(column.name)
-            if refs is None:
+            refs, former = outputs.get(column.name), self._written.names_of(query)
+            if refs is None and column.name in former:
+                refs = outputs.refs[former.index(column.name)]
+            elif refs is None:
                 self._names.unknown(column, "here", outputs.names)
             self._use(refs or NONE, Use.ORDER)
 
@@ -251,7 +254,9 @@ class _Tracer:
         return frozenset((ref,)), True
 
     def _use(self, refs: Iterable[Ref], use: Use | None, place: Place | None = None) -> None:
-        for ref in refs if use is not None else ():
+        if use is None:
+            return
+        for ref in refs:
             former = self._uses.setdefault((ref, use), place)
             if place is not None and (former is None or place < former):
                 self._uses[ref, use] = place
@@ -262,12 +267,14 @@ def _section(node: exp.Expr, query: exp.Expr) -> tuple[str, int, Use | None]:
     use, child = None, node
     while child.parent is not None and child.parent is not query:
         parent = child.parent
-        if (isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order")) or (
-            isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup))
-        ):
+        partitions = isinstance(parent, exp.Window) and child.arg_key == "partition_by"
+        orders = isinstance(parent, exp.Order) and child.arg_key == "expressions" and not isinstance(parent.parent, exp.WithinGroup)
+        if partitions or orders:
             use = Use.ORDER
         elif isinstance(parent, exp.Filter) and child.arg_key == "expression":
             use = Use.FILTER
+        elif isinstance(parent, (exp.Explode, exp.Unnest)):  # makes rows
+            use = Use.JOIN
         elif isinstance(child, exp.Join):
             return "joins", 0, use
         child = parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -10,7 +10,6 @@ from sqlglot.optimizer.scope import Scope
 from language.diagnostics import did_you_mean
 from language.places import place_of
 from language.query_places import Written
-from shared_metadata.records import SchemaColumn
 
 Ref = tuple[str, str]
 NameProblem = tuple[int, int, str, str]  # start, end, cause, remedy
@@ -19,8 +18,8 @@ NameProblem = tuple[int, int, str, str]  # start, end, cause, remedy
 class Names:
     """outputs: the names that each query among the scopes puts out, by its id; filled by who walks them."""
 
-    def __init__(self, tables: Mapping[str, tuple[SchemaColumn, ...]], written: Written) -> None:
-        self._tables = {name: [c.source or c.name for c in columns] for name, columns in tables.items()}
+    def __init__(self, tables: Mapping[str, Collection[str]], written: Written) -> None:
+        self._tables = {name: list(columns) for name, columns in tables.items()}
         self._written = written
         self.outputs: dict[int, list[str]] = {}
         self.problems: dict[NameProblem, None] = {}

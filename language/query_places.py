@@ -12,10 +12,20 @@ from language.stars import StarPlaces, remember_stars
 
 @dataclass
 class Written:
-    """using: of each SELECT, the columns that its joins have in common ▸ the place that says so."""
+    """using: of each SELECT, the columns that its joins have in common ▸ the place that says so.
+
+    names: of each SELECT without stars, what its items were called before a list of columns renamed them, as in `q(a, b)`.
+    """
 
     stars: StarPlaces
     using: dict[int, dict[str, Place]] = field(default_factory=dict)
+    names: dict[int, list[str]] = field(default_factory=dict)
+
+    def names_of(self, query: exp.Expr) -> list[str]:
+        """Of a SELECT, or of the leftmost one of a set operation."""
+        while isinstance(query, (exp.SetOperation, exp.Subquery)):
+            query = query.this
+        return self.names.get(id(query), [])
 
     def place(self, column: exp.Expr) -> Place:
         """Of a column, or of the star or USING that it came from."""
@@ -35,4 +45,7 @@ def remember(tree: exp.Query) -> Written:
         for column in join.args.get("using") or () if select is not None else ():
             if place := place_of(column):
                 written.using.setdefault(id(select), {}).setdefault(column.name.lower(), place)
+    for select in tree.find_all(exp.Select):
+        if not any(item.is_star for item in select.expressions):
+            written.names[id(select)] = [item.alias_or_name.lower() for item in select.expressions]
     return written

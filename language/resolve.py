@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from language.collect_query import Projection, projection, source_connection, without_connection
 from language.diagnostics import Diagnostic, Problem, Span
+from language.memo import Memo
 from language.names import Names, Undeclared, dataset_name, plain
 from language.nesting import too_deep
 from language.outputs import check_output
 from language.queries import ParsedQuery, parse_query, source_name
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
-from language.settings import collect_settings, publish_settings, refuse_clauses, refuse_twins, view_settings
+from language.settings import check_tolerates, collect_settings, publish_settings, refuse_clauses, refuse_twins, view_settings
 from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
 from language.tokens import DIALECT
 from language.warehouse_query import read_datasets
 from shared_metadata.contract.declaration import Slice
 
 
-def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic]) -> ResolvedProgram:
+def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None) -> ResolvedProgram:
     """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
     statements: list[Resolved] = []
     failed: set[tuple[str, ...]] = set()
+    if memo is not None:
+        memo.among(names)
     for statement in syntax.statements:
+        known = memo.resolved(statement) if memo is not None else None
+        if known is not None:
+            statements.append(known)
+            continue
         try:
             resolved = _statement(statement, names)
         except (Problem, Undeclared, RecursionError) as error:
@@ -32,6 +39,8 @@ def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic]) -> Resolve
                 problems.append(too_deep(statement.span).diagnostic)
         else:
             statements.extend([resolved] if resolved is not None else [])
+            if memo is not None and resolved is not None:
+                memo.keep_resolved(resolved)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, tuple(statements))
 
@@ -59,6 +68,7 @@ def _view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, n
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
     _check_output(query, clauses, settings, organizer)
     warehouse, inputs, edits = read_datasets(query, names)
+    check_tolerates(clauses, inputs)
     if warehouse is not None and warehouse is not endpoint:
         cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
         raise Problem(inputs[0].span, cause, f"create the view in `{warehouse.name.folded}`")
@@ -80,6 +90,7 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
     _check_output(query, clauses, settings, organizer)
     warehouse, inputs, edits = read_datasets(query, names)
+    check_tolerates(clauses, inputs)
     if warehouse is None:
         remedy = "name a table in FROM, as in lake.ops.flights"
         raise Problem(query.first_word, "this query reads no table", remedy)
@@ -120,6 +131,7 @@ def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names)
         raise Problem(listed.origin.span, f"`{first.text}` is a warehouse", remedy)
     collector = names.slice("collect", connection, listed.origin.span)
     organizer = names.slice("organize", warehouse, statement.target.span)
+    refuse_clauses(clauses, "collecting", "tolerates")
     settings = collect_settings(clauses, collector, organizer)
     _check_output(None, clauses, settings, organizer)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
@@ -146,6 +158,7 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     dataset = dataset_name(statement.target)
     query, connection, collector = _source_query(_query(clauses), names)
     organizer = names.slice("organize", warehouse, statement.target.span)
+    refuse_clauses(clauses, "collecting", "tolerates")
     settings = collect_settings(clauses, collector, organizer)
     found = projection(query)
     if isinstance(found, Problem) and collector.capabilities.queries != "full":

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from language.diagnostics import Problem, Span
-from language.resolved import Settings
+from collections.abc import Sequence
+
+from language.diagnostics import Problem, Span, did_you_mean
+from language.resolved import Input, Settings
 from language.syntax import Clauses, ModeClause, Part
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Mode
 
-_CLAUSES = {"cursor": "CURSOR", "partition_by": "PARTITION BY", "expectations": "EXPECT", "fresh_within": "FRESH WITHIN"}
+_CLAUSES = {
+    "cursor": "CURSOR",
+    "partition_by": "PARTITION BY",
+    "expectations": "EXPECT",
+    "fresh_within": "FRESH WITHIN",
+    "tolerates": "TOLERATE",
+}
 
 
 def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Settings:
@@ -60,6 +68,16 @@ def _mode(clauses: Clauses, slice_: Slice) -> tuple[Mode, tuple[str, ...]]:
 def _key(mode: ModeClause) -> tuple[str, ...]:
     refuse_twins(mode.key)
     return tuple(part.folded for part in mode.key)
+
+
+def check_tolerates(clauses: Clauses, inputs: Sequence[Input]) -> None:
+    """Raises Problem for a dataset that may lag but is not read."""
+    read = {known.dataset for known in inputs}
+    for tolerate in clauses.tolerates:
+        dataset = ".".join(tolerate.dataset.folded)
+        if dataset not in read:
+            remedy = did_you_mean(dataset, sorted(read)) + "name a dataset of the FROM clause, in full"
+            raise Problem(tolerate.dataset.span, f"the query does not read `{tolerate.dataset.dotted}`", remedy)
 
 
 def refuse_twins(columns: tuple[Part, ...]) -> None:

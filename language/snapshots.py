@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from language.diagnostics import Problem, Span, did_you_mean
+from language.memo import digest_of
 from language.names import Undeclared
 from shared_metadata.records import Schema
 from shared_metadata.source_schemas import FOLDER, SourceSchemas
@@ -14,6 +15,13 @@ class Snapshots:
     def __init__(self, schemas: SourceSchemas) -> None:
         self._schemas = schemas
         self._told: set[str] = set()
+        self._digests: dict[str, str] = {}
+
+    def digest(self, connection: str) -> str:
+        """Of all that is known of a connection's tables."""
+        if connection not in self._digests:
+            self._digests[connection] = digest_of(self._schemas.get(connection))
+        return self._digests[connection]
 
     def source(self, connection: str, table: str, span: Span) -> tuple[str, Schema]:
         """The table's name at the source and its columns.

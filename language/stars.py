@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from language.places import Place
+from language.places import Place, place_of
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_MADE = re.compile(r"_\d+")
 
 
 @dataclass
 class _Star:
     table: str
     place: Place
+    replaced: frozenset[str]
 
 
 @dataclass
@@ -51,7 +56,9 @@ def _star(item: exp.Expr) -> _Star:
     """`*`, `t.*`, with EXCLUDE, REPLACE or RENAME after it."""
     places = [(n.meta["start"], n.meta["end"] + 1) for n in item.walk() if "start" in n.meta]
     table = item.table.lower() if isinstance(item, exp.Column) else ""
-    return _Star(table, (min(p[0] for p in places), max(p[1] for p in places)) if places else (0, 0))
+    star = item.this if isinstance(item, exp.Column) else item
+    replaced = frozenset(each.alias.lower() for each in star.args.get("replace") or ())
+    return _Star(table, (min(p[0] for p in places), max(p[1] for p in places)) if places else (0, 0), replaced)
 
 
 def _edits(select: exp.Select, items: list[_Star | None], dialect: str) -> list[tuple[int, int, str]]:
@@ -66,7 +73,7 @@ def _edits(select: exp.Select, items: list[_Star | None], dialect: str) -> list[
             at += 1
             continue
         end = at + len(expanded) - plain if not several else at
-        while several and end < len(expanded) and _came_from(expanded[end], item.table):
+        while several and end < len(expanded) and _came_from(expanded[end], item):
             end += 1
         text = ", ".join(_text(column, dialect) for column in expanded[at:end])
         found.append((*item.place, text))
@@ -74,14 +81,23 @@ def _edits(select: exp.Select, items: list[_Star | None], dialect: str) -> list[
     return found
 
 
-def _came_from(item: exp.Expr, table: str) -> bool:
+def _came_from(item: exp.Expr, star: _Star) -> bool:
     column = item.unalias()
-    written = any("start" in n.meta for n in item.walk())
-    return isinstance(column, exp.Column) and not written and table in ("", column.table.lower())
+    if item.alias_or_name.lower() in star.replaced:
+        return True
+    made = isinstance(column, exp.Column) and star.table in ("", column.table.lower())
+    return made and place_of(column) is None
 
 
 def _text(item: exp.Expr, dialect: str) -> str:
-    column = item.unalias()
-    if isinstance(column, exp.Column) and column.name == item.alias_or_name:
-        return column.sql(dialect)
-    return item.sql(dialect)
+    """A column as a reader would write it; tables that qualification has named have no name in the text."""
+    for part in item.find_all(exp.Identifier):
+        part.set("quoted", part.quoted or not _PLAIN.fullmatch(part.name))
+    value = item.unalias()
+    if isinstance(value, exp.Coalesce) and place_of(value) is None:  # made of USING
+        value = exp.column(value.this.this.copy())
+    for column in value.find_all(exp.Column):
+        if _MADE.fullmatch(column.table) and "start" not in column.args["table"].meta:
+            column.set("table", None)
+    named = isinstance(value, exp.Column) and value.name == item.alias_or_name
+    return value.sql(dialect) if named else exp.alias_(value, item.args["alias"]).sql(dialect)

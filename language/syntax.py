@@ -80,6 +80,15 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class Tolerate:
+    """`TOLERATE dataset STALE 'duration'`."""
+
+    dataset: Name
+    stale: Duration
+    span: Span
+
+
+@dataclass(frozen=True)
 class TableList:
     """`FROM connection[.schema] TABLES (…)`."""
 
@@ -98,6 +107,7 @@ class Clauses:
     partition_by: tuple[Part, ...] = ()
     expectations: tuple[Expect, ...] = ()
     fresh_within: Duration | None = None
+    tolerates: tuple[Tolerate, ...] = ()
     tables: TableList | None = None
     query: Span | None = None
     spans: dict[str, Span] = field(default_factory=dict)

@@ -59,15 +59,15 @@ class Chunk:
     end: Token | None
 
 
-def tokenize(source: SourceText) -> list[Token]:
-    """All tokens of a file. Raises Problem for a string, name or comment that does not end."""
+def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> list[Token]:
+    """The tokens of a file, or of its characters [start, end). Raises Problem for a string, name or comment that does not end."""
     try:
-        raw = sqlglot.tokenize(source.text, read=DIALECT)
+        raw = sqlglot.tokenize(source.text[start:end], read=DIALECT)
     except (SqlglotError, RecursionError, ValueError) as error:
         raise _unterminated(source) from error
     tokens: list[Token] = []
     for token in raw:
-        token_type, span = token.token_type, Span(source, token.start, token.end + 1)
+        token_type, span = token.token_type, Span(source, start + token.start, start + token.end + 1)
         if token_type in _SYMBOLS:
             tokens.append(Token(Kind.SYMBOL, token.text, span))
         elif token_type is TokenType.VAR and token.text.isidentifier():

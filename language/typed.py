@@ -16,6 +16,7 @@ from sqlglot import exp
 from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
 from language.diagnostics import Diagnostic, Problem, Span
+from language.memo import Memo, Outline, Typed, digest_of
 from language.names import Undeclared
 from language.nesting import too_deep
 from language.outputs import check_named, twins
@@ -42,12 +43,30 @@ class _Made:
     prefix: str = ""
 
 
-def type_program(program: ResolvedProgram, schemas: SourceSchemas, problems: list[Diagnostic]) -> tuple[ResolvedProgram, Lineage]:
-    """The program with every `*` of a query spelled out, and what is known of its columns; mistakes are added to `problems`."""
-    typing = _Typing(schemas, problems)
+class TypedProgram:
+    """The typed form: the program with every `*` of a query spelled out, and what is known of its columns.
+
+    outlines: of every dataset and published table that could be typed.  sources: the tables at the connections, as they were read.
+    """
+
+    def __init__(self, program: ResolvedProgram, typing: _Typing) -> None:
+        self.program, self._typing = program, typing
+        self.outlines: Mapping[str, Outline] = typing.outlines
+        self.sources: Mapping[str, Schema] = typing.sources
+
+    def lineage(self) -> Lineage:
+        """All of it; what the memo knew is read from it now."""
+        return Lineage({name: self._typing.lineage(name) for name in self.outlines}, self.sources)
+
+
+def type_program(
+    program: ResolvedProgram, schemas: SourceSchemas, problems: list[Diagnostic], memo: Memo | None = None
+) -> TypedProgram:
+    """The typed form; mistakes are added to `problems`."""
+    typing = _Typing(schemas, problems, memo)
     typed = {id(statement): typing.statement(statement) for statement in _inputs_first(program.statements)}
     statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
-    return dataclasses.replace(program, statements=statements), Lineage(typing.datasets, typing.sources)
+    return TypedProgram(dataclasses.replace(program, statements=statements), typing)
 
 
 def _inputs_first(statements: Sequence[Resolved]) -> Iterator[Resolved]:
@@ -74,14 +93,69 @@ def _makes(statement: Resolved) -> list[str]:
 class _Typing:
     """columns: of each dataset of which they are known, in order; a type is '' where it could not be told."""
 
-    def __init__(self, schemas: SourceSchemas, problems: list[Diagnostic]) -> None:
-        self.datasets: dict[str, DatasetLineage] = {}
+    def __init__(self, schemas: SourceSchemas, problems: list[Diagnostic], memo: Memo | None) -> None:
+        self.outlines: dict[str, Outline] = {}
         self.sources: dict[str, Schema] = {}
+        self._datasets: dict[str, DatasetLineage] = {}
         self._columns: dict[str, Columns] = {}
         self._snapshots, self._problems = Snapshots(schemas), problems
+        self._memo = memo
+        self._remembered: dict[str, Resolved] = {}  # of each dataset that the memo knew, the statement
+        self._read: dict[str, Schema] = {}  # the sources' tables that the statement at hand reads
+        self._untold = False  # whether it was left untyped for what is told elsewhere
 
     def statement(self, statement: Resolved) -> Resolved:
-        """The statement with its stars spelled out."""
+        """The statement with its stars spelled out; typed only where the memo does not know it."""
+        basis = self._basis(statement) if self._memo is not None else ""
+        if self._memo is None or not basis:
+            return self._type(statement)
+        known = self._memo.outlined(statement, basis)
+        if known is not None:
+            spelled, outlines = known
+            for outline in outlines:
+                self._remember(outline, statement)
+            if isinstance(statement, Collect):
+                self._recall(self._memo, statement)
+            return spelled
+        before, self._untold, self._read = len(self._problems), False, {}
+        spelled = self._type(statement)
+        if len(self._problems) == before and not self._untold:
+            made = [statement.target] if isinstance(statement, Publish) else _makes(statement)
+            typed = Typed(tuple(self._datasets[dataset] for dataset in made), self._read)
+            self._memo.keep_typed(statement, basis, spelled, [self.outlines[dataset] for dataset in made], typed)
+        return spelled
+
+    def lineage(self, dataset: str) -> DatasetLineage:
+        """Of a dataset that has an outline."""
+        if dataset not in self._datasets and self._memo is not None:
+            self._recall(self._memo, self._remembered[dataset])
+        return self._datasets[dataset]
+
+    def _basis(self, statement: Resolved) -> str:
+        """A digest of what decides over a statement's types besides itself; '' where that is not known."""
+        known: list[object] = []
+        if not isinstance(statement, View):
+            known.append(self._snapshots.digest(statement.connection.name.folded))
+        for input_ in () if isinstance(statement, Collect) else statement.inputs:
+            outline = self.outlines.get(input_.dataset)
+            if outline is None:
+                return ""
+            known.append((input_.dataset, outline.columns))
+        return digest_of(*known)
+
+    def _remember(self, outline: Outline, statement: Resolved) -> None:
+        self.outlines[outline.dataset], self._remembered[outline.dataset] = outline, statement
+        self._datasets.pop(outline.dataset, None)
+        self._columns.pop(outline.dataset, None)
+
+    def _recall(self, memo: Memo, statement: Resolved) -> None:
+        typed = memo.typed(statement)
+        self.sources.update(typed.sources)
+        for dataset in typed.datasets:
+            self._datasets[dataset.dataset] = dataset
+            self._columns[dataset.dataset] = tuple(map(_schema_column, dataset.columns))
+
+    def _type(self, statement: Resolved) -> Resolved:
         try:
             if not isinstance(statement, Collect):
                 return self._warehouse_query(statement)
@@ -92,6 +166,7 @@ class _Typing:
             self._problems.append(problem.diagnostic)
             return statement
         except Undeclared:
+            self._untold = True
             return statement
         for table in statement.tables:
             self._collect_table(statement, table)
@@ -106,7 +181,7 @@ class _Typing:
         except Problem as problem:
             self._problems.append(problem.diagnostic)
         except Undeclared:
-            pass
+            self._untold = True
 
     def _collect_query(self, statement: Collect, query: ParsedQuery) -> Collect:
         tables: dict[str, Schema] = {}
@@ -130,7 +205,7 @@ class _Typing:
     def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
         connection = statement.connection.name.folded
         name, schema = self._snapshots.source(connection, table, span)
-        self.sources[f"{connection}.{name}"] = schema
+        self.sources[f"{connection}.{name}"] = self._read[f"{connection}.{name}"] = schema
         return name, schema
 
     def _collected(
@@ -148,10 +223,8 @@ class _Typing:
     # -- queries in a warehouse
 
     def _warehouse_query(self, statement: View | Publish) -> View | Publish:
-        if any(input_.dataset not in self._columns for input_ in statement.inputs):
-            raise Undeclared
         query, target = statement.query, statement.statement.target.span
-        inputs = {input_.dataset: self._columns[input_.dataset] for input_ in statement.inputs}
+        inputs = {input_.dataset: self._columns_of(input_.dataset) for input_ in statement.inputs}
         references = {id(reference.node): ".".join(reference.folded) for reference in query.tables}
         typed = type_query(query.tree, references, query.dialect, inputs)
         name = statement.dataset if isinstance(statement, View) else statement.target
@@ -170,6 +243,13 @@ class _Typing:
             self._say(check_target(typed.columns, statement.target, schema), statement.query.span)
 
     # -- both
+
+    def _columns_of(self, dataset: str) -> Columns:
+        if dataset in self._remembered:
+            self.lineage(dataset)
+        if dataset not in self._columns:
+            raise Undeclared
+        return self._columns[dataset]
 
     def _outputs(self, made: _Made, typed: TypedQuery, base: Span) -> tuple[list[ColumnLineage], list[Used]]:
         self._say(typed.problems, base)
@@ -207,14 +287,20 @@ class _Typing:
             used = self._predicate(expectation.predicate, dialect, made.dataset, columns)
             uses += [(ref, Use.EXPECT, expectation.predicate) for name in used for ref in inputs.get(name, ())]
         own_lineage = [ColumnLineage(c.name, c.type, c.nullable, (), made.span.position) for c in own]
-        self.datasets[made.dataset] = DatasetLineage(
-            made.dataset, made.flow, (*outputs, *own_lineage), _first_uses(uses), made.span.position
-        )
+        lineage = DatasetLineage(made.dataset, made.flow, (*outputs, *own_lineage), _first_uses(uses), made.span.position)
+        types = digest_of(*((column.name, column.type, column.nullable) for column in columns))
+        self._datasets[made.dataset] = lineage
+        self._remembered.pop(made.dataset, None)
+        self.outlines[made.dataset] = Outline(made.dataset, types, lineage.signature, len(columns))
 
     def _predicate(self, span: Span, dialect: str, dataset: str, columns: Columns) -> list[str]:
         """The columns that an expectation uses."""
         table = exp.to_table("atoll_rows")
-        condition = exp.select(exp.Literal.number(1)).from_(table, copy=False).where(parse_predicate(span, dialect), copy=False)
+        condition = (
+            exp.select(exp.alias_(exp.Literal.number(1), "kept"))
+            .from_(table, copy=False)
+            .where(parse_predicate(span, dialect), copy=False)
+        )
         typed = type_query(condition, {id(table): dataset}, dialect, {dataset: columns})
         self._say(typed.problems, span)
         return [use.column for use in typed.uses]

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata import items, keys
+from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.reader import schema_json
-from shared_metadata.records import Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableStatus
+from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
 
 Action = dict[str, Any]
 ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
@@ -33,26 +34,30 @@ class Actions:
             "program_version": claim.program_version,
             "outcomes": {},
             "workers": {dataset: dict(worker) for dataset in claim.datasets},
+            "pins": {},
         }
         return self.put(values, "attribute_not_exists(pk)")
 
-    def take_over(
-        self, claim: Claim, worker: Mapping[str, Any], datasets: Sequence[str], known: Sequence[str], former: int
-    ) -> Action:
-        """Hands `datasets` of a batch to a worker, if its highest token is still `former`."""
+    def take_over(self, claim: Claim, worker: Mapping[str, Any], datasets: Sequence[str], former: Batch, expected: int) -> Action:
+        """Hands `datasets` of a batch to a worker, if its highest token is still `expected`.
+
+        What the batch of another program version was to read is forgotten.
+        """
         names = {"#token": "token", "#end": "end", "#datasets": "datasets", "#o": "outcomes", "#w": "workers"}
         names |= {f"#d{number}": dataset for number, dataset in enumerate(datasets)}
         given = "".join(f", #w.#d{number}=:w" for number in range(len(datasets)))
         forgotten = ",".join(f"#o.#d{number}" for number in range(len(datasets)))
         values = {
             ":token": claim.token,
-            ":former": former,
+            ":former": expected,
             ":end": to_text(claim.interval.end),
-            ":datasets": sorted({*known, *claim.datasets}),
+            ":datasets": sorted({*former.datasets, *claim.datasets}),
             ":program": claim.program_version,
             ":w": dict(worker),
         }
         sets = f"SET #token = :token, #end = :end, #datasets = :datasets, program_version = :program{given}"
+        if former.program_version != claim.program_version:
+            sets, values = f"{sets}, pins = :none", {**values, ":none": {}}
         expression = f"{sets} REMOVE {forgotten}"  # of at most 4 KB
         return self.update(keys.batch(claim.flow, claim.interval.start), expression, "#token = :former", names, values)
 
@@ -90,14 +95,30 @@ class Actions:
         key = keys.batch(claim.flow, claim.interval.start)
         return self.update(key, "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
 
-    def advance(self, flow: str, interval: Interval, cursors: Mapping[str, str]) -> Action:
-        """Moves tables of a flow from the interval's start to its end, with their new cursors."""
+    def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Action:
+        """Keeps which versions a table's batch reads, if the claim is the last and none are kept."""
+        names = {"#workers": "workers", "#token": "token", "#d": dataset}
+        condition = "#workers.#d.#token = :token AND attribute_not_exists(pins.#d)"
+        key = keys.batch(claim.flow, claim.interval.start)
+        return self.update(key, "SET pins.#d = :ends", condition, names, {":token": claim.token, ":ends": dict(ends)})
+
+    def move(self, flow: str, dataset: str, held: TableState, standing: TableState) -> Action:
+        """Stores where a table stands along the timeline, if it still is where it was when that was found out."""
+        names = {"#tables": "tables", "#watermark": "watermark", "#d": dataset}
+        values = {":held": to_text(held.watermark), ":state": items.state_values(standing)}
+        condition = "#tables.#d.#watermark = :held"
+        return self.update(keys.flow_state(flow), "SET #tables.#d = :state", condition, names, values)
+
+    def advance(self, flow: str, claim: Claim, cursors: Mapping[str, str]) -> Action:
+        """Moves tables of a flow from the start of the claim's interval to its end, with their new cursors."""
+        interval, again_until = claim.interval, claim.again_until
+        left = again_until if again_until and again_until > interval.end else None
         names = {"#tables": "tables", "#watermark": "watermark"}
         values: dict[str, Any] = {":start": to_text(interval.start)}
         sets, conditions = [], []
         for number, (dataset, cursor) in enumerate(cursors.items()):
             names[f"#d{number}"] = dataset
-            values[f":s{number}"] = {"watermark": to_text(interval.end), "cursor": cursor}
+            values[f":s{number}"] = items.state_values(TableState(interval.end, cursor, entry=claim.entry, again_until=left))
             sets.append(f"#tables.#d{number} = :s{number}")
             conditions.append(f"#tables.#d{number}.#watermark = :start")
         return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
@@ -158,6 +179,19 @@ class Actions:
             "detail": {**detail, "start": start, "token": claim.token},
         }
         return self.put(values)
+
+    def late(self, late: LateDataset) -> Action:
+        """The event of a broken promise, under a key of its own, unless it is there."""
+        values = {
+            ":kind": EventKind.DATASET_LATE.value,
+            ":at": to_text(late.since),
+            ":flow": late.flow,
+            ":detail": {"dataset": late.dataset, "complete_through": to_text(late.watermark)},
+        }
+        names = {"#kind": "kind", "#at": "at", "#flow": "flow", "#detail": "detail"}
+        key = keys.event(late.since, f"{late.flow}#{EventKind.DATASET_LATE.value}#{late.dataset}")
+        sets = "SET #kind = :kind, #at = :at, #flow = :flow, #detail = :detail"
+        return self.update(key, sets, "attribute_not_exists(pk)", names, values)
 
     def update(self, key: keys.Key, expression: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
         return {

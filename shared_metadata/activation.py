@@ -12,17 +12,25 @@ from botocore.exceptions import ClientError
 
 from shared_metadata import items, keys
 from shared_metadata.actions import Actions
-from shared_metadata.errors import RetryLater
-from shared_metadata.intervals import floor, next_interval, to_text
+from shared_metadata.boundary import Effect
+from shared_metadata.errors import DefinitionError, InputError, RetryLater
+from shared_metadata.intervals import ceil, floor, next_interval, to_text
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
-from shared_metadata.records import EventKind, FlowState
+from shared_metadata.records import EventKind, FlowState, TableState
+from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PART_BYTES = 300_000  # an item may have 400 KB
+KEPT_ENTRIES = 2
+MAX_ENTRIES = 20  # the conductor loads the programs of them all
+
+
+def _meanwhile() -> RetryLater:
+    return RetryLater("another program was activated meanwhile", remedy="look at it with `atoll status`, then apply again")
 
 
 class Activation:
@@ -43,45 +51,107 @@ class Activation:
             item = items.to_item({**key(number), "body": body[at : at + PART_BYTES]})
             self._client.put_item(TableName=self._table, Item=item)
 
+    def schedule(self, program: Program, effect: Effect, expected: Timeline, by: str, now: datetime) -> Timeline:
+        boundary = effect.boundary
+        if boundary < expected.earliest:
+            raise InputError(
+                f"the boundary {to_text(boundary)} lies before that of the program applied last, {to_text(expected.earliest)}",
+                remedy="choose a later one",
+            )
+        kept = tuple(entry for entry in self._needed(expected) if entry.boundary < boundary)
+        entry = Entry(program.version, boundary, now, by, expected.next_number, effect.restates and bool(kept))
+        former = expected.entries[-1].version if expected.entries else ""
+        self._open_states(program, expected, entry, None if effect.soon else boundary, now)
+        return self._put((*kept, entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
+
+    def cancel(self, expected: Timeline, now: datetime) -> Timeline:
+        pending = expected.pending(now)
+        if pending is None:
+            raise InputError("no update set is pending", remedy="`atoll rollback` brings the former program back")
+        event = self._event(EventKind.UPDATE_SET_CANCELLED, pending, expected.entries[-2].version, now)
+        return self._put(expected.entries[:-1], expected, event)
+
     def activate(self, program: Program, former_version: str, now: datetime) -> None:
-        self._open_states(program, now)
-        values = {**keys.active_program(), "version": program.version, "at": to_text(now), "former": former_version}
-        put = self._actions.put(values, "attribute_not_exists(version)")
-        if former_version:
-            expected = items.to_item({":former": former_version})
-            put = self._actions.put(values, "version = :former", ExpressionAttributeValues=expected)
-        event = {
-            **keys.event(now, f"program#{program.version}"),
-            "kind": EventKind.PROGRAM_ACTIVATED.value,
-            "at": to_text(now),
-            "flow": "",
-            "detail": {"version": program.version, "former": former_version},
-        }
+        expected = self._reader.timeline()
+        active = expected.active(now)
+        if (active.version if active else "") != former_version:
+            raise _meanwhile()
+        entry = Entry(program.version, BEGINNING, now, "", expected.next_number)
+        self._open_states(program, Timeline(), entry, None, now)
+        self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
+
+    def _needed(self, timeline: Timeline) -> tuple[Entry, ...]:
+        """The entries whose batches are not all done, and the last two, between which `rollback` chooses."""
+        entries = timeline.entries
+        if len(entries) <= KEPT_ENTRIES:
+            return entries
+        programs = Programs([(entry, self._reader.program(entry.version)) for entry in entries])
+        states = self._reader.flow_states(list(programs.flow_ids))
+        needed = next((n for n in range(len(entries) - KEPT_ENTRIES) if programs.outstanding(n, states)), len(entries) - KEPT_ENTRIES)
+        if len(entries) - needed >= MAX_ENTRIES:
+            raise DefinitionError(
+                f"batches of {len(entries) - needed} former program versions are still to be made",
+                remedy="look at what stands still with `atoll status`, and mend or remove it",
+            )
+        return entries[needed:]
+
+    def _event(self, kind: EventKind, entry: Entry, former: str, now: datetime) -> dict[str, Any]:
+        detail = {"version": entry.version, "former": former, "boundary": to_text(entry.boundary), "by": entry.by}
+        identity = f"program#{entry.version}#{entry.number}#{kind.value}"
+        return {**keys.event(now, identity), "kind": kind.value, "at": to_text(now), "flow": "", "detail": detail}
+
+    def _put(self, entries: tuple[Entry, ...], expected: Timeline, event: dict[str, Any]) -> Timeline:
+        """Replaces `expected` by these entries, together with the event. Raises RetryLater when it is not there any more."""
+        timeline = Timeline(entries, expected.revision + 1)
+        condition, more = "attribute_not_exists(pk)", dict[str, Any]()
+        if expected.revision:
+            condition, more = "revision = :expected", {":expected": expected.revision}
+        elif expected.entries:  # written before there was a timeline
+            condition, more = "attribute_not_exists(revision) AND version = :expected", {":expected": expected.entries[0].version}
+        values = {**keys.timeline(), **items.timeline_values(timeline)}
+        put = self._actions.put(values, condition, **({"ExpressionAttributeValues": items.to_item(more)} if more else {}))
         try:
             self._client.transact_write_items(TransactItems=[put, self._actions.put(event)])  # type: ignore[list-item]
         except ClientError as error:
             if error.response["Error"]["Code"] != "TransactionCanceledException":
                 raise
-            raise RetryLater(
-                "another program was activated meanwhile", remedy="look at it with `atoll status`, then apply again"
-            ) from error
+            raise _meanwhile() from error
+        return timeline
 
-    def _open_states(self, program: Program, now: datetime) -> None:
+    def _open_states(self, program: Program, before: Timeline, entry: Entry, start: datetime | None, now: datetime) -> None:
+        """Gives the datasets that are new their start: `start`, or as soon as can be.
+
+        New is also what the former program does not have and of which no earlier one has a batch left to make.
+        """
         states = self._reader.flow_states(list(program.flows))
-        starts = Starts(program, states, self._reader, now)
+        starts = Starts(program, states, self._reader, start, now)
+        programs = Programs([(known, self._reader.program(known.version)) for known in before.entries])
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
-            fresh = {t.dataset: {"watermark": to_text(starts.of(flow))} for t in flow.tables if t.dataset not in known}
-            if not known:
-                self._send(
-                    self._actions.put({**keys.flow_state(flow.id), "flow": flow.id, "tables": fresh}, "attribute_not_exists(pk)")
-                )
-            for dataset, state in fresh.items() if known else ():
-                self._send(self._new_table(flow.id, dataset, state))
+            new = [t.dataset for t in flow.tables if t.dataset not in known]
+            fresh = TableState(starts.of(flow), entry=entry.number) if new or not known else None
+            if fresh and not known:
+                tables = {dataset: items.state_values(fresh) for dataset in new}
+                starting = {items.begins(dataset): to_text(fresh.watermark) for dataset in new}
+                values = {**keys.flow_state(flow.id), "flow": flow.id, "tables": tables, **starting}
+                self._send(self._actions.put(values, "attribute_not_exists(pk)"))
+            for dataset in new if fresh and known else ():
+                self._send(self._begin(flow.id, dataset, TableState(starts.of(flow), entry=entry.number), None))
+            for table in flow.tables if before.entries else ():
+                state = known.get(table.dataset)
+                if state and programs.is_over(flow.id, table.dataset, state):
+                    anew = TableState(starts.of(flow), state.cursor, entry=entry.number)
+                    self._send(self._begin(flow.id, table.dataset, anew, state))
 
-    def _new_table(self, flow: str, dataset: str, state: Mapping[str, Any]) -> dict[str, Any]:
-        names, condition = {"#t": "tables", "#d": dataset}, "attribute_not_exists(#t.#d)"
-        return self._actions.update(keys.flow_state(flow), "SET #t.#d = :state", condition, names, {":state": dict(state)})
+    def _begin(self, flow: str, dataset: str, state: TableState, held: TableState | None) -> dict[str, Any]:
+        """Gives a dataset of a flow its start, if it has none yet, or still stands where it was `held`."""
+        names = {"#t": "tables", "#d": dataset, "#b": items.begins(dataset)}
+        values: dict[str, Any] = {":state": items.state_values(state), ":begins": to_text(state.watermark)}
+        condition = "attribute_not_exists(#t.#d)"
+        if held:
+            names, values = {**names, "#w": "watermark"}, {**values, ":held": to_text(held.watermark)}
+            condition = "#t.#d.#w = :held"
+        return self._actions.update(keys.flow_state(flow), "SET #t.#d = :state, #b = :begins", condition, names, values)
 
     def _send(self, action: dict[str, Any]) -> None:
         """Nothing where another `atoll apply` has opened it just now."""
@@ -96,10 +166,13 @@ class Activation:
 
 
 class Starts:
-    """Where each flow's new datasets start: at the batch that ended last, or the first later one at whose end all inputs exist."""
+    """Where each flow's new datasets start: at the boundary or else at the batch that ended last, or, where its inputs exist only
+    later, at the first batch whose inputs do."""
 
-    def __init__(self, program: Program, states: Mapping[str, FlowState], reader: MetadataReader, now: datetime) -> None:
-        self._states, self._reader, self._now = states, reader, now
+    def __init__(
+        self, program: Program, states: Mapping[str, FlowState], reader: MetadataReader, boundary: datetime | None, now: datetime
+    ) -> None:
+        self._states, self._reader, self._boundary, self._now = states, reader, boundary, now
         self._producers = program.producers()
         self._found: dict[str, datetime] = {}
 
@@ -107,11 +180,12 @@ class Starts:
         """The start of the first batch of a dataset that is new in this flow."""
         if flow.id not in self._found:
             length = timedelta(seconds=flow.interval_seconds)
-            start = floor(self._now, flow.interval_seconds) - length
+            start = self._boundary or floor(self._now, flow.interval_seconds) - length
             self._found[flow.id] = start  # ends the recursion where a program reads itself
-            needed = [self._first_end(name) for table in flow.tables for name in table.inputs if name in self._producers]
-            while needed and start + length < max(needed):
-                start += length
+            needed = {name: self._first_end(name) for t in flow.tables for name in t.inputs if name in self._producers}
+            for name, end in needed.items():
+                while ceil(start + length, self._producers[name].interval_seconds) < end:
+                    start += length
             self._found[flow.id] = start
         return self._found[flow.id]
 

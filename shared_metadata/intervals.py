@@ -27,6 +27,12 @@ def floor(moment: datetime, interval_seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds - seconds % interval_seconds + offset, UTC)
 
 
+def ceil(moment: datetime, interval_seconds: int) -> datetime:
+    """The first boundary at or after `moment`."""
+    found = floor(moment, interval_seconds)
+    return found if found == moment else found + timedelta(seconds=interval_seconds)
+
+
 def next_interval(watermark: datetime, interval_seconds: int) -> Interval:
     """The batch that starts at `watermark` and ends at the next boundary after it."""
     return Interval(watermark, floor(watermark, interval_seconds) + timedelta(seconds=interval_seconds))

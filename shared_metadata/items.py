@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from shared_metadata import keys
-from shared_metadata.intervals import Interval, from_text
+from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import from_plain
 from shared_metadata.records import (
     Batch,
@@ -23,6 +23,7 @@ from shared_metadata.records import (
     Version,
     Worker,
 )
+from shared_metadata.timeline import BEGINNING, Entry, Timeline
 
 Item = dict[str, Any]
 
@@ -68,7 +69,7 @@ def _from_decimal(value: Any) -> Any:
 
 
 def flow_state(values: Mapping[str, Any]) -> FlowState:
-    tables = {name: table_state(inner) for name, inner in values["tables"].items()}
+    tables = {name: table_state(inner, values.get(begins(name))) for name, inner in values["tables"].items()}
     marks = sorted((inner["drift"], inner) for name, inner in values.items() if name.startswith(keys.QUIESCE_PREFIX))
     return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks))
 
@@ -77,7 +78,12 @@ def quiesce(values: Mapping[str, Any]) -> Quiesce:
     return Quiesce(values["drift"], {name: from_text(since) for name, since in values["since"].items()}, values["program"])
 
 
-def table_state(values: Mapping[str, Any]) -> TableState:
+def begins(dataset: str) -> str:
+    """The attribute of a flow's state that holds where a dataset begins; commits write the rest anew and leave it alone."""
+    return f"begins {dataset}"
+
+
+def table_state(values: Mapping[str, Any], begins: str | None) -> TableState:
     retry_at = values.get("retry_at")
     return TableState(
         watermark=from_text(values["watermark"]),
@@ -85,7 +91,33 @@ def table_state(values: Mapping[str, Any]) -> TableState:
         attempts=values.get("attempts", 0),
         retry_at=from_text(retry_at) if retry_at else None,
         error=values.get("error", ""),
+        entry=values.get("entry", 0),
+        again_until=from_text(values["again_until"]) if values.get("again_until") else None,
+        begins=from_text(begins) if begins else None,
     )
+
+
+def state_values(state: TableState) -> dict[str, Any]:
+    """A table's state as it is stored; what it does not have is left out."""
+    found: dict[str, Any] = {"watermark": to_text(state.watermark), "cursor": state.cursor, "entry": state.entry}
+    return {**found, **({"again_until": to_text(state.again_until)} if state.again_until else {})}
+
+
+def timeline(values: Mapping[str, Any]) -> Timeline:
+    """Of an account in which one program was active without a boundary: that program, for all times."""
+    if "entries" not in values:
+        return Timeline((Entry(values["version"], BEGINNING, from_text(values["at"])),))
+    return Timeline(tuple(map(entry, values["entries"])), values["revision"])
+
+
+def entry(values: Mapping[str, Any]) -> Entry:
+    moments = {name: from_text(values[name]) for name in ("boundary", "at")}
+    return Entry(**{**values, **moments})
+
+
+def timeline_values(timeline: Timeline) -> dict[str, Any]:
+    entries = [{**vars(e), "boundary": to_text(e.boundary), "at": to_text(e.at)} for e in timeline.entries]
+    return {"entries": entries, "revision": timeline.revision}
 
 
 def batch(values: Mapping[str, Any]) -> Batch:
@@ -97,6 +129,7 @@ def batch(values: Mapping[str, Any]) -> Batch:
         program_version=values["program_version"],
         outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
         workers={name: worker(inner) for name, inner in values["workers"].items()},
+        pins=values.get("pins", {}),
     )
 
 

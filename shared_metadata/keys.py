@@ -2,7 +2,7 @@
 
 | item | pk | sk |
 |---|---|---|
-| active program | PROGRAM | ACTIVE |
+| timeline of program versions | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
 | what the compiler knows of its columns, likewise | PROGRAM#<version> | LINEAGE#<n> |
 | installed slices | SLICES | <slice id> |
@@ -29,7 +29,7 @@ QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
 
 
-def active_program() -> Key:
+def timeline() -> Key:
     return {"pk": "PROGRAM", "sk": "ACTIVE"}
 
 

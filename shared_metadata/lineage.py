@@ -93,23 +93,28 @@ class Lineage:
 
     @property
     def version(self) -> str:
-        return digest(dataclasses.asdict(self))
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def source(self, table: str) -> Schema | None:
-        """The columns of a source's table, whose name some systems take in any case; None if the program does not read it."""
-        found = self.sources.get(table)
-        return found or next((schema for name, schema in self.sources.items() if name.lower() == table.lower()), None)
+        """The columns of a source's table; None if the program does not read it."""
+        return source_in(self.sources, table)
 
     def readers(self, column: ColumnRef) -> tuple[DatasetLineage, ...]:
         """The datasets whose statement uses this column itself, for whatever."""
         return tuple(d for d in self.datasets.values() if any(use.column == column for use in d.uses))
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self, default=vars, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Lineage:
         return from_plain(Lineage, json.loads(text))
+
+
+def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:
+    """The columns of a source's table, whose name some systems take in any case; None if it is not there."""
+    found = sources.get(table)
+    return found or next((schema for name, schema in sources.items() if name.lower() == table.lower()), None)
 
 
 def digest(value: Any) -> str:

@@ -8,6 +8,7 @@ METADATA_STACK = "SharedMetadata"
 CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 ALERTS_TOPIC = "atoll-alerts"
+LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN
 
 
 def data_bucket(account: str, region: str) -> str:

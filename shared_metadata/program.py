@@ -133,6 +133,7 @@ class Flow:
     columns, filter: COLLECT with AS: the projection, and the WHERE clause as source SQL or ''; for sources that speak no SQL.
         `columns` is empty for all columns.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
+    tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
     """
 
     id: str
@@ -153,6 +154,7 @@ class Flow:
     expectations: tuple[Expectation, ...] = ()
     fresh_within_seconds: int = 0
     whole: bool = True
+    tolerates: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stage(self) -> str:
@@ -187,7 +189,7 @@ class Program:
         return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self, default=vars, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Program:

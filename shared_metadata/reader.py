@@ -14,27 +14,49 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, Version
+from shared_metadata.timeline import Programs, Timeline
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+Clock = Callable[[], datetime]
 BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class MetadataReader:
     """All that slices, the conductor and commands ask of the metadata layer. Reads are consistent where a decision hangs on them."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client, self._table = client, table
+    def __init__(self, client: DynamoDBClient, table: str, clock: Clock = utc_now) -> None:
+        self._client, self._table, self._clock = client, table, clock
         self._programs: dict[str, Program] = {}
+        self._last: tuple[Timeline, Programs] | None = None
         self._lineages: dict[str, Lineage | None] = {}
 
+    def timeline(self) -> Timeline:
+        """The program versions by boundary; empty when no program was ever applied."""
+        values = self._get(keys.timeline())
+        return items.timeline(values) if values else Timeline()
+
+    def programs(self) -> Programs:
+        """The timeline with its programs. Raises DefinitionError when no program was ever applied."""
+        timeline = self.timeline()
+        if not timeline.entries:
+            raise DefinitionError("no program is active", remedy="run `atoll apply`")
+        if self._last is None or self._last[0] != timeline:
+            self._last = timeline, Programs([(entry, self.program(entry.version)) for entry in timeline.entries])
+        return self._last[1]
+
     def active_version(self) -> str:
-        """The version of the active program; '' when none is."""
-        return str((self._get(keys.active_program()) or {}).get("version", ""))
+        """The version of the program whose time is now; '' when none is."""
+        active = self.timeline().active(self._clock())
+        return active.version if active else ""
 
     def active_program(self) -> Program:
-        """Raises DefinitionError when no program was ever applied."""
+        """The program whose time is now. Raises DefinitionError when no program was ever applied."""
         version = self.active_version()
         if not version:
             raise DefinitionError("no program is active", remedy="run `atoll apply`")
@@ -188,13 +210,6 @@ class MetadataReader:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def schema_json(schema: Any) -> str:

@@ -25,7 +25,8 @@ class EventKind(StrEnum):
     BATCH_FAILED = "batch failed"
     SCHEMA_CHANGED = "schema changed"
     EXPECTATION_FAILED = "expectation failed"
-    PROGRAM_ACTIVATED = "program activated"
+    PROGRAM_ACTIVATED = "program activated"  # applied; its boundary may lie in the future
+    UPDATE_SET_CANCELLED = "update set cancelled"
     FLOW_QUIESCED = "flow quiesced"
     DATASET_LATE = "dataset late"
     FLOW_RESUMED = "flow resumed"
@@ -38,6 +39,9 @@ class TableState:
 
     watermark: it is complete up to here.  cursor: the slice's own mark, JSON text or ''.
     attempts: failed attempts at the batch that starts at the watermark.  retry_at: not before this moment.
+    entry: the number of the timeline's entry whose program moved the watermark last; 0 for none.
+    again_until: batches that start before this moment were made before, by an earlier program version.
+    begins: its first batch started then; None where that was not recorded.
     """
 
     watermark: datetime
@@ -45,6 +49,14 @@ class TableState:
     attempts: int = 0
     retry_at: datetime | None = None
     error: str = ""
+    entry: int = 0
+    again_until: datetime | None = None
+    begins: datetime | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """It failed too often to be tried again by itself."""
+        return self.attempts >= MAX_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,8 @@ class Claim:
     """The right to run tables of a batch: of each, the worker whose claim came last may commit; its token is the highest.
 
     datasets: the tables still to be committed.  rerun: the batch lies behind the watermark (a backfill).
+    entry: the number of the timeline's entry that the batch belongs to.
+    again_until: batches that start before this moment were made before, by an earlier program version; None for none.
     """
 
     flow: str
@@ -95,6 +109,13 @@ class Claim:
     datasets: tuple[str, ...]
     program_version: str
     rerun: bool = False
+    entry: int = 0
+    again_until: datetime | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether later batches may stand in the warehouse already."""
+        return self.rerun or (self.again_until is not None and self.interval.start < self.again_until)
 
 
 @dataclass(frozen=True)
@@ -108,7 +129,10 @@ class Worker:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch as recorded; token: the highest that was given to one of its tables' workers."""
+    """One batch as recorded; token: the highest that was given to one of its tables' workers.
+
+    pins: dataset ▸ input ▸ the end of the version to read, for inputs that may lag: a retry reads the same.
+    """
 
     flow: str
     interval: Interval
@@ -117,6 +141,7 @@ class Batch:
     program_version: str
     outcomes: Mapping[str, TableOutcome]
     workers: Mapping[str, Worker]
+    pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def running(self, dataset: str, now: datetime) -> Worker | None:
         """Who is at work on a table at this moment."""

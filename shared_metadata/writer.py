@@ -18,14 +18,17 @@ from botocore.exceptions import ClientError
 from shared_metadata import items, keys
 from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
+from shared_metadata.boundary import Effect
 from shared_metadata.costs import cost_dollars
 from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
+from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.reader import Clock, MetadataReader, utc_now
 from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.timeline import Programs, Timeline, restored
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,7 +45,7 @@ class MetadataWriter:
 
     def __init__(self, client: DynamoDBClient, table: str, clock: Clock = utc_now) -> None:
         self._client, self._table, self._clock = client, table, clock
-        self.reader = MetadataReader(client, table)
+        self.reader = MetadataReader(client, table, clock)
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
         self.drifts = DriftRegistry(client, table, clock)
@@ -57,30 +60,52 @@ class MetadataWriter:
         owner: str,
         lease_seconds: int,
         rerun: bool = False,
+        entry: int = 0,
+        again_until: datetime | None = None,
     ) -> Claim:
         """The right to run `datasets` of a batch, or those of them that are not committed yet; other tables' workers go on.
 
-        rerun: run committed tables again (a backfill). Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
+        rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.
+        Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
         now, former = self._clock(), self.reader.batch(flow, interval.start)
         todo = tuple(datasets) if rerun else self._uncommitted(flow, interval, former, datasets)
         if not todo:
             raise AlreadyCommitted(f"batch {interval} is committed", place=flow)
         _refuse_running(former, todo, owner, now)
-        claim = Claim(flow, interval, former.token + 1 if former else 1, todo, program_version, rerun)
+        claim = Claim(flow, interval, former.token + 1 if former else 1, todo, program_version, rerun, entry, again_until)
         worker = {"token": claim.token, "owner": owner, "lease_until": to_text(now + timedelta(seconds=lease_seconds))}
         try:
             if former is None:
                 self._client.put_item(**self._actions.new_batch(claim, worker)["Put"])
             for at in range(0, len(todo), TABLES_AN_UPDATE) if former else ():
-                some, expected = todo[at : at + TABLES_AN_UPDATE], former.token if former and at == 0 else claim.token
-                action = self._actions.take_over(claim, worker, some, former.datasets if former else (), expected)
-                self._client.update_item(**action["Update"])
+                assert former is not None
+                some, expected = todo[at : at + TABLES_AN_UPDATE], former.token if at == 0 else claim.token
+                self._client.update_item(**self._actions.take_over(claim, worker, some, former, expected)["Update"])
         except ClientError as error:
             if _code(error) != "ConditionalCheckFailedException":
                 raise
             raise RetryLater(f"batch {interval} was claimed by another worker just now", place=flow) from error
         return claim
+
+    def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Mapping[str, str]:
+        """Keeps the end of each version that a table's batch reads, for every attempt at it; what was kept before, if anything.
+
+        Raises StaleToken when another worker has claimed the table.
+        """
+        if self._updated(self._actions.pin(claim, dataset, ends)):
+            return ends
+        batch = self.reader.batch(claim.flow, claim.interval.start)
+        if batch is None or dataset not in batch.workers or batch.workers[dataset].token != claim.token:
+            raise _stale(claim)
+        return batch.pins[dataset]
+
+    def settle(self, programs: Programs, flow: str) -> None:
+        """Stores where a flow's tables stand along the timeline, where that is not what is stored; to be done before a claim."""
+        for dataset, state in self._states(flow).items():
+            standing = programs.standing(flow, dataset, state)
+            if standing.moved:
+                self._updated(self._actions.move(flow, dataset, state, restored(standing, state)))
 
     def renew(self, claim: Claim, lease_seconds: int) -> None:
         """Extends the lease. Raises StaleToken when another worker has claimed one of the tables."""
@@ -138,13 +163,27 @@ class MetadataWriter:
         """Stores a program version and what is known of its columns; storing it again changes nothing."""
         self._activation.put_program(program, lineage)
 
-    def activate(self, program: Program, *, former_version: str) -> None:
-        """Makes a stored program the active one, in one conditional write, and opens the state of its flows.
+    def schedule(self, program: Program, effect: Effect, *, expected: Timeline, by: str = "") -> Timeline:
+        """Puts a stored program into the timeline, in one conditional write, and opens the state of its flows' new datasets.
 
-        A new dataset starts at the interval that ended last before now, or at the first later one at whose end its inputs exist.
-        Raises RetryLater when `former_version` is not active.
+        A program for a boundary at which another one stands takes its place. Raises RetryLater when the timeline is not `expected`.
+        """
+        return self._activation.schedule(program, effect, expected, by, self._clock())
+
+    def cancel(self, expected: Timeline) -> Timeline:
+        """Takes the pending entry out of the timeline. Raises InputError when none is pending, RetryLater as `schedule` does."""
+        return self._activation.cancel(expected, self._clock())
+
+    def activate(self, program: Program, *, former_version: str) -> None:
+        """Makes a stored program the only one, for all batches that are still to be made, whatever stood in the timeline.
+
+        Right where nothing runs yet; `schedule` switches what runs. Raises RetryLater when `former_version` is not active.
         """
         self._activation.activate(program, former_version, self._clock())
+
+    def record_late(self, late: LateDataset) -> bool:
+        """Puts the event that a dataset is later than promised; False, and nothing, when this very event was put before."""
+        return self._updated(self._actions.late(late))
 
     def put_installed_slice(self, slice_id: str, values: Mapping[str, Any]) -> None:
         self._client.put_item(TableName=self._table, Item=items.to_item({**keys.installed_slice(slice_id), **values}))
@@ -156,15 +195,20 @@ class MetadataWriter:
 
         def build() -> list[Action]:
             nonlocal tried
-            moving = self._moving(claim, commits) if tried else commits
+            moving = self._moving(claim, commits) if tried and not claim.rerun else commits
             tried = True
             return self._commit_actions(claim, commits, () if claim.rerun else moving, passes, now)
 
         self._transact(claim, [c.dataset for c in commits], build, (TableStatus.COMMITTED,))
 
     def _moving(self, claim: Claim, commits: Sequence[TableCommit]) -> list[TableCommit]:
-        """Those whose watermark this batch moves; it does not for a batch that an operator ran ahead of its time."""
+        """Those whose watermark this batch moves; it does not for a batch that an operator ran ahead of its time.
+
+        Raises StaleToken when a later program version is making the batch again.
+        """
         states = self._states(claim.flow)
+        if any(c.dataset in states and states[c.dataset].entry > claim.entry for c in commits):
+            raise _stale(claim)
         return [c for c in commits if c.dataset in states and states[c.dataset].watermark == claim.interval.start]
 
     def _commit_actions(
@@ -181,15 +225,25 @@ class MetadataWriter:
                 after.append(make.event(EventKind.SCHEMA_CHANGED, now, claim, commit.dataset, {"schema_version": number}))
             if commit.pointer is not None:
                 after.append(make.version(claim, commit, number))
+            elif claim.again and not claim.rerun:
+                after += self._unchanged_again(claim, commit.dataset)
             for note in commit.notes:
                 after.append(make.event(EventKind.EXPECTATION_FAILED, now, claim, f"{commit.dataset}#{note.get('name')}", note))
         detail = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
         before = [make.outcome(claim, outcomes)]
         if moving:
-            before.append(make.advance(claim.flow, claim.interval, {c.dataset: c.cursor for c in moving}))
+            before.append(make.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
             before += self._pass_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
         return before + after
+
+    def _unchanged_again(self, claim: Claim, dataset: str) -> list[Action]:
+        """The version before stands for this batch too, instead of what an earlier program version made of it."""
+        before = self.reader.version_at(dataset, claim.interval.start)
+        if before is None:
+            return []
+        same = TableCommit(dataset, before.rows, pointer=before.pointer, reads=before.reads)
+        return [self._actions.version(claim, same, before.schema_version)]
 
     def _pass_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> list[Action]:
         """Advances another flow's datasets that have nothing to do for this batch, where they are not behind."""
@@ -204,7 +258,7 @@ class MetadataWriter:
             tables = states[flow].tables if flow in states else {}
             ready = {d: tables[d].cursor for d in datasets if d in tables and tables[d].watermark == claim.interval.start}
             if ready:
-                actions.append(self._actions.advance(flow, claim.interval, ready))
+                actions.append(self._actions.advance(flow, claim, ready))
         return actions
 
     def _failed_attempt(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int) -> Action:

@@ -8,28 +8,37 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import Interval, from_text, split, to_text
+from shared_metadata.intervals import Interval, ceil, from_text, next_interval, to_text
 from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
-from shared_metadata.schedule import due_batches
+from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.timeline import Programs
 
 ACCEPTED = (
     'accepted are {} (all that is due), {"flow": "<name>"} (what is due of one flow), '
     '{"flow": "<name>", "from": "<moment>", "to": "<moment>"} (run these batches again), and, from the conductor, '
-    '{"flow", "start", "end", "datasets"}; moments are ISO 8601, UTC, e.g. "2026-11-23T00:00:00Z"'
+    '{"flow", "start", "end", "datasets", "again"}; moments are ISO 8601, UTC, e.g. "2026-11-23T00:00:00Z"'
 )
-FIELDS = {"flow", "from", "to", "start", "end", "datasets", "rerun"}
+FIELDS = {"flow", "from", "to", "start", "end", "datasets", "rerun", "again"}
 MAX_BATCHES = 1000
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One batch to run: the tables of it, and whether they are run again though committed."""
+    """One batch to run: the tables of it, and whether they are run again though committed.
+
+    program: of the batch, and `entry` its number in the timeline.  again_until: as in Claim.
+    moved: where the tables stand has to be stored first.
+    """
 
     flow: Flow
     interval: Interval
     datasets: tuple[str, ...]
     rerun: bool
+    program: Program
+    entry: int
+    again_until: datetime | None = None
+    moved: bool = False
 
     def to_input(self) -> dict[str, Any]:
         """The state machine input that means exactly this batch."""
@@ -39,11 +48,13 @@ class Wanted:
             "end": to_text(self.interval.end),
             "datasets": list(self.datasets),
             "rerun": self.rerun,
+            **({"again": True} if self.again_until else {}),
         }
 
 
-def resolve(event: Mapping[str, Any], program: Program, reader: MetadataReader, slice_id: str, now: datetime) -> list[Wanted]:
-    """The batches that `event` asks for, oldest first. Raises InputError, which says what is accepted."""
+def resolve(event: Mapping[str, Any], programs: Programs, reader: MetadataReader, slice_id: str, now: datetime) -> list[Wanted]:
+    """The batches that `event` asks for, oldest first, each with the program of its start. Raises InputError, which says what is
+    accepted."""
     if not isinstance(event, Mapping):
         raise _refused("it is not a JSON object")
     unknown = sorted(set(event) - FIELDS)
@@ -52,54 +63,83 @@ def resolve(event: Mapping[str, Any], program: Program, reader: MetadataReader, 
     if "flow" not in event:
         if event:
             raise _refused(f"{', '.join(sorted(event))} without a flow")
-        return _due([f for f in program.flows.values() if f.slice_id == slice_id], program, reader, now)
-    flow = _flow(event["flow"], program, slice_id)
+        return [wanted for wanted in _due(programs, reader, now) if wanted.flow.slice_id == slice_id]
+    name = _flow_id(event["flow"], programs, slice_id)
     if "start" in event or "end" in event:
-        return [_one(event, flow)]
+        return [_one(event, name, programs, reader, slice_id)]
     if "from" in event or "to" in event:
-        return _backfill(event, flow, now)
-    return _due([flow], program, reader, now)
+        return _backfill(event, name, programs, now)
+    return [wanted for wanted in _due(programs, reader, now) if wanted.flow.id == name]
 
 
-def _flow(name: Any, program: Program, slice_id: str) -> Flow:
+def _flow_id(name: Any, programs: Programs, slice_id: str) -> str:
     """A flow of this slice; 'lake.ops.flights' also finds this slice's 'lake.ops.flights:load'."""
-    mine = {f.id: f for f in program.flows.values() if f.slice_id == slice_id}
+    mine = {flow.id for _, program in programs.entries for flow in program.flows.values() if flow.slice_id == slice_id}
     for candidate in (name, f"{name}:load", f"{name}:result"):
         if candidate in mine:
-            return mine[candidate]
+            return str(candidate)
     raise _refused(f"the active program has no flow {name!r} for {slice_id}; it has {', '.join(sorted(mine)) or 'none'}")
 
 
-def _one(event: Mapping[str, Any], flow: Flow) -> Wanted:
+def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, slice_id: str) -> Wanted:
     interval = Interval(_moment(event, "start"), _moment(event, "end"))
     if interval.start >= interval.end:
         raise _refused("start is not before end")
+    flow, program, entry = _defined(name, programs, interval.start)
+    if flow.slice_id != slice_id:
+        raise _refused(f"at {to_text(interval.start)} {name} belongs to {flow.slice_id}")
     known = tuple(table.dataset for table in flow.tables)
     datasets = tuple(event.get("datasets") or known)
     strange = sorted(set(datasets) - set(known))
     if strange:
-        raise _refused(f"{flow.id} has no dataset {strange[0]!r}")
-    return Wanted(flow, interval, datasets, bool(event.get("rerun", False)))
+        raise _refused(f"{name} has no dataset {strange[0]!r}")
+    again_until = _again_until(reader, name, datasets) if event.get("again") else None
+    return Wanted(flow, interval, datasets, bool(event.get("rerun", False)), program, entry, again_until)
 
 
-def _backfill(event: Mapping[str, Any], flow: Flow, now: datetime) -> list[Wanted]:
+def _defined(name: str, programs: Programs, start: datetime) -> tuple[Flow, Program, int]:
+    """A flow as the program says that runs its batch which starts then."""
+    found = programs.with_flow(name, start)
+    assert found is not None  # `name` is a flow of one of them
+    entry, program = found
+    return program.flows[name], program, entry.number
+
+
+def _again_until(reader: MetadataReader, name: str, datasets: tuple[str, ...]) -> datetime | None:
+    tables = reader.flow_states([name])[name].tables
+    return max((moment for dataset in datasets if (moment := tables[dataset].again_until)), default=None)
+
+
+def _backfill(event: Mapping[str, Any], name: str, programs: Programs, now: datetime) -> list[Wanted]:
+    """Each batch by the program of its time, so that it reads and makes what fits the batches around it."""
     start, end = _moment(event, "from"), _moment(event, "to")
     if end > now:
         raise _refused(f"to lies in the future; now is {to_text(now)}")
-    intervals = split(start, end, flow.interval_seconds)
-    if not intervals:
-        raise _refused(f"between from and to lies no whole batch of {flow.interval_seconds} seconds")
-    if len(intervals) > MAX_BATCHES:
-        raise _refused(f"{len(intervals)} batches are more than the {MAX_BATCHES} that one execution may run")
-    datasets = tuple(table.dataset for table in flow.tables)
-    return [Wanted(flow, interval, datasets, True) for interval in intervals]
+    found: list[Wanted] = []
+    while start < end and len(found) <= MAX_BATCHES:
+        flow, program, entry = _defined(name, programs, start)
+        interval = next_interval(ceil(start, flow.interval_seconds), flow.interval_seconds)
+        if interval.end > end:
+            break
+        flow, program, entry = _defined(name, programs, interval.start)
+        found.append(Wanted(flow, interval, tuple(table.dataset for table in flow.tables), True, program, entry))
+        start = interval.end
+    if not found:
+        seconds = _defined(name, programs, start)[0].interval_seconds
+        raise _refused(f"between from and to lies no whole batch of {seconds} seconds")
+    if len(found) > MAX_BATCHES:
+        raise _refused(f"these are more than the {MAX_BATCHES} batches that one execution may run")
+    return found
 
 
-def _due(flows: list[Flow], program: Program, reader: MetadataReader, now: datetime) -> list[Wanted]:
-    states = reader.flow_states(sorted({name for name in program.flows}))
-    wanted = {flow.id for flow in flows}
-    due = due_batches(program, states, now, ignore_failures=True)
-    return [Wanted(program.flows[b.flow], b.interval, b.datasets, False) for b in due if b.flow in wanted]
+def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:
+    due = due_batches(programs, reader.flow_states(list(programs.flow_ids)), now, ignore_failures=True)
+    return [_wanted(batch, programs) for batch in due]
+
+
+def _wanted(batch: DueBatch, programs: Programs) -> Wanted:
+    flow, program, entry = _defined(batch.flow, programs, batch.interval.start)
+    return Wanted(flow, batch.interval, batch.datasets, False, program, entry, batch.again_until, batch.moved)
 
 
 def _moment(event: Mapping[str, Any], name: str) -> datetime:

@@ -136,7 +136,7 @@ class CollectSteps(Steps):
             self._stopped.add(work.table.dataset)
             raise
         schema = self._source.schema(flow, work.table)
-        window = Window(work.claim.interval, self.cursor(work), work.claim.rerun)
+        window = Window(work.claim.interval, self.cursor(work), work.claim.again)
         plan = self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
@@ -161,7 +161,7 @@ class CollectSteps(Steps):
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
-            window = Window(work.claim.interval, plan["window_cursor"], work.claim.rerun)
+            window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number)
             request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out)
             source = self.open(work)
@@ -195,7 +195,7 @@ class CollectSteps(Steps):
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files) or work.claim.rerun or self._registered(work) != schema
+            changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
             manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
@@ -14,9 +15,9 @@ from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.costs import skew
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
-from shared_metadata.program import Flow, Kind, Mode, Warehouse
-from shared_metadata.records import Schema, TableCommit
+from shared_metadata.intervals import ceil, from_text, to_text
+from shared_metadata.program import Flow, Kind, Mode, Program, Table, Warehouse
+from shared_metadata.records import Schema, TableCommit, Version
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class Driver(Protocol):
 OpenDriver = Callable[[Warehouse, Services], Driver]
 
 
+def input_intervals(program: Program, table: Table) -> dict[str, int]:
+    """The length in seconds of the batches that make each of a table's inputs."""
+    producers = program.producers()
+    return {name: producers[name].interval_seconds for name in table.inputs}
+
+
 def definition(flow: Flow) -> str:
     """A digest of all that decides a flow's result but its inputs."""
     parts = (flow.query, flow.mode, flow.key, flow.partition_by, [(e.name, e.predicate, e.action) for e in flow.expectations])
@@ -92,15 +99,7 @@ class OrganizeSteps(Steps):
                 return None
             reads = {work.table.inputs[0]: to_text(end)}
             return {"kind": "load", "staged": staged.pointer["manifest"], "reads": reads, "pointers": {}, **planned}
-        versions = {name: reader.version_at(name, end) for name in work.table.inputs}
-        missing = sorted(name for name, version in versions.items() if version is None)
-        if missing:
-            raise DefinitionError(
-                f"{missing[0]} has no version at or before {to_text(end)}",
-                place=f"{work.flow.position}: {work.table.dataset}",
-                remedy=f"run a batch of {missing[0]} that ends by then",
-            )
-        found = {name: version for name, version in versions.items() if version}
+        found = self._versions(work)
         reads = {name: to_text(version.interval.end) for name, version in found.items()}
         if self._unchanged(work, reads):
             return None
@@ -111,13 +110,58 @@ class OrganizeSteps(Steps):
             **planned,
         }
 
+    def _versions(self, work: Work) -> dict[str, Version]:
+        """Of each input the version that covers the batch's end; of one that may lag the newest by then, at each attempt the same."""
+        reader, end, lagging = self.services.reader, work.claim.interval.end, tuple(work.flow.tolerates)
+        upto = {name: ceil(end, seconds) for name, seconds in input_intervals(work.program, work.table).items()}
+        if lagging:
+            upto |= self._complete_through(work, {name: upto[name] for name in lagging})
+        versions = {name: reader.version_at(name, moment) for name, moment in upto.items()}
+        missing = sorted(name for name, version in versions.items() if version is None)
+        if missing:
+            raise DefinitionError(
+                f"{missing[0]} has no version at or before {to_text(upto[missing[0]])}",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy=f"run a batch of {missing[0]} that ends by then",
+            )
+        found = {name: version for name, version in versions.items() if version}
+        if not lagging:
+            return found
+        ends = {name: to_text(found[name].interval.end) for name in lagging}
+        pinned = self.services.writer.pin(work.claim, work.table.dataset, ends)
+        if pinned == ends:
+            return found
+        return found | {name: self._pinned(work, name, from_text(moment)) for name, moment in pinned.items()}
+
+    def _complete_through(self, work: Work, upto: Mapping[str, datetime]) -> dict[str, datetime]:
+        """The same moments, but none after what each input is complete through: what lies there is of another program version."""
+        reader = self.services.reader
+        programs, producers = reader.programs(), work.program.producers()
+        states = reader.flow_states(sorted({producers[name].id for name in upto}))
+        found = dict(upto)
+        for name in upto:
+            flow = producers[name].id
+            if flow in states and name in states[flow].tables:
+                found[name] = min(upto[name], programs.standing(flow, name, states[flow].tables[name]).through)
+        return found
+
+    def _pinned(self, work: Work, name: str, end: datetime) -> Version:
+        version = self.services.reader.version_of(name, end)
+        if version is None:
+            raise DefinitionError(
+                f"the version of {name} as of {to_text(end)}, which this batch has read before, is gone",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy=f"run the batch of {name} that ends then again",
+            )
+        return version
+
     def _unchanged(self, work: Work, reads: Mapping[str, str]) -> bool:
         """Whether the current version was made by the same query from the same inputs; then there is nothing to compute.
 
         Only for whole results in REPLACE or RESULT: those of another kind depend on the batch as well.
         """
         whole = work.flow.whole and (work.flow.kind == Kind.RESULT or work.flow.mode == Mode.REPLACE)
-        if not whole or work.claim.rerun:
+        if not whole or work.claim.again:
             return False
         current = self.services.reader.version_at(work.table.dataset, work.claim.interval.start)
         return bool(current and current.reads == reads and current.pointer.get("definition") == definition(work.flow))

@@ -18,6 +18,7 @@ from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
 from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.records import Claim, FlowState, TableCommit
+from shared_metadata.timeline import Programs
 
 LEASE_SECONDS = 16 * 60  # a Lambda function runs 15 minutes at most
 MARGIN_SECONDS = 30.0
@@ -69,6 +70,8 @@ class Work:
             "token": self.claim.token,
             "program": self.claim.program_version,
             "rerun": self.claim.rerun,
+            "entry": self.claim.entry,
+            **({"again_until": to_text(self.claim.again_until)} if self.claim.again_until else {}),
             **more,
         }
 
@@ -90,27 +93,35 @@ class Steps:
         or the input alone, when the function is called by hand.
         """
         self.services.meter.restart()
-        program = self.services.reader.active_program()
-        wanted = resolve(event.get("input", event), program, self.services.reader, self.declaration.id, self.services.clock())
+        reader, now = self.services.reader, self.services.clock()
+        programs = reader.programs()
+        wanted = resolve(event.get("input", event), programs, reader, self.declaration.id, now)
         if len(wanted) > 1:
             return {"batches": [w.to_input() for w in wanted], "work": [], "failed": [], "committed": []}
         if not wanted:
             return _planned()
-        return self._plan_one(wanted[0], program, str(event.get("owner") or context.aws_request_id))
+        return self._plan_one(wanted[0], programs, str(event.get("owner") or context.aws_request_id))
 
-    def _plan_one(self, wanted: Wanted, program: Program, owner: str) -> dict[str, Any]:
+    def _plan_one(self, wanted: Wanted, programs: Programs, owner: str) -> dict[str, Any]:
+        program = wanted.program
+        if wanted.moved and not wanted.rerun:
+            self.services.writer.settle(programs, wanted.flow.id)
         try:
             claim = self.services.writer.claim(
                 wanted.flow.id,
                 wanted.interval,
                 wanted.datasets,
-                program_version=program.version,
+                program_version=programs.version(program),
                 owner=owner,
                 lease_seconds=LEASE_SECONDS,
                 rerun=wanted.rerun,
+                entry=wanted.entry,
+                again_until=wanted.again_until,
             )
         except AlreadyCommitted:
             return _planned()
+        if self.services.reader.programs() is not programs:
+            raise RetryLater("another program was applied just now", place=wanted.flow.id)
         tables = {table.dataset: table for table in wanted.flow.tables}
         works = [Work(wanted.flow, tables[dataset], claim, program) for dataset in claim.datasets]
         states, empty, failed = self.plan_tables(works)
@@ -154,7 +165,17 @@ class Steps:
         flow = program.flows[state["flow"]]
         table = next(table for table in flow.tables if table.dataset == state["dataset"])
         interval = Interval(from_text(state["start"]), from_text(state["end"]))
-        claim = Claim(flow.id, interval, state["token"], (table.dataset,), state["program"], rerun=bool(state.get("rerun")))
+        again = from_text(state["again_until"]) if state.get("again_until") else None
+        claim = Claim(
+            flow.id,
+            interval,
+            state["token"],
+            (table.dataset,),
+            state["program"],
+            bool(state.get("rerun")),
+            state.get("entry", 0),
+            again,
+        )
         self.services.writer.renew(claim, LEASE_SECONDS)
         return Work(flow, table, claim, program)
 

@@ -127,7 +127,7 @@ def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templat
 
 def test_dead_letters_and_silence_of_the_conductor_raise_alarms(templates):
     alarms = resources(templates["Conductor"], "AWS::CloudWatch::Alarm").values()
-    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible"}
+    assert {a["MetricName"] for a in alarms} == {"Errors", "Invocations", "ApproximateNumberOfMessagesVisible", "LateDatasets"}
     assert all(a["AlarmActions"] for a in alarms)
 
 

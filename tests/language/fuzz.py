@@ -52,6 +52,8 @@ def _batch(seed: int, kinds: list[str], seconds: float) -> tuple[int, str]:
         command += [word for kind in kinds for word in ("--kind", kind)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         failed, said = _watched(process, number)
+        if not number.exists():
+            raise SystemExit(said)
         at = int(number.read_text())
         if failed:
             CORPUS.joinpath(f"found_{at}.sql").write_bytes(text.read_bytes())

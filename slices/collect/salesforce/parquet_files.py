@@ -27,6 +27,14 @@ DUCKDB_TYPES: Mapping[str, str] = {
     "string": "VARCHAR",
 }
 
+SETTINGS: Mapping[str, str] = {
+    "preserve_insertion_order": "false",  # a file's rows have no order; keeping one takes memory
+    # DuckDB's allocator keeps what was freed, a little more with every file: https://duckdb.org/docs/stable/configuration/overview
+    "allocator_flush_threshold": "1MB",
+    "allocator_bulk_deallocation_flush_threshold": "4MB",
+}
+ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in memory until it is full
+
 
 class ParquetFiles:
     """Writes the Parquet files of one part, each from a few local files that hold part['fields'], in order.
@@ -70,7 +78,7 @@ class ParquetFiles:
         import duckdb
 
         name = f"{number:04d}.parquet"
-        target = f"{literal(self._out.url(name))} (FORMAT parquet, RETURN_STATS)"
+        target = f"{literal(self._out.url(name))} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RETURN_STATS)"
         try:
             found = self._open().execute(f"COPY (SELECT {self._columns()} FROM {source}) TO {target}")
             row = dict(zip((column[0] for column in found.description), found.fetchone() or (), strict=True))
@@ -99,7 +107,8 @@ class ParquetFiles:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             self._connection = open_duckdb(self._aws)
-            self._connection.execute("SET preserve_insertion_order = false")  # a file's rows have no order; keeping one takes memory
+            for name, value in SETTINGS.items():
+                self._connection.execute(f"SET {name} = {literal(value)}")
         return self._connection
 
 

@@ -45,7 +45,7 @@ class Changes:
             return Change(self._urls)
         if mode == Mode.MERGE:
             return self._merge(table, snapshot.snapshot_id) if self._urls else Change(())
-        if stands.again or self._work.claim.rerun:
+        if stands.again or self._work.claim.again:
             return self._append_again(table, snapshot.snapshot_id)
         return Change(self._urls)
 

@@ -103,7 +103,7 @@ class IcebergDriver:
             columns,
             work.flow.partition_by,
             Identity.of(work.claim),
-            work.claim.rerun,
+            work.claim.again,
             changes.of,
         )
         pointer = {

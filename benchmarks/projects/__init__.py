@@ -1,0 +1,1 @@
+"""Generated projects: the same views written for Atoll, SQLMesh and dbt."""

@@ -1,0 +1,36 @@
+"""Watches over FRESH WITHIN: how many datasets are late, for the alarm, and an event for each broken promise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared_metadata.errors import DefinitionError
+from shared_metadata.freshness import LateDataset, late_datasets
+from shared_metadata.writer import MetadataWriter
+
+EVERY_MINUTES = 5  # the alarm's period
+
+
+class Freshness:
+    """Remembers which broken promises it has recorded, so that a lasting one costs no further write."""
+
+    def __init__(self, writer: MetadataWriter) -> None:
+        self._writer = writer
+        self._recorded: set[LateDataset] = set()
+
+    def check(self, now: datetime) -> int:
+        """How many datasets are late; each is recorded once for as long as its watermark stands still.
+
+        Reads the active program's version and the states of the flows that promise something.
+        """
+        reader = self._writer.reader
+        try:
+            program = reader.active_program()
+        except DefinitionError:
+            return 0  # nothing was ever applied
+        promising = [flow.id for flow in program.flows.values() if flow.fresh_within_seconds]
+        late = late_datasets(program, reader.flow_states(promising), now)
+        for one in set(late) - self._recorded:
+            self._writer.record_late(one)
+        self._recorded = set(late)
+        return len(late)

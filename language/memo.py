@@ -1,0 +1,155 @@
+"""What earlier compilations found out about single statements, so that only what a change touches is compiled again.
+
+A statement's entry is found by its text. What was resolved holds for the same endpoints and slices, what was typed for the same
+columns of its inputs; all else that a result depends on is the compiler: whoever keeps a memo keeps it for one compiler. Nothing is
+kept of a statement with a mistake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from language.memo_format import Unusable, dump, dump_plain, load, load_plain
+from language.names import Names
+from language.resolved import Resolved
+from language.statement_texts import StatementText
+from language.syntax import CreateConnection, CreateWarehouse, Statement
+from shared_metadata.lineage import DatasetLineage
+from shared_metadata.records import Schema
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A statement's outcome of typing: its datasets' lineage, and the sources' tables that it reads."""
+
+    datasets: tuple[DatasetLineage, ...]
+    sources: Mapping[str, Schema]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is asked of a typed dataset most: digests of its columns and of its lineage, and the number of its columns."""
+
+    dataset: str
+    columns: str
+    signature: str
+    width: int
+
+
+@dataclass
+class _Entry:
+    """One statement's results, each beside a digest of what it depends on besides the text."""
+
+    syntax: bytes
+    context: str = ""
+    resolved: bytes = b""
+    basis: str = ""
+    spelled: bytes = b""
+    outlines: tuple[tuple[str, str, str, int], ...] = ()
+    typed: bytes = b""
+
+
+class Memo:
+    """The entries of a former compilation, and those of this one."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        """data: of `to_bytes`; what is damaged counts as nothing."""
+        try:
+            former = load_plain(data) if data else {}
+            self._former: dict[str, _Entry] = {key: _Entry(*fields) for key, fields in former.items()}
+        except (Unusable, TypeError, AttributeError):
+            self._former = {}
+        self._entries: dict[str, _Entry] = {}
+        self._of: dict[int, tuple[StatementText, _Entry]] = {}
+        self._context, self._known = "", dict[str, object]()
+        self._learned = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether this compilation learned something, or did not meet a statement of the former one again."""
+        return self._learned or self._entries.keys() != self._former.keys()
+
+    def to_bytes(self) -> bytes:
+        """The entries of the statements that this compilation saw."""
+        return dump_plain({key: tuple(vars(entry).values()) for key, entry in self._entries.items()})
+
+    def among(self, names: Names) -> None:
+        """Says what the names in statements stand for."""
+        endpoints: dict[str, CreateConnection | CreateWarehouse] = {**names.connections, **names.warehouses}
+        self._known = {f"slice {id_}": slice_ for id_, slice_ in names.slices.items()}
+        self._known |= {f"endpoint {name}": endpoint for name, endpoint in endpoints.items()}
+        systems = [(name, type(e).__name__, e.system.folded) for name, e in endpoints.items()]
+        self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken))
+
+    def statement(self, text: StatementText) -> Statement | None:
+        entry = self._former.get(text.key)
+        if entry is None:
+            return None
+        try:
+            found: Statement = load(entry.syntax, text, {})
+        except Unusable:
+            return None
+        self._remember(text, found, entry)
+        return found
+
+    def keep_statement(self, text: StatementText, statement: Statement) -> None:
+        self._remember(text, statement, _Entry(dump(statement, text, {})))
+        self._learned = True
+
+    def resolved(self, statement: Statement) -> Resolved | None:
+        text, entry = self._of.get(id(statement), (None, None))
+        if text is None or entry is None or entry.context != self._context:
+            return None
+        return self._load(entry.resolved, text, statement)
+
+    def keep_resolved(self, resolved: Resolved) -> None:
+        text, entry = self._of.get(id(resolved.statement), (None, None))
+        if text is not None and entry is not None:
+            entry.context, entry.resolved = self._context, self._dump(resolved, text, resolved.statement)
+            entry.basis, self._learned = "", True
+
+    def outlined(self, resolved: Resolved, basis: str) -> tuple[Resolved, Sequence[Outline]] | None:
+        """The statement with its stars spelled out and its datasets' outlines, if it was typed on this basis."""
+        text, entry = self._of.get(id(resolved.statement), (None, None))
+        if text is None or entry is None or entry.basis != basis:
+            return None
+        spelled = self._load(entry.spelled, text, resolved.statement) if entry.spelled else resolved
+        return (spelled, [Outline(*fields) for fields in entry.outlines]) if spelled is not None else None
+
+    def typed(self, resolved: Resolved) -> Typed:
+        """The outcome of a statement that `outlined` knew. Raises Unusable."""
+        text, entry = self._of[id(resolved.statement)]
+        datasets, sources = load(entry.typed, text, {})
+        return Typed(datasets, sources)
+
+    def keep_typed(self, resolved: Resolved, basis: str, spelled: Resolved, outlines: Sequence[Outline], typed: Typed) -> None:
+        """spelled: the statement with its stars spelled out."""
+        text, entry = self._of.get(id(resolved.statement), (None, None))
+        if text is None or entry is None or not entry.resolved:
+            return
+        same = (spelled.edits, getattr(spelled, "columns", ())) == (resolved.edits, getattr(resolved, "columns", ()))
+        entry.spelled = b"" if same else self._dump(spelled, text, resolved.statement)
+        entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o in outlines)
+        entry.typed = dump((typed.datasets, dict(typed.sources)), text, {})
+        entry.basis, self._learned = basis, True
+
+    def _remember(self, text: StatementText, statement: Statement, entry: _Entry) -> None:
+        self._entries[text.key], self._of[id(statement)] = entry, (text, entry)
+
+    def _dump(self, value: Resolved, text: StatementText, statement: Statement) -> bytes:
+        return dump(value, text, {**self._known, "statement": statement})
+
+    def _load(self, data: bytes, text: StatementText, statement: Statement) -> Resolved | None:
+        self._known["statement"] = statement
+        try:
+            found: Resolved = load(data, text, self._known)
+        except Unusable:
+            return None
+        return found
+
+
+def digest_of(*values: object) -> str:
+    """A digest of the values' spelling in Python: of dataclasses, strings, numbers and lists of them."""
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

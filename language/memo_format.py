@@ -1,0 +1,130 @@
+"""The bytes of what is kept of a statement: its forms with places relative to its text, so that they hold wherever that text stands.
+
+Pickle does the work, and may make nothing but the data classes named here: no bytes, wherever they come from, can run code by being
+read. Endpoints, slices and the statement itself are left out and put in again by name.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+from language.diagnostics import Span
+from language.queries import ParsedQuery
+from language.resolved import Collect, CollectTable, Input, Publish, Settings, View
+from language.statement_texts import StatementText
+from language.syntax import (
+    Clauses,
+    CreateConnection,
+    CreateView,
+    CreateWarehouse,
+    Duration,
+    Expect,
+    Insert,
+    ModeClause,
+    Name,
+    Option,
+    Part,
+    TableList,
+)
+from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
+from shared_metadata.program import Column, Mode, Position
+from shared_metadata.records import Schema, SchemaColumn
+
+_DATA = (
+    *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, ModeClause, Name, Option, Part, TableList),
+    *(Collect, CollectTable, Input, ParsedQuery, Publish, Settings, View, Column, Mode),
+    *(ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use, Schema, SchemaColumn),
+)
+_CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}
+
+
+class Unusable(Exception):
+    """Bytes that were not written by this module, or that speak of something which is no longer there."""
+
+
+def dump(value: object, text: StatementText, known: Mapping[str, object]) -> bytes:
+    """`value`, all of whose places lie in `text`; the objects in `known` are written as their names."""
+    file = io.BytesIO()
+    _pickler(file, text, known).dump(value)
+    return file.getvalue()
+
+
+def load(data: bytes, text: StatementText, known: Mapping[str, object]) -> Any:
+    """What `dump` wrote, at the places where the text stands now. Raises Unusable."""
+    try:
+        return _Unpickler(io.BytesIO(data), text, known).load()
+    except Exception as error:  # of damaged bytes pickle raises nearly anything
+        raise Unusable from error
+
+
+def dump_plain(value: object) -> bytes:
+    """Numbers, strings, bytes, and dicts and tuples of them."""
+    return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def load_plain(data: bytes) -> Any:
+    """What `dump_plain` wrote. Raises Unusable."""
+    try:
+        return _Plain(io.BytesIO(data)).load()
+    except Exception as error:
+        raise Unusable from error
+
+
+def _span(start: int, end: int) -> Span:
+    raise NotImplementedError  # stands in the bytes for the reader's own
+
+
+def _position(line: int, column: int) -> Position:
+    raise NotImplementedError
+
+
+def _known(name: str) -> object:
+    raise NotImplementedError
+
+
+def _pickler(file: io.BytesIO, text: StatementText, known: Mapping[str, object]) -> pickle.Pickler:
+    """Writes places relative to the text, and the objects that are known as their names."""
+    start, first = text.start, text.first
+    names = {id(found): name for name, found in known.items()}
+
+    def span(found: Span) -> tuple[Any, ...]:
+        return _span, (found.start - start, found.end - start)
+
+    def position(found: Position) -> tuple[Any, ...]:
+        line = found.line - first.line
+        return _position, (line, found.column - (0 if line else first.column))
+
+    def named(found: object) -> tuple[Any, ...]:
+        return _known, (names[id(found)],)
+
+    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    left_out = {type(found): named for found in known.values()}
+    pickler.dispatch_table = {**left_out, Span: span, Position: position}
+    return pickler
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, text: StatementText, known: Mapping[str, object]) -> None:
+        super().__init__(file)
+        self._text, self._known = text, known.__getitem__
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == __name__:
+            return {"_span": self._span, "_position": self._position, "_known": self._known}[name]
+        return _CLASSES[module, name]
+
+    def _span(self, start: int, end: int) -> Span:
+        base = self._text.start
+        return Span(self._text.source, base + start, base + end)
+
+    def _position(self, line: int, column: int) -> Position:
+        first = self._text.first
+        return Position(first.file, first.line + line, column + (0 if line else first.column))
+
+
+class _Plain(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        raise Unusable

@@ -1,0 +1,112 @@
+"""Puts a stored program into the timeline: finds the moment at which it takes effect, and brings a former one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared_metadata.boundary import (
+    Effect,
+    Progress,
+    affected_flows,
+    begins_later,
+    chosen_boundary,
+    chosen_restatement,
+    intervals_of,
+    natural_effect,
+    next_common,
+    stands_still,
+)
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Program
+from shared_metadata.reader import MetadataReader
+from shared_metadata.records import FlowState
+from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline
+from shared_metadata.writer import MetadataWriter
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a program would take effect, and what that means.
+
+    timeline: as it was when that was found out; it must still be so when the program is put into it.
+    affected: the flows that change and their readers, in either program.
+    still: of these the flows that stopped before the boundary and stay so, unless they are made again from an earlier one.
+    """
+
+    timeline: Timeline
+    effect: Effect
+    affected: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+
+
+def moment_of(
+    reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
+) -> Moment:
+    """When `program` would take effect if it were applied now: at once where it is the first.
+
+    at: a boundary of the user's choice.  restate_from: the boundary lies in the past, and what was made since is made again.
+    Raises InputError for a moment at which it cannot, or while another update set is pending.
+    """
+    timeline = reader.timeline()
+    if not timeline.entries:
+        return Moment(timeline, Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
+    _refuse_pending(timeline, now)
+    old = reader.program(timeline.entries[-1].version)
+    affected = affected_flows(old, program)
+    intervals, progress = intervals_of(affected, old, program), flow_progress(reader, affected | program.flows.keys())
+    if restate_from is not None:
+        effect = Effect(chosen_restatement(restate_from, now, intervals), restates=True)
+        if missing := begins_later(program, affected, progress, effect.boundary):
+            begin = max(moment for name in missing if (moment := progress[program.producers()[name].id].begins))
+            raise InputError(
+                f"there is nothing of {', '.join(missing)} from {to_text(effect.boundary)} on",
+                remedy=f"it begins at {to_text(begin)}: choose {to_text(next_common(begin, intervals))} or later",
+            )
+    elif at is not None:
+        effect = Effect(chosen_boundary(at, now, intervals))
+    else:
+        effect = natural_effect(old, program, progress, now, timeline.earliest)
+    return Moment(timeline, effect, tuple(sorted(affected)), tuple(stands_still(old, program, progress, effect)))
+
+
+def switch_to(writer: MetadataWriter, program: Program, moment: Moment, *, by: str = "") -> Entry:
+    """Puts a stored program into the timeline. Raises InputError, or RetryLater when another one was applied meanwhile."""
+    return writer.schedule(program, moment.effect, expected=moment.timeline, by=by).entries[-1]
+
+
+def former_program(reader: MetadataReader, now: datetime) -> Program:
+    """The program before the active one. Raises InputError when there is none, or an update set is pending."""
+    timeline = reader.timeline()
+    _refuse_pending(timeline, now)
+    former = timeline.former(now)
+    if former is None:
+        raise InputError("there is no former program", remedy="apply the program that you want")
+    return reader.program(former.version)
+
+
+def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Progress]:
+    """How far each of these flows is, of those that have a state."""
+    timeline = reader.timeline()
+    programs = Programs([(entry, reader.program(entry.version)) for entry in timeline.entries])
+    states = reader.flow_states(sorted(flows))
+    return {name: _progress(reader, programs, state) for name, state in states.items() if state.tables}
+
+
+def _progress(reader: MetadataReader, programs: Programs, state: FlowState) -> Progress:
+    through = [programs.standing(state.flow, name, table).through for name, table in state.tables.items()]
+    ran = bool(reader.batches(state.flow, 1))
+    stopped = any(table.stopped or state.drifts(name) for name, table in state.tables.items())
+    begins = max((table.begins for table in state.tables.values() if table.begins), default=None)
+    return Progress(min(through), max(through), ran, stopped, begins)
+
+
+def _refuse_pending(timeline: Timeline, now: datetime) -> None:
+    pending = timeline.pending(now)
+    if pending is not None:
+        raise InputError(
+            f"the update set {pending.version} is pending until {to_text(pending.boundary)}",
+            remedy="look at it with `atoll plan --pending`; wait, or take it back with `atoll cancel`",
+        )

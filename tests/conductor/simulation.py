@@ -1,0 +1,297 @@
+"""A world in which programs are applied, changed and rolled back while their batches run, fail, die and are caught up.
+
+What is decided comes from the real functions: where a dataset stands, what is due, when a program takes effect. The world keeps
+what commits would keep, by simpler means, and checks at each batch what it reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from shared_metadata.boundary import (
+    Effect,
+    Progress,
+    affected_flows,
+    begins_later,
+    intervals_of,
+    last_common,
+    natural_effect,
+)
+from shared_metadata.intervals import ceil, floor
+from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
+from shared_metadata.records import FlowState, TableState
+from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline, restored
+
+ORIGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+PLACE = Position("program.sql", 1, 1)
+MINUTES = (1, 2, 10, 30, 60)  # each divides the next, so that any of them may read any other
+Made = Mapping[str, str]  # flow ▸ the definition of it that a version's rows went through
+
+
+@dataclass(frozen=True)
+class Version:
+    """A dataset's version: what it was made by, all the way up, and which versions it read."""
+
+    end: datetime
+    made: Made
+    reads: Mapping[str, datetime]
+
+
+@dataclass
+class Execution:
+    """A claimed batch of one table, at work until a moment."""
+
+    flow: str
+    dataset: str
+    batch: DueBatch
+    program: Program
+    token: int
+    until: datetime
+    reads: Mapping[str, Version]
+
+
+@dataclass
+class World:
+    """`commits` are those of each dataset: start, end and the number of the entry by which they were made.
+
+    `starts` are the moments at which a dataset may begin anew: boundaries of programs that have it.
+    """
+
+    chance: Random
+    failing: float
+    now: datetime
+    timeline: Timeline = field(default_factory=Timeline)
+    programs: dict[str, Program] = field(default_factory=dict)
+    states: dict[str, FlowState] = field(default_factory=dict)
+    versions: dict[str, dict[datetime, Version]] = field(default_factory=dict)
+    tokens: Counter[tuple[str, datetime]] = field(default_factory=Counter)
+    pins: dict[tuple[str, datetime, str], dict[str, datetime]] = field(default_factory=dict)
+    running: list[Execution] = field(default_factory=list)
+    commits: dict[str, list[tuple[datetime, datetime, int]]] = field(default_factory=dict)
+    ran: set[str] = field(default_factory=set)
+    starts: dict[str, set[datetime]] = field(default_factory=dict)
+
+    @property
+    def along(self) -> Programs:
+        return Programs([(entry, self.programs[entry.version]) for entry in self.timeline.entries])
+
+    # -- what an operator does
+
+    def apply(self, program: Program, *, restate_minutes: int | None = None) -> None:
+        """As `atoll apply`; nothing while another update set is pending."""
+        if self.timeline.pending(self.now):
+            return
+        effect = self._effect(program, restate_minutes) if self.timeline.entries else Effect(BEGINNING, soon=True)
+        if effect is None:
+            return
+        entry = Entry(program.version, effect.boundary, self.now, "", self.timeline.next_number, effect.restates)
+        kept = [known for known in self._needed() if known.boundary < effect.boundary]
+        entry = dataclasses.replace(entry, restates=effect.restates and bool(kept))
+        self.programs[program.version] = program
+        self._open(program, effect, entry)
+        self.timeline = Timeline((*kept, entry), self.timeline.revision + 1)
+        for flow in program.flows:
+            self.starts.setdefault(flow, set()).add(entry.boundary)
+
+    def cancel(self) -> None:
+        if self.timeline.pending(self.now):
+            self.timeline = Timeline(self.timeline.entries[:-1], self.timeline.revision + 1)
+
+    def _effect(self, program: Program, restate_minutes: int | None) -> Effect | None:
+        old = self.programs[self.timeline.entries[-1].version]
+        affected, along = affected_flows(old, program), self.along
+        if restate_minutes is not None and affected:
+            boundary = last_common(self.now - timedelta(minutes=restate_minutes), intervals_of(affected, old, program))
+            too_early = boundary < self.timeline.earliest or begins_later(program, affected, self._progress(along), boundary)
+            return None if too_early else Effect(boundary, restates=True)
+        return natural_effect(old, program, self._progress(along), self.now, self.timeline.earliest)
+
+    def _progress(self, along: Programs) -> dict[str, Progress]:
+        progress = {}
+        for name in self.states:
+            tables = self.states[name].tables
+            through = [along.standing(name, dataset, state).through for dataset, state in tables.items()]
+            stopped = any(state.stopped for state in tables.values())
+            begins = max(state.begins or BEGINNING for state in tables.values())
+            progress[name] = Progress(min(through), max(through), name in self.ran, stopped, begins)
+        return progress
+
+    def _needed(self) -> tuple[Entry, ...]:
+        entries, along = self.timeline.entries, self.along
+        last = max(len(entries) - 2, 0)
+        first = next((n for n in range(last) if along.outstanding(n, self.states)), last)
+        return entries[first:]
+
+    def _open(self, program: Program, effect: Effect, entry: Entry) -> None:
+        along = self.along
+        for flow in program.flows.values():
+            length = timedelta(seconds=flow.interval_seconds)
+            start = floor(self.now, flow.interval_seconds) - length if effect.soon else effect.boundary
+            for name in [name for table in flow.tables for name in table.inputs]:
+                while ceil(start + length, self._length(program, name)) < self._first_end(program, name):
+                    start += length
+            tables = dict(self.states[flow.id].tables) if flow.id in self.states else {}
+            for table in flow.tables:
+                state = tables.get(table.dataset)
+                if state is None or (self.timeline.entries and along.is_over(flow.id, table.dataset, state)):
+                    tables[table.dataset] = TableState(start, entry=entry.number, begins=start)
+                    self.starts.setdefault(table.dataset, set()).add(start)
+            self.states[flow.id] = FlowState(flow.id, tables)
+
+    def _length(self, program: Program, dataset: str) -> int:
+        return program.producers()[dataset].interval_seconds
+
+    def _first_end(self, program: Program, dataset: str) -> datetime:
+        if self.versions.get(dataset):
+            return min(self.versions[dataset])
+        state = self.states[program.producers()[dataset].id].tables[dataset]
+        return state.watermark + timedelta(seconds=self._length(program, dataset))
+
+    # -- what the conductor and the slices do
+
+    def start(self, *, by_hand: bool = False) -> None:
+        """Claims what is due, each table by itself."""
+        along = self.along
+        for batch in due_batches(along, self.states, self.now, ignore_failures=by_hand):
+            for dataset in batch.datasets:
+                if any(e.dataset == dataset and e.flow == batch.flow and e.batch.interval == batch.interval for e in self.running):
+                    continue
+                self._settle(along, batch.flow, dataset)
+                assert self.states[batch.flow].tables[dataset].watermark == batch.interval.start
+                self._claim(along, batch, dataset)
+
+    def _settle(self, along: Programs, flow: str, dataset: str) -> None:
+        state = self.states[flow].tables[dataset]
+        standing = along.standing(flow, dataset, state)
+        if standing.moved:
+            self._store(flow, dataset, restored(standing, state))
+
+    def _claim(self, along: Programs, batch: DueBatch, dataset: str) -> None:
+        found = along.with_flow(batch.flow, batch.interval.start)
+        assert found and found[0].number == batch.entry
+        program, key = found[1], (dataset, batch.interval.start)
+        self.tokens[key] += 1
+        self.ran.add(batch.flow)
+        reads = self._reads(along, program, batch, dataset)
+        until = self.now + timedelta(minutes=self.chance.randrange(6))
+        self.running.append(Execution(batch.flow, dataset, batch, program, self.tokens[key], until, reads))
+
+    def _reads(self, along: Programs, program: Program, batch: DueBatch, dataset: str) -> dict[str, Version]:
+        """Of each input the version that the plan step would find; all of it must come from the batch's own program."""
+        flow, found = program.flows[batch.flow], {}
+        for name in next(table.inputs for table in flow.tables if table.dataset == dataset):
+            producer = program.producers()[name]
+            upto = ceil(batch.interval.end, producer.interval_seconds)
+            if name in flow.tolerates:
+                upto = min(upto, along.standing(producer.id, name, self.states[producer.id].tables[name]).through)
+                upto = self.pins.setdefault((dataset, batch.interval.start, found_version(program)), {}).setdefault(name, upto)
+            else:
+                through = along.standing(producer.id, name, self.states[producer.id].tables[name]).through
+                assert through >= batch.interval.end, "ran before its input was complete"
+            version = max((v for v in self.versions.get(name, {}).values() if v.end <= upto), key=lambda v: v.end, default=None)
+            assert version is not None, f"{name} has no version by {upto}"
+            for maker, definition in version.made.items():
+                assert program.flows[maker].query == definition, f"{dataset} {batch.interval} reads {name} made by another {maker}"
+            found[name] = version
+        return found
+
+    def end(self) -> None:
+        """Executions whose time has come commit, fail or die."""
+        for execution in [e for e in self.running if e.until <= self.now]:
+            self.running.remove(execution)
+            fate = self.chance.random()
+            if fate < self.failing / 2:
+                self._fail(execution)
+            elif fate >= self.failing:
+                self._commit(execution)
+
+    def _fail(self, execution: Execution) -> None:
+        state = self.states[execution.flow].tables[execution.dataset]
+        if self._is_last(execution) and state.watermark == execution.batch.interval.start:
+            retry_at = self.now + timedelta(seconds=30 * (state.attempts + 1))
+            self._store(execution.flow, execution.dataset, dataclasses.replace(state, attempts=state.attempts + 1, retry_at=retry_at))
+
+    def _commit(self, execution: Execution) -> None:
+        batch, dataset = execution.batch, execution.dataset
+        state = self.states[execution.flow].tables[dataset]
+        if not self._is_last(execution) or state.watermark != batch.interval.start:
+            return  # stale
+        left = batch.again_until if batch.again_until and batch.again_until > batch.interval.end else None
+        moved = TableState(batch.interval.end, entry=batch.entry, again_until=left, begins=state.begins)
+        self._store(execution.flow, dataset, moved)
+        made = {execution.flow: execution.program.flows[execution.flow].query}
+        for version in execution.reads.values():
+            made |= version.made
+        reads = {name: version.end for name, version in execution.reads.items()}
+        known = self.versions.setdefault(dataset, {})
+        current = max((v for v in known.values() if v.end <= batch.interval.start), key=lambda v: v.end, default=None)
+        unchanged = current is not None and current.reads == reads and current.made.get(execution.flow) == made[execution.flow]
+        if batch.again_until or not unchanged or not reads:
+            known[batch.interval.end] = Version(batch.interval.end, made, reads)
+        self.commits.setdefault(dataset, []).append((batch.interval.start, batch.interval.end, batch.entry))
+
+    def _is_last(self, execution: Execution) -> bool:
+        return self.tokens[execution.dataset, execution.batch.interval.start] == execution.token
+
+    def _store(self, flow: str, dataset: str, state: TableState) -> None:
+        self.states[flow] = FlowState(flow, {**self.states[flow].tables, dataset: state})
+
+
+def found_version(program: Program) -> str:
+    """Names a program for the pins: attempts by another program pin anew."""
+    return str(id(program))
+
+
+def view(name: str, query: str, minutes: int, inputs: tuple[str, ...], tolerates: Mapping[str, int]) -> Flow:
+    table = Table(name, inputs=inputs)
+    return Flow(
+        name, Kind.VIEW, "organize.s", "lake", 60 * minutes, (table,), PLACE, mode=Mode.REPLACE, query=query, tolerates=tolerates
+    )
+
+
+class Author:
+    """Writes programs and changes them: flows are numbered, and each reads some of lower numbers."""
+
+    def __init__(self, chance: Random, flows: int) -> None:
+        self._chance, self._count, self._written = chance, flows, 0
+        self.current: dict[int, Flow] = {}
+        for number in range(flows):
+            self._write(number)
+
+    def program(self) -> Program:
+        return Program({}, {}, {flow.id: flow for flow in self.current.values()})
+
+    def change(self) -> Program:
+        """Changes, adds or removes some flows."""
+        for _ in range(self._chance.randrange(1, 3)):
+            number = self._chance.randrange(self._count)
+            if self._chance.random() < 0.3 and len(self.current) > 1:
+                self._remove(number)
+            else:
+                self._write(number)
+        return self.program()
+
+    def _write(self, number: int) -> None:
+        self._written += 1
+        lower = [flow.id for known, flow in self.current.items() if known < number]
+        inputs = tuple(sorted(self._chance.sample(lower, min(len(lower), self._chance.randrange(3)))))
+        tolerates = {name: 60 * self._chance.choice((5, 60, 180)) for name in inputs if self._chance.random() < 0.25}
+        former = self.current.get(number)
+        minutes = former.interval_seconds // 60 if former and self._chance.random() < 0.8 else self._chance.choice(MINUTES)
+        self.current[number] = view(f"lake.a.f{number}", f"definition {self._written}", minutes, inputs, tolerates)
+
+    def _remove(self, number: int) -> None:
+        gone = self.current.pop(number, None)
+        for known, flow in list(self.current.items()):
+            if gone and gone.id in flow.tables[0].inputs:
+                inputs = tuple(name for name in flow.tables[0].inputs if name != gone.id)
+                tolerates = {name: seconds for name, seconds in flow.tolerates.items() if name != gone.id}
+                self._written += 1
+                query = f"definition {self._written}"
+                self.current[known] = view(flow.id, query, flow.interval_seconds // 60, inputs, tolerates)

@@ -1,0 +1,95 @@
+"""No batch mixes what different versions of a changed flow have made, and none is lost or made twice, whatever happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared_metadata.intervals import next_interval
+from shared_metadata.schedule import due_batches
+from tests.conductor.simulation import ORIGIN, Author, World
+
+TICKS = 60
+
+
+def history(seed: int, flows: int, failing: float, outage: range, restating: bool) -> tuple[World, Author]:
+    """Minutes pass, sometimes in jumps; now and then a program is applied, or taken back."""
+    chance = Random(seed)
+    world = World(chance, failing, ORIGIN + timedelta(minutes=chance.randrange(300), seconds=chance.randrange(60)))
+    author = Author(chance, flows)
+    world.apply(author.program())
+    for tick in range(TICKS):
+        world.now += timedelta(minutes=1 if chance.random() < 0.6 else chance.randrange(2, 45))
+        world.end()
+        if chance.random() < 0.15:
+            minutes = chance.randrange(240) if restating and chance.random() < 0.5 else None
+            world.apply(author.change(), restate_minutes=minutes)
+        if chance.random() < 0.05:
+            world.cancel()
+        if tick not in outage:
+            world.start(by_hand=chance.random() < 0.1)
+    return world, author
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 6),
+    st.sampled_from([0.0, 0.2, 0.6]),
+    st.integers(0, TICKS),
+    st.integers(0, 30),
+    st.booleans(),
+)
+def test_no_batch_reads_what_another_version_made_and_none_is_lost_or_made_twice(
+    seed: int, flows: int, failing: float, outage_start: int, outage_length: int, restating: bool
+) -> None:
+    world, _ = history(seed, flows, failing, range(outage_start, outage_start + outage_length), restating)
+    for dataset, commits in world.commits.items():
+        by_entry = Counter((start, number) for start, _, number in commits)
+        assert set(by_entry.values()) == {1}, f"{dataset}: a batch was made twice by one version"
+        if not restating:
+            assert set(Counter(start for start, _, _ in commits).values()) == {1} or _taken_over(commits)
+
+
+def _taken_over(commits: list[tuple[datetime, datetime, int]]) -> bool:
+    """Whether what was made again was made by a later version: flows that stood still are taken over from an earlier boundary."""
+    last: dict[object, int] = {}
+    for start, _, number in commits:
+        if last.get(start, 0) >= number:
+            return False
+        last[start] = number
+    return True
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32), st.integers(1, 6), st.booleans())
+def test_everything_is_complete_when_the_world_stands_still(seed: int, flows: int, restating: bool) -> None:
+    """After any history without lasting failures, each dataset of the last program is complete through its last whole interval."""
+    world, _ = history(seed, flows, 0.0, range(20, 40), restating)
+    world.now += timedelta(hours=3)
+    while world.running or due_batches(world.along, world.states, world.now):
+        world.start()
+        world.now += timedelta(seconds=1)
+        for execution in world.running:
+            execution.until = world.now
+        world.end()
+    program = world.programs[world.timeline.entries[-1].version]
+    for flow in program.flows.values():
+        state = world.states[flow.id].tables[flow.id]
+        producers = program.producers()
+        inputs = [world.states[producers[name].id].tables[name].watermark for name in flow.tables[0].inputs]
+        following = next_interval(state.watermark, flow.interval_seconds)
+        assert following.end > min([world.now, *inputs]), f"{flow.id} stands at {state.watermark}"
+        _whole(world, flow.id)
+
+
+def _whole(world: World, dataset: str) -> None:
+    """Its batches follow each other without a hole; only where a program begins to have the dataset, one may."""
+    through = None
+    for start, end, _ in world.commits.get(dataset, []):
+        assert through is None or start <= through or start in world.starts[dataset], f"{dataset}: nothing from {through} to {start}"
+        through = end
