@@ -17,6 +17,7 @@ from language.diagnostics import Diagnostic, Problem, Span
 from language.graph import inputs_first, makes
 from language.memo import Memo, Outline, Typed, digest_of
 from language.names import Undeclared
+from language.nesting import too_deep
 from language.outputs import check_named, twins
 from language.published import check_target
 from language.queries import ParsedQuery, parse_predicate
@@ -139,7 +140,8 @@ class _Typing:
                 return self._warehouse_query(statement)
             if statement.query is not None:
                 return self._collect_query(statement, statement.query)
-        except Problem as problem:
+        except (Problem, RecursionError) as error:
+            problem = error if isinstance(error, Problem) else too_deep(statement.statement.span)
             self._problems.append(problem.diagnostic)
             return statement
         except Undeclared:
@@ -231,10 +233,12 @@ class _Typing:
     def _outputs(self, made: _Made, typed: TypedQuery, base: Span) -> tuple[list[ColumnLineage], list[Used]]:
         self._say(typed.problems, base)
         outputs: list[ColumnLineage] = []
+        names: set[str] = set()
         for column in typed.columns:
             span = within(base, column.start, column.end)
-            if any(column.name == other.name for other in outputs):
+            if column.name in names:
                 raise twins(column.name, span)
+            names.add(column.name)
             inputs = tuple(ColumnRef(made.prefix + table, name) for table, name in column.inputs)
             outputs.append(ColumnLineage(column.name, column.type, column.nullable, inputs, span.position))
         uses = [(ColumnRef(made.prefix + u.table, u.column), u.use, within(base, u.start, u.end)) for u in typed.uses]
