@@ -47,7 +47,7 @@ _DECIMAL_NAMES = {"add": "+", "subtract": "-", "multiply": "*", "mod": "%"}
 
 
 class DuckDBTypes(TypeRules):
-    """The rules of one statement."""
+    """The rules of DuckDB, for one query after another."""
 
     def __init__(self) -> None:
         super().__init__("duckdb", united)
