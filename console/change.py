@@ -1,63 +1,123 @@
-"""`atoll apply`: from the program in the files to the program that is active."""
+"""`atoll apply`: from the program in the files to the program that is active, or will be at the next boundary."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from console.plan import compiled
-from console.prerequisites import deployed_slices, missing_secrets, missing_slices
+from console.pending import pending_line
+from console.plan import compiled, moment_option
+from console.prerequisites import deployed_slices, missing_conductor, missing_secrets, missing_slices
 from console.target import Target, json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
+from shared_metadata.applying import Moment, moment_of, switch_to
 from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import to_text
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.update_set import UpdateSet
 
 
-@click.command(short_help="Make the program the active one.")
+@click.command(short_help="Make the program the active one, at its boundary.")
 @click.argument("files", nargs=-1)
+@click.option("--at", metavar="MOMENT", help="Take effect then, and not at the next boundary (ISO 8601, UTC).")
+@click.option("--restate-from", metavar="MOMENT", help="Take effect from this past moment on: make again what was made since.")
 @profile_option
 @json_option
-def apply(files: tuple[str, ...], profile: str | None, as_json: bool) -> None:
-    """Make FILES (default: program.sql) the active program, at the next batch of each flow.
+def apply(files: tuple[str, ...], at: str | None, restate_from: str | None, profile: str | None, as_json: bool) -> None:
+    """Apply FILES (default: program.sql) as one update set, which takes effect at one boundary.
 
-    Refused when a slice that the program uses is not deployed, or a secret that it names does not exist; then the active
-    program stays what it was. Applying the same program again changes nothing.
+    The boundary is the next moment at which all changed flows and all their readers begin a batch: batches before it are made by
+    the former program, also late ones, and those after it by this one. Without waiting, where nothing that changes ever ran.
+    Refused while another update set is pending, when a slice that the program uses or the conductor is not deployed, or when a
+    secret that it names does not exist; then everything stays as it was. Applying the same program again changes nothing.
 
     \b
       atoll apply
+      atoll apply --at 2026-12-01                  at a later boundary
+      atoll apply --restate-from 2026-11-01        and make the history since then again
       atoll apply programs/ --profile production --json
+      atoll plan --pending, atoll cancel           until the boundary
     """
-    compilation = compiled(files, profile, as_json)
-    update = activate(open_target(profile), compilation.program, compilation.lineage)
+    compilation, now = compiled(files, profile, as_json), datetime.now(UTC)
+    target, wanted = open_target(profile), moment_option("--at", at)
+    restated = moment_option("--restate-from", restate_from)
+    if wanted and restated:
+        raise click.UsageError("--at and --restate-from exclude each other")
+    update, moment = apply_program(target, compilation.program, compilation.lineage, now, at=wanted, restate_from=restated)
     if as_json:
-        click.echo(json.dumps(update.to_dict(), indent=2))
+        click.echo(json.dumps({**update.to_dict(), "still": list(moment.still) if moment else []}, indent=2))
         return
     show_update_set(update)
-    if update.version == update.former:
-        click.echo("This program is active already.")
+    if moment is None:
+        pending = target.reader.timeline().pending(now)
+        click.echo(pending_line(pending) if pending else "This program is active already.")
     else:
-        click.echo("Applied: each flow uses it from its next batch on. How they are: atoll status")
+        told(moment, now)
+
+
+def told(moment: Moment, now: datetime) -> None:
+    """Says when what was applied takes effect, and what stays undone."""
+    effect = moment.effect
+    if effect.boundary > now:
+        click.echo(f"Applied: it takes effect at {to_text(effect.boundary)}. Until then: atoll plan --pending, atoll cancel")
+    else:
+        click.echo("Applied, and in effect. How its flows are: atoll status")
+    for name in moment.still:
+        click.secho(
+            f"  {name} stands still, and its batches before the boundary stay with the former program; ", fg="yellow", nl=False
+        )
+        click.secho("to make them by this one: atoll cancel, then atoll apply --restate-from MOMENT", fg="yellow")
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
-    """Stores the program and makes it active. Raises DefinitionError for what is not deployed or not there."""
+    """Applies a program as `atoll apply` does. Raises DefinitionError for what is not deployed or not there."""
+    return apply_program(target, program, lineage, datetime.now(UTC))[0]
+
+
+def apply_program(
+    target: Target,
+    program: Program,
+    lineage: Lineage | None,
+    now: datetime,
+    *,
+    at: datetime | None = None,
+    restate_from: datetime | None = None,
+) -> tuple[UpdateSet, Moment | None]:
+    """Stores the program and puts it into the timeline. No moment when it is the last one there already.
+
+    Raises DefinitionError for what is not deployed or not there, InputError for a moment at which it cannot take effect.
+    """
+    deployed = refuse_what_is_missing(target, program)
+    reader = target.reader
+    timeline = reader.timeline()
+    if timeline.entries and timeline.entries[-1].version == program.version and restate_from is None:
+        return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
+    moment = moment_of(reader, program, now, at=at, restate_from=restate_from)
+    update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)
+    for slice_id, values in deployed.items():
+        target.writer.put_installed_slice(slice_id, values)
+    target.writer.put_program(program, lineage)
+    switch_to(target.writer, program, moment, by=caller(target))
+    return update, moment
+
+
+def refuse_what_is_missing(target: Target, program: Program) -> dict[str, Any]:
+    """What is deployed of the program's slices. Raises DefinitionError with all that is missing."""
     deployed = deployed_slices(target, program)
-    problems = [*missing_slices(program, deployed), *missing_secrets(target, program)]
+    problems = [*missing_conductor(target, program), *missing_slices(program, deployed), *missing_secrets(target, program)]
     if problems:
         raise DefinitionError(
             "the program cannot run in this account yet:\n  " + "\n  ".join(problems),
             remedy="do this, then apply again",
         )
-    update = update_set(target.reader, program, lineage, now=datetime.now(UTC))
-    if update.version == update.former:
-        return update
-    for slice_id, values in deployed.items():
-        target.writer.put_installed_slice(slice_id, values)
-    target.writer.put_program(program, lineage)
-    target.writer.activate(program, former_version=update.former)
-    return update
+    return dict(deployed)
+
+
+def caller(target: Target) -> str:
+    """Who applies, as AWS names them: the last part of the caller's ARN."""
+    return str(target.session.client("sts").get_caller_identity()["Arn"]).rsplit(":", 1)[-1]

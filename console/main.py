@@ -21,6 +21,8 @@ VERBS = {
     "discover": "console.discover:discover",
     "plan": "console.plan:plan",
     "apply": "console.change:apply",
+    "cancel": "console.rollback:cancel",
+    "rollback": "console.rollback:rollback",
     "run": "console.run:run",
     "status": "console.status:status",
     "why": "console.why:why",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.prerequisites import deployed_slices, missing_secrets, missing_slices
+from console.prerequisites import deployed_slices, missing_conductor, missing_secrets, missing_slices
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
@@ -19,6 +19,8 @@ from shared_metadata.intervals import from_text
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
+    from shared_metadata.program import Program
+    from shared_metadata.reader import MetadataReader
 
 BREAKING = 2
 
@@ -26,9 +28,10 @@ BREAKING = 2
 @click.command(short_help="Show what applying the program would change.")
 @click.argument("files", nargs=-1)
 @click.option("--restate-from", metavar="MOMENT", help="Plan to make the history anew from this moment on (ISO 8601, UTC).")
+@click.option("--pending", is_flag=True, help="Show instead the update set that was applied and is still to take effect.")
 @profile_option
 @json_option
-def plan(files: tuple[str, ...], restate_from: str | None, profile: str | None, as_json: bool) -> None:
+def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profile: str | None, as_json: bool) -> None:
     """Show what applying FILES (default: program.sql) would change, and what it still needs. Changes nothing.
 
     First what breaks for those whom the compiler cannot see: readers outside Atoll, and a table's own history. Then the changed
@@ -40,14 +43,25 @@ def plan(files: tuple[str, ...], restate_from: str | None, profile: str | None, 
     \b
       atoll plan                                  against the active program
       atoll plan --restate-from 2026-11-01        … and make the history anew
+      atoll plan --pending                        what was applied and is still to take effect
       atoll plan --profile production             … of another account
       atoll plan --json | jq .breaking            for CI
     """
-    since = _moment(restate_from) if restate_from else None
+    since, now = moment_option("--restate-from", restate_from), datetime.now(UTC)
+    if pending:
+        from console.pending import show_pending
+
+        show_pending(open_target(profile).reader, now, as_json)
+        return
     compilation = compiled(files, profile, as_json)
     program, target = compilation.program, open_target(profile)
-    update = update_set(target.reader, program, compilation.lineage, now=datetime.now(UTC), restate_from=since)
-    problems = [*missing_slices(program, deployed_slices(target, program)), *missing_secrets(target, program)]
+    boundary = planned_boundary(target.reader, program, now, since)
+    update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
+    problems = [
+        *missing_conductor(target, program),
+        *missing_slices(program, deployed_slices(target, program)),
+        *missing_secrets(target, program),
+    ]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
     else:
@@ -85,8 +99,18 @@ def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
     return explain_renames(errors, lineage) if lineage is not None else errors
 
 
-def _moment(text: str) -> datetime:
+def planned_boundary(reader: MetadataReader, program: Program, now: datetime, since: datetime | None) -> datetime | None:
+    """When the program would take effect; None while another update set is pending, which has to be waited for or cancelled."""
+    from shared_metadata.applying import moment_of
+
+    if reader.timeline().pending(now):
+        return None
+    return moment_of(reader, program, now, restate_from=since).effect.boundary
+
+
+def moment_option(option: str, text: str | None) -> datetime | None:
+    """The moment that an option names. Raises InputError."""
     try:
-        return from_text(text)
+        return from_text(text) if text else None
     except ValueError as error:
-        raise InputError(f"--restate-from {text!r} is no moment", remedy="write it as 2026-11-01 or 2026-11-01T06:00Z") from error
+        raise InputError(f"{option} {text!r} is no moment", remedy="write it as 2026-11-01 or 2026-11-01T06:00Z") from error

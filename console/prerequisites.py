@@ -11,6 +11,14 @@ from shared_metadata import naming
 from shared_metadata.program import Program
 from slices.registry import installed
 
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+COMPLETE = (
+    "CREATE_COMPLETE",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+)
 NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 
 
@@ -32,6 +40,22 @@ def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
     return [
         f"{slice_id} is not deployed; deploy it: npx cdk deploy {installed()[slice_id].stack_name} {context}" for slice_id in missing
     ]
+
+
+def missing_conductor(target: Target, program: Program) -> list[str]:
+    """What to do when nothing would start the program's batches."""
+    from botocore.exceptions import ClientError
+
+    try:
+        stacks = target.session.client("cloudformation").describe_stacks(StackName=naming.CONDUCTOR_STACK)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        stacks = []
+    if any(stack["StackStatus"] in COMPLETE for stack in stacks):
+        return []
+    command = f"npx cdk deploy {naming.CONDUCTOR_STACK} -c program={','.join(program.sources)}"
+    return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]
 
 
 def missing_secrets(target: Target, program: Program) -> list[str]:

@@ -16,6 +16,7 @@ from console.wording import counted
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.intervals import next_interval, to_text
 from shared_metadata.program import Program
+from shared_metadata.timeline import Programs
 
 if TYPE_CHECKING:
     from shared_metadata.contract.batch_input import Wanted
@@ -48,9 +49,10 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
     if bool(start) != bool(end):
         raise InputError("--from and --to go together", remedy=f"add {'--to' if start else '--from'} MOMENT")
     target = open_target(profile)
-    program = target.reader.active_program()
+    programs = target.reader.programs()
+    program = programs.active(datetime.now(UTC))[1]
     body = {"flow": flow, **({"from": start, "to": end} if start else {})}
-    wanted = batches_of(target, program, body)
+    wanted = batches_of(target, programs, body)
     if not wanted:
         _nothing_due(target, program, flow, as_json)
         return
@@ -63,13 +65,14 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
     _show(result, flow, as_json)
 
 
-def batches_of(target: Target, program: Program, body: dict[str, Any]) -> list[Wanted]:
+def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list[Wanted]:
     """The batches that the state machine will make of this input. Raises InputError for one that it would refuse."""
     from shared_metadata.contract.batch_input import resolve
 
+    program = programs.active(datetime.now(UTC))[1]
     if body["flow"] not in program.flows:
         raise InputError(f"the active program has no flow {body['flow']!r}", remedy=f"it has {', '.join(sorted(program.flows))}")
-    return resolve(body, target.reader.programs(), target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
+    return resolve(body, programs, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
 
 
 def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -197,6 +197,10 @@ def _once(target: Target, wanted: str, as_json: bool, *, clear: bool) -> None:
         click.echo(json.dumps([asdict(s) for s in found], indent=2))
     else:
         show(found)
+        if pending := target.reader.timeline().pending(now):
+            from console.pending import pending_line
+
+            click.echo(pending_line(pending))
 
 
 def show(statuses: list[DatasetStatus]) -> None:

@@ -6,11 +6,10 @@ case in tests/language/test_types.py, where DuckDB itself is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlglot import Dialect, exp
+from sqlglot import exp
 
 from language.duckdb_arguments import CALLS, call
 from language.duckdb_calls import NoOverload, called, fitting
@@ -39,34 +38,21 @@ from language.duckdb_kinds import (
 from language.duckdb_macros import returned_by_macro
 from language.places import place_of
 from language.queries import BATCH_BOUNDS
+from language.type_rules import Kind, TypeRules
 
-Kind = exp.DataType | exp.DType | None
 _SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.IntDiv: "//", exp.Mod: "%"}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _ORDERED = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 _DECIMAL_NAMES = {"add": "+", "subtract": "-", "multiply": "*", "mod": "%"}
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """What an expression cannot be, and what to do."""
-
-    node: exp.Expr
-    cause: str
-    remedy: str
-
-
-class DuckDBTypes:
+class DuckDBTypes(TypeRules):
     """The rules of one statement."""
 
     def __init__(self) -> None:
-        self.mismatches: list[Mismatch] = []
-        self.sides: dict[int, list[tuple[str, Type]]] = {}  # of each set operation, by id: its columns
-        rules = self._rules()
-        self.own = frozenset(rules) - {exp.Anonymous, exp.AnonymousAggFunc}
-        self.metadata = {**Dialect.get_or_raise("duckdb").EXPRESSION_METADATA, **rules}
+        super().__init__("duckdb", united)
 
-    def _rules(self) -> dict[type[exp.Expr], dict[str, Any]]:
+    def rules(self) -> dict[type[exp.Expr], Any]:
         rules: dict[type[exp.Expr], Any] = {kind: self._call for kind in CALLS}
         rules |= {kind: self._arithmetic for kind in _SIGNS}
         rules |= {kind: self._comparison for kind in _COMPARISONS}
@@ -129,8 +115,7 @@ class DuckDBTypes:
             exp.Between: self._between,
             exp.Not: self._connector,
         }
-        found: dict[type[exp.Expr], dict[str, Any]] = {kind: {"annotator": _annotator(rule)} for kind, rule in rules.items()}
-        return found | {kind: {"annotator": self._set_operation} for kind in (exp.Union, exp.Except, exp.Intersect)}
+        return rules
 
     # -- functions
 
@@ -142,7 +127,7 @@ class DuckDBTypes:
             return called(name, arguments)
         except NoOverload:
             given = ", ".join(map(say, arguments)) or "nothing"
-            self._note(node, f"`{name}` does not take {given}", fitting(name, arguments))
+            self.note(node, f"`{name}` does not take {given}", fitting(name, arguments))
             return None
 
     def _call(self, node: exp.Expr) -> Kind:
@@ -193,7 +178,7 @@ class DuckDBTypes:
             found = called(sign, [left, right]) if sign != "/" else self._quotient(left, right)
         except NoOverload:
             wrong, other = (left, right) if not is_number(left) else (right, left)
-            self._note(node, f"`{sign}` does not take {say(left)} and {say(right)}", cast_remedy(wrong, other))
+            self.note(node, f"`{sign}` does not take {say(left)} and {say(right)}", cast_remedy(wrong, other))
             return None
         decimals = T.DECIMAL in (kind_of(left), kind_of(right)) and (found is None or found.this == T.DECIMAL)
         return self._decimal(sign, left, right) if decimals else found
@@ -247,7 +232,7 @@ class DuckDBTypes:
         return self._refuse(node, type(node).__name__.lower(), node.this) if kind != T.UNKNOWN else None
 
     def _refuse(self, node: exp.Expr, name: str, argument: exp.Expr) -> Kind:
-        self._note(node, f"`{name}` takes a number, not {say(argument)}", cast_remedy(argument))
+        self.note(node, f"`{name}` takes a number, not {say(argument)}", cast_remedy(argument))
         return None
 
     def _round(self, node: exp.Expr) -> Kind:
@@ -311,7 +296,7 @@ class DuckDBTypes:
                 continue
             found, former = mixed(found, branch.type), found
             if found is None:
-                self._note(branch, f"{what} cannot hold both {say_type(former)} and {say(branch)}", "CAST one to the other's type")
+                self.note(branch, f"{what} cannot hold both {say_type(former)} and {say(branch)}", "CAST one to the other's type")
                 return None
         texts = any(map(is_text_literal, known))
         return exp.DataType.build(T.TEXT) if texts and (found is None or found.this == T.NULL) else found
@@ -341,7 +326,8 @@ class DuckDBTypes:
             return
         holds = mixed if isinstance(node, _ORDERED) else united  # DuckDB is stricter about < than about =
         if holds(left.type, right.type) is None:
-            self._note(node, f"{say(left)} cannot be compared with {say(right)}", cast_remedy(left, right))
+            remedy = cast_remedy(left, right) if kind_of(left) == T.TEXT else cast_remedy(right, left)
+            self.note(node, f"{say(left)} cannot be compared with {say(right)}", remedy)
 
     def _connector(self, node: exp.Expr) -> Kind:
         for side in (node.this, node.args.get("expression")):
@@ -349,42 +335,11 @@ class DuckDBTypes:
                 self.condition(side)
         return T.BOOLEAN
 
-    def condition(self, node: exp.Expr) -> None:
-        """Notes a condition that is neither true nor false."""
-        if kind_of(node) not in (T.BOOLEAN, T.TEXT, *UNSETTLED) and not is_number(node):
-            self._note(node, f"a condition is true or false, and this is {say(node)}", "compare it with something")
-
     def _text_test(self, node: exp.Binary) -> Kind:
         for side in (node.left, node.right):
             if kind_of(side) not in (T.TEXT, T.JSON, *UNSETTLED):
-                self._note(node, f"LIKE takes text, not {say(side)}", f"write CAST({side.name or '…'} AS VARCHAR)")
+                self.note(node, f"LIKE takes text, not {say(side)}", f"write CAST({side.name or '…'} AS VARCHAR)")
         return T.BOOLEAN
-
-    def _set_operation(self, annotator: Any, node: exp.SetOperation) -> None:
-        """The sides' common types, also where sqlglot looks them up for whoever reads the result."""
-        columns = [self.sides.get(id(side)) or [(s.alias_or_name, s.type) for s in side.selects] for side in _sides(node)]  # type: ignore[attr-defined]
-        left, right = columns
-        if node.args.get("by_name"):
-            there, here = dict(left), dict(right)
-            pairs = [(name, there.get(name), here.get(name)) for name in {**there, **here}]
-        elif len(left) != len(right):
-            cause = f"the two sides have {len(left)} and {len(right)} columns"
-            self._note(node.expression, cause, "select as many columns on both sides")
-            pairs = [(name, kind, None) for name, kind in left]
-        else:
-            pairs = [(name, one, other) for (name, one), (_, other) in zip(left, right, strict=True)]
-        found = [(name, self._side(node, name, one, other)) for name, one, other in pairs]
-        self.sides[id(node)] = found
-        annotator._setop_column_types[id(node)] = [(name, kind or T.UNKNOWN) for name, kind in found]
-
-    def _side(self, node: exp.SetOperation, name: str, one: Type, other: Type) -> Type:
-        if T.UNKNOWN in (one.this if one else None, other.this if other else None):
-            return None
-        found = united(one, other)
-        if found is None and one is not None and other is not None:
-            cause = f"`{name}` is {say_type(one)} on one side and {say_type(other)} on the other"
-            self._note(node.expression, cause, "CAST one to the other's type")
-        return found
 
     # -- the rest
 
@@ -408,7 +363,7 @@ class DuckDBTypes:
             return T.UNKNOWN if T.UNKNOWN in kinds else T.VARBINARY if set(kinds) == {T.VARBINARY} else T.TEXT
         found = mixed(node.left.type, node.right.type)
         if found is None:
-            self._note(node, f"`||` does not join {say(node.left)} and {say(node.right)}", "CAST one to the other's type")
+            self.note(node, f"`||` does not join {say(node.left)} and {say(node.right)}", "CAST one to the other's type")
         return found
 
     def _joined(self, arguments: Sequence[exp.Expr]) -> Kind:
@@ -419,7 +374,7 @@ class DuckDBTypes:
         if kind is not None and kind.this in LISTS:
             return kind.expressions[0] if kind.expressions else None
         if kind is not None and kind.this not in UNSETTLED:
-            self._note(node, f"unnest takes a list, not {say(node)}", "make it a list, or leave unnest out")
+            self.note(node, f"unnest takes a list, not {say(node)}", "make it a list, or leave unnest out")
         return None
 
     def _bracket(self, node: exp.Bracket) -> Kind:
@@ -434,9 +389,6 @@ class DuckDBTypes:
         if kind and kind.this == T.STRUCT and isinstance(index, exp.Literal) and index.is_string:
             return _field(kind, index)
         return T.TEXT if kind and kind.this in TEXTS else None
-
-    def _note(self, node: exp.Expr, cause: str, remedy: str) -> None:
-        self.mismatches.append(Mismatch(node, cause, remedy))
 
 
 _EPOCHS = frozenset(("EPOCH", "JULIAN"))
@@ -454,14 +406,3 @@ def _quantile_of(value: exp.Expr, continuous: bool) -> Kind:
 def _field(kind: Type, name: exp.Expr) -> Type:
     fields = kind.expressions if kind is not None and kind.this == T.STRUCT else ()
     return next((field.args.get("kind") for field in fields if field.name == name.name), None)
-
-
-def _sides(node: exp.SetOperation) -> tuple[exp.Expr, exp.Expr]:
-    return node.this.unnest(), node.expression.unnest()
-
-
-def _annotator(rule: Callable[[Any], Kind]) -> Callable[[Any, exp.Expr], None]:
-    def annotate(annotator: Any, node: exp.Expr) -> None:
-        annotator._set_type(node, rule(node))
-
-    return annotate

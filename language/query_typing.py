@@ -20,20 +20,23 @@ from sqlglot.schema import MappingSchema
 
 from language.diagnostics import did_you_mean
 from language.duckdb_arguments import unknown_function
-from language.duckdb_types import DuckDBTypes, Mismatch
+from language.duckdb_types import DuckDBTypes
 from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
+from language.postgres_types import PostgresTypes, loaded_name
 from language.queries import BATCH_BOUNDS
 from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
 from language.query_places import Written, remember
+from language.type_rules import Mismatch, TypeRules
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 SOURCE_DIALECTS = ("postgres",)
+_RULES: dict[str, type[DuckDBTypes] | type[PostgresTypes]] = {"duckdb": DuckDBTypes, "postgres": PostgresTypes}
 _UNNAMED = re.compile(r"_col_\d+")
 
 
@@ -97,7 +100,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     written = remember(tree)
     columns = _columns(tables, dialect)
     schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
-    rules = DuckDBTypes() if dialect == "duckdb" else None
+    rules: TypeRules | None = _RULES[dialect]() if dialect in _RULES else None
     try:
         tree = qualify(
             tree,
@@ -118,9 +121,9 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
-        problems += _functions(tree, rules) if rules else []
+        problems += _functions(tree, rules) if rules and dialect == "duckdb" else []
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
-    outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
+    outputs, untyped = _outputs(tree, lineage, written, rules, originals, dialect, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
     edits += written.stars.edits(dialect)
     return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
@@ -180,7 +183,7 @@ def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     return found
 
 
-def _condition_problems(scopes: list[Scope], rules: DuckDBTypes) -> list[QueryProblem]:
+def _condition_problems(scopes: list[Scope], rules: TypeRules) -> list[QueryProblem]:
     for scope in scopes:
         for name in ("where", "having", "qualify"):
             clause = scope.expression.args.get(name)
@@ -206,7 +209,7 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
     return found
 
 
-def _functions(tree: exp.Query, rules: DuckDBTypes) -> list[QueryProblem]:
+def _functions(tree: exp.Query, rules: TypeRules) -> list[QueryProblem]:
     """Functions that the warehouse does not have."""
     known = functions("duckdb")
     found = []
@@ -231,7 +234,13 @@ def _source_columns(tables: Tables, dialect: str) -> Originals:
 
 
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, written: Written, rules: DuckDBTypes | None, originals: Originals, failed: bool
+    tree: exp.Query,
+    lineage: QueryLineage,
+    written: Written,
+    rules: TypeRules | None,
+    originals: Originals,
+    dialect: str,
+    failed: bool,
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
     columns: list[QueryColumn] = []
@@ -242,7 +251,8 @@ def _outputs(
         start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
         original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
-        found = column.type if column is not None and original == kind else iceberg_name(kind)
+        name_of = loaded_name if dialect in SOURCE_DIALECTS else iceberg_name
+        found = column.type if column is not None and original == kind else name_of(kind)
         if found is None and not failed:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
             problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
@@ -264,7 +274,7 @@ def _known(kind: exp.DataType | None) -> TypeGuard[exp.DataType]:
     return kind is not None and kind.this not in (exp.DType.UNKNOWN, exp.DType.NULL)
 
 
-def _output_types(query: exp.Expr, rules: DuckDBTypes | None) -> list[tuple[str, exp.DataType | None]]:
+def _output_types(query: exp.Expr, rules: TypeRules | None) -> list[tuple[str, exp.DataType | None]]:
     query = query.unnest()
     known = rules.sides.get(id(query)) if rules is not None else None
     return known or [(select.alias_or_name, select.type) for select in query.selects]  # type: ignore[attr-defined]

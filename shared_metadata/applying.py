@@ -31,10 +31,12 @@ from shared_metadata.writer import MetadataWriter
 class Moment:
     """When a program would take effect, and what that means.
 
+    timeline: as it was when that was found out; it must still be so when the program is put into it.
     affected: the flows that change and their readers, in either program.
     still: of these the flows that stopped before the boundary and stay so, unless they are made again from an earlier one.
     """
 
+    timeline: Timeline
     effect: Effect
     affected: tuple[str, ...] = ()
     still: tuple[str, ...] = ()
@@ -50,7 +52,7 @@ def moment_of(
     """
     timeline = reader.timeline()
     if not timeline.entries:
-        return Moment(Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
+        return Moment(timeline, Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
     _refuse_pending(timeline, now)
     old = reader.program(timeline.entries[-1].version)
     affected = affected_flows(old, program)
@@ -67,12 +69,12 @@ def moment_of(
         effect = Effect(chosen_boundary(at, now, intervals))
     else:
         effect = natural_effect(old, program, progress, now, timeline.earliest)
-    return Moment(effect, tuple(sorted(affected)), tuple(stands_still(old, program, progress, effect)))
+    return Moment(timeline, effect, tuple(sorted(affected)), tuple(stands_still(old, program, progress, effect)))
 
 
 def switch_to(writer: MetadataWriter, program: Program, moment: Moment, *, by: str = "") -> Entry:
     """Puts a stored program into the timeline. Raises InputError, or RetryLater when another one was applied meanwhile."""
-    return writer.schedule(program, moment.effect, expected=writer.reader.timeline(), by=by).entries[-1]
+    return writer.schedule(program, moment.effect, expected=moment.timeline, by=by).entries[-1]
 
 
 def former_program(reader: MetadataReader, now: datetime) -> Program:

@@ -24,6 +24,7 @@ WORDS = {
     "whole": "query",
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",
+    "tolerates": "TOLERATE",
 }
 SOURCE_COLUMNS = "columns of the source"
 _SHORT = ("kind", "slice", "warehouse", "connection", "EVERY", "mode", "key", "CURSOR", "PARTITION BY", "FRESH WITHIN")

@@ -80,6 +80,7 @@ def ready(account: Account, folder: Path) -> Account:
     write_snapshot(folder)
     for slice_id in SLICES:
         account.deploy(slice_id)
+    account.deploy_conductor()
     account.put_secret("ops")
     return account
 
@@ -125,6 +126,10 @@ class Account:
         values = {"state_machine": made["stateMachineArn"], "stack": installed()[slice_id].stack_name, "steps": ["plan"]}
         name = naming.parameter("slices", slice_id)
         boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(values), Type="String")
+
+    def deploy_conductor(self) -> None:
+        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        boto3.client("cloudformation").create_stack(StackName=naming.CONDUCTOR_STACK, TemplateBody=json.dumps(template))
 
     def put_secret(self, reference: str) -> None:
         boto3.client("secretsmanager").create_secret(Name=naming.secret(reference), SecretString="{}")

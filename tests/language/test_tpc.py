@@ -53,7 +53,8 @@ def _query(suite: str, number: int) -> str:
 @cache
 def _tables(suite: str) -> Mapping[str, Mapping[str, str]]:
     rows = _database(suite).execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND column_name <> '_batch' ORDER BY table_name, column_index"
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND column_name <> '_batch' "
+        "ORDER BY table_name, column_index"
     )
     found: dict[str, dict[str, str]] = {}
     for table, column, kind in rows.fetchall():
@@ -85,7 +86,8 @@ def compilation(slices: Mapping[str, Slice]) -> Compilation:
     for suite in SUITES:
         tables = _tables(suite)
         text += f"CREATE CONNECTION {suite} TO postgres WITH (secret = '{suite}');\n"
-        text += f"INSERT INTO lake.{suite} FROM {suite} TABLES ({', '.join(f'public.{table}' for table in tables)}) EVERY '1 day' REPLACE;\n"
+        listed = ", ".join(f"public.{table}" for table in tables)
+        text += f"INSERT INTO lake.{suite} FROM {suite} TABLES ({listed}) EVERY '1 day' REPLACE;\n"
         known = {
             f"public.{table}": Schema(tuple(SchemaColumn(name, kind, source=name) for name, kind in columns.items()))
             for table, columns in tables.items()

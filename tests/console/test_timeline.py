@@ -1,0 +1,114 @@
+"""`atoll apply` at a boundary, `atoll plan --pending`, `atoll cancel` and `atoll rollback`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import Result
+
+from console.init import PROGRAM
+from shared_metadata import naming
+from shared_metadata.intervals import floor, from_text, to_text
+
+Atoll = Callable[..., Result]
+CUSTOMERS = "lake.ops.customers"
+QUARTER = timedelta(minutes=15)
+
+
+@pytest.fixture
+def running(atoll: Atoll, ready: Any, folder: Path) -> Any:
+    """The first program applied, each of its flows with a batch that is done; another one in the file."""
+    assert atoll("apply").exit_code == 0
+    writer = ready.writer()
+    for flow, state in writer.reader.flow_states(list(writer.reader.active_program().flows)).items():
+        start = next(iter(state.tables.values())).watermark
+        from shared_metadata.intervals import Interval
+
+        writer.claim(flow, Interval(start, start + QUARTER), list(state.tables), program_version="v", owner="x", lease_seconds=60)
+    (folder / "program.sql").write_text(PROGRAM.replace("sum(amount)", "max(amount)"))
+    return ready
+
+
+def test_the_first_program_is_in_effect_at_once(atoll: Atoll, ready: Any) -> None:
+    assert "in effect" in atoll("apply").stdout
+    assert ready.writer().reader.active_version()
+
+
+def test_a_change_of_what_runs_is_pending_until_the_next_boundary(atoll: Atoll, running: Any) -> None:
+    reader = running.writer().reader
+    former = reader.active_version()
+    said = json.loads(atoll("apply", "--json").stdout)
+    boundary = floor(datetime.now(UTC), 900) + QUARTER
+    pending = reader.timeline().pending(datetime.now(UTC))
+    assert pending and (pending.version, pending.boundary, pending.by) == (said["version"], boundary, "root")
+    assert reader.active_version() == former
+    assert f"takes effect at {to_text(boundary)}" in atoll("status").stdout
+    shown = atoll("plan", "--pending")
+    assert CUSTOMERS in shown.stdout and f"takes effect at {to_text(boundary)}" in shown.stdout and "atoll cancel" in shown.stdout
+    assert json.loads(atoll("plan", "--pending", "--json").stdout)["pending"]["boundary"] == to_text(boundary)
+
+
+def test_only_one_update_set_is_pending_at_a_time(atoll: Atoll, running: Any, folder: Path) -> None:
+    atoll("apply")
+    assert "takes effect at" in atoll("apply").stdout  # the same one
+    (folder / "program.sql").write_text(PROGRAM.replace("sum(amount)", "min(amount)"))
+    refused = atoll("apply")
+    assert refused.exit_code == 1 and "is pending until" in refused.stderr and "atoll cancel" in refused.stderr
+    assert atoll("rollback").exit_code == 1
+
+
+def test_what_is_cancelled_does_not_take_effect(atoll: Atoll, running: Any) -> None:
+    reader = running.writer().reader
+    before = reader.timeline().entries
+    atoll("apply")
+    assert "will not take effect" in atoll("cancel").stdout
+    assert reader.timeline().entries == before
+    refused = atoll("cancel")
+    assert refused.exit_code == 1 and "no update set is pending" in refused.stderr
+    assert atoll("plan", "--pending").stdout == "No update set is pending.\n"
+
+
+def test_a_boundary_of_ones_own_is_one_of_those_that_can_be(atoll: Atoll, running: Any) -> None:
+    wanted = floor(datetime.now(UTC), 900) + 4 * QUARTER
+    refused = atoll("apply", "--at", to_text(wanted + timedelta(minutes=1)))
+    assert refused.exit_code == 1 and f"the next are {to_text(wanted + QUARTER)}" in refused.stderr
+    assert "lies in the past" in atoll("apply", "--at", "2020-01-01").stderr
+    assert "is no moment" in atoll("apply", "--at", "tomorrow").stderr
+    assert atoll("apply", "--at", to_text(wanted)).exit_code == 0
+    assert running.writer().reader.timeline().entries[-1].boundary == wanted
+
+
+def test_history_is_made_again_from_a_moment_on(atoll: Atoll, running: Any) -> None:
+    begins = running.writer().reader.flow_states([CUSTOMERS])[CUSTOMERS].tables[CUSTOMERS].begins
+    assert begins
+    early = atoll("apply", "--restate-from", "2020-01-01")
+    assert early.exit_code == 0  # nothing is there before the flow itself begins
+    entry = running.writer().reader.timeline().entries[-1]
+    assert (entry.boundary, entry.restates) == (from_text("2020-01-01"), True)
+    assert atoll("apply", "--restate-from", "2020-01-01T00:01").exit_code == 1
+
+
+def test_a_rollback_brings_the_former_program_back_at_the_next_boundary(atoll: Atoll, running: Any) -> None:
+    reader = running.writer().reader
+    first = reader.active_version()
+    missing = atoll("rollback")
+    assert missing.exit_code == 1 and "there is no former program" in missing.stderr
+    atoll("apply", "--restate-from", to_text(floor(datetime.now(UTC), 900) - QUARTER))
+    assert reader.active_version() != first
+    result = atoll("rollback")
+    assert result.exit_code == 0 and "takes effect at" in result.stdout
+    pending = reader.timeline().pending(datetime.now(UTC))
+    assert pending and pending.version == first
+
+
+def test_without_a_conductor_nothing_is_applied(atoll: Atoll, ready: Any) -> None:
+    boto3.client("cloudformation").delete_stack(StackName=naming.CONDUCTOR_STACK)
+    result = atoll("apply")
+    assert result.exit_code == 1 and "npx cdk deploy Conductor -c program=program.sql" in result.stderr
+    assert ready.writer().reader.active_version() == ""
