@@ -120,9 +120,19 @@ def _column(change: ColumnChange) -> str:
     if change.kind == ColumnKind.RENAMED:
         return f"renamed {change.after}" if change.certain else f"probably renamed {change.after}"
     if change.kind == ColumnKind.MEANING:
-        origin = f"from {change.after or 'no column'}"
-        return f"{change.kind}, {origin}" + ("" if change.before == change.after else f" instead of {change.before or 'no column'}")
+        return f"{change.kind}, {_origin(change)}"
     return f"{change.kind}: {change.before} ▸ {change.after}" if change.before else change.kind
+
+
+def _origin(change: ColumnChange) -> str:
+    """Where the column comes from; where that differs, only what does."""
+    before, after = ([name for name in text.split(", ") if name] for text in (change.before, change.after))
+    if before == after:
+        return f"from {change.after or 'no column'}"
+    come, gone = [name for name in after if name not in before], [name for name in before if name not in after]
+    if not gone:
+        return f"now also from {', '.join(come)}"
+    return f"now from {', '.join(come)} instead of {', '.join(gone)}" if come else f"now without {', '.join(gone)}"
 
 
 def _readers(update: UpdateSet, width: int) -> Iterator[Line]:
