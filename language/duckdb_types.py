@@ -168,7 +168,8 @@ class DuckDBTypes(DuckDBNumbers):
     def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
         if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        holds = mixed if isinstance(node, _ORDERED) else united  # DuckDB is stricter about < than about =
+        strict = isinstance(node, _ORDERED) or isinstance(right, exp.Query)  # DuckDB is stricter about < and IN (SELECT …) than about =
+        holds = mixed if strict else united
         if holds(left.type, right.type) is None:
             remedy = cast_remedy(left, right) if kind_of(left) == T.TEXT else cast_remedy(right, left)
             self.note(node, f"{say(left)} cannot be compared with {say(right)}", remedy)

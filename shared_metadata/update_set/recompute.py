@@ -33,17 +33,14 @@ def recompute(
 
     statistics: flow ▸ what `MetadataReader.statistics` has of it.
     """
+    known = {dataset for statement in old.values() for dataset in statement.datasets}
     found, rebuilt = [], {c.statement for c in changed if not all(part.part.startswith(_NOT_RUN) for part in c.parts)}
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
-        is_new = any(dataset not in _datasets(old) for dataset in statement.datasets)
+        is_new = not known.issuperset(statement.datasets)
         if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
             batches, start, end = _batches(statement, is_new, restate_from, now)
             found.append(Recompute(statement.id, batches, start, end, *_estimate(statement, batches, statistics)))
     return tuple(found)
-
-
-def _datasets(statements: Mapping[str, Statement]) -> set[str]:
-    return {dataset for statement in statements.values() for dataset in statement.datasets}
 
 
 def _batches(
