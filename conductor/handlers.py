@@ -45,11 +45,11 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
     try:
         found = [image for record in event["Records"] if (image := _image(record))]
+        if any(_kind(image) != EventKind.FLOW_QUIESCED for image in found):
+            _round(context)
         for number in sorted({int(image["detail"]["M"]["drift"]["N"]) for image in found if _kind(image) == EventKind.FLOW_QUIESCED}):
             if notifier().tell(number):
                 logger.info("told of drift", drift=number)
-        if any(_kind(image) != EventKind.FLOW_QUIESCED for image in found):
-            _round(context)
     except Exception:
         logger.exception("the round failed; the stream brings these records again")
         return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}

@@ -29,7 +29,7 @@ DIFFERS = 2
 COLLECT, HARNESS = "collect", "harness"
 
 
-@click.command(short_help="Look at the sources' tables and write what they are like to schemas/.")
+@click.command(short_help="Write what the sources' tables are like to schemas/.")
 @click.argument("connections", nargs=-1, metavar="[CONNECTION]...")
 @click.option("--tables", metavar="A,B", help="Look at these tables only, whether the program names them or not.")
 @click.option("--list", "only_list", is_flag=True, help="Only print the names of all tables that can be read there.")

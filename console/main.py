@@ -16,9 +16,9 @@ from shared_metadata.errors import AtollError
 
 VERBS = {
     "init": "console.init:init",
-    "discover": "console.discover:discover",
     "check": "console.check:check",
     "format": "console.check:format_files",
+    "discover": "console.discover:discover",
     "plan": "console.plan:plan",
     "apply": "console.change:apply",
     "cancel": "console.rollback:cancel",

@@ -91,10 +91,23 @@ def compile_texts(sources: Mapping[str, str], snapshots: Mapping[str, str] | Non
         compilation = compile_with_positions(sources, installed(), schemas, memo)
     finally:
         cache.keep_memo(memo)
-    problems = [*_option_problems(compilation), *_flow_problems(compilation.outline, sources)]
+    problems = [*_new_option_problems(compilation, cache), *_flow_problems(compilation.outline, sources)]
     if problems:
         raise ProgramErrors(problems)
     return compilation
+
+
+def _new_option_problems(compilation: Compilation, cache: ProjectCache) -> list[Diagnostic]:
+    """As `_option_problems`, but models are not imported to be asked again what they have taken already."""
+    program = compilation.outline
+    using = sorted({(flow.slice_id, flow.connection, flow.warehouse) for flow in program.flows.values()})
+    options = {"options": repr([(owner.name, owner.system, owner.options) for owner in endpoints(program)]), "using": repr(using)}
+    if cache.answer("options", options):
+        return []
+    problems = list(_option_problems(compilation))
+    if not problems:
+        cache.keep_answer("options", options, True)
+    return problems
 
 
 def compile_files(paths: Sequence[str]) -> Program:

@@ -22,6 +22,7 @@ from shared_metadata.records import MAX_ATTEMPTS, Batch, FlowState, TableState
 
 if TYPE_CHECKING:
     from shared_metadata.drift_records import DriftReader
+    from shared_metadata.reader import MetadataReader
 
 
 class Cause(IntEnum):
@@ -30,10 +31,11 @@ class Cause(IntEnum):
     TIME = 0
     RUNNING = 1
     DUE = 2
-    NEVER_APPLIED = 3
-    RETRY = 4
-    STOPPED = 5
-    QUIESCED = 6
+    PENDING = 3
+    NEVER_APPLIED = 4
+    RETRY = 5
+    STOPPED = 6
+    QUIESCED = 7
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
         program = Program({}, {}, {})
     known = _known(dataset, program)
     if known is None:
-        found = _not_active(dataset, program)
+        found = _pending(dataset, target.reader, now) or _not_active(dataset, program)
     else:
         states = target.reader.flow_states(list(program.flows))
         found = why_of(known, program, states, target.reader.batch, now)
@@ -175,6 +177,15 @@ def _known(dataset: str, program: Program) -> str | None:
     if flow and flow.kind == Kind.COLLECT and len(flow.tables) == 1:
         return flow.tables[0].dataset
     return None
+
+
+def _pending(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
+    """Of a dataset that only the pending update set makes."""
+    entry = reader.timeline().pending(now)
+    if entry is None or dataset not in reader.program(entry.version).producers():
+        return None
+    what = f"is made by the pending update set, which takes effect at {to_text(entry.boundary)}"
+    return Why(Cause.PENDING, (dataset,), "", what, "wait, or see it with `atoll plan --pending`")
 
 
 def _not_active(dataset: str, program: Program) -> Why:

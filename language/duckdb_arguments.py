@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from language.functions import functions
+
 _THIS = (
     "upper lower reverse length ascii unicode md5 sqrt exp ln cbrt sin cos tan asin acos atan sinh cosh tanh cot degrees "
     "radians sign abs factorial year month day hour minute second quarter week dayofyear dayname monthname last_day epoch "
@@ -78,6 +80,9 @@ CALLS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.DateBin: ("time_bucket", ("this", "expression", "origin")),
     exp.Quantile: ("quantile", ("this", "quantile")),
     exp.ApproxQuantile: ("approx_quantile", ("this", "quantile")),
+    exp.RegrSlope: ("regr_slope", ("this", "expression")),
+    exp.WeekOfYear: ("weekofyear", ("this",)),
+    exp.ArrayAppend: ("list_append", ("this", "expression")),
     exp.Corr: ("corr", ("this", "expression")),
     exp.CovarPop: ("covar_pop", ("this", "expression")),
     exp.CovarSamp: ("covar_samp", ("this", "expression")),
@@ -95,6 +100,15 @@ CALLS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.DateSub: ("-", ("this", "expression")),
 }
 
+_FORMS = frozenset(  # what DuckDB has under other names, or as syntax
+    (
+        *(exp.Cast, exp.TryCast, exp.Exists, exp.ToMap, exp.VarMap, exp.Struct, exp.Transform, exp.Try, exp.Collate, exp.JSONExists),
+        *(exp.CosineDistance, exp.EuclideanDistance, exp.RegexpSplit, exp.CurrentTime, exp.Localtime, exp.Localtimestamp),
+        *(exp.TimeFromParts, exp.TimestampFromParts, exp.ArrayOverlaps, exp.ArrayContainedBy, exp.ArrayAll, exp.ArrayAny),
+        *(exp.JSONArray, exp.JSONObject, exp.ParseJSON, exp.CurrentVersion),
+    )
+)
+
 
 def call(node: exp.Expr) -> tuple[str, list[exp.Expr]] | None:
     """The function's name and its arguments; None for a node that stands for no function of DuckDB's."""
@@ -109,3 +123,12 @@ def call(node: exp.Expr) -> tuple[str, list[exp.Expr]] | None:
     elif isinstance(node, exp.Trim) and node.args.get("position"):
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args["position"]).upper(), name)
     return name, [value for key in keys if isinstance(value := node.args.get(key), exp.Expr)]
+
+
+def unknown_function(node: exp.Func) -> str | None:
+    """The name of a function that DuckDB does not have; None for one that it has, and for what is no function to it."""
+    known = functions("duckdb")
+    if isinstance(node, (exp.Anonymous, exp.AnonymousAggFunc)):
+        return None if node.name.lower() in known else node.name.lower()
+    names = [name.lower() for name in type(node).sql_names()] if type(node) not in CALLS and type(node) not in _FORMS else []
+    return names[0] if names and not any(name in known for name in names) else None

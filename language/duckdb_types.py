@@ -6,76 +6,46 @@ case in tests/language/test_types.py, where DuckDB itself is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlglot import Dialect, exp
+from sqlglot import exp
 
-from language.duckdb_arguments import CALLS, call
-from language.duckdb_calls import NoOverload, called
+from language.duckdb_arguments import CALLS
 from language.duckdb_kinds import (
     LISTS,
     MOMENTS,
-    MOST_DIGITS,
     TEXTS,
     UNSETTLED,
     T,
     Type,
     array,
     cast_remedy,
-    decimal,
     fits,
-    grown,
-    is_number,
     is_text_literal,
     kind_of,
     mixed,
     say,
     say_type,
-    sizes,
     united,
 )
-from language.functions import overloads
+from language.duckdb_numbers import SIGNS, DuckDBNumbers
 from language.places import place_of
-from language.queries import BATCH_BOUNDS
+from language.type_rules import Kind
 
-Kind = exp.DataType | exp.DType | None
-_SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.IntDiv: "//", exp.Mod: "%"}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
-_MACROS: dict[str, Kind] = {
-    "date_part": T.BIGINT,
-    "datepart": T.BIGINT,
-    "now": T.TIMESTAMPTZ,
-    "get_current_timestamp": T.TIMESTAMPTZ,
-    "transaction_timestamp": T.TIMESTAMPTZ,
-    "age": T.INTERVAL,
-    "current_localtimestamp": T.TIMESTAMP,
-    "hash": T.UBIGINT,
-    "list_slice": None,
-}
+_ORDERED = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """What an expression cannot be, and what to do."""
-
-    node: exp.Expr
-    cause: str
-    remedy: str
-
-
-class DuckDBTypes:
-    """The rules of one statement."""
+class DuckDBTypes(DuckDBNumbers):
+    """The rules of DuckDB, for one query after another."""
 
     def __init__(self) -> None:
-        self.mismatches: list[Mismatch] = []
-        self.sides: dict[int, list[tuple[str, Type]]] = {}  # of each set operation, by id: its columns
-        self.metadata = {**Dialect.get_or_raise("duckdb").EXPRESSION_METADATA, **self._rules()}
+        super().__init__("duckdb", united)
 
-    def _rules(self) -> dict[type[exp.Expr], dict[str, Any]]:
+    def rules(self) -> dict[type[exp.Expr], Any]:
         rules: dict[type[exp.Expr], Any] = {kind: self._call for kind in CALLS}
-        rules |= {kind: self._arithmetic for kind in _SIGNS}
+        rules |= {kind: self._arithmetic for kind in SIGNS}
         rules |= {kind: self._comparison for kind in _COMPARISONS}
         rules |= {kind: self._connector for kind in (exp.And, exp.Or)}
         rules |= {kind: self._extreme for kind in (exp.Max, exp.Min)}
@@ -99,7 +69,7 @@ class DuckDBTypes:
             exp.Case: self._case,
             exp.If: lambda e: e.args["true"].type if isinstance(e.parent, exp.Case) else self._if(e),
             exp.Nullif: self._nullif,
-            exp.Array: lambda e: array(self._mixed(e.expressions, "a list")) if e.expressions else None,
+            exp.Array: lambda e: array(self._mixed(e.expressions, "a list") if e.expressions else T.NULL),
             exp.ArrayAgg: lambda e: array(e.this.type),
             exp.ArrayConcat: lambda e: self._mixed([e.this, *e.expressions], "list_concat"),
             exp.RegexpExtractAll: lambda _: array(T.TEXT),
@@ -120,6 +90,9 @@ class DuckDBTypes:
             exp.PercentileDisc: self._quantile,
             exp.WithinGroup: self._within_group,
             exp.Grouping: lambda _: T.BIGINT,
+            exp.JSONExtract: lambda _: T.JSON,
+            exp.JSONExtractScalar: lambda _: T.TEXT,
+            exp.StructExtract: lambda e: _field(e.this.type, e.expression),
             exp.CurrentTimestamp: lambda _: T.TIMESTAMPTZ,
             exp.Uuid: lambda _: T.UUID,
             exp.First: lambda e: e.this.type,
@@ -133,143 +106,7 @@ class DuckDBTypes:
             exp.Between: self._between,
             exp.Not: self._connector,
         }
-        found: dict[type[exp.Expr], dict[str, Any]] = {kind: {"annotator": _annotator(rule)} for kind, rule in rules.items()}
-        return found | {kind: {"annotator": self._set_operation} for kind in (exp.Union, exp.Except, exp.Intersect)}
-
-    # -- functions
-
-    def _named(self, node: exp.Expr, name: str, arguments: Sequence[exp.Expr]) -> Type:
-        for argument in arguments:
-            if argument.type is None:  # made here
-                argument._type = exp.DataType.build(T.TEXT)
-        try:
-            return called(name, arguments)
-        except NoOverload:
-            given = ", ".join(map(say, arguments)) or "nothing"
-            takes = ", ".join(dict.fromkeys(f"{name}{o}" for o in overloads("duckdb", name)[:4]))
-            self._note(node, f"`{name}` does not take {given}", f"CAST what is given to what it takes: {takes}")
-            return None
-
-    def _call(self, node: exp.Expr) -> Kind:
-        found = call(node)
-        return self._named(node, *found) if found is not None else None
-
-    def _function(self, node: exp.Expr) -> Kind:
-        name = node.name.lower()
-        if name in BATCH_BOUNDS:
-            return T.TIMESTAMPTZ
-        return _MACROS[name] if name in _MACROS else self._call(node)
-
-    # -- numbers
-
-    def _literal(self, node: exp.Literal) -> Kind:
-        if node.is_string:
-            return T.TEXT
-        if not node.is_int:
-            digits = node.this.replace("_", "").lower()
-            if "e" in digits:
-                return T.DOUBLE
-            whole, _, fraction = digits.partition(".")
-            return decimal(len(whole.lstrip("0")) + len(fraction) or 1, len(fraction))
-        size = abs(int(node.this.replace("_", "")))
-        return T.INT if size < 2**31 else T.BIGINT if size < 2**63 else T.INT128
-
-    def _arithmetic(self, node: exp.Binary) -> Kind:
-        left, right, sign = node.left, node.right, _SIGNS[type(node)]
-        for side in (left, right):
-            if kind_of(side) == T.UNKNOWN:
-                return None
-        try:
-            if LISTS.intersection((kind_of(left), kind_of(right))):
-                return self._concatenation(node)
-            found = called(sign, [left, right]) if sign != "/" else self._quotient(left, right)
-        except NoOverload:
-            wrong, other = (left, right) if not is_number(left) else (right, left)
-            self._note(node, f"`{sign}` does not take {say(left)} and {say(right)}", cast_remedy(wrong, other))
-            return None
-        decimals = T.DECIMAL in (kind_of(left), kind_of(right)) and (found is None or found.this == T.DECIMAL)
-        return self._decimal(sign, left, right) if decimals else found
-
-    def _decimal(self, sign: str, left: exp.Expr, right: exp.Expr) -> Kind:
-        if T.NULL in (kind_of(left), kind_of(right)):
-            return T.INT
-        (p, s), (q, r) = sizes(left.type), sizes(right.type)
-        if sign == "*":
-            return decimal(grown(p + q, p, q), s + r) if s + r <= MOST_DIGITS else T.DOUBLE
-        carry = 0 if sign == "%" else 1
-        precision = max(p - s, q - r) + max(s, r) + carry
-        if not carry and precision > MOST_DIGITS:
-            return T.DOUBLE
-        return decimal(grown(precision, p, q) if carry else precision, max(s, r))
-
-    def _quotient(self, left: exp.Expr, right: exp.Expr) -> Type:
-        kinds = (kind_of(left), kind_of(right))
-        if kinds[0] == T.INTERVAL and (is_number(right) or kinds[1] == T.NULL):
-            return exp.DataType.build(T.INTERVAL)
-        if any(not (is_number(side) or kind_of(side) == T.NULL or is_text_literal(side)) for side in (left, right)):
-            raise NoOverload("/")
-        return exp.DataType.build(T.FLOAT if T.FLOAT in kinds and T.DOUBLE not in kinds else T.DOUBLE)
-
-    def _negation(self, node: exp.Neg) -> Kind:
-        if kind_of(node.this) in UNSETTLED:
-            return None
-        if is_number(node.this) or kind_of(node.this) == T.INTERVAL:
-            return node.this.type  # type: ignore[no-any-return]
-        return self._refuse(node, "-", node.this)
-
-    def _sum(self, node: exp.Sum) -> Kind:
-        kind = kind_of(node.this)
-        if kind == T.DECIMAL:
-            return decimal(MOST_DIGITS, sizes(node.this.type)[1])
-        return self._named(node, "sum", [node.this])
-
-    def _average(self, node: exp.Expr) -> Kind:
-        kind = kind_of(node.this)
-        if isinstance(node, exp.Median) and kind not in UNSETTLED:
-            return node.this.type if kind in (T.DECIMAL, T.TIME) else self._averaged(node, kind)
-        return self._averaged(node, kind)
-
-    def _averaged(self, node: exp.Expr, kind: exp.DType) -> Kind:
-        if kind in MOMENTS:
-            return T.TIMESTAMPTZ if kind == T.TIMESTAMPTZ else T.TIMESTAMP
-        if kind in (T.INTERVAL, T.TIME):
-            return kind
-        if is_number(node.this) or kind == T.NULL:
-            return T.DOUBLE
-        return self._refuse(node, type(node).__name__.lower(), node.this) if kind != T.UNKNOWN else None
-
-    def _refuse(self, node: exp.Expr, name: str, argument: exp.Expr) -> Kind:
-        self._note(node, f"`{name}` takes a number, not {say(argument)}", cast_remedy(argument))
-        return None
-
-    def _round(self, node: exp.Expr) -> Kind:
-        name, places = type(node).__name__.lower(), node.args.get("decimals")
-        found = self._named(node, name, [node.this, *([places] if places is not None else [])])
-        if kind_of(node.this) != T.DECIMAL or found is None or found.this != T.DECIMAL:
-            return found
-        precision, scale = sizes(node.this.type)
-        wanted = int(places.this) if isinstance(places, exp.Literal) and places.is_int else 0
-        return decimal(precision, min(scale, wanted))
-
-    def _whole(self, node: exp.Expr) -> Kind:
-        found = self._named(node, type(node).__name__.lower(), [node.this])
-        return decimal(sizes(node.this.type)[0], 0) if kind_of(node.this) == T.DECIMAL else found
-
-    def _quantile(self, node: exp.Expr) -> Kind:
-        return _quantile_of(node.this, isinstance(node, exp.PercentileCont)) if node.expression is not None else node.this.type
-
-    def _within_group(self, node: exp.WithinGroup) -> Kind:
-        ordered = node.expression.expressions[0].this if node.expression is not None else None
-        if isinstance(node.this, (exp.PercentileCont, exp.PercentileDisc)) and ordered is not None:
-            return _quantile_of(ordered, isinstance(node.this, exp.PercentileCont))
-        value: exp.Expr = ordered if isinstance(node.this, exp.Mode) and ordered is not None else node.this
-        return value.type
-
-    def _extreme(self, node: exp.Expr) -> Kind:
-        return array(node.this.type) if node.args.get("count") or node.expressions else node.this.type
-
-    def _picked(self, node: exp.Expr) -> Kind:
-        return array(node.this.type) if node.args.get("count") else node.this.type
+        return rules
 
     # -- branches and conditions
 
@@ -303,7 +140,7 @@ class DuckDBTypes:
                 continue
             found, former = mixed(found, branch.type), found
             if found is None:
-                self._note(branch, f"{what} cannot hold both {say_type(former)} and {say(branch)}", "CAST one to the other's type")
+                self.note(branch, f"{what} cannot hold both {say_type(former)} and {say(branch)}", "CAST one to the other's type")
                 return None
         texts = any(map(is_text_literal, known))
         return exp.DataType.build(T.TEXT) if texts and (found is None or found.this == T.NULL) else found
@@ -331,8 +168,11 @@ class DuckDBTypes:
     def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
         if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        if united(left.type, right.type) is None:
-            self._note(node, f"{say(left)} cannot be compared with {say(right)}", cast_remedy(left, right))
+        strict = isinstance(node, _ORDERED) or isinstance(right, exp.Query)  # DuckDB is stricter about them than about =
+        holds = mixed if strict else united
+        if holds(left.type, right.type) is None:
+            remedy = cast_remedy(left, right) if kind_of(left) == T.TEXT else cast_remedy(right, left)
+            self.note(node, f"{say(left)} cannot be compared with {say(right)}", remedy)
 
     def _connector(self, node: exp.Expr) -> Kind:
         for side in (node.this, node.args.get("expression")):
@@ -340,42 +180,11 @@ class DuckDBTypes:
                 self.condition(side)
         return T.BOOLEAN
 
-    def condition(self, node: exp.Expr) -> None:
-        """Notes a condition that is neither true nor false."""
-        if kind_of(node) not in (T.BOOLEAN, T.TEXT, *UNSETTLED) and not is_number(node):
-            self._note(node, f"a condition is true or false, and this is {say(node)}", "compare it with something")
-
     def _text_test(self, node: exp.Binary) -> Kind:
         for side in (node.left, node.right):
             if kind_of(side) not in (T.TEXT, T.JSON, *UNSETTLED):
-                self._note(node, f"LIKE takes text, not {say(side)}", f"write CAST({side.name or '…'} AS VARCHAR)")
+                self.note(node, f"LIKE takes text, not {say(side)}", f"write CAST({side.name or '…'} AS VARCHAR)")
         return T.BOOLEAN
-
-    def _set_operation(self, annotator: Any, node: exp.SetOperation) -> None:
-        """The sides' common types, also where sqlglot looks them up for whoever reads the result."""
-        columns = [self.sides.get(id(side)) or [(s.alias_or_name, s.type) for s in side.selects] for side in _sides(node)]  # type: ignore[attr-defined]
-        left, right = columns
-        if node.args.get("by_name"):
-            there, here = dict(left), dict(right)
-            pairs = [(name, there.get(name), here.get(name)) for name in {**there, **here}]
-        elif len(left) != len(right):
-            cause = f"the two sides have {len(left)} and {len(right)} columns"
-            self._note(node.expression, cause, "select as many columns on both sides")
-            pairs = [(name, kind, None) for name, kind in left]
-        else:
-            pairs = [(name, one, other) for (name, one), (_, other) in zip(left, right, strict=True)]
-        found = [(name, self._side(node, name, one, other)) for name, one, other in pairs]
-        self.sides[id(node)] = found
-        annotator._setop_column_types[id(node)] = [(name, kind or T.UNKNOWN) for name, kind in found]
-
-    def _side(self, node: exp.SetOperation, name: str, one: Type, other: Type) -> Type:
-        if T.UNKNOWN in (one.this if one else None, other.this if other else None):
-            return None
-        found = united(one, other)
-        if found is None and one is not None and other is not None:
-            cause = f"`{name}` is {say_type(one)} on one side and {say_type(other)} on the other"
-            self._note(node.expression, cause, "CAST one to the other's type")
-        return found
 
     # -- the rest
 
@@ -391,17 +200,6 @@ class DuckDBTypes:
             return T.BIGINT  # epoch_ms(timestamp), which sqlglot takes for its inverse
         return T.TIMESTAMPTZ if node.args.get("scale") is None else T.TIMESTAMP
 
-    def _concatenation(self, node: exp.Binary) -> Kind:
-        kinds = (kind_of(node.left), kind_of(node.right))
-        if T.NULL in kinds:
-            return T.NULL
-        if not LISTS.intersection(kinds):
-            return T.UNKNOWN if T.UNKNOWN in kinds else T.VARBINARY if set(kinds) == {T.VARBINARY} else T.TEXT
-        found = mixed(node.left.type, node.right.type)
-        if found is None:
-            self._note(node, f"`||` does not join {say(node.left)} and {say(node.right)}", "CAST one to the other's type")
-        return found
-
     def _joined(self, arguments: Sequence[exp.Expr]) -> Kind:
         return self._mixed(arguments, "concat") if any(kind_of(a) in LISTS for a in arguments) else T.TEXT
 
@@ -410,7 +208,7 @@ class DuckDBTypes:
         if kind is not None and kind.this in LISTS:
             return kind.expressions[0] if kind.expressions else None
         if kind is not None and kind.this not in UNSETTLED:
-            self._note(node, f"unnest takes a list, not {say(node)}", "make it a list, or leave unnest out")
+            self.note(node, f"unnest takes a list, not {say(node)}", "make it a list, or leave unnest out")
         return None
 
     def _bracket(self, node: exp.Bracket) -> Kind:
@@ -423,32 +221,13 @@ class DuckDBTypes:
         if kind and kind.this == T.MAP and len(kind.expressions) == 2:
             return kind.expressions[1]  # type: ignore[no-any-return]
         if kind and kind.this == T.STRUCT and isinstance(index, exp.Literal) and index.is_string:
-            field = next((e for e in kind.expressions if e.name == index.name), None)
-            return field.args.get("kind") if field is not None else None
+            return _field(kind, index)
         return T.TEXT if kind and kind.this in TEXTS else None
-
-    def _note(self, node: exp.Expr, cause: str, remedy: str) -> None:
-        self.mismatches.append(Mismatch(node, cause, remedy))
 
 
 _EPOCHS = frozenset(("EPOCH", "JULIAN"))
 
 
-def _quantile_of(value: exp.Expr, continuous: bool) -> Kind:
-    kind = kind_of(value)
-    if not continuous or kind in (T.DECIMAL, T.FLOAT, T.UNKNOWN, T.TIME, T.INTERVAL):
-        return value.type
-    if kind in MOMENTS:
-        return T.TIMESTAMPTZ if kind == T.TIMESTAMPTZ else T.TIMESTAMP
-    return T.DOUBLE
-
-
-def _sides(node: exp.SetOperation) -> tuple[exp.Expr, exp.Expr]:
-    return node.this.unnest(), node.expression.unnest()
-
-
-def _annotator(rule: Callable[[Any], Kind]) -> Callable[[Any, exp.Expr], None]:
-    def annotate(annotator: Any, node: exp.Expr) -> None:
-        annotator._set_type(node, rule(node))
-
-    return annotate
+def _field(kind: Type, name: exp.Expr) -> Type:
+    fields = kind.expressions if kind is not None and kind.this == T.STRUCT else ()
+    return next((field.args.get("kind") for field in fields if field.name == name.name), None)

@@ -16,8 +16,8 @@ _REFUSED: dict[type[exp.Expr], tuple[str, str]] = {
 }
 _PIVOTS = {
     False: (
-        "the columns that PIVOT makes depend on the data",
-        "write an aggregate for each, as in sum(x) FILTER (WHERE key = 'a') AS a",
+        "the columns of PIVOT cannot be told",
+        "write an aggregate for each: sum(x) FILTER (WHERE key = 'a') AS a",
     ),
     True: ("the columns of UNPIVOT cannot be told", "write a SELECT for each column and join them with UNION ALL"),
 }

@@ -267,12 +267,14 @@ def _section(node: exp.Expr, query: exp.Expr) -> tuple[str, int, Use | None]:
     use, child = None, node
     while child.parent is not None and child.parent is not query:
         parent = child.parent
-        if (isinstance(parent, exp.Window) and child.arg_key in ("partition_by", "order")) or (
-            isinstance(child, exp.Order) and not isinstance(parent, (exp.Window, exp.WithinGroup))
-        ):
+        partitions = isinstance(parent, exp.Window) and child.arg_key == "partition_by"
+        orders = isinstance(parent, exp.Order) and child.arg_key == "expressions" and not isinstance(parent.parent, exp.WithinGroup)
+        if partitions or orders:
             use = Use.ORDER
         elif isinstance(parent, exp.Filter) and child.arg_key == "expression":
             use = Use.FILTER
+        elif isinstance(parent, (exp.Explode, exp.Unnest)):  # makes rows
+            use = Use.JOIN
         elif isinstance(child, exp.Join):
             return "joins", 0, use
         child = parent

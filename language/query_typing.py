@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeGuard
 
 from sqlglot import exp
@@ -19,20 +20,24 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from language.diagnostics import did_you_mean
-from language.duckdb_types import DuckDBTypes, Mismatch
+from language.duckdb_arguments import unknown_function
+from language.duckdb_types import DuckDBTypes
 from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import place_of
+from language.postgres_types import PostgresTypes, loaded_name
 from language.queries import BATCH_BOUNDS
 from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
 from language.query_places import Written, remember
+from language.type_rules import Mismatch, TypeRules
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 SOURCE_DIALECTS = ("postgres",)
+_RULES: dict[str, type[DuckDBTypes] | type[PostgresTypes]] = {"duckdb": DuckDBTypes, "postgres": PostgresTypes}
 _UNNAMED = re.compile(r"_col_\d+")
 
 
@@ -86,7 +91,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    problems = [QueryProblem(*p) for p in (*refused(tree), *unnamed(tree))]
+    problems = [QueryProblem(*p) for p in tuple(refused(tree)) or tuple(unnamed(tree))]
     if problems:
         return TypedQuery(problems=tuple(dict.fromkeys(problems)))
     edits = rewrite_exists(tree)
@@ -96,7 +101,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     written = remember(tree)
     columns = _columns(tables, dialect)
     schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
-    rules = DuckDBTypes() if dialect == "duckdb" else None
+    rules = _rules(dialect)
     try:
         tree = qualify(
             tree,
@@ -109,20 +114,32 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
-        return TypedQuery(problems=(_refused(error),))
+        return TypedQuery(problems=(_refused(error, tree, written),))
     lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
-    problems += _stars_left(tree, written)
+    problems += _stars_left(written)
     complete = all(column.type for columns in tables.values() for column in columns)
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
-        problems += _functions(tree, dialect)
+        problems += _functions(tree, rules) if rules and dialect == "duckdb" else []
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
-    outputs, untyped = _outputs(tree, lineage, written, rules, originals, bool(problems) or not complete)
+    outputs, untyped = _outputs(tree, lineage, written, rules, originals, dialect, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
     edits += written.stars.edits(dialect)
     return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
+
+
+@cache
+def _rules_of(dialect: str) -> TypeRules | None:
+    return _RULES[dialect]() if dialect in _RULES else None
+
+
+def _rules(dialect: str) -> TypeRules | None:
+    found = _rules_of(dialect)
+    if found is not None:
+        found.begin()
+    return found
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, dict[str, exp.DataType]]:
@@ -153,21 +170,23 @@ def _name_tables(tree: exp.Query, references: Mapping[int, str]) -> None:
             column.set("catalog", None)
 
 
-def _refused(error: Exception) -> QueryProblem:
+def _refused(error: Exception, tree: exp.Query, written: Written) -> QueryProblem:
     """What sqlglot's optimizer itself refuses; it tells a place in words only."""
     said = str(error).split("\n")[0].rstrip(".") if isinstance(error, OptimizeError) else "the columns of this query cannot be told"
+    name = said.rpartition(": ")[2]
     if said.startswith("Alias already used"):
-        said = f"two tables are called {said.split(': ')[-1]} here"
-        return QueryProblem(0, 0, said, "give each an alias of its own")
+        places = [place for alias in tree.find_all(exp.TableAlias) if alias.name == name and (place := place_of(alias))]
+        return QueryProblem(*max(places, default=(0, 0)), f"two tables are called `{name}` here", "give each an alias of its own")
+    if said.startswith("Cannot automatically join"):
+        place = next((places[name] for places in written.using.values() if name in places), (0, 0))
+        return QueryProblem(*place, f"not both sides of the join have `{name}`", "join ON a condition")
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
 
 
-def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
+def _stars_left(written: Written) -> list[QueryProblem]:
     found = []
-    for select in tree.find_all(exp.Select):
-        place = written.stars.place(select)
-        if place is None:
-            continue
+    for select, _ in written.stars.selects:
+        place = written.stars.place(select) or (0, 0)
         if any(item.is_star for item in select.expressions):
             found.append(QueryProblem(*place, "the columns behind this * cannot be told", "name the columns, each once"))
         elif any(_UNNAMED.fullmatch(item.unalias().name) for item in select.expressions if isinstance(item.unalias(), exp.Column)):
@@ -175,7 +194,7 @@ def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
     return found
 
 
-def _condition_problems(scopes: list[Scope], rules: DuckDBTypes) -> list[QueryProblem]:
+def _condition_problems(scopes: list[Scope], rules: TypeRules) -> list[QueryProblem]:
     for scope in scopes:
         for name in ("where", "having", "qualify"):
             clause = scope.expression.args.get(name)
@@ -201,13 +220,13 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
     return found
 
 
-def _functions(tree: exp.Query, dialect: str) -> list[QueryProblem]:
+def _functions(tree: exp.Query, rules: TypeRules) -> list[QueryProblem]:
     """Functions that the warehouse does not have."""
-    known = functions(dialect)
+    known = functions("duckdb")
     found = []
-    for node in tree.find_all(exp.Anonymous, exp.AnonymousAggFunc) if known else ():
-        name = node.name.lower()
-        if name not in known and name not in BATCH_BOUNDS:
+    for node in tree.find_all(exp.Func):
+        name = unknown_function(node) if type(node) not in rules.own else None
+        if name is not None and name not in BATCH_BOUNDS:
             start, end = place_of(node) or (0, 0)
             remedy = did_you_mean(name, known) + "write a function that the warehouse has"
             found.append(QueryProblem(start, end, f"there is no function `{name}`", remedy))
@@ -226,7 +245,13 @@ def _source_columns(tables: Tables, dialect: str) -> Originals:
 
 
 def _outputs(
-    tree: exp.Query, lineage: QueryLineage, written: Written, rules: DuckDBTypes | None, originals: Originals, failed: bool
+    tree: exp.Query,
+    lineage: QueryLineage,
+    written: Written,
+    rules: TypeRules | None,
+    originals: Originals,
+    dialect: str,
+    failed: bool,
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     """originals: a source's columns with their types there: what comes out with the type that it had is loaded as it always is."""
     columns: list[QueryColumn] = []
@@ -237,7 +262,8 @@ def _outputs(
         start, end = place_of(select) or written.stars.place(tree) or (0, 0)
         inputs = lineage.outputs[number] if number < len(lineage.outputs) else frozenset()
         original, column = originals.get(next(iter(inputs)), (None, None)) if len(inputs) == 1 else (None, None)
-        found = column.type if column is not None and original == kind else iceberg_name(kind)
+        name_of = loaded_name if dialect in SOURCE_DIALECTS else iceberg_name
+        found = column.type if column is not None and original == kind else name_of(kind)
         if found is None and not failed:
             said = f"has the type {kind.sql('duckdb')}, which no table can hold" if _known(kind) else "has no type that can be told"
             problems.append(QueryProblem(start, end, f"the column `{name}` {said}", "CAST it to the type that it is to have"))
@@ -259,7 +285,7 @@ def _known(kind: exp.DataType | None) -> TypeGuard[exp.DataType]:
     return kind is not None and kind.this not in (exp.DType.UNKNOWN, exp.DType.NULL)
 
 
-def _output_types(query: exp.Expr, rules: DuckDBTypes | None) -> list[tuple[str, exp.DataType | None]]:
+def _output_types(query: exp.Expr, rules: TypeRules | None) -> list[tuple[str, exp.DataType | None]]:
     query = query.unnest()
     known = rules.sides.get(id(query)) if rules is not None else None
     return known or [(select.alias_or_name, select.type) for select in query.selects]  # type: ignore[attr-defined]

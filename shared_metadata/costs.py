@@ -4,9 +4,10 @@ Used things bear the names of the prices: 'lambda_invocation', 'state_transition
 
     sum of used[kind] * price[kind] / 1,000,000  +  invocations * LOG_BYTES * price of a GB of logs / 10^9
 
-What serves several tables of a batch, its plan and the states around them, is shared evenly between them. Not in it: storage, the
-requests that DuckDB and PyIceberg send by themselves, KMS, attempts that failed, batches that found nothing to do, and what
-stands still; `python -m benchmarks.cost` measures the last two.
+What serves several tables of a batch, its plan and the states around them, is priced at once and shared evenly between them: their
+part of it is the kind 'dollars', which keeps their states small; so a table's GB-seconds are those of its own steps. Not in it:
+storage, the requests that DuckDB and PyIceberg send by themselves, KMS, attempts that failed, batches that found nothing to do, and
+what stands still; `python -m benchmarks.cost` measures the last two.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ LOG_BYTES = 700  # of an invocation: Lambda's START, END and REPORT, and the ste
 A_BATCH: Used = {"state_transition": 5, "xray_trace": 1}
 # Sent after the figures are made: outcome, state, version and event, each two in a transaction, and the statistics themselves.
 A_COMMIT: Used = {"dynamodb_write_unit": 9}
+PRICED = "dollars"
 DIGITS = 9  # of a dollar, and of what was used
 
 
@@ -35,23 +37,23 @@ def prices() -> Mapping[str, Any]:
 
 def cost_dollars(used: Used) -> float:
     """What was used at list prices, in US dollars."""
-    per_million = prices()["per_million"]
-    requests = sum(number * per_million[kind]["price"] for kind, number in used.items()) / 1e6
-    log_bytes = used.get("lambda_invocation", 0) * LOG_BYTES
-    return round(requests + log_bytes * float(prices()["per_gb"]["log_ingestion"]["price"]) / 1e9, DIGITS)
+    per_million = {kind: listed["price"] for kind, listed in prices()["per_million"].items()} | {PRICED: 1e6}
+    requests = sum(number * per_million[kind] for kind, number in used.items()) / 1e6
+    logs = used.get("lambda_invocation", 0) * LOG_BYTES / 1e9 * prices()["per_gb"]["log_ingestion"]["price"]
+    return float(round(requests + logs, DIGITS))
 
 
 def together(*parts: Used) -> dict[str, float]:
     """The sum of what was used."""
     found: Counter[str] = Counter()
     for part in parts:
-        found.update(part)  # type: ignore[arg-type]
+        found.update(part)
     return {kind: round(number, DIGITS) for kind, number in found.items()}
 
 
 def share(used: Used, tables: int) -> dict[str, float]:
-    """One table's even share."""
-    return {kind: round(number / max(tables, 1), DIGITS) for kind, number in used.items()}
+    """One table's even share, priced."""
+    return {PRICED: round(cost_dollars(used) / max(tables, 1), DIGITS)}
 
 
 def skew(sizes: Sequence[int]) -> float:

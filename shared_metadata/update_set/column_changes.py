@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage
 from shared_metadata.program import Position
+from shared_metadata.type_widening import widened
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape
 
-_WIDER = {("int", "long"), ("float", "double")}
-_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
-_LIST = re.compile(r"list<(.*)>")
 Shapes = tuple[QueryShape | None, QueryShape | None]
 Renamed = Mapping[ColumnRef, ColumnRef]
-
-
-def widens(before: str, after: str) -> bool:
-    """Whether a column may become this type in place, as Iceberg promotes types: https://iceberg.apache.org/spec/#schema-evolution."""
-    lists = _LIST.fullmatch(before), _LIST.fullmatch(after)
-    if lists[0] and lists[1]:
-        return widens(lists[0][1], lists[1][1])
-    small, large = _DECIMAL.fullmatch(before), _DECIMAL.fullmatch(after)
-    if small and large:
-        return small[2] == large[2] and int(small[1]) < int(large[1])
-    return (before, after) in _WIDER
 
 
 def probable_renames(old: Sequence[ColumnLineage], new: Sequence[ColumnLineage]) -> dict[str, str]:
@@ -101,9 +87,7 @@ def _differences(
 
 
 def _type_change(before: str, after: str) -> ColumnKind:
-    if widens(before, after):
-        return ColumnKind.WIDENED
-    return ColumnKind.NARROWED if widens(after, before) else ColumnKind.RETYPED
+    return {after: ColumnKind.WIDENED, before: ColumnKind.NARROWED}.get(widened(before, after) or "", ColumnKind.RETYPED)
 
 
 def _change(dataset: DatasetLineage, column: str, kind: ColumnKind, before: str, after: str, position: Position) -> ColumnChange:

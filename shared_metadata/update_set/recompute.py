@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import fmean
 from typing import Any
@@ -15,11 +16,7 @@ from shared_metadata.update_set.statements import Statement
 
 Statistics = Mapping[str, Sequence[Mapping[str, Any]]]
 
-# List prices of us-east-1, 2026-11: https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/step-functions/pricing/
-GB_SECOND_DOLLARS = 0.0000133334
-TRANSITION_DOLLARS = 0.000025
-FUNCTION_GB = 2  # what a function that works with data has
-TRANSITIONS = 8  # of an execution
+_FIGURES = ("rows", "seconds", "cost_dollars")
 _NOT_RUN = ("EVERY", "FRESH WITHIN", "options of")  # parts that change no batch's result
 
 
@@ -36,17 +33,14 @@ def recompute(
 
     statistics: flow ▸ what `MetadataReader.statistics` has of it.
     """
+    known = {dataset for statement in old.values() for dataset in statement.datasets}
     found, rebuilt = [], {c.statement for c in changed if not all(part.part.startswith(_NOT_RUN) for part in c.parts)}
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
-        is_new = any(dataset not in _datasets(old) for dataset in statement.datasets)
+        is_new = not known.issuperset(statement.datasets)
         if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
             batches, start, end = _batches(statement, is_new, restate_from, now)
             found.append(Recompute(statement.id, batches, start, end, *_estimate(statement, batches, statistics)))
     return tuple(found)
-
-
-def _datasets(statements: Mapping[str, Statement]) -> set[str]:
-    return {dataset for statement in statements.values() for dataset in statement.datasets}
 
 
 def _batches(
@@ -61,23 +55,18 @@ def _batches(
 
 
 def _estimate(statement: Statement, batches: int, statistics: Statistics) -> tuple[int | None, float | None, float | None]:
-    """Rows, seconds and dollars, as the mean of the latest batches; a statement's flows run one after the other."""
+    """Rows, seconds and dollars, from the mean of the latest batches; a statement's flows run one after the other."""
     means = [mean for flow in statement.flows if (mean := _mean(statistics.get(flow.id, ())))]
     if not means:
         return None, None, None
-    rows, seconds = round(batches * means[-1][0]), batches * sum(seconds for _, seconds in means)
-    dollars = seconds * FUNCTION_GB * GB_SECOND_DOLLARS + batches * len(statement.flows) * TRANSITIONS * TRANSITION_DOLLARS
-    return rows, round(seconds, 1), round(dollars, 4)
+    _, seconds, dollars = (sum(figures) for figures in zip(*means, strict=True))
+    return round(batches * means[-1][0]), round(batches * seconds, 1), round(batches * dollars, 6)
 
 
-def _mean(records: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
-    """Rows and seconds of one batch: of all its tables together."""
-    batches = list(_by_batch(records))
-    return (fmean(rows for rows, _ in batches), fmean(seconds for _, seconds in batches)) if batches else None
-
-
-def _by_batch(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:
-    starts = {str(record["sk"]).split("#")[0] for record in records}
-    for start in starts:
-        of_batch = [record for record in records if str(record["sk"]).startswith(f"{start}#")]
-        yield sum(float(r["rows"]) for r in of_batch), sum(float(r["seconds"]) for r in of_batch)
+def _mean(records: Sequence[Mapping[str, Any]]) -> tuple[float, float, float] | None:
+    """Rows, seconds and dollars of one batch: of all its tables together."""
+    batches: dict[str, Counter[str]] = {}
+    for record in records:
+        figures = {name: float(record.get(name, 0)) for name in _FIGURES}
+        batches.setdefault(str(record["sk"]).split("#")[0], Counter()).update(figures)
+    return tuple(fmean(b[name] for b in batches.values()) for name in _FIGURES) if batches else None  # type: ignore[return-value]

@@ -133,7 +133,7 @@ def test_the_batches_that_ran_tell_what_the_next_will_take(atoll: Atoll, ready: 
     interval = next_interval(writer.reader.flow_states([flow])[flow].tables[staged].watermark, 900)
     version = writer.reader.active_version()
     claim = writer.claim(flow, interval, [staged], program_version=version, owner="me", lease_seconds=60)
-    writer.commit(claim, [TableCommit(staged, rows=120, seconds=4.0, pointer={"manifest": "m"})])
+    writer.commit(claim, [TableCommit(staged, rows=120, seconds=4.0, pointer={"manifest": "m"}, used={"lambda_arm64_gb_second": 8})])
     edit(folder, "FROM ops.public.orders", "FROM ops.public.orders WHERE amount > 0")
     result = atoll("plan", "--restate-from", "2026-01-01", "--json")
     found = {item["statement"]: item for item in json.loads(result.stdout)["recompute"]}["lake.ops.orders"]

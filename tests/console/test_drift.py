@@ -14,6 +14,7 @@ from click.testing import Result
 
 from console.init import PROGRAM
 from console.why import Cause, why_of
+from shared_metadata.boundary import Effect
 from shared_metadata.intervals import floor, next_interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import FlowState, Quiesce, TableCommit, TableState
@@ -117,6 +118,15 @@ class TestWhy:
     def test_a_dataset_that_was_never_applied(self, atoll: Atoll, ready: Any) -> None:
         found = self.why(atoll, VIEW)
         assert (found["cause"], found["remedy"]) == ("never_applied", "atoll plan, then atoll apply")
+
+    def test_a_dataset_of_the_pending_update_set(self, atoll: Atoll, drifting: Any) -> None:
+        writer, (active, _) = drifting
+        more, boundary = things(views=2)[0], floor(datetime.now(UTC), 3600) + timedelta(hours=2)
+        writer.put_program(more)
+        writer.schedule(more, Effect(boundary), expected=writer.reader.timeline())
+        found = self.why(atoll, "lake.a.v001")
+        assert found["cause"] == "pending" and to_text(boundary) in found["sentence"]
+        assert "lake.a.v001" not in active.producers()
 
     def test_a_name_that_is_nearly_one(self, atoll: Atoll, drifting: Any) -> None:
         result = atoll("why", "lake.a.readr")

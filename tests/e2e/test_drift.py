@@ -36,6 +36,9 @@ class Drifting(Deployed):
         self._inbox = self._sqs.create_queue(QueueName="alerts")["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         topic = f"arn:aws:sns:{session.region_name}:{demo.target.account}:{naming.ALERTS_TOPIC}"
+        allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]}
+        self._sqs.set_queue_attributes(QueueUrl=self._inbox, Attributes={"Policy": json.dumps(policy)})
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         self.messages: list[dict[str, Any]] = []
 

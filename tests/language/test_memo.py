@@ -40,17 +40,13 @@ STATEMENTS = [
     " LEFT JOIN lake.v.a a ON a.customer = c.id",
     "INSERT INTO ops.public.totals EVERY '1 day' MERGE ON (day) AS SELECT day, best FROM lake.v.c",
 ]
-REPLACED = dict(
-    [
-        ("amount", "customer"),
-        ("amount ", "price "),
-        ("SELECT *", "SELECT id, amount, changed, customer"),
-        ("SELECT ", "SELECT 1 AS one, "),
-    ]
-    + [("lake.v.a", "lake.v.z"), ("'1 hour'", "'1 day'"), ("'1 ", "'7 "), ("'", ""), (";", ""), ("(", "((")]
-    + [("WHERE", "-- ;\nWHERE"), ("AS ", "\n\n  AS "), ("lake", "sea"), ("SELECT", "SELCT"), ("a;b", "/* ;"), ("id", "Id")]
-    + [("x.*", "x.best, x.day"), ("total", "sum"), ("MERGE ON (id)", "REPLACE"), ("day", "week"), ("$", "$$"), ("batch_start", "now")]
-)
+REPLACED = {
+    **{"amount": "customer", "amount ": "price ", "SELECT *": "SELECT id, amount, changed, customer", "SELECT ": "SELECT 1 AS one, "},
+    **{"lake.v.a": "lake.v.z", "'1 hour'": "'1 day'", "'1 ": "'7 ", "'": "", ";": "", "(": "((", "x.*": "x.best, x.day", "id": "Id"},
+    **{"WHERE": "-- ;\nWHERE", "AS ": "\n\n  AS ", "lake": "sea", "SELECT": "SELCT", "a;b": "/* ;", "batch_start": "now"},
+    **{"total": "sum", "MERGE ON (id)": "REPLACE", "day": "week", "$": "$$"},
+}
+CONNECTIONS = ("crm", "ops")
 Files = dict[str, list[str]]
 Edit = Callable[[Files, dict[str, str], int, int], None]
 
@@ -91,8 +87,14 @@ def _rename_file(files: Files, types: dict[str, str], one: int, two: int) -> Non
 
 
 def _retype(files: Files, types: dict[str, str], one: int, two: int) -> None:
-    column = sorted(types)[one % len(types)]
+    column = sorted(name for name in types if name not in CONNECTIONS)[one % 4]
     types[column] = ["long", "string", "double", "timestamp", ""][two % 5]
+
+
+def _forget(files: Files, types: dict[str, str], one: int, two: int) -> None:
+    """The snapshot of a connection gets lost, or is found again."""
+    name = CONNECTIONS[two % 2]
+    types[name] = "" if types[name] else "known"
 
 
 def _redeclare(files: Files, types: dict[str, str], one: int, two: int) -> None:
@@ -102,7 +104,21 @@ def _redeclare(files: Files, types: dict[str, str], one: int, two: int) -> None:
         statements[:] = [text.replace(former, new) if text.startswith("CREATE") else text for text in statements]
 
 
-EDITS: list[Edit] = [_redeclare, _replace, _replace, _replace, _undo, _undo, _shift, _remove, _move, _copy, _rename_file, _retype]
+EDITS: list[Edit] = [
+    _forget,
+    _redeclare,
+    _replace,
+    _replace,
+    _replace,
+    _undo,
+    _undo,
+    _shift,
+    _remove,
+    _move,
+    _copy,
+    _rename_file,
+    _retype,
+]
 edits = st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 1000), st.integers(0, 1000)), min_size=1, max_size=8)
 
 
@@ -118,16 +134,16 @@ def _change(files: Files, number: int, change: Callable[[str], str]) -> None:
 
 
 def _schemas(types: Mapping[str, str]) -> SourceSchemas:
-    """A column whose type is '' is not there."""
-    columns = tuple(SchemaColumn(name, kind, True, name, "bigint") for name, kind in types.items() if kind)
+    """Of the table orders, and whether there is a snapshot of each connection; a column whose type is '' is not there."""
+    kinds = {name: kind for name, kind in types.items() if kind and name not in CONNECTIONS}
+    columns = tuple(SchemaColumn(name, kind, True, name, "bigint") for name, kind in kinds.items())
     names = (SchemaColumn("id", "long", False, "id", "bigint"), SchemaColumn("name", "string", True, "name", "text"))
     account = (SchemaColumn("id", "string", False, "Id", "id"), SchemaColumn("name", "string", True, "Name", "string"))
     target = (SchemaColumn("day", "timestamp", False, "day", "timestamp"), SchemaColumn("best", "double", True, "best", "float8"))
     tables = {"public.orders": Schema(columns), "public.customers": Schema(names), "public.totals": Schema(target)}
-    return {
-        "ops": ConnectionSchemas("ops", "postgres", tables),
-        "crm": ConnectionSchemas("crm", "salesforce", {"Account": Schema(account)}),
-    }
+    ops = ConnectionSchemas("ops", "postgres", tables)
+    crm = ConnectionSchemas("crm", "salesforce", {"Account": Schema(account)})
+    return {snapshot.connection: snapshot for snapshot in (ops, crm) if types[snapshot.connection]}
 
 
 def _compile(
@@ -135,14 +151,14 @@ def _compile(
 ) -> tuple[Program, Lineage | None] | tuple[Diagnostic, ...]:
     sources = {name: "".join(f"{statement};\n" for statement in statements) for name, statements in files.items()}
     try:
-        found = compile_with_positions(sources, slices, _schemas(types) if types else None, memo)
+        found = compile_with_positions(sources, slices, _schemas(types), memo)
     except ProgramErrors as errors:
         return errors.diagnostics
     return found.program, found.lineage
 
 
 def _project() -> tuple[Files, dict[str, str]]:
-    types = {"id": "long", "amount": "double", "customer": "long", "changed": "timestamp"}
+    types = {"id": "long", "amount": "double", "customer": "long", "changed": "timestamp", "ops": "known", "crm": "known"}
     return {"p0.sql": STATEMENTS[:6], "p1.sql": STATEMENTS[6:]}, types
 
 
@@ -189,6 +205,17 @@ def test_a_changed_filter_leaves_the_views_readers_as_they_are(slices: Mapping[s
     assert typed == ["SELECT * FROM lake.raw.orders WHERE amount > 2"]
 
 
+def test_what_was_left_untyped_for_a_mistake_told_elsewhere_is_not_taken_for_sound(slices: Mapping[str, Slice]) -> None:
+    """Of a connection without a snapshot only the first statement says so."""
+    files, types = _project()
+    types["ops"] = ""
+    memo = Memo()
+    assert len(_compile(files, types, slices, memo)) == 1
+    files["p0.sql"].remove(STATEMENTS[3])
+    files["p1.sql"].clear()
+    assert _compile(files, types, slices, Memo(memo.to_bytes())) == _compile(files, types, slices, None)
+
+
 def _noting(typed: list[str]) -> Callable[..., object]:
     from language.query_typing import type_query
 
@@ -224,7 +251,7 @@ def test_bytes_that_are_no_memo_count_as_nothing(slices: Mapping[str, Slice], da
     assert _compile(files, types, slices, Memo(data)) == _compile(files, types, slices, None)
 
 
-PIECES = [*"a ; ' -- /* */ $$ $t$ e' CREATE VIEW INSERT INTO {# #}".split(), " ", "\n", '"', "\\"]
+PIECES = ["a", " ", ";", "'", '"', "--", "\n", "/*", "*/", "$$", "$t$", "e'", "\\", "CREATE", "VIEW", "INSERT", "INTO", "{#"]
 
 
 @settings(max_examples=500, deadline=None)

@@ -51,7 +51,7 @@ def test_skew_is_the_largest_piece_over_the_mean(sizes: list[int], expected: flo
 
 
 def test_a_batch_with_nothing_to_work_on_is_shared_by_nobody() -> None:
-    assert share(A_BATCH, 0) == A_BATCH
+    assert share(A_BATCH, 0) == {"dollars": cost_dollars(A_BATCH)}
 
 
 @pytest.fixture

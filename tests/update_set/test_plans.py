@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from console.project import read_schemas
+from console.project import parse_snapshots, read_snapshots
 from console.update_set import shape_of
 from console.update_text import lines
 from language.compiler import Compilation, compile_sources
@@ -57,15 +57,16 @@ MORE: dict[str, dict[str, Any]] = {
 }
 STATISTICS = {
     "lake.ops.carrier_day": [
-        {"sk": f"2026-11-24T23:{minute}:00Z#lake.ops.carrier_day", "rows": 5000 + 10 * minute, "seconds": 2.5} for minute in (10, 20)
+        {"sk": f"2026-11-24T23:{minute}:00Z#lake.ops.carrier_day", "rows": 5000 + 10 * minute, "seconds": 2.5, "cost_dollars": 0.0003}
+        for minute in (10, 20)
     ],
-    "lake.ops.flight_log": [{"sk": "2026-11-24T23:10:00Z#lake.ops.flight_log", "rows": 16, "seconds": 1.5}],
+    "lake.ops.flight_log": [{"sk": "2026-11-24T23:10:00Z#lake.ops.flight_log", "rows": 16, "seconds": 1.5, "cost_dollars": 0.0002}],
 }
 
 
 @cache
 def compiled(text: str) -> Compilation:
-    return compile_sources({"program.sql": text}, installed(), read_schemas([str(AIRLINE / "program.sql")]))
+    return compile_sources({"program.sql": text}, installed(), parse_snapshots(read_snapshots([str(AIRLINE / "program.sql")]) or {}))
 
 
 def active() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.steps import Deadline
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection
 from shared_metadata.records import Schema, SchemaColumn
 from slices.harness.postgres import database as db
@@ -51,10 +52,12 @@ class PostgresCatalog:
         return db.connect(self._credentials, self._place, self._reference, Deadline(time.monotonic() + STATEMENT_SECONDS))
 
     def _describe(self, name: str) -> Schema | None:
-        table, place = None, f"{self._place}: {name}"
-        session = self._session
-        with db.translated(place, None, self._credentials.username):
-            table = db.read_table(session, *split_name(name))
+        place, session = f"{self._place}: {name}", self._session
+        try:
+            with db.translated(place, None, self._credentials.username):
+                table = db.read_table(session, *split_name(name))
+        except DefinitionError as error:
+            raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
         if table is None:
             return None
         with db.translated(place, table, self._credentials.username):
