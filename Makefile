@@ -21,7 +21,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 
-.PHONY: help setup demo test lint format pr bench lock clean
+.PHONY: help setup demo test fuzz lint format pr bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-ba
 
 test: setup ## Run every test
 	@$(BIN)/pytest -n 2 --dist loadgroup
+
+fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat one)
+	@$(BIN)/python -m tests.language.fuzz --seconds $(or $(FOR),60) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/ruff check .

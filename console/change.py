@@ -10,7 +10,7 @@ import click
 
 from console.pending import pending_line
 from console.plan import compiled, moment_option
-from console.prerequisites import deployed_slices, missing_conductor, missing_secrets, missing_slices
+from console.prerequisites import deployed_slices, missing
 from console.target import Target, json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
@@ -68,10 +68,9 @@ def told(moment: Moment, now: datetime) -> None:
     else:
         click.echo("Applied, and in effect. How its flows are: atoll status")
     for name in moment.still:
-        click.secho(
-            f"  {name} stands still, and its batches before the boundary stay with the former program; ", fg="yellow", nl=False
-        )
-        click.secho("to make them by this one: atoll cancel, then atoll apply --restate-from MOMENT", fg="yellow")
+        click.secho(f"  {name} stands still; its batches before the boundary stay with the former program.", fg="yellow")
+    if moment.still:
+        click.echo("  To make them by this one: atoll cancel, then atoll apply --restate-from MOMENT")
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
@@ -95,7 +94,7 @@ def apply_program(
     deployed = refuse_what_is_missing(target, program)
     reader = target.reader
     timeline = reader.timeline()
-    if timeline.entries and timeline.entries[-1].version == program.version and restate_from is None:
+    if timeline.entries and timeline.entries[-1].version == program.version:
         return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
     moment = moment_of(reader, program, now, at=at, restate_from=restate_from)
     update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)
@@ -109,7 +108,7 @@ def apply_program(
 def refuse_what_is_missing(target: Target, program: Program) -> dict[str, Any]:
     """What is deployed of the program's slices. Raises DefinitionError with all that is missing."""
     deployed = deployed_slices(target, program)
-    problems = [*missing_conductor(target, program), *missing_slices(program, deployed), *missing_secrets(target, program)]
+    problems = missing(target, program, deployed)
     if problems:
         raise DefinitionError(
             "the program cannot run in this account yet:\n  " + "\n  ".join(problems),

@@ -32,7 +32,7 @@ def local() -> None:
       npx cdk bootstrap && npx cdk deploy --all -c program=program.sql
       atoll local down                  save everything and stop
 
-    Where there is an .atoll/ folder, `atoll` talks to its AWS unless --profile or ATOLL_PROFILE says otherwise.
+    Where one was started in this folder, `atoll` talks to it unless --profile or ATOLL_PROFILE says otherwise.
     """
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.prerequisites import deployed_slices, missing_conductor, missing_secrets, missing_slices
+from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
@@ -57,12 +57,7 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     program, target = compilation.program, open_target(profile)
     boundary = planned_boundary(target.reader, program, now, since)
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
-    problems = [
-        *pending_problem(target.reader, now),
-        *missing_conductor(target, program),
-        *missing_slices(program, deployed_slices(target, program)),
-        *missing_secrets(target, program),
-    ]
+    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed_slices(target, program))]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
     else:

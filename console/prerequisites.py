@@ -12,13 +12,13 @@ from shared_metadata.program import Program
 from slices.registry import installed
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-COMPLETE = (
+STANDING = {
     "CREATE_COMPLETE",
     "UPDATE_IN_PROGRESS",
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
     "UPDATE_COMPLETE",
     "UPDATE_ROLLBACK_COMPLETE",
-)
+}
 NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 
 
@@ -31,6 +31,11 @@ def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, 
         for parameter in parameters.get_parameters(Names=wanted[at : at + NAMES_A_REQUEST])["Parameters"]:
             found[names[parameter["Name"]]] = json.loads(parameter["Value"])
     return found
+
+
+def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> list[str]:
+    """All that there is to do before the program can run."""
+    return [*missing_slices(program, deployed), *missing_conductor(target, program), *missing_secrets(target, program)]
 
 
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
@@ -52,7 +57,7 @@ def missing_conductor(target: Target, program: Program) -> list[str]:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
         stacks = []
-    if any(stack["StackStatus"] in COMPLETE for stack in stacks):
+    if any(stack["StackStatus"] in STANDING for stack in stacks):
         return []
     command = f"npx cdk deploy {naming.CONDUCTOR_STACK} -c program={','.join(program.sources)}"
     return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 import click
 
 from console.wording import counted
-from language.durations import spell
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Position
 from shared_metadata.update_set import (
@@ -98,6 +97,8 @@ def _part(part: PartChange) -> str:
 
 
 def _duration(seconds: int) -> str:
+    from language.durations import spell
+
     return f"'{spell(seconds)}'" if seconds else "none"
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from sqlglot import exp
 
-from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, fits, is_text_literal, kind_of, plain
+from language.duckdb_kinds import INTEGERS, LISTS, NUMBERS, SIGNED, TEXTS, T, Type, array, bits_of, kind_of, plain
 from language.functions import Overload, overloads
 
 _ANY = frozenset(("ANY", "T", "K", "V"))
 _COSTS = {T.BIGINT: 101, T.INT: 102, T.INT128: 103, T.DOUBLE: 104, T.DECIMAL: 105, T.TIMESTAMP: 120, T.TIMESTAMPTZ: 123, T.TEXT: 149}
 _OTHER, _NESTED, _LITERAL, _NOT_TEXT, _WHATEVER = 110, 160, 90, 20, 5
 _LIKELY = ("VARCHAR", "DOUBLE", "TIMESTAMP", "BIGINT")
+_NONE = "none"
 _PARAMETRIC = {"DECIMAL": T.DECIMAL, "STRUCT": T.STRUCT, "MAP": T.MAP, "UNION": T.UNION}
 _WIDER_MOMENTS = {
     T.DATE: (T.TIMESTAMP, T.TIMESTAMPTZ, T.TIMESTAMP_NS, T.TIMESTAMP_S, T.TIMESTAMP_MS),
@@ -29,22 +31,60 @@ class NoOverload(Exception):
     """No overload takes these arguments, or several take them equally well."""
 
 
+class _Shape(NamedTuple):
+    """What of an argument decides.  literal: 'text' or 'lambda'; bits: of a whole number written out, 0 for anything else."""
+
+    kind: exp.DType
+    literal: str = ""
+    bits: int = 0
+    element: _Shape | None = None
+
+
 def called(name: str, arguments: Sequence[exp.Expr]) -> Type:
     """The type that DuckDB's function returns for these arguments; None where that cannot be told. Raises NoOverload."""
+    overload = _chosen(name, tuple(map(_shape, arguments)))
+    if isinstance(overload, Overload):
+        return _returned(overload, arguments)
+    if overload == _NONE:
+        raise NoOverload(name)
+    return data_type(overload)
+
+
+@cache
+def _chosen(name: str, shapes: tuple[_Shape, ...]) -> Overload | str:
+    """_NONE where none can be chosen; the name of a type where only that is known."""
     known = overloads("duckdb", name)
     if not known:
-        return None
-    costs = [(cost, overload) for overload in known if (cost := _total(overload, arguments)) is not None]
+        return ""
+    costs = [(cost, overload) for overload in known if (cost := _total(overload, shapes)) is not None]
     if not costs:
-        raise NoOverload(name)
+        return _NONE
+    if any(shape.kind == T.UNKNOWN and not shape.literal for shape in shapes):
+        returned = {overload.returns for _, overload in costs}
+        return returned.pop() if len(returned) == 1 else ""
     least = min(cost for cost, _ in costs)
     best = [overload for cost, overload in costs if cost == least]
-    if any(kind_of(argument) == T.UNKNOWN and not isinstance(argument, exp.Lambda) for argument in arguments):
-        returned = {overload.returns for _, overload in costs}
-        return data_type(returned.pop()) if len(returned) == 1 else None
-    if len(best) > 1:
-        raise NoOverload(name)
-    return _returned(best[0], arguments)
+    return best[0] if len(best) == 1 else _NONE
+
+
+def _shape(argument: exp.Expr) -> _Shape:
+    if isinstance(argument, exp.Lambda):
+        return _Shape(T.UNKNOWN, "lambda")
+    kind = kind_of(argument)
+    if isinstance(argument, exp.Literal):
+        return _Shape(kind, "text") if argument.is_string else _Shape(kind, "", _bits(argument))
+    return _Shape(kind, element=_inner(argument.type)) if kind in LISTS else _Shape(kind)
+
+
+def _bits(number: exp.Literal) -> int:
+    return max(int(number.this).bit_length(), 1) if number.is_int else 0
+
+
+def _inner(given: Type) -> _Shape | None:
+    if given is None or not given.expressions:
+        return None
+    inner = given.expressions[0]
+    return _Shape(plain(inner), element=_inner(inner) if inner.this in LISTS else None)
 
 
 def fitting(name: str, arguments: Sequence[exp.Expr]) -> str:
@@ -53,7 +93,7 @@ def fitting(name: str, arguments: Sequence[exp.Expr]) -> str:
     taken = [parameters for overload in known if (parameters := overload.parameters(len(arguments))) is not None]
     for number, argument in enumerate(arguments):
         wanted = {parameters[number] for parameters in taken}
-        if wanted and all(_cost(argument, parameter) is None for parameter in wanted):
+        if wanted and all(_cost(_shape(argument), parameter) is None for parameter in wanted):
             target = next((kind for kind in _LIKELY if kind in wanted), min(wanted))
             return f"write CAST({argument.name if isinstance(argument, exp.Column) else '…'} AS {target})"
     return f"it takes {', '.join(f'{name}{overload}' for overload in known[:4])}"
@@ -72,57 +112,55 @@ def data_type(name: str) -> Type:
         return None
 
 
-def _total(overload: Overload, arguments: Sequence[exp.Expr]) -> int | None:
-    parameters = overload.parameters(len(arguments))
+def _total(overload: Overload, shapes: Sequence[_Shape]) -> int | None:
+    parameters = overload.parameters(len(shapes))
     if parameters is None:
         return None
     total = 0
-    for parameter, argument in zip(parameters, arguments, strict=True):
-        cost = _cost(argument, parameter)
+    for parameter, shape in zip(parameters, shapes, strict=True):
+        cost = _cost(shape, parameter)
         if cost is None:
             return None
         total += cost
     return total
 
 
-def _cost(argument: exp.Expr, parameter: str) -> int | None:
-    kind = kind_of(argument)
-    if parameter == "LAMBDA":
-        return 0 if isinstance(argument, exp.Lambda) else None
-    if isinstance(argument, exp.Lambda):
-        return None
+def _cost(shape: _Shape, parameter: str) -> int | None:
+    if parameter == "LAMBDA" or shape.literal == "lambda":
+        return 0 if parameter == "LAMBDA" and shape.literal == "lambda" else None
     if parameter in _ANY:
         return _WHATEVER
-    if kind == T.UNKNOWN:
+    if shape.kind == T.UNKNOWN:
         return 0
     if parameter.endswith("]"):
-        return _list_cost(argument.type, kind, parameter[: parameter.rindex("[")])
+        return _list_cost(shape, parameter[: parameter.rindex("[")])
     target = _target(parameter)
-    if target == kind:
+    if target == shape.kind:
         return 0
-    if kind == T.NULL:
-        return _COSTS.get(target, _OTHER)
-    if is_text_literal(argument):
+    cost = _COSTS.get(target, _OTHER)
+    if shape.kind == T.NULL:
+        return cost
+    if shape.literal == "text":
         return 1 if target == T.TEXT else _NOT_TEXT if target not in (T.STRUCT, T.MAP, T.UNION) else None
-    if isinstance(argument, exp.Literal) and argument.is_int:
-        if fits(argument, target):
-            return _COSTS.get(target, _OTHER) - _LITERAL
-        return _COSTS.get(target, _OTHER) if target in NUMBERS and target not in INTEGERS else None
-    return _COSTS.get(target, _OTHER) if _widens(kind, target) else None
+    if shape.bits:
+        if target in INTEGERS and shape.bits <= bits_of(target):
+            return cost - _LITERAL
+        return cost if target in NUMBERS and target not in INTEGERS else None
+    return cost if _widens(shape.kind, target) else None
 
 
-def _list_cost(given: Type, kind: exp.DType, element: str) -> int | None:
-    if kind == T.NULL:
+def _list_cost(shape: _Shape, element: str) -> int | None:
+    if shape.kind == T.NULL:
         return _NESTED
-    if kind not in LISTS or given is None:
+    if shape.kind not in LISTS:
         return None
-    inner = given.expressions[0] if given.expressions else None
-    if element in _ANY or inner is None or inner.this in (T.UNKNOWN, T.NULL):
+    inner = shape.element
+    if element in _ANY or inner is None or inner.kind in (T.UNKNOWN, T.NULL):
         return _WHATEVER
     if element.endswith("[]"):
-        return _list_cost(inner, inner.this, element[:-2])
+        return _list_cost(inner, element[:-2])
     target = _target(element)
-    return 0 if plain(inner) == target else _COSTS.get(target, _OTHER) if _widens(plain(inner), target) else None
+    return 0 if inner.kind == target else _COSTS.get(target, _OTHER) if _widens(inner.kind, target) else None
 
 
 def _widens(kind: exp.DType, target: exp.DType) -> bool:

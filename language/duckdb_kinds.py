@@ -6,6 +6,8 @@ succeed (a date to a number), there is no common type here.
 
 from __future__ import annotations
 
+from functools import cache
+
 from sqlglot import exp
 
 T = exp.DType
@@ -115,7 +117,9 @@ def sizes(kind: Type) -> tuple[int, int]:
     return _DIGITS.get(kind.this, 10) if kind is not None else 10, 0
 
 
+@cache
 def decimal(precision: int, scale: int) -> exp.DataType:
+    """Shared, as what `build` returns: never change it."""
     return exp.DataType.build(f"DECIMAL({min(max(precision, 1), MOST_DIGITS)}, {scale})")
 
 
@@ -131,6 +135,7 @@ def array(element: exp.DataType | exp.DType | None) -> Type:
     return exp.DataType(this=T.ARRAY, expressions=[inner.copy()], nested=True)
 
 
+@cache
 def build(kind: exp.DType) -> exp.DataType:
     return exp.DataType.build(kind)
 
@@ -157,8 +162,13 @@ def fits(literal: exp.Expr, beside: exp.DType) -> bool:
     """Whether it is a whole number written out that the integer beside it can hold: it then takes that integer's type."""
     if not isinstance(literal, exp.Literal) or not literal.is_int or beside not in INTEGERS:
         return False
-    bits = 8 * 2 ** (UNSIGNED if beside in UNSIGNED else SIGNED).index(beside)
-    return bool(int(literal.this) < 2 ** (bits - (beside in SIGNED)))
+    return bool(int(literal.this).bit_length() <= bits_of(beside))
+
+
+def bits_of(integer: exp.DType) -> int:
+    """That an integer has for its value."""
+    width = 8 * 2 ** (UNSIGNED if integer in UNSIGNED else SIGNED).index(integer)
+    return int(width - (integer in SIGNED))
 
 
 def say(node: exp.Expr) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from language.diagnostics import Diagnostic, Span, did_you_mean
 from language.durations import spell
@@ -114,3 +117,25 @@ def _circle(views: list[View], span: Span) -> Diagnostic:
     said = [*names, f"{left} more", names[0]] if left else [*names, names[0]]
     cause = f"views read each other in a circle: {' reads '.join(said)} ({', '.join(places)})"
     return span.diagnostic(cause, "break the circle: one of them must read something else")
+
+
+def inputs_first(statements: Sequence[Resolved]) -> Iterator[Resolved]:
+    """Each after those that make what it reads; those that read each other in a circle, and their readers, are left out."""
+    makers = {dataset: number for number, statement in enumerate(statements) for dataset in makes(statement)}
+    graph = TopologicalSorter[int]()
+    for number, statement in enumerate(statements):
+        inputs = () if isinstance(statement, Collect) else statement.inputs
+        graph.add(number, *(makers[i.dataset] for i in inputs if i.dataset in makers))
+    with contextlib.suppress(CycleError):  # the check of the graph tells it
+        graph.prepare()
+    while ready := graph.get_ready():
+        for number in sorted(ready):
+            yield statements[number]
+        graph.done(*ready)
+
+
+def makes(statement: Resolved) -> list[str]:
+    """The datasets of a statement that others can read."""
+    if isinstance(statement, Collect):
+        return [table.dataset for table in statement.tables]
+    return [statement.dataset] if isinstance(statement, View) else []

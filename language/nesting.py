@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 
-from language.diagnostics import Problem
+from sqlglot import exp
+
+from language.diagnostics import Problem, Span
 from language.tokens import Chunk, Kind, Token
 
 MOST = 100  # brackets and CASEs in each other; and calls or subscripts one after another, as in a[1][2]
+SHORT = 2000  # characters of a query that cannot be too deep for its tree to be worked on
+DEEPEST = (
+    1000  # operators in each other, as in a AND b AND c: https://duckdb.org/docs/stable/configuration/overview, max_expression_depth
+)
+MOST_SETS = 250  # set operations in each other: sqlglot's annotator takes the square of their number
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _MAY_OPEN = re.compile(r"[(\[{]|\bcase\b", re.IGNORECASE)
 _REMEDY = "split it into several views"
@@ -44,3 +51,20 @@ def _bracket(token: Token) -> str:
     if token.kind is Kind.SYMBOL:
         return token.text
     return token.text.upper() if token.is_word("CASE", "END") else ""
+
+
+def too_deep(span: Span) -> Problem:
+    """What is said of a statement that only the work on it shows to be nested too deeply."""
+    return Problem(span, "this is nested too deeply to be read", _REMEDY)
+
+
+def beyond_depth(tree: exp.Expr) -> exp.Expr | None:
+    """A node of the tree that stands deeper in it than any system would take."""
+    stack = [(tree, 0, 0)]
+    while stack:
+        node, depth, sets = stack.pop()
+        sets += isinstance(node, exp.SetOperation)
+        if depth > DEEPEST or sets > MOST_SETS:
+            return node
+        stack += [(child, depth + 1, sets) for child in node.iter_expressions()]
+    return None

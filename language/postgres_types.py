@@ -92,7 +92,7 @@ def mixed(left: Type, right: Type) -> Type:
 
 
 class PostgresTypes(TypeRules):
-    """The rules of one statement."""
+    """The rules of PostgreSQL, for one query after another."""
 
     def __init__(self) -> None:
         super().__init__("postgres", mixed)

@@ -12,6 +12,7 @@ from sqlglot import Dialect, TokenType, exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from language.diagnostics import Problem, Span
+from language.nesting import SHORT, beyond_depth, too_deep
 
 BATCH_BOUNDS = frozenset({"batch_start", "batch_end"})
 _FILE_READERS = (exp.ReadCSV, exp.ReadParquet)
@@ -166,9 +167,13 @@ def _parse(span: Span, dialect: str) -> exp.Expr:
     except ParseError as error:
         raise _parse_problem(span, error) from error
     except RecursionError:
-        raise Problem(first_word(span), "this is nested too deeply to be read", "split it into several views") from None
+        raise too_deep(first_word(span)) from None
     except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # odd text trips sqlglot
         raise Problem(first_word(span), f"this is not {dialect} SQL", "write plain SQL here") from error
+    if len(text) > SHORT:
+        node = beyond_depth(tree)
+        if node is not None:
+            raise too_deep(place(node, span))
     return tree
 
 

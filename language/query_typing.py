@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeGuard
 
 from sqlglot import exp
@@ -100,7 +101,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     written = remember(tree)
     columns = _columns(tables, dialect)
     schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
-    rules: TypeRules | None = _RULES[dialect]() if dialect in _RULES else None
+    rules = _rules(dialect)
     try:
         tree = qualify(
             tree,
@@ -116,7 +117,7 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
         return TypedQuery(problems=(_refused(error, tree, written),))
     lineage = trace(scopes, columns, written)
     problems = [QueryProblem(*p) for p in lineage.problems]
-    problems += _stars_left(tree, written)
+    problems += _stars_left(written)
     complete = all(column.type for columns in tables.values() for column in columns)
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
@@ -127,6 +128,18 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
     edits += written.stars.edits(dialect)
     return TypedQuery(outputs, uses, tuple(sorted(edits)), tuple(dict.fromkeys([*problems, *untyped])))
+
+
+@cache
+def _rules_of(dialect: str) -> TypeRules | None:
+    return _RULES[dialect]() if dialect in _RULES else None
+
+
+def _rules(dialect: str) -> TypeRules | None:
+    found = _rules_of(dialect)
+    if found is not None:
+        found.begin()
+    return found
 
 
 def _columns(tables: Tables, dialect: str) -> dict[str, dict[str, exp.DataType]]:
@@ -170,12 +183,10 @@ def _refused(error: Exception, tree: exp.Query, written: Written) -> QueryProble
     return QueryProblem(0, 0, said[:1].lower() + said[1:], "name tables and columns in full, or write the query in simpler steps")
 
 
-def _stars_left(tree: exp.Query, written: Written) -> list[QueryProblem]:
+def _stars_left(written: Written) -> list[QueryProblem]:
     found = []
-    for select in tree.find_all(exp.Select):
-        place = written.stars.place(select)
-        if place is None:
-            continue
+    for select, _ in written.stars.selects:
+        place = written.stars.place(select) or (0, 0)
         if any(item.is_star for item in select.expressions):
             found.append(QueryProblem(*place, "the columns behind this * cannot be told", "name the columns, each once"))
         elif any(_UNNAMED.fullmatch(item.unalias().name) for item in select.expressions if isinstance(item.unalias(), exp.Column)):

@@ -6,6 +6,7 @@ from language.collect_query import Projection, projection, source_connection, wi
 from language.diagnostics import Diagnostic, Problem, Span
 from language.memo import Memo
 from language.names import Names, Undeclared, dataset_name, plain
+from language.nesting import too_deep
 from language.outputs import check_output
 from language.queries import ParsedQuery, parse_query, source_name
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
@@ -35,8 +36,7 @@ def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo
             if isinstance(error, Problem):
                 problems.append(error.diagnostic)
             elif isinstance(error, RecursionError):
-                cause, remedy = "this statement is nested too deeply", "split it into several views"
-                problems.append(statement.span.diagnostic(cause, remedy))
+                problems.append(too_deep(statement.span).diagnostic)
         else:
             statements.extend([resolved] if resolved is not None else [])
             if memo is not None and resolved is not None:

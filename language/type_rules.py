@@ -24,7 +24,7 @@ class Mismatch:
 
 
 class TypeRules:
-    """The rules of one statement.
+    """The rules of one dialect, for one query after another.
 
     metadata: for `annotate_types`.  own: the nodes that have a rule.  sides: of each set operation, by id, its columns and types.
     """
@@ -40,6 +40,10 @@ class TypeRules:
             **{kind: {"annotator": _annotator(rule)} for kind, rule in rules.items()},
             **{kind: {"annotator": self._set_operation} for kind in (exp.Union, exp.Except, exp.Intersect)},
         }
+
+    def begin(self) -> None:
+        """Forgets the query before."""
+        self.mismatches, self.sides = [], {}
 
     def rules(self) -> dict[type[exp.Expr], Rule]:
         """Of each kind of node: its type, when its parts have theirs."""

@@ -5,26 +5,27 @@ Inputs come before their readers; of a reader of something broken nothing is sai
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 
 from sqlglot import exp
 
 from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
 from language.diagnostics import Diagnostic, Problem, Span
+from language.graph import inputs_first, makes
 from language.memo import Memo, Outline, Typed, digest_of
 from language.names import Undeclared
+from language.nesting import too_deep
 from language.outputs import check_named, twins
 from language.published import check_target
-from language.queries import ParsedQuery, closed, first_word, parse_predicate
+from language.queries import ParsedQuery, parse_predicate
 from language.query_typing import QueryProblem, TypedQuery, type_query
-from language.resolved import Collect, CollectTable, Edits, Publish, Resolved, ResolvedProgram, Settings, View
+from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.snapshots import Snapshots
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use
+from language.typed_places import first_uses, with_stars, within
+from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import SourceSchemas
 
@@ -63,30 +64,9 @@ def type_program(
 ) -> TypedProgram:
     """The typed form; mistakes are added to `problems`."""
     typing = _Typing(schemas, problems, memo)
-    typed = {id(statement): typing.statement(statement) for statement in _inputs_first(program.statements)}
+    typed = {id(statement): typing.statement(statement) for statement in inputs_first(program.statements)}
     statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
     return TypedProgram(dataclasses.replace(program, statements=statements), typing)
-
-
-def _inputs_first(statements: Sequence[Resolved]) -> Iterator[Resolved]:
-    """Each after those that make what it reads; those that read each other in a circle, and their readers, are left out."""
-    makers = {dataset: number for number, statement in enumerate(statements) for dataset in _makes(statement)}
-    graph = TopologicalSorter[int]()
-    for number, statement in enumerate(statements):
-        inputs = () if isinstance(statement, Collect) else statement.inputs
-        graph.add(number, *(makers[i.dataset] for i in inputs if i.dataset in makers))
-    with contextlib.suppress(CycleError):  # the check of the graph tells it
-        graph.prepare()
-    while ready := graph.get_ready():
-        for number in sorted(ready):
-            yield statements[number]
-        graph.done(*ready)
-
-
-def _makes(statement: Resolved) -> list[str]:
-    if isinstance(statement, Collect):
-        return [table.dataset for table in statement.tables]
-    return [statement.dataset] if isinstance(statement, View) else []
 
 
 class _Typing:
@@ -119,7 +99,7 @@ class _Typing:
         before, self._untold, self._read = len(self._problems), False, {}
         spelled = self._type(statement)
         if len(self._problems) == before and not self._untold:
-            made = [statement.target] if isinstance(statement, Publish) else _makes(statement)
+            made = [statement.target] if isinstance(statement, Publish) else makes(statement)
             typed = Typed(tuple(self._datasets[dataset] for dataset in made), self._read)
             self._memo.keep_typed(statement, basis, spelled, [self.outlines[dataset] for dataset in made], typed)
         return spelled
@@ -160,7 +140,8 @@ class _Typing:
                 return self._warehouse_query(statement)
             if statement.query is not None:
                 return self._collect_query(statement, statement.query)
-        except Problem as problem:
+        except (Problem, RecursionError) as error:
+            problem = error if isinstance(error, Problem) else too_deep(statement.statement.span)
             self._problems.append(problem.diagnostic)
             return statement
         except Undeclared:
@@ -198,7 +179,7 @@ class _Typing:
         columns = statement.columns
         if table.source:
             columns = columns or pinned_columns(next(iter(tables.values())), query.dialect)
-        return dataclasses.replace(statement, edits=_with_stars(query, statement.edits, typed), columns=columns)
+        return dataclasses.replace(statement, edits=with_stars(query, statement.edits, typed), columns=columns)
 
     def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
         connection = statement.connection.name.folded
@@ -231,7 +212,7 @@ class _Typing:
         self._finish(statement, statement.settings, made, outputs, uses, ())
         if isinstance(statement, Publish):
             self._check_target(statement, typed)
-        return dataclasses.replace(statement, edits=_with_stars(query, statement.edits, typed))
+        return dataclasses.replace(statement, edits=with_stars(query, statement.edits, typed))
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
         connection = statement.connection.name.folded
@@ -252,13 +233,15 @@ class _Typing:
     def _outputs(self, made: _Made, typed: TypedQuery, base: Span) -> tuple[list[ColumnLineage], list[Used]]:
         self._say(typed.problems, base)
         outputs: list[ColumnLineage] = []
+        names: set[str] = set()
         for column in typed.columns:
-            span = _within(base, column.start, column.end)
-            if any(column.name == other.name for other in outputs):
+            span = within(base, column.start, column.end)
+            if column.name in names:
                 raise twins(column.name, span)
+            names.add(column.name)
             inputs = tuple(ColumnRef(made.prefix + table, name) for table, name in column.inputs)
             outputs.append(ColumnLineage(column.name, column.type, column.nullable, inputs, span.position))
-        uses = [(ColumnRef(made.prefix + u.table, u.column), u.use, _within(base, u.start, u.end)) for u in typed.uses]
+        uses = [(ColumnRef(made.prefix + u.table, u.column), u.use, within(base, u.start, u.end)) for u in typed.uses]
         return outputs, uses
 
     def _finish(
@@ -283,7 +266,7 @@ class _Typing:
             used = self._predicate(expectation.predicate, dialect, made.dataset, columns)
             uses += [(ref, Use.EXPECT, expectation.predicate) for name in used for ref in inputs.get(name, ())]
         own_lineage = [ColumnLineage(c.name, c.type, c.nullable, (), made.span.position) for c in own]
-        lineage = DatasetLineage(made.dataset, made.flow, (*outputs, *own_lineage), _first_uses(uses), made.span.position)
+        lineage = DatasetLineage(made.dataset, made.flow, (*outputs, *own_lineage), first_uses(uses), made.span.position)
         types = digest_of(*((column.name, column.type, column.nullable) for column in columns))
         self._datasets[made.dataset] = lineage
         self._remembered.pop(made.dataset, None)
@@ -303,7 +286,7 @@ class _Typing:
 
     def _say(self, problems: Iterable[QueryProblem], base: Span) -> None:
         for problem in problems:
-            span = _within(base, problem.start, problem.end)
+            span = within(base, problem.start, problem.end)
             self._problems.append(span.diagnostic(problem.cause, problem.remedy))
 
 
@@ -318,27 +301,5 @@ def _cursor(name: str, outputs: Sequence[ColumnLineage], made: _Made, tables: Ma
     return tuple(ColumnRef(made.prefix + table, source_name(c)) for c in schema.columns if c.name == name)
 
 
-def _with_stars(query: ParsedQuery, edits: Edits, typed: TypedQuery) -> Edits:
-    """The statement's edits, and each `*` by its columns; what was to be edited within one goes with it."""
-    stars = [(closed(_within(query.span, start, end), query), text) for start, end, text in typed.edits]
-    kept = [e for e in edits if not any(star.start <= e[0].start and e[0].end <= star.end for star, _ in stars)]
-    return (*kept, *stars)
-
-
-def _within(base: Span, start: int, end: int) -> Span:
-    """[start, end) of the text at `base`; its first word where sqlglot told no place."""
-    return Span(base.source, base.start + start, base.start + end) if end else first_word(base)
-
-
 def _schema_column(column: ColumnLineage) -> SchemaColumn:
     return SchemaColumn(column.name, column.type, column.nullable)
-
-
-def _first_uses(uses: Iterable[Used]) -> tuple[ColumnUse, ...]:
-    """Each column and kind once, at its first place."""
-    found: dict[tuple[ColumnRef, Use], Span] = {}
-    for ref, use, span in uses:
-        former = found.get((ref, use))
-        if former is None or (span.source.file, span.start) < (former.source.file, former.start):
-            found[ref, use] = span
-    return tuple(ColumnUse(ref, use, span.position) for (ref, use), span in sorted(found.items(), key=lambda item: item[0]))

@@ -1,4 +1,4 @@
-"""The cache of `atoll check`: the same answers with it, without it, and when it is damaged; where it knows one, no compiler is loaded."""
+"""The cache of `atoll check`: the same answers with it, without it, and when it is damaged, and no compiler where it knows one."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from console.init import PROGRAM
 from console.main import main
-from language import compile_program
+from language import compile_program, format_program
 from slices.registry import installed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,13 @@ def test_what_a_command_prints_is_as_shown(command: str, output: str, monkeypatc
     monkeypatch.chdir(ROOT / "examples" / "airline")
     result = CliRunner().invoke(main, command.split())
     assert [line.rstrip() for line in result.stdout.splitlines()] == [line.rstrip() for line in output.splitlines()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_every_statement_is_read(document: Path) -> None:
+    """Whole programs compile in tests of their own; a statement shown alone has at least no mistake of syntax."""
+    for shown in re.findall(r"^```sql\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL):
+        format_program(shown, str(document))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))

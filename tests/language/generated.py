@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
+from tests.language.generated_queries import query
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 GOOD = [
@@ -111,7 +113,7 @@ def repeated(random: Random, most: int = 20_000) -> str:
     return HEAD + (
         view(query)
         if random.random() < 0.9
-        else f"INSERT INTO lake.x FROM ops TABLES (a) EVERY '1 hour' EXPECT e: ({query}) OR WARN;"
+        else f"INSERT INTO lake.x FROM ops.public TABLES (flights) EVERY '1 hour' EXPECT e: ({query}) OR WARN;"
     )
 
 
@@ -266,10 +268,19 @@ def _lookalike(random: Random, text: str) -> str:
 
 
 _MUTATIONS: list[Callable[[Random, str], str]] = [_odd, _cut, _stitched, _swap, _swap, _swap, _lookalike]
+
+
+def typed(random: Random) -> str:
+    """The reference project with another view, whose query is of its tables' columns."""
+    text = GOOD[0] + view(query(random)).replace("1 hour", "1 minute")
+    return text if random.random() < 0.7 else random.choice(_MUTATIONS)(random, text)
+
+
 KINDS: dict[str, Callable[[Random], str]] = {
     "grammar": program,
     "mutation": mutated,
     "words": of_words,
     "dialect": of_another_dialect,
     "repetition": repeated,
+    "typed": typed,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import sqlglot
@@ -11,10 +12,16 @@ import sqlglot
 from language import ProgramErrors, compile_program, compile_with_positions, format_program
 from language.compiler import Compilation
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.source_schemas import SourceSchemas
+from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
 
 FILE = "p.sql"
 _SQL = {"query", "filter", "predicate", "source"}
+
+
+def airline() -> SourceSchemas:
+    """The snapshots of the reference project's sources."""
+    files = (Path(__file__).parents[2] / "examples" / "airline" / "schemas").glob("*.json")
+    return {file.stem: ConnectionSchemas.from_json(file.read_text()) for file in files}
 
 
 def check_text(text: str, slices: Mapping[str, Slice], schemas: SourceSchemas | None = None) -> Compilation | None:

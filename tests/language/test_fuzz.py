@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from language import compile_program
 from shared_metadata.contract.declaration import Slice
 from tests.language.generated import GOOD, KINDS, program
-from tests.language.oracle import check_text
+from tests.language.oracle import airline, check_text
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.sql"))
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -25,11 +25,13 @@ def test_what_once_went_wrong_is_answered_well(file: Path, slices: Mapping[str, 
     check_text(file.read_bytes().decode("utf-8", "replace"), slices)
 
 
-@pytest.mark.parametrize("kind", ["grammar", "mutation", "words", "dialect"])
+@pytest.mark.parametrize("kind", ["grammar", "mutation", "words", "dialect", "typed"])
 @quickly
-@given(chance=by_chance)
-def test_programs_made_by_chance_are_answered_well(kind: str, chance: random.Random, slices: Mapping[str, Slice]) -> None:
-    check_text(KINDS[kind](chance), slices)
+@given(chance=by_chance, typed=st.booleans())
+def test_programs_made_by_chance_are_answered_well(
+    kind: str, chance: random.Random, typed: bool, slices: Mapping[str, Slice]
+) -> None:
+    check_text(KINDS[kind](chance), slices, airline() if typed else None)
 
 
 def test_a_good_part_of_the_generated_programs_compiles(slices: Mapping[str, Slice]) -> None:

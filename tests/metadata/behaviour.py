@@ -6,19 +6,22 @@ import itertools
 import random
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from shared_metadata.errors import AlreadyCommitted, DefinitionError, RetryLater, StaleToken
+from shared_metadata.boundary import Effect
+from shared_metadata.errors import AlreadyCommitted, DefinitionError, InputError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import Claim, EventKind, Schema, SchemaColumn, TableCommit, TableStatus
-from shared_metadata.schedule import due_batches
+from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.timeline import Timeline
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 
@@ -44,8 +47,8 @@ def program(tables: int = 1, *, filler: int = 0, views: tuple[Flow, ...] = ()) -
     return Program(connections, {"lake": Warehouse("lake", "test", {}, PLACE)}, flows)
 
 
-def view(name: str, *inputs: str, seconds: int = HOUR) -> Flow:
-    return Flow(name, Kind.VIEW, "organize.test", "lake", seconds, (Table(name, inputs=inputs),), PLACE, query="SELECT 1")
+def view(name: str, *inputs: str, seconds: int = HOUR, query: str = "SELECT 1") -> Flow:
+    return Flow(name, Kind.VIEW, "organize.test", "lake", seconds, (Table(name, inputs=inputs),), PLACE, query=query)
 
 
 class LosesAnswers:
@@ -402,6 +405,139 @@ class MetadataBehaviour:
         apply(writer, program(views=(daily,)))
         assert standing(writer, flow=daily.id, dataset=daily.id).watermark == datetime(2026, 11, 25, tzinfo=UTC)
 
+    # -- the timeline
+
+    def test_a_program_for_a_boundary_is_pending_and_then_active(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        first, second = apply(writer, program(1)), program(2)
+        scheduled(writer, second, SECOND.end)
+        assert writer.reader.active_version() == first.version
+        pending = writer.reader.timeline().pending(clock.now)
+        assert pending and (pending.version, pending.boundary, pending.by) == (second.version, SECOND.end, "ann")
+        assert standing(writer, "t001").watermark == SECOND.end
+        clock.now = SECOND.end
+        assert writer.reader.active_program() == second
+        assert writer.reader.timeline().pending(clock.now) is None
+
+    def test_each_batch_is_due_by_the_program_of_its_start(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program(1))
+        scheduled(writer, program(2), SECOND.end)
+        clock.now = SECOND.end + timedelta(hours=1, minutes=1)
+        commit(writer, claim(writer), rows=1)
+        commit(writer, claim(writer, interval=SECOND), rows=1)
+        (batch,) = [b for b in due_along(writer, clock) if b.flow == "lake.crm"]
+        assert (batch.interval.start, batch.datasets) == (SECOND.end, (staged("t000"), staged("t001")))
+
+    def test_batches_before_the_boundary_stay_with_the_former_program_however_late(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program(2))
+        scheduled(writer, program(1), SECOND.end)
+        clock.now = SECOND.end + timedelta(days=3)
+        assert due_along(writer, clock)[0].datasets == (staged("t000"), staged("t001"))
+        for interval in (FIRST, SECOND):
+            held = claim(writer, "t000", "t001", interval=interval)
+            commit(writer, held, "t000", rows=1)
+            commit(writer, held, "t001", rows=1)
+        assert {d for b in due_along(writer, clock) if b.flow == "lake.crm" for d in b.datasets} == {staged("t000")}
+
+    def test_of_two_who_schedule_at_once_one_wins(self, writer: MetadataWriter) -> None:
+        apply(writer, program(1))
+        seen = writer.reader.timeline()
+        scheduled(writer, program(2), SECOND.end)
+        writer.put_program(program(3))
+        with pytest.raises(RetryLater, match="meanwhile"):
+            writer.schedule(program(3), Effect(SECOND.end), expected=seen)
+        with pytest.raises(RetryLater, match="meanwhile"):
+            writer.cancel(Timeline((*seen.entries, replace(seen.entries[0], boundary=SECOND.end)), seen.revision))
+
+    def test_what_is_cancelled_leaves_the_timeline_as_it_was(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        first = apply(writer, program(1))
+        before = writer.reader.timeline().entries
+        writer.cancel(scheduled(writer, program(2), SECOND.end))
+        assert writer.reader.timeline().entries == before
+        clock.now = SECOND.end + timedelta(hours=2)
+        assert writer.reader.active_version() == first.version
+        assert EventKind.UPDATE_SET_CANCELLED in [event.kind for event in events(writer)]
+        with pytest.raises(InputError, match="pending"):
+            writer.cancel(writer.reader.timeline())
+
+    def test_an_entry_whose_batches_are_done_leaves_the_timeline(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        programs = [program(1, views=(view("lake.a.v", "lake.crm.t000", query=f"SELECT {n}"),)) for n in range(4)]
+        apply(writer, programs[0])
+        boundary = SECOND.end
+        for changed in programs[1:]:
+            clock.now = boundary
+            scheduled(writer, changed, boundary := boundary + timedelta(hours=1))
+        assert len(writer.reader.timeline().entries) == 4  # nothing has run
+        clock.now = boundary + timedelta(hours=2, minutes=1)
+        while found := due_along(writer, clock):
+            for batch in found:
+                run(writer, batch)
+        scheduled(writer, program(2), boundary + timedelta(hours=5))
+        assert [e.version for e in writer.reader.timeline().entries] == [p.version for p in (*programs[2:], program(2))]
+
+    def test_what_is_made_again_starts_over_and_replaces_what_was(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program(1, views=(view("lake.a.v", "lake.crm.t000"),)))
+        clock.now = SECOND.end + timedelta(hours=1, minutes=1)
+        while found := due_along(writer, clock):
+            for batch in found:
+                run(writer, batch)
+        changed = program(1, views=(view("lake.a.v", "lake.crm.t000", query="SELECT 2"),))
+        scheduled(writer, changed, FIRST.start, restates=True)
+        again = []
+        while found := due_along(writer, clock):
+            assert [(b.flow, b.moved) for b in found] == [("lake.a.v", not again)]
+            again.append(found[0].interval)
+            run(writer, found[0])
+        assert again == [FIRST, SECOND, Interval(SECOND.end, SECOND.end + timedelta(hours=1))]
+        batch = writer.reader.batch("lake.a.v", FIRST.start)
+        assert batch and batch.token == 2 and batch.status == "COMMITTED"
+        state = standing(writer, flow="lake.a.v", dataset="lake.a.v")
+        assert (state.watermark, state.again_until) == (SECOND.end + timedelta(hours=1), None)
+
+    def test_a_worker_of_the_former_program_cannot_commit_what_is_made_again(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program(1, views=(view("lake.a.v", "lake.crm.t000"),)))
+        clock.now = SECOND.end + timedelta(minutes=1)
+        for _ in range(4):
+            for batch in due_along(writer, clock):
+                if batch.flow != "lake.a.v" or batch.interval == FIRST:
+                    run(writer, batch)
+        late = writer.claim("lake.a.v", SECOND, ["lake.a.v"], program_version="v", owner="late", lease_seconds=60, entry=1)
+        scheduled(writer, program(1, views=(view("lake.a.v", "lake.crm.t000", query="SELECT 2"),)), FIRST.start, restates=True)
+        run(writer, next(b for b in due_along(writer, clock) if b.flow == "lake.a.v"))
+        clock.advance(seconds=61)
+        run(writer, next(b for b in due_along(writer, clock) if b.flow == "lake.a.v"))
+        with pytest.raises(StaleToken):
+            writer.commit(late, [TableCommit("lake.a.v", 1, pointer={"snapshot_id": 1})])
+
+    def test_a_flow_that_comes_back_begins_at_the_new_boundary(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        with_view, without = program(1, views=(view("lake.a.v", "lake.crm.t000"),)), program(1)
+        apply(writer, with_view)
+        scheduled(writer, without, SECOND.end)
+        clock.now = SECOND.end + timedelta(hours=5, minutes=1)
+        back = SECOND.end + timedelta(hours=6)
+        scheduled(writer, with_view, back)
+        clock.now = back + timedelta(hours=1, minutes=1)
+        starts = []
+        while found := due_along(writer, clock):
+            for batch in found:
+                starts += [batch.interval.start] if batch.flow == "lake.a.v" else []
+                run(writer, batch)
+        assert starts == [FIRST.start, SECOND.start, back]
+
+    def test_a_pin_is_kept_for_the_next_attempt_but_not_for_another_program(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        first = claim(writer)
+        assert writer.pin(first, staged("t000"), {"lake.x": "a"}) == {"lake.x": "a"}
+        again = claim(writer)
+        assert writer.pin(again, staged("t000"), {"lake.x": "b"}) == {"lake.x": "a"}
+        with pytest.raises(StaleToken):
+            writer.pin(first, staged("t000"), {"lake.x": "c"})
+        other = writer.claim("lake.crm", FIRST, [staged("t000")], program_version="w", owner="one", lease_seconds=60)
+        assert writer.pin(other, staged("t000"), {"lake.x": "b"}) == {"lake.x": "b"}
+
     # -- schema and dataset versions
 
     def test_a_schema_version_is_made_only_when_the_schema_or_its_layout_changes(
@@ -487,6 +623,33 @@ def lineage(columns: int = 1) -> Lineage:
     at = Position("p.sql", 1, 1)
     found = [ColumnLineage(f"c{n}", "long", True, (ColumnRef("crm.T000", f"C{n}"),), at) for n in range(columns)]
     return Lineage({"lake.crm.t000": DatasetLineage("lake.crm.t000", "lake.crm:load", tuple(found), (), at)})
+
+
+def scheduled(writer: MetadataWriter, wanted: Program, boundary: datetime, *, restates: bool = False) -> Timeline:
+    writer.put_program(wanted)
+    return writer.schedule(wanted, Effect(boundary, restates), expected=writer.reader.timeline(), by="ann")
+
+
+def due_along(writer: MetadataWriter, clock: SettableClock) -> list[DueBatch]:
+    programs = writer.reader.programs()
+    return due_batches(programs, writer.reader.flow_states(list(programs.flow_ids)), clock.now)
+
+
+def run(writer: MetadataWriter, batch: DueBatch) -> None:
+    """Claims and commits it, as the conductor and a slice do."""
+    if batch.moved:
+        writer.settle(writer.reader.programs(), batch.flow)
+    held = writer.claim(
+        batch.flow,
+        batch.interval,
+        batch.datasets,
+        program_version=f"entry {batch.entry}",
+        owner="one",
+        lease_seconds=60,
+        entry=batch.entry,
+        again_until=batch.again_until,
+    )
+    writer.commit(held, [TableCommit(dataset, 1, pointer={"snapshot_id": 1}) for dataset in batch.datasets])
 
 
 def staged(name: str) -> str:

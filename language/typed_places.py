@@ -1,0 +1,33 @@
+"""Where in a statement its query's columns and stars stand: offsets into the query's text become places of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from language.diagnostics import Span
+from language.queries import ParsedQuery, closed, first_word
+from language.query_typing import TypedQuery
+from language.resolved import Edits
+from shared_metadata.lineage import ColumnRef, ColumnUse, Use
+
+
+def with_stars(query: ParsedQuery, edits: Edits, typed: TypedQuery) -> Edits:
+    """The statement's edits, and each `*` by its columns; what was to be edited within one goes with it."""
+    stars = [(closed(within(query.span, start, end), query), text) for start, end, text in typed.edits]
+    kept = [e for e in edits if not any(star.start <= e[0].start and e[0].end <= star.end for star, _ in stars)]
+    return (*kept, *stars)
+
+
+def within(base: Span, start: int, end: int) -> Span:
+    """[start, end) of the text at `base`; its first word where sqlglot told no place."""
+    return Span(base.source, base.start + start, base.start + end) if end else first_word(base)
+
+
+def first_uses(uses: Iterable[tuple[ColumnRef, Use, Span]]) -> tuple[ColumnUse, ...]:
+    """Each column and kind once, at its first place."""
+    found: dict[tuple[ColumnRef, Use], Span] = {}
+    for ref, use, span in uses:
+        former = found.get((ref, use))
+        if former is None or (span.source.file, span.start) < (former.source.file, former.start):
+            found[ref, use] = span
+    return tuple(ColumnUse(ref, use, span.position) for (ref, use), span in sorted(found.items(), key=lambda item: item[0]))

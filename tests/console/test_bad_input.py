@@ -1,0 +1,86 @@
+"""`atoll check` and `atoll format` as processes, with files that are hardly programs: what is wrong, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAD = b"CREATE WAREHOUSE lake USING iceberg;\n"
+BAD = {
+    "invalid UTF-8": HEAD + b"-- caf\xe9\n",
+    "UTF-16": HEAD.decode().encode("utf-16"),
+    "NUL": HEAD + b"CREATE \x00 CONNECTION;\n",
+    "half a surrogate": HEAD + b"\xed\xa0\x80",
+    "binary": bytes(range(256)) * 20,
+    "open string": HEAD + b"CREATE CONNECTION ops TO postgres WITH (secret = 'ops);\n",
+    "open comment": HEAD + b"/* /* */\n",
+    "homoglyph": "СREATE WAREHOUSE lake USING iceberg;\n".encode(),  # noqa: RUF001
+    "no-break spaces": "CREATE\u00a0WAREHOUSE\u00a0lake\u00a0USING;\n".encode(),
+    "quotes of a word processor": "CREATE CONNECTION ops TO postgres WITH (secret = ‘ops’);\n".encode(),  # noqa: RUF001
+    "deep": HEAD + b"CREATE MATERIALIZED VIEW lake.a.b EVERY '1 hour' REPLACE AS SELECT " + b"(" * 10_000 + b";\n",
+    "a merge conflict": HEAD + b"<<<<<<< HEAD\nCREATE\n=======\n>>>>>>> other\n",
+}
+GOOD = {
+    "byte-order mark": b"\xef\xbb\xbf" + HEAD,
+    "Windows lines": HEAD.replace(b"\n", b"\r\n"),
+    "no end of line": HEAD.strip(),
+    "empty": b"",
+    "white space": b" \t\r\n\x0b\x0c\n",
+    "only a comment": b"-- nothing yet",
+    "names of any alphabet in comments": "-- данные 数据 🏝\n".encode() + HEAD,
+}
+
+
+def _atoll(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from console.main import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        cwd=folder,
+        timeout=120,
+    )
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("verb", ["check", "format"])
+def test_a_bad_file_is_refused_with_its_place_and_a_remedy(verb: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "program.sql").write_bytes(BAD[name])
+    done = _atoll(tmp_path, verb)
+    assert done.returncode == 1 and "program.sql" in done.stderr and "help: " in done.stderr
+    assert (tmp_path / "program.sql").read_bytes() == BAD[name]
+    [first, *_] = json.loads(_atoll(tmp_path, verb, "--json").stdout)["errors"]
+    assert first["message"] and first["help"]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_an_odd_file_that_is_a_program_is_taken(name: str, tmp_path: Path) -> None:
+    (tmp_path / "program.sql").write_bytes(GOOD[name])
+    assert _atoll(tmp_path, "check").returncode == 0
+    assert _atoll(tmp_path, "format").returncode == 0
+    formatted = (tmp_path / "program.sql").read_bytes()
+    assert _atoll(tmp_path, "format", "--check").returncode == 0
+    assert _atoll(tmp_path, "check").returncode == 0 and (tmp_path / "program.sql").read_bytes() == formatted
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "programs" / "x.sql").mkdir(parents=True)
+    done = _atoll(tmp_path, "check", "programs")
+    assert done.returncode == 1 and "x.sql" in done.stderr
+
+
+def test_a_files_name_need_not_be_utf8(tmp_path: Path) -> None:
+    name = b"caf\xe9.sql"
+    Path(tmp_path, name.decode("utf-8", "surrogateescape")).write_bytes(HEAD + b"CREATE;\n")
+    done = _atoll(tmp_path, "check", ".")
+    assert done.returncode == 1 and ".sql:2:" in done.stderr
+    Path(tmp_path, name.decode("utf-8", "surrogateescape")).write_bytes(HEAD.lower())
+    assert _atoll(tmp_path, "format", ".").returncode == 0
