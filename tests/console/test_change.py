@@ -46,7 +46,8 @@ def test_plan_says_what_is_missing_before_apply_refuses_it(atoll: Atoll, account
     (folder / "program.sql").write_text(PROGRAM)
     write_snapshot(folder)
     problems = json.loads(atoll("plan", "--json").stdout)["problems"]
-    assert [p.split(";")[0] for p in problems[:3]] == [
+    assert [p.split(";")[0] for p in problems[:4]] == [
+        "the conductor, which starts batches, is not deployed",
         "collect.postgres is not deployed",
         "harness.postgres is not deployed",
         "organize.iceberg is not deployed",
