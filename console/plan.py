@@ -15,7 +15,7 @@ from console.update_set import update_set
 from console.update_text import show_update_set
 from language.diagnostics import ProgramErrors
 from shared_metadata.errors import AtollError, InputError
-from shared_metadata.intervals import from_text
+from shared_metadata.intervals import from_text, to_text
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
@@ -57,7 +57,7 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     program, target = compilation.program, open_target(profile)
     boundary = planned_boundary(target.reader, program, now, since)
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
-    problems = missing(target, program, deployed_slices(target, program))
+    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed_slices(target, program))]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
     else:
@@ -102,6 +102,14 @@ def planned_boundary(reader: MetadataReader, program: Program, now: datetime, si
     if reader.timeline().pending(now):
         return None
     return moment_of(reader, program, now, restate_from=since).effect.boundary
+
+
+def pending_problem(reader: MetadataReader, now: datetime) -> list[str]:
+    """Why nothing can be applied yet, where an update set is still to take effect."""
+    pending = reader.timeline().pending(now)
+    if pending is None:
+        return []
+    return [f"the update set {pending.version} is pending until {to_text(pending.boundary)}; wait, or take it back: atoll cancel"]
 
 
 def moment_option(option: str, text: str | None) -> datetime | None:

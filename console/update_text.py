@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 import click
 
 from console.wording import counted
-from language.durations import spell
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Position
 from shared_metadata.update_set import (
@@ -98,6 +97,8 @@ def _part(part: PartChange) -> str:
 
 
 def _duration(seconds: int) -> str:
+    from language.durations import spell
+
     return f"'{spell(seconds)}'" if seconds else "none"
 
 
@@ -119,9 +120,19 @@ def _column(change: ColumnChange) -> str:
     if change.kind == ColumnKind.RENAMED:
         return f"renamed {change.after}" if change.certain else f"probably renamed {change.after}"
     if change.kind == ColumnKind.MEANING:
-        origin = f"from {change.after or 'no column'}"
-        return f"{change.kind}, {origin}" + ("" if change.before == change.after else f" instead of {change.before or 'no column'}")
+        return f"{change.kind}, {_origin(change)}"
     return f"{change.kind}: {change.before} ▸ {change.after}" if change.before else change.kind
+
+
+def _origin(change: ColumnChange) -> str:
+    """Where the column comes from; where that differs, only what does."""
+    before, after = ([name for name in text.split(", ") if name] for text in (change.before, change.after))
+    if before == after:
+        return f"from {change.after or 'no column'}"
+    come, gone = [name for name in after if name not in before], [name for name in before if name not in after]
+    if not gone:
+        return f"now also from {', '.join(come)}"
+    return f"now from {', '.join(come)} instead of {', '.join(gone)}" if come else f"now without {', '.join(gone)}"
 
 
 def _readers(update: UpdateSet, width: int) -> Iterator[Line]:

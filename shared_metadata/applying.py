@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from shared_metadata.boundary import (
     Effect,
@@ -24,7 +25,9 @@ from shared_metadata.program import Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import FlowState
 from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline
-from shared_metadata.writer import MetadataWriter
+
+if TYPE_CHECKING:
+    from shared_metadata.writer import MetadataWriter
 
 
 @dataclass(frozen=True)

@@ -210,4 +210,4 @@ def test_requests_grow_with_flows_and_not_with_history(atoll: Atoll, ready: Any,
 
     monkeypatch.setattr(boto3, "Session", Counted)
     assert atoll("status").exit_code == 0
-    assert len(asked) <= 3 + 5 + 2 * 5  # the active program, the states; a version a dataset; two queries a flow
+    assert len(asked) <= 4 + 5 + 2 * 5  # the timeline, its program, the states, what drifts; a version a dataset; two queries a flow

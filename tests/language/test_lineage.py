@@ -60,7 +60,7 @@ _DATA = st.fixed_dictionaries({(t, c): st.lists(_VALUES[kind], min_size=_ROWS, m
 
 
 @pytest.mark.parametrize("query", [block.splitlines()[0] for block in BLOCKS])
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=_DATA, draw=st.data())
 def test_only_what_the_lineage_names_changes_the_result(query: str, data: Data, draw: st.DataObject) -> None:
     """Other data in one column: what does not use it stays as it is, and an output that it is no origin of has the same values."""

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from language.diagnostics import Problem
+from language.functions import functions
+from language.functions.__main__ import functions as installed_functions
 from language.iceberg_types import iceberg_name
 from tests.language.typed_query import typed
 
@@ -113,3 +115,8 @@ def test_any_expression_has_duckdbs_type_or_both_refuse_it(expression: str, data
         assert any(STRICTER.match(p.cause) for p in typed(f"SELECT {expression} AS o FROM t", TABLES).problems)
     else:
         assert ours == duckdbs
+
+
+def test_the_catalogue_of_functions_is_that_of_the_installed_duckdb() -> None:
+    """`python -m language.functions` writes it anew."""
+    assert {name: list(overloads) for name, overloads in functions("duckdb").items()} == installed_functions()
