@@ -142,8 +142,8 @@ def main() -> None:
             print(json.dumps({size: vars(found) for size, found in sizes.items()}, indent=2))
             return
         for size, found in sizes.items():
-            each = found.seconds / size * 1000
-            print(f"{size:>6,} views{found.seconds:>9.2f} s{found.processor_seconds:>9.2f} s of CPU{each:>8.2f} ms a view")
+            each = found.processor_seconds / size * 1000
+            print(f"{size:>6,} views{found.seconds:>9.2f} s{found.processor_seconds:>9.2f} s of CPU,{each:>6.1f} ms a view")
         return
     if set(options.only) - {"atoll"}:
         install_peers()
