@@ -324,7 +324,7 @@ class DuckDBTypes(TypeRules):
     def _comparable(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> None:
         if T.UNKNOWN in (kind_of(left), kind_of(right)) or is_text_literal(left) or is_text_literal(right):
             return
-        strict = isinstance(node, _ORDERED) or isinstance(right, exp.Query)  # DuckDB is stricter about < and IN (SELECT …) than about =
+        strict = isinstance(node, _ORDERED) or isinstance(right, exp.Query)  # than for =, in DuckDB
         holds = mixed if strict else united
         if holds(left.type, right.type) is None:
             remedy = cast_remedy(left, right) if kind_of(left) == T.TEXT else cast_remedy(right, left)
