@@ -136,10 +136,9 @@ class Programs:
         return Standing(through, program, entry.number, again_until, through != state.watermark)
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
-        """Whether a dataset was removed, and no batch of it is left that will be made."""
-        standing = self.standing(flow, dataset, state)
+        """Whether a dataset was removed, and no batch of it is left to make; before that, its readers still count on it."""
         removed = not _makes(self.entries[-1][1], flow, dataset)
-        return removed and (standing.program is None or state.stopped)
+        return removed and self.standing(flow, dataset, state).program is None
 
     def last_switch(self, flow: str, start: datetime) -> datetime | None:
         """The last boundary up to `start` at which this flow, or one that it reads through others, changed."""
