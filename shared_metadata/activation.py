@@ -59,7 +59,8 @@ class Activation:
                 remedy="choose a later one",
             )
         kept = tuple(entry for entry in self._needed(expected) if entry.boundary < boundary)
-        entry = Entry(program.version, boundary, now, by, expected.next_number, effect.restates and bool(kept))
+        restates = effect.restates or any(entry.restates for entry in expected.entries if entry.boundary >= boundary)
+        entry = Entry(program.version, boundary, now, by, expected.next_number, restates and bool(kept))
         former = expected.entries[-1].version if expected.entries else ""
         self._open_states(program, expected, None if effect.soon else boundary, now)
         return self._put((*kept, entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))

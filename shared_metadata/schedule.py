@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared_metadata.intervals import Interval, next_interval, to_text
+from shared_metadata.intervals import Interval, ceil, next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.records import FlowState
 from shared_metadata.timeline import Programs, Standing
@@ -122,10 +122,12 @@ class _Round:
         """An input that lags must have made a batch since it began, and since the last switch: it is not read across one."""
         producer = self._programs.producer(program, name)
         standing = self._standings.get((producer.id, name)) if producer else None
-        if standing is None or producer is None or standing.through < interval.end - timedelta(seconds=tolerated_seconds):
+        if standing is None or producer is None:
             return False
-        if standing.through >= interval.end or not tolerated_seconds:
+        if standing.through >= ceil(interval.end, producer.interval_seconds):  # the batch reads the version that covers its end
             return True
+        if not tolerated_seconds or standing.through < interval.end - timedelta(seconds=tolerated_seconds):
+            return False
         begins = self._states[producer.id].tables[name].begins
         switch = self._programs.last_switch(producer.id, interval.start)
         return all(moment is None or standing.through > moment for moment in (begins, switch))

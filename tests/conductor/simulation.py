@@ -92,7 +92,9 @@ class World:
             return
         entry = Entry(program.version, effect.boundary, self.now, "", self.timeline.next_number, effect.restates)
         kept = [known for known in self._needed() if known.boundary < effect.boundary]
-        entry = dataclasses.replace(entry, restates=effect.restates and bool(kept))
+        replaced = (known for known in self.timeline.entries if known.boundary >= effect.boundary)
+        restates = effect.restates or any(known.restates for known in replaced)
+        entry = dataclasses.replace(entry, restates=restates and bool(kept))
         self.programs[program.version] = program
         self._open(program, effect, entry)
         self.timeline = Timeline((*kept, entry), self.timeline.revision + 1)
