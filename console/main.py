@@ -106,7 +106,8 @@ def main() -> None:
     Exit codes:
       0    done
       1    failed, or the program has mistakes; the message says why, and what to do
-      2    a wrong option or argument; `atoll discover --check`: a source is not what its snapshot says
+      2    a wrong option or argument; `atoll plan`: something breaks; `atoll discover --check`: a source is not what
+           its snapshot says
       3    `atoll local status`: it does not run
       130  interrupted
     """
