@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
-from slices.collect.postgres import logic
+from slices.collect.postgres import extraction, failures, logic
 from slices.collect.postgres.tests.database import Database
+from slices.collect.postgres.tests.silence import Way
 from tests.conformance.collect import FLOW, Collecting, run_states
 from tests.conformance.fixtures import FakeContext, run_batch
 
@@ -246,6 +249,63 @@ def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database
     run = collecting.run()
     assert run.calls["extract"] > 1
     assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+
+
+@pytest.fixture
+def way(collecting: Collecting, database: Database) -> Iterator[Way]:
+    """The flow's connection goes this way, on which the source can fall silent."""
+    opened = Way(f"{database.host}/.s.PGSQL.{database.port}")
+    collecting.cloud.put_secret("thing", {**database.secret, "host": "127.0.0.1", "port": opened.port})
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("chunks", [0, 4])
+def test_source_that_falls_silent_is_given_up_in_time_and_what_was_read_before_is_kept(
+    collecting: Collecting, database: Database, way: Way, monkeypatch: pytest.MonkeyPatch, chunks: int
+) -> None:
+    """It neither answers nor closes its connections, so that only the deadline ends the wait."""
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
+    made, calls = logic.chunk_sql, iter(range(100))
+
+    def silenced(*arguments: Any) -> str:
+        if next(calls) == chunks:
+            way.silence()
+        return made(*arguments)
+
+    def context(step: str) -> FakeContext:
+        way.speak()
+        return FakeContext()
+
+    monkeypatch.setattr(logic, "chunk_sql", silenced)
+    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(extraction, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(extraction, "ANSWER_SECONDS", 893.0)  # of a call's 900
+    collect(collecting, "public.t")
+    run = collecting.run(context=context, record_errors=True)
+    if chunks:
+        assert run.calls["extract"] > 1
+        assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+    else:
+        error = run.errors[collecting.dataset]
+        assert isinstance(error, RetryLater) and "did not answer before the call's time was up" in str(error)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'Failed to prepare COPY "COPY (SELECT 1) TO STDOUT (FORMAT "binary");": server closed the connection unexpectedly\n\tThis',
+        'Failed to execute query "COMMIT": server closed the connection unexpectedly\n\tThis probably means …',
+        'Failed to execute query "BEGIN;\nSET x = 1": FATAL:  terminating connection due to administrator command\n',
+    ],
+)
+def test_connection_that_breaks_at_any_statement_is_tried_again(reason: str) -> None:
+    assert isinstance(failures.statement_error(reason, "p.sql:1:1"), RetryLater)
+
+
+def test_server_that_ends_a_session_as_it_begins_does_not_blame_the_secret() -> None:
+    said = "connection failed: FATAL:  terminating connection due to administrator command"
+    assert isinstance(failures.connection_error(said, "ops", "p.sql:1:1"), RetryLater)
 
 
 # -- names and refusals
