@@ -15,11 +15,12 @@ from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
-from slices.collect.postgres import failures, logic
+from slices.collect.postgres import failures, logic, one_state
 from slices.collect.postgres.logic import SETTINGS, Part
 
 if TYPE_CHECKING:
     import duckdb
+    from psycopg import Connection as Session
 
     from slices.collect.postgres.client import PostgresSource
 
@@ -46,6 +47,8 @@ class Extraction:
         self._place = str(request.flow.position)
         several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
+        self._one_state = bool(self._part.end_page) and not request.flow.cursor
+        self._state: Mapping[str, str] | None = None
         self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is nobody's
         self._lock = threading.Lock()
         self._ranges: list[list[int]] = []
@@ -58,6 +61,7 @@ class Extraction:
     def run(self, resume: Mapping[str, Any] | None) -> Extracted:
         """Works until the part is done, the deadline is near or a chunk fails; what was done before a failure counts if it passes."""
         self._ranges = [list(r) for r in resume["ranges"]] if resume else [self._whole()]
+        self._state = resume.get("state") if resume else None
         reading = threading.Thread(target=self._read, daemon=True)
         reading.start()
         reading.join(max(self._deadline.seconds_left - ANSWER_SECONDS, LEAST_SECONDS))
@@ -67,7 +71,7 @@ class Extraction:
             lasting = [error for error in self._errors if not isinstance(error, RetryLater)]
             if lasting or (self._errors and not self._files):
                 raise (lasting or self._errors)[0]
-            return Extracted(tuple(self._files), {"ranges": sorted(self._ranges)} if self._ranges else None)
+            return Extracted(tuple(self._files), {"ranges": sorted(self._ranges), "state": self._state} if self._ranges else None)
 
     def _give_up(self) -> None:
         """Leaves the threads to themselves; they end when the source answers or the connection breaks."""
@@ -102,9 +106,25 @@ class Extraction:
             session = self._source.connect()
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            if self._one_state:
+                self._check_state(session)
             row = session.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None
         return str(row[0])
+
+    def _check_state(self, session: Session[Any]) -> None:
+        session.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._statement_seconds:.0f}s",))
+        if self._state and one_state.changed(session, self._part, self._state):
+            raise DefinitionError(
+                f"{self._part.reads} was written to while it was read in more than one call: rows could be missing or double",
+                place=self._place,
+                remedy="give it a CURSOR (and MERGE ON its key), read fewer columns, or collect it from a replica that stands still",
+            )
+        self._state = one_state.state(session, self._part)
+
+    @property
+    def _statement_seconds(self) -> float:
+        return max(self._deadline.seconds_left - SPARE_SECONDS, SHORTEST_TIMEOUT_SECONDS)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         """DuckDB with no threads of its own: each worker runs its statement itself, and idle ones would spin."""
@@ -195,8 +215,10 @@ class Extraction:
         import duckdb
 
         name = f"{first:013d}-{self._call}.parquet"
-        timeout_seconds = max(self._deadline.seconds_left - SPARE_SECONDS, SHORTEST_TIMEOUT_SECONDS)
-        settings = [f"SET TRANSACTION SNAPSHOT {literal(snapshot)}", f"SET LOCAL statement_timeout = {int(timeout_seconds * 1000)}"]
+        settings = [
+            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
+            f"SET LOCAL statement_timeout = {int(self._statement_seconds * 1000)}",
+        ]
         settings += [f"SET LOCAL {setting} = {literal(value)}" for setting, value in SETTINGS.items()]
         sql = logic.copy_sql(
             "source",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared_metadata.errors import RetryLater
+from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
 from slices.collect.postgres import extraction, failures, logic
@@ -249,6 +249,57 @@ def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database
     run = collecting.run()
     assert run.calls["extract"] > 1
     assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+
+
+def near_its_end_at_first(database: Database, between: str) -> Callable[[str], FakeContext]:
+    """Contexts of which the first extract's ends soon; before the next one `between` is run."""
+    calls = iter(range(100))
+
+    def context(step: str) -> FakeContext:
+        number = next(calls) if step == "extract" else -1
+        if number == 1 and between:
+            database.run(between)
+        return FakeContext(5 if number == 0 else 900)
+
+    return context
+
+
+SMALL_TABLE = "CREATE TABLE t (id int, note text); INSERT INTO t SELECT i, repeat('x', 400) FROM generate_series(1, 3000) i"
+WRITES = ["UPDATE t SET note = 'moved' WHERE id = 7", "VACUUM FULL t"]
+
+
+@pytest.mark.parametrize("between", [*WRITES, "INSERT INTO t VALUES (9999, 'new')"])
+def test_snapshot_that_takes_several_calls_is_refused_when_its_table_was_written_to_between_them(
+    collecting: Collecting, database: Database, between: str
+) -> None:
+    """Rows may have moved between pages that were read and such that were not."""
+    database.run(SMALL_TABLE)
+    collect(collecting, "public.t")
+    run = collecting.run(context=near_its_end_at_first(database, between), record_errors=True)
+    error = run.errors[collecting.dataset]
+    assert isinstance(error, DefinitionError) and "was written to while it was read" in str(error) and "CURSOR" in str(error)
+    assert collecting.cloud.reader.latest_version(collecting.dataset) is None
+
+
+@pytest.mark.parametrize(
+    "between", ["", "CREATE TABLE other AS SELECT 1 AS id", "UPDATE t SET note = '' WHERE id = 2999", "VACUUM t"]
+)
+def test_snapshot_that_takes_several_calls_goes_on_when_its_rows_are_what_they_were(
+    collecting: Collecting, database: Database, between: str
+) -> None:
+    database.run(SMALL_TABLE)
+    collect(collecting, "public.t", filter="note <> '' -- 100 %")
+    run = collecting.run(context=near_its_end_at_first(database, between))
+    assert run.calls["extract"] > 1
+    expected = set(range(1, 3001)) - ({2999} if "2999" in between else set())
+    assert {row["id"] for row in staged(collecting)} == expected and len(staged(collecting)) == len(expected)
+
+
+@pytest.mark.parametrize("between", WRITES)
+def test_table_with_a_cursor_may_be_written_to_between_calls(collecting: Collecting, database: Database, between: str) -> None:
+    database.run(SMALL_TABLE)
+    collect(collecting, "public.t", mode=Mode.MERGE, key=("id",), cursor="id")
+    assert collecting.run(context=near_its_end_at_first(database, between)).calls["extract"] > 1
 
 
 @pytest.fixture
