@@ -14,9 +14,8 @@ from language.resolved import Collect, CollectTable, ResolvedProgram, Settings
 from language.syntax import Clauses, MaskedColumn, Name, TableList
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import ColumnLineage, ColumnRef, Use
-from shared_metadata.program import Mask
+from shared_metadata.program import MASK_KEY, Mask
 
-KEY_OPTION = "mask_key"
 Drops = Mapping[str, Mapping[str, Span]]
 Used = TypeVar("Used", bound=tuple[ColumnRef, Use, Span])
 _UNKNOWN = re.compile(r"no column `([^`]+)`")
@@ -89,7 +88,7 @@ def check_mask_keys(program: ResolvedProgram, problems: list[Diagnostic]) -> Non
         if hashed is not None and isinstance(statement, Collect) and not mask_key(statement):
             warehouse = statement.warehouse
             name = warehouse.name.folded
-            remedy = f"name the key's secret: CREATE WAREHOUSE {name} USING {warehouse.system.folded} WITH ({KEY_OPTION} = 'mask')"
+            remedy = f"name the key's secret: CREATE WAREHOUSE {name} USING {warehouse.system.folded} WITH ({MASK_KEY} = 'mask')"
             problems.append(hashed.name.span.diagnostic(f"HASH needs a key, and `{name}` names none", remedy))
 
 
@@ -97,7 +96,7 @@ def mask_key(statement: Collect) -> str:
     """The reference of the secret that hashes the statement's columns; '' where it hashes none, or the warehouse names none."""
     if _first_hash(statement) is None:
         return ""
-    return next((str(option.value) for option in statement.warehouse.options if option.key == KEY_OPTION), "")
+    return next((str(option.value) for option in statement.warehouse.options if option.key == MASK_KEY), "")
 
 
 def _first_hash(statement: Collect) -> MaskedColumn | None:

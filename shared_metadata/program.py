@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 FORMAT = 1
+MASK_KEY = "mask_key"  # the option of a warehouse that names the secret by whose key columns are hashed
 
 
 class Kind(StrEnum):
