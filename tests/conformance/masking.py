@@ -34,7 +34,7 @@ def everything_stored(cloud: Cloud) -> str:
         found.append(f"{key}\n{body.decode('utf-8', 'replace')}")
         if key.endswith(".parquet"):
             found.append(str(pq.read_table(io.BytesIO(body)).to_pylist()))
-        else:
+        if key.endswith(".json"):
             found.append(json.dumps(json.loads(body), ensure_ascii=False))
     return "\n".join(found)
 
