@@ -251,7 +251,9 @@ def _refuse_what_is_not_granted(params: Mapping[str, Any], model: Any, **_: Any)
     granted = _granted.get()
     for action, key in _accesses(model.name, params) if granted else ():
         patterns = {"PutItem": granted.puts, "UpdateItem": granted.updates}.get(action, granted.reads)
-        assert any(fnmatchcase(key, pattern) for pattern in patterns), f"{action} on {key!r} is not granted: shared_metadata/access.py"
+        assert any(fnmatchcase(key, pattern) for pattern in patterns), (
+            f"{action} on {key!r} is not granted: shared_metadata/access.py"
+        )
 
 
 def _accesses(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -277,7 +279,7 @@ def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
 
 
 def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
-    """One state's call: input and output are JSON and stay below Step Functions' 256 KB; it has the access that its role is granted."""
+    """One state's call, with its role's access to metadata: input and output are JSON and stay below Step Functions' 256 KB."""
     before = _granted.set(access.of_step(steps.declaration.stage, name))
     try:
         text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))

@@ -26,9 +26,13 @@ class Deployed:
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
         demo.sources()
+        self.prepare()
         self.compilation = demo.deploy()
         self.program: Program = self.compilation.program
         demo.wait(self.program, demo.apply(self.compilation), "first batches")
+
+    def prepare(self) -> None:
+        """What else is to be there before anything is deployed."""
 
     def execute(self, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """How an execution started by hand ended."""

@@ -1,7 +1,7 @@
 """What each deployed role may do, tried with its own credentials against the embedded AWS, which enforces IAM.
 
-Every probe is tried by every role and by the account's owner. It is allowed to some of them, so that what refuses a role is its policy
-and not the probe.
+Every probe is tried by every role and by the account's owner, and is allowed to one of them at least: what refuses a role is its
+policy and not the probe.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Caller:
     ca_bundle: str
 
     def __getattr__(self, service: str) -> Any:
-        made = self.session.client(service, endpoint_url=self.endpoint, verify=self.ca_bundle, config=Config(retries={"max_attempts": 0}))
+        once = Config(retries={"max_attempts": 0})
+        made = self.session.client(service, endpoint_url=self.endpoint, verify=self.ca_bundle, config=once)
         setattr(self, service, made)
         return made
 
@@ -78,7 +79,12 @@ class Account:
 
     def _plant(self) -> None:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
-        for key in (*(f"{naming.staging_prefix(name)}probe" for name in SLICES), "warehouse/lake/probe", "warehouse/other/probe", "probe"):
+        for key in (
+            *(f"{naming.staging_prefix(name)}probe" for name in SLICES),
+            "warehouse/lake/probe",
+            "warehouse/other/probe",
+            "probe",
+        ):
             s3.put_object(Bucket=self.bucket, Key=key, Body=b"probe")
         for name in ("atoll/other", "other"):
             secrets.create_secret(Name=name, SecretString="{}")
@@ -91,6 +97,10 @@ class Account:
     def allowed(self, call: Call) -> set[str]:
         """Who is not refused."""
         return {name for name, caller in self.callers.items() if _allowed(call, caller)}
+
+
+def staged(slice_id: str) -> str:
+    return f"{naming.staging_prefix(slice_id)}probe"
 
 
 def _short(function: str) -> str:
@@ -143,7 +153,12 @@ def test_the_roles_are_those_of_all_functions_machines_and_the_clock(account: Ac
 @pytest.mark.parametrize(
     ("secret", "readers"),
     [
-        ("atoll/ops", {"collect.postgres-plan", "collect.postgres-extract", "collect.postgres-discover"} | PUBLISHING | {"harness.postgres-discover"}),
+        (
+            "atoll/ops",
+            {"collect.postgres-plan", "collect.postgres-extract", "collect.postgres-discover"}
+            | PUBLISHING
+            | {"harness.postgres-discover"},
+        ),
         ("atoll/crm", {"collect.salesforce-plan", "collect.salesforce-extract", "collect.salesforce-discover"}),
         ("atoll/other", set()),
         ("other", set()),
@@ -156,11 +171,9 @@ def test_a_secret_is_read_by_those_who_open_its_connection(account: Account, sec
 def test_nobody_lists_writes_or_deletes_secrets(account: Account) -> None:
     assert account.allowed(lambda c: c.secretsmanager.list_secrets()) == {OWNER}
     assert account.allowed(lambda c: c.secretsmanager.put_secret_value(SecretId="atoll/other", SecretString="{}")) == {OWNER}
-    assert account.allowed(lambda c: c.secretsmanager.delete_secret(SecretId="atoll/other", ForceDeleteWithoutRecovery=True)) == {OWNER}
-
-
-def staged(slice_id: str) -> str:
-    return f"{naming.staging_prefix(slice_id)}probe"
+    assert account.allowed(lambda c: c.secretsmanager.delete_secret(SecretId="atoll/other", ForceDeleteWithoutRecovery=True)) == {
+        OWNER
+    }
 
 
 COLLECTS = {name: {f"{name}-{step}" for step in ("plan", "extract", "commit")} for name in SLICES[:2]}
@@ -191,7 +204,8 @@ def test_nobody_reaches_other_objects_of_the_data_bucket(account: Account, key: 
 
 def test_nobody_deletes_what_is_staged_old_versions_or_buckets(account: Account) -> None:
     for slice_id in SLICES:
-        assert account.allowed(lambda c, key=staged(slice_id): c.s3.delete_object(Bucket=account.bucket, Key=key)) == {OWNER}
+        place = {"Bucket": account.bucket, "Key": staged(slice_id)}
+        assert account.allowed(lambda c, place=place: c.s3.delete_object(**place)) == {OWNER}
     assert account.allowed(lambda c: c.s3.list_object_versions(Bucket=account.bucket, Prefix="warehouse/")) == {OWNER}
     assert account.allowed(lambda c: c.s3.get_object(Bucket="other", Key="probe")) == {OWNER}
     assert account.allowed(lambda c: c.s3.delete_bucket(Bucket="not-there")) == {OWNER}
@@ -245,7 +259,9 @@ def test_nobody_deletes_or_scans_metadata(account: Account) -> None:
     delete = {"Delete": {**item("FLOW#x"), **condition()}}
     assert account.allowed(lambda c: c.dynamodb.transact_write_items(TransactItems=[delete])) == {OWNER}
     assert account.allowed(lambda c: c.dynamodb.scan(TableName=naming.METADATA_TABLE, Limit=1)) == {OWNER}
-    assert account.allowed(lambda c: c.dynamodb.update_table(TableName=naming.METADATA_TABLE, DeletionProtectionEnabled=True)) == {OWNER}
+    assert account.allowed(lambda c: c.dynamodb.update_table(TableName=naming.METADATA_TABLE, DeletionProtectionEnabled=True)) == {
+        OWNER
+    }
 
 
 def test_nobody_reaches_another_table(account: Account) -> None:
@@ -259,7 +275,9 @@ def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit(acco
     commit = {"organize.iceberg-commit"}
     table = {"DatabaseName": "lake_ops", "Name": "not_there"}
     assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER} | DATA
-    assert account.allowed(lambda c: c.glue.update_table(DatabaseName="lake_ops", TableInput={"Name": "not_there"})) == {OWNER} | commit
+    assert (
+        account.allowed(lambda c: c.glue.update_table(DatabaseName="lake_ops", TableInput={"Name": "not_there"})) == {OWNER} | commit
+    )
     assert account.allowed(lambda c: c.glue.get_table(DatabaseName="other", Name="not_there")) == {OWNER}
     assert account.allowed(lambda c: c.glue.delete_table(**table)) == {OWNER}
 

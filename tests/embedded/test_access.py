@@ -66,11 +66,15 @@ def test_a_child_process_gets_this_aws_and_no_other(local_aws: LocalStack) -> No
 
 def _table_as_role(stack: LocalStack) -> Any:
     """A table, and a client that may read and write its items of kind A, and put those of kind B, and nothing else."""
-    table = stack.session().resource("dynamodb").create_table(
-        TableName="kinds",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "at")],
-        BillingMode="PAY_PER_REQUEST",
+    table = (
+        stack.session()
+        .resource("dynamodb")
+        .create_table(
+            TableName="kinds",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "at")],
+            BillingMode="PAY_PER_REQUEST",
+        )
     )
     actions = {"A#*": ["GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "BatchWriteItem"], "B#*": ["PutItem"]}
     grants = [
