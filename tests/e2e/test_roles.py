@@ -71,7 +71,7 @@ class Account:
             yield slice_id, states.describe_state_machine(stateMachineArn=arn)["roleArn"]
 
     def _assume(self, arn: str) -> Caller:
-        """The emulator lets the account's owner take a role that only a service may take in AWS; but for the clock's, by its condition."""
+        """The emulator lets the account's owner take a role that only a service may take in AWS, unless under a condition."""
         given = self.session.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
         keys = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
         return self._make_caller(boto3.Session(*keys, region_name=self.region))
