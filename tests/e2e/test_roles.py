@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -40,12 +39,11 @@ class Caller:
     """Clients with the credentials of one role."""
 
     session: Any
-    endpoint: str
-    ca_bundle: str
+    credentials: Mapping[str, str]
 
     def __getattr__(self, service: str) -> Any:
         once = Config(retries={"max_attempts": 0})
-        made = self.session.client(service, endpoint_url=self.endpoint, verify=self.ca_bundle, config=once)
+        made = self.session.client(service, config=once, **self.credentials)
         setattr(self, service, made)
         return made
 
@@ -57,8 +55,7 @@ class Account:
         stack = airline.demo.stack
         self.number, self.region, self.session = stack.account, stack.region, stack.session()
         self.bucket = naming.data_bucket(stack.account, stack.region)
-        self._make_caller = lambda session: Caller(session, stack.endpoint, str(stack.ca_bundle))
-        self.callers = {OWNER: self._make_caller(self.session)} | {name: self._assume(arn) for name, arn in self._roles()}
+        self.callers = {OWNER: Caller(self.session, {})} | {name: self._assume(arn) for name, arn in self._roles()}
         self._plant()
 
     def _roles(self) -> Iterator[tuple[str, str]]:
@@ -73,8 +70,8 @@ class Account:
     def _assume(self, arn: str) -> Caller:
         """The emulator lets the account's owner take a role that only a service may take in AWS, unless under a condition."""
         given = self.session.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
-        keys = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
-        return self._make_caller(boto3.Session(*keys, region_name=self.region))
+        names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey", "aws_session_token": "SessionToken"}
+        return Caller(self.session, {name: given[field] for name, field in names.items()})
 
     def _plant(self) -> None:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))

@@ -32,7 +32,8 @@ _NUMBER = "smallint|integer|bigint|real|double precision|numeric|oid|money"
 _TOLD = re.compile(
     rf"(invalid input syntax for type [a-z ]+|(?:{_NUMBER}|date|timestamp|interval|value) out of range|numeric field overflow"
     r"|division by zero|date/time field value out of range|invalid byte sequence for encoding|invalid hexadecimal digit"
-    rf"|cannot cast jsonb [a-z]+ to type [a-z ]+|cannot execute [A-Z ]+ in a read-only transaction)|out of range for type (?:{_NUMBER})$"
+    r"|cannot cast jsonb [a-z]+ to type [a-z ]+|cannot execute [A-Z ]+ in a read-only transaction)"
+    rf"|out of range for type (?:{_NUMBER})$"
 )
 _AFTER_COLON = re.compile(r": .*$")
 
