@@ -75,6 +75,11 @@ class SliceStack(Stack):
         options = (self.program.connections[name].options for name in names)
         return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
 
+    @property
+    def mask_keys(self) -> tuple[str, ...]:
+        """The secret references of the keys by which this slice hashes columns."""
+        return tuple(sorted({f.mask_key for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.mask_key}))
+
     def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
         """The function of one step.  data: it works with rows, so its bundle has the packages for that."""
         made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data)

@@ -151,9 +151,13 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):
             read.setdefault(who.split()[0], set()).add(resource.split("secret:")[1])
     assert read == {
         "CollectSalesforceSlice": {"atoll/crm-??????"},
-        "CollectPostgresSlice": {"atoll/ops-??????"},
+        "CollectPostgresSlice": {"atoll/ops-??????", "atoll/mask-??????"},
         "HarnessPostgresSlice": {"atoll/app-??????"},
     }
+
+
+def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
+    assert {who for who, _, resource in pairs(templates) if "atoll/mask" in resource} == {"CollectPostgresSlice ExtractRole"}
 
 
 def test_a_slice_writes_below_its_own_staging_prefix_only(templates):
