@@ -84,6 +84,7 @@ class AtollFunction(Construct):
             vpc_subnets=network.subnets if network else None,
             security_groups=network.security_groups if network else None,
         )
+        self._encrypt_environment()
         acknowledge(self.function, "AwsSolutions-L1", "Python 3.13 is what every pinned wheel is built and tested for")
 
     def _role(self, log_group_name: str, network: Network | None) -> iam.Role:
@@ -95,6 +96,13 @@ class AtollFunction(Construct):
         if network:
             _allow(role, NETWORK_ACTIONS, ["*"])
         return role
+
+    def _encrypt_environment(self) -> None:
+        """It holds names only; with the key, who may read the function's configuration does not thereby read them."""
+        resource = self.function.node.default_child
+        assert isinstance(resource, lambda_.CfnFunction)
+        resource.kms_key_arn = self.places.key_arn  # the construct's own setting would grant more than this
+        self.use_key("lambda", "kms:Decrypt")
 
     def use_metadata(self, access: Access) -> None:
         """Works with these items of the metadata table, and with no others."""
