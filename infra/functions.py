@@ -17,7 +17,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
-from shared_metadata.keys import SOURCE_PREFIX
+from shared_metadata.keys import GRANT_PREFIX, SOURCE_PREFIX
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -102,10 +102,7 @@ class AtollFunction(Construct):
 
     def write_sources(self) -> None:
         """Writes what sources' tables are like into the metadata table, and nothing else there."""
-        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{SOURCE_PREFIX}*"]}}
-        statement = iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[self.places.table_arn], conditions=own)
-        self.role.add_to_policy(statement)
+        self._own_items(["dynamodb:PutItem"], SOURCE_PREFIX)
         self.use_key()
 
     def use_key(self) -> None:
@@ -124,6 +121,21 @@ class AtollFunction(Construct):
     def read_secrets(self, references: Sequence[str]) -> None:
         if references:
             _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
+
+    def rotate_secrets(self, references: Sequence[str]) -> None:
+        """Writes the refresh tokens of grants that rotate back into their secrets."""
+        if references:
+            _allow(self.role, ["secretsmanager:PutSecretValue"], [self.places.secret(name) for name in references])
+
+    def lease_grants(self) -> None:
+        """Holds leases on rotating grants, for a function that does nothing else with the metadata table's items of batches."""
+        self._own_items(["dynamodb:GetItem", "dynamodb:UpdateItem"], GRANT_PREFIX)
+
+    def _own_items(self, actions: Sequence[str], prefix: str) -> None:
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{prefix}*"]}}
+        statement = iam.PolicyStatement(actions=list(actions), resources=[self.places.table_arn], conditions=own)
+        self.role.add_to_policy(statement)
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""

@@ -86,11 +86,16 @@ def test_nothing_is_denied_or_excepted(templates, vpc_templates):
         assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
 
 
-def test_discover_writes_what_sources_are_like_and_nothing_else(templates):
-    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SOURCE#*"]}}
-    written = [(who, s) for who, s in statements(templates) if "DiscoverRole" in who and "dynamodb" in json.dumps(s["Action"])]
-    assert [who.split()[0] for who, _ in written] == ["CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice"]
-    assert all((s["Action"], s.get("Condition")) == ("dynamodb:PutItem", own) for _, s in written)
+def test_discover_writes_what_sources_are_like_and_leases_of_grants_that_rotate(templates):
+    sources = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SOURCE#*"]}}
+    grants = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["GRANT#*"]}}
+    found = [(who.split()[0], s) for who, s in statements(templates) if "DiscoverRole" in who and "dynamodb" in json.dumps(s["Action"])]
+    assert [(who, s["Action"]) for who, s in found if s["Condition"] == sources] == [
+        (slice_, "dynamodb:PutItem") for slice_ in ("CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice")
+    ]
+    leases = [(who, s["Action"]) for who, s in found if s["Condition"] != sources]
+    assert leases == [("CollectSalesforceSlice", ["dynamodb:GetItem", "dynamodb:UpdateItem"])]
+    assert all(s["Condition"] in (sources, grants) for _, s in found)
     assert {who.split()[1] for who, s in statements(templates) if "Condition" in s} == {"DiscoverRole"}
 
 
@@ -109,6 +114,11 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):
         "CollectPostgresSlice": {"atoll/ops-??????", "atoll/mask-??????"},
         "HarnessPostgresSlice": {"atoll/app-??????"},
     }
+
+
+def test_only_the_secret_of_a_grant_that_rotates_is_written_and_only_by_who_opens_its_connection(templates):
+    written = {(who, resource.split("secret:")[1]) for who, action, resource in pairs(templates) if action == "secretsmanager:PutSecretValue"}
+    assert written == {(f"CollectSalesforceSlice {step}Role", "atoll/crm-??????") for step in ("Plan", "Extract", "Discover")}
 
 
 def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
