@@ -114,9 +114,7 @@ def check_masked(table: CollectTable, columns: Sequence[str]) -> None:
         raise Problem(table.masks[0].name.span, f"MASK drops every column of `{table.dataset}`", "leave one, or do not collect it")
 
 
-def masked_columns(
-    table: CollectTable, columns: list[ColumnLineage], uses: list[Used]
-) -> tuple[list[ColumnLineage], list[Used]]:
+def masked_columns(table: CollectTable, columns: list[ColumnLineage], uses: list[Used]) -> tuple[list[ColumnLineage], list[Used]]:
     """The columns as the warehouse gets them, and the uses of the source's without those that are not selected there."""
     if not table.masks:
         return columns, uses

@@ -1,13 +1,13 @@
 """OAuth grants whose refresh token is replaced at each use: one holder exchanges it, and writes the new one back before its use.
 
 A server with refresh token rotation takes a refresh token once; a second use of it ends the whole grant
-(https://datatracker.ietf.org/doc/html/rfc9700#section-4.14.2). So of all functions that use a grant, one at a time exchanges the token,
-under a lease. It writes what the server answers into the secret, as a version whose id stood in the lease before the exchange, and only
-then does anybody use the access token. The others wait, and read that from the secret.
+(https://datatracker.ietf.org/doc/html/rfc9700#section-4.14.2). So of all functions that use a grant, one at a time exchanges the
+token, under a lease. It writes what the server answers into the secret, as a version whose id stood in the lease before the exchange,
+and only then does anybody use the access token. The others wait, and read that from the secret.
 
 A holder that dies before the exchange has done nothing. One that dies after the write-back has left the version, which is looked for
-by its id. One that dies between the two, while no copy of the new token exists but its own, loses the grant: somebody has to authorise
-again. Nothing but a server with a grace period can close that window.
+by its id. One that dies between the two, while no copy of the new token exists but its own, loses the grant: somebody has to
+authorise again. Nothing but a server with a grace period can close that window.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RotatingGrant:
         self._seconds_left, self._pause = seconds_left, pause
 
     def access(self, exchange: Exchange, refused: str = "") -> Mapping[str, Any]:
-        """The secret with an access token that was written back before; other than `refused`, the one that does not work any more.
+        """The secret with an access token that was written back before; another than `refused`, which does not work any more.
 
         exchange: asks the server for new tokens, once at most; raises SecretError where the server refuses, RetryLater where it is not
         known what became of the request. Raises RetryLater where another holder is at work for long, or too little time is left.

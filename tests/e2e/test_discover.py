@@ -1,4 +1,4 @@
-"""`atoll discover`, masked columns and rotating grants on a real `cdk deploy` into the embedded AWS, with TLS and IAM on, without a conductor."""
+"""`atoll discover`, masked columns and rotating grants on a real `cdk deploy` into the embedded AWS, TLS and IAM on, no conductor."""
 
 from __future__ import annotations
 
@@ -180,7 +180,9 @@ def rotating(sales: crm.Crm) -> dict[str, Any]:
     return {**sales.secret(), "refresh_token": sales.authorize()}
 
 
-def test_a_grant_that_rotates_is_renewed_and_written_back_by_the_deployed_function(atoll: Atoll, own_aws: LocalStack, ops: str) -> None:
+def test_a_grant_that_rotates_is_renewed_and_written_back_by_the_deployed_function(
+    atoll: Atoll, own_aws: LocalStack, ops: str
+) -> None:
     def stored() -> Any:
         found = own_aws.session().client("secretsmanager").get_secret_value(SecretId=naming.secret("crm"))
         return json.loads(found["SecretString"])

@@ -167,7 +167,7 @@ class Session:
             raise SecretError(
                 f"the secret {self._reference} holds a refresh token, which Salesforce may replace when it is used",
                 place=self._place,
-                remedy=f"write {OPTION} = TRUE in the connection's WITH (…), and deploy the slice again: it may then store the new one",
+                remedy=f"write {OPTION} = TRUE in WITH (…), and deploy the slice again, so that it may store the new one",
             )
         else:
             url = self._login_url(self._secret)
@@ -178,8 +178,8 @@ class Session:
     def _exchange(self, secret: Mapping[str, Any]) -> dict[str, Any]:
         """What a refresh token gives: tokens to be written back before they are used."""
         self._require(secret, "client_id", REFRESH_TOKEN)
-        form = {"grant_type": "refresh_token", **{n: str(secret[n]) for n in ("client_id", "client_secret", REFRESH_TOKEN) if secret.get(n)}}
-        answer = self._ask(self._login_url(secret), form, EXCHANGE_TIMEOUT)
+        fields = {name: str(secret[name]) for name in ("client_id", "client_secret", REFRESH_TOKEN) if secret.get(name)}
+        answer = self._ask(self._login_url(secret), {"grant_type": REFRESH_TOKEN, **fields}, EXCHANGE_TIMEOUT)
         return {name: answer[name] for name in (ACCESS_TOKEN, REFRESH_TOKEN, "instance_url") if name in answer}
 
     def _login_url(self, secret: Mapping[str, Any]) -> str:
@@ -235,7 +235,8 @@ class Session:
             raise SecretError(
                 f"the secret {self._reference} has no {' and no '.join(missing)}",
                 place=self._place,
-                remedy="store client_id, username, private_key (JWT bearer), or client_id, client_secret, login_url, or client_id, refresh_token",
+                remedy="store client_id, username, private_key (JWT bearer), client_id, client_secret, login_url, or client_id, "
+                "refresh_token; the slice's README shows each",
             )
 
     # -- refusals
