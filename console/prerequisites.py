@@ -35,7 +35,7 @@ def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, 
 
 def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> list[str]:
     """All that there is to do before the program can run."""
-    return [*missing_slices(program, deployed), *missing_conductor(target, program), *missing_secrets(target, program)]
+    return [*missing_conductor(target, program), *missing_slices(program, deployed), *missing_secrets(target, program)]
 
 
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:

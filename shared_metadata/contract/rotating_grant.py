@@ -56,8 +56,8 @@ class RotatingGrant:
     def access(self, exchange: Exchange, refused: str = "") -> Mapping[str, Any]:
         """The secret with an access token that was written back before; another than `refused`, which does not work any more.
 
-        exchange: asks the server for new tokens, once at most; raises SecretError where the server refuses, RetryLater where it is not
-        known what became of the request. Raises RetryLater where another holder is at work for long, or too little time is left.
+        exchange: asks the server for new tokens, once at most; raises SecretError where the server refuses, RetryLater where it is
+        not known what became of the request. Raises RetryLater where another holder is at work for long, or too little time is left.
         """
         until = time.monotonic() + LONGEST_WAIT_SECONDS
         while True:
