@@ -71,9 +71,9 @@ def ops(own_aws: LocalStack, masked: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def atoll(own_aws: LocalStack, ops: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Atoll:
-    """The command, with a copy of the airline's program and snapshots in tmp_path."""
-    shutil.copy(PROGRAM, tmp_path)
+def atoll(own_aws: LocalStack, ops: str, masked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Atoll:
+    """The command, with a copy of the deployed program and its snapshots in tmp_path."""
+    shutil.copy(masked, tmp_path)
     shutil.copytree(PROGRAM.parent / FOLDER, tmp_path / FOLDER)
     monkeypatch.chdir(own_aws.folders.home.parent)
 
