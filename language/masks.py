@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
 from language.outputs import OWN_COLUMNS
@@ -17,7 +16,7 @@ from shared_metadata.lineage import ColumnLineage, ColumnRef, Use
 from shared_metadata.program import MASK_KEY, Mask
 
 Drops = Mapping[str, Mapping[str, Span]]
-Used = TypeVar("Used", bound=tuple[ColumnRef, Use, Span])
+Used = tuple[ColumnRef, Use, Span]
 _UNKNOWN = re.compile(r"no column `([^`]+)`")
 
 

@@ -59,7 +59,7 @@ class RotatingGrant:
         exchange: asks the server for new tokens, once at most; raises SecretError where the server refuses, RetryLater where it is
         not known what became of the request. Raises RetryLater where another holder is at work for long, or too little time is left.
         """
-        until = time.monotonic() + LONGEST_WAIT_SECONDS
+        until = time.monotonic() + min(LONGEST_WAIT_SECONDS, self._seconds_left() / 2)
         while True:
             lease = self._leases.read(self._reference)
             stored = self._stored(lease)

@@ -35,14 +35,14 @@ class SalesforceSource(Source):
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None) -> None:
         self._config = read_config(connection)
         place = f"connection {connection.name} ({connection.position})"
-        rotating = self._config.rotating_grant and grant_of is not None
+        rotates = self._config.rotating_grant
         self._aws = aws
         self._described: dict[str, logic.SalesforceObject] = {}
         self.session = Session(
             secret,
             reference=self._config.secret,
             place=place,
-            grant=grant_of(self._config.secret, place=place) if rotating else None,
+            grant=grant_of(self._config.secret, place=place) if rotates and grant_of else None,
             api_version=self._config.api_version,
             compression=self._config.compression,
         )

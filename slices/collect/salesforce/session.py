@@ -172,6 +172,7 @@ class Session:
         else:
             url = self._login_url(self._secret)
             answer = self._ask(url, self._jwt_form(url) if self._secret.get("private_key") else self._client_form(url), TIMEOUT)
+        self._require(answer, "instance_url")
         self._token = str(answer[ACCESS_TOKEN])
         self._instance_url = checked_url(str(answer["instance_url"]), self._reference, self._place)
 
