@@ -6,7 +6,16 @@ import re
 
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, SecretError
 
-_BUSY = ("too many", "connection slots", "starting up", "shutting down", "recovery", "not yet accepting", "the database system")
+_BUSY = (
+    "too many",
+    "connection slots",
+    "starting up",
+    "shutting down",
+    "recovery",
+    "not yet accepting",
+    "the database system",
+    "terminating",
+)
 _SSL = ("does not support SSL", "certificate verify failed", "root certificate file", "no encryption")
 _AWAY = (
     "canceling statement due to",
@@ -86,8 +95,9 @@ def scrub(text: str, password: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    """The server's own line: after the last 'ERROR:' or 'FATAL:', else the first line."""
-    for mark in ("FATAL:", "ERROR:"):
+    """The server's own line: after the last 'ERROR:' or 'FATAL:', else after the statement that DuckDB quotes, else the first."""
+    for mark in ("FATAL:", "ERROR:", '": '):
         if mark in text:
-            return text.rsplit(mark, 1)[1].strip().splitlines()[0].strip()
+            text = text.rsplit(mark, 1)[1]
+            break
     return text.strip().splitlines()[0].strip() if text.strip() else "no message"
