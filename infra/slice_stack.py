@@ -26,6 +26,7 @@ from shared_metadata import access, naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import STEP
 from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.rotating_grant import OPTION
 from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
@@ -76,6 +77,13 @@ class SliceStack(Stack):
         return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
 
     @property
+    def rotating_secrets(self) -> tuple[str, ...]:
+        """Of the secrets those whose grant is replaced at each use."""
+        connections = self.program.connections.values()
+        rotating = {str(c.options["secret"]) for c in connections if c.options.get(OPTION) is True and c.options.get("secret")}
+        return tuple(name for name in self.secrets if name in rotating)
+
+    @property
     def mask_keys(self) -> tuple[str, ...]:
         """The secret references of the keys by which this slice hashes columns."""
         return tuple(sorted({f.mask_key for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.mask_key}))
@@ -91,6 +99,7 @@ class SliceStack(Stack):
         made = self._function(STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
         made.use_metadata(access.of_step(self.declaration.stage, STEP))
         made.read_secrets(self.secrets)
+        made.rotate_secrets(self.rotating_secrets)
         return made
 
     def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:

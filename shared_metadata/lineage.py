@@ -86,9 +86,7 @@ class DatasetLineage:
     @property
     def signature(self) -> str:
         """A digest of the columns' names, types, origins and masks and of the uses; not of places in the text."""
-        columns = [
-            (c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns
-        ]
+        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns]
         return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
 
 
