@@ -11,7 +11,7 @@ from shared_metadata import items, keys
 from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.reader import schema_json
-from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.records import Batch, Claim, EventKind, Moved, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
 
 Action = dict[str, Any]
 ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
@@ -76,8 +76,11 @@ class Actions:
         condition = "#workers.#d.#owner = :owner"
         return self.update(keys.batch(flow, start), "SET #workers.#d.#lease = :now", condition, names, values)
 
-    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome]) -> Action:
-        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed."""
+    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Mapping[str, str] | None = None) -> Action:
+        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed.
+
+        moved: the cursors of the datasets whose watermark moves in the same transaction.
+        """
         names = {"#token": "token", "#workers": "workers", "#outcomes": "outcomes", "#status": "status"}
         values: dict[str, Any] = {":token": claim.token, ":failed": TableStatus.FAILED.value, ":done": TableStatus.COMMITTED.value}
         sets: list[str] = []
@@ -90,6 +93,9 @@ class Actions:
             if outcome.status == TableStatus.COMMITTED:
                 free, used = f"({free} OR #outcomes.#d{number}.#status = :failed)", used | {":failed", "#status"}
             conditions.append(f"#workers.#d{number}.#token = :token AND {free}")
+        for number, (dataset, cursor) in enumerate((moved or {}).items()):
+            names[f"#m{number}"], values[f":m{number}"] = f"{items.MOVED}{dataset}", vars(Moved(cursor, claim.entry))
+            sets.append(f"#m{number} = :m{number}")
         for unused in {":failed", ":done", "#status"} - used:
             (names if unused[0] == "#" else values).pop(unused)
         key = keys.batch(claim.flow, claim.interval.start)

@@ -16,6 +16,7 @@ from shared_metadata.records import (
     Event,
     EventKind,
     FlowState,
+    Moved,
     Quiesce,
     SchemaVersion,
     TableOutcome,
@@ -26,6 +27,7 @@ from shared_metadata.records import (
 from shared_metadata.timeline import BEGINNING, Entry, Timeline
 
 Item = dict[str, Any]
+MOVED = "moved "  # and a dataset: the attribute of a batch that holds what it left of it (records.Moved)
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -130,6 +132,7 @@ def batch(values: Mapping[str, Any]) -> Batch:
         outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
         workers={name: worker(inner) for name, inner in values["workers"].items()},
         pins=values.get("pins", {}),
+        moved={name.removeprefix(MOVED): Moved(**inner) for name, inner in values.items() if name.startswith(MOVED)},
     )
 
 
