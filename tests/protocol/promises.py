@@ -12,6 +12,8 @@ from shared_metadata import items
 from shared_metadata.intervals import floor, from_text, to_text
 from shared_metadata.records import EventKind, TableStatus
 from shared_metadata.schedule import due_batches
+from shared_metadata.verification.differences import differences
+from shared_metadata.verification.facts import Facts as Recorded
 from tests.protocol.lake import BEGIN, COLLECT, HOUR, LOAD, STAGED, TABLE, VIEW, rows_by
 from tests.protocol.world import World
 
@@ -26,9 +28,10 @@ class Broken(AssertionError):
 
 def check(world: World) -> None:
     """Raises Broken."""
-    facts = Facts(world)
-    for problem in facts.problems():
+    for problem in Facts(world).problems():
         raise Broken(problem)
+    for difference in differences(Recorded.of(world.rows.values()), world.reader.programs(), world.landed()):
+        raise Broken(f"`atoll state verify` would report: {difference}")
 
 
 def settle(world: World) -> None:

@@ -20,12 +20,15 @@ from conductor.environment import Environment as ConductorEnvironment
 from conductor.starter import Starter
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.landed import Landed
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.contract.services import Services
 from shared_metadata.errors import AtollError
+from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
+from slices.organize.iceberg.batch_identity import Identity
 from tests.conformance.fixtures import FakeContext
 from tests.metadata.memory import MemoryDynamoDB, Rows, refused, text_of
 from tests.protocol.lake import BEGIN, SLICES, ModelDriver, ModelSource
@@ -173,6 +176,18 @@ class World:
         if found is None or found[0] is not item:
             found = self._texts[id(item)] = (item, text_of(item))
         return found[1]
+
+    def landed(self) -> dict[str, list[Landed]]:
+        """What the warehouse says of which batches it holds, dataset by dataset."""
+        found = {}
+        for dataset, snapshots in self.snapshots.items():
+            known = [Identity.read(json.loads(snapshot)["identity"]) for snapshot in snapshots]
+            found[dataset] = [
+                Landed(Interval(from_text(i.start), from_text(i.end)), i.token, f"snapshot {number}")
+                for number, i in enumerate(known)
+                if i
+            ]
+        return found
 
     # -- what may be done
 
