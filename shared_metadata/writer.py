@@ -248,11 +248,11 @@ class MetadataWriter:
                 after.append(make.version(claim, made, number))
             for note in commit.notes:
                 after.append(make.event(EventKind.EXPECTATION_FAILED, now, claim, f"{commit.dataset}#{note.get('name')}", note))
-        detail = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        passed = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
+        detail: dict[str, Any] = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        detail |= {"passed": sorted(dataset for datasets in passed.values() for dataset in datasets)} if passed else {}
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
-        moved = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
-        if moving:
-            moved = {claim.flow: {c.dataset: c.cursor for c in moving}, **moved}
+        moved = {**({claim.flow: {c.dataset: c.cursor for c in moving}} if moving else {}), **passed}
         cursors = {dataset: cursor for datasets in moved.values() for dataset, cursor in datasets.items()}
         return [make.outcome(claim, outcomes, cursors), *(make.advance(flow, claim, moved[flow]) for flow in moved), *after]
 

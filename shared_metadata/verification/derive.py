@@ -52,7 +52,7 @@ class Derivation:
                 self._left.setdefault(dataset, {})[batch.interval.start] = Left(batch.interval.end, batch.flow, moved)
         for done in facts.completed.values():
             if (done.flow, done.interval.start) not in facts.batches:
-                for dataset in done.datasets:
+                for dataset in (*done.datasets, *done.passed):
                     self._left.setdefault(dataset, {})[done.interval.start] = Left(done.interval.end, done.flow, None)
 
     def of(self, flow: str, dataset: str) -> Derived:
@@ -71,7 +71,7 @@ class Derivation:
             last.moved.cursor if last.moved else "",
             entry=last.moved.entry if last.moved else held.entry if held else 0,
             again_until=furthest if furthest > watermark else None,
-            begins=begins,
+            begins=start if held is None else begins,
         )
         return Derived(state, last.moved is not None, gaps)
 

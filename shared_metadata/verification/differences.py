@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 from shared_metadata import keys
 from shared_metadata.contract.landed import Landed
 from shared_metadata.intervals import Interval, to_text
-from shared_metadata.records import Batch, TableOutcome, TableState, TableStatus, Version, Worker
-from shared_metadata.records import Moved as MovedRecord
+from shared_metadata.records import Batch, Moved, TableOutcome, TableState, TableStatus, Version, Worker
 from shared_metadata.timeline import Programs
 from shared_metadata.verification.derive import Derivation, Derived
 from shared_metadata.verification.facts import Completed, Facts
@@ -241,24 +240,17 @@ class _Comparison:
 
     def _batch(self, done: Completed) -> Difference:
         """Its parts that nobody else holds are lost; what counts on is the token, the rows and, of the last one, the cursor."""
-        state = self._facts.states.get(done.flow)
-        outcomes, moved = {}, {}
-        for dataset, rows in done.datasets.items():
-            version = self._facts.versions.get((dataset, done.interval.end))
-            made = (version.schema_version, version.pointer, version.reads) if version and version.token == done.token else (0, None, {})
-            schema, pointer, reads = made
-            outcomes[dataset] = TableOutcome(
-                TableStatus.COMMITTED, rows, schema_version=schema, token=done.token, pointer=pointer, reads=reads
-            )
-            standing = state.tables.get(dataset) if state else None
-            last = standing if standing and standing.watermark == done.interval.end else None
-            moved[dataset] = MovedRecord(last.cursor if last else "", last.entry if last else 0)
-        worker = Worker(done.token, "atoll state repair", done.interval.end)
-        index = max((n for n, (entry, _) in enumerate(self._programs.entries) if entry.boundary <= done.interval.start), default=0)
-        version_then = self._programs.entries[index][0].version
         names = tuple(sorted(done.datasets))
+        worker = Worker(done.token, REPAIR, done.interval.end)
         due = Batch(
-            done.flow, done.interval, done.token, names, version_then, outcomes, dict.fromkeys(names, worker), moved=moved
+            done.flow,
+            done.interval,
+            done.token,
+            names,
+            self._version_then(done.interval.start),
+            {dataset: self._outcome(done, dataset) for dataset in names},
+            dict.fromkeys(names, worker),
+            moved={dataset: self._moved(dataset, done.interval.end) for dataset in (*names, *done.passed)},
         )
         return Difference(
             Kind.BATCH,
@@ -272,6 +264,21 @@ class _Comparison:
             done.interval,
             due=due,
         )
+
+    def _outcome(self, done: Completed, dataset: str) -> TableOutcome:
+        found = TableOutcome(TableStatus.COMMITTED, done.datasets[dataset], token=done.token)
+        version = self._facts.versions.get((dataset, done.interval.end))
+        if version is None or version.token != done.token:
+            return found
+        return replace(found, schema_version=version.schema_version, pointer=version.pointer, reads=version.reads)
+
+    def _moved(self, dataset: str, end: datetime) -> Moved:
+        tables = (state.tables[dataset] for state in self._facts.states.values() if dataset in state.tables)
+        return next((Moved(table.cursor, table.entry) for table in tables if table.watermark == end), Moved("", 0))
+
+    def _version_then(self, start: datetime) -> str:
+        entries = [entry for entry, _ in self._programs.entries]
+        return next((entry.version for entry in reversed(entries) if entry.boundary <= start), entries[0].version)
 
     # -- what the other side says
 

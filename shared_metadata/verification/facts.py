@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +15,13 @@ from shared_metadata.records import Batch, Event, EventKind, FlowState, Version
 
 @dataclass(frozen=True)
 class Completed:
-    """What an event says of a batch that was committed. datasets: and the rows of each."""
+    """What an event says of a batch that was committed. datasets: and the rows of each.  passed: others that it completed, being empty."""
 
     flow: str
     interval: Interval
     token: int
     datasets: Mapping[str, int]
+    passed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -84,9 +85,9 @@ class Facts:
 def _completed(event: Event) -> Completed:
     detail = event.detail
     interval = Interval(from_text(detail["start"]), from_text(detail["end"]))
-    return Completed(event.flow, interval, detail["token"], detail["datasets"])
+    return Completed(event.flow, interval, detail["token"], detail["datasets"], tuple(detail.get("passed", ())))
 
 
 def _together(one: Completed, other: Completed) -> Completed:
     """The tables of one batch are committed in several transactions."""
-    return Completed(one.flow, one.interval, one.token, {**one.datasets, **other.datasets})
+    return replace(one, datasets={**one.datasets, **other.datasets}, passed=(*one.passed, *other.passed))
