@@ -95,6 +95,18 @@ class MemoryDynamoDB:
             self._apply(action)
         return {}
 
+    def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        """Leaves the last of many over, as DynamoDB may."""
+        ((table, requests),) = RequestItems.items()
+        done, left = requests[:20], requests[20:]
+        for request in done:
+            ((kind, asked),) = request.items()
+            if kind == "PutRequest":
+                self._rows(table)[_key(asked["Item"])] = copy.deepcopy(asked["Item"])
+            else:
+                self._rows(table).pop(_key(asked["Key"]), None)
+        return {"UnprocessedItems": {table: left} if left else {}}
+
     def _write(self, operation: str, action: dict[str, Any]) -> dict[str, Any]:
         ((_, asked),) = action.items()
         if not _holds(self._rows(asked["TableName"]), asked):
