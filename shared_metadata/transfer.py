@@ -76,7 +76,7 @@ def _sorted(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _put_aside(lines: Sequence[str]) -> IO[str]:
-    file = tempfile.TemporaryFile("w+")
+    file = tempfile.TemporaryFile("w+")  # noqa: SIM115 - whoever reads it closes it
     file.writelines(lines)
     file.seek(0)
     return file

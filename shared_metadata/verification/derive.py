@@ -86,7 +86,7 @@ class Derivation:
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
                 at = found.end
                 continue
-            later = min((m for m, l in left.items() if m > at and l.entry >= self._needed_entry(flow, m, begins)), default=None)
+            later = min((m for m, one in left.items() if m > at and one.entry >= self._needed_entry(flow, m, begins)), default=None)
             if found or later is None:
                 return at, tuple(gaps)
             gaps.append(Interval(at, later))

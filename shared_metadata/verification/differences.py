@@ -104,10 +104,12 @@ class _Comparison:
         through = self._programs.standing(flow, dataset, state).through
         if through != derived.state.watermark:
             yield self._watermark(flow, dataset, state, derived.state)
-        elif derived.cursor_known and state.cursor != derived.state.cursor:
-            if not (state.cursor == "" and self._facts.refilled(dataset, state.watermark)):
-                yield self._cursor(flow, dataset, state, derived.state)
+        elif derived.cursor_known and state.cursor != derived.state.cursor and not self._is_refill(dataset, state):
+            yield self._cursor(flow, dataset, state, derived.state)
         yield from self._other_side(flow, dataset, derived.state)
+
+    def _is_refill(self, dataset: str, state: TableState) -> bool:
+        return state.cursor == "" and self._facts.refilled(dataset, state.watermark)
 
     def _missing(self, flow: str, dataset: str, derived: Derived) -> Difference:
         due = derived.state if derived.cursor_known else None
@@ -198,9 +200,7 @@ class _Comparison:
     def _version(self, batch: Batch, dataset: str, outcome: TableOutcome) -> Iterator[Difference]:
         held = self._facts.versions.get((dataset, batch.interval.end))
         assert outcome.pointer is not None
-        due = Version(
-            dataset, batch.interval, outcome.pointer, outcome.rows, outcome.schema_version, outcome.token, outcome.reads
-        )
+        due = Version(dataset, batch.interval, outcome.pointer, outcome.rows, outcome.schema_version, outcome.token, outcome.reads)
         if held and (held.token, held.pointer) == (due.token, due.pointer):
             return
         yield Difference(

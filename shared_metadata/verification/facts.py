@@ -15,7 +15,7 @@ from shared_metadata.records import Batch, Event, EventKind, FlowState, Version
 
 @dataclass(frozen=True)
 class Completed:
-    """What an event says of a batch that was committed. datasets: and the rows of each.  passed: others that it completed, being empty."""
+    """What an event says of a committed batch. datasets: and the rows of each.  passed: others that it completed, being empty."""
 
     flow: str
     interval: Interval

@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from shared_metadata import keys
 from shared_metadata.intervals import to_text
@@ -118,8 +116,4 @@ def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(
 
 def whole(world: World) -> dict[Any, str]:
     """All but the events of repairs."""
-    return {
-        key: text_of(item)
-        for key, item in world.rows.items()
-        if item.get("kind", {}).get("S") != EventKind.STATE_REPAIRED.value
-    }
+    return {key: text_of(item) for key, item in world.rows.items() if item.get("kind", {}).get("S") != EventKind.STATE_REPAIRED.value}

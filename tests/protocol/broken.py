@@ -87,7 +87,9 @@ class IgnoresLeases(MetadataWriter):
         for name in datasets if batch else ():
             worker = batch.workers.get(name) if batch else None
             if worker:
-                self._updated(self._actions.end_lease(flow, interval.start, name, worker.owner, datetime(2000, 1, 1, tzinfo=how_utc())))
+                self._updated(
+                    self._actions.end_lease(flow, interval.start, name, worker.owner, datetime(2000, 1, 1, tzinfo=how_utc()))
+                )
         return super().claim(flow, interval, datasets, **how)
 
 

@@ -1,4 +1,4 @@
-"""Every order of the calls of two workers, with a crash of each and a lease that lapses: a search through all states of a small world."""
+"""Every order of two workers' calls, with a crash of each and a lease that lapses: a search through all states of a small world."""
 
 from __future__ import annotations
 

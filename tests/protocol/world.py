@@ -1,6 +1,6 @@
 """An account in which the real steps and the real conductor run, one call of the outside at a time, in any order and with any fault.
 
-What is real: the metadata layer, the steps of collect and organize, the conductor. What is modelled: DynamoDB (tests/metadata/memory),
+What is real: the metadata layer, the steps of collect and organize, the conductor. What is modelled: DynamoDB (metadata/memory.py),
 S3, the state machine's frame (infra/workflows.py: what it tries again, what it catches), the source and the warehouse.
 """
 
@@ -290,7 +290,7 @@ class World:
         return replace(process, history=history) if isinstance(outcome, Call) else None
 
     def _unnoticed(self, call: Call) -> bool:
-        """The batch's own files, which lie under its token, figures that nobody decides by, and the timeline, which nobody changes."""
+        """The batch's own files, which lie under its token; figures, by which nobody decides; the timeline, which nobody changes."""
         key = call.arguments.get("Key") or call.arguments.get("Item")
         return call.service == "s3" or (isinstance(key, dict) and key["pk"]["S"].startswith(("STATISTICS#", "PROGRAM")))
 
@@ -328,7 +328,9 @@ class World:
             parts = value["parts"]
             following = value["part"] + (1 if value["done"] else 0)
             done = following == len(parts)
-            self._enter(execution, number, "commit" if done else "extract", json.dumps(state if done else {**state, "part": following}))
+            self._enter(
+                execution, number, "commit" if done else "extract", json.dumps(state if done else {**state, "part": following})
+            )
         else:
             self._enter(execution, number, "commit", json.dumps(value))
 

@@ -29,9 +29,7 @@ def open_catalog(connection: Connection, secret: Mapping[str, Any]) -> Catalog:
     return PostgresCatalog(connection, secret)
 
 
-def look(
-    connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline
-) -> Mapping[str, Landed | None]:
+def look(connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:
     from slices.harness.postgres.landed import newest_batches
 
     return newest_batches(connection, services, flows, deadline)
