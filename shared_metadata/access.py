@@ -46,4 +46,4 @@ def of_step(stage: str, step: str) -> Access:
     """What a step of every slice of a stage works with."""
     if step == "plan":
         return PLAN | LOOK if stage == "collect" else PLAN
-    return {"commit": COMMIT, "discover": DISCOVER}.get(step, STEP)
+    return {"commit": COMMIT, "discover": DISCOVER, "landed": Access()}.get(step, STEP)

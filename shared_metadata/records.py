@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     DATASET_LATE = "dataset late"
     FLOW_RESUMED = "flow resumed"
     SOURCE_CHANGED = "source changed"
+    STATE_REPAIRED = "state repaired"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class FlowState:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table of one batch, as it ended."""
+    """One table of one batch, as it ended. pointer, reads: of the version that it made; None when it changed nothing."""
 
     status: TableStatus
     rows: int = 0
@@ -92,6 +93,16 @@ class TableOutcome:
     schema_version: int = 0
     error: str = ""
     token: int = 0
+    pointer: Mapping[str, Any] | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a batch left when it moved a dataset's watermark from its start to its end: TableState's cursor and entry."""
+
+    cursor: str
+    entry: int
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,7 @@ class Batch:
     """One batch as recorded; token: the highest that was given to one of its tables' workers.
 
     pins: dataset ▸ input ▸ the end of the version to read, for inputs that may lag: a retry reads the same.
+    moved: the datasets whose watermark it moved, also those of another flow that it completed as it was empty. A rerun leaves it.
     """
 
     flow: str
@@ -142,6 +154,7 @@ class Batch:
     outcomes: Mapping[str, TableOutcome]
     workers: Mapping[str, Worker]
     pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
     def running(self, dataset: str, now: datetime) -> Worker | None:
         """Who is at work on a table at this moment."""
