@@ -30,7 +30,10 @@ CAUSES = [
     EventKind.PROGRAM_ACTIVATED.value,
     EventKind.FLOW_QUIESCED.value,
     EventKind.FLOW_RESUMED.value,
+    EventKind.BATCH_DEAD.value,
+    EventKind.BATCH_REDRIVEN.value,
 ]
+DESCRIPTION = "Atoll: starts due batches, tells of drift and dead letters"
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 
@@ -38,7 +41,7 @@ class ConductorStack(Stack):
     """Starts exactly the state machines of the slices that the program uses."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, naming.CONDUCTOR_STACK, description="Atoll: starts due batches, tells of drift", **stack_settings)
+        super().__init__(scope, naming.CONDUCTOR_STACK, description=DESCRIPTION, **stack_settings)
         self.places = Places(self)
         conductor = self._function(program, settings)
         dead_letters = self._dead_letters(conductor)
@@ -63,7 +66,7 @@ class ConductorStack(Stack):
             traced=False,  # 43,800 clock calls a month would cost more in traces than in everything else
         )
         made = AtollFunction(self, "Function", wanted, settings, network_of(self, settings))
-        # PutItem: the events of drift that a new program makes harmless, or harmful
+        # PutItem: the events of drift that a new program makes harmless, or harmful, and of batches that stop
         made.allow([*READ_METADATA, "dynamodb:UpdateItem", "dynamodb:PutItem"], [self.places.table_arn])
         made.use_key()
         made.allow(["sns:Publish"], [self.places.alerts_arn])
