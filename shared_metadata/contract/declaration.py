@@ -16,6 +16,7 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
+    never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
 
     dialect: str
@@ -26,6 +27,7 @@ class Capabilities:
     queries: str = "full"
     reports_deletes: bool = False
     resumable: bool = True
+    never_masked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
