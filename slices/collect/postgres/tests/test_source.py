@@ -453,3 +453,39 @@ def test_very_wide_tables_of_many_rows_fit_in_memory(collecting: Collecting, dat
 
 def test_wide_rows_make_small_row_groups() -> None:
     assert (logic.row_group_rows(100), logic.row_group_rows(8_000), logic.row_group_rows(10**9)) == (122_880, 4_096, 2_048)
+
+
+# -- values in what PostgreSQL says
+
+LEAKY = (
+    "label::int",
+    "to_tsquery(label)",
+    "label::regclass",
+    "(label || '-2026')::date",
+    "label::jsonb",
+    "regexp_replace('x', label || '(', '')",
+    "tell(label)",
+    "pg_input_error_info(label, 'int')::text::int",
+    "1 / (length(label) - length(label))",
+    "repeat('9', 40)::numeric::bigint",
+    "to_timestamp(label, 'YYYY')",
+    "decode(label, 'hex')",
+)
+
+
+@pytest.mark.security
+def test_no_error_shows_a_value_of_a_row(collecting: Collecting, database: Database) -> None:
+    value = "private' \\ \" value: & of: 4711"
+    database.run("CREATE FUNCTION tell(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused % of value %', $1, $1; END $$")
+    database.run("CREATE TABLE t (label text)")
+    database.run("INSERT INTO t VALUES ('" + value.replace("'", "''") + "')")
+    shown = {}
+    for number, expression in enumerate(LEAKY):
+        database.run(f"CREATE VIEW v{number} AS SELECT {expression} AS x FROM t")
+        collect(collecting, f"public.v{number}")
+        said = refusal(collecting)
+        assert "Error: " in said and "program.atoll:7:3" in said
+        if "private" in said or "4711" in said or "9999" in said:
+            shown[expression] = said
+        collecting.cloud.clock.advance(hours=2)
+    assert shown == {}
