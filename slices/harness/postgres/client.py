@@ -24,6 +24,7 @@ from slices.harness.postgres.receipts import Receipts
 from slices.harness.postgres.results import Results
 
 COPY_BLOCK_BYTES = 1 << 20
+CSV_ROWS = 1_000_000  # in /tmp at once, however well their file is compressed
 
 
 class PostgresTarget:
@@ -140,16 +141,17 @@ class _Batch:
         return [number for number, file in enumerate(changes["files"]) if brought.get(number) != file["rows"]]
 
     def bring(self, results: Results, changes: Mapping[str, Any], number: int) -> None:
-        """Copies one file into its staging table."""
+        """Copies one file into its staging table, as a whole or not at all."""
         file = changes["files"][number]
         columns = self._mapped(changes, file["into"])
+        copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, number, columns, path)
-            copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
             try:
-                with self.translated([c.name for c in columns.values()]):
-                    self._copy(copy, path)
+                with self.translated([c.name for c in columns.values()]), self._connection.transaction():
+                    for first in range(0, file["rows"], CSV_ROWS):
+                        results.write_csv(file, number, columns, (first, first + CSV_ROWS), path)
+                        self._copy(copy, path)
             except RowError as error:
                 unstorable = [columns[name].name for name in results.holding_null_characters(file, list(columns))]
                 if not unstorable:
