@@ -28,7 +28,7 @@ VERBS = {
     "why": "console.why:why",
     "drift": "console.drift:drift",
     "lineage": "console.lineage:lineage",
-    "explain": "console.lineage:explain",
+    "explain": "console.explain:explain",
     "logs": "console.logs:logs",
     "local": "console.local:local",
 }
