@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
@@ -174,4 +175,7 @@ class Extraction:
         finally:
             cursor.close()
         with self._lock:
-            self._files += [{"key": self._out.key(name), "rows": rows, "bytes": size} for _, rows, size, *_ in written]
+            self._files += [
+                {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics)}
+                for _, rows, size, _, statistics, *_ in written
+            ]
