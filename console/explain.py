@@ -71,7 +71,10 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "fresh_within_seconds": flow.fresh_within_seconds,
         "tolerates": dict(query.tolerates),
         "columns": [
-            {"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs)), "position": str(c.position)}
+            {
+                **{"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs))},
+                **{"position": str(c.position), "masked": c.masked},
+            }
             for c in dataset.columns
         ],
         "inputs": _inputs(dataset),
@@ -121,7 +124,8 @@ def _show_explained(found: dict[str, Any]) -> None:
     for title in ("column", "type", "made from"):
         table.add_column(title, header_style="dim")
     for column in found["columns"]:
-        table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"])))
+        masked = f" (masked: {column['masked']})" if column["masked"] else ""
+        table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"]) + masked))
     console.print(table)
     for name, columns in found["inputs"].items():
         uses = [f"{column} ({', '.join(kinds)})" for column, kinds in columns.items()]

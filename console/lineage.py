@@ -100,8 +100,11 @@ def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
 # -- lineage
 
 
-def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, str]:
-    return {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node)}
+def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, Any]:
+    """`masked` and `masked_from` are absent where nothing is masked."""
+    found: dict[str, Any] = {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node)}
+    found |= {"masked": graph.masked(node), "masked_from": list(map(str, graph.masked_origins(node)))}
+    return {name: value for name, value in found.items() if value or name == "type"}
 
 
 def _edge(edge: Edge) -> dict[str, str]:
@@ -116,7 +119,7 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
 
     console = wide_console()
     for node in nodes:
-        tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}")
+        tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}{escape(_mask(graph, node))}")
         if up:
             branch = tree.add("made from")
             _grow_up(graph, branch, node, depth, {node})
@@ -165,7 +168,15 @@ def _grow_down(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, s
 def _line(graph: LineageGraph, node: ColumnRef, edge: Edge) -> str:
     from rich.markup import escape
 
-    return f"{escape(str(node))} {escape(graph.type_of(node))}  [dim]{escape(str(edge.position))}[/]"
+    return f"{escape(str(node))} {escape(graph.type_of(node))}{escape(_mask(graph, node))}  [dim]{escape(str(edge.position))}[/]"
+
+
+def _mask(graph: LineageGraph, node: ColumnRef) -> str:
+    """What a reader of the column has to know: that it holds hashes, or is made from some."""
+    if masked := graph.masked(node):
+        return f"  masked: {masked}"
+    origins = graph.masked_origins(node)
+    return f"  from masked {', '.join(map(str, origins))}" if origins else ""
 
 
 def _folded(edges: Iterable[Edge], name: Callable[[Edge], str]) -> list[str]:

@@ -176,9 +176,8 @@ class Programs:
 
 def restored(standing: Standing, state: TableState) -> TableState:
     """What is to be stored of a dataset whose standing has moved: no attempt at the batch where it stands now has failed."""
-    return replace(
-        state, watermark=standing.through, attempts=0, retry_at=None, error="", entry=standing.entry, again_until=standing.again_until
-    )
+    fresh = TableState(standing.through, state.cursor, begins=state.begins)
+    return replace(fresh, entry=standing.entry, again_until=standing.again_until)
 
 
 def _makes(program: Program, flow: str, dataset: str) -> bool:

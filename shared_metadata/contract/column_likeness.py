@@ -25,14 +25,18 @@ class Sampled(Catalog, Protocol):
 
 
 class ColumnLikeness:
-    """Asked only when a column is gone and another one has come that may be it; then it reads a manifest and a few rows."""
+    """Asked only when a column is gone and another one has come that may be it; then it reads a manifest and a few rows.
+
+    Of what a masked column held at the source nothing is known, and nothing is asked.
+    """
 
     def __init__(self, services: Services, work: Work, source: Sampled) -> None:
         self._services, self._work, self._source = services, work, source
         self._known: dict[str, ColumnValues | None] = {}
 
     def __call__(self, gone: SchemaColumn, come: SchemaColumn) -> bool | None:
-        former = of_files(gone.type, self._collected(gone), self._files)
+        name = self._collected(gone)
+        former = of_files(gone.type, name, self._files) if name not in self._work.flow.masks else None
         now = self._now(come) if former else None
         return alike(gone.type, former, now) if former and now else None
 
