@@ -8,6 +8,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 Keys = dict[type[exp.Expr], set[exp.Expr]]  # by kind: to look a node up hashes all that is in it
+_WHOLE = (exp.Query, exp.AggFunc, exp.AnonymousAggFunc, exp.WithinGroup, exp.Filter)
 _CONTAINERS = (exp.Group, exp.GroupingSets, exp.Cube, exp.Rollup, exp.Tuple, exp.Paren)
 
 
@@ -58,7 +59,7 @@ def _keys(group: exp.Expr, items: list[exp.Expr]) -> Iterator[exp.Expr]:
 
 
 def _bare(item: exp.Expr, keys: Keys, names: set[str]) -> Iterator[exp.Column]:
-    if item in keys.get(type(item), ()) or isinstance(item, (exp.Query, exp.AggFunc, exp.AnonymousAggFunc, exp.WithinGroup, exp.Filter)):
+    if item in keys.get(type(item), ()) or isinstance(item, _WHOLE):
         return
     if isinstance(item, exp.Column):
         if item.table in names:

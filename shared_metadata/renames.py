@@ -45,7 +45,7 @@ def probable_renames(
                     "the same type": True,
                     "the same place in the table": same_place,
                     "a similar name": likeness >= SIMILAR,
-                    "values of the same range": values,
+                    "values like those it held": values,
                 }
                 score = same_place + same_word + likeness + bool(values)
                 scored.append((score, gone, come, ", ".join(reason for reason, holds in reasons.items() if holds)))

@@ -153,7 +153,7 @@ def test_values_decide_between_columns_that_are_otherwise_as_likely(values: dict
     now = schema(tailnum="string", a="int", maker2="string", maker3="string", z="int")
     changes = classify(known, now, "ops.planes", lineage, program, lambda gone, come: values.get(come.name))
     (dropped,) = (change for change in changes if change.kind == Change.COLUMN_DROPPED)
-    assert (dropped.probable_rename, "values of the same range" in dropped.evidence) == (renamed, said)
+    assert (dropped.probable_rename, "values like those it held" in dropped.evidence) == (renamed, said)
 
 
 def test_two_columns_renamed_at_once_are_each_told() -> None:

@@ -250,6 +250,6 @@ class Extraction:
                 cursor.execute("ROLLBACK")
             cursor.close()
         return [
-            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics)}
+            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, self._schema)}
             for _, rows, size, _, statistics, *_ in written
         ]

@@ -88,7 +88,7 @@ class ParquetFiles:
             raise self._unreadable(str(error)) from None
         except (duckdb.IOException, duckdb.HTTPException) as error:
             raise RetryLater(f"{name} could not be written: {type(error).__name__}", place=self._place) from None
-        values = file_values(row["column_statistics"])
+        values = file_values(row["column_statistics"], self._schema)
         return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"]), "values": values}
 
     def _columns(self) -> str:
