@@ -25,7 +25,8 @@ def written(select: str, folder: Path) -> dict[str, Any]:
 
 def test_a_file_tells_of_each_of_its_columns_and_no_value(tmp_path: Path) -> None:
     file = written(
-        'SELECT 5000 + i::int AS n, CASE WHEN i < 3 THEN \'secret\' END AS "a ""name""", [i] AS l, DATE \'2026-12-31\' + i::int AS day, '
+        'SELECT 5000 + i::int AS n, CASE WHEN i < 3 THEN \'secret\' END AS "a ""name""", [i] AS l, '
+        "DATE '2026-12-31' + i::int AS day, "
         "NULL::double AS nothing FROM range(12) t(i)",
         tmp_path,
     )
