@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared_metadata.applying import moment_of, switch_to
-from shared_metadata.intervals import to_text
+from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
 from shared_metadata.schedule import due_batches
 from slices.organize.iceberg.handlers import open_driver
@@ -138,7 +138,7 @@ def test_a_column_that_an_update_set_adds_is_filled_by_restatement_from_its_boun
         hour(lake)
     rows = test_conformance.TestConformance().read(cloud, HOURLY)
     cloud.writer.put_program(new)
-    since = cloud.clock.now.replace(minute=0) - 2 * HOUR
+    since = floor(cloud.clock.now, 3600) - 2 * HOUR
     switch_to(cloud.writer, new, moment_of(cloud.writer.reader, new, cloud.clock.now, restate_from=since), by="ann")
     watcher = Watcher(lake, HOURLY)
     watcher.start()
