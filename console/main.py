@@ -29,7 +29,7 @@ VERBS = {
     "why": "console.why:why",
     "drift": "console.drift:drift",
     "lineage": "console.lineage:lineage",
-    "explain": "console.lineage:explain",
+    "explain": "console.explain:explain",
     "logs": "console.logs:logs",
     "state": "console.state:state",
     "local": "console.local:local",

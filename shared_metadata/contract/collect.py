@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shared_metadata.contract.column_likeness import Sampled
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
 from shared_metadata.contract.masking import NO_HASHING, Hashing, as_masked, hashing
 from shared_metadata.contract.services import Services
@@ -55,11 +55,11 @@ class TablePlan:
 class Extracted:
     """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
 
-    files: tuple[Mapping[str, Any], ...]  # {'key', 'rows', 'bytes'}
+    files: tuple[Mapping[str, Any], ...]  # {'key', 'rows', 'bytes'}, and 'values' where known: of `file_values`
     resume: Mapping[str, Any] | None = None
 
 
-class Source(Catalog, Protocol):
+class Source(Sampled, Protocol):
     """What a collect slice's client.py implements; made as Source(connection, secret) and closed after each step.
 
     Every column of the schema is in every file, in its order, and after them `_batch` (timestamptz: the interval's start) and,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.errors import RetryLater, RowError
@@ -52,7 +53,7 @@ class ParquetFiles:
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def from_csv(self, files: Sequence[Path], number: int) -> dict[str, Any]:
-        """A Parquet file of whole-record CSV files without header lines; returns {'key', 'rows', 'bytes'}.
+        """A Parquet file of whole-record CSV files without header lines; returns {'key', 'rows', 'bytes', 'values'}.
 
         Salesforce has no empty texts: an empty value is null.
         """
@@ -87,7 +88,8 @@ class ParquetFiles:
             raise self._unreadable(str(error)) from None
         except (duckdb.IOException, duckdb.HTTPException) as error:
             raise RetryLater(f"{name} could not be written: {type(error).__name__}", place=self._place) from None
-        return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"])}
+        values = file_values(row["column_statistics"], self._schema)
+        return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"]), "values": values}
 
     def _columns(self) -> str:
         found = [
