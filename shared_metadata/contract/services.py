@@ -66,7 +66,7 @@ class Services:
     def secret(self, reference: str, *, place: str) -> Mapping[str, Any]:
         """The JSON object behind `secret = 'reference'`. Raises SecretError; its text never holds a value."""
         name = naming.secret(reference)
-        remedy = f"aws secretsmanager create-secret --name {name} --secret-string file://…"
+        remedy = naming.create_secret(name)
         try:
             text = self.secrets.get_secret_value(SecretId=name)["SecretString"]
         except self.secrets.exceptions.ResourceNotFoundException as error:
