@@ -18,7 +18,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
-from shared_metadata.access import Access
+from shared_metadata.access import GRANT_LEASES, Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -135,6 +135,13 @@ class AtollFunction(Construct):
         if references:
             _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
             self.use_key("secretsmanager", "kms:Decrypt")
+
+    def rotate_secrets(self, references: Sequence[str]) -> None:
+        """Writes the refresh tokens of grants that rotate back into their secrets, under leases."""
+        if references:
+            _allow(self.role, ["secretsmanager:PutSecretValue"], [self.places.secret(name) for name in references])
+            self.use_key("secretsmanager")
+            self.use_metadata(GRANT_LEASES)
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""

@@ -113,8 +113,8 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
 
 def _check_secret(statement: CreateConnection | CreateWarehouse) -> None:
     """A grant is made of its name, in which * would stand for other secrets too."""
-    wanted = "secret" if isinstance(statement, CreateConnection) else MASK_KEY
-    option = next((option for option in statement.options if option.key == wanted), None)
+    key = "secret" if isinstance(statement, CreateConnection) else MASK_KEY
+    option = next((option for option in statement.options if option.key == key), None)
     if option and not naming.SECRET_REFERENCE.fullmatch(str(option.value or "-")):
         raise Problem(option.value_span, f"{option.value_span.text} cannot be the name of a secret", naming.SECRET_CHARACTERS)
 
