@@ -64,7 +64,7 @@ def read_describe(answer: Mapping[str, Any]) -> SalesforceObject:
 
 
 def _api_name(name: str) -> str:
-    """https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_concepts.htm"""
+    """The name, if it is one as Salesforce makes them."""
     if not OBJECT_NAME.fullmatch(name):
         raise DefinitionError(f"Salesforce describes {name!r}, which is no name of an object or field", remedy="check login_url")
     return name
