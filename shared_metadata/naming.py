@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 PREFIX = "atoll"
+KEY_ALIAS = f"alias/{PREFIX}"  # the key with which everything of Atoll's is encrypted
 METADATA_TABLE = "atoll-metadata"
 METADATA_STACK = "SharedMetadata"
 CONDUCTOR_STACK = "Conductor"
@@ -45,6 +46,11 @@ def secret(reference: str) -> str:
     if not SECRET_REFERENCE.fullmatch(reference):
         raise ValueError(f"{reference!r} cannot be the name of a secret: {SECRET_CHARACTERS}")
     return f"{PREFIX}/{reference}"
+
+
+def create_secret(name: str, content: str = "file://…") -> str:
+    """The command that makes a secret of that name in Secrets Manager; from a file, unless a history of commands may hold it."""
+    return f"aws secretsmanager create-secret --name {name} --kms-key-id {KEY_ALIAS} --secret-string {content}"
 
 
 def parameter(*parts: str) -> str:
