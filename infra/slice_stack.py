@@ -96,7 +96,7 @@ class SliceStack(Stack):
         return made
 
     def landed(self, *, memory_mb: int) -> AtollFunction:
-        """The function that `atoll state verify` calls: it reads which batches are there, by what the slice grants, and no metadata."""
+        """The function that `atoll state verify` calls: it reads which batches are there, as far as the slice grants it."""
         return self._function(landed.STEP, memory_mb, LANDED_TIMEOUT_SECONDS, 512, data=True)
 
     def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:

@@ -15,6 +15,8 @@ from console.main import main
 from console.run import wait_for
 from examples.airline.demo import Demo
 from examples.airline.reconcile import Difference, reconcile
+from infra.embedded import LocalStack
+from shared_metadata import keys, naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
 

@@ -55,14 +55,17 @@ def _same_token(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str
     return Actions.take_over(self, claim, {**worker, "token": former.token}, datasets, former, expected)
 
 
+def _key(action: Action) -> str:
+    ((_, asked),) = action.items()
+    return str((asked.get("Key") or asked["Item"])["pk"]["S"])
+
+
 class EventAfterwards(MetadataWriter):
     """The event is put when the transaction is done."""
 
     def _transact(self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Any) -> None:
         built = build()
-        events = [
-            action for action in built if action.get("Put", {}).get("Item", {}).get("pk", {}).get("S", "").startswith(EVENT_PREFIX)
-        ]
+        events = [action for action in built if _key(action).startswith(EVENT_PREFIX)]
         super()._transact(claim, datasets, lambda: [action for action in build() if action not in events], recorded)
         for event in events:
             self._client.put_item(**event["Put"])

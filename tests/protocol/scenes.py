@@ -32,7 +32,7 @@ def loading(made: Made | None = None) -> World:
 
 
 def late(made: Made | None = None) -> World:
-    """One comes late to a batch that was committed, and that a backfill has begun to run again and left; two is to collect the next."""
+    """One comes late to a batch that was committed, and that a backfill has begun again and left; two is to collect the next."""
     world = World(program(view=False), made or Made(), hurries=True)
     world.start("before", "collect.model", {"flow": COLLECT})
     finish(world)
