@@ -24,6 +24,7 @@ VERBS = {
     "cancel": "console.rollback:cancel",
     "rollback": "console.rollback:rollback",
     "run": "console.run:run",
+    "retry": "console.retry:retry",
     "status": "console.status:status",
     "why": "console.why:why",
     "drift": "console.drift:drift",

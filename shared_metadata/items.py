@@ -13,6 +13,7 @@ from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import from_plain
 from shared_metadata.records import (
     Batch,
+    DeadLetter,
     Event,
     EventKind,
     FlowState,
@@ -96,7 +97,14 @@ def table_state(values: Mapping[str, Any], begins: str | None) -> TableState:
         entry=values.get("entry", 0),
         again_until=from_text(values["again_until"]) if values.get("again_until") else None,
         begins=from_text(begins) if begins else None,
+        forgiven=values.get("forgiven", 0),
+        dead_letter=dead_letter(values["dead_letter"]) if "dead_letter" in values else None,
     )
+
+
+def dead_letter(values: Mapping[str, Any]) -> DeadLetter:
+    told_at = values.get("told_at")
+    return DeadLetter(from_text(values["at"]), values["execution"], from_text(told_at) if told_at else None)
 
 
 def state_values(state: TableState) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared_metadata.intervals import Interval
 
-MAX_ATTEMPTS = 5  # then a batch waits for an operator
+MAX_ATTEMPTS = 5  # then a batch is a dead letter, and waits for an operator
 
 
 class TableStatus(StrEnum):
@@ -32,6 +32,21 @@ class EventKind(StrEnum):
     FLOW_RESUMED = "flow resumed"
     SOURCE_CHANGED = "source changed"
     STATE_REPAIRED = "state repaired"
+    BATCH_DEAD = "batch dead"  # it failed too often to be tried again by itself
+    BATCH_REDRIVEN = "batch redriven"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """What is known of a batch that is not tried again by itself, beside its table's state, which holds its cause.
+
+    at: its last attempt failed then.  execution: who made that attempt, an ARN or a request's id; '' where that is not known.
+    told_at: when people were told of it.
+    """
+
+    at: datetime
+    execution: str = ""
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,8 @@ class TableState:
     entry: the number of the timeline's entry whose program moved the watermark last; 0 for none.
     again_until: batches that start before this moment were made before, by an earlier program version.
     begins: its first batch started then; None where that was not recorded.
+    forgiven: how many of the attempts do not count any more, since an operator has redriven the batch; `attempts` itself only rises,
+    because it names the batch's executions.
     """
 
     watermark: datetime
@@ -53,11 +70,18 @@ class TableState:
     entry: int = 0
     again_until: datetime | None = None
     begins: datetime | None = None
+    forgiven: int = 0
+    dead_letter: DeadLetter | None = None
+
+    @property
+    def failures(self) -> int:
+        """Failed attempts since the batch was begun or redriven."""
+        return self.attempts - self.forgiven
 
     @property
     def stopped(self) -> bool:
         """It failed too often to be tried again by itself."""
-        return self.attempts >= MAX_ATTEMPTS
+        return self.failures >= MAX_ATTEMPTS
 
 
 @dataclass(frozen=True)

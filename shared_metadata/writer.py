@@ -21,6 +21,7 @@ from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
 from shared_metadata.boundary import Effect
 from shared_metadata.costs import cost_dollars
+from shared_metadata.dead_letters import DeadLetters, transacted
 from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.freshness import LateDataset
@@ -29,9 +30,12 @@ from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.reader import Clock, MetadataReader, utc_now
 from shared_metadata.records import (
+    MAX_ATTEMPTS,
     Batch,
     Claim,
+    DeadLetter,
     EventKind,
+    FlowState,
     SchemaVersion,
     TableCommit,
     TableOutcome,
@@ -60,6 +64,7 @@ class MetadataWriter:
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
         self.drifts = DriftRegistry(client, table, clock)
+        self.dead_letters = DeadLetters(client, table, self.reader, clock)
 
     def claim(
         self,
@@ -148,10 +153,12 @@ class MetadataWriter:
 
         def build() -> list[Action]:
             actions = [self._actions.outcome(claim, {dataset: outcome})]
-            state = self._states(claim.flow).get(dataset)
-            if state and state.watermark == claim.interval.start and not claim.rerun:
-                actions.append(self._failed_attempt(claim.flow, claim.interval, dataset, error, state.attempts))
-            return [*actions, self._actions.event(EventKind.BATCH_FAILED, now, claim, dataset, detail)]
+            actions.append(self._actions.event(EventKind.BATCH_FAILED, now, claim, dataset, detail))
+            state = self._flow_state(claim.flow)
+            table = state.tables.get(dataset) if state else None
+            if state and table and table.watermark == claim.interval.start and not claim.rerun:
+                actions += self._failed_attempt(state, claim.interval, dataset, error, table.attempts)
+            return actions
 
         self._transact(claim, [dataset], build, (TableStatus.FAILED, TableStatus.COMMITTED))
 
@@ -163,12 +170,12 @@ class MetadataWriter:
         attempt: how many failed attempts it had before.  owner: the execution, whose leases end now.
         """
         for dataset in datasets:
-            state = self._states(flow).get(dataset)
+            state = self._flow_state(flow)
             if owner:
                 self._updated(self._actions.end_lease(flow, interval.start, dataset, owner, self._clock()))
-            if state:
-                attempts = state.attempts if attempt is None else attempt
-                self._updated(self._failed_attempt(flow, interval, dataset, error, attempts))
+            if state and dataset in state.tables:
+                attempts = state.tables[dataset].attempts if attempt is None else attempt
+                self._sent(self._failed_attempt(state, interval, dataset, error, attempts, owner))
 
     def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
         """Stores a program version and what is known of its columns; storing it again changes nothing."""
@@ -276,10 +283,21 @@ class MetadataWriter:
                 found[flow] = ready
         return found
 
-    def _failed_attempt(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int) -> Action:
-        wait_seconds = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)]
-        retry_at = self._clock() + timedelta(seconds=wait_seconds)
-        return self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)
+    def _failed_attempt(
+        self, state: FlowState, interval: Interval, dataset: str, error: str, attempts: int, owner: str = ""
+    ) -> list[Action]:
+        """One more failed attempt; after the last the batch is a dead letter, but for one that drift quiesces: it looks on."""
+        now, table, flow = self._clock(), state.tables[dataset], state.flow
+        failures = attempts - table.forgiven
+        retry_at = now + timedelta(seconds=RETRY_SECONDS[min(max(failures, 0), len(RETRY_SECONDS) - 1)])
+        if failures + 1 < MAX_ATTEMPTS or table.dead_letter or state.drifts(dataset):
+            return [self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)]
+        batch = None if owner else self.reader.batch(flow, interval.start)
+        letter = DeadLetter(now, batch.workers[dataset].owner if batch and dataset in batch.workers else owner)
+        return [
+            self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at, letter),
+            self._actions.dead(flow, interval, dataset, error, attempts + 1, letter),
+        ]
 
     def _schema(self, claim: Claim, commit: TableCommit) -> tuple[int, SchemaVersion | None]:
         """The number of the schema version that holds after this commit, and the version itself if it is new."""
@@ -348,9 +366,15 @@ class MetadataWriter:
         passed = {d for d in done if d not in states or states[d].watermark > interval.start}
         return tuple(d for d in datasets if d not in passed)
 
+    def _flow_state(self, flow: str) -> FlowState | None:
+        return self.reader.flow_states([flow]).get(flow)
+
     def _states(self, flow: str) -> Mapping[str, TableState]:
-        found = self.reader.flow_states([flow])
-        return found[flow].tables if flow in found else {}
+        found = self._flow_state(flow)
+        return found.tables if found else {}
+
+    def _sent(self, actions: list[Action]) -> bool:
+        return self._updated(actions[0]) if len(actions) == 1 else transacted(self._client, actions)
 
     def _updated(self, action: Action) -> bool:
         """Sends one update; False when its condition does not hold."""

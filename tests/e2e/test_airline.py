@@ -15,7 +15,6 @@ from console.main import main
 from console.run import wait_for
 from examples.airline.demo import Demo
 from examples.airline.reconcile import Difference, reconcile
-from infra.embedded import LocalStack
 from shared_metadata import keys, naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
@@ -130,9 +129,9 @@ def test_one_failing_table_holds_back_its_readers_only_and_catches_up(airline: D
 
 
 def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(
-    airline: Deployed, own_aws: LocalStack, monkeypatch: pytest.MonkeyPatch
+    airline: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(own_aws.folders.home.parent)
+    monkeypatch.chdir(airline.demo.stack.folders.home.parent)
     clean = state_command("verify", "--json")
     assert clean["differences"] == [] and clean["not_compared_with"] == {}
     assert clean["compared_with"] == ["harness.postgres, ops", "organize.iceberg, lake"]
