@@ -30,7 +30,7 @@ from shared_metadata.intervals import Interval
 from shared_metadata.program import Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from tests.conformance import hostile
-from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
+from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, newest_there, open_cloud, run_batch
 
 HOUR = 3600
 FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
@@ -379,6 +379,21 @@ class OrganizeConformance:
             lake.view(f"SELECT * FROM {source}", dataset=f"lake.ops.curious{number}")
             run = lake.run(f"lake.ops.curious{number}", record_errors=True)
             assert [type(error) for error in run.errors.values()] == [DefinitionError]
+
+    # -- what landed
+
+    def test_a_table_tells_which_batch_is_its_newest_whatever_was_run_again(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        asked = {FLIGHTS: f"{FLIGHTS}:load"}
+        warehouse = Warehouse("lake", self.declaration.system, {}, HERE)
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: None}
+        first, second = lake.load(flights((1, "AA"))), lake.load(flights((2, "UA")))
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: (second, 1)}
+        lake.load(flights((3, "DL")), again=first)
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: (second, 1)}
+        lake.load(flights((4, "DL")), again=second)
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: (second, 2)}
+        assert newest_there(lake.steps(), warehouse, {FLIGHTS: "lake.another"}) == {FLIGHTS: None}
 
     # -- expectations
 
