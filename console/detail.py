@@ -99,6 +99,7 @@ def show_detail(detail: DatasetDetail) -> None:
         "made by": f"{status.kind} flow {status.flow} of {detail.slice}, {detail.position}",
         "complete": f"through {status.complete_through}, {age(status.freshness_seconds)} ago",
         "next batch": _next(status),
+        "tried by": status.execution,
         "rows": f"{status.rows:,}",
         "last batch": _last_batch(status),
         "reads": ", ".join(f"{name} as of {end}" for name, end in detail.reads.items()),
@@ -118,7 +119,9 @@ def show_detail(detail: DatasetDetail) -> None:
 
 def _next(status: DatasetStatus) -> str:
     if status.state == "stopped":
-        return f"the one that ends at {status.next_batch_end}, when started by hand"
+        return f"the one that ends at {status.next_batch_end}, when it is redriven: it is a dead letter" + (
+            f" since {status.stopped_at}" if status.stopped_at else ""
+        )
     if status.retry_at:
         return f"the one that ends at {status.next_batch_end}, again at {status.retry_at}"
     return f"ends at {status.next_batch_end}" + (f"; waits for {', '.join(status.waits_for)}" if status.waits_for else "")

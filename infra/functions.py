@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
@@ -17,7 +18,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
-from shared_metadata.keys import SOURCE_PREFIX
+from shared_metadata.access import GRANT_LEASES, Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -83,6 +84,7 @@ class AtollFunction(Construct):
             vpc_subnets=network.subnets if network else None,
             security_groups=network.security_groups if network else None,
         )
+        self._encrypt_environment()
         acknowledge(self.function, "AwsSolutions-L1", "Python 3.13 is what every pinned wheel is built and tested for")
 
     def _role(self, log_group_name: str, network: Network | None) -> iam.Role:
@@ -95,28 +97,36 @@ class AtollFunction(Construct):
             _allow(role, NETWORK_ACTIONS, ["*"])
         return role
 
-    def use_metadata(self, *, writes: bool) -> None:
-        """Reads metadata and renews leases; with `writes` also claims, commits and fails batches."""
-        _allow(self.role, [*READ_METADATA, "dynamodb:UpdateItem", *(["dynamodb:PutItem"] if writes else [])], [self.places.table_arn])
-        self.use_key()
+    def _encrypt_environment(self) -> None:
+        """It holds names only; with the key, who may read the function's configuration does not thereby read them."""
+        resource = self.function.node.default_child
+        assert isinstance(resource, lambda_.CfnFunction)
+        resource.kms_key_arn = self.places.key_arn  # the construct's own setting would grant more than this
+        self.use_key("lambda", "kms:Decrypt")
 
-    def write_sources(self) -> None:
-        """Writes what sources' tables are like into the metadata table, and nothing else there."""
-        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{SOURCE_PREFIX}*"]}}
-        statement = iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[self.places.table_arn], conditions=own)
-        self.role.add_to_policy(statement)
-        self.use_key()
+    def use_metadata(self, access: Access) -> None:
+        """Works with these items of the metadata table, and with no others."""
+        wanted = [(READ_METADATA, access.reads), (["dynamodb:UpdateItem"], access.updates), (["dynamodb:PutItem"], access.puts)]
+        for actions, patterns in wanted:
+            if patterns:
+                own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}}
+                _allow(self.role, actions, [self.places.table_arn], own)
+        self.use_key("dynamodb")
 
-    def use_key(self) -> None:
-        """What DynamoDB, S3 and SQS do with the key in the caller's name."""
-        _allow(self.role, ["kms:Decrypt", "kms:GenerateDataKey"], [self.places.key_arn])
+    def use_key(self, service: str, *actions: str) -> None:
+        """What a service does with the key in the caller's name; the caller itself can encrypt and decrypt nothing with it."""
+        # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+        stack = Stack.of(self)
+        via = {"StringEquals": {"kms:ViaService": f"{service}.{stack.region}.{stack.url_suffix}"}}
+        _allow(self.role, actions or ("kms:Decrypt", "kms:GenerateDataKey"), [self.places.key_arn], via)
 
     def read_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(READ_OBJECTS, prefixes, why)
+        self.use_key("s3", "kms:Decrypt")
 
     def write_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(WRITE_OBJECTS, prefixes, why)
+        self.use_key("s3")
 
     def delete_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(["s3:DeleteObject"], prefixes, why)
@@ -124,6 +134,14 @@ class AtollFunction(Construct):
     def read_secrets(self, references: Sequence[str]) -> None:
         if references:
             _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
+            self.use_key("secretsmanager", "kms:Decrypt")
+
+    def rotate_secrets(self, references: Sequence[str]) -> None:
+        """Writes the refresh tokens of grants that rotate back into their secrets, under leases."""
+        if references:
+            _allow(self.role, ["secretsmanager:PutSecretValue"], [self.places.secret(name) for name in references])
+            self.use_key("secretsmanager")
+            self.use_metadata(GRANT_LEASES)
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""
@@ -154,5 +172,5 @@ def _code(scope: Construct, bundle: Bundle) -> lambda_.Code:
     return lambda_.Code.from_asset(str(bundle.build()), asset_hash=bundle.digest)
 
 
-def _allow(role: iam.Role, actions: Sequence[str], resources: Sequence[str]) -> None:
-    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
+def _allow(role: iam.Role, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, Any] | None = None) -> None:
+    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions))

@@ -15,6 +15,7 @@
 | what of drift is open | DRIFT | OPEN |
 | drift | DRIFT | NUMBER#<number> |
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
+| who may renew a rotating grant | GRANT#<secret's reference> | LEASE |
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ from datetime import datetime
 from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
+PROGRAM_PREFIX = "PROGRAM#"
+FLOW_PREFIX = "FLOW#"
+DATASET_PREFIX = "DATASET#"
 EVENT_PREFIX = "EVENT#"
+STATISTICS_PREFIX = "STATISTICS#"
 QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
+GRANT_PREFIX = "GRANT#"
 
 
 def timeline() -> Key:
@@ -34,11 +40,11 @@ def timeline() -> Key:
 
 
 def program_part(version: str, part: int) -> Key:
-    return {"pk": f"PROGRAM#{version}", "sk": f"PART#{part:04d}"}
+    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"PART#{part:04d}"}
 
 
 def lineage_part(version: str, part: int) -> Key:
-    return {"pk": f"PROGRAM#{version}", "sk": f"LINEAGE#{part:04d}"}
+    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"LINEAGE#{part:04d}"}
 
 
 def installed_slice(slice_id: str) -> Key:
@@ -59,19 +65,19 @@ def quiesce_mark(number: int) -> str:
 
 
 def flow_state(flow: str) -> Key:
-    return {"pk": f"FLOW#{flow}", "sk": "STATE"}
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": "STATE"}
 
 
 def batch(flow: str, start: datetime) -> Key:
-    return {"pk": f"FLOW#{flow}", "sk": f"BATCH#{to_text(start)}"}
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"BATCH#{to_text(start)}"}
 
 
 def version(dataset: str, end: datetime) -> Key:
-    return {"pk": f"DATASET#{dataset}", "sk": f"VERSION#{to_text(end)}"}
+    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": f"VERSION#{to_text(end)}"}
 
 
 def schema(dataset: str, number: int) -> Key:
-    return {"pk": f"DATASET#{dataset}", "sk": f"SCHEMA#{number:08d}"}
+    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": f"SCHEMA#{number:08d}"}
 
 
 def event(at: datetime, identity: str) -> Key:
@@ -80,8 +86,12 @@ def event(at: datetime, identity: str) -> Key:
 
 
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
-    return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
+    return {"pk": f"{STATISTICS_PREFIX}{flow}", "sk": f"{to_text(start)}#{dataset}"}
 
 
 def source_table(connection: str, table: str) -> Key:
     return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}
+
+
+def grant_lease(reference: str) -> Key:
+    return {"pk": f"{GRANT_PREFIX}{reference}", "sk": "LEASE"}

@@ -19,6 +19,8 @@ from typing import Any
 from shared_metadata.program import Position, from_plain
 from shared_metadata.records import Schema
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 class Use(StrEnum):
     """How a query uses a column: what it says (VALUE), or which rows there are and how they stand."""
@@ -54,13 +56,17 @@ class ColumnUse:
 
 @dataclass(frozen=True)
 class ColumnLineage:
-    """One output column: its type (as in SchemaColumn), and the columns that its value is computed from, sorted."""
+    """One output column: its type (as in SchemaColumn), and the columns that its value is computed from, sorted.
+
+    masked: 'hash' where a collect hashes it; '' also of what is computed from such a column.
+    """
 
     name: str
     type: str
     nullable: bool
     inputs: tuple[ColumnRef, ...]
     position: Position
+    masked: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ class DatasetLineage:
 
     @property
     def signature(self) -> str:
-        """A digest of the columns' names, types and origins and of the uses; not of places in the text."""
-        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs))) for c in self.columns]
+        """A digest of the columns' names, types, origins and masks and of the uses; not of places in the text."""
+        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns]
         return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
 
 
@@ -119,7 +125,7 @@ def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:
 
 def digest(value: Any) -> str:
     """16 characters that differ where the JSON of `value` differs."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:16]
 
 
 def schema_digest(schema: Schema) -> str:

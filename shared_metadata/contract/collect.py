@@ -12,13 +12,14 @@ from typing import Any, Protocol
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
+from shared_metadata.contract.masking import NO_HASHING, Hashing, as_masked, hashing
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Connection, Flow, Mode, Table, from_plain
+from shared_metadata.program import Connection, Flow, Mask, Mode, Table, from_plain
 from shared_metadata.records import Schema, TableCommit
 
 
@@ -68,7 +69,8 @@ class Source(Catalog, Protocol):
     """
 
     def schema(self, flow: Flow, table: Table) -> Schema:
-        """The table's columns as the flow collects them. Raises DefinitionError for a table or column that is gone."""
+        """The table's columns as the flow collects them, without those that it drops (`table.masks`), with the types that values have
+        before they are hashed. Raises DefinitionError for a table or column that is gone."""
         ...
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
@@ -105,7 +107,10 @@ class Output:
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it."""
+    """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it.
+
+    hashing: what the statement that writes Parquet has to apply to each value.
+    """
 
     flow: Flow
     table: Table
@@ -113,6 +118,7 @@ class ExtractRequest:
     window: Window
     part: Mapping[str, Any]
     out: Output
+    hashing: Hashing = NO_HASHING
 
 
 OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
@@ -148,7 +154,7 @@ class CollectSteps(Steps):
         plan = self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
-            if self._registered(work) == schema and not window.rerun:
+            if self._registered(work) == as_masked(schema, work.table) and not window.rerun:
                 return None
             plan = TablePlan((), window.cursor)
         document = {
@@ -165,13 +171,14 @@ class CollectSteps(Steps):
     def extract(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works on one part until it is done or the deadline is near; {…, 'done': bool}. The state carries 'part'."""
         deadline, work = Deadline.of(context), self.work(event)
+        self.services.deadline_monotonic = deadline.at_monotonic
         staging, dataset, number = self.staging(work), work.table.dataset, int(event["part"])
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
             window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number, uuid.uuid4().hex[:8])
-            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out)
+            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out, self._hashing(work))
             source = self.open(work)
             try:
                 extracted = source.extract(request, progress["resume"], deadline)
@@ -198,7 +205,7 @@ class CollectSteps(Steps):
             files += [file for file in progress["files"] if file["rows"]]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
             used.append(progress.get("used", {}))
-        schema = from_plain(Schema, plan["schema"])
+        schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
@@ -206,7 +213,7 @@ class CollectSteps(Steps):
             changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            manifest = staging.write_manifest({"files": files, "schema": plan["schema"]}, dataset)
+            manifest = staging.write_manifest({"files": files, "schema": dataclasses.asdict(schema)}, dataset)
         return TableCommit(
             dataset,
             rows=rows,
@@ -226,6 +233,13 @@ class CollectSteps(Steps):
         secret = connection.options.get("secret")
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values)
+
+    def _hashing(self, work: Work) -> Hashing:
+        """The key is read by extract only, and only for a table that hashes."""
+        if not work.table.masked(Mask.HASH):
+            return NO_HASHING
+        place, reference = f"{work.flow.position}: {work.table.dataset}", work.flow.mask_key
+        return hashing(work.table, self.services.secret(reference, place=place), reference, place)
 
     def _plan(self, staging: Staging, work: Work) -> dict[str, Any]:
         plan = staging.read(work.table.dataset, "plan.json")

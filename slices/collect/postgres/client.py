@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.masking import without_dropped
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError
-from shared_metadata.program import Connection, Flow, Mode, Table
+from shared_metadata.program import Connection, Flow, Mask, Mode, Table
 from shared_metadata.records import Schema
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.config import Address, read_config
@@ -39,7 +40,7 @@ class PostgresSource:
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         relation = self._relation(flow, table)
-        with self._failures(str(flow.position)):
+        with self.translated(str(flow.position)):
             bounds = self._bounds(flow, relation, window)
             if bounds is None:
                 return None
@@ -53,7 +54,7 @@ class PostgresSource:
         return Extraction(self, request, deadline).run(resume)
 
     def tables(self) -> list[str]:
-        with self._failures(self._place):
+        with self.translated(self._place):
             return catalog.table_names(self.session)
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
@@ -103,16 +104,17 @@ class PostgresSource:
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
         if table.dataset not in self._relations:
-            with self._failures(str(flow.position)):
+            with self.translated(str(flow.position)):
                 self._relations[table.dataset] = self._describe(flow, table)
         return self._relations[table.dataset]
 
     def _describe(self, flow: Flow, table: Table) -> Relation:
         import psycopg
 
-        session = self.session
+        session, flow, dropped = self.session, without_dropped(flow, table), table.masked(Mask.DROP)
         if not table.source:
-            return logic.query_relation(flow, catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], [])))
+            found = catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], []))
+            return logic.query_relation(flow, found, dropped)
         name = catalog.find_table(session, table.source, self._config.default_schema)
         if name is None:
             raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
@@ -126,11 +128,13 @@ class PostgresSource:
                 place=str(flow.position),
                 remedy=catalog.did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
             ) from None
+        if not flow.columns:
+            found = [column for column in found if column.name.lower() not in dropped]
         return logic.table_relation(flow, name, found, catalog.table_size(session, name))
 
     def _schema_of(self, table: str) -> Schema | None:
         """All columns of a table; None when it is not there."""
-        with self._failures(f"{self._place}: {table}"):
+        with self.translated(f"{self._place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
@@ -200,7 +204,7 @@ class PostgresSource:
         return str(found[0]) if found else None
 
     @contextlib.contextmanager
-    def _failures(self, place: str) -> Iterator[None]:
+    def translated(self, place: str) -> Iterator[None]:
         """psycopg's errors as Atoll's."""
         import psycopg
 

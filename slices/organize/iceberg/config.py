@@ -11,11 +11,15 @@ from shared_metadata.errors import DefinitionError
 
 
 class Config(BaseModel):
-    """None is required. target_file_mb: how large the files get that this slice writes."""
+    """None is required. target_file_mb: how large the files get that this slice writes.
+
+    mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target_file_mb: int = Field(default=128, ge=1, le=1024)
+    mask_key: str = Field(default="", min_length=1)
 
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
