@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -78,23 +79,30 @@ class Source(Sampled, Protocol):
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         """Writes Parquet below `request.out` until done or the deadline is near. Called again with `resume`, or, after a crash, with
-        the last that was saved; files written after it are written again under the same names or forgotten."""
+        the last that was saved; files written after it are forgotten."""
         ...
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where one part's Parquet files go: `url('0001.parquet')` for writers that speak S3, `key(…)` for the record of it."""
+    """Where one call's Parquet files go: `url('0001.parquet')` for writers that speak S3, `key(…)` for the record of it.
+
+    call: names the call of extract; one that was given up may go on beside its successor, and must not write over its files.
+    """
 
     staging: Staging
     dataset: str
     part: int
+    call: str
 
     def url(self, name: str) -> str:
-        return self.staging.url(self.dataset, f"part-{self.part:04d}-{name}")
+        return self.staging.url(self.dataset, self._name(name))
 
     def key(self, name: str) -> str:
-        return self.staging.key(self.dataset, f"part-{self.part:04d}-{name}")
+        return self.staging.key(self.dataset, self._name(name))
+
+    def _name(self, name: str) -> str:
+        return f"part-{self.part:04d}-{self.call}-{name}"
 
 
 @dataclass(frozen=True)
@@ -169,7 +177,7 @@ class CollectSteps(Steps):
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
             window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
-            schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number)
+            schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number, uuid.uuid4().hex[:8])
             request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out, self._hashing(work))
             source = self.open(work)
             try:
@@ -205,7 +213,7 @@ class CollectSteps(Steps):
             changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            manifest = staging.write({"files": files, "schema": dataclasses.asdict(schema)}, dataset, "manifest.json")
+            manifest = staging.write_manifest({"files": files, "schema": dataclasses.asdict(schema)}, dataset)
         return TableCommit(
             dataset,
             rows=rows,

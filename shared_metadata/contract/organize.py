@@ -19,6 +19,9 @@ from shared_metadata.intervals import ceil, from_text, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table, Warehouse
 from shared_metadata.records import Schema, TableCommit, Version
 
+PREPARED = "prepared.json"
+CHECKED = "checked.json"  # the same after check; a late load or refresh, whose caller has given it up, does not write over it
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -173,21 +176,21 @@ class OrganizeSteps(Steps):
         if staged is None:
             raise DefinitionError(f"the staged manifest {event['staged']} is gone", place=work.table.dataset)
         prepared = self._driver(work).load(work, staged, staging, Deadline.of(context))
-        staging.write(prepared, work.table.dataset, "prepared.json")
+        staging.write(prepared, work.table.dataset, PREPARED)
         return self._prepared_state(event, work)
 
     def refresh(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         work = self.work(event)
         staging = self.staging(work)
         prepared = self._driver(work).refresh(work, event["pointers"], staging, Deadline.of(context))
-        staging.write(prepared, work.table.dataset, "prepared.json")
+        staging.write(prepared, work.table.dataset, PREPARED)
         return self._prepared_state(event, work)
 
     def check(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
         work = self.work(event)
         staging = self.staging(work)
-        results, prepared = self._driver(work).check(work, self._prepared(staging, work), staging)
+        results, prepared = self._driver(work).check(work, self._document(staging, work, PREPARED), staging)
         for result in results:
             if result.failing and result.action == "FAIL":
                 where = next(e.position for e in work.flow.expectations if e.name == result.name)
@@ -196,13 +199,14 @@ class OrganizeSteps(Steps):
                     place=f"{where}: {work.table.dataset}",
                     remedy="mend the data at its source or change the expectation; the batch is tried again",
                 )
-        staging.write(prepared, work.table.dataset, "prepared.json")
+        staging.write(prepared, work.table.dataset, CHECKED)
         notes = [vars(result) for result in results if result.failing]
         return {**event, "notes": notes, "used": self.used(event, transitions=1)}
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         staging = self.staging(work)
-        committed = self._driver(work).commit(work, self._prepared(staging, work), staging)
+        document = self._document(staging, work, CHECKED if work.flow.expectations else PREPARED)
+        committed = self._driver(work).commit(work, document, staging)
         return TableCommit(
             work.table.dataset,
             rows=committed.rows,
@@ -223,8 +227,8 @@ class OrganizeSteps(Steps):
     def _driver(self, work: Work) -> Driver:
         return self._open(work.program.warehouses[work.flow.warehouse], self.services)
 
-    def _prepared(self, staging: Staging, work: Work) -> dict[str, Any]:
-        prepared = staging.read(work.table.dataset, "prepared.json")
+    def _document(self, staging: Staging, work: Work, name: str) -> dict[str, Any]:
+        prepared = staging.read(work.table.dataset, name)
         if prepared is None:
             raise DefinitionError(f"what was prepared for {work.table.dataset} is gone", place=work.flow.id)
         return prepared

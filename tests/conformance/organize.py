@@ -425,6 +425,19 @@ class OrganizeConformance:
         }
         assert notes == {"known": 1, "late": 1, "warned": 1}
 
+    def test_a_refresh_that_was_given_up_and_goes_on_brings_no_quarantined_row_back(self, lake: Lake) -> None:
+        """As when the answer to an invocation is lost: the state machine calls again while the first call still works."""
+        lake.collected(Mode.APPEND)
+        lake.load(flights((1,), (2,)))
+        keep = Expectation("even", "id % 2 = 0", "QUARANTINE", HERE)
+        lake.view(f"SELECT id FROM {FLIGHTS}", expectations=(keep,))
+        steps, context = lake.steps(), FakeContext()
+        (state,) = steps.plan(lake.cloud.event(VIEW), context)["work"]
+        checked = steps.check(steps.refresh(state, context), context)
+        lake.steps().refresh(state, context)
+        steps.commit(checked, context)
+        assert self.ids(lake, VIEW) == [2]
+
     def test_a_null_predicate_is_not_met(self, lake: Lake) -> None:
         lake.collected(Mode.APPEND)
         lake.view(f"SELECT * FROM {FLIGHTS}", expectations=(Expectation("e", "delay > 0", "FAIL", HERE),))

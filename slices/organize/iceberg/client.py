@@ -119,7 +119,7 @@ class IcebergDriver:
     ) -> Committed:
         prefix, schema = f"s3://{staging.bucket}/", Schema(tuple(columns))
         listed = [{"key": f["url"].removeprefix(prefix), "rows": f["rows"], "bytes": f["bytes"]} for f in files]
-        manifest = staging.write({"files": listed, "schema": asdict(schema)}, work.table.dataset, "manifest.json")
+        manifest = staging.write_manifest({"files": listed, "schema": asdict(schema)}, work.table.dataset)
         rows, sizes = sum(f["rows"] for f in files), tuple(f["bytes"] for f in files)
         return Committed({"manifest": manifest}, schema, rows, sum(sizes), {"format": "parquet"}, sizes)
 
