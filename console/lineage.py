@@ -138,8 +138,8 @@ def _known(name: str, known: Iterable[str], what: str) -> str:
 
 def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, Any]:
     """`masked` and `masked_from` are absent where nothing is masked."""
-    found = {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node), "masked": graph.masked(node)}
-    found["masked_from"] = list(map(str, graph.masked_origins(node)))
+    found: dict[str, Any] = {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node)}
+    found |= {"masked": graph.masked(node), "masked_from": list(map(str, graph.masked_origins(node)))}
     return {name: value for name, value in found.items() if value or name == "type"}
 
 

@@ -107,7 +107,7 @@ class FlowState:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table of one batch, as it ended."""
+    """One table of one batch, as it ended; rejected: the rows that were set aside."""
 
     status: TableStatus
     rows: int = 0
@@ -116,6 +116,7 @@ class TableOutcome:
     schema_version: int = 0
     error: str = ""
     token: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ class TableCommit:
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
     signature: the table's in the program (Table.signature).
     skew, used: see `costs`.
+    rejected: how many rows were set aside.
     """
 
     dataset: str
@@ -262,6 +264,7 @@ class TableCommit:
     signature: str = ""
     skew: float = 1.0
     used: Mapping[str, float] = field(default_factory=dict)
+    rejected: int = 0
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,13 @@ class MetadataWriter:
         for commit in commits:
             number, schema = self._schema(claim, commit)
             outcomes[commit.dataset] = TableOutcome(
-                TableStatus.COMMITTED, commit.rows, commit.bytes, round(commit.seconds, 3), number, token=claim.token
+                TableStatus.COMMITTED,
+                commit.rows,
+                commit.bytes,
+                round(commit.seconds, 3),
+                number,
+                token=claim.token,
+                rejected=commit.rejected,
             )
             if schema is not None:
                 after.append(make.schema(schema))
@@ -343,6 +349,7 @@ class MetadataWriter:
             **keys.statistics(claim.flow, claim.interval.start, commit.dataset),
             "dataset": commit.dataset,
             "rows": commit.rows,
+            "rejected": commit.rejected,
             "bytes": commit.bytes,
             "seconds": round(commit.seconds, 3),
             "skew": commit.skew,
