@@ -32,7 +32,7 @@ demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-ba
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
 
 test: setup ## Run every test
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 4 --dist loadgroup
 
 fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat one)
 	@$(BIN)/python -m tests.language.fuzz --seconds $(or $(FOR),60) $(if $(SEED),--seed $(SEED))

@@ -16,11 +16,13 @@ from shared_metadata.records import (
     Claim,
     DeadLetter,
     EventKind,
+    Moved,
     SchemaVersion,
     TableCommit,
     TableOutcome,
     TableState,
     TableStatus,
+    Version,
 )
 
 Action = dict[str, Any]
@@ -86,20 +88,26 @@ class Actions:
         condition = "#workers.#d.#owner = :owner"
         return self.update(keys.batch(flow, start), "SET #workers.#d.#lease = :now", condition, names, values)
 
-    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome]) -> Action:
-        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed."""
+    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Mapping[str, str] | None = None) -> Action:
+        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed.
+
+        moved: the cursors of the datasets whose watermark moves in the same transaction.
+        """
         names = {"#token": "token", "#workers": "workers", "#outcomes": "outcomes", "#status": "status"}
         values: dict[str, Any] = {":token": claim.token, ":failed": TableStatus.FAILED.value, ":done": TableStatus.COMMITTED.value}
         sets: list[str] = []
         conditions: list[str] = []
         used: set[str] = set()
         for number, (dataset, outcome) in enumerate(outcomes.items()):
-            names[f"#d{number}"], values[f":o{number}"] = dataset, plain(outcome)
+            names[f"#d{number}"], values[f":o{number}"] = dataset, items.outcome_values(outcome)
             sets.append(f"#outcomes.#d{number} = :o{number}")
             free = f"attribute_not_exists(#outcomes.#d{number})"
             if outcome.status == TableStatus.COMMITTED:
                 free, used = f"({free} OR #outcomes.#d{number}.#status = :failed)", used | {":failed", "#status"}
             conditions.append(f"#workers.#d{number}.#token = :token AND {free}")
+        for number, (dataset, cursor) in enumerate((moved or {}).items()):
+            names[f"#m{number}"], values[f":m{number}"] = f"{items.MOVED}{dataset}", vars(Moved(cursor, claim.entry))
+            sets.append(f"#m{number} = :m{number}")
         for unused in {":failed", ":done", "#status"} - used:
             (names if unused[0] == "#" else values).pop(unused)
         key = keys.batch(claim.flow, claim.interval.start)
@@ -203,18 +211,9 @@ class Actions:
         return self.put(values, "attribute_not_exists(pk)")
 
     def version(self, claim: Claim, commit: TableCommit, schema_version: int) -> Action:
-        values = {
-            **keys.version(commit.dataset, claim.interval.end),
-            "dataset": commit.dataset,
-            "start": to_text(claim.interval.start),
-            "end": to_text(claim.interval.end),
-            "pointer": dict(commit.pointer or {}),
-            "rows": commit.rows,
-            "schema_version": schema_version,
-            "token": claim.token,
-            "reads": dict(commit.reads),
-        }
-        return self.put(values)
+        pointer = commit.pointer or {}
+        made = Version(commit.dataset, claim.interval, pointer, commit.rows, schema_version, claim.token, commit.reads)
+        return self.put(items.version_values(made))
 
     def event(self, kind: EventKind, now: datetime, claim: Claim, what: str, detail: Mapping[str, Any]) -> Action:
         start = to_text(claim.interval.start)
@@ -281,7 +280,3 @@ class Actions:
     def put(self, values: Mapping[str, Any], condition: str = "", **more: Any) -> Action:
         conditional = {"ConditionExpression": condition} if condition else {}
         return {"Put": {"TableName": self._table, "Item": items.to_item(values), **conditional, **more}}
-
-
-def plain(outcome: TableOutcome) -> dict[str, Any]:
-    return {name: (str(value) if name == "status" else value) for name, value in vars(outcome).items()}

@@ -17,6 +17,7 @@ from shared_metadata.records import (
     Event,
     EventKind,
     FlowState,
+    Moved,
     Quiesce,
     SchemaVersion,
     TableOutcome,
@@ -27,6 +28,7 @@ from shared_metadata.records import (
 from shared_metadata.timeline import BEGINNING, Entry, Timeline
 
 Item = dict[str, Any]
+MOVED = "moved "  # and a dataset: the attribute of a batch that holds what it left of it (records.Moved)
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -138,11 +140,44 @@ def batch(values: Mapping[str, Any]) -> Batch:
         outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
         workers={name: worker(inner) for name, inner in values["workers"].items()},
         pins=values.get("pins", {}),
+        moved={name.removeprefix(MOVED): Moved(**inner) for name, inner in values.items() if name.startswith(MOVED)},
     )
+
+
+def batch_values(batch: Batch) -> dict[str, Any]:
+    return {
+        **keys.batch(batch.flow, batch.interval.start),
+        "flow": batch.flow,
+        **interval_values(batch.interval),
+        "token": batch.token,
+        "datasets": list(batch.datasets),
+        "program_version": batch.program_version,
+        "outcomes": {name: outcome_values(outcome) for name, outcome in batch.outcomes.items()},
+        "workers": {name: {**vars(worker), "lease_until": to_text(worker.lease_until)} for name, worker in batch.workers.items()},
+        "pins": batch.pins,
+        **{f"{MOVED}{name}": vars(moved) for name, moved in batch.moved.items()},
+    }
+
+
+def outcome_values(outcome: TableOutcome) -> dict[str, Any]:
+    return {**vars(outcome), "status": outcome.status.value}
 
 
 def worker(values: Mapping[str, Any]) -> Worker:
     return Worker(values["token"], values["owner"], from_text(values["lease_until"]))
+
+
+def version_values(version: Version) -> dict[str, Any]:
+    return {
+        **keys.version(version.dataset, version.interval.end),
+        "dataset": version.dataset,
+        **interval_values(version.interval),
+        "pointer": dict(version.pointer),
+        "rows": version.rows,
+        "schema_version": version.schema_version,
+        "token": version.token,
+        "reads": dict(version.reads),
+    }
 
 
 def version(values: Mapping[str, Any]) -> Version:
@@ -178,3 +213,7 @@ def event(values: Mapping[str, Any]) -> Event:
 
 def interval(values: Mapping[str, Any]) -> Interval:
     return Interval(from_text(values["start"]), from_text(values["end"]))
+
+
+def interval_values(interval: Interval) -> dict[str, str]:
+    return {"start": to_text(interval.start), "end": to_text(interval.end)}

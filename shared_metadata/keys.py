@@ -15,6 +15,7 @@
 | what of drift is open | DRIFT | OPEN |
 | drift | DRIFT | NUMBER#<number> |
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
+| who may renew a rotating grant | GRANT#<secret's reference> | LEASE |
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ EVENT_PREFIX = "EVENT#"
 STATISTICS_PREFIX = "STATISTICS#"
 QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
+GRANT_PREFIX = "GRANT#"
 
 
 def timeline() -> Key:
@@ -89,3 +91,7 @@ def statistics(flow: str, start: datetime, dataset: str) -> Key:
 
 def source_table(connection: str, table: str) -> Key:
     return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}
+
+
+def grant_lease(reference: str) -> Key:
+    return {"pk": f"{GRANT_PREFIX}{reference}", "sk": "LEASE"}

@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     DATASET_LATE = "dataset late"
     FLOW_RESUMED = "flow resumed"
     SOURCE_CHANGED = "source changed"
+    STATE_REPAIRED = "state repaired"
     BATCH_DEAD = "batch dead"  # it failed too often to be tried again by itself
     BATCH_REDRIVEN = "batch redriven"
 
@@ -107,7 +108,10 @@ class FlowState:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table of one batch, as it ended; rejected: the rows that were set aside."""
+    """One table of one batch, as it ended.
+
+    rejected: how many rows were set aside.  pointer, reads: of the version that it made; None when it changed nothing.
+    """
 
     status: TableStatus
     rows: int = 0
@@ -117,6 +121,16 @@ class TableOutcome:
     error: str = ""
     token: int = 0
     rejected: int = 0
+    pointer: Mapping[str, Any] | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a batch left when it moved a dataset's watermark from its start to its end: TableState's cursor and entry."""
+
+    cursor: str
+    entry: int
 
 
 @dataclass(frozen=True)
@@ -157,6 +171,7 @@ class Batch:
     """One batch as recorded; token: the highest that was given to one of its tables' workers.
 
     pins: dataset ▸ input ▸ the end of the version to read, for inputs that may lag: a retry reads the same.
+    moved: the datasets whose watermark it moved, also those of another flow that it completed as it was empty. A rerun leaves it.
     """
 
     flow: str
@@ -167,6 +182,7 @@ class Batch:
     outcomes: Mapping[str, TableOutcome]
     workers: Mapping[str, Worker]
     pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
     def running(self, dataset: str, now: datetime) -> Worker | None:
         """Who is at work on a table at this moment."""

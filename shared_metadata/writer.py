@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from shared_metadata.records import (
     TableOutcome,
     TableState,
     TableStatus,
+    Version,
 )
 from shared_metadata.timeline import Programs, Timeline, restored
 
@@ -233,6 +235,9 @@ class MetadataWriter:
         make, after, outcomes = self._actions, [], {}
         for commit in commits:
             number, schema = self._schema(claim, commit)
+            made = commit
+            if commit.pointer is None and (former := self._unchanged_again(claim, commit.dataset)):
+                made, number = replace(commit, pointer=former.pointer, reads=former.reads), former.schema_version
             outcomes[commit.dataset] = TableOutcome(
                 TableStatus.COMMITTED,
                 commit.rows,
@@ -241,47 +246,43 @@ class MetadataWriter:
                 number,
                 token=claim.token,
                 rejected=commit.rejected,
+                pointer=made.pointer,
+                reads=made.reads if made.pointer is not None else {},
             )
             if schema is not None:
                 after.append(make.schema(schema))
                 after.append(make.event(EventKind.SCHEMA_CHANGED, now, claim, commit.dataset, {"schema_version": number}))
-            if commit.pointer is not None:
-                after.append(make.version(claim, commit, number))
-            elif claim.again and not claim.rerun:
-                after += self._unchanged_again(claim, commit.dataset)
+            if made.pointer is not None:
+                after.append(make.version(claim, made, number))
             for note in commit.notes:
                 after.append(make.event(EventKind.EXPECTATION_FAILED, now, claim, f"{commit.dataset}#{note.get('name')}", note))
-        detail = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        passed = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
+        detail: dict[str, Any] = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        detail |= {"passed": sorted(dataset for datasets in passed.values() for dataset in datasets)} if passed else {}
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
-        before = [make.outcome(claim, outcomes)]
-        if moving:
-            before.append(make.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
-            before += self._pass_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
-        return before + after
+        moved = {**({claim.flow: {c.dataset: c.cursor for c in moving}} if moving else {}), **passed}
+        cursors = {dataset: cursor for datasets in moved.values() for dataset, cursor in datasets.items()}
+        return [make.outcome(claim, outcomes, cursors), *(make.advance(flow, claim, moved[flow]) for flow in moved), *after]
 
-    def _unchanged_again(self, claim: Claim, dataset: str) -> list[Action]:
+    def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
         """The version before stands for this batch too, instead of what an earlier program version made of it."""
-        before = self.reader.version_at(dataset, claim.interval.start)
-        if before is None:
-            return []
-        same = TableCommit(dataset, before.rows, pointer=before.pointer, reads=before.reads)
-        return [self._actions.version(claim, same, before.schema_version)]
+        return self.reader.version_at(dataset, claim.interval.start) if claim.again and not claim.rerun else None
 
-    def _pass_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> list[Action]:
-        """Advances another flow's datasets that have nothing to do for this batch, where they are not behind."""
+    def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Another flow's datasets that have nothing to do for this batch, where they are not behind: flow ▸ dataset ▸ cursor."""
         wanted: dict[str, list[str]] = {}
         for dataset in empty:
             target = dataset.removesuffix(":staged")
             if target != dataset and target in passes:
                 wanted.setdefault(passes[target], []).append(target)
         states = self.reader.flow_states(list(wanted)) if wanted else {}
-        actions = []
+        found = {}
         for flow, datasets in wanted.items():
             tables = states[flow].tables if flow in states else {}
             ready = {d: tables[d].cursor for d in datasets if d in tables and tables[d].watermark == claim.interval.start}
             if ready:
-                actions.append(self._actions.advance(flow, claim, ready))
-        return actions
+                found[flow] = ready
+        return found
 
     def _failed_attempt(
         self, state: FlowState, interval: Interval, dataset: str, error: str, attempts: int, owner: str = ""

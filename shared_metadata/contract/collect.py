@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
-from shared_metadata.contract.masking import Hashing, as_masked, hashing
+from shared_metadata.contract.masking import NO_HASHING, Hashing, as_masked, hashing
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -110,7 +110,7 @@ class ExtractRequest:
     window: Window
     part: Mapping[str, Any]
     out: Output
-    hashing: Hashing = Hashing()
+    hashing: Hashing = NO_HASHING
 
 
 OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
@@ -163,6 +163,7 @@ class CollectSteps(Steps):
     def extract(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works on one part until it is done or the deadline is near; {…, 'done': bool}. The state carries 'part'."""
         deadline, work = Deadline.of(context), self.work(event)
+        self.services.deadline_monotonic = deadline.at_monotonic
         staging, dataset, number = self.staging(work), work.table.dataset, int(event["part"])
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
@@ -228,7 +229,7 @@ class CollectSteps(Steps):
     def _hashing(self, work: Work) -> Hashing:
         """The key is read by extract only, and only for a table that hashes."""
         if not work.table.masked(Mask.HASH):
-            return Hashing()
+            return NO_HASHING
         place, reference = f"{work.flow.position}: {work.table.dataset}", work.flow.mask_key
         return hashing(work.table, self.services.secret(reference, place=place), reference, place)
 

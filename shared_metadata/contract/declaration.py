@@ -37,7 +37,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables.
+    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables, and
+        'landed' (organize, harness), which tells what of batches is there.
     """
 
     stage: str

@@ -18,7 +18,8 @@ from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
-from tests.conformance.discovery import DiscoveryConformance, Looking
+from tests.conformance import hostile
+from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 from tests.conformance.masking import MaskConformance
 
@@ -34,8 +35,9 @@ class SourceUnderTest(Protocol):
 
     declaration: the slice's.  options: of the connection, without `secret`.  incremental: mode, key and cursor of a flow that
     takes changes only.  large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
-    most_columns: how many text columns a table may have.  secret: what Secrets Manager holds, and the same with a wrong
-    credential or with the address of a server that is not there.  secret_values: what must never be shown.
+    most_columns: how many text columns a table may have.  hostile_names: of columns, such as the source takes.
+    secret: what Secrets Manager holds, and the same with a wrong credential or with the address of a server that is not there.
+    secret_values: what must never be shown.
     """
 
     declaration: Slice
@@ -43,6 +45,7 @@ class SourceUnderTest(Protocol):
     incremental: Mapping[str, Any]
     large_rows: int
     most_columns: int
+    hostile_names: Sequence[str]
     secret: Mapping[str, Any]
     refused_secret: Mapping[str, Any]
     unreachable_secret: Mapping[str, Any]
@@ -387,6 +390,31 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         texts = ["'; DROP TABLE thing; --", "NULL", 'a"b,c;d\te', "line\nbreak\r\nand more", "\\N", "東京 🛫 Zürich ñ é", "{}"]
         self._round_trip(collecting, label_rows(texts))
         assert collecting.labels() == sorted(texts)
+
+    @pytest.mark.security
+    def test_hostile_names_of_columns_are_names_and_nothing_else(self, collecting: Collecting, looking: Looking) -> None:
+        names, collected = collecting.source.hostile_names, collecting.source.collected_name
+        table = collecting.source.create_table({"label": "string", **dict.fromkeys(names, "string")})
+        collecting.collect(table)
+        for label in ("a", "b"):  # a whole table, then what changed
+            collecting.source.put(table, [{"label": label, **{name: f"{label} of {name}" for name in names}}], collecting.at)
+            collecting.run()
+            (row,) = [row for row in collecting.rows() if row["label"] == label]
+            assert {name: row[collected(name)] for name in names} == {name: f"{label} of {name}" for name in names}
+        looking.discover(table)
+        seen = looking.sources.table(NAME, table)
+        assert seen and seen.schema and {column.name for column in seen.schema.columns} >= {collected(name) for name in names}
+
+    @pytest.mark.security
+    def test_hostile_values_are_values_and_nothing_else(self, collecting: Collecting) -> None:
+        """In rows, and in a filter that the program's author wrote."""
+        table = self._round_trip(collecting, label_rows([*hostile.VALUES, "another"]))
+        assert collecting.labels() == sorted([*hostile.VALUES, "another"])
+        wanted = ", ".join(map(hostile.literal, hostile.VALUES))
+        collecting.collect(table, filter=f"{collecting.source.collected_name('label')} IN ({wanted})")
+        collecting.source.put(table, [{"label": label, "number": 7.0} for label in [*hostile.VALUES, "another"]], collecting.at)
+        collecting.run()
+        assert collecting.labels() == sorted(hostile.VALUES)
 
     def test_very_wide_tables_survive(self, collecting: Collecting) -> None:
         wide = [f"w{number:03d}" for number in range(collecting.source.most_columns)]

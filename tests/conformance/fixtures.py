@@ -280,7 +280,7 @@ def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
 
 def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
     """One state's call, with its role's access to metadata: input and output are JSON and stay below Step Functions' 256 KB."""
-    before = _granted.set(access.of_step(steps.declaration.stage, name))
+    before = _granted.set(access.of_step(steps.declaration.stage, name) | access.GRANT_LEASES)
     try:
         text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))
     finally:

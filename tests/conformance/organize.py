@@ -22,12 +22,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.duckdb_session import identifier as quoted
 from shared_metadata.contract.organize import OpenDriver, OrganizeSteps
 from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import DefinitionError, StaleToken
 from shared_metadata.intervals import Interval
 from shared_metadata.program import BadRows, Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
+from tests.conformance import hostile
 from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 
 HOUR = 3600
@@ -526,6 +528,26 @@ class OrganizeConformance:
             found = {r["id"]: {k: v for k, v in r.items() if k != "_batch"} for r in self.read(lake.cloud, dataset)}
             assert found == expected
 
+    @pytest.mark.security
+    @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
+    def test_hostile_names_and_values_are_names_and_values_and_nothing_else(self, lake: Lake, mode: Mode) -> None:
+        """As key, cursor and partition of a collected table, and in the columns, the query and the rules of a view."""
+        key, cursor, part, *_ = names = hostile.NAMES
+        columns = [("id", "long", pa.int64()), *((name, "string", pa.string()) for name in names)]
+        rows = [{"id": n, **dict.fromkeys(names, value), part: f"part {n % 2}"} for n, value in enumerate(hostile.VALUES)]
+        clauses = {"key": (key,), "cursor": cursor} if mode == Mode.MERGE else {}
+        lake.collected(mode, partition_by=(part,), **clauses)
+        for _ in range(2):  # the second meets the rows of the first
+            lake.load(rows, columns)
+        stored = [{name: row[name] for name, _, _ in columns} for row in self.read(lake.cloud, FLIGHTS)]
+        assert _by_id(stored) == _by_id(rows * 2 if mode == Mode.APPEND else rows)
+        lines = [f"{quoted(name)} AS {quoted(name + ' too')}" for name in names[:-1]]
+        rule = Expectation("known", f"{quoted(key + ' too')} IN ({', '.join(map(hostile.literal, hostile.VALUES))})", "FAIL", HERE)
+        lake.view(f"SELECT id, {', '.join(lines)} FROM {FLIGHTS}", expectations=(rule,), partition_by=(part + " too",))
+        lake.run(VIEW)
+        seen = [{name: row[f"{name} too"] for name in names[:-1]} | {"id": row["id"]} for row in self.read(lake.cloud, VIEW)]
+        assert _by_id(seen) == _by_id([{name: row[name] for name in ("id", *names[:-1])} for row in stored])
+
     def test_wide_tables_survive(self, lake: Lake) -> None:
         lake.collected(Mode.APPEND)
         lake.view(f"SELECT * FROM {FLIGHTS}")
@@ -572,6 +594,10 @@ class OrganizeConformance:
         state = json.dumps([run.planned, run.results, str(run.errors)], default=str)
         everything = " ".join([*documents, state, caplog.text, *capfd.readouterr()])
         assert "a-very-private-value" not in everything and "a-very-secret-key" not in everything
+
+
+def _by_id(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row["id"])
 
 
 def _extremes() -> tuple[list[Typed], list[Row]]:

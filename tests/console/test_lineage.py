@@ -91,3 +91,17 @@ def test_explain_reads_well(atoll: Atoll, project: Path) -> None:
 def test_explain_names_what_it_does_not_know(atoll: Atoll, project: Path) -> None:
     wrong = atoll("explain", "lake.ops.customer")
     assert wrong.exit_code == 1 and "did you mean `lake.ops.customers`?" in wrong.stderr
+
+
+def test_what_is_masked_and_what_is_made_from_it_says_so(atoll: Atoll, project: Path) -> None:
+    program = project / "program.sql"
+    text = program.read_text().replace("USING iceberg;", "USING iceberg WITH (mask_key = 'mask');")
+    program.write_text(text.replace("CURSOR updated_at\n", "CURSOR updated_at MASK (customer HASH)\n"))
+    shown = atoll("lineage", "lake.ops.orders.customer", "--down").stdout
+    assert "lake.ops.orders.customer string  masked: hash" in shown
+    assert "ops.public.customer_totals.customer string  from masked lake.ops.orders.customer" in shown
+    (found,) = json.loads(atoll("lineage", "lake.ops.orders.customer", "--up", "--json").stdout)["target"]
+    assert found["masked"] == "hash" and "masked_from" not in found
+    (published,) = json.loads(atoll("lineage", "ops.public.customer_totals.customer", "--up", "--json").stdout)["target"]
+    assert published["masked_from"] == ["lake.ops.orders.customer"] and "masked" not in published
+    assert "customer" in atoll("explain", "lake.ops.orders").stdout and "(masked: hash)" in atoll("explain", "lake.ops.orders").stdout

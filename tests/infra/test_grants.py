@@ -125,12 +125,20 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
     steps = {who: kinds for who, kinds in written(templates).items() if not who.split()[1].startswith(("Plan", "Commit", "Discover"))}
     steps.pop("Conductor FunctionRole")
     assert len(steps) == 2 + 3 + 2
+    assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
 
 
-def test_discover_writes_what_sources_are_like_and_nothing_else(templates):
+def test_discover_writes_what_sources_are_like_and_the_lease_of_a_grant_that_rotates(templates):
     found = {who.split()[0]: kinds for who, kinds in written(templates).items() if "DiscoverRole" in who}
-    assert found == {f"{name}Slice": {"SOURCE#*"} for name in ("CollectPostgres", "CollectSalesforce", "HarnessPostgres")}
+    assert found.pop("CollectSalesforceSlice") == {"SOURCE#*", "GRANT#*"}
+    assert found == {f"{name}Slice": {"SOURCE#*"} for name in ("CollectPostgres", "HarnessPostgres")}
+
+
+def test_only_the_secret_of_a_grant_that_rotates_is_written_and_only_by_who_opens_its_connection(templates):
+    puts = [(who, resource) for who, action, resource in pairs(templates) if action == "secretsmanager:PutSecretValue"]
+    roles = {f"CollectSalesforceSlice {step}Role" for step in ("Plan", "Extract", "Discover")}
+    assert {(who, resource.split("secret:")[1]) for who, resource in puts} == {(who, "atoll/crm-??????") for who in roles}
 
 
 def test_a_key_is_used_by_services_only(templates):

@@ -660,6 +660,25 @@ class MetadataBehaviour:
                 run(writer, batch)
         assert starts == [FIRST.start, SECOND.start, back]
 
+    def test_a_flow_that_stopped_was_removed_and_then_forgotten_begins_anew(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        with_view, without = program(1, views=(view("lake.a.v", "lake.crm.t000"),)), program(1)
+        apply(writer, with_view)
+        for attempt in range(MAX_ATTEMPTS):
+            claim = writer.claim("lake.a.v", FIRST, ["lake.a.v"], program_version="v", owner=f"{attempt}", lease_seconds=60, entry=1)
+            writer.fail(claim, "lake.a.v", "it broke")
+        boundary = SECOND.end
+        for changed in (without, program(2)):
+            scheduled(writer, changed, boundary)
+            clock.now = boundary = boundary + timedelta(hours=1)
+            while found := due_along(writer, clock):
+                for batch in found:
+                    run(writer, batch)
+        scheduled(writer, with_view, boundary)
+        assert with_view.version not in [entry.version for entry in writer.reader.timeline().entries[:-1]]
+        assert standing(writer, flow="lake.a.v", dataset="lake.a.v").watermark == boundary
+
     def test_a_pin_is_kept_for_the_next_attempt_but_not_for_another_program(self, writer: MetadataWriter) -> None:
         apply(writer, program())
         first = claim(writer)

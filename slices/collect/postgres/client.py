@@ -40,7 +40,7 @@ class PostgresSource:
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         relation = self._relation(flow, table)
-        with self._failures(str(flow.position)):
+        with self.translated(str(flow.position)):
             bounds = self._bounds(flow, relation, window)
             if bounds is None:
                 return None
@@ -54,7 +54,7 @@ class PostgresSource:
         return Extraction(self, request, deadline).run(resume)
 
     def tables(self) -> list[str]:
-        with self._failures(self._place):
+        with self.translated(self._place):
             return catalog.table_names(self.session)
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
@@ -104,7 +104,7 @@ class PostgresSource:
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
         if table.dataset not in self._relations:
-            with self._failures(str(flow.position)):
+            with self.translated(str(flow.position)):
                 self._relations[table.dataset] = self._describe(flow, table)
         return self._relations[table.dataset]
 
@@ -134,7 +134,7 @@ class PostgresSource:
 
     def _schema_of(self, table: str) -> Schema | None:
         """All columns of a table; None when it is not there."""
-        with self._failures(f"{self._place}: {table}"):
+        with self.translated(f"{self._place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
@@ -204,7 +204,7 @@ class PostgresSource:
         return str(found[0]) if found else None
 
     @contextlib.contextmanager
-    def _failures(self, place: str) -> Iterator[None]:
+    def translated(self, place: str) -> Iterator[None]:
         """psycopg's errors as Atoll's."""
         import psycopg
 

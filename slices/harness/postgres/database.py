@@ -37,6 +37,8 @@ MISFITS = {
     "23514": "a row breaks a check constraint",
     "23P01": "a row breaks an exclusion constraint",
 }
+# A peer that is gone, or a network that lets nothing through, is noticed within a minute.
+SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -55,6 +57,7 @@ def connect(credentials: Credentials, place: str, reference: str, deadline: Dead
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="atoll",
             client_encoding="UTF8",
+            **SILENCE,
             autocommit=True,
             prepare_threshold=None,  # connection poolers in transaction mode know no prepared statements
         )

@@ -17,11 +17,12 @@ READ_CATALOG = ["glue:GetDatabase", "glue:GetTable"]
 WRITE_CATALOG = ["glue:CreateDatabase", "glue:CreateTable", "glue:UpdateTable"]
 TABLES = "Glue tables of the program's own schemas, which appear as batches make them"
 WAREHOUSE = "objects of the program's own warehouses, whose keys Iceberg chooses"
+SNAPSHOTS = "the metadata files of the program's own tables, which appear as batches make them"
 STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
 
 
 class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit."""
+    """plan ▸ load | refresh ▸ check ▸ commit; beside the batches, landed."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, SLICE, program, settings, **stack_settings)
@@ -37,6 +38,9 @@ class SliceStack(slice_stack.SliceStack):
             step.allow(READ_CATALOG, self._catalog, TABLES)
         commit.delete_objects(self._warehouses, WAREHOUSE)  # Iceberg drops metadata files that are older than it keeps
         commit.allow(WRITE_CATALOG, self._catalog, TABLES)
+        landed = self.landed(memory_mb=512)
+        landed.read_objects([f"{prefix}*/metadata/" for prefix in self._warehouses], SNAPSHOTS)
+        landed.allow(READ_CATALOG, self._catalog, TABLES)
         self.finish(workflow)
 
     @property
