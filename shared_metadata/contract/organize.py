@@ -42,7 +42,7 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a driver made: where the new version is, and its schema; rows, bytes, bytes of each file, rejected rows are the batch's."""
+    """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's."""
 
     pointer: Mapping[str, Any]
     schema: Schema

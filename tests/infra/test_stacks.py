@@ -117,7 +117,18 @@ def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templat
         "eventName": ["INSERT"],
         "dynamodb": {
             "Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}},
-            "NewImage": {"kind": {"S": ["batch completed", "program activated", "flow quiesced", "flow resumed"]}},
+            "NewImage": {
+                "kind": {
+                    "S": [
+                        "batch completed",
+                        "program activated",
+                        "flow quiesced",
+                        "flow resumed",
+                        "batch dead",
+                        "batch redriven",
+                    ]
+                }
+            },
         },
     }
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
