@@ -143,7 +143,7 @@ def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names)
     organizer = names.slice("organize", warehouse, statement.target.span)
     check_no_lag(clauses)
     settings = collect_settings(clauses, collector, organizer)
-    _check_output(None, clauses, settings, organizer)
+    _check_output(None, clauses, settings, organizer, collector)
     masks = table_masks(clauses, listed)
     check_masks(clauses, settings, collector)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
@@ -176,7 +176,7 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     found = projection(query)
     if isinstance(found, Problem) and collector.capabilities.queries != "full":
         raise found
-    _check_output(query, clauses, settings, organizer)
+    _check_output(query, clauses, settings, organizer, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
     check_masks(clauses, settings, collector)
@@ -202,9 +202,11 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
     return query, connection, collector
 
 
-def _check_output(query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice) -> None:
+def _check_output(
+    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, collector: Slice | None = None
+) -> None:
     refuse_twins(clauses.partition_by)
-    check_bad_rows(clauses)
+    check_bad_rows(clauses, collector)
     check_output(query, clauses, settings, organizer.capabilities.dialect)
 
 

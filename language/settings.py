@@ -71,9 +71,10 @@ def _key(mode: ModeClause) -> tuple[str, ...]:
     return tuple(part.folded for part in mode.key)
 
 
-def check_bad_rows(clauses: Clauses) -> None:
+def check_bad_rows(clauses: Clauses, collector: Slice | None) -> None:
     """Raises Problem where bad rows are tolerated and nothing sets them aside."""
-    if clauses.bad_rows is not None and not any(e.action == "QUARANTINE" for e in clauses.expectations):
+    able = collector is not None and collector.capabilities.rejects_rows
+    if clauses.bad_rows is not None and not able and not any(e.action == "QUARANTINE" for e in clauses.expectations):
         remedy = "say which rows are bad: EXPECT name: (predicate) OR QUARANTINE"
         raise Problem(clauses.bad_rows.span, "nothing here sets bad rows aside", remedy)
 

@@ -163,7 +163,7 @@ class Flow:
         `columns` is empty for all columns.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
-    bad_rows: LOAD, VIEW and RESULT: how many rows a batch may set aside; None for as many as its expectations quarantine.
+    bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     """
 
@@ -196,7 +196,7 @@ class Flow:
     @property
     def quarantines(self) -> bool:
         """Whether rows may be set aside."""
-        return any(e.action == "QUARANTINE" for e in self.expectations)
+        return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
 
 
 @dataclass(frozen=True)

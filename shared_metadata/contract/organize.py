@@ -56,7 +56,8 @@ class Committed:
 class Driver(Protocol):
     """What an organize slice's client.py implements; made as Driver(warehouse, services). JSON documents are the driver's own.
 
-    staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket).
+    staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket), and
+        where rows were set aside {'rejected': [{'key', 'rows'}]}, with the columns of RejectedRow.
     reads: dataset ▸ pointer of the version to read (what `commit` returned for it).
     """
 
@@ -206,7 +207,8 @@ class OrganizeSteps(Steps):
         """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
         work = self.work(event)
         staging = self.staging(work)
-        results, prepared = self._driver(work).check(work, self._prepared(staging, work), staging)
+        before = self._prepared(staging, work)
+        results, prepared = self._driver(work).check(work, before, staging)
         for result in results:
             if result.failing and result.action == "FAIL":
                 where = next(e.position for e in work.flow.expectations if e.name == result.name)
@@ -215,7 +217,7 @@ class OrganizeSteps(Steps):
                     place=f"{where}: {work.table.dataset}",
                     remedy="mend the data at its source or change the expectation; the batch is tried again",
                 )
-        _tolerated(work, results, int(prepared.get("rejected_rows", 0)))
+        _tolerated(work, results, prepared.get("rejected_rows", 0), before.get("rejected_rows", 0))
         staging.write(prepared, work.table.dataset, "prepared.json")
         notes = [vars(result) for result in results if result.failing]
         return {**event, "notes": notes, "used": self.used(event, transitions=1)}
@@ -251,12 +253,13 @@ class OrganizeSteps(Steps):
         return prepared
 
 
-def _tolerated(work: Work, results: Sequence[CheckResult], rejected: int) -> None:
-    """Raises DefinitionError when more rows would be set aside than the program tolerates."""
-    tolerance, rows = work.flow.bad_rows, results[0].rows if results else 0
+def _tolerated(work: Work, results: Sequence[CheckResult], rejected: int, unread: int) -> None:
+    """Raises DefinitionError when more rows would be set aside than the program tolerates; unread: those that collect rejected."""
+    tolerance, rows = work.flow.bad_rows, unread + (results[0].rows if results else 0)
     if tolerance is None or tolerance.allow(rejected, rows):
         return
     failing = ", ".join(f"{result.name} {result.failing}" for result in results if result.failing and result.action == "QUARANTINE")
+    failing += f"; {unread} could not be read" if unread else ""
     raise DefinitionError(
         f"{rejected} of {rows} rows would be set aside ({failing}), and TOLERATE {tolerance} allows fewer",
         place=f"{work.flow.position}: {work.table.dataset}",

@@ -36,6 +36,10 @@ HOUR = 3600
 FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
 HERE = Position("program.atoll", 7, 3)
 REJECTED = f"{FLIGHTS}__rejected"
+UNREAD = [
+    ("_batch", "timestamptz", pa.timestamp("us", "UTC")),
+    *((name, "string", pa.string()) for name in ("stage", "reason", "data")),
+]
 KNOWN = Expectation("known", "carrier <> 'XX'", "QUARANTINE", HERE)
 Row = dict[str, Any]
 Typed = tuple[str, str, Any]  # a column's name, its type in a Schema, and pyarrow's
@@ -94,7 +98,10 @@ class Lake:
             parts = [whole[n::files] for n in range(files)] if whole else []
             listed = [self._put(staging.key(staged, f"{n}.parquet"), part, every) for n, part in enumerate(parts)]
             schema = Schema(tuple(SchemaColumn(name, kind, source=name.upper(), source_type=kind) for name, kind, _ in every))
-            pointer = {"manifest": staging.write({"files": listed, "schema": asdict(schema)}, staged, "manifest.json")}
+            manifest = {"files": listed, "schema": asdict(schema)}
+            if unread := how.get("rejected"):
+                manifest["rejected"] = [self._put(staging.key(staged, "rejected.parquet"), unread, UNREAD)]
+            pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
         commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
         passes = {dataset: f"{dataset}:load"} if rows is None else {}
         writer.commit(claim, [commit], passes=passes)
@@ -472,6 +479,25 @@ class OrganizeConformance:
         run = lake.run(f"{FLIGHTS}:load", record_errors=True)
         assert f"3 of 4 rows would be set aside (known 3), and TOLERATE {tolerance} allows fewer" in str(run.errors[FLIGHTS])
         assert (self.ids(lake), self.rejected(lake)) == ([1, 4], [2, 3])
+
+    @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE])
+    def test_rows_that_could_not_be_read_are_rejected_beside_those_that_fail_an_expectation(self, lake: Lake, mode: Mode) -> None:
+        lake.collected(mode, expectations=(KNOWN,), bad_rows=BadRows(rows=2))
+        unread = {"_batch": datetime(2026, 1, 1, tzinfo=UTC), "stage": "collect", "reason": "delay is no double", "data": '{"id": 7}'}
+        loaded = lake.load(flights((1, "AA"), (2, "XX")), rejected=[unread])
+        found = {json.loads(row["data"])["id"]: (row["stage"], row["reason"]) for row in self.read(lake.cloud, REJECTED)}
+        assert found == {7: ("collect", "delay is no double"), 2: ("organize", "known")}
+        batch = lake.cloud.reader.batch(f"{FLIGHTS}:load", loaded.start)
+        assert batch and batch.outcomes[FLIGHTS].rejected == 2
+        lake.stage(flights((3, "XX"), (4, "XX")), rejected=[unread])
+        run = lake.run(f"{FLIGHTS}:load", record_errors=True)
+        assert "3 of 3 rows would be set aside (known 2; 1 could not be read)" in str(run.errors[FLIGHTS])
+
+    def test_rows_that_could_not_be_read_are_rejected_without_any_expectation(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND, bad_rows=BadRows(rows=2))
+        unread = {"_batch": datetime(2026, 1, 1, tzinfo=UTC), "stage": "collect", "reason": "delay is no double", "data": '{"id": 7}'}
+        lake.load(flights((1, "AA")), rejected=[unread])
+        assert (self.ids(lake), self.rejected(lake)) == ([1], [7])
 
     def rejected(self, lake: Lake) -> list[int]:
         return sorted(json.loads(row["data"])["id"] for row in self.read(lake.cloud, REJECTED))

@@ -49,7 +49,17 @@ class IcebergDriver:
         ]
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
             files = self._arranged(work, columns, files, deadline)
-        return {"files": files, "columns": [asdict(column) for column in columns]}
+        document = {"files": files, "columns": [asdict(column) for column in columns]}
+        return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
+
+    def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
+        """What collect could not read, copied to where the table of rejected rows keeps its files."""
+        if not staged:
+            return {}
+        with self._engine(work) as engine:
+            rows = f"SELECT {logic.names(rejected.COLUMNS)} FROM {logic.rows_of(staged, rejected.COLUMNS)}"
+            files = engine.write(rows, self._folder(rejected.beside(work)))
+        return {"rejected": files, "rejected_rows": sum(file["rows"] for file in files)}
 
     def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         flow, interval, tables = work.flow, work.claim.interval, self._tables(work)
@@ -91,6 +101,7 @@ class IcebergDriver:
             own = [c for c in columns if c.name != logic.batch_column(work.flow)]
             aside = engine.write(expectations.quarantined(work.flow.expectations, own, source, start), quarantine)
             files = engine.write(expectations.kept(work.flow.expectations, columns, source), in_bucket, partition_by)
+        aside = [*prepared.get("rejected", ()), *aside]
         return results, {**prepared, "files": files, "rejected": aside, "rejected_rows": sum(file["rows"] for file in aside)}
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
