@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @profile_option
 @json_option
 def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> None:
-    """The rows of DATASET that its batches have set aside, because they fail an EXPECT … OR QUARANTINE or could not be read, the latest
-    batches' first: the batch, why, and their values.
+    """The rows of DATASET that its batches have set aside, because they fail an EXPECT … OR QUARANTINE or could not be read, the
+    latest batches' first: the batch, why, and their values.
 
     They stand in a table of the warehouse beside the dataset, `<dataset>__rejected`, for any engine to query. What was published
     has its own in the warehouse that computes it: of ops.public.scorecard it is `lake.ops.public_scorecard__rejected`. The rows are

@@ -7,7 +7,7 @@ INSERT INTO lake.crm.deal
   EVERY '1 hour'
   TOLERATE 1 PERCENT BAD ROWS
 AS
-SELECT Id, Amount FROM crm.Opportunity;
+SELECT Id, Amount, SystemModstamp FROM crm.Opportunity;
 
 INSERT INTO lake.ops FROM ops.public TABLES (flights, weather)
   EVERY '15 minutes'

@@ -2,7 +2,7 @@ CREATE WAREHOUSE lake USING iceberg;
 CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
 CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '1 hour' TOLERATE 20 BAD ROWS;
-INSERT INTO lake.crm.deal EVERY '1 hour' TOLERATE 1 PERCENT BAD ROWS AS SELECT Id, Amount FROM crm.Opportunity;
+INSERT INTO lake.crm.deal EVERY '1 hour' TOLERATE 1 PERCENT BAD ROWS AS SELECT Id, Amount, SystemModstamp FROM crm.Opportunity;
 
 INSERT INTO lake.ops FROM ops.public TABLES (flights, weather) EVERY '15 minutes'
   tolerate 100   bad rows EXPECT timed: (time_hour IS NOT NULL) OR QUARANTINE;
