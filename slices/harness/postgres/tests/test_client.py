@@ -16,9 +16,8 @@ import pytest
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import Mode
-from slices.harness.postgres import client
+from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
-from slices.harness.postgres import statements
 from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value
 from slices.harness.postgres.results import Results
