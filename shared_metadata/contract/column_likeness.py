@@ -36,7 +36,7 @@ class ColumnLikeness:
 
     def __call__(self, gone: SchemaColumn, come: SchemaColumn) -> bool | None:
         name = self._collected(gone)
-        former = of_files(name, self._files) if name not in self._work.flow.masks else None
+        former = of_files(name, self._files) if name not in self._work.table.masks else None
         now = self._now(come) if former else None
         return alike(gone.type, former, now) if former and now else None
 
