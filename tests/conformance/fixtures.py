@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -44,6 +45,21 @@ def moto_url() -> str:
     server.start()
     host, port = server.get_host_and_port()
     return f"http://{host}:{port}"
+
+
+_one_write = threading.Lock()
+
+
+def one_write_at_a_time(dynamodb: Any) -> Any:
+    """The client, for tests with threads: DynamoDB tests a condition and writes in one, moto in two steps."""
+    update = dynamodb.update_item
+
+    def update_item(**request: Any) -> Any:
+        with _one_write:
+            return update(**request)
+
+    dynamodb.update_item = update_item
+    return dynamodb
 
 
 class FakeContext:
