@@ -34,8 +34,9 @@ def verify(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], N
     was read, so that all that is recorded has landed. Batches may run meanwhile."""
     found, facts = _once(client, table, ask, said)
     if found:
-        again, facts = _once(client, table, ask, said)
-        found = [one for one in again if one in found]
+        before = set(found)
+        found, facts = _once(client, table, ask, said)
+        found = [one for one in found if one in before]
     datasets = sum(len(state.tables) for state in facts.states.values())
     return Verified(tuple(found), datasets, len(facts.batches), len(facts.versions))
 
