@@ -18,7 +18,7 @@ from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata import naming
 from shared_metadata.errors import InputError
-from shared_metadata.verification.differences import Difference, Kind
+from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.repair import Repair
 from shared_metadata.verification.verify import Verified, verify
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from shared_metadata.contract.landed import Landed
 from shared_metadata.reader import MetadataReader
 from shared_metadata.timeline import Programs
-from shared_metadata.verification.differences import Difference, differences
+from shared_metadata.verification.difference import Difference
+from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from shared_metadata.whole_table import every_item
 
