@@ -21,7 +21,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 
-.PHONY: help setup demo test security fuzz lint audit format pr bench lock clean
+.PHONY: help setup demo test security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ security: setup ## Run the tests of what SECURITY.md promises
 
 fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat one)
 	@$(BIN)/python -m tests.language.fuzz --seconds $(or $(FOR),60) $(if $(SEED),--seed $(SEED))
+
+model: setup ## Search through every state of the commit protocol's small worlds, and some thousand ways of the larger one (15 minutes)
+	@ATOLL_MODEL=all $(BIN)/pytest -q -s tests/protocol
+
+faults: setup ## Break the reference program in every place for five minutes (FOR=600 for ten, SEED=1 to repeat one)
+	@$(BIN)/python -m tests.faults --seconds $(or $(FOR),300) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/ruff check .

@@ -184,9 +184,21 @@ def test_a_key_is_used_by_services_only(templates):
     assert used and all(" if kms:ViaService = " in resource for resource in used)
 
 
-def test_state_machines_do_not_call_discover(templates):
+def test_state_machines_call_neither_discover_nor_landed(templates):
     called = [resource for who, action, resource in pairs(templates) if action == "lambda:InvokeFunction"]
-    assert called and not [resource for resource in called if "Discover" in resource]
+    assert called and not [resource for resource in called if "Discover" in resource or "Landed" in resource]
+
+
+def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows_nor_metadata(templates):
+    found = {(action, resource) for who, action, resource in pairs(templates) if "LandedRole" in who}
+    assert {action for action, _ in found if not action.startswith(("logs:", "xray:", "kms:"))} == {
+        "glue:GetDatabase",
+        "glue:GetTable",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "secretsmanager:GetSecretValue",
+    }
+    assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
 
 
 def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):
