@@ -56,7 +56,7 @@ class TablePlan:
 class Extracted:
     """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
 
-    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows that were set aside
+    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows set aside
     files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
 

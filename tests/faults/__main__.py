@@ -13,9 +13,9 @@ from pathlib import Path
 
 from infra import embedded
 from infra.embedded.ports import free_port
+from tests.faults.account import Stage
 from tests.faults.campaign import BATCHES, Campaign, Result
 from tests.faults.faults import Fault, Kind
-from tests.faults.world import Stage
 
 SHRINK_SECONDS = 900
 

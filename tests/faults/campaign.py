@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.faults.account import Stage
 from tests.faults.contents import Contents, differences
 from tests.faults.faults import AWS_TROUBLES, CLOCKS, CONDUCTOR, DEATHS, LOSSES, PAUSES, Fault, Kind, Site
-from tests.faults.world import Stage, Stuck, world
+from tests.faults.world import Stuck, world
 
 BATCHES = 2
 ONCE_A_BATCH = (Kind.MACHINE, *CLOCKS)

@@ -1,7 +1,7 @@
 """The doors between a function's process and the outside: microburst before the emulated AWS, and one before PostgreSQL.
 
-Each lane has doors of its own and runs one function at a time, so a call that comes through one is that function's. What microburst
-can do, it does: throttling, server errors, resets, slowness, lost answers. A process that dies is added here.
+What microburst can do, it does: throttling, server errors, resets, slowness. Processes that die and answers that are lost are
+added here.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import ssl
-import struct
 import threading
 from collections.abc import Callable, Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +21,10 @@ from aiohttp import web
 from microburst.core.pipeline import Microburst
 from microburst.detection import detect
 
-from tests.faults.faults import CLOCKS, PAUSES, Invocation, Kind, Schedule
+from tests.faults.faults import CLOCKS, PAUSES, Kind
+from tests.faults.lane import HOST, SLOW_MS, Lane, send_signal
+from tests.faults.postgres_door import PostgresDoor
 
-HOST = "127.0.0.1"
-SLOW_MS = 300
 # What each service says when it is asked too much: the codes of its API reference.
 THROTTLES = {
     "dynamodb": ("ProvisionedThroughputExceededException", 400),
@@ -37,40 +34,6 @@ THROTTLES = {
     "stepfunctions": ("ThrottlingException", 400),
 }
 SERVER_ERRORS = {"s3": ("InternalError", 500), "dynamodb": ("InternalServerError", 500)}
-
-
-class Lane:
-    """What runs behind one pair of doors.
-
-    told: is called from the doors' thread with what the run itself has to do: pauses, jumps of the clock, the machine's end.
-    """
-
-    def __init__(self, schedule: Schedule, told: Callable[[Kind, Invocation], None]) -> None:
-        self._schedule, self.told = schedule, told
-        self._standing: dict[int, asyncio.Event] = {}
-        self.invocation: Invocation | None = None
-        self.aws_port = self.postgres_port = 0
-
-    def strike(self, operation: str) -> tuple[Kind | None, Invocation | None]:
-        invocation = self.invocation
-        if invocation is None:
-            return None, None
-        kind = self._schedule.strike(invocation, operation)
-        if kind in (*PAUSES, *CLOCKS, Kind.MACHINE, Kind.CHANGED):
-            self.told(kind, invocation)
-        return kind, invocation
-
-    async def pause(self, invocation: Invocation) -> None:
-        """Until the process is woken."""
-        woken = self._standing.setdefault(invocation.pid, asyncio.Event())
-        _signal(invocation.pid, signal.SIGSTOP)
-        await woken.wait()
-
-    def wake(self, pid: int) -> None:
-        """To be called on the doors' loop."""
-        _signal(pid, signal.SIGCONT)
-        if standing := self._standing.pop(pid, None):
-            standing.set()
 
 
 class Doors:
@@ -86,7 +49,7 @@ class Doors:
         self._closing: list[Callable[[], Coroutine[Any, Any, Any]]] = []
 
     def open(self, lane: Lane) -> Lane:
-        return self._wait(self._open(lane))
+        return self._wait(self._open(lane))  # type: ignore[no-any-return]
 
     def wake(self, lane: Lane, pid: int) -> None:
         """A process that stands still goes on."""
@@ -158,12 +121,12 @@ class AwsDoor:
             await self._forward(request)
             return _cut(request)
         self._microburst.engine.set_rules([{"service": service, "operation": operation, "times": 1, **_rule(kind, service)}])
-        return await self._microburst.handle_proxy(request)
+        return await self._microburst.handle_proxy(request)  # type: ignore[no-any-return]
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         """microburst leaves out the length of an answer, which is all that HEAD asks for."""
         if request.method != "HEAD":
-            return await self._microburst.handle_proxy(request)
+            return await self._microburst.handle_proxy(request)  # type: ignore[no-any-return]
         headers = self._microburst.upstream._outbound_headers(request)
         async with self._session.head(self._url + request.rel_url.raw_path_qs, headers=headers) as found:
             return web.Response(status=found.status, headers={k: v for k, v in found.headers.items() if k != "Connection"})
@@ -175,7 +138,7 @@ class AwsDoor:
             await done.read()
 
     def _kill(self, request: web.Request, pid: int) -> web.Response:
-        _signal(pid, signal.SIGKILL)
+        send_signal(pid, signal.SIGKILL)
         return _cut(request)
 
 
@@ -198,131 +161,3 @@ def _rule(kind: Kind, service: str) -> dict[str, Any]:
     if kind == Kind.TIMED_OUT:
         return {"timeout_ms": SLOW_MS}
     return {"reset": True}
-
-
-class PostgresDoor:
-    """A proxy that reads the client's side of PostgreSQL's protocol far enough to know its statements.
-
-    https://www.postgresql.org/docs/current/protocol-message-formats.html
-    """
-
-    def __init__(self, lane: Lane, port: int) -> None:
-        self._lane, self._port = lane, port
-
-    async def listen(self) -> int:
-        self._server = await asyncio.start_server(self._serve, HOST, 0)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def close(self) -> None:
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            server_reader, server_writer = await asyncio.open_connection(HOST, self._port)
-        except OSError:
-            writer.close()
-            return
-        session = _Session(self._lane, reader, writer, server_reader, server_writer)
-        await session.run()
-
-
-class _Session:
-    """One connection. after: what is done when the statement that runs has been answered; cut: bytes of an answer that still pass."""
-
-    def __init__(
-        self,
-        lane: Lane,
-        client: asyncio.StreamReader,
-        to_client: asyncio.StreamWriter,
-        server: asyncio.StreamReader,
-        to_server: asyncio.StreamWriter,
-    ) -> None:
-        self._lane, self._client, self._to_client, self._server, self._to_server = lane, client, to_client, server, to_server
-        self._after: Callable[[], None] | None = None
-        self._during: Callable[[], None] | None = None
-        self._cut: int | None = None
-
-    async def run(self) -> None:
-        pumps = [asyncio.ensure_future(pump) for pump in (self._from_client(), self._from_server())]
-        with contextlib.suppress(Exception):
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for pump in pumps:
-            pump.cancel()
-        for writer in (self._to_server, self._to_client):
-            writer.transport.abort()
-
-    async def _from_client(self) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            length = struct.unpack("!I", await self._client.readexactly(4))[0]
-            self._to_server.write(struct.pack("!I", length) + await self._client.readexactly(length - 4))
-            while True:
-                head = await self._client.readexactly(5)
-                body = await self._client.readexactly(struct.unpack("!I", head[1:])[0] - 4)
-                if head[:1] in b"QP" and not await self._statement(head, body):
-                    return
-                if head[:1] == b"d" and self._during:
-                    self._to_server.write(head + body[: len(body) // 2])
-                    await self._to_server.drain()
-                    return self._during()
-                self._to_server.write(head + body)
-                await self._to_server.drain()
-                if self._during and head[:1] not in b"PBDE" and not self._copying(head, body):
-                    return self._during()
-
-    def _copying(self, head: bytes, body: bytes) -> bool:
-        """Whether rows are about to come from the client."""
-        return head[:1] == b"Q" and b"FROM STDIN" in body.upper()
-
-    async def _statement(self, head: bytes, body: bytes) -> bool:
-        """False when the connection ends here."""
-        text = body.split(b"\0")[0 if head[:1] == b"Q" else 1].decode(errors="replace").strip()
-        if not text:
-            return True
-        verb = text.split(None, 1)[0].rstrip(";").upper()
-        kind, invocation = self._lane.strike(f"postgres.{verb}")
-        if kind is None or invocation is None:
-            return True
-        kill = partial(_signal, invocation.pid, signal.SIGKILL)
-        if kind in (*CLOCKS, Kind.CHANGED):
-            return True
-        if kind in PAUSES:
-            await self._lane.pause(invocation)
-        elif kind in (Kind.DIES_BEFORE, Kind.MACHINE):
-            kill()
-            return False
-        elif kind == Kind.DIES_DURING:
-            self._during = kill
-        elif kind == Kind.DIES_AFTER:
-            self._after = kill
-        elif kind in (Kind.LOST, Kind.LOST_FOR_GOOD):
-            self._after = lambda: None
-        elif kind == Kind.CUT:
-            self._cut = 700
-        elif kind == Kind.SLOW:
-            await asyncio.sleep(SLOW_MS / 1000)
-        else:
-            return False
-        return True
-
-    async def _from_server(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await self._server.read(1 << 16):
-                if self._after:
-                    if data[-6:-1] == b"Z\0\0\0\5":
-                        return self._after()
-                    continue
-                if self._cut is not None:
-                    data = data[: self._cut]
-                    self._cut -= len(data)
-                    self._to_client.write(data)
-                    if self._cut <= 0:
-                        await self._to_client.drain()
-                        return
-                    continue
-                self._to_client.write(data)
-                await self._to_client.drain()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -107,7 +107,7 @@ class Sales:
 
     def arm(self, kind: Kind, path: str) -> None:
         """The next request whose path ends like this meets it."""
-        changes = {"delay_seconds": 0.3} if kind == Kind.SLOW else {}
+        changes: dict[str, Any] = {"delay_seconds": 0.3} if kind == Kind.SLOW else {}
         self.org.fail_next(TROUBLES[kind], 1, f"{path}$", **changes)
 
     def disarm(self) -> int:

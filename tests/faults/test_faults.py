@@ -8,10 +8,11 @@ import pytest
 
 from infra.embedded import LocalStack
 from tests.faults import sources
+from tests.faults.account import Stage
 from tests.faults.campaign import Campaign
 from tests.faults.contents import differences
 from tests.faults.faults import Fault, Kind, Site
-from tests.faults.world import DAY, Stage, world
+from tests.faults.world import DAY, world
 
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
 FLIGHTS = Site("lake.ops.flights", "lake.ops.flights:staged", "extract", "postgres.COPY", 0)
