@@ -27,6 +27,7 @@ VERBS = {
     "retry": "console.retry:retry",
     "status": "console.status:status",
     "why": "console.why:why",
+    "rejected": "console.rejected:rejected",
     "drift": "console.drift:drift",
     "lineage": "console.lineage:lineage",
     "explain": "console.explain:explain",

@@ -34,7 +34,7 @@ def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any =
 class SalesforceSource(Source):
     """One connection's org, while one step works. aws: the boto3 session that Parquet is written with."""
 
-    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None) -> None:
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None = None) -> None:
         self._config = read_config(connection)
         place = f"connection {connection.name} ({connection.position})"
         rotates = self._config.rotating_grant
