@@ -205,7 +205,7 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
     schema = source.schema(flow, table)
     plan = source.plan(flow, table, schema, window)
     assert plan
-    out = Output(Staging(session.client("s3"), BUCKET, "collect.salesforce", claim), table.dataset, 0)
+    out = Output(Staging(session.client("s3"), BUCKET, "collect.salesforce", claim), table.dataset, 0, "call")
     request = ExtractRequest(flow, table, schema, window, plan.parts[0], out)
     token = source.extract(request, None, Deadline(time.monotonic() + 900)).resume
     assert token

@@ -37,7 +37,7 @@ def parquet_files(cloud: Cloud, bad_rows: BadRows | None = None) -> ParquetFiles
     flow = dataclasses.replace(flow, bad_rows=bad_rows)
     part = {"fields": ["Id", "Size__c"]}
     return ParquetFiles(
-        cloud.session, ExtractRequest(flow, TABLE, SCHEMA, Window(HOUR, "", False), part, Output(staging, TABLE.dataset, 0))
+        cloud.session, ExtractRequest(flow, TABLE, SCHEMA, Window(HOUR, "", False), part, Output(staging, TABLE.dataset, 0, "call"))
     )
 
 
