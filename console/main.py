@@ -30,6 +30,7 @@ VERBS = {
     "lineage": "console.lineage:lineage",
     "explain": "console.lineage:explain",
     "logs": "console.logs:logs",
+    "maintain": "console.maintain:maintain",
     "local": "console.local:local",
 }
 atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it

@@ -17,7 +17,6 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
-from shared_metadata.keys import SOURCE_PREFIX
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -100,10 +99,15 @@ class AtollFunction(Construct):
         _allow(self.role, [*READ_METADATA, "dynamodb:UpdateItem", *(["dynamodb:PutItem"] if writes else [])], [self.places.table_arn])
         self.use_key()
 
-    def write_sources(self) -> None:
-        """Writes what sources' tables are like into the metadata table, and nothing else there."""
+    def read_metadata(self) -> None:
+        """Reads metadata, and writes nothing there."""
+        _allow(self.role, READ_METADATA, [self.places.table_arn])
+        self.use_key()
+
+    def put_items(self, keys: str) -> None:
+        """Puts items into the metadata table whose partition key is like this one, and no others."""
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{SOURCE_PREFIX}*"]}}
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [keys]}}
         statement = iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[self.places.table_arn], conditions=own)
         self.role.add_to_policy(statement)
         self.use_key()

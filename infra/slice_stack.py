@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -16,6 +16,7 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.bundling import PROJECT, Bundle
+from infra.clock import every
 from infra.functions import AtollFunction, FunctionSettings, retention_days
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
@@ -23,9 +24,10 @@ from infra.places import Places
 from infra.settings import Settings
 from infra.workflows import Machine
 from shared_metadata import naming
+from shared_metadata.contract import discovery, maintenance
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.discovery import STEP
 from shared_metadata.contract.environment import Environment
+from shared_metadata.keys import MAINTENANCE, SOURCE_PREFIX
 from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
@@ -42,6 +44,8 @@ LOG_DELIVERY_ACTIONS = [
     "logs:UpdateLogDelivery",
 ]
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
+MAINTAIN_TIMEOUT_SECONDS = 900
+BESIDE = (discovery.STEP, maintenance.STEP)  # functions that take part in no batch
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
@@ -86,9 +90,19 @@ class SliceStack(Stack):
 
     def discover(self, *, data: bool) -> AtollFunction:
         """The function that `atoll discover` calls: it opens the connections and writes what it sees, and takes part in no batch."""
-        made = self._function(STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
-        made.write_sources()
+        made = self._function(discovery.STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
+        made.put_items(f"{SOURCE_PREFIX}*")
         made.read_secrets(self.secrets)
+        return made
+
+    def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
+        """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
+        made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True)
+        made.read_metadata()
+        made.put_items(MAINTENANCE)
+        every(self, "1 hour", naming.function(self.declaration.id, maintenance.STEP), made.function)
+        failed = made.function.metric_errors(period=Duration.hours(1))
+        alarm(self, "MaintenanceFailed", failed, "Tables could not be maintained: `atoll logs` says which and why")
         return made
 
     def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:
@@ -107,7 +121,7 @@ class SliceStack(Stack):
 
     def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = 4) -> None:
         """The state machine over the steps, and what operators look at."""
-        functions = {name: step.function.function_arn for name, step in self.steps.items() if name != STEP}
+        functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
         itself = self.places.state_machine(self.declaration.id)
         definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once))
         machine = self._state_machine(definition, list(functions.values()))

@@ -15,6 +15,7 @@
 | what of drift is open | DRIFT | OPEN |
 | drift | DRIFT | NUMBER#<number> |
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
+| when a table was maintained | MAINTENANCE | <dataset> |
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ Key = dict[str, str]
 EVENT_PREFIX = "EVENT#"
 QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
+MAINTENANCE = "MAINTENANCE"
 
 
 def timeline() -> Key:
@@ -85,3 +87,7 @@ def statistics(flow: str, start: datetime, dataset: str) -> Key:
 
 def source_table(connection: str, table: str) -> Key:
     return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}
+
+
+def maintained(dataset: str) -> Key:
+    return {"pk": MAINTENANCE, "sk": dataset}

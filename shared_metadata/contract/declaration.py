@@ -16,6 +16,7 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
+    maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain').
     """
 
     dialect: str
@@ -26,6 +27,7 @@ class Capabilities:
     queries: str = "full"
     reports_deletes: bool = False
     resumable: bool = True
+    maintains: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables.
+    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's
+        tables, or 'maintain' if it looks after a warehouse's.
     """
 
     stage: str

@@ -6,10 +6,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.maintenance import Maintained, Upkeep
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -65,6 +66,17 @@ class Driver(Protocol):
         """Makes it visible in one atomic step that carries the batch's identity; if that was done before, looks it up.
 
         A RESULT's pointer is {'manifest': key}: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, not a table.
+        """
+        ...
+
+    def keep(self, flow: Flow) -> timedelta:
+        """For how long the versions of a flow's tables can be read, and its batches be run again from what was staged."""
+        ...
+
+    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+        """Makes the table cheap to read without changing what anybody reads, and forgets versions that are not to be kept.
+
+        Only where `Capabilities.maintains`. A batch that commits meanwhile wins; stopped anywhere, it is done again.
         """
         ...
 

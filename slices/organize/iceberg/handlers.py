@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.maintenance import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
 from slices.organize.iceberg.slice import SLICE
 
@@ -32,3 +33,4 @@ load = LambdaHandler("load", lambda: _steps().load)
 refresh = LambdaHandler("refresh", lambda: _steps().refresh)
 check = LambdaHandler("check", lambda: _steps().check)
 commit = LambdaHandler("commit", lambda: _steps().commit)
+maintain = LambdaHandler("maintain", lambda: MaintainStep(SLICE, services(), open_driver))

@@ -1,0 +1,47 @@
+"""Calls a function of a slice that takes part in no batch, and makes its errors those of the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from console.target import Target
+from shared_metadata import errors, naming
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.errors import AtollError, DefinitionError
+
+ANSWER_SECONDS = 930  # a function runs 900 at most
+
+
+def call(target: Target, slice_: Slice, step: str, event: Mapping[str, Any], program: str) -> dict[str, Any]:
+    """The answer of `step`. program: the files' names, for the command that deploys.
+
+    Raises DefinitionError when the slice is not deployed, and what its function raises.
+    """
+    from botocore.config import Config
+
+    # not sent again: a call without an answer may still be at work
+    client = target.session.client("lambda", config=Config(read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 1}))
+    name = naming.function(slice_.id, step)
+    try:
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    except client.exceptions.ResourceNotFoundException:
+        raise DefinitionError(
+            f"there is no function {name} in this account and region: {slice_.id} is not deployed, or not this version of it",
+            remedy=f"npx cdk deploy {slice_.stack_name} -c program={program}, or choose another account with `--profile`",
+        ) from None
+    body = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise _error(slice_, step, body)
+    return body  # type: ignore[no-any-return]
+
+
+def _error(slice_: Slice, step: str, body: Mapping[str, Any]) -> AtollError:
+    """What the function raised, under its own name where that is one of Atoll's."""
+    name, message = str(body.get("errorType", "")), str(body.get("errorMessage", "it gives no cause"))
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, AtollError):
+        what, _, remedy = message.partition(" Remedy: ")
+        return kind(what, remedy=remedy)
+    return AtollError(f"{step} of {slice_.id} failed: {name}: {message}", remedy=f"atoll logs {slice_.id}; and then {step} again")
