@@ -14,12 +14,13 @@ from constructs import Construct
 from infra.acknowledge import acknowledge
 from infra.bundling import PROJECT, Bundle
 from infra.clock import every
-from infra.functions import READ_METADATA, AtollFunction, FunctionSettings
+from infra.functions import AtollFunction, FunctionSettings
 from infra.network import network_of
 from infra.operations import alarm
 from infra.places import Places
 from infra.settings import Settings
 from shared_metadata import naming
+from shared_metadata.access import CONDUCTOR
 from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.program import Program
 from shared_metadata.records import EventKind
@@ -62,10 +63,9 @@ class ConductorStack(Stack):
             traced=False,  # 43,800 clock calls a month would cost more in traces than in everything else
         )
         made = AtollFunction(self, "Function", wanted, settings, network_of(self, settings))
-        # PutItem: the events of drift that a new program makes harmless, or harmful
-        made.allow([*READ_METADATA, "dynamodb:UpdateItem", "dynamodb:PutItem"], [self.places.table_arn])
-        made.use_key()
+        made.use_metadata(CONDUCTOR)
         made.allow(["sns:Publish"], [self.places.alerts_arn])
+        made.use_key("sns")
         made.allow(["states:StartExecution"], [self.places.state_machine(name) for name in program.slice_ids])
         executions = [self.places.executions(name) for name in program.slice_ids]
         made.allow(["states:DescribeExecution"], executions, "executions of the program's slices; each has a name of its own")
@@ -83,6 +83,7 @@ class ConductorStack(Stack):
         )
         acknowledge(queue, "AwsSolutions-SQS3", "this is a dead-letter queue, of an event source mapping")
         conductor.allow(["sqs:SendMessage"], [queue.queue_arn])
+        conductor.use_key("sqs")
         return queue
 
     def _on_data_events(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:

@@ -136,8 +136,11 @@ def _known(name: str, known: Iterable[str], what: str) -> str:
 # -- lineage
 
 
-def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, str]:
-    return {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node)}
+def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, Any]:
+    """`masked` and `masked_from` are absent where nothing is masked."""
+    found = {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node), "masked": graph.masked(node)}
+    found["masked_from"] = list(map(str, graph.masked_origins(node)))
+    return {name: value for name, value in found.items() if value or name == "type"}
 
 
 def _edge(edge: Edge) -> dict[str, str]:
@@ -152,7 +155,7 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
 
     console = _console()
     for node in nodes:
-        tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}")
+        tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}{escape(_mask(graph, node))}")
         if up:
             branch = tree.add("made from")
             _grow_up(graph, branch, node, depth, {node})
@@ -201,7 +204,15 @@ def _grow_down(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, s
 def _line(graph: LineageGraph, node: ColumnRef, edge: Edge) -> str:
     from rich.markup import escape
 
-    return f"{escape(str(node))} {escape(graph.type_of(node))}  [dim]{escape(str(edge.position))}[/]"
+    return f"{escape(str(node))} {escape(graph.type_of(node))}{escape(_mask(graph, node))}  [dim]{escape(str(edge.position))}[/]"
+
+
+def _mask(graph: LineageGraph, node: ColumnRef) -> str:
+    """What a reader of the column has to know: that it holds hashes, or is made from some."""
+    if masked := graph.masked(node):
+        return f"  masked: {masked}"
+    origins = graph.masked_origins(node)
+    return f"  from masked {', '.join(map(str, origins))}" if origins else ""
 
 
 def _folded(edges: Iterable[Edge], name: Callable[[Edge], str]) -> list[str]:
@@ -233,7 +244,10 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "partition_by": list(flow.partition_by),
         "fresh_within_seconds": flow.fresh_within_seconds,
         "columns": [
-            {"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs)), "position": str(c.position)}
+            {
+                **{"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs))},
+                **{"position": str(c.position), "masked": c.masked},
+            }
             for c in dataset.columns
         ],
         "inputs": _inputs(dataset),
@@ -269,7 +283,8 @@ def _show_explained(found: dict[str, Any]) -> None:
     for title in ("column", "type", "made from"):
         table.add_column(title, header_style="dim")
     for column in found["columns"]:
-        table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"])))
+        masked = f" (masked: {column['masked']})" if column["masked"] else ""
+        table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"]) + masked))
     console.print(table)
     for name, columns in found["inputs"].items():
         uses = [f"{column} ({', '.join(kinds)})" for column, kinds in columns.items()]

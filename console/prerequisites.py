@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from console.target import Target
@@ -35,7 +35,7 @@ def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, 
 
 def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> list[str]:
     """All that there is to do before the program can run."""
-    return [*missing_slices(program, deployed), *missing_conductor(target, program), *missing_secrets(target, program)]
+    return [*missing_conductor(target, program), *missing_slices(program, deployed), *missing_secrets(target, program)]
 
 
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
@@ -68,20 +68,29 @@ def missing_secrets(target: Target, program: Program) -> list[str]:
     from botocore.exceptions import ClientError
 
     secrets, problems = target.session.client("secretsmanager"), []
-    for connection in program.connections.values():
-        if not connection.options.get("secret"):
-            continue
-        name = naming.secret(str(connection.options["secret"]))
-        place = f"{connection.position}: connection {connection.name}: the secret {name}"
+    for place, name, content in _secrets(program):
         try:
             deleted = secrets.describe_secret(SecretId=name).get("DeletedDate")
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
-            create = f"aws secretsmanager create-secret --name {name} --secret-string file://…"
+            create = f"aws secretsmanager create-secret --name {name} --secret-string {content}"
             problems.append(f"{place} does not exist; create it: {create}")
             continue
         if deleted:
             restore = f"aws secretsmanager restore-secret --secret-id {name}"
             problems.append(f"{place} is being deleted; keep it: {restore}")
     return problems
+
+
+def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
+    """Each secret that the program names: where, its name, and what to store in it."""
+    for connection in program.connections.values():
+        if connection.options.get("secret"):
+            name = naming.secret(str(connection.options["secret"]))
+            yield f"{connection.position}: connection {connection.name}: the secret {name}", name, "file://…"
+    hashing = {flow.mask_key: program.warehouses[flow.warehouse] for flow in program.flows.values() if flow.mask_key}
+    for reference, warehouse in hashing.items():
+        name = naming.secret(reference)
+        place = f"{warehouse.position}: warehouse {warehouse.name}: the secret {name} of its mask key"
+        yield place, name, '"{\\"key\\": \\"$(openssl rand -hex 32)\\"}"'

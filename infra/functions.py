@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
@@ -17,6 +18,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
+from shared_metadata.access import Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -94,33 +96,29 @@ class AtollFunction(Construct):
             _allow(role, NETWORK_ACTIONS, ["*"])
         return role
 
-    def use_metadata(self, *, writes: bool) -> None:
-        """Reads metadata and renews leases; with `writes` also claims, commits and fails batches."""
-        _allow(self.role, [*READ_METADATA, "dynamodb:UpdateItem", *(["dynamodb:PutItem"] if writes else [])], [self.places.table_arn])
-        self.use_key()
+    def use_metadata(self, access: Access) -> None:
+        """Works with these items of the metadata table, and with no others."""
+        wanted = [(READ_METADATA, access.reads), (["dynamodb:UpdateItem"], access.updates), (["dynamodb:PutItem"], access.puts)]
+        for actions, patterns in wanted:
+            if patterns:
+                own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}}
+                _allow(self.role, actions, [self.places.table_arn], own)
+        self.use_key("dynamodb")
 
-    def read_metadata(self) -> None:
-        """Reads metadata, and writes nothing there."""
-        _allow(self.role, READ_METADATA, [self.places.table_arn])
-        self.use_key()
-
-    def put_items(self, keys: str) -> None:
-        """Puts items into the metadata table whose partition key is like this one, and no others."""
-        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [keys]}}
-        statement = iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[self.places.table_arn], conditions=own)
-        self.role.add_to_policy(statement)
-        self.use_key()
-
-    def use_key(self) -> None:
-        """What DynamoDB, S3 and SQS do with the key in the caller's name."""
-        _allow(self.role, ["kms:Decrypt", "kms:GenerateDataKey"], [self.places.key_arn])
+    def use_key(self, service: str, *actions: str) -> None:
+        """What a service does with the key in the caller's name; the caller itself can encrypt and decrypt nothing with it."""
+        # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+        stack = Stack.of(self)
+        via = {"StringEquals": {"kms:ViaService": f"{service}.{stack.region}.{stack.url_suffix}"}}
+        _allow(self.role, actions or ("kms:Decrypt", "kms:GenerateDataKey"), [self.places.key_arn], via)
 
     def read_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(READ_OBJECTS, prefixes, why)
+        self.use_key("s3", "kms:Decrypt")
 
     def write_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(WRITE_OBJECTS, prefixes, why)
+        self.use_key("s3")
 
     def delete_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(["s3:DeleteObject"], prefixes, why)
@@ -128,6 +126,7 @@ class AtollFunction(Construct):
     def read_secrets(self, references: Sequence[str]) -> None:
         if references:
             _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
+            self.use_key("secretsmanager", "kms:Decrypt")
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""
@@ -158,5 +157,5 @@ def _code(scope: Construct, bundle: Bundle) -> lambda_.Code:
     return lambda_.Code.from_asset(str(bundle.build()), asset_hash=bundle.digest)
 
 
-def _allow(role: iam.Role, actions: Sequence[str], resources: Sequence[str]) -> None:
-    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
+def _allow(role: iam.Role, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, Any] | None = None) -> None:
+    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions))

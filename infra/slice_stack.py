@@ -23,11 +23,10 @@ from infra.operations import alarm, slice_dashboard
 from infra.places import Places
 from infra.settings import Settings
 from infra.workflows import Machine
-from shared_metadata import naming
+from shared_metadata import access, naming
 from shared_metadata.contract import discovery, maintenance
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.environment import Environment
-from shared_metadata.keys import MAINTENANCE, SOURCE_PREFIX
 from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
@@ -79,27 +78,28 @@ class SliceStack(Stack):
         options = (self.program.connections[name].options for name in names)
         return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
 
-    def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
-        """The function of one step.  data: it works with rows, so its bundle has the packages for that.
+    @property
+    def mask_keys(self) -> tuple[str, ...]:
+        """The secret references of the keys by which this slice hashes columns."""
+        return tuple(sorted({f.mask_key for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.mask_key}))
 
-        Every step reads its batch and extends its lease; plan and commit also write what becomes of it.
-        """
+    def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
+        """The function of one step.  data: it works with rows, so its bundle has the packages for that."""
         made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data)
-        made.use_metadata(writes=name in ("plan", "commit"))
+        made.use_metadata(access.of_step(self.declaration.stage, name))
         return made
 
     def discover(self, *, data: bool) -> AtollFunction:
         """The function that `atoll discover` calls: it opens the connections and writes what it sees, and takes part in no batch."""
         made = self._function(discovery.STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
-        made.put_items(f"{SOURCE_PREFIX}*")
+        made.use_metadata(access.of_step(self.declaration.stage, discovery.STEP))
         made.read_secrets(self.secrets)
         return made
 
     def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
         """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
         made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True)
-        made.read_metadata()
-        made.put_items(MAINTENANCE)
+        made.use_metadata(access.of_step(self.declaration.stage, maintenance.STEP))
         every(self, "1 hour", naming.function(self.declaration.id, maintenance.STEP), made.function)
         failed = made.function.metric_errors(period=Duration.hours(1))
         alarm(self, "MaintenanceFailed", failed, "Tables could not be maintained: `atoll logs` says which and why")

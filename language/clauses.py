@@ -7,15 +7,16 @@ from typing import Any
 
 from language.diagnostics import Problem, Span, did_you_mean
 from language.durations import duration, interval, spell
-from language.syntax import Clauses, Expect, ModeClause, TableList, Tolerate
+from language.syntax import Clauses, Expect, MaskedColumn, ModeClause, TableList, Tolerate
 from language.token_reader import TokenReader
 from language.tokens import Kind, Token
-from shared_metadata.program import Mode
+from shared_metadata.program import Mask, Mode
 
 ACTIONS = ("WARN", "FAIL", "QUARANTINE")
 _EXPECT = "write EXPECT name: (predicate) OR WARN, FAIL or QUARANTINE"
 _TOLERATE = "write TOLERATE dataset STALE '1 day'"
 _REPEATED = ("expectations", "tolerates")
+_MASK = "write MASK (column HASH, other DROP)"
 _MERGE = "name the key, as in MERGE ON (id)"
 
 
@@ -41,7 +42,11 @@ class ClauseParser:
             "AS": ("query", self._query),
         }
         if tables:
-            self._readers |= {"CURSOR": ("cursor", self._cursor_column), "FROM": ("tables", self._tables)}
+            self._readers |= {
+                "CURSOR": ("cursor", self._cursor_column),
+                "MASK": ("masks", self._masks),
+                "FROM": ("tables", self._tables),
+            }
 
     def clauses(self) -> Clauses:
         start = self._reader.last_span
@@ -69,6 +74,9 @@ class ClauseParser:
     def _unknown(self, token: Token) -> Problem:
         if token.is_word("SELECT", "WITH") or token.is_symbol("("):
             return Problem(token.span, "a query begins here without `AS`", f"write AS before `{token.span.text}`")
+        if token.is_word("MASK"):
+            remedy = "mask the column where it is collected, in the INSERT INTO the warehouse"
+            return Problem(token.span, "`MASK` is no clause of a view", remedy)
         known = ", ".join(self._readers)
         return Problem(
             token.span,
@@ -135,6 +143,16 @@ class ClauseParser:
     def _partition(self, _: Token) -> Any:
         self._reader.expect_word("BY", "write PARTITION BY (column)")
         return self._reader.parts("a column", "name columns, as in PARTITION BY (day)")
+
+    def _masks(self, _: Token) -> tuple[MaskedColumn, ...]:
+        items = self._reader.parenthesised(lambda: self._reader.name("a column", _MASK), self._mask)
+        return tuple(MaskedColumn(name, how) for name, how in items)
+
+    def _mask(self) -> Mask:
+        how = self._reader.next("HASH or DROP", _MASK)
+        if not how.is_word("HASH", "DROP"):
+            raise Problem(how.span, f"`{how.span.text}` is no way to mask", did_you_mean(how.text, [*map(str.upper, Mask)]) + _MASK)
+        return Mask(how.text.lower())
 
     def _expect(self, token: Token) -> None:
         name = self._reader.part("the expectation's name", _EXPECT)

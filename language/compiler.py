@@ -10,6 +10,7 @@ from functools import cached_property
 from language.diagnostics import ProgramErrors, source_text
 from language.garbage import without_garbage_collection
 from language.graph import check_graph
+from language.masks import check_mask_keys
 from language.memo import Memo
 from language.names import declare
 from language.parser import parse
@@ -59,6 +60,7 @@ def compile_sources(
         names = declare(syntax, slices, problems)
         resolved = resolve(syntax, names, problems, memo)
         check_graph(resolved, names, problems)
+        check_mask_keys(resolved, problems)
         typed = None
         if schemas is not None:
             typed = type_program(resolved, schemas, problems, memo)

@@ -49,7 +49,7 @@ class Piece:
 _RANKS = {
     name: rank
     for rank, name in enumerate(
-        ("target", "tables", "every", "mode", "cursor", "partition_by", "expectations", "fresh_within", "tolerates", "query")
+        ("target", "tables", "every", "mode", "cursor", "partition_by", "masks", "expectations", "fresh_within", "tolerates", "query")
     )
 }
 _LINES = (("target", "tables"), ("every", "mode", "cursor", "partition_by"))
@@ -134,6 +134,8 @@ def _texts(clauses: Clauses) -> Iterator[tuple[str, str]]:
         yield "cursor", f"CURSOR {_part(clauses.cursor)}"
     if clauses.partition_by:
         yield "partition_by", f"PARTITION BY {_list([_part(part) for part in clauses.partition_by])}"
+    if clauses.masks:
+        yield "masks", f"MASK {_list([f'{_name(masked.name)} {masked.how.upper()}' for masked in clauses.masks])}"
     if clauses.fresh_within is not None:
         yield "fresh_within", f"FRESH WITHIN {clauses.fresh_within.span.text}"
 

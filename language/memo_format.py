@@ -23,19 +23,22 @@ from language.syntax import (
     Duration,
     Expect,
     Insert,
+    MaskedColumn,
     ModeClause,
     Name,
     Option,
     Part,
     TableList,
+    Tolerate,
 )
 from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
-from shared_metadata.program import Column, Mode, Position
+from shared_metadata.program import Column, Mask, Mode, Position
 from shared_metadata.records import Schema, SchemaColumn
 
 _DATA = (
-    *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, ModeClause, Name, Option, Part, TableList),
-    *(Collect, CollectTable, Input, ParsedQuery, Publish, Settings, View, Column, Mode),
+    *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
+    *(Part, TableList, Tolerate),
+    *(Collect, CollectTable, Input, ParsedQuery, Publish, Settings, View, Column, Mask, Mode),
     *(ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use, Schema, SchemaColumn),
 )
 _CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
 from language.syntax import CreateConnection, CreateWarehouse, Name, Part, Syntax
+from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
 
 _IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
@@ -97,6 +98,8 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
     if twin is not None:
         cause = f"the name `{name}` is given twice, first at {twin.name.span.position}"
         raise Problem(statement.name.span, cause, "rename one of them")
+    if isinstance(statement, CreateConnection):
+        _check_secret(statement)
     stages = ("organize",) if isinstance(statement, CreateWarehouse) else ("collect", "harness")
     able = sorted({s.system for s in names.slices.values() if s.stage in stages})
     if system.folded not in able:
@@ -106,6 +109,13 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
             f"no slice for a {what} to `{system.text}` is installed",
             did_you_mean(system.text, able) + f"installed: {', '.join(able) or 'none'}",
         )
+
+
+def _check_secret(statement: CreateConnection) -> None:
+    """A grant is made of its name, in which * would stand for other secrets too."""
+    option = next((option for option in statement.options if option.key == "secret"), None)
+    if option and not naming.SECRET_REFERENCE.fullmatch(str(option.value or "-")):
+        raise Problem(option.value_span, f"{option.value_span.text} cannot be the name of a secret", naming.SECRET_CHARACTERS)
 
 
 def plain(part: Part, cause: str = "cannot be a name in a warehouse", remedy: str = _IN_WAREHOUSE) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from language.masks import mask_key
 from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.typed import TypedProgram
@@ -64,7 +65,10 @@ def _flows(statement: Resolved) -> tuple[Flow, ...]:
 def _collect(statement: Collect) -> tuple[Flow, Flow]:
     clauses, settings = statement.statement.clauses, statement.settings
     position = statement.statement.target.span.position
-    staged = tuple(Table(f"{table.dataset}:staged", table.source) for table in statement.tables)
+    staged = tuple(
+        Table(f"{table.dataset}:staged", table.source, masks={masked.column.folded: masked.how for masked in table.masks})
+        for table in statement.tables
+    )
     collect = Flow(
         id=statement.id,
         kind=Kind.COLLECT,
@@ -80,6 +84,7 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         query=statement.sql,
         columns=statement.columns,
         filter=statement.filter,
+        mask_key=mask_key(statement),
     )
     load = Flow(
         id=f"{statement.id}:load",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from language.collect_query import Projection, projection, source_connection, without_connection
 from language.diagnostics import Diagnostic, Problem, Span
+from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
 from language.names import Names, Undeclared, dataset_name, plain
 from language.nesting import too_deep
@@ -83,7 +84,7 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     if len(target.parts) < 2:
         remedy = f"write {target.dotted}.table, or {target.dotted}.schema.table"
         raise Problem(target.span, f"`{target.dotted}` names no table of the connection", remedy)
-    refuse_clauses(clauses, "publishing", "cursor", "partition_by")
+    refuse_clauses(clauses, "publishing", "cursor", "partition_by", "masks")
     harness = names.slice("harness", connection, target.span)
     settings = publish_settings(clauses, harness)
     organizer = _reading_organizer(_query(clauses), names)
@@ -134,12 +135,15 @@ def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names)
     refuse_clauses(clauses, "collecting", "tolerates")
     settings = collect_settings(clauses, collector, organizer)
     _check_output(None, clauses, settings, organizer)
+    masks = table_masks(clauses, listed)
+    check_masks(clauses, settings, collector)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
     tables = tuple(
         CollectTable(
             f"{schema}.{plain(table.parts[-1])}",
             ".".join(_source_part(part, collector) for part in (*listed.origin.parts[1:], *table.parts)),
             table.span,
+            masks.get(table.folded, ()),
         )
         for table in listed.tables
     )
@@ -165,7 +169,8 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
         raise found
     _check_output(query, clauses, settings, organizer)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
-    table = CollectTable(dataset, simple.source, statement.target.span)
+    table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
+    check_masks(clauses, settings, collector)
     edits = tuple(without_connection(query, connection))
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),

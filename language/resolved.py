@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from language.diagnostics import Diagnostic, Span
 from language.queries import ParsedQuery, edited
-from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert
+from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, MaskedColumn
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Column, Mode
 
@@ -26,11 +26,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class CollectTable:
-    """One table to collect: its dataset in the warehouse and its name at the source."""
+    """One table to collect: its dataset in the warehouse, its name at the source, its columns that are masked."""
 
     dataset: str
     source: str
     span: Span
+    masks: tuple[MaskedColumn, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ _CLAUSES = {
     "expectations": "EXPECT",
     "fresh_within": "FRESH WITHIN",
     "tolerates": "TOLERATE",
+    "masks": "MASK",
 }
+_ELSEWHERE = {"masks": "mask the column where it is collected, in the INSERT INTO the warehouse"}
 
 
 def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Settings:
@@ -51,7 +53,7 @@ def refuse_clauses(clauses: Clauses, what: str, *fields: str) -> None:
     """Raises Problem for the first of these clauses that is there; `what` names the statement."""
     for field in fields:
         if field in clauses.spans:
-            raise Problem(clauses.spans[field], f"{_CLAUSES[field]} does not belong to {what}", "remove it")
+            raise Problem(clauses.spans[field], f"{_CLAUSES[field]} does not belong to {what}", _ELSEWHERE.get(field, "remove it"))
 
 
 def _mode(clauses: Clauses, slice_: Slice) -> tuple[Mode, tuple[str, ...]]:

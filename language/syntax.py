@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from language.diagnostics import Span
-from shared_metadata.program import Mode
+from shared_metadata.program import Mask, Mode
 
 OptionValue = str | int | float | bool
 
@@ -89,6 +89,18 @@ class Tolerate:
 
 
 @dataclass(frozen=True)
+class MaskedColumn:
+    """`[table.]column HASH` or `… DROP` in MASK (…)."""
+
+    name: Name
+    how: Mask
+
+    @property
+    def column(self) -> Part:
+        return self.name.parts[-1]
+
+
+@dataclass(frozen=True)
 class TableList:
     """`FROM connection[.schema] TABLES (…)`."""
 
@@ -105,6 +117,7 @@ class Clauses:
     mode: ModeClause | None = None
     cursor: Part | None = None
     partition_by: tuple[Part, ...] = ()
+    masks: tuple[MaskedColumn, ...] = ()
     expectations: tuple[Expect, ...] = ()
     fresh_within: Duration | None = None
     tolerates: tuple[Tolerate, ...] = ()

@@ -15,6 +15,7 @@ from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
 from language.diagnostics import Diagnostic, Problem, Span
 from language.graph import inputs_first, makes
+from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, Typed, digest_of
 from language.names import Undeclared
 from language.nesting import too_deep
@@ -63,22 +64,25 @@ def type_program(
     program: ResolvedProgram, schemas: SourceSchemas, problems: list[Diagnostic], memo: Memo | None = None
 ) -> TypedProgram:
     """The typed form; mistakes are added to `problems`."""
-    typing = _Typing(schemas, problems, memo)
+    typing = _Typing(schemas, problems, memo, places_of_drops(program))
     typed = {id(statement): typing.statement(statement) for statement in inputs_first(program.statements)}
     statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
     return TypedProgram(dataclasses.replace(program, statements=statements), typing)
 
 
 class _Typing:
-    """columns: of each dataset of which they are known, in order; a type is '' where it could not be told."""
+    """columns: of each dataset of which they are known, in order; a type is '' where it could not be told.
 
-    def __init__(self, schemas: SourceSchemas, problems: list[Diagnostic], memo: Memo | None) -> None:
+    dropped: of each collected dataset the columns that MASK drops, with their places.
+    """
+
+    def __init__(self, schemas: SourceSchemas, problems: list[Diagnostic], memo: Memo | None, dropped: Drops) -> None:
         self.outlines: dict[str, Outline] = {}
         self.sources: dict[str, Schema] = {}
         self._datasets: dict[str, DatasetLineage] = {}
         self._columns: dict[str, Columns] = {}
         self._snapshots, self._problems = Snapshots(schemas), problems
-        self._memo = memo
+        self._memo, self._dropped = memo, dropped
         self._remembered: dict[str, Resolved] = {}  # of each dataset that the memo knew, the statement
         self._read: dict[str, Schema] = {}  # the sources' tables that the statement at hand reads
         self._untold = False  # whether it was left untyped for what is told elsewhere
@@ -193,6 +197,8 @@ class _Typing:
         clauses, settings = statement.statement.clauses, statement.settings
         made = _Made(table.dataset, f"{statement.id}:load", table.span, f"{statement.connection.name.folded}.")
         outputs, uses = self._outputs(made, typed, base)
+        check_masked(table, [column.name for column in outputs])
+        outputs, uses = masked_columns(table, outputs, uses)
         cursor = _cursor(settings.cursor, outputs, made, tables) if settings.cursor else ()
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
         if cursor or clauses.cursor is None:  # a slice's default is for tables that have it
@@ -205,7 +211,7 @@ class _Typing:
         query, target = statement.query, statement.statement.target.span
         inputs = {input_.dataset: self._columns_of(input_.dataset) for input_ in statement.inputs}
         references = {id(reference.node): ".".join(reference.folded) for reference in query.tables}
-        typed = type_query(query.tree, references, query.dialect, inputs)
+        typed = explain_dropped(type_query(query.tree, references, query.dialect, inputs), inputs, self._dropped)
         name = statement.dataset if isinstance(statement, View) else statement.target
         made = _Made(name, name, target)
         outputs, uses = self._outputs(made, typed, query.span)
@@ -281,6 +287,7 @@ class _Typing:
             .where(parse_predicate(span, dialect), copy=False)
         )
         typed = type_query(condition, {id(table): dataset}, dialect, {dataset: columns})
+        typed = explain_dropped(typed, [dataset], self._dropped)
         self._say(typed.problems, span)
         return [use.column for use in typed.uses]
 

@@ -94,7 +94,7 @@ def impact(change: DriftChange, lineage: Lineage, program: Program) -> DriftChan
     if change.kind == Change.TABLE_DROPPED:
         users.of_table(change.table)
     else:
-        users.of_column(change.table, change.column)
+        users.of_column(change.table, change.column, retyped=change.kind != Change.COLUMN_DROPPED)
     nulls = users.collected if change.kind in NOT_COLLECTED else []
     return replace(
         change,
@@ -219,13 +219,17 @@ class _Users:
                 self.found.append(DriftUse(dataset.dataset, table, Use.VALUE, dataset.position))
                 self._follow(ColumnRef(dataset.dataset, column.name) for column in dataset.columns)
 
-    def of_column(self, table: str, name: str) -> None:
+    def of_column(self, table: str, name: str, *, retyped: bool) -> None:
+        """retyped: the column is still there, and of one that is hashed the warehouse has a string as before."""
         for dataset in self._lineage.datasets.values():
             used = {use.column for use in dataset.uses if use.column.dataset == table and _plain(use.column.column) == _plain(name)}
             for column in used:
-                outputs = [ColumnRef(dataset.dataset, c.name) for c in dataset.columns if column in c.inputs]
+                made = [c for c in dataset.columns if column in c.inputs]
+                hidden = retyped and bool(made) and all(c.masked for c in made)
+                outputs = [] if hidden else [ColumnRef(dataset.dataset, c.name) for c in made]
                 self.collected += outputs
-                if needed := list(self._needed_to_collect(dataset, column, outputs)):
+                needed = list(self._needed_to_collect(dataset, column, outputs))
+                if needed := [use for use in needed if not hidden or use.use == Use.FILTER]:
                     self.found += needed
                     self.stopped.append(self._first(dataset.dataset))
                 self._follow(outputs)

@@ -25,7 +25,11 @@ from datetime import datetime
 from shared_metadata.intervals import to_text
 
 Key = dict[str, str]
+PROGRAM_PREFIX = "PROGRAM#"
+FLOW_PREFIX = "FLOW#"
+DATASET_PREFIX = "DATASET#"
 EVENT_PREFIX = "EVENT#"
+STATISTICS_PREFIX = "STATISTICS#"
 QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
 MAINTENANCE = "MAINTENANCE"
@@ -36,11 +40,11 @@ def timeline() -> Key:
 
 
 def program_part(version: str, part: int) -> Key:
-    return {"pk": f"PROGRAM#{version}", "sk": f"PART#{part:04d}"}
+    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"PART#{part:04d}"}
 
 
 def lineage_part(version: str, part: int) -> Key:
-    return {"pk": f"PROGRAM#{version}", "sk": f"LINEAGE#{part:04d}"}
+    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"LINEAGE#{part:04d}"}
 
 
 def installed_slice(slice_id: str) -> Key:
@@ -61,19 +65,19 @@ def quiesce_mark(number: int) -> str:
 
 
 def flow_state(flow: str) -> Key:
-    return {"pk": f"FLOW#{flow}", "sk": "STATE"}
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": "STATE"}
 
 
 def batch(flow: str, start: datetime) -> Key:
-    return {"pk": f"FLOW#{flow}", "sk": f"BATCH#{to_text(start)}"}
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"BATCH#{to_text(start)}"}
 
 
 def version(dataset: str, end: datetime) -> Key:
-    return {"pk": f"DATASET#{dataset}", "sk": f"VERSION#{to_text(end)}"}
+    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": f"VERSION#{to_text(end)}"}
 
 
 def schema(dataset: str, number: int) -> Key:
-    return {"pk": f"DATASET#{dataset}", "sk": f"SCHEMA#{number:08d}"}
+    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": f"SCHEMA#{number:08d}"}
 
 
 def event(at: datetime, identity: str) -> Key:
@@ -82,7 +86,7 @@ def event(at: datetime, identity: str) -> Key:
 
 
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
-    return {"pk": f"STATISTICS#{flow}", "sk": f"{to_text(start)}#{dataset}"}
+    return {"pk": f"{STATISTICS_PREFIX}{flow}", "sk": f"{to_text(start)}#{dataset}"}
 
 
 def source_table(connection: str, table: str) -> Key:

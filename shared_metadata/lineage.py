@@ -54,13 +54,17 @@ class ColumnUse:
 
 @dataclass(frozen=True)
 class ColumnLineage:
-    """One output column: its type (as in SchemaColumn), and the columns that its value is computed from, sorted."""
+    """One output column: its type (as in SchemaColumn), and the columns that its value is computed from, sorted.
+
+    masked: 'hash' where a collect hashes it; '' also of what is computed from such a column.
+    """
 
     name: str
     type: str
     nullable: bool
     inputs: tuple[ColumnRef, ...]
     position: Position
+    masked: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,10 @@ class DatasetLineage:
 
     @property
     def signature(self) -> str:
-        """A digest of the columns' names, types and origins and of the uses; not of places in the text."""
-        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs))) for c in self.columns]
+        """A digest of the columns' names, types, origins and masks and of the uses; not of places in the text."""
+        columns = [
+            (c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns
+        ]
         return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
 
 

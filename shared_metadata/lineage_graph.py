@@ -93,6 +93,24 @@ class LineageGraph:
         columns = schema.columns if schema else ()
         return next((c.source_type or c.type for c in columns if node.column in (c.source, c.name)), "")
 
+    def masked(self, node: ColumnRef) -> str:
+        """'hash' for a column that is hashed when it is collected; else ''."""
+        return self._masked.get(node, "")
+
+    def masked_origins(self, node: ColumnRef) -> tuple[ColumnRef, ...]:
+        """The masked columns from which the column's value is computed, sorted; the column itself is not among them."""
+        found, waiting = set[ColumnRef](), [node]
+        while waiting and self._masked:
+            before = {edge.of for edge in self.inputs(waiting.pop())} - found
+            found |= before
+            waiting += before
+        return tuple(sorted(found & self._masked.keys()))
+
+    @cached_property
+    def _masked(self) -> Mapping[ColumnRef, str]:
+        columns = ((ColumnRef(d.dataset, c.name), c.masked) for d in self.lineage.datasets.values() for c in d.columns)
+        return {ref: masked for ref, masked in columns if masked}
+
     @cached_property
     def _read_by(self) -> Mapping[str, frozenset[str]]:
         """The datasets that each statement uses a column of."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PREFIX = "atoll"
 METADATA_TABLE = "atoll-metadata"
 METADATA_STACK = "SharedMetadata"
@@ -9,6 +11,11 @@ CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 ALERTS_TOPIC = "atoll-alerts"
 LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN
+
+
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html, Name: up to 512 characters
+SECRET_REFERENCE = re.compile(r"[A-Za-z0-9/_+=.@-]{1,500}")
+SECRET_CHARACTERS = "use letters, digits and / _ + = . @ -"
 
 
 def data_bucket(account: str, region: str) -> str:
@@ -31,7 +38,12 @@ def function(slice_id: str, step: str) -> str:
 
 
 def secret(reference: str) -> str:
-    """The Secrets Manager name behind `secret = 'crm'` in a program."""
+    """The Secrets Manager name behind `secret = 'crm'` in a program. Raises ValueError for one that could not be a name.
+
+    A grant is made of it, in which * and ? would stand for other secrets too.
+    """
+    if not SECRET_REFERENCE.fullmatch(reference):
+        raise ValueError(f"{reference!r} cannot be the name of a secret: {SECRET_CHARACTERS}")
     return f"{PREFIX}/{reference}"
 
 

@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 FORMAT = 1
+MASK_KEY = "mask_key"  # the option of a warehouse that names the secret by whose key columns are hashed
 
 
 class Kind(StrEnum):
@@ -51,6 +52,13 @@ class Mode(StrEnum):
     REPLACE = "REPLACE"
     APPEND = "APPEND"
     MERGE = "MERGE"
+
+
+class Mask(StrEnum):
+    """What of a column's values enters the warehouse."""
+
+    HASH = "hash"  # HMAC-SHA-256 of the value's text, in hexadecimal
+    DROP = "drop"  # nothing: it is not even selected at the source
 
 
 @dataclass(frozen=True)
@@ -94,12 +102,18 @@ class Table:
     inputs: datasets that must be complete through the batch's end; empty for COLLECT.
     signature: a digest of the columns, types and lineage that the compiler found (DatasetLineage.signature); COLLECT: of the source's
         table as the program was compiled against (schema_digest), '' for a query over several.
+    masks: COLLECT: output column ▸ how it is masked.
     """
 
     dataset: str
     source: str = ""
     inputs: tuple[str, ...] = ()
     signature: str = ""
+    masks: Mapping[str, Mask] = field(default_factory=dict)
+
+    def masked(self, how: Mask) -> frozenset[str]:
+        """The columns that are masked so."""
+        return frozenset(name for name, mask in self.masks.items() if mask == how)
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,7 @@ class Flow:
         `columns` is empty for all columns.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
+    mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     """
 
     id: str
@@ -155,6 +170,7 @@ class Flow:
     fresh_within_seconds: int = 0
     whole: bool = True
     tolerates: Mapping[str, int] = field(default_factory=dict)
+    mask_key: str = ""
 
     @property
     def stage(self) -> str:

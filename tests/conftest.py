@@ -11,16 +11,16 @@ from infra.embedded.ports import free_port
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A fresh embedded AWS with PostgreSQL; tests that use it carry `@pytest.mark.xdist_group("emulator")`."""
-    yield from _fresh(tmp_path_factory)
+    yield from fresh_aws(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def own_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """One for a module alone, which deploys stacks into it; such a module is an xdist group of its own."""
-    yield from _fresh(tmp_path_factory)
+    yield from fresh_aws(tmp_path_factory)
 
 
-def _fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+def fresh_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     root = tmp_path_factory.mktemp("local-aws")
     try:
         yield up(root, port=free_port())

@@ -1,4 +1,4 @@
-"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with three faults corrected.
+"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with four faults corrected.
 
 Run as a script by `aws.py`, which sets its environment. It does not use ministack's own command because that also
 listens on port 443, and because it saves state only when it ends, so that a crash or a power cut would lose
@@ -9,16 +9,19 @@ import asyncio
 import asyncio.constants
 import contextlib
 import copy
+import json
 import os
+import re
 import resource
 import time
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import _build_persistence_save_dict, app  # type: ignore[import-untyped]
-from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: ignore[import-untyped]
 from ministack.core.persistence import save_all  # type: ignore[import-untyped]
 from ministack.services import dynamodb, lambda_svc  # type: ignore[import-untyped]
 
@@ -28,6 +31,7 @@ _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
+_leading_keys: ContextVar[list[str] | None] = ContextVar("leading_keys", default=None)
 
 
 def _keep_stream_records() -> None:
@@ -95,6 +99,68 @@ def _name_glue_databases() -> None:
     iam_actions.extract_resource_arn = corrected
 
 
+class _ItemChecks(list[tuple[str, str]]):
+    """What is to be checked of each item of a transaction; going through it makes that item's key the one that is asked for."""
+
+    def __init__(self, checks: list[tuple[str, str]], keys: list[str]) -> None:
+        super().__init__(checks)
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for check, key in zip(super().__iter__(), self._keys, strict=True):
+            _leading_keys.set([key])
+            yield check
+
+
+def _know_leading_keys() -> None:
+    """Let a policy tell the items of a table apart by their partition keys.
+
+    ministack does not know dynamodb:LeadingKeys, so that every condition on it would hold.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    context_of, checks_of = iam_actions.dynamodb_service_context, iam_actions.dynamodb_transaction_checks
+    value_of = iam_evaluator._resolve_condition_key
+
+    def context_with_keys(body: bytes) -> Any:
+        _leading_keys.set(_keys_of(json.loads(body or b"{}")))
+        return context_of(body)
+
+    def checks_by_item(action: str, body: bytes, *where: str) -> Any:
+        found = checks_of(action, body, *where)
+        return _ItemChecks(found, _keys_of(json.loads(body))) if found else found
+
+    def value_with_keys(key: str, *context: Any) -> Any:
+        return _leading_keys.get() if key.lower() == "dynamodb:leadingkeys" else value_of(key, *context)
+
+    iam_actions.dynamodb_service_context, iam_actions.dynamodb_transaction_checks = context_with_keys, checks_by_item
+    iam_evaluator._resolve_condition_key = value_with_keys
+
+
+def _keys_of(call: dict[str, Any]) -> list[str]:
+    """The partition keys of the items that a call of DynamoDB names."""
+    if "TransactItems" in call:
+        return [key for item in call["TransactItems"] for one in item.values() for key in _keys_of(one)]
+    if "RequestItems" in call:
+        wanted = call["RequestItems"].items()
+        items = [(table, item) for table, found in wanted for item in (found["Keys"] if "Keys" in found else _written(found))]
+        return [_key(table, item) for table, item in items]
+    if "KeyConditionExpression" in call:
+        names, values = call.get("ExpressionAttributeNames", {}), call.get("ExpressionAttributeValues", {})
+        equal = re.findall(r"(#?\w+)\s*=\s*(:\w+)", call["KeyConditionExpression"])
+        return [_key(call["TableName"], {names.get(name, name): values[value] for name, value in equal})]
+    item = call.get("Key") or call.get("Item")
+    return [_key(call["TableName"], item)] if item else []
+
+
+def _written(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one.get("Item") or one["Key"] for request in requests for one in request.values()]
+
+
+def _key(table: str, item: dict[str, Any]) -> str:
+    (value,) = item[dynamodb._tables[table]["pk_name"]].values()
+    return str(value)
+
+
 async def _save_regularly() -> None:
     pause_seconds = _SAVE_INTERVAL_SECONDS
     while True:
@@ -126,4 +192,5 @@ if __name__ == "__main__":
     _keep_stream_records()
     _keep_error_names()
     _name_glue_databases()
+    _know_leading_keys()
     asyncio.run(_serve())

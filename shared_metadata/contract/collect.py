@@ -11,13 +11,14 @@ from typing import Any, Protocol
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
+from shared_metadata.contract.masking import Hashing, as_masked, hashing
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Connection, Flow, Mode, Table, from_plain
+from shared_metadata.program import Connection, Flow, Mask, Mode, Table, from_plain
 from shared_metadata.records import Schema, TableCommit
 
 
@@ -67,7 +68,8 @@ class Source(Catalog, Protocol):
     """
 
     def schema(self, flow: Flow, table: Table) -> Schema:
-        """The table's columns as the flow collects them. Raises DefinitionError for a table or column that is gone."""
+        """The table's columns as the flow collects them, without those that it drops (`table.masks`), with the types that values have
+        before they are hashed. Raises DefinitionError for a table or column that is gone."""
         ...
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
@@ -97,7 +99,10 @@ class Output:
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it."""
+    """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it.
+
+    hashing: what the statement that writes Parquet has to apply to each value.
+    """
 
     flow: Flow
     table: Table
@@ -105,6 +110,7 @@ class ExtractRequest:
     window: Window
     part: Mapping[str, Any]
     out: Output
+    hashing: Hashing = Hashing()
 
 
 OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
@@ -140,7 +146,7 @@ class CollectSteps(Steps):
         plan = self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
-            if self._registered(work) == schema and not window.rerun:
+            if self._registered(work) == as_masked(schema, work.table) and not window.rerun:
                 return None
             plan = TablePlan((), window.cursor)
         document = {
@@ -163,7 +169,7 @@ class CollectSteps(Steps):
         if not progress["done"]:
             window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number)
-            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out)
+            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out, self._hashing(work))
             source = self.open(work)
             try:
                 extracted = source.extract(request, progress["resume"], deadline)
@@ -190,7 +196,7 @@ class CollectSteps(Steps):
             files += [file for file in progress["files"] if file["rows"]]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
             used.append(progress.get("used", {}))
-        schema = from_plain(Schema, plan["schema"])
+        schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
@@ -198,7 +204,7 @@ class CollectSteps(Steps):
             changed = bool(files) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            manifest = staging.write({"files": files, "schema": plan["schema"]}, dataset, "manifest.json")
+            manifest = staging.write({"files": files, "schema": dataclasses.asdict(schema)}, dataset, "manifest.json")
         return TableCommit(
             dataset,
             rows=rows,
@@ -218,6 +224,13 @@ class CollectSteps(Steps):
         secret = connection.options.get("secret")
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values)
+
+    def _hashing(self, work: Work) -> Hashing:
+        """The key is read by extract only, and only for a table that hashes."""
+        if not work.table.masked(Mask.HASH):
+            return Hashing()
+        place, reference = f"{work.flow.position}: {work.table.dataset}", work.flow.mask_key
+        return hashing(work.table, self.services.secret(reference, place=place), reference, place)
 
     def _plan(self, staging: Staging, work: Work) -> dict[str, Any]:
         plan = staging.read(work.table.dataset, "plan.json")

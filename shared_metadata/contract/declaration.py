@@ -17,6 +17,7 @@ class Capabilities:
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain').
+    never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
 
     dialect: str
@@ -28,6 +29,7 @@ class Capabilities:
     reports_deletes: bool = False
     resumable: bool = True
     maintains: bool = False
+    never_masked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Work
-from shared_metadata.drift import DriftChange, classify
+from shared_metadata.drift import Change, DriftChange, classify, source_name
 from shared_metadata.drift_wording import remedy, what_happened
 from shared_metadata.errors import DefinitionError
 from shared_metadata.lineage import schema_digest
-from shared_metadata.program import Column, Flow, Program
+from shared_metadata.program import Column, Flow, Program, Table
 from shared_metadata.records import Schema
 
 
@@ -43,7 +43,7 @@ class DriftWatch:
             if change.stops(table.dataset):
                 drift = f"drift {numbers[change.identity]}: " if change.identity in numbers else ""
                 raise StoppedByDrift(f"{drift}{what_happened(change)}", place=place, remedy=remedy(change))
-        return _without(flow, _nulls(mine, table.dataset), now, place)
+        return _without(flow, _nulls(mine, table.dataset) | _may_be_masked(flow, table, mine, now), now, place)
 
     def _recorded(self, work: Work, name: str, now: Schema | None, mine: list[DriftChange]) -> dict[str, int]:
         """Makes the records say what is so under the active program; identity of a change ▸ its number."""
@@ -67,6 +67,14 @@ class DriftWatch:
 def _nulls(changes: list[DriftChange], staged: str) -> set[str]:
     dataset = staged.removesuffix(":staged")
     return {column.column for change in changes for column in change.nulls if column.dataset == dataset}
+
+
+def _may_be_masked(flow: Flow, table: Table, changes: list[DriftChange], now: Schema | None) -> set[str]:
+    """The columns that came to a masked table since the program was compiled: one of them may be a masked one under another name."""
+    if not table.masks or flow.columns or now is None:
+        return set()
+    added = {change.column for change in changes if change.kind == Change.COLUMN_ADDED}
+    return {column.name for column in now.columns if source_name(column) in added}
 
 
 def _without(flow: Flow, nulls: set[str], now: Schema | None, place: str) -> Flow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -14,7 +15,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Context, Step
+from shared_metadata.errors import AtollError
 
+FRAMES_TOLD = 6
 SAFE_FIELDS = ("flow", "dataset", "start", "end", "token", "part")
 
 
@@ -40,9 +43,10 @@ class LambdaHandler:
             with tracer.provider.in_subsegment(f"## {self._name}") if _traced() else _Nothing():
                 result = self._step(event, context)
         except Exception as error:
-            logger.error("step failed", error=type(error).__name__, message_text=str(error)[:1000])
+            told = _told(error)
+            logger.error("step failed", error=type(error).__name__, message_text=str(told)[:1000])
             metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=1)
-            raise
+            raise told from None
         finally:
             metrics.add_metric(name="StepSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
             metrics.flush_metrics()
@@ -54,6 +58,17 @@ class _Nothing:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def _told(error: Exception) -> Exception:
+    """What may be told of an error: of one that is not Atoll's or AWS's name and place only, for its text may quote a row."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(error, AtollError | BotoCoreError | ClientError):
+        return error
+    frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_TOLD:]]
+    name = type(error).__name__
+    return type(name, (Exception,), {})(f"an unexpected {name}, whose text may hold data and is not shown, at {' > '.join(frames)}")
 
 
 def _traced() -> bool:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared_metadata.program import Kind, Mode
+from shared_metadata.program import Kind, Mask, Mode
 from shared_metadata.update_set.reach import Reached
 from shared_metadata.update_set.records import Breaking, ColumnChange, ColumnKind, Reason, StatementChange
 from shared_metadata.update_set.statements import Statement
 
+_INTO_ANOTHER = "collect it into a table of another name"
 _TYPES = {ColumnKind.NARROWED: Reason.TYPE_NARROWED, ColumnKind.RETYPED: Reason.TYPE_CHANGED}
 
 
@@ -63,7 +64,9 @@ def _column(statement: Statement, change: ColumnChange) -> Iterator[Breaking]:
         why = f"{sure} {change.after}: {stays}"
         yield item(Reason.COLUMN_RENAMED, why, f"select it under both names until readers outside Atoll use {change.after}")
     elif change.kind in _TYPES:
-        yield item(_TYPES[change.kind], _type_why(change, published), f"CAST it to {change.before}, or give it another name")
+        remedy = f"CAST it to {change.before}, or give it another name"
+        masked = change.column in statement.masks(change.dataset)
+        yield item(_TYPES[change.kind], _type_why(change, published), _INTO_ANOTHER if masked else remedy)
     elif change.kind == ColumnKind.NULLABLE and (published or change.column in statement.last.key):
         why = "it may be null now" + (", and rows are matched by it" if change.column in statement.last.key else "")
         yield item(Reason.NULLS, why, f"write coalesce({change.column}, …), or see that its readers take nulls")
@@ -91,6 +94,23 @@ def _statement(old: Statement, new: Statement, change: StatementChange) -> Itera
             why = f"{keys}: rows written under the former key are not found by the new one"
             remedy = "give the table another name, or write its rows anew"
             yield Breaking(dataset, "", Reason.KEY_CHANGED, why, remedy, change.position)
+        if "MASK" in change.words:
+            yield from _masks(old, new, dataset, change)
+
+
+def _masks(old: Statement, new: Statement, dataset: str, change: StatementChange) -> Iterator[Breaking]:
+    """What the table holds from before in the clear, and what its hashed key does not find any more."""
+    before, after = old.masks(dataset), new.masks(dataset)
+    if clear := sorted(after.keys() - before.keys()):
+        where = "in its former snapshots and staged files" if new.last.mode == Mode.REPLACE else "in the table, its snapshots and files"
+        why = f"{', '.join(clear)}: what was collected before stays readable, {where}"
+        remedy = f"{_INTO_ANOTHER} and drop this one; docs/operators.md (Mask a column later) says what else to delete"
+        yield Breaking(dataset, "", Reason.CLEAR_VALUES, why, remedy, change.position)
+    other_key = old.first.mask_key != new.first.mask_key
+    hashed = {name for name in (*before, *after) if before.get(name) != after.get(name) or other_key}
+    if new.last.mode == Mode.MERGE and (keys := sorted(hashed & set(new.last.key) & set(old.last.key))):
+        why = f"{', '.join(keys)} has other values by the changed MASK: rows written before are not found by them"
+        yield Breaking(dataset, "", Reason.KEY_CHANGED, why, _INTO_ANOTHER, change.position)
 
 
 def _keeps_history(old: Statement, new: Statement) -> bool:
@@ -127,7 +147,9 @@ def _histories(
                 continue  # said already
             what = "rows" if data.rows or not data.columns else f"values of {', '.join(sorted(data.columns))}"
             why = f"{what} from before the boundary stay as the former program made them"
-            again = "collect it into a table of another name" if collected else "make it anew with --restate-from"
+            hashed = {name for name, how in statement.masks(dataset).items() if how == Mask.HASH} & data.columns
+            why += f"; a join by {', '.join(sorted(hashed))} finds no partner across it" if hashed else ""
+            again = _INTO_ANOTHER if collected else "make it anew with --restate-from"
             remedy = f"{again}, or accept a mixed history"
             yield Breaking(dataset, "", Reason.MIXED_HISTORY, why, remedy, statement.last.position)
 

@@ -79,11 +79,20 @@ def _differences(
     if old.nullable != new.nullable:
         kind = ColumnKind.NULLABLE if new.nullable else ColumnKind.REQUIRED
         yield _change(dataset, new.name, kind, "", "", new.position)
+    if old.masked != new.masked:
+        yield _change(dataset, new.name, ColumnKind.MASKED, old.masked or "clear", new.masked or "clear", new.position)
     inputs = sorted(renamed.get(ref, ref) for ref in new.inputs)
     digests = [shape.columns.get(c.name) if shape else None for shape, c in zip(shapes, (old, new), strict=True)]
     same = digests[0] == digests[1] if None not in digests else inputs == sorted(old.inputs)
     if not same:
         yield _change(dataset, new.name, ColumnKind.MEANING, _listed(old.inputs), _listed(new.inputs), new.position)
+
+
+def hashed_anew(old: DatasetLineage, new: DatasetLineage) -> list[ColumnChange]:
+    """Of a dataset whose mask key differs: the columns that are hashed as before, but have other hashes now."""
+    before = {column.name for column in old.columns if column.masked}
+    hashed = [column for column in new.columns if column.masked and column.name in before]
+    return [_change(new, column.name, ColumnKind.MASKED, "hash", "hash by another key", column.position) for column in hashed]
 
 
 def _type_change(before: str, after: str) -> ColumnKind:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata.lineage import Lineage
-from shared_metadata.program import Flow, Program
+from shared_metadata.program import MASK_KEY, Flow, Program
 from shared_metadata.update_set.breaking import breaking
 from shared_metadata.update_set.column_changes import Renamed
 from shared_metadata.update_set.reach import Reached, ShapeOf, reach
@@ -102,8 +102,8 @@ def _reader(reached: Reached, statement: Statement) -> ReaderEffect:
 
 
 def _endpoints(old: Program | None, new: Program) -> tuple[str, ...]:
-    """Connections and warehouses that both programs have and that differ."""
-    before, after = ({e.name: (e.system, e.options) for e in _ends(p)} for p in (old, new))
+    """Connections and warehouses that both programs have and that differ; the mask key counts where something is hashed by it."""
+    before, after = ({e.name: (e.system, {**e.options, MASK_KEY: ""}) for e in _ends(p)} for p in (old, new))
     return tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name]))
 
 

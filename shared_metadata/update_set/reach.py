@@ -9,13 +9,13 @@ from graphlib import TopologicalSorter
 from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, schema_digest
 from shared_metadata.program import Flow, Kind, Position
 from shared_metadata.records import Schema
-from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes
+from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes, hashed_anew
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape, Reach, ReaderEffect
 from shared_metadata.update_set.statements import Statement, expectations
 
 ShapeOf = Callable[[Flow, Renamed], QueryShape | None]
 _OTHER_ROWS = ("kind", "slice", "warehouse", "connection", "mode", "key", "CURSOR")
-_OTHER_VALUES = (ColumnKind.WIDENED, ColumnKind.NARROWED, ColumnKind.RETYPED, ColumnKind.NULLABLE, ColumnKind.MEANING)
+_OTHER_VALUES = (ColumnKind.WIDENED, ColumnKind.NARROWED, ColumnKind.RETYPED, ColumnKind.NULLABLE, ColumnKind.MEANING, ColumnKind.MASKED)
 _GONE = (ColumnKind.DROPPED, ColumnKind.RENAMED)
 
 
@@ -97,11 +97,13 @@ def _visit(
     known = [lineage.datasets[dataset] for lineage in lineages or () if dataset in lineage.datasets]
     if len(known) == 2:
         changes = found.columns[dataset] = column_changes(known[0], known[1], shapes, renamed)
+        if statements[0].first.mask_key != statements[1].first.mask_key:
+            changes += hashed_anew(known[0], known[1])
         renamed.update({ColumnRef(dataset, now): ColumnRef(dataset, was) for was, now in certain_renames(*shapes).items()})
         effect = _effect(found, statements[1], known[0], known[1], rows, {c.column for c in changes if c.kind in _OTHER_VALUES})
     else:
         inputs = tuple(name for name in statements[1].inputs if name in found.data)
-        differs = rows or bool(inputs) or shapes[0] != shapes[1]
+        differs = rows or bool(inputs) or shapes[0] != shapes[1] or "MASK" in parts
         effect = ReaderEffect(dataset, statements[1].last.position, rows_of=inputs, rows=differs, known=False)
     if effect.changes:
         found.data[dataset] = DataChange(effect.rows, frozenset(effect.columns))

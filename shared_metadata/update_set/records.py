@@ -27,6 +27,7 @@ class ColumnKind(StrEnum):
     NULLABLE = "may be null now"
     REQUIRED = "never null now"
     MEANING = "computed differently"
+    MASKED = "masked"
 
 
 class Reason(StrEnum):
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     KEY_CHANGED = "key changed"
     MODE_CHANGED = "mode changed"
     MIXED_HISTORY = "mixed history"
+    CLEAR_VALUES = "clear values stay"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class StatementChange:
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """One column of a dataset. before, after: RENAMED: the names; types: the types; MEANING: the columns it is computed from.
+    """One column of a dataset. before, after: RENAMED: the names; types: the types; MEANING: the columns it is computed from;
+        MASKED: how it is masked.
 
     certain: False for a rename that is only probable: same type and origin or place, but not the same expression.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shared_metadata.program import Flow, Kind, Program
+from shared_metadata.program import Flow, Kind, Mask, Program
 from shared_metadata.update_set.records import PartChange
 
 # Each property of a flow under the word that the program has for it.
@@ -25,6 +25,7 @@ WORDS = {
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",
     "tolerates": "TOLERATE",
+    "mask_key": "MASK",
 }
 SOURCE_COLUMNS = "columns of the source"
 _SHORT = ("kind", "slice", "warehouse", "connection", "EVERY", "mode", "key", "CURSOR", "PARTITION BY", "FRESH WITHIN")
@@ -51,6 +52,10 @@ class Statement:
     @property
     def datasets(self) -> tuple[str, ...]:
         return tuple(table.dataset for table in self.last.tables)
+
+    def masks(self, dataset: str) -> Mapping[str, Mask]:
+        """How columns of a collected dataset are masked."""
+        return next((t.masks for t in self.first.tables if t.dataset.removesuffix(":staged") == dataset), {})
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -104,6 +109,8 @@ def _changed_parts(old: Flow, new: Flow) -> Iterator[PartChange]:
             yield PartChange(word, _plain(before), _plain(after)) if word in _SHORT else PartChange(word)
     if _tables(old) != _tables(new):
         yield PartChange("tables and inputs")
+    if [table.masks for table in old.tables] != [table.masks for table in new.tables]:
+        yield PartChange("MASK")
     if expectations(old) != expectations(new):
         yield PartChange("EXPECT")
     if new.kind == Kind.COLLECT and signed(old, new):

@@ -20,6 +20,7 @@ from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
 from tests.conformance.discovery import DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
+from tests.conformance.masking import MaskConformance
 
 HOUR = 3600
 FLOW, HERE = "lake.raw.thing", Position("program.atoll", 7, 3)
@@ -93,7 +94,8 @@ class Collecting:
         if not incremental and Mode.REPLACE not in self.source.declaration.capabilities.modes:
             pytest.skip("the slice declares no REPLACE")
         options = {"secret": "thing", **self.source.options, **more.pop("options", {})}
-        tables, slice_id, system = (Table(self.dataset, table),), self.source.declaration.id, self.source.declaration.system
+        tables = (Table(self.dataset, table, masks=more.pop("masks", {})),)
+        slice_id, system = self.source.declaration.id, self.source.declaration.system
         flow = Flow(FLOW, Kind.COLLECT, slice_id, "lake", HOUR, tables, HERE, connection="out", **how, **more)
         self.cloud.apply(Program({"out": Connection("out", system, options, HERE)}, {}, {FLOW: flow}))
 
@@ -157,7 +159,7 @@ def crashing(open_source: OpenSource) -> OpenSource:
     return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
 
 
-class CollectConformance(DiscoveryConformance):
+class CollectConformance(MaskConformance, DiscoveryConformance):
     """The suite. A test skips only where the slice declares that it cannot."""
 
     @pytest.fixture

@@ -18,13 +18,14 @@ from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.drift import Change
 from shared_metadata.lineage import Lineage
-from shared_metadata.program import Connection, Program
+from shared_metadata.program import Connection, Mask, Program
 from shared_metadata.records import EventKind
 from shared_metadata.schedule import due_batches
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE as ICEBERG
 from tests.conformance.collect import HERE, SourceUnderTest
 from tests.conformance.fixtures import NOW, Cloud, open_cloud, run_batch
+from tests.conformance.masking import everything_stored
 from tests.drift.programs import Writing
 
 TABLE, USER, READER, OTHER = "lake.raw.thing", "lake.a.user", "lake.a.reader", "lake.a.other"
@@ -43,7 +44,9 @@ class Drifting:
         self.activate(*self.program())
         self.run()
 
-    def program(self, used: str = "number", columns: Mapping[str, str] | None = None) -> tuple[Program, Lineage]:
+    def program(
+        self, used: str = "number", columns: Mapping[str, str] | None = None, masks: Mapping[str, Mask] | None = None
+    ) -> tuple[Program, Lineage]:
         """Compiled against the source as it is: USER says `used`, READER reads USER, OTHER says `count`.
 
         What USER says has another name where it is another column, since it may have another type.
@@ -54,7 +57,7 @@ class Drifting:
         name = self.source.collected_name
         writing.collect(
             f"out.{self.table}", known, name=TABLE, key=how["key"][0], cursor=how["cursor"], mode=how["mode"],
-            system=self.source.declaration.system, columns=columns,
+            system=self.source.declaration.system, columns=columns, masks=masks,
         )  # fmt: skip
         says = "said" if used == "number" else f"said_{used}"
         for view, column, alias in ((USER, used, says), (OTHER, "count", "said")):
@@ -241,6 +244,19 @@ class DriftConformance:
         assert drifting.drifts()[-1] == (Change.TYPE_NARROWED, "count", (OTHER,), True)
         assert drifting.column("count") == {"a": 1, "b": 2, "c": 3}
         assert drifting.behind() == {OTHER: 2}
+
+    def test_a_column_that_comes_to_a_masked_table_waits_for_the_program(self, drifting: Drifting) -> None:
+        name = drifting.source.collected_name
+        drifting.cloud.put_secret("mask", {"key": "k" * 32})
+        drifting.activate(*drifting.program(masks={name("spare"): Mask.DROP, name("label"): Mask.HASH}))
+        drifting.run()
+        drifting.source.rename_column(drifting.table, "spare", "fresh")
+        drifting.put({"label": "c", "number": 3.0, "count": 3, "fresh": "what nobody may see"})
+        drifting.run(2)
+        assert {kind for kind, *_ in drifting.drifts()} == {Change.COLUMN_ADDED, Change.COLUMN_DROPPED}
+        assert (drifting.behind(), len(drifting.rows())) == ({}, 3)
+        assert set(drifting.column("fresh").values()) == {"no such column"}
+        assert "what nobody may see" not in everything_stored(drifting.cloud)
 
     def test_a_projection_goes_on_without_the_column(self, drifting: Drifting) -> None:
         name = drifting.source.collected_name

@@ -7,15 +7,17 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
 import boto3
 import pytest
 
-from shared_metadata import naming
+from shared_metadata import access, naming
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Steps
@@ -26,6 +28,7 @@ from shared_metadata.writer import MetadataWriter
 
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+_granted: ContextVar[access.Access | None] = ContextVar("granted", default=None)
 MAX_CALLS = 1000  # of one resumable step: more is a loop that gets nowhere
 
 
@@ -83,7 +86,9 @@ class Cloud:
 
     def services(self, slice_id: str) -> Services:
         """As a fresh Lambda process of the slice makes them."""
-        return Services(Environment(slice_id, self.table, self.bucket), self.session, self.clock)
+        services = Services(Environment(slice_id, self.table, self.bucket), self.session, self.clock)
+        services.dynamodb.meta.events.register("before-parameter-build.dynamodb", _refuse_what_is_not_granted)
+        return services
 
     def put_secret(self, reference: str, value: Mapping[str, Any] | str) -> None:
         secrets, name = self.session.client("secretsmanager"), naming.secret(reference)
@@ -241,6 +246,31 @@ def _until_done(
     raise AssertionError(f"{name} was called {MAX_CALLS} times and is not done")
 
 
+def _refuse_what_is_not_granted(params: Mapping[str, Any], model: Any, **_: Any) -> None:
+    """As IAM does for the role of the step that calls: moto knows no roles."""
+    granted = _granted.get()
+    for action, key in _accesses(model.name, params) if granted else ():
+        patterns = {"PutItem": granted.puts, "UpdateItem": granted.updates}.get(action, granted.reads)
+        assert any(fnmatchcase(key, pattern) for pattern in patterns), (
+            f"{action} on {key!r} is not granted: shared_metadata/access.py"
+        )
+
+
+def _accesses(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each action of a call, and the partition key of its item."""
+    if operation == "TransactWriteItems":
+        for item in params["TransactItems"]:
+            for kind, one in item.items():
+                yield from _accesses(f"{kind}Item", one)
+    elif operation == "BatchGetItem":
+        for wanted in params["RequestItems"].values():
+            yield from ((operation, key["pk"]["S"]) for key in wanted["Keys"])
+    elif operation == "Query":
+        yield operation, params["ExpressionAttributeValues"][":pk"]["S"]
+    else:
+        yield operation, (params.get("Key") or params["Item"])["pk"]["S"]
+
+
 def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
     """The last batch's statistics hold its rows, and figures that cannot be nothing."""
     (found,) = cloud.reader.statistics(flow, 1)
@@ -249,7 +279,11 @@ def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
 
 
 def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
-    """One state's call: input and output are JSON and stay below Step Functions' 256 KB."""
-    text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))
+    """One state's call, with its role's access to metadata: input and output are JSON and stay below Step Functions' 256 KB."""
+    before = _granted.set(access.of_step(steps.declaration.stage, name))
+    try:
+        text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))
+    finally:
+        _granted.reset(before)
     assert len(text) < 262_144, f"{name} returned {len(text)} bytes of state"
     return json.loads(text)  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use, schema_digest
-from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.program import Column, Connection, Flow, Kind, Mask, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn
 
 HOUR = 3600
@@ -29,7 +29,7 @@ class Writing:
     def collect(
         self, source: str, known: Schema, *, key: str = "", cursor: str = "", columns: Mapping[str, str] | None = None,
         flow_id: str = "", mode: Mode = Mode.REPLACE, system: str = "test", seconds: int = HOUR, into: str = "lake.raw",
-        name: str = "",
+        name: str = "", masks: Mapping[str, Mask] | None = None,
     ) -> str:  # fmt: skip
         """All columns of 'out.<table>', or `columns` (output ▸ source column); returns the dataset."""
         here = self._here()
@@ -37,17 +37,23 @@ class Writing:
         name = name or f"{into}.{table.rpartition('.')[2].lower()}"
         wanted = columns or {c.name: c.name for c in known.columns}
         kinds = {c.name: c.type for c in known.columns}
-        made = tuple(ColumnLineage(o, kinds[c], True, (ColumnRef(source, c),), here) for o, c in wanted.items())
+        how = dict(masks or {})
+        wanted = {o: c for o, c in wanted.items() if how.get(o) != Mask.DROP}
+        kinds |= {wanted[o]: "string" for o in how if o in wanted}
+        made = tuple(
+            ColumnLineage(o, kinds[c], True, (ColumnRef(source, c),), here, "hash" if o in how else "") for o, c in wanted.items()
+        )
         uses = [ColumnUse(ColumnRef(source, c), Use.VALUE, here) for c in dict.fromkeys(wanted.values())]
         uses += [ColumnUse(ColumnRef(source, wanted[key]), Use.KEY, here)] if key else []
         uses += [ColumnUse(ColumnRef(source, wanted[cursor]), Use.FILTER, here)] if cursor else []
         flow = Flow(
             flow_id or name, Kind.COLLECT, f"collect.{system}", "lake", seconds,
-            (Table(f"{name}:staged", table, signature=schema_digest(known)),), here, connection=connection, mode=mode,
+            (Table(f"{name}:staged", table, signature=schema_digest(known), masks=how),), here, connection=connection, mode=mode,
             key=(key,) if key else (), cursor=cursor, columns=tuple(Column(o, c) for o, c in (columns or {}).items()),
+            mask_key="mask" if how else "",
         )  # fmt: skip
         load = replace(
-            flow, id=f"{flow.id}:load", kind=Kind.LOAD, slice_id="organize.iceberg", connection="", columns=(),
+            flow, id=f"{flow.id}:load", kind=Kind.LOAD, slice_id="organize.iceberg", connection="", columns=(), mask_key="",
             tables=(Table(name, inputs=(f"{name}:staged",)),),
         )  # fmt: skip
         for one in (flow, load):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared_metadata.drift import Change, DriftChange, classify, is_still, type_words
 from shared_metadata.lineage import ColumnRef, Lineage, Use
-from shared_metadata.program import Mode, Program
+from shared_metadata.program import Mask, Mode, Program
 from shared_metadata.records import Schema, SchemaColumn
 from tests.drift.programs import Writing, schema
 
@@ -205,3 +205,16 @@ def test_a_change_and_its_reverse_are_never_both_harmless_unless_the_type_stays(
     if there:
         assert any(change.kind in breaking for change in (*there, *back))
         assert there[0].before == back[0].after == type_words(next(c for c in PLANES.columns if c.name == name))
+
+
+@pytest.mark.parametrize("name", ["price", "tailnum", "note"])
+def test_a_hashed_column_may_change_its_type_and_a_dropped_one_may_do_as_it_likes(name: str) -> None:
+    writing = Writing()
+    masks = {"price": Mask.HASH, "tailnum": Mask.HASH, "note": Mask.DROP}
+    writing.collect("ops.planes", PLANES, key="tailnum", cursor="seen", mode=Mode.MERGE, masks=masks)
+    writing.view("lake.a.prices", ["lake.raw.planes.price", "lake.raw.planes.tailnum"])
+    program, lineage = writing.finish()
+    (change,) = classify(PLANES, retyped(name, "boolean"), "ops.planes", lineage, program)
+    assert (change.kind, change.quiesces, change.nulls) == (Change.TYPE_CHANGED, (), ())
+    (gone,) = classify(PLANES, without(name), "ops.planes", lineage, program)
+    assert bool(gone.quiesces) == bool(gone.nulls) == (name != "note")

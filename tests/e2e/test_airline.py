@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +11,8 @@ import psycopg
 import pytest
 
 from console.run import wait_for
-from examples.airline import crm
 from examples.airline.demo import Demo
 from examples.airline.reconcile import Difference, reconcile
-from infra.embedded import LocalStack
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
 
@@ -29,9 +26,13 @@ class Deployed:
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
         demo.sources()
+        self.prepare()
         self.compilation = demo.deploy()
         self.program: Program = self.compilation.program
         demo.wait(self.program, demo.apply(self.compilation), "first batches")
+
+    def prepare(self) -> None:
+        """What else is to be there before anything is deployed."""
 
     def execute(self, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """How an execution started by hand ended."""
@@ -52,15 +53,6 @@ class Deployed:
 
     def differences(self) -> list[Difference]:
         return [d for d in reconcile(self.demo.dsn, self.demo.crm) if not d.same]
-
-
-@pytest.fixture(scope="module")
-def airline(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    folder = tmp_path_factory.mktemp("crm")
-    try:
-        yield Deployed(Demo(own_aws, folder))
-    finally:
-        crm.down(folder)
 
 
 def test_what_is_published_is_what_the_sources_say(airline: Deployed) -> None:

@@ -1,5 +1,5 @@
--- Uses every slice, two warehouses' schemas and two secrets.
-CREATE WAREHOUSE  lake USING iceberg;
+-- Uses every slice, two warehouses' schemas, the connections' secrets and a mask key.
+CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask');
 CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm');
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
@@ -7,6 +7,7 @@ CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
 
 INSERT INTO lake.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
+  MASK (carrier HASH)
 AS SELECT id, carrier, updated_at FROM ops.public.flights;
 
 CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE

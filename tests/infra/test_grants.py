@@ -40,7 +40,13 @@ def text(value: Any) -> str:
 
 
 def condition(statement: dict[str, Any]) -> str:
-    return f" if {json.dumps(statement['Condition'])}" if "Condition" in statement else ""
+    """' if key like any of …', e.g. ' if dynamodb:LeadingKeys ~ FLOW#* PROGRAM#*'."""
+    found = [
+        f"{key} {'~' if operator.endswith('Like') else '='} {' '.join(sorted(map(text, as_list(values))))}"
+        for operator, tested in statement.get("Condition", {}).items()
+        for key, values in tested.items()
+    ]
+    return f" if {' and '.join(found)}" if found else ""
 
 
 def pairs(templates: Any) -> set[tuple[str, str, str]]:
@@ -86,17 +92,69 @@ def test_nothing_is_denied_or_excepted(templates, vpc_templates):
         assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
 
 
+def test_every_condition_is_one_that_narrows(templates):
+    """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted."""
+    for who, statement in statements(templates):
+        for operator, tested in statement.get("Condition", {}).items():
+            wanted = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys"}, "StringEquals": {"kms:ViaService"}}
+            assert set(tested) == wanted[operator], who
+
+
+def test_all_access_to_metadata_is_to_kinds_of_items(templates):
+    """By no index and by no scan, for which there are no leading keys."""
+    for who, action, resource in pairs(templates):
+        if action.startswith("dynamodb:") and "stream" not in resource.lower():
+            assert " if dynamodb:LeadingKeys ~ " in resource and "table/atoll-metadata " in resource, who
+            assert action.split(":")[1] in ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem"), who
+
+
+def written(templates: Any) -> dict[str, set[str]]:
+    """'stack role' ▸ the kinds of items that it updates or puts."""
+    found: dict[str, set[str]] = {}
+    for who, action, resource in pairs(templates):
+        if action in ("dynamodb:UpdateItem", "dynamodb:PutItem"):
+            found.setdefault(who, set()).update(resource.split(" ~ ")[1].split())
+    return found
+
+
+def test_no_function_writes_programs_the_timeline_or_which_slices_are_installed(templates):
+    assert not [who for who, kinds in written(templates).items() for kind in kinds if kind.startswith(("PROGRAM", "SLICES", "*"))]
+
+
+def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(templates):
+    steps = {who: kinds for who, kinds in written(templates).items() if not who.split()[1].startswith(("Plan", "Commit", "Discover", "Maintain"))}
+    steps.pop("Conductor FunctionRole")
+    assert len(steps) == 2 + 3 + 2
+    assert set(map(tuple, steps.values())) == {("FLOW#*",)}
+
+
 def test_discover_writes_what_sources_are_like_and_nothing_else(templates):
-    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SOURCE#*"]}}
-    written = [(who, s) for who, s in statements(templates) if "DiscoverRole" in who and "dynamodb" in json.dumps(s["Action"])]
-    assert [who.split()[0] for who, _ in written] == ["CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice"]
-    assert all((s["Action"], s.get("Condition")) == ("dynamodb:PutItem", own) for _, s in written)
-    assert {who.split()[1] for who, s in statements(templates) if "Condition" in s} == {"DiscoverRole"}
+    found = {who.split()[0]: kinds for who, kinds in written(templates).items() if "DiscoverRole" in who}
+    assert found == {f"{name}Slice": {"SOURCE#*"} for name in ("CollectPostgres", "CollectSalesforce", "HarnessPostgres")}
 
 
-def test_state_machines_do_not_call_discover(templates):
-    called = [resource for who, action, resource in pairs(templates) if action == "lambda:InvokeFunction"]
-    assert called and not [resource for resource in called if "Discover" in resource]
+def test_a_key_is_used_by_services_only(templates):
+    """No role can encrypt or decrypt anything itself."""
+    used = [resource for _, action, resource in pairs(templates) if action.startswith("kms:")]
+    assert used and all(" if kms:ViaService = " in resource for resource in used)
+
+
+def test_only_maintenance_deletes_what_was_staged_and_it_writes_no_state(templates):
+    assert written(templates)["OrganizeIcebergSlice MaintainRole"] == {"MAINTENANCE"}
+    deleting = {(who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"}
+    assert {who for who, prefix in deleting if prefix.startswith("staging/")} == {"MaintainRole"}
+    assert deleting == {
+        ("CommitRole", "warehouse/lake/*"),
+        ("MaintainRole", "warehouse/lake/*"),
+        ("MaintainRole", "staging/organize.iceberg/*"),
+        ("MaintainRole", "staging/collect.postgres/*"),
+        ("MaintainRole", "staging/collect.salesforce/*"),
+    }
+
+
+def test_state_machines_call_no_function_that_stands_beside_the_batches(templates):
+    machines = [r for who, a, r in pairs(templates) if a == "lambda:InvokeFunction" and who.endswith("MachineRole")]
+    assert machines and not [name for name in machines if "Discover" in name or "Maintain" in name]
 
 
 def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):
@@ -106,9 +164,13 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):
             read.setdefault(who.split()[0], set()).add(resource.split("secret:")[1])
     assert read == {
         "CollectSalesforceSlice": {"atoll/crm-??????"},
-        "CollectPostgresSlice": {"atoll/ops-??????"},
+        "CollectPostgresSlice": {"atoll/ops-??????", "atoll/mask-??????"},
         "HarnessPostgresSlice": {"atoll/app-??????"},
     }
+
+
+def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
+    assert {who for who, _, resource in pairs(templates) if "atoll/mask" in resource} == {"CollectPostgresSlice ExtractRole"}
 
 
 def test_a_slice_writes_below_its_own_staging_prefix_only(templates):

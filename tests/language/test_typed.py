@@ -47,6 +47,7 @@ def _shown(compilation: Compilation) -> str:
 def _columns(dataset: DatasetLineage) -> list[str]:
     found = [
         f"  {c.position.line}:{c.position.column} {c.name} {c.type}{'' if c.nullable else ' required'}"
+        + (f" masked: {c.masked}" if c.masked else "")
         + "".join(f" < {ref}" for ref in c.inputs)
         for c in dataset.columns
     ]

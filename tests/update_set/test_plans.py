@@ -26,6 +26,9 @@ PLANS = Path(__file__).with_name("plans")
 BOUNDARY = datetime(2026, 11, 25, tzinfo=UTC)
 NOW = datetime(2026, 11, 24, 23, 59, 30, tzinfo=UTC)
 SINCE = datetime(2026, 11, 24, 23, tzinfo=UTC)
+LAKE = "CREATE WAREHOUSE lake USING iceberg;"
+KEYED = LAKE.replace(";", " WITH (mask_key = 'mask');")
+BY_ID = "MERGE ON (id) CURSOR updated_at"
 Edits = list[tuple[str, str]]
 
 CARRIER_DAY = "FROM lake.ops.flights\nGROUP BY 1, 2;\n\nCREATE MATERIALIZED VIEW lake.ops.carrier_score"
@@ -49,6 +52,8 @@ CHANGES: dict[str, Edits] = {
     "how fresh": [("FRESH WITHIN '5 minutes'", "FRESH WITHIN '1 hour'")],
     "a statement is removed": [],
     "a statement is added": [],
+    "a column is masked": [(LAKE, KEYED), (BY_ID, f"{BY_ID}\n  MASK (tailnum HASH, flight DROP)")],
+    "a key is hashed": [(LAKE, KEYED), (BY_ID, f"{BY_ID}\n  MASK (id HASH)")],
     "another secret": [("(secret = 'ops')", "(secret = 'ops2')")],
     "layout only": [("-- Organize: views on views.", "-- Organize.\n\n"), (SCORES, SCORES.replace(" d ", " AS d\n  "))],
 }

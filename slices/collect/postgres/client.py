@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.masking import without_dropped
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError
-from shared_metadata.program import Connection, Flow, Mode, Table
+from shared_metadata.program import Connection, Flow, Mask, Mode, Table
 from shared_metadata.records import Schema
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.config import Address, read_config
@@ -110,9 +111,10 @@ class PostgresSource:
     def _describe(self, flow: Flow, table: Table) -> Relation:
         import psycopg
 
-        session = self.session
+        session, flow, dropped = self.session, without_dropped(flow, table), table.masked(Mask.DROP)
         if not table.source:
-            return logic.query_relation(flow, catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], [])))
+            found = catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], []))
+            return logic.query_relation(flow, found, dropped)
         name = catalog.find_table(session, table.source, self._config.default_schema)
         if name is None:
             raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
@@ -126,6 +128,8 @@ class PostgresSource:
                 place=str(flow.position),
                 remedy=catalog.did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
             ) from None
+        if not flow.columns:
+            found = [column for column in found if column.name.lower() not in dropped]
         return logic.table_relation(flow, name, found, catalog.table_size(session, name))
 
     def _schema_of(self, table: str) -> Schema | None:

@@ -34,6 +34,7 @@ class Extraction:
     def __init__(self, source: PostgresSource, request: ExtractRequest, deadline: Deadline) -> None:
         self._source, self._deadline, self._part = source, deadline, Part.from_plain(request.part)
         self._schema, self._batch, self._out = request.schema, request.window.interval.start, request.out
+        self._hashing = request.hashing
         self._place = str(request.flow.position)
         several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
@@ -80,6 +81,7 @@ class Extraction:
         connection = open_duckdb(self._source.aws, extensions=("postgres_scanner",), memory_mb=memory_mb, threads=1)
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"SET pg_connection_limit = {self._workers + 1}")
+        self._hashing.prepare(connection)
         if self._source.aws:
             connection.execute("SET s3_uploader_max_filesize = '50GB'")  # which makes its buffers 5 MB
         try:
@@ -155,6 +157,7 @@ class Extraction:
             "source",
             logic.chunk_sql(self._part, first, end),
             self._schema,
+            self._hashing,
             self._batch,
             self._out.url(name),
             logic.row_group_rows(self._part.row_bytes),

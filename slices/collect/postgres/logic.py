@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.masking import Hashing
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, from_plain
@@ -66,11 +67,12 @@ def table_relation(flow: Flow, table: TableName, columns: list[SourceColumn], si
     return Relation(schema, table.quoted, tuple(sources), expressions, flow.filter, size)
 
 
-def query_relation(flow: Flow, columns: list[SourceColumn]) -> Relation:
-    """A query of the source's own."""
-    names, aliases = [column.name for column in columns], tuple(f"c{number}" for number in range(len(columns)))
-    schema, expressions = _schema(names, columns, str(flow.position))
-    return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", aliases, expressions)
+def query_relation(flow: Flow, columns: list[SourceColumn], dropped: Collection[str]) -> Relation:
+    """A query of the source's own; what is dropped of its answer stays there."""
+    aliases = [f"c{number}" for number in range(len(columns))]
+    kept = {alias: column for alias, column in zip(aliases, columns, strict=True) if column.name.lower() not in dropped}
+    schema, expressions = _schema([column.name for column in kept.values()], list(kept.values()), str(flow.position))
+    return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", tuple(kept), expressions)
 
 
 def table_schema(columns: list[SourceColumn]) -> Schema:
@@ -170,15 +172,15 @@ def _tid(position: int) -> str:
     return f"'({page},{line})'::tid"
 
 
-def copy_sql(source: str, sql: str, schema: Schema, batch: datetime, url: str, row_group: int) -> str:
+def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_group: int) -> str:
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
     casts = [
-        f"CAST(c{number} AS {duckdb_type(column.type)}) AS {identifier(column.name)}"
+        f"{hashing.value(column.name, f'CAST(c{number} AS {duckdb_type(column.type)})', column.type)} AS {identifier(column.name)}"
         for number, column in enumerate(column for column in schema.columns if column.name != BATCH)
     ]
     casts.append(f"TIMESTAMPTZ '{to_text(batch)}' AS {identifier(BATCH)}")
     return (
-        f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)})) TO {literal(url)} "
+        f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)}){hashing.joined}) TO {literal(url)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "
         f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(casts)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
     )

@@ -13,7 +13,7 @@ from typing import Any
 from shared_metadata.contract.collect import Window
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval, from_text, to_text
-from shared_metadata.program import Flow, Mode, Table
+from shared_metadata.program import Flow, Mask, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
 
 DEFAULT_CURSOR = "systemmodstamp"
@@ -71,7 +71,10 @@ def schema_of(flow: Flow, table: Table, described: SalesforceObject) -> Schema:
     where = place(flow, table)
     wanted = [(column.name, source_field(column.source)) for column in flow.columns]
     pairs = wanted or [(column.name, column.source) for column in object_schema(described).columns]
+    pairs = [(name, source) for name, source in pairs if name not in table.masked(Mask.DROP)]
     columns: dict[str, SchemaColumn] = {}
+    if not pairs:
+        raise DefinitionError(f"MASK drops every field of {described.name}", place=where, remedy="leave one")
     for name, source in pairs:
         field = _field(described, source, where)
         if name in columns or name in ("_batch", "_deleted"):

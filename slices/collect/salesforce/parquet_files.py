@@ -44,6 +44,7 @@ class ParquetFiles:
 
     def __init__(self, aws: Any, request: ExtractRequest) -> None:
         self._aws, self._schema, self._out = aws, request.schema, request.out
+        self._hashing = request.hashing
         self._place, fields = place(request.flow, request.table), request.part["fields"]
         kinds = {column.source: DUCKDB_TYPES[column.type] for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
@@ -80,7 +81,7 @@ class ParquetFiles:
         name = f"{number:04d}.parquet"
         target = f"{literal(self._out.url(name))} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RETURN_STATS)"
         try:
-            found = self._open().execute(f"COPY (SELECT {self._columns()} FROM {source}) TO {target}")
+            found = self._open().execute(f"COPY (SELECT {self._columns()} FROM {source}{self._hashing.joined}) TO {target}")
             row = dict(zip((column[0] for column in found.description), found.fetchone() or (), strict=True))
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise self._unreadable(str(error)) from None
@@ -89,7 +90,11 @@ class ParquetFiles:
         return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"])}
 
     def _columns(self) -> str:
-        found = [f"{identifier(column.source)} AS {identifier(column.name)}" for column in self._schema.columns if column.source]
+        found = [
+            f"{self._hashing.value(column.name, identifier(column.source), column.type)} AS {identifier(column.name)}"
+            for column in self._schema.columns
+            if column.source
+        ]
         deleted = "IsDeleted" if "IsDeleted" in self._types else "false"
         batch = f"TIMESTAMPTZ {literal(to_text(self._batch_start))} AS _batch"
         return ", ".join([*found, batch, f"{deleted} AS _deleted"])
@@ -109,6 +114,7 @@ class ParquetFiles:
             self._connection = open_duckdb(self._aws)
             for name, value in SETTINGS.items():
                 self._connection.execute(f"SET {name} = {literal(value)}")
+            self._hashing.prepare(self._connection)
         return self._connection
 
 

@@ -15,6 +15,7 @@ SLICE = Slice(
         default_cursor="systemmodstamp",
         queries="projection",
         reports_deletes=True,
+        never_masked=("id", "isdeleted"),
     ),
     config="slices.collect.salesforce.config:Config",
     steps=("plan", "extract", "commit", "discover"),

@@ -19,12 +19,14 @@ class Config(BaseModel):
 
     target_file_mb: how large the files get that this slice writes.
     keep: for how long all versions of tables can be read, e.g. '7 days'; '' for a hundred batches of each, and six hours at least.
+    mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target_file_mb: int = Field(default=128, ge=1, le=1024)
-    keep: str = Field(default="", pattern=r"^$|^[1-9]\d{0,3} (hour|day|week)s?$")
+    keep: str = Field(default="", pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$")
+    mask_key: str = Field(default="", min_length=1)
 
     def keep_of(self, interval_seconds: int) -> timedelta:
         """For how long versions of a table are kept whose batches have this length."""

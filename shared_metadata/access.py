@@ -1,0 +1,47 @@
+"""Which items of the metadata table each function works with; its role is granted these and no others.
+
+A partition key begins with the kind of its item (keys.py), and IAM can tell items apart by it:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html. The names of flows and datasets do not
+take part: a program that is applied brings new ones without any stack being deployed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared_metadata import keys
+
+TIMELINE, DRIFTS = keys.timeline()["pk"], keys.open_drifts()["pk"]
+PROGRAMS, FLOWS, DATASETS = f"{keys.PROGRAM_PREFIX}*", f"{keys.FLOW_PREFIX}*", f"{keys.DATASET_PREFIX}*"
+EVENTS, STATISTICS, SOURCES = f"{keys.EVENT_PREFIX}*", f"{keys.STATISTICS_PREFIX}*", f"{keys.SOURCE_PREFIX}*"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Patterns, with * at their ends, of the partition keys of items that are read, updated and put."""
+
+    reads: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    puts: tuple[str, ...] = ()
+
+    def __or__(self, other: Access) -> Access:
+        return Access(self.reads + other.reads, self.updates + other.updates, self.puts + other.puts)
+
+
+# Every step reads the program of its batch and extends the batch's lease.
+STEP = Access(reads=(PROGRAMS,), updates=(FLOWS,))
+# Plan claims the batch, and commits it when there is nothing to do.
+PLAN = STEP | Access(reads=(TIMELINE, FLOWS, DATASETS), puts=(FLOWS, DATASETS, EVENTS))
+COMMIT = STEP | Access(reads=(FLOWS, DATASETS), puts=(DATASETS, EVENTS, STATISTICS))
+# Collect looks in plan whether its source is still what it was.
+LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
+DISCOVER = Access(puts=(SOURCES,))
+MAINTAIN = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE), puts=(keys.MAINTENANCE,))
+CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
+
+
+def of_step(stage: str, step: str) -> Access:
+    """What a step of every slice of a stage works with."""
+    if step == "plan":
+        return PLAN | LOOK if stage == "collect" else PLAN
+    return {"commit": COMMIT, "discover": DISCOVER, "maintain": MAINTAIN}.get(step, STEP)

@@ -1,0 +1,30 @@
+"""One deployed airline for all modules that ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.airline import crm
+from examples.airline.demo import Demo
+from tests.conftest import fresh_aws
+from tests.e2e.canaries import Planted
+
+
+@pytest.fixture(scope="package")
+def airline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
+    """Tests that use it carry `@pytest.mark.xdist_group("airline")`, and leave its sources, secrets and program as they were."""
+    folder = tmp_path_factory.mktemp("crm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATOLL_SAVE_INTERVAL_SECONDS", "5")  # what the emulator keeps on disk is searched
+        yield from _planted(tmp_path_factory, folder)
+
+
+def _planted(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Planted]:
+    try:
+        for stack in fresh_aws(tmp_path_factory):
+            yield Planted(Demo(stack, folder))
+    finally:
+        crm.down(folder)

@@ -1,0 +1,53 @@
+"""No secret is written anywhere but in Secrets Manager, and no row anywhere but in staged files, the lake and the target."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from console.main import main
+from tests.e2e.canaries import RIGHTFUL, ROWS, SECRETS, VAULT, Planted, Search
+
+pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.security]
+COMMANDS = (
+    ("status",),
+    ("status", "--json"),
+    ("status", "lake.ops.airports"),
+    ("status", "ops.published.airport_delays", "--json"),
+    ("why", "ops.published.airport_delays"),
+    ("logs", "--minutes", "60"),
+    ("logs", "--errors", "--json", "--minutes", "60"),
+    ("drift",),
+)
+
+
+def test_secrets_stay_in_secrets_manager_and_rows_in_staging_and_the_lake(airline: Planted) -> None:
+    assert airline.fail() == ["FAILED"] * 4
+    saved_after(airline, time.time())
+    search = Search(airline)
+    found = search.places()
+    assert {kind: found[kind] - {VAULT} for kind in SECRETS} == {kind: set() for kind in SECRETS}
+    assert {kind: found[kind] - set(RIGHTFUL) for kind in ROWS} == {kind: set() for kind in ROWS}
+    assert found["Password"] and all(found[kind] for kind in ROWS), "the search does not find what is there"
+    assert min(search.looked_at[kind] for kind in ("items", "objects", "executions", "files")) > 50, search.looked_at
+    assert min(search.looked_at[kind] for kind in ("logs", "functions", "parameters", "messages")) > 0, search.looked_at
+
+
+def test_no_command_shows_a_secret_or_a_row(airline: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in airline.demo.stack.environment().items():
+        monkeypatch.setenv(name, value)
+    for command in COMMANDS:
+        result = CliRunner().invoke(main, list(command))
+        assert result.exit_code == 0, result.output
+        assert not airline.canaries.within(result.output.encode()), command
+
+
+def saved_after(airline: Planted, moment: float) -> None:
+    """Waits until the emulator has written its state to disk."""
+    saved = airline.demo.stack.folders.aws / "state" / "stepfunctions.json"
+    deadline = time.monotonic() + 90
+    while not saved.exists() or saved.stat().st_mtime < moment:
+        assert time.monotonic() < deadline, "the embedded AWS saves nothing"
+        time.sleep(0.5)

@@ -1,0 +1,22 @@
+CREATE WAREHOUSE lake USING iceberg;
+CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+
+INSERT INTO lake.a FROM crm TABLES (Account) MASK (Name HSAH) EVERY '1 hour';
+INSERT INTO lake.b FROM crm TABLES (Account) MASK (Name, Phone) EVERY '1 hour';
+INSERT INTO lake.c FROM crm TABLES (Account, Contact) MASK (Email HASH) EVERY '1 hour';
+INSERT INTO lake.d FROM crm TABLES (Account, Contact) MASK (Contat.Email DROP) EVERY '1 hour';
+INSERT INTO lake.e FROM crm TABLES (Account, Contact) MASK (Contact.Email DROP, Account.Email DROP, contact.EMAIL HASH) EVERY '1 hour';
+INSERT INTO lake.f FROM crm TABLES (Account) MASK (Name HASH) EVERY '1 hour';
+INSERT INTO lake.g FROM crm TABLES (Account) MASK (Id HASH) EVERY '1 hour';
+INSERT INTO lake.h FROM crm TABLES (Account) MASK (SystemModstamp DROP) EVERY '1 hour';
+INSERT INTO lake.i.t EVERY '1 hour' MERGE ON (id) CURSOR u MASK (u HASH) AS SELECT id, u FROM ops.public.t;
+INSERT INTO lake.j.t EVERY '1 hour' MERGE ON (id) MASK (id DROP) AS SELECT id, u FROM ops.public.t;
+INSERT INTO lake.k.t EVERY '1 hour' PARTITION BY (u) MASK (u DROP) AS SELECT id, u FROM ops.public.t;
+INSERT INTO lake.l.t EVERY '1 hour' MASK (_batch DROP) AS SELECT id, u FROM ops.public.t;
+INSERT INTO lake.m.t EVERY '1 hour' MASK (t.u DROP) AS SELECT id, u FROM ops.public.t;
+INSERT INTO lake.n.t EVERY '1 hour' MASK (u DROP) MASK (id DROP) AS SELECT id, u FROM ops.public.t;
+INSERT INTO lake.o.t EVERY '1 hour' MASK () AS SELECT id, u FROM ops.public.t;
+CREATE MATERIALIZED VIEW lake.v.p EVERY '1 hour' REPLACE MASK (id HASH) AS SELECT id FROM lake.i.t;
+INSERT INTO ops.public.q EVERY '1 hour' MASK (id HASH) AS SELECT id FROM lake.i.t;
+INSERT INTO lake.r.t EVERY '1 hour' MASK (id HASH AS SELECT id, u FROM ops.public.t;
