@@ -14,7 +14,7 @@ from shared_metadata.contract.steps import Context, Deadline
 from shared_metadata.contract.sweep import Place, Sweep
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.maintenance_records import MaintenanceRecord, MaintenanceRecords
-from shared_metadata.program import Flow, Kind, Program, Table
+from shared_metadata.program import Flow, Kind, Table
 
 if TYPE_CHECKING:
     from shared_metadata.contract.organize import OpenDriver

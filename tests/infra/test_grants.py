@@ -122,7 +122,11 @@ def test_no_function_writes_programs_the_timeline_or_which_slices_are_installed(
 
 
 def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(templates):
-    steps = {who: kinds for who, kinds in written(templates).items() if not who.split()[1].startswith(("Plan", "Commit", "Discover", "Maintain"))}
+    steps = {
+        who: kinds
+        for who, kinds in written(templates).items()
+        if not who.split()[1].startswith(("Plan", "Commit", "Discover", "Maintain"))
+    }
     steps.pop("Conductor FunctionRole")
     assert len(steps) == 2 + 3 + 2
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
@@ -141,7 +145,9 @@ def test_a_key_is_used_by_services_only(templates):
 
 def test_only_maintenance_deletes_what_was_staged_and_it_writes_no_state(templates):
     assert written(templates)["OrganizeIcebergSlice MaintainRole"] == {"MAINTENANCE"}
-    deleting = {(who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"}
+    deleting = {
+        (who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"
+    }
     assert {who for who, prefix in deleting if prefix.startswith("staging/")} == {"MaintainRole"}
     assert deleting == {
         ("CommitRole", "warehouse/lake/*"),
