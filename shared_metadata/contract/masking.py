@@ -82,4 +82,3 @@ def as_masked(schema: Schema, table: Table) -> Schema:
     hashed = table.masked(Mask.HASH)
     columns = (dataclasses.replace(c, type="string") if c.name in hashed else c for c in schema.columns)
     return Schema(tuple(columns))
-

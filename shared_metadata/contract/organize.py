@@ -183,7 +183,11 @@ class OrganizeSteps(Steps):
         staging = self.staging(work)
         staged = read_json(self.services.s3, staging.bucket, event["staged"])
         if staged is None:
-            raise DefinitionError(f"the staged manifest {event['staged']} is gone", place=work.table.dataset)
+            raise DefinitionError(
+                f"the staged manifest {event['staged']} is gone",
+                place=work.table.dataset,
+                remedy="run the collect batch again with from and to, then this one",
+            )
         prepared = self._driver(work).load(work, staged, staging, Deadline.of(context))
         staging.write(prepared, work.table.dataset, "prepared.json")
         return self._prepared_state(event, work)

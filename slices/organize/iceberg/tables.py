@@ -106,7 +106,7 @@ class Tables:
             raise DefinitionError(
                 f"snapshot {snapshot_id} of {dataset} is gone",
                 place=self._place,
-                remedy=f"run a batch of {dataset} again, then this one",
+                remedy=f"run a batch of {dataset} again, then this one; the option keep of the warehouse says how long versions stay",
             )
         files = [file.file_path for file in self.files(table, snapshot_id)]
         schema = table.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else table.schema()
