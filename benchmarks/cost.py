@@ -288,9 +288,8 @@ def show(found: Mapping[str, Counted], dollars: Mapping[str, float], standing: M
         calls = ", ".join(f"{number} {call}" for call, number in sorted(counted.calls.items()))
         say(f"{name}: {counted.seconds * 1000:.0f} ms at {GB[name]} GB, {counted.log_bytes} log bytes; {calls}")
         say(f"    {', '.join(f'{number:g} {kind}' for kind, number in sorted(counted.requests.items()))}")
-    say(
-        f"\nA month of empty batches of {wanted.tables} tables every {wanted.minutes} minutes, clock, conductor and maintenance included:"
-    )
+    say(f"\nA month of empty batches of {wanted.tables} tables every {wanted.minutes} minutes,")
+    say("clock, conductor and maintenance included:")
     for kind, price in dollars.items():
         say(f"    {kind:26} {price:8.4f} $")
     say(f"    {'together':26} {sum(dollars.values()):8.4f} $   (list prices of {PRICES['date']}, {PRICES['region']})")
