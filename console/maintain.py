@@ -40,7 +40,7 @@ def maintain(dataset: str | None, profile: str | None, as_json: bool) -> None:
     tables: list[dict[str, Any]] = []
     with progress("maintaining tables; Ctrl-C leaves it at work"):
         for slice_ in _slices(program, dataset):
-            tables += _until_done(target, slice_, {"dataset": dataset} if dataset else {})
+            tables += until_done(target, slice_, {"dataset": dataset} if dataset else {})
     if as_json:
         click.echo(json.dumps({"tables": tables}, indent=2))
         return
@@ -62,7 +62,7 @@ def _slices(program: Program, dataset: str | None) -> list[Slice]:
     return [mine[tables[dataset]]]
 
 
-def _until_done(target: Target, slice_: Slice, event: dict[str, str]) -> list[dict[str, Any]]:
+def until_done(target: Target, slice_: Slice, event: dict[str, str]) -> list[dict[str, Any]]:
     """A call ends with its function's time; what it leaves over is asked for again, while that gets on."""
     found: dict[str, dict[str, Any]] = {}
     while True:
