@@ -23,7 +23,8 @@ from shared_metadata.records import EventKind
 from shared_metadata.writer import MetadataWriter
 
 LAST_MILLISECONDS = 5_000
-CAUSES = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.FLOW_QUIESCED, EventKind.FLOW_RESUMED)
+STARTS = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.FLOW_RESUMED, EventKind.BATCH_REDRIVEN)
+CAUSES = (*STARTS, EventKind.FLOW_QUIESCED, EventKind.BATCH_DEAD)
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 4})
 logger = Logger(service="conductor")
 metrics = Metrics(namespace="Atoll", service="conductor")
@@ -45,15 +46,23 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
     try:
         found = [image for record in event["Records"] if (image := _image(record))]
-        if any(_kind(image) != EventKind.FLOW_QUIESCED for image in found):
+        if any(_kind(image) in STARTS for image in found):
             _round(context)
-        for number in sorted({int(image["detail"]["M"]["drift"]["N"]) for image in found if _kind(image) == EventKind.FLOW_QUIESCED}):
-            if notifier().tell(number):
-                logger.info("told of drift", drift=number)
+        _tell(found)
     except Exception:
         logger.exception("the round failed; the stream brings these records again")
         return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}
+
+
+def _tell(images: list[Mapping[str, Any]]) -> None:
+    drifts = {int(image["detail"]["M"]["drift"]["N"]) for image in images if _kind(image) == EventKind.FLOW_QUIESCED}
+    for number in sorted(drifts):
+        if notifier().tell(number):
+            logger.info("told of drift", drift=number)
+    dead = {(i["flow"]["S"], i["detail"]["M"]["dataset"]["S"]) for i in images if _kind(i) == EventKind.BATCH_DEAD}
+    if dead and (told := notifier().tell_dead(sorted(dead))):
+        logger.info("told of dead letters", datasets=told)
 
 
 def _image(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -103,7 +112,7 @@ def starter() -> Starter:
 
 @cache
 def notifier() -> Notifier:
-    return Notifier(writer().drifts, boto3.client("sns", config=RETRIES), Environment.read().alerts_topic_arn)
+    return Notifier(writer(), boto3.client("sns", config=RETRIES), Environment.read().alerts_topic_arn)
 
 
 @cache

@@ -1,30 +1,64 @@
-"""Tells people of drift that quiesces something: one message a drift, to the alerts topic."""
+"""Tells people, by the alerts topic, of what waits for them: drift that quiesces something, and batches that are dead letters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from shared_metadata.drift_registry import DriftRegistry
-from shared_metadata.drift_wording import message, subject
+from shared_metadata import drift_wording
+from shared_metadata.dead_letter_wording import dead_message, dead_subject
+from shared_metadata.dead_letters import DeadBatch, dead_batch
+from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
 class Notifier:
-    """Publishes to one topic; whoever subscribes to it gets names, places and remedies, never data."""
+    """Publishes to one topic; whoever subscribes to it gets names, places, causes and remedies, never data."""
 
-    def __init__(self, drifts: DriftRegistry, sns: SNSClient, topic_arn: str) -> None:
-        self._drifts, self._sns, self._topic_arn = drifts, sns, topic_arn
+    def __init__(self, writer: MetadataWriter, sns: SNSClient, topic_arn: str) -> None:
+        self._writer, self._sns, self._topic_arn = writer, sns, topic_arn
 
     def tell(self, number: int) -> bool:
         """Publishes the drift's message if nobody has; False if somebody has. Raises what the topic answers: then call it again."""
-        drift = self._drifts.drift(number)
-        if drift is None or not self._drifts.claim_notification(number):
+        drifts = self._writer.drifts
+        drift = drifts.drift(number)
+        if drift is None or not drifts.claim_notification(number):
             return False
         try:
-            self._sns.publish(TopicArn=self._topic_arn, Subject=subject(drift), Message=message(drift))
+            self._publish(drift_wording.subject(drift), drift_wording.message(drift))
         except Exception:
-            self._drifts.give_notification_back(number)
+            drifts.give_notification_back(number)
             raise
         return True
+
+    def tell_dead(self, datasets: Iterable[tuple[str, str]]) -> list[str]:
+        """Publishes a message for those (flow, dataset) that are dead letters and nobody has told of; returns their datasets.
+
+        Tables of one batch with one cause share a message. Raises what the topic answers: then call it again.
+        """
+        groups: dict[tuple[str, str, str], list[DeadBatch]] = {}
+        programs = self._writer.reader.programs()
+        for flow, dataset in datasets:
+            table = self._writer.dead_letters.claim_notification(flow, dataset) if flow in programs.flow_ids else None
+            if table:
+                dead = dead_batch(programs, flow, dataset, table)
+                groups.setdefault((flow, str(dead.interval), dead.cause), []).append(dead)
+        left = list(groups.values())
+        try:
+            while left:
+                self._publish(dead_subject(left[0]), dead_message(left[0]))
+                del left[0]
+        except Exception:
+            self._give_back([dead for group in left for dead in group])
+            raise
+        return [dead.dataset for group in groups.values() for dead in group]
+
+    def _give_back(self, batches: Sequence[DeadBatch]) -> None:
+        for dead in batches:
+            if dead.letter:
+                self._writer.dead_letters.give_notification_back(dead.flow, dead.dataset, dead.letter)
+
+    def _publish(self, subject: str, message: str) -> None:
+        self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=message)

@@ -11,7 +11,7 @@ EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "ProvisionedThroughputExceededException"}
-METADATA_OPERATIONS = {"GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "TransactWriteItems"}
+METADATA_OPERATIONS = {"GetItem", "Query", "BatchGetItem", "Scan", "PutItem", "UpdateItem", "TransactWriteItems", "BatchWriteItem"}
 SIGN_IN = "sign in again (`aws sso login --profile NAME`), or choose another account with `--profile`"
 GIVE = "`aws configure`, or `aws sso login --profile NAME`; without an account of your own: atoll local up --help"
 

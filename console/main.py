@@ -24,13 +24,16 @@ VERBS = {
     "cancel": "console.rollback:cancel",
     "rollback": "console.rollback:rollback",
     "run": "console.run:run",
+    "retry": "console.retry:retry",
     "status": "console.status:status",
     "why": "console.why:why",
+    "rejected": "console.rejected:rejected",
     "drift": "console.drift:drift",
     "lineage": "console.lineage:lineage",
-    "explain": "console.lineage:explain",
+    "explain": "console.explain:explain",
     "logs": "console.logs:logs",
     "maintain": "console.maintain:maintain",
+    "state": "console.state:state",
     "local": "console.local:local",
 }
 atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it
@@ -108,7 +111,7 @@ def main() -> None:
       0    done
       1    failed, or the program has mistakes; the message says why, and what to do
       2    a wrong option or argument; `atoll plan`: something breaks; `atoll discover --check`: a source is not what
-           its snapshot says
+           its snapshot says; `atoll state verify`: something differs
       3    `atoll local status`: it does not run
       130  interrupted
     """

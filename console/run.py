@@ -38,8 +38,8 @@ class ExecutionFailed(AtollError):
 def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str | None, as_json: bool) -> None:
     """Run what is due of FLOW now, or run past batches of it again.
 
-    What is due runs at once, also when it has failed too often to be tried again by itself. A backfill replaces what its
-    batches made before. Exit code 1 when the execution fails.
+    What is due runs at once, also when it has failed too often to be tried again by itself (`atoll retry` lists what has). A
+    backfill replaces what its batches made before. Exit code 1 when the execution fails.
 
     \b
       atoll run lake.ops.flights

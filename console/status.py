@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
-from console.wording import age, counted, dollars
+from console.wording import age, counted, dollars, names_of
+from shared_metadata.dead_letter_wording import dead_remedy
+from shared_metadata.drift import readers
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
-from shared_metadata.records import MAX_ATTEMPTS, TableState, Version
+from shared_metadata.records import TableState, Version
 
 if TYPE_CHECKING:
     from shared_metadata.reader import MetadataReader
@@ -32,10 +34,13 @@ GRACE_SECONDS = 120  # a batch shorter than this is not late before
 class DatasetStatus:
     """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: of the last 24 hours;
     last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
+    last_batch_rejected: the rows that it set aside.
     fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
 
     state: 'current' | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an operator) | 'quiesced' (by drifts).
+    attempts: failed ones at its next batch, since it was begun or redriven.
     waits_for: inputs that are not yet complete through the end of its next batch.
+    stopped_at, execution, waiting: of a dead letter: since when, who tried last, and the datasets that wait for it.
     """
 
     dataset: str
@@ -48,6 +53,7 @@ class DatasetStatus:
     rows: int
     batches: int
     last_batch_rows: int
+    last_batch_rejected: int
     last_batch_seconds: float
     last_batch_skew: float
     last_batch_dollars: float
@@ -57,6 +63,9 @@ class DatasetStatus:
     waits_for: tuple[str, ...] = ()
     drifts: tuple[int, ...] = ()
     fresh_within_seconds: int = 0
+    stopped_at: str = ""
+    execution: str = ""
+    waiting: tuple[str, ...] = ()
 
     @property
     def breaks_promise(self) -> bool:
@@ -96,7 +105,18 @@ def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], 
         _status(producers[name], name, states, version_of[name], count_of[producers[name].id], last_of.get(name, {}), now)
         for name in wanted
     ]
-    return [replace(one, state="quiesced", drifts=held[one.dataset]) if held[one.dataset] else one for one in found]
+    return [_held(one, held[one.dataset], states[one.dataset], program) for one in found]
+
+
+def _held(status: DatasetStatus, drifts: tuple[int, ...], state: TableState, program: Program) -> DatasetStatus:
+    """The same, with what holds it up beside the time and its inputs."""
+    if drifts:
+        return replace(status, state="quiesced", drifts=drifts)
+    if not state.stopped:
+        return status
+    letter, waiting = state.dead_letter, tuple(sorted(readers(program, [status.dataset]) - {status.dataset}))
+    at, execution = (to_text(letter.at.replace(microsecond=0)), letter.execution) if letter else ("", "")
+    return replace(status, stopped_at=at, execution=execution, waiting=waiting)
 
 
 def _status(
@@ -122,12 +142,13 @@ def _status(
         rows=int(version.pointer.get("total_rows", version.rows)) if version else 0,
         batches=batches,
         last_batch_rows=int(last.get("rows", 0)),
+        last_batch_rejected=int(last.get("rejected", 0)),
         last_batch_seconds=float(last.get("seconds", 0)),
         last_batch_skew=float(last.get("skew", 1)),
         last_batch_dollars=float(last.get("cost_dollars", 0)),
-        attempts=state.attempts,
-        retry_at=to_text(state.retry_at.replace(microsecond=0)) if state.retry_at and state.attempts < MAX_ATTEMPTS else "",
-        error=state.error if state.attempts else "",
+        attempts=state.failures,
+        retry_at=to_text(state.retry_at.replace(microsecond=0)) if state.retry_at and not state.stopped else "",
+        error=state.error if state.failures else "",
         waits_for=_waits_for(table, states, end) if end <= now else (),
         fresh_within_seconds=flow.fresh_within_seconds,
     )
@@ -139,8 +160,8 @@ def _waits_for(table: Table, states: Mapping[str, TableState], end: datetime) ->
 
 def _word(flow: Flow, state: TableState, now: datetime) -> str:
     """Late is what FRESH WITHIN says, and also a batch that did not follow within the length of another."""
-    if state.attempts:
-        return "stopped" if state.attempts >= MAX_ATTEMPTS else "failing"
+    if state.failures:
+        return "stopped" if state.stopped else "failing"
     if flow.fresh_within_seconds and (now - state.watermark).total_seconds() > flow.fresh_within_seconds:
         return "late"
     lag = (now - next_interval(state.watermark, flow.interval_seconds).end).total_seconds()
@@ -157,7 +178,7 @@ def status(dataset: str | None, watch: bool, profile: str | None, as_json: bool)
 
     With the name of one DATASET, all that is known of it: its batches, schema, versions read, warnings. `current`: all batches
     are done; `late`: older than FRESH WITHIN, or a batch behind; `failing`: tried again by itself; `stopped`: failed too often,
-    waits for `atoll run`; `quiesced`: uses what its source does not have any more, see `atoll drift`.
+    waits for `atoll retry`; `quiesced`: uses what its source does not have any more, see `atoll drift`.
 
     \b
       atoll status                             everything
@@ -233,7 +254,9 @@ def troubles(row: DatasetStatus) -> Iterator[str]:
         yield f"  help: atoll drift show {row.drifts[0]}"
     elif row.state == "stopped":
         yield f"{row.dataset} stopped after {counted(row.attempts, 'failure')}: {row.error}"
-        yield f"  help: remove the cause, then: atoll run {row.flow}"
+        waiting = f"; {names_of(row.waiting)} {'waits' if len(row.waiting) == 1 else 'wait'} for it" if row.waiting else ""
+        yield f"  a dead letter since {row.stopped_at or 'a while'}{waiting}"
+        yield f"  help: {dead_remedy([row.dataset])}"
     elif row.state == "failing":
         yield f"{row.dataset} failed, {counted(row.attempts, 'time')} so far; tried again at {row.retry_at}: {row.error}"
     if row.breaks_promise:

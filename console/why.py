@@ -15,10 +15,11 @@ import click
 
 from console.target import json_option, open_target, profile_option
 from console.wording import counted
+from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.intervals import next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
-from shared_metadata.records import MAX_ATTEMPTS, Batch, FlowState, TableState
+from shared_metadata.records import Batch, FlowState, TableState
 
 if TYPE_CHECKING:
     from shared_metadata.drift_records import DriftReader
@@ -85,11 +86,12 @@ class _Search:
         table = state.tables[dataset]
         if drifts := state.drifts(dataset):
             return self._quiesced(dataset, table, drifts)
-        if table.attempts >= MAX_ATTEMPTS:
-            what = f"stopped after {counted(table.attempts, 'failure')}: {table.error}"
-            return self._why(Cause.STOPPED, dataset, table, what, f"remove the cause, then: atoll run {flow.id}")
+        if table.stopped:
+            interval = next_interval(table.watermark, flow.interval_seconds)
+            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {table.error}"
+            return self._why(Cause.STOPPED, dataset, table, what, dead_remedy([dataset]))
         if table.retry_at and table.retry_at > self._now:
-            what = f"failed ({counted(table.attempts, 'time')} so far) and is tried again at {_moment(table.retry_at)}: {table.error}"
+            what = f"failed ({counted(table.failures, 'time')} so far) and is tried again at {_moment(table.retry_at)}: {table.error}"
             return self._why(Cause.RETRY, dataset, table, what, f"nothing, unless the error says so; at once: atoll run {flow.id}")
         return self._in_order(dataset, flow, table, before)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(number: int, noun: str) -> str:
     """'1 flow', '1,200 flows', '3 batches'."""
     plural = "es" if noun.endswith("ch") else "s"
     return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
+def names_of(names: Sequence[str], most: int = 3) -> str:
+    """'a', 'a and b', 'a, b, c and 4 more'."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
 def dollars(amount: float) -> str:

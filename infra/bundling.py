@@ -1,4 +1,4 @@
-"""Builds what a Lambda function runs, without Docker: pinned wheels for its platform, pruned, beside the code it imports.
+"""Builds what a Lambda function runs, without Docker: wheels of known hashes for its platform, pruned, beside the code it imports.
 
 A bundle is a zip under `build/bundles/`, named by a digest of all that goes into it, so an unchanged one is not built again;
 nor are its packages under `build/packages/` when only code has changed.
@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from infra import bill_of_materials
 from infra.pruning import prune
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUNDLES = PROJECT / "build" / "bundles"
 PACKAGES = PROJECT / "build" / "packages"
 LOCK = PROJECT / "requirements.lock"
-PRUNING = PROJECT / "infra" / "pruning.py"
+MADE_BY = (PROJECT / "infra" / "pruning.py", PROJECT / "infra" / "bill_of_materials.py")
 NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt", "README.md"}
 # The runtime has these: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html. A bundle brings its own only if its
 # requirements name them, or name s3fs, whose aiobotocore asks for one botocore and no other.
@@ -33,7 +34,7 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3trans
 NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
 DATA_PACKAGES = ("duckdb", "pyarrow", "pyiceberg", "s3fs")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-VERSION = 1  # raise it when this module builds something else from the same input
+VERSION = 2  # raise it when this module builds something else from the same input
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Bundle:
     def _packages_digest(self) -> str:
         found = hashlib.sha256(f"{VERSION} {self.platform} {self.wanted} {bool(compiler(self.platform.python))}".encode())
         if self.wanted:
-            found.update(LOCK.read_bytes() + PRUNING.read_bytes())
+            found.update(b"".join(path.read_bytes() for path in (LOCK, *MADE_BY)))
         return found.hexdigest()[:32]
 
     def build(self) -> Path:
@@ -135,6 +136,7 @@ class Bundle:
         if not target.exists():
             with _staging(PACKAGES) as folder:
                 self._install(folder / "content")
+                (folder / "content" / bill_of_materials.NAME).write_text(bill_of_materials.of(folder / "content"))
                 prune(folder / "content")
                 _compile(folder / "content", folder / "content", self.platform.python)
                 try:
@@ -152,7 +154,7 @@ class Bundle:
             command = [
                 *(_uv(), "pip", "install", "--quiet", "--no-config", "--target", str(folder), "--link-mode", "copy"),
                 *("--python-platform", self.platform.name, "--python-version", self.platform.python, "--only-binary", ":all:"),
-                *("--constraint", str(LOCK), "--excludes", str(excludes), "--requirement", str(requirements)),
+                *("--require-hashes", "--constraint", str(LOCK), "--excludes", str(excludes), "--requirement", str(requirements)),
             ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -18,7 +18,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import Settings
-from shared_metadata.access import Access
+from shared_metadata.access import GRANT_LEASES, Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 READ_OBJECTS = ["s3:GetObject"]
@@ -84,6 +84,7 @@ class AtollFunction(Construct):
             vpc_subnets=network.subnets if network else None,
             security_groups=network.security_groups if network else None,
         )
+        self._encrypt_environment()
         acknowledge(self.function, "AwsSolutions-L1", "Python 3.13 is what every pinned wheel is built and tested for")
 
     def _role(self, log_group_name: str, network: Network | None) -> iam.Role:
@@ -95,6 +96,13 @@ class AtollFunction(Construct):
         if network:
             _allow(role, NETWORK_ACTIONS, ["*"])
         return role
+
+    def _encrypt_environment(self) -> None:
+        """It holds names only; with the key, who may read the function's configuration does not thereby read them."""
+        resource = self.function.node.default_child
+        assert isinstance(resource, lambda_.CfnFunction)
+        resource.kms_key_arn = self.places.key_arn  # the construct's own setting would grant more than this
+        self.use_key("lambda", "kms:Decrypt")
 
     def use_metadata(self, access: Access) -> None:
         """Works with these items of the metadata table, and with no others."""
@@ -127,6 +135,13 @@ class AtollFunction(Construct):
         if references:
             _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
             self.use_key("secretsmanager", "kms:Decrypt")
+
+    def rotate_secrets(self, references: Sequence[str]) -> None:
+        """Writes the refresh tokens of grants that rotate back into their secrets, under leases."""
+        if references:
+            _allow(self.role, ["secretsmanager:PutSecretValue"], [self.places.secret(name) for name in references])
+            self.use_key("secretsmanager")
+            self.use_metadata(GRANT_LEASES)
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""

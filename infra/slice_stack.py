@@ -24,9 +24,10 @@ from infra.places import Places
 from infra.settings import Settings
 from infra.workflows import Machine
 from shared_metadata import access, naming
-from shared_metadata.contract import discovery, maintenance
+from shared_metadata.contract import discovery, landed, maintenance
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.rotating_grant import OPTION
 from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
@@ -43,8 +44,9 @@ LOG_DELIVERY_ACTIONS = [
     "logs:UpdateLogDelivery",
 ]
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
+LANDED_TIMEOUT_SECONDS = 300
 MAINTAIN_TIMEOUT_SECONDS = 900
-BESIDE = (discovery.STEP, maintenance.STEP)  # functions that take part in no batch
+BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take part in no batch
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
@@ -79,6 +81,13 @@ class SliceStack(Stack):
         return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
 
     @property
+    def rotating_secrets(self) -> tuple[str, ...]:
+        """Of the secrets those whose grant is replaced at each use."""
+        connections = self.program.connections.values()
+        rotating = {str(c.options["secret"]) for c in connections if c.options.get(OPTION) is True and c.options.get("secret")}
+        return tuple(name for name in self.secrets if name in rotating)
+
+    @property
     def mask_keys(self) -> tuple[str, ...]:
         """The secret references of the keys by which this slice hashes columns."""
         return tuple(sorted({f.mask_key for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.mask_key}))
@@ -94,6 +103,7 @@ class SliceStack(Stack):
         made = self._function(discovery.STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
         made.use_metadata(access.of_step(self.declaration.stage, discovery.STEP))
         made.read_secrets(self.secrets)
+        made.rotate_secrets(self.rotating_secrets)
         return made
 
     def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
@@ -104,6 +114,10 @@ class SliceStack(Stack):
         failed = made.function.metric_errors(period=Duration.hours(1))
         alarm(self, "MaintenanceFailed", failed, "Tables could not be maintained: `atoll logs` says which and why")
         return made
+
+    def landed(self, *, memory_mb: int) -> AtollFunction:
+        """The function that `atoll state verify` calls: it reads which batches are there, and no metadata."""
+        return self._function(landed.STEP, memory_mb, LANDED_TIMEOUT_SECONDS, 512, data=True)
 
     def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:
         folder = f"slices/{self.declaration.stage}/{self.declaration.system}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
 from language.outputs import OWN_COLUMNS
@@ -17,7 +16,7 @@ from shared_metadata.lineage import ColumnLineage, ColumnRef, Use
 from shared_metadata.program import MASK_KEY, Mask
 
 Drops = Mapping[str, Mapping[str, Span]]
-Used = TypeVar("Used", bound=tuple[ColumnRef, Use, Span])
+Used = tuple[ColumnRef, Use, Span]
 _UNKNOWN = re.compile(r"no column `([^`]+)`")
 
 
@@ -114,9 +113,7 @@ def check_masked(table: CollectTable, columns: Sequence[str]) -> None:
         raise Problem(table.masks[0].name.span, f"MASK drops every column of `{table.dataset}`", "leave one, or do not collect it")
 
 
-def masked_columns(
-    table: CollectTable, columns: list[ColumnLineage], uses: list[Used]
-) -> tuple[list[ColumnLineage], list[Used]]:
+def masked_columns(table: CollectTable, columns: list[ColumnLineage], uses: list[Used]) -> tuple[list[ColumnLineage], list[Used]]:
     """The columns as the warehouse gets them, and the uses of the source's without those that are not selected there."""
     if not table.masks:
         return columns, uses

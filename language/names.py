@@ -11,6 +11,8 @@ from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
 from language.syntax import CreateConnection, CreateWarehouse, Name, Part, Syntax
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.naming import REJECTED
+from shared_metadata.program import MASK_KEY
 
 _IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -98,8 +100,7 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
     if twin is not None:
         cause = f"the name `{name}` is given twice, first at {twin.name.span.position}"
         raise Problem(statement.name.span, cause, "rename one of them")
-    if isinstance(statement, CreateConnection):
-        _check_secret(statement)
+    _check_secret(statement)
     stages = ("organize",) if isinstance(statement, CreateWarehouse) else ("collect", "harness")
     able = sorted({s.system for s in names.slices.values() if s.stage in stages})
     if system.folded not in able:
@@ -111,9 +112,10 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
         )
 
 
-def _check_secret(statement: CreateConnection) -> None:
+def _check_secret(statement: CreateConnection | CreateWarehouse) -> None:
     """A grant is made of its name, in which * would stand for other secrets too."""
-    option = next((option for option in statement.options if option.key == "secret"), None)
+    key = "secret" if isinstance(statement, CreateConnection) else MASK_KEY
+    option = next((option for option in statement.options if option.key == key), None)
     if option and not naming.SECRET_REFERENCE.fullmatch(str(option.value or "-")):
         raise Problem(option.value_span, f"{option.value_span.text} cannot be the name of a secret", naming.SECRET_CHARACTERS)
 
@@ -133,4 +135,12 @@ def dataset_name(target: Name) -> str:
             f"a table in a warehouse has three names, `{target.dotted}` has {len(target.parts)}",
             "write warehouse.schema.table, as in lake.ops.flights",
         )
-    return ".".join(plain(part) for part in target.parts)
+    return ".".join([*(plain(part) for part in target.parts[:2]), table_name(target.parts[2])])
+
+
+def table_name(part: Part) -> str:
+    """The folded name of a table. Raises Problem for one that belongs to rows which were set aside."""
+    name = plain(part)
+    if name.endswith(REJECTED):
+        raise Problem(part.span, f"`{part.text}` is the name of a table of rejected rows", "name it otherwise")
+    return name

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 from sqlglot import exp
 
 Place = tuple[int, int]
+Node = TypeVar("Node", bound=exp.Expr)
 
 
 def place_of(node: exp.Expr) -> Place | None:
     """[start, end) of a node, as near as sqlglot tells; None for one that qualification has made."""
+    if isinstance(node, exp.Column):
+        return _own(node)
     found = [place for n in node.walk(prune=_is_column) if (place := _own(n)) is not None]
     return (min(start for start, _ in found), max(end for _, end in found)) if found else None
+
+
+def of_kind(nodes: Iterable[exp.Expr], *kinds: type[Node]) -> list[Node]:
+    """Those of a tree's nodes that `find_all` would find: a tree is walked once, and asked for many kinds."""
+    return [node for node in nodes if isinstance(node, kinds)]
 
 
 def _is_column(node: exp.Expr) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import sqlglot
 from sqlglot import Dialect, TokenType, exp
@@ -13,6 +13,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from language.diagnostics import Problem, Span
 from language.nesting import SHORT, beyond_depth, too_deep
+from language.places import of_kind
 
 BATCH_BOUNDS = frozenset({"batch_start", "batch_end"})
 _FILE_READERS = (exp.ReadCSV, exp.ReadParquet)
@@ -64,14 +65,19 @@ class ParsedQuery:
         return {"span": self.span, "dialect": self.dialect, "uses_batch_bounds": self.uses_batch_bounds}
 
     @cached_property
+    def nodes(self) -> tuple[exp.Expr, ...]:
+        """All of the tree, as it was parsed."""
+        return tuple(self.tree.walk())
+
+    @cached_property
     def tables(self) -> tuple[TableReference, ...]:
         ctes: dict[int, dict[str, int]] = {}
-        found = [self._reference(t) for t in self.tree.find_all(exp.Table) if not _is_function(t) and not _is_cte(t, ctes)]
+        found = [self._reference(t) for t in of_kind(self.nodes, exp.Table) if not _is_function(t) and not _is_cte(t, ctes)]
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @cached_property
     def uses_batch_bounds(self) -> bool:
-        return any(node.name.lower() in BATCH_BOUNDS for node in self.tree.find_all(exp.Anonymous))
+        return any(node.name.lower() in BATCH_BOUNDS for node in of_kind(self.nodes, exp.Anonymous))
 
     @property
     def first_word(self) -> Span:
@@ -142,17 +148,17 @@ def parse_predicate(span: Span, dialect: str) -> exp.Expr:
     return tree
 
 
-def sqlglot_dialect(dialect: str) -> str | None:
-    """sqlglot's name of a slice's dialect; None, its default, for what it has none of."""
-    return None if dialect == "soql" else dialect
+@cache
+def sqlglot_dialect(dialect: str) -> Dialect:
+    """sqlglot's own of a slice's dialect; its default for what it has none of. Given by name, it would be made at every call."""
+    return Dialect.get_or_raise(None if dialect == "soql" else dialect)
 
 
 def source_name(text: str, quoted: bool, dialect: str) -> str:
     """A name as its system means it: without quotes, folded the way that system folds names written without them."""
-    name = sqlglot_dialect(dialect)
-    if name is None:
+    if dialect == "soql":
         return text
-    return Dialect.get_or_raise(name).normalize_identifier(exp.to_identifier(text, quoted=quoted)).name
+    return sqlglot_dialect(dialect).normalize_identifier(exp.to_identifier(text, quoted=quoted)).name
 
 
 def reads(text: str) -> bool:
@@ -207,13 +213,13 @@ def first_word(span: Span) -> Span:
 
 
 def _refuse_writing(query: ParsedQuery) -> None:
-    writing = query.tree.find(exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
+    writing = next(iter(of_kind(query.nodes, exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)), None)
     if writing is not None and not isinstance(writing, exp.Query):
         raise Problem(query.place(writing), "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE")
 
 
 def _refuse_files(query: ParsedQuery) -> None:
-    for function in query.tree.find_all(exp.Anonymous, *_FILE_READERS):
+    for function in of_kind(query.nodes, exp.Anonymous, *_FILE_READERS):
         in_from = isinstance(function.parent, exp.Table)
         if isinstance(function, _FILE_READERS) or (in_from and _FILE_FUNCTIONS.fullmatch(function.name.lower())):
             name = query.place(function).text.split("(")[0]

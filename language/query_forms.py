@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
-from language.places import Place, place_of
+from language.places import Place, of_kind, place_of
 from language.query_names import NameProblem
 
 _SERIES = (exp.GenerateSeries, exp.ExplodingGenerateSeries, exp.GenerateDateArray)
@@ -23,9 +23,9 @@ _PIVOTS = {
 }
 
 
-def refused(tree: exp.Query) -> Iterator[NameProblem]:
-    """What of the query, as it was written, has no type and no origins."""
-    for node in tree.find_all(exp.Pivot, exp.Star, *_REFUSED):
+def refused(nodes: Sequence[exp.Expr]) -> Iterator[NameProblem]:
+    """What of the query's nodes, as they were written, has no type and no origins."""
+    for node in of_kind(nodes, exp.Pivot, exp.Star, *_REFUSED):
         if isinstance(node, exp.Pivot):
             place = place_of(node) or (place_of(node.parent) if node.parent is not None else None)
             yield (*(place or (0, 0)), *_PIVOTS[bool(node.unpivot)])
@@ -33,7 +33,7 @@ def refused(tree: exp.Query) -> Iterator[NameProblem]:
             yield (*(place_of(node) or (0, 0)), *_REFUSED[type(node)])
         elif not _is_item(node):
             yield (*(place_of(node) or (0, 0)), "the columns behind this * cannot be told", "name the columns")
-    for table in tree.find_all(exp.Table):
+    for table in of_kind(nodes, exp.Table):
         if isinstance(table.this, exp.Func) and not isinstance(table.this, _SERIES):
             name = table.this.name or table.this.sql_name().lower()
             remedy = "read a table, range, generate_series or unnest"
@@ -50,17 +50,19 @@ def unnamed(tree: exp.Query) -> Iterator[NameProblem]:
             yield (*(place_of(item) or (0, 0)), "this column has no name", "name it with AS")
 
 
-def name_inner_columns(tree: exp.Query, dialect: str) -> None:
+def name_inner_columns(nodes: Sequence[exp.Expr], dialect: str) -> None:
     """Gives what is selected without a name one that nothing in the text can mean, where sqlglot would take a part's name."""
-    for select in tree.find_all(exp.Select):
+    for select in of_kind(nodes, exp.Select):
         for number, item in enumerate(select.expressions):
             if dialect == "duckdb" and isinstance(item, (exp.Cast, exp.Bracket, exp.Subquery)) and not item.alias:
-                item.replace(exp.alias_(item.copy(), f"_col_{number}", copy=False))
+                named = exp.Alias(alias=exp.to_identifier(f"_col_{number}"))
+                item.replace(named)
+                named.set("this", item)
 
 
-def rewrite_series(tree: exp.Query, dialect: str) -> None:
+def rewrite_series(nodes: Sequence[exp.Expr], dialect: str) -> None:
     """range(3) and generate_series(1, 3) in FROM are the list that unnest makes rows of."""
-    for table in list(tree.find_all(exp.Table, exp.Unnest)):
+    for table in of_kind(nodes, exp.Table, exp.Unnest):
         if isinstance(table, exp.Unnest):
             name = "unnest"
         elif isinstance(table.this, _SERIES):
@@ -75,13 +77,13 @@ def rewrite_series(tree: exp.Query, dialect: str) -> None:
             table.set("alias", alias)
         else:
             series = table.this if not isinstance(table.this, exp.ExplodingGenerateSeries) else exp.GenerateSeries(**table.this.args)
-            table.replace(exp.Unnest(expressions=[series.copy()], alias=alias))
+            table.replace(exp.Unnest(expressions=[series], alias=alias))
 
 
-def rewrite_exists(tree: exp.Query) -> list[tuple[int, int, str]]:
+def rewrite_exists(nodes: Sequence[exp.Expr]) -> list[tuple[int, int, str]]:
     """EXISTS asks for rows: a star in it reads no column. Returns the edits of the text that say so."""
     edits: list[tuple[int, int, str]] = []
-    for exists in tree.find_all(exp.Exists):
+    for exists in of_kind(nodes, exp.Exists):
         select = exists.this.unnest() if isinstance(exists.this, exp.Query) else None
         if isinstance(select, exp.Select) and len(select.expressions) == 1 and select.expressions[0].is_star:
             place: Place | None = place_of(select.expressions[0])

@@ -153,8 +153,8 @@ class _Tracer:
             refs = frozenset(values[aliases.index(node.name) % len(values)])
             self._use(refs, use)
             return refs
-        refs, direct = self._resolve(scope, node)
-        self._use(refs, use, self._written.place(node) if direct else None)
+        refs, place = self._resolve(scope, node)
+        self._use(refs, use, place)
         return refs
 
     def _named_window(self, select: exp.Select, node: exp.Expr, refs: Refs, values: list[set[Ref]]) -> None:
@@ -223,35 +223,35 @@ class _Tracer:
 
     # -- columns
 
-    def _resolve(self, scope: Scope, column: exp.Column) -> tuple[Refs, bool]:
-        """The inputs' columns that a column of a scope stands for, and whether it is one itself; a problem where it is none."""
+    def _resolve(self, scope: Scope, column: exp.Column) -> tuple[Refs, Place | None]:
+        """The inputs' columns that a column of a scope stands for, and its place if it is one itself; a problem where it is none."""
         found = source_of(scope, column.table) if column.table else None
         if found is None:
             self._names.unresolved(scope, column)
-            return NONE, False
+            return NONE, None
         source, holder = found
         if isinstance(source, exp.Table):
             return self._of_table(column, source)
         outputs = self._outputs.get(id(source.expression))
         if outputs is None:
-            return NONE, False
+            return NONE, None
         aliases = self._names.alias_columns(holder, column.table)
         if column.name in aliases:
             number = aliases.index(column.name)
-            return outputs.refs[number] if number < len(outputs.refs) else NONE, False
+            return outputs.refs[number] if number < len(outputs.refs) else NONE, None
         refs = outputs.get(column.name)
         if refs is None:
             self._names.unknown(column, column.table, outputs.names)
-        return refs or NONE, False
+        return refs or NONE, None
 
-    def _of_table(self, column: exp.Column, source: exp.Table) -> tuple[Refs, bool]:
+    def _of_table(self, column: exp.Column, source: exp.Table) -> tuple[Refs, Place | None]:
         ref = self._names.in_table(column, source)
         if ref is None:
-            return NONE, False
+            return NONE, None
         place = self._written.place(column)
         if ref not in self._places or place < self._places[ref]:
             self._places[ref] = place
-        return frozenset((ref,)), True
+        return frozenset((ref,)), place
 
     def _use(self, refs: Iterable[Ref], use: Use | None, place: Place | None = None) -> None:
         if use is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from language.places import Place, place_of
+from language.places import Place, of_kind, place_of
 from language.stars import StarPlaces, remember_stars
 
 
@@ -37,15 +38,15 @@ class Written:
         return self.using.get(id(select), {}).get(column.name) or self.stars.place(select) or (0, 0)
 
 
-def remember(tree: exp.Query) -> Written:
-    """Of a query that is not yet qualified."""
-    written = Written(remember_stars(tree))
-    for join in tree.find_all(exp.Join):
+def remember(nodes: Sequence[exp.Expr]) -> Written:
+    """Of the nodes of a query that is not yet qualified."""
+    written = Written(remember_stars(nodes))
+    for join in of_kind(nodes, exp.Join):
         select = join.find_ancestor(exp.Select)
         for column in join.args.get("using") or () if select is not None else ():
             if place := place_of(column):
                 written.using.setdefault(id(select), {}).setdefault(column.name.lower(), place)
-    for select in tree.find_all(exp.Select):
+    for select in of_kind(nodes, exp.Select):
         if not any(item.is_star for item in select.expressions):
             written.names[id(select)] = [item.alias_or_name.lower() for item in select.expressions]
     return written

@@ -7,10 +7,10 @@ into the query's text, so that it can be kept and used again wherever the same t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, SqlglotError
@@ -25,9 +25,9 @@ from language.duckdb_types import DuckDBTypes
 from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
-from language.places import place_of
+from language.places import of_kind, place_of
 from language.postgres_types import PostgresTypes, loaded_name
-from language.queries import BATCH_BOUNDS
+from language.queries import BATCH_BOUNDS, sqlglot_dialect
 from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
 from language.query_places import Written, remember
@@ -51,8 +51,7 @@ class QueryProblem:
     remedy: str
 
 
-@dataclass(frozen=True)
-class QueryColumn:
+class QueryColumn(NamedTuple):
     """One output column. type: '' where a problem says that it cannot be told.  inputs: (table, column) pairs, sorted."""
 
     name: str
@@ -63,8 +62,7 @@ class QueryColumn:
     nullable: bool = True
 
 
-@dataclass(frozen=True)
-class QueryUse:
+class QueryUse(NamedTuple):
     """The first place where a column of an input is used in this way."""
 
     table: str
@@ -91,27 +89,29 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
 
     references: id of each exp.Table that is an input ▸ its key in `tables`.
     """
-    problems = [QueryProblem(*p) for p in tuple(refused(tree)) or tuple(unnamed(tree))]
+    nodes = list(tree.walk())
+    problems = [QueryProblem(*p) for p in tuple(refused(nodes)) or tuple(unnamed(tree))]
     if problems:
         return TypedQuery(problems=tuple(dict.fromkeys(problems)))
-    edits = rewrite_exists(tree)
-    name_inner_columns(tree, dialect)
-    _name_tables(tree, references)
-    rewrite_series(tree, dialect)
-    written = remember(tree)
+    edits = rewrite_exists(nodes)
+    name_inner_columns(nodes, dialect)
+    _name_tables(nodes, references)
+    rewrite_series(nodes, dialect)
+    written = remember(nodes)
     columns = _columns(tables, dialect)
-    schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=dialect, normalize=False)
+    known = sqlglot_dialect(dialect)
+    schema = MappingSchema({name: dict(types) for name, types in columns.items()}, dialect=known, normalize=False)
     rules = _rules(dialect)
     try:
         tree = qualify(
             tree,
-            dialect=dialect,
+            dialect=known,
             schema=schema,
             allow_partial_qualification=True,
             validate_qualify_columns=False,
             quote_identifiers=False,
         )
-        tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=dialect)
+        tree = annotate_types(tree, schema=schema, expression_metadata=rules.metadata if rules else None, dialect=known)
         scopes = traverse_scope(tree)
     except (SqlglotError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
         return TypedQuery(problems=(_refused(error, tree, written),))
@@ -150,10 +150,10 @@ def _columns(tables: Tables, dialect: str) -> dict[str, dict[str, exp.DataType]]
     return {name: {c.name: data_type(c.type) for c in columns} for name, columns in tables.items()}
 
 
-def _name_tables(tree: exp.Query, references: Mapping[int, str]) -> None:
+def _name_tables(nodes: Sequence[exp.Expr], references: Mapping[int, str]) -> None:
     """Gives each input one name of one part and its own last part as alias; columns lose the parts before that."""
     paths = set()
-    for table in list(tree.find_all(exp.Table)):
+    for table in of_kind(nodes, exp.Table):
         key = references.get(id(table))
         if key is None:
             continue
@@ -164,7 +164,7 @@ def _name_tables(tree: exp.Query, references: Mapping[int, str]) -> None:
         table.set("this", exp.to_identifier(key, quoted=True))
         table.set("db", None)
         table.set("catalog", None)
-    for column in tree.find_all(exp.Column):
+    for column in of_kind(nodes, exp.Column):
         if column.args.get("db") and tuple(part.name.lower() for part in column.parts[:-1]) in paths:
             column.set("db", None)
             column.set("catalog", None)

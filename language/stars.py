@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from language.places import Place, place_of
+from language.places import Place, of_kind, place_of
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _MADE = re.compile(r"_\d+")
@@ -43,10 +44,10 @@ class StarPlaces:
         return tuple(sorted(found))
 
 
-def remember_stars(tree: exp.Query) -> StarPlaces:
-    """The stars of all SELECTs in the tree, not those of count(*)."""
+def remember_stars(nodes: Sequence[exp.Expr]) -> StarPlaces:
+    """The stars of all SELECTs among the nodes, not those of count(*)."""
     found = StarPlaces()
-    for select in tree.find_all(exp.Select):
+    for select in of_kind(nodes, exp.Select):
         if any(item.is_star for item in select.expressions):
             found.selects.append((select, [_star(item) if item.is_star else None for item in select.expressions]))
     return found

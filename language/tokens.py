@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-import sqlglot
-from sqlglot import TokenType
+from sqlglot import Dialect, TokenType
 from sqlglot.errors import SqlglotError
 
 from language.diagnostics import Problem, SourceText, Span
 
 DIALECT = "duckdb"  # its tokenizer knows $$…$$, E'…', "…" and nested comments: what every dialect we cut queries for writes
+_TOKENIZER = Dialect.get_or_raise(DIALECT)
 _WORD = re.compile(r"[^\W\d][\w$]*")
 _WORDS = re.compile(r"[^\W\d][\w$]*(?:\s+[^\W\d][\w$]*)+")
 _ENCLOSED = re.compile(
@@ -62,7 +62,7 @@ class Chunk:
 def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> list[Token]:
     """The tokens of a file, or of its characters [start, end). Raises Problem for a string, name or comment that does not end."""
     try:
-        raw = sqlglot.tokenize(source.text[start:end], read=DIALECT)
+        raw = _TOKENIZER.tokenize(source.text[start:end])
     except (SqlglotError, RecursionError, ValueError) as error:
         raise _unterminated(source) from error
     tokens: list[Token] = []
@@ -122,25 +122,22 @@ def _unterminated(source: SourceText) -> Problem:
 def split_statements(tokens: list[Token]) -> list[Chunk]:
     """Tokens as statements: each ends at a `;`, or, where that was forgotten, before the next statement's verb."""
     chunks: list[Chunk] = []
-    current: list[Token] = []
+    begin = 0
     for index, token in enumerate(tokens):
-        if token.is_symbol(";"):
-            if current:
-                chunks.append(Chunk(current, token))
-            current = []
-            continue
-        if current and _starts_statement(tokens, index) and not current[-1].is_word("AS"):
-            chunks.append(Chunk(current, None))
-            current = []
-        current.append(token)
-    if current:
-        chunks.append(Chunk(current, None))
+        ends = token.text == ";" and token.kind is Kind.SYMBOL
+        if begin < index and (ends or (_starts_statement(tokens, index) and not tokens[index - 1].is_word("AS"))):
+            chunks.append(Chunk(tokens[begin:index], token if ends else None))
+            begin = index
+        if ends:
+            begin = index + 1
+    if begin < len(tokens):
+        chunks.append(Chunk(tokens[begin:], None))
     return chunks
 
 
 def _starts_statement(tokens: list[Token], index: int) -> bool:
     token = tokens[index]
-    if index + 1 == len(tokens) or not token.is_word("CREATE", "INSERT"):
+    if token.text.upper() not in ("CREATE", "INSERT") or index + 1 == len(tokens):
         return False
     following = tokens[index + 1]
     return (token.is_word("CREATE") and following.is_word(*_CREATABLE)) or (token.is_word("INSERT") and following.is_word("INTO"))

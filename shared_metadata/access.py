@@ -14,6 +14,7 @@ from shared_metadata import keys
 TIMELINE, DRIFTS = keys.timeline()["pk"], keys.open_drifts()["pk"]
 PROGRAMS, FLOWS, DATASETS = f"{keys.PROGRAM_PREFIX}*", f"{keys.FLOW_PREFIX}*", f"{keys.DATASET_PREFIX}*"
 EVENTS, STATISTICS, SOURCES = f"{keys.EVENT_PREFIX}*", f"{keys.STATISTICS_PREFIX}*", f"{keys.SOURCE_PREFIX}*"
+GRANTS = f"{keys.GRANT_PREFIX}*"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ COMMIT = STEP | Access(reads=(FLOWS, DATASETS), puts=(DATASETS, EVENTS, STATISTI
 LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
 DISCOVER = Access(puts=(SOURCES,))
 MAINTAIN = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE), puts=(keys.MAINTENANCE,))
+# Whatever opens a connection whose grant rotates, beside its own.
+GRANT_LEASES = Access(reads=(GRANTS,), updates=(GRANTS,))
 CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
 
 
@@ -44,4 +47,4 @@ def of_step(stage: str, step: str) -> Access:
     """What a step of every slice of a stage works with."""
     if step == "plan":
         return PLAN | LOOK if stage == "collect" else PLAN
-    return {"commit": COMMIT, "discover": DISCOVER, "maintain": MAINTAIN}.get(step, STEP)
+    return {"commit": COMMIT, "discover": DISCOVER, "landed": Access(), "maintain": MAINTAIN}.get(step, STEP)

@@ -11,7 +11,19 @@ from shared_metadata import items, keys
 from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.reader import schema_json
-from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.records import (
+    Batch,
+    Claim,
+    DeadLetter,
+    EventKind,
+    Moved,
+    SchemaVersion,
+    TableCommit,
+    TableOutcome,
+    TableState,
+    TableStatus,
+    Version,
+)
 
 Action = dict[str, Any]
 EVENT_DAYS = 90  # of batches; what they say stands in the batch's own record, which stays
@@ -77,20 +89,26 @@ class Actions:
         condition = "#workers.#d.#owner = :owner"
         return self.update(keys.batch(flow, start), "SET #workers.#d.#lease = :now", condition, names, values)
 
-    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome]) -> Action:
-        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed."""
+    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Mapping[str, str] | None = None) -> Action:
+        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed.
+
+        moved: the cursors of the datasets whose watermark moves in the same transaction.
+        """
         names = {"#token": "token", "#workers": "workers", "#outcomes": "outcomes", "#status": "status"}
         values: dict[str, Any] = {":token": claim.token, ":failed": TableStatus.FAILED.value, ":done": TableStatus.COMMITTED.value}
         sets: list[str] = []
         conditions: list[str] = []
         used: set[str] = set()
         for number, (dataset, outcome) in enumerate(outcomes.items()):
-            names[f"#d{number}"], values[f":o{number}"] = dataset, plain(outcome)
+            names[f"#d{number}"], values[f":o{number}"] = dataset, items.outcome_values(outcome)
             sets.append(f"#outcomes.#d{number} = :o{number}")
             free = f"attribute_not_exists(#outcomes.#d{number})"
             if outcome.status == TableStatus.COMMITTED:
                 free, used = f"({free} OR #outcomes.#d{number}.#status = :failed)", used | {":failed", "#status"}
             conditions.append(f"#workers.#d{number}.#token = :token AND {free}")
+        for number, (dataset, cursor) in enumerate((moved or {}).items()):
+            names[f"#m{number}"], values[f":m{number}"] = f"{items.MOVED}{dataset}", vars(Moved(cursor, claim.entry))
+            sets.append(f"#m{number} = :m{number}")
         for unused in {":failed", ":done", "#status"} - used:
             (names if unused[0] == "#" else values).pop(unused)
         key = keys.batch(claim.flow, claim.interval.start)
@@ -129,8 +147,17 @@ class Actions:
             conditions.append(f"{standing}.#watermark = :start AND {earlier}")
         return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
 
-    def failed_attempt(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, retry_at: datetime) -> Action:
-        """Counts a failed attempt at the table's next batch, if `attempts` were counted before."""
+    def failed_attempt(
+        self,
+        flow: str,
+        interval: Interval,
+        dataset: str,
+        error: str,
+        attempts: int,
+        retry_at: datetime,
+        letter: DeadLetter | None = None,
+    ) -> Action:
+        """Counts a failed attempt at the table's next batch, if `attempts` were counted before; with `letter` it was the last."""
         values = {
             ":start": to_text(interval.start),
             ":attempts": attempts + 1,
@@ -140,13 +167,36 @@ class Actions:
         }
         names = {"#t": "tables", "#d": dataset, "#w": "watermark", "#a": "attempts", "#r": "retry_at", "#e": "error"}
         counted = "(#t.#d.#a = :former OR attribute_not_exists(#t.#d.#a))" if attempts == 0 else "#t.#d.#a = :former"
-        return self.update(
-            keys.flow_state(flow),
-            "SET #t.#d.#a = :attempts, #t.#d.#r = :retry, #t.#d.#e = :error",
-            f"#t.#d.#w = :start AND {counted}",
-            names,
-            values,
-        )
+        sets = "SET #t.#d.#a = :attempts, #t.#d.#r = :retry, #t.#d.#e = :error"
+        if letter:
+            names["#l"], values[":letter"] = "dead_letter", {"at": to_text(letter.at), "execution": letter.execution}
+            sets += ", #t.#d.#l = :letter"
+        return self.update(keys.flow_state(flow), sets, f"#t.#d.#w = :start AND {counted}", names, values)
+
+    def redrive(self, flow: str, tables: Mapping[str, TableState]) -> Action:
+        """Forgives tables their attempts, so that they are due at once, if each of them still stands as in `tables`."""
+        names = {"#t": "tables", "#w": "watermark", "#a": "attempts", "#f": "forgiven", "#r": "retry_at", "#l": "dead_letter"}
+        values: dict[str, Any] = {}
+        sets, removes, conditions = [], [], []
+        for n, (dataset, state) in enumerate(tables.items()):
+            names[f"#d{n}"], table = dataset, f"#t.#d{n}"
+            values |= {f":w{n}": to_text(state.watermark), f":a{n}": state.attempts, f":f{n}": state.forgiven}
+            sets.append(f"{table}.#f = :a{n}")
+            removes.append(f"{table}.#r, {table}.#l")
+            forgiven = f"({table}.#f = :f{n} OR attribute_not_exists({table}.#f))"
+            conditions.append(f"{table}.#w = :w{n} AND {table}.#a = :a{n} AND {forgiven}")
+        expression = f"SET {', '.join(sets)} REMOVE {', '.join(removes)}"
+        return self.update(keys.flow_state(flow), expression, " AND ".join(conditions), names, values)
+
+    def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
+        """Keeps when people were told of a dead letter, if nobody has told them; None: that nobody has after all."""
+        names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#told": "told_at"}
+        known, key = "#t.#d.#l.#at = :at", keys.flow_state(flow)
+        values = {":at": to_text(letter.at)}
+        if moment is None:
+            return self.update(key, "REMOVE #t.#d.#l.#told", known, names, values)
+        values[":told"] = to_text(moment)
+        return self.update(key, "SET #t.#d.#l.#told = :told", f"{known} AND attribute_not_exists(#t.#d.#l.#told)", names, values)
 
     def schema(self, schema: SchemaVersion) -> Action:
         values = {
@@ -162,18 +212,9 @@ class Actions:
         return self.put(values, "attribute_not_exists(pk)")
 
     def version(self, claim: Claim, commit: TableCommit, schema_version: int) -> Action:
-        values = {
-            **keys.version(commit.dataset, claim.interval.end),
-            "dataset": commit.dataset,
-            "start": to_text(claim.interval.start),
-            "end": to_text(claim.interval.end),
-            "pointer": dict(commit.pointer or {}),
-            "rows": commit.rows,
-            "schema_version": schema_version,
-            "token": claim.token,
-            "reads": dict(commit.reads),
-        }
-        return self.put(values)
+        pointer = commit.pointer or {}
+        made = Version(commit.dataset, claim.interval, pointer, commit.rows, schema_version, claim.token, commit.reads)
+        return self.put(items.version_values(made))
 
     def event(self, kind: EventKind, now: datetime, claim: Claim, what: str, detail: Mapping[str, Any]) -> Action:
         start = to_text(claim.interval.start)
@@ -184,6 +225,32 @@ class Actions:
             "flow": claim.flow,
             "detail": {**detail, "start": start, "token": claim.token},
             "expires": int(now.timestamp()) + EVENT_DAYS * 86400,
+        }
+        return self.put(values)
+
+    def dead(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, letter: DeadLetter) -> Action:
+        """The event that a batch is not tried again by itself."""
+        start, kind = to_text(interval.start), EventKind.BATCH_DEAD.value
+        detail = {"dataset": dataset, "start": start, "end": to_text(interval.end), "attempts": attempts}
+        values = {
+            **keys.event(letter.at, f"{flow}#{start}#{kind}#{dataset}#{attempts}"),
+            "kind": kind,
+            "at": to_text(letter.at),
+            "flow": flow,
+            "detail": {**detail, "error": error[:ERROR_CHARACTERS], "execution": letter.execution},
+        }
+        return self.put(values)
+
+    def redriven(self, flow: str, tables: Mapping[str, TableState], now: datetime) -> Action:
+        """The event that an operator wants dead batches to be tried again."""
+        kind = EventKind.BATCH_REDRIVEN.value
+        first = next(iter(tables))
+        values = {
+            **keys.event(now, f"{flow}#{kind}#{first}#{tables[first].attempts}"),
+            "kind": kind,
+            "at": to_text(now),
+            "flow": flow,
+            "detail": {"datasets": {dataset: to_text(state.watermark) for dataset, state in tables.items()}},
         }
         return self.put(values)
 
@@ -215,7 +282,3 @@ class Actions:
     def put(self, values: Mapping[str, Any], condition: str = "", **more: Any) -> Action:
         conditional = {"ConditionExpression": condition} if condition else {}
         return {"Put": {"TableName": self._table, "Item": items.to_item(values), **conditional, **more}}
-
-
-def plain(outcome: TableOutcome) -> dict[str, Any]:
-    return {name: (str(value) if name == "status" else value) for name, value in vars(outcome).items()}

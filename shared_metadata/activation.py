@@ -58,11 +58,12 @@ class Activation:
                 f"the boundary {to_text(boundary)} lies before that of the program applied last, {to_text(expected.earliest)}",
                 remedy="choose a later one",
             )
-        kept = tuple(entry for entry in self._needed(expected) if entry.boundary < boundary)
+        needed = self._needed(expected)
+        kept = tuple(entry for entry in needed if entry.boundary < boundary)
         restates = effect.restates or any(entry.restates for entry in expected.entries if entry.boundary >= boundary)
         entry = Entry(program.version, boundary, now, by, expected.next_number, restates and bool(kept))
         former = expected.entries[-1].version if expected.entries else ""
-        self._open_states(program, expected, None if effect.soon else boundary, now)
+        self._open_states(program, needed, None if effect.soon else boundary, now)
         return self._put((*kept, entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
 
     def cancel(self, expected: Timeline, now: datetime) -> Timeline:
@@ -78,7 +79,7 @@ class Activation:
         if (active.version if active else "") != former_version:
             raise _meanwhile()
         entry = Entry(program.version, BEGINNING, now, "", expected.next_number)
-        self._open_states(program, Timeline(), None, now)
+        self._open_states(program, (), None, now)
         self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
 
     def _needed(self, timeline: Timeline) -> tuple[Entry, ...]:
@@ -119,14 +120,14 @@ class Activation:
             raise _meanwhile() from error
         return timeline
 
-    def _open_states(self, program: Program, before: Timeline, start: datetime | None, now: datetime) -> None:
+    def _open_states(self, program: Program, before: tuple[Entry, ...], start: datetime | None, now: datetime) -> None:
         """Gives the datasets that are new their start: `start`, or as soon as can be.
 
-        New is also what the former program does not have and of which no earlier one has a batch left to make.
+        New is also what the former program does not have and of which none before it, of those still needed, has a batch to make.
         """
         states = self._reader.flow_states(list(program.flows))
         starts = Starts(program, states, self._reader, start, now)
-        programs = Programs([(known, self._reader.program(known.version)) for known in before.entries])
+        programs = Programs([(known, self._reader.program(known.version)) for known in before])
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
             new = [t.dataset for t in flow.tables if t.dataset not in known]
@@ -138,7 +139,7 @@ class Activation:
                 self._send(self._actions.put(values, "attribute_not_exists(pk)"))
             for dataset in new if fresh and known else ():
                 self._send(self._begin(flow.id, dataset, TableState(starts.of(flow)), None))
-            for table in flow.tables if before.entries else ():
+            for table in flow.tables if before else ():
                 state = known.get(table.dataset)
                 if state and programs.is_over(flow.id, table.dataset, state):
                     anew = TableState(starts.of(flow), state.cursor)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import ceil, floor, to_text
+from shared_metadata.intervals import ceil, floor, next_interval, to_text
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 
 _NOWHERE = Position("", 0, 0)
@@ -71,7 +71,7 @@ def begins_later(new: Program, affected: Collection[str], progress: Mapping[str,
     producers, found = new.producers(), set[str]()
     for flow in (new.flows[name] for name in affected if name in new.flows):
         own = progress[flow.id].begins if flow.id in progress else None
-        first = max(boundary, own or boundary) + timedelta(seconds=flow.interval_seconds)
+        first = next_interval(max(boundary, own or boundary), flow.interval_seconds).end
         for name in {name for table in flow.tables for name in table.inputs} & producers.keys():
             source = producers[name]
             known = progress[source.id].begins if source.id in progress else None

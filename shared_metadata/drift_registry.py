@@ -25,7 +25,7 @@ from shared_metadata.intervals import to_text
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.reader import Clock, utc_now
-from shared_metadata.records import EventKind, FlowState
+from shared_metadata.records import EventKind, FlowState, Quiesce
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -185,16 +185,20 @@ class DriftRegistry(DriftReader):
 
     def _unmarks(self, number: int, flows: Iterable[str]) -> list[Action]:
         states = self.reader.flow_states(list(flows))
-        return [
-            self._unmark(flow, number)
-            for flow, state in sorted(states.items())
-            if any(mark.drift == number for mark in state.quiesced)
-        ]
+        return [self._unmark(state, mark) for _, state in sorted(states.items()) for mark in state.quiesced if mark.drift == number]
 
-    def _unmark(self, flow: str, number: int) -> Action:
-        names = {"#q": keys.quiesce_mark(number)}
-        action = self._actions.update(keys.flow_state(flow), "REMOVE #q", "attribute_exists(#q)", names, {})
-        del action["Update"]["ExpressionAttributeValues"]
+    def _unmark(self, state: FlowState, mark: Quiesce) -> Action:
+        """What failed while its source was not as it has to be does not count any more."""
+        failed = [name for name in mark.since if name in state.tables and state.tables[name].attempts]
+        names = {"#q": keys.quiesce_mark(mark.drift), **{f"#d{n}": name for n, name in enumerate(failed)}}
+        names |= {"#t": "tables", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"} if failed else {}
+        forgiven = ", ".join(f"#t.#d{n}.#f = if_not_exists(#t.#d{n}.#a, :zero)" for n in range(len(failed)))
+        letters = "".join(f", #t.#d{n}.#l" for n in range(len(failed)))
+        expression = f"REMOVE #q{letters}" + (f" SET {forgiven}" if failed else "")
+        values = {":zero": 0} if failed else {}
+        action = self._actions.update(keys.flow_state(state.flow), expression, "attribute_exists(#q)", names, values)
+        if not failed:
+            del action["Update"]["ExpressionAttributeValues"]
         return action
 
     # -- writing

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from shared_metadata.drift import Change, DriftChange, DriftUse
 from shared_metadata.drift_records import Drift
 from shared_metadata.intervals import to_text
 from shared_metadata.lineage import Use
+from shared_metadata.notices import block, subject_line
 
-SUBJECT_CHARACTERS = 99  # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 MOST_USES = 25
 _USED_FOR = {
     Use.VALUE: "reads",
@@ -79,8 +77,8 @@ def use_line(use: DriftUse) -> str:
 
 def subject(drift: Drift) -> str:
     """Of a message; ASCII, one line."""
-    text = f"Atoll: drift {drift.number}: {drift.change.table}.{drift.change.column}".rstrip(".") + f": {drift.change.kind}"
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:SUBJECT_CHARACTERS]
+    column = f"{drift.change.table}.{drift.change.column}".rstrip(".")
+    return subject_line(f"Atoll: drift {drift.number}: {column}: {drift.change.kind}")
 
 
 def message(drift: Drift) -> str:
@@ -90,16 +88,11 @@ def message(drift: Drift) -> str:
     lines = [
         f"Drift {drift.number}, first seen {to_text(drift.first_seen)} by {drift.seen_by}: {what_happened(change)}.",
         consequence(change),
-        *_block("It is used here:", [*map(use_line, uses), *[f"and {more} more: atoll drift show {drift.number}"] * (more > 0)]),
-        *_block("These stand still:", change.quiesces),
+        *block("It is used here:", [*map(use_line, uses), *[f"and {more} more: atoll drift show {drift.number}"] * (more > 0)]),
+        *block("These stand still:", change.quiesces),
         "",
         f"What to do: {remedy(change)}.",
         "What stands still goes on by itself, from where it stopped, when the source is as it was or such an update set is active.",
         f"More: atoll drift show {drift.number}",
     ]
     return "\n".join(lines)
-
-
-def _block(title: str, lines: Iterable[str]) -> list[str]:
-    found = [f"  {line}" for line in lines]
-    return ["", title, *found] if found else []

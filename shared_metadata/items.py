@@ -13,9 +13,11 @@ from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import from_plain
 from shared_metadata.records import (
     Batch,
+    DeadLetter,
     Event,
     EventKind,
     FlowState,
+    Moved,
     Quiesce,
     SchemaVersion,
     TableOutcome,
@@ -26,6 +28,7 @@ from shared_metadata.records import (
 from shared_metadata.timeline import BEGINNING, Entry, Timeline
 
 Item = dict[str, Any]
+MOVED = "moved "  # and a dataset: the attribute of a batch that holds what it left of it (records.Moved)
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -94,7 +97,14 @@ def table_state(values: Mapping[str, Any], begins: str | None) -> TableState:
         entry=values.get("entry", 0),
         again_until=from_text(values["again_until"]) if values.get("again_until") else None,
         begins=from_text(begins) if begins else None,
+        forgiven=values.get("forgiven", 0),
+        dead_letter=dead_letter(values["dead_letter"]) if "dead_letter" in values else None,
     )
+
+
+def dead_letter(values: Mapping[str, Any]) -> DeadLetter:
+    told_at = values.get("told_at")
+    return DeadLetter(from_text(values["at"]), values["execution"], from_text(told_at) if told_at else None)
 
 
 def state_values(state: TableState) -> dict[str, Any]:
@@ -130,11 +140,44 @@ def batch(values: Mapping[str, Any]) -> Batch:
         outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
         workers={name: worker(inner) for name, inner in values["workers"].items()},
         pins=values.get("pins", {}),
+        moved={name.removeprefix(MOVED): Moved(**inner) for name, inner in values.items() if name.startswith(MOVED)},
     )
+
+
+def batch_values(batch: Batch) -> dict[str, Any]:
+    return {
+        **keys.batch(batch.flow, batch.interval.start),
+        "flow": batch.flow,
+        **interval_values(batch.interval),
+        "token": batch.token,
+        "datasets": list(batch.datasets),
+        "program_version": batch.program_version,
+        "outcomes": {name: outcome_values(outcome) for name, outcome in batch.outcomes.items()},
+        "workers": {name: {**vars(worker), "lease_until": to_text(worker.lease_until)} for name, worker in batch.workers.items()},
+        "pins": batch.pins,
+        **{f"{MOVED}{name}": vars(moved) for name, moved in batch.moved.items()},
+    }
+
+
+def outcome_values(outcome: TableOutcome) -> dict[str, Any]:
+    return {**vars(outcome), "status": outcome.status.value}
 
 
 def worker(values: Mapping[str, Any]) -> Worker:
     return Worker(values["token"], values["owner"], from_text(values["lease_until"]))
+
+
+def version_values(version: Version) -> dict[str, Any]:
+    return {
+        **keys.version(version.dataset, version.interval.end),
+        "dataset": version.dataset,
+        **interval_values(version.interval),
+        "pointer": dict(version.pointer),
+        "rows": version.rows,
+        "schema_version": version.schema_version,
+        "token": version.token,
+        "reads": dict(version.reads),
+    }
 
 
 def version(values: Mapping[str, Any]) -> Version:
@@ -170,3 +213,7 @@ def event(values: Mapping[str, Any]) -> Event:
 
 def interval(values: Mapping[str, Any]) -> Interval:
     return Interval(from_text(values["start"]), from_text(values["end"]))
+
+
+def interval_values(interval: Interval) -> dict[str, str]:
+    return {"start": to_text(interval.start), "end": to_text(interval.end)}

@@ -16,6 +16,7 @@
 | drift | DRIFT | NUMBER#<number> |
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
 | when a table was maintained | MAINTENANCE | <dataset> |
+| who may renew a rotating grant | GRANT#<secret's reference> | LEASE |
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ STATISTICS_PREFIX = "STATISTICS#"
 QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
 MAINTENANCE = "MAINTENANCE"
+GRANT_PREFIX = "GRANT#"
 
 
 def timeline() -> Key:
@@ -95,3 +97,7 @@ def source_table(connection: str, table: str) -> Key:
 
 def maintained(dataset: str) -> Key:
     return {"pk": MAINTENANCE, "sk": dataset}
+
+
+def grant_lease(reference: str) -> Key:
+    return {"pk": f"{GRANT_PREFIX}{reference}", "sk": "LEASE"}

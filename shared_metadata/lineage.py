@@ -19,6 +19,8 @@ from typing import Any
 from shared_metadata.program import Position, from_plain
 from shared_metadata.records import Schema
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 class Use(StrEnum):
     """How a query uses a column: what it says (VALUE), or which rows there are and how they stand."""
@@ -84,9 +86,7 @@ class DatasetLineage:
     @property
     def signature(self) -> str:
         """A digest of the columns' names, types, origins and masks and of the uses; not of places in the text."""
-        columns = [
-            (c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns
-        ]
+        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns]
         return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
 
 
@@ -125,7 +125,7 @@ def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:
 
 def digest(value: Any) -> str:
     """16 characters that differ where the JSON of `value` differs."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:16]
 
 
 def schema_digest(schema: Schema) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared_metadata.intervals import Interval
 
-MAX_ATTEMPTS = 5  # then a batch waits for an operator
+MAX_ATTEMPTS = 5  # then a batch is a dead letter, and waits for an operator
 
 
 class TableStatus(StrEnum):
@@ -31,6 +31,22 @@ class EventKind(StrEnum):
     DATASET_LATE = "dataset late"
     FLOW_RESUMED = "flow resumed"
     SOURCE_CHANGED = "source changed"
+    STATE_REPAIRED = "state repaired"
+    BATCH_DEAD = "batch dead"  # it failed too often to be tried again by itself
+    BATCH_REDRIVEN = "batch redriven"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """What is known of a batch that is not tried again by itself, beside its table's state, which holds its cause.
+
+    at: its last attempt failed then.  execution: who made that attempt, an ARN or a request's id; '' where that is not known.
+    told_at: when people were told of it.
+    """
+
+    at: datetime
+    execution: str = ""
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,8 @@ class TableState:
     entry: the number of the timeline's entry whose program moved the watermark last; 0 for none.
     again_until: batches that start before this moment were made before, by an earlier program version.
     begins: its first batch started then; None where that was not recorded.
+    forgiven: how many of the attempts do not count any more, since an operator has redriven the batch; `attempts` itself only rises,
+    because it names the batch's executions.
     """
 
     watermark: datetime
@@ -52,11 +70,18 @@ class TableState:
     entry: int = 0
     again_until: datetime | None = None
     begins: datetime | None = None
+    forgiven: int = 0
+    dead_letter: DeadLetter | None = None
+
+    @property
+    def failures(self) -> int:
+        """Failed attempts since the batch was begun or redriven."""
+        return self.attempts - self.forgiven
 
     @property
     def stopped(self) -> bool:
         """It failed too often to be tried again by itself."""
-        return self.attempts >= MAX_ATTEMPTS
+        return self.failures >= MAX_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,10 @@ class FlowState:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table of one batch, as it ended."""
+    """One table of one batch, as it ended.
+
+    rejected: how many rows were set aside.  pointer, reads: of the version that it made; None when it changed nothing.
+    """
 
     status: TableStatus
     rows: int = 0
@@ -92,6 +120,17 @@ class TableOutcome:
     schema_version: int = 0
     error: str = ""
     token: int = 0
+    rejected: int = 0
+    pointer: Mapping[str, Any] | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a batch left when it moved a dataset's watermark from its start to its end: TableState's cursor and entry."""
+
+    cursor: str
+    entry: int
 
 
 @dataclass(frozen=True)
@@ -132,6 +171,7 @@ class Batch:
     """One batch as recorded; token: the highest that was given to one of its tables' workers.
 
     pins: dataset ▸ input ▸ the end of the version to read, for inputs that may lag: a retry reads the same.
+    moved: the datasets whose watermark it moved, also those of another flow that it completed as it was empty. A rerun leaves it.
     """
 
     flow: str
@@ -142,6 +182,7 @@ class Batch:
     outcomes: Mapping[str, TableOutcome]
     workers: Mapping[str, Worker]
     pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
     def running(self, dataset: str, now: datetime) -> Worker | None:
         """Who is at work on a table at this moment."""
@@ -223,6 +264,7 @@ class TableCommit:
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
     signature: the table's in the program (Table.signature).
     skew, used: see `costs`.
+    rejected: how many rows were set aside.
     """
 
     dataset: str
@@ -238,6 +280,7 @@ class TableCommit:
     signature: str = ""
     skew: float = 1.0
     used: Mapping[str, float] = field(default_factory=dict)
+    rejected: int = 0
 
 
 @dataclass(frozen=True)

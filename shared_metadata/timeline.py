@@ -154,7 +154,10 @@ class Programs:
         return self._affected[index]
 
     def outstanding(self, index: int, states: Mapping[str, FlowState]) -> bool:
-        """Whether batches of the entry's program are still to be made, or the next program has not yet made one of every dataset."""
+        """Whether batches of the entry's program are still to be made, or the next program has not yet made one of every dataset.
+
+        What stopped and was removed is not waited for, unless a later program has it again: it first makes what was left.
+        """
         boundary, following = self.entries[index + 1][0].boundary, self.entries[index + 1][1]
         for flow, dataset in {*_datasets(self.entries[index][1]), *_datasets(following)}:
             state = states[flow].tables.get(dataset) if flow in states else None
@@ -162,7 +165,8 @@ class Programs:
                 continue
             stays, standing = _makes(following, flow, dataset), self.standing(flow, dataset, state)
             through = standing.through
-            if standing.moved or (through < boundary and (stays or not state.stopped)) or (stays and through == boundary):
+            waited_for = stays or not state.stopped or any(_makes(later, flow, dataset) for _, later in self.entries[index + 2 :])
+            if standing.moved or (through < boundary and waited_for) or (stays and through == boundary):
                 return True
         return False
 
@@ -172,9 +176,8 @@ class Programs:
 
 def restored(standing: Standing, state: TableState) -> TableState:
     """What is to be stored of a dataset whose standing has moved: no attempt at the batch where it stands now has failed."""
-    return replace(
-        state, watermark=standing.through, attempts=0, retry_at=None, error="", entry=standing.entry, again_until=standing.again_until
-    )
+    fresh = TableState(standing.through, state.cursor, begins=state.begins)
+    return replace(fresh, entry=standing.entry, again_until=standing.again_until)
 
 
 def _makes(program: Program, flow: str, dataset: str) -> bool:

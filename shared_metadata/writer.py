@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
 from shared_metadata.boundary import Effect
 from shared_metadata.costs import cost_dollars
+from shared_metadata.dead_letters import DeadLetters, transacted
 from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.freshness import LateDataset
@@ -27,7 +29,20 @@ from shared_metadata.intervals import Interval, to_text
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.reader import Clock, MetadataReader, utc_now
-from shared_metadata.records import Batch, Claim, EventKind, SchemaVersion, TableCommit, TableOutcome, TableState, TableStatus
+from shared_metadata.records import (
+    MAX_ATTEMPTS,
+    Batch,
+    Claim,
+    DeadLetter,
+    EventKind,
+    FlowState,
+    SchemaVersion,
+    TableCommit,
+    TableOutcome,
+    TableState,
+    TableStatus,
+    Version,
+)
 from shared_metadata.timeline import Programs, Timeline, restored
 
 if TYPE_CHECKING:
@@ -49,6 +64,7 @@ class MetadataWriter:
         self._actions = Actions(table)
         self._activation = Activation(client, table, self.reader)
         self.drifts = DriftRegistry(client, table, clock)
+        self.dead_letters = DeadLetters(client, table, self.reader, clock)
 
     def claim(
         self,
@@ -137,10 +153,12 @@ class MetadataWriter:
 
         def build() -> list[Action]:
             actions = [self._actions.outcome(claim, {dataset: outcome})]
-            state = self._states(claim.flow).get(dataset)
-            if state and state.watermark == claim.interval.start and not claim.rerun:
-                actions.append(self._failed_attempt(claim.flow, claim.interval, dataset, error, state.attempts))
-            return [*actions, self._actions.event(EventKind.BATCH_FAILED, now, claim, dataset, detail)]
+            actions.append(self._actions.event(EventKind.BATCH_FAILED, now, claim, dataset, detail))
+            state = self._flow_state(claim.flow)
+            table = state.tables.get(dataset) if state else None
+            if state and table and table.watermark == claim.interval.start and not claim.rerun:
+                actions += self._failed_attempt(state, claim.interval, dataset, error, table.attempts)
+            return actions
 
         self._transact(claim, [dataset], build, (TableStatus.FAILED, TableStatus.COMMITTED))
 
@@ -152,12 +170,12 @@ class MetadataWriter:
         attempt: how many failed attempts it had before.  owner: the execution, whose leases end now.
         """
         for dataset in datasets:
-            state = self._states(flow).get(dataset)
+            state = self._flow_state(flow)
             if owner:
                 self._updated(self._actions.end_lease(flow, interval.start, dataset, owner, self._clock()))
-            if state:
-                attempts = state.attempts if attempt is None else attempt
-                self._updated(self._failed_attempt(flow, interval, dataset, error, attempts))
+            if state and dataset in state.tables:
+                attempts = state.tables[dataset].attempts if attempt is None else attempt
+                self._sent(self._failed_attempt(state, interval, dataset, error, attempts, owner))
 
     def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
         """Stores a program version and what is known of its columns; storing it again changes nothing."""
@@ -217,54 +235,70 @@ class MetadataWriter:
         make, after, outcomes = self._actions, [], {}
         for commit in commits:
             number, schema = self._schema(claim, commit)
+            made = commit
+            if commit.pointer is None and (former := self._unchanged_again(claim, commit.dataset)):
+                made, number = replace(commit, pointer=former.pointer, reads=former.reads), former.schema_version
             outcomes[commit.dataset] = TableOutcome(
-                TableStatus.COMMITTED, commit.rows, commit.bytes, round(commit.seconds, 3), number, token=claim.token
+                TableStatus.COMMITTED,
+                commit.rows,
+                commit.bytes,
+                round(commit.seconds, 3),
+                number,
+                token=claim.token,
+                rejected=commit.rejected,
+                pointer=made.pointer,
+                reads=made.reads if made.pointer is not None else {},
             )
             if schema is not None:
                 after.append(make.schema(schema))
                 after.append(make.event(EventKind.SCHEMA_CHANGED, now, claim, commit.dataset, {"schema_version": number}))
-            if commit.pointer is not None:
-                after.append(make.version(claim, commit, number))
-            elif claim.again and not claim.rerun:
-                after += self._unchanged_again(claim, commit.dataset)
+            if made.pointer is not None:
+                after.append(make.version(claim, made, number))
             for note in commit.notes:
                 after.append(make.event(EventKind.EXPECTATION_FAILED, now, claim, f"{commit.dataset}#{note.get('name')}", note))
-        detail = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        passed = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
+        detail: dict[str, Any] = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        detail |= {"passed": sorted(dataset for datasets in passed.values() for dataset in datasets)} if passed else {}
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
-        before = [make.outcome(claim, outcomes)]
-        if moving:
-            before.append(make.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
-            before += self._pass_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
-        return before + after
+        moved = {**({claim.flow: {c.dataset: c.cursor for c in moving}} if moving else {}), **passed}
+        cursors = {dataset: cursor for datasets in moved.values() for dataset, cursor in datasets.items()}
+        return [make.outcome(claim, outcomes, cursors), *(make.advance(flow, claim, moved[flow]) for flow in moved), *after]
 
-    def _unchanged_again(self, claim: Claim, dataset: str) -> list[Action]:
+    def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
         """The version before stands for this batch too, instead of what an earlier program version made of it."""
-        before = self.reader.version_at(dataset, claim.interval.start)
-        if before is None:
-            return []
-        same = TableCommit(dataset, before.rows, pointer=before.pointer, reads=before.reads)
-        return [self._actions.version(claim, same, before.schema_version)]
+        return self.reader.version_at(dataset, claim.interval.start) if claim.again and not claim.rerun else None
 
-    def _pass_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> list[Action]:
-        """Advances another flow's datasets that have nothing to do for this batch, where they are not behind."""
+    def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Another flow's datasets that have nothing to do for this batch, where they are not behind: flow ▸ dataset ▸ cursor."""
         wanted: dict[str, list[str]] = {}
         for dataset in empty:
             target = dataset.removesuffix(":staged")
             if target != dataset and target in passes:
                 wanted.setdefault(passes[target], []).append(target)
         states = self.reader.flow_states(list(wanted)) if wanted else {}
-        actions = []
+        found = {}
         for flow, datasets in wanted.items():
             tables = states[flow].tables if flow in states else {}
             ready = {d: tables[d].cursor for d in datasets if d in tables and tables[d].watermark == claim.interval.start}
             if ready:
-                actions.append(self._actions.advance(flow, claim, ready))
-        return actions
+                found[flow] = ready
+        return found
 
-    def _failed_attempt(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int) -> Action:
-        wait_seconds = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)]
-        retry_at = self._clock() + timedelta(seconds=wait_seconds)
-        return self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)
+    def _failed_attempt(
+        self, state: FlowState, interval: Interval, dataset: str, error: str, attempts: int, owner: str = ""
+    ) -> list[Action]:
+        """One more failed attempt; after the last the batch is a dead letter, but for one that drift quiesces: it looks on."""
+        now, table, flow = self._clock(), state.tables[dataset], state.flow
+        failures = attempts - table.forgiven
+        retry_at = now + timedelta(seconds=RETRY_SECONDS[min(max(failures, 0), len(RETRY_SECONDS) - 1)])
+        if failures + 1 < MAX_ATTEMPTS or table.dead_letter or state.drifts(dataset):
+            return [self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)]
+        batch = None if owner else self.reader.batch(flow, interval.start)
+        letter = DeadLetter(now, batch.workers[dataset].owner if batch and dataset in batch.workers else owner)
+        return [
+            self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at, letter),
+            self._actions.dead(flow, interval, dataset, error, attempts + 1, letter),
+        ]
 
     def _schema(self, claim: Claim, commit: TableCommit) -> tuple[int, SchemaVersion | None]:
         """The number of the schema version that holds after this commit, and the version itself if it is new."""
@@ -316,6 +350,7 @@ class MetadataWriter:
             **keys.statistics(claim.flow, claim.interval.start, commit.dataset),
             "dataset": commit.dataset,
             "rows": commit.rows,
+            "rejected": commit.rejected,
             "bytes": commit.bytes,
             "seconds": round(commit.seconds, 3),
             "skew": commit.skew,
@@ -333,9 +368,15 @@ class MetadataWriter:
         passed = {d for d in done if d not in states or states[d].watermark > interval.start}
         return tuple(d for d in datasets if d not in passed)
 
+    def _flow_state(self, flow: str) -> FlowState | None:
+        return self.reader.flow_states([flow]).get(flow)
+
     def _states(self, flow: str) -> Mapping[str, TableState]:
-        found = self.reader.flow_states([flow])
-        return found[flow].tables if flow in found else {}
+        found = self._flow_state(flow)
+        return found.tables if found else {}
+
+    def _sent(self, actions: list[Action]) -> bool:
+        return self._updated(actions[0]) if len(actions) == 1 else transacted(self._client, actions)
 
     def _updated(self, action: Action) -> bool:
         """Sends one update; False when its condition does not hold."""

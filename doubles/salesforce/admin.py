@@ -130,6 +130,10 @@ def _requests(org: Org, parts: tuple[str, ...], body: bytes) -> Any:
     return [{**asdict(one), "at": one.at.isoformat()} for one in org.requests]
 
 
+def _authorize(org: Org, parts: tuple[str, ...], body: bytes) -> Any:
+    return {"refresh_token": org.authority.authorize(**(json.loads(body) if body else {})).refresh_token}
+
+
 def _credentials(org: Org, parts: tuple[str, ...], body: bytes) -> Any:
     return asdict(org.authority.credentials)
 
@@ -153,4 +157,5 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("POST", "settings", _configure),
     ("GET", "requests", _requests),
     ("GET", "credentials", _credentials),
+    ("POST", "authorizations", _authorize),
 ]

@@ -1,7 +1,9 @@
-"""The token endpoint: JWT bearer and client credentials, and the access tokens that it gives out.
+"""The token endpoint: JWT bearer, client credentials and refresh tokens that rotate, and the access tokens that it gives out.
 
 Flows and errors: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm,
-…?id=sf.remoteaccess_oauth_client_credentials_flow.htm and …?id=sf.remoteaccess_oauth_flow_errors.htm.
+…?id=sf.remoteaccess_oauth_client_credentials_flow.htm, …?id=sf.remoteaccess_oauth_refresh_token_flow.htm and
+…?id=sf.remoteaccess_oauth_flow_errors.htm. Rotation, and what a second use of a refresh token does:
+https://help.salesforce.com/s/articleView?id=005316711&language=en_US&type=1.
 """
 
 import base64
@@ -10,7 +12,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +37,22 @@ class Credentials:
     public_key: str
 
 
+@dataclass
+class Grant:
+    """One authorisation by a user: its refresh token, those that were used up, and the access tokens that came of it.
+
+    rotates: each use replaces the refresh token.  reuses: how often one that was used up came again.
+    """
+
+    refresh_token: str
+    rotates: bool = True
+    revoked: bool = False
+    exchanges: int = 0
+    reuses: int = 0
+    used: set[str] = field(default_factory=set)
+    access_tokens: set[str] = field(default_factory=set)
+
+
 def make_credentials() -> Credentials:
     """A fresh connected app: 2048-bit RSA key pair in PEM, random id and secret."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -53,6 +71,7 @@ class Authority:
         self._organization_id = organization_id
         self._user_id = user_id
         self._expiries: dict[str, datetime] = {}
+        self._grants: list[Grant] = []
         self._lock = threading.Lock()
 
     def grant(self, form: Mapping[str, str], authorization: str, instance_url: str, now: datetime) -> dict[str, Any]:
@@ -62,15 +81,46 @@ class Authority:
             self._check_assertion(form.get("assertion", ""), instance_url, now)
         elif kind == "client_credentials":
             self._check_client(form, authorization)
-        else:
+        elif kind != "refresh_token":
             raise OAuthError("unsupported_grant_type", "grant type not supported")
         token = f"{self._organization_id[:15]}!{secrets.token_urlsafe(72)}"
         with self._lock:
+            rotated = self._refresh(form, authorization, token) if kind == "refresh_token" else {}
             self._expiries[token] = now + timedelta(seconds=self.token_seconds)
         return {
             "access_token": token, "scope": "api", "instance_url": instance_url, "token_type": "Bearer",
-            "id": f"{instance_url}/id/{self._organization_id}/{self._user_id}",
+            "id": f"{instance_url}/id/{self._organization_id}/{self._user_id}", **rotated,
         }  # fmt: skip
+
+    def authorize(self, *, rotates: bool = True) -> Grant:
+        """What a user does in a browser: a grant with its first refresh token."""
+        grant = Grant(secrets.token_urlsafe(64), rotates)
+        with self._lock:
+            self._grants.append(grant)
+        return grant
+
+    def _refresh(self, form: Mapping[str, str], authorization: str, access_token: str) -> dict[str, str]:
+        """Uses a refresh token up. One that comes a second time ends its grant: somebody else has it too."""
+        if form.get("client_secret") or authorization:
+            self._check_client(form, authorization)
+        elif form.get("client_id") != self.credentials.client_id:
+            raise OAuthError("invalid_client_id", "client identifier invalid")
+        token = form.get("refresh_token", "")
+        grant = next((g for g in self._grants if token == g.refresh_token or token in g.used), None)
+        if grant is not None and token in grant.used:
+            grant.reuses += 1
+            grant.revoked = True
+            for lost in grant.access_tokens:
+                self._expiries.pop(lost, None)
+        if grant is None or grant.revoked:
+            raise OAuthError("invalid_grant", "expired access/refresh token")
+        grant.exchanges += 1
+        grant.access_tokens.add(access_token)
+        if not grant.rotates:
+            return {}
+        grant.used.add(token)
+        grant.refresh_token = secrets.token_urlsafe(64)
+        return {"refresh_token": grant.refresh_token}
 
     def _check_client(self, form: Mapping[str, str], authorization: str) -> None:
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")

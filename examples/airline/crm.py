@@ -63,6 +63,14 @@ class Crm:
             "ca_certificate": Path(self.certificate).read_text(),
         }
 
+    def authorize(self) -> str:
+        """The refresh token of a new grant, which is replaced at each use."""
+        return str(self._call("POST", "authorizations", {"rotates": True})["refresh_token"])
+
+    def expire_tokens(self) -> None:
+        """Every session ends."""
+        self._call("POST", "expire-tokens", {})
+
     def objects(self) -> list[str]:
         return [entry["name"] for entry in self._call("GET", "objects")]
 

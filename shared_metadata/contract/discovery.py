@@ -56,6 +56,7 @@ class DiscoverStep:
         """
         connection, tables = self._read(event)
         deadline, secret = Deadline.of(context), self._secret(connection)
+        self._services.deadline_monotonic = deadline.at_monotonic
         catalog = self._open(connection, secret)
         try:
             if tables is None:

@@ -56,6 +56,9 @@ class Hashing:
         return f" CROSS JOIN {KEY_TABLE}" if self.columns else ""
 
 
+NO_HASHING = Hashing()
+
+
 def hashing(table: Table, secret: Mapping[str, Any], reference: str, place: str) -> Hashing:
     """What hashes the table's columns. Raises SecretError for a secret that holds no fit key."""
     key = secret.get(KEY_FIELD)

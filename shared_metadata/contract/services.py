@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import math
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata import naming
 from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.grant_lease import GrantLeases
 from shared_metadata.contract.meter import Meter
+from shared_metadata.contract.rotating_grant import RotatingGrant
+from shared_metadata.contract.secret_store import read_secret
 from shared_metadata.drift_registry import DriftRegistry
-from shared_metadata.errors import SecretError
 from shared_metadata.reader import Clock, MetadataReader, utc_now
 from shared_metadata.source_registry import SourceRegistry
 from shared_metadata.writer import MetadataWriter
@@ -23,11 +25,14 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """What the steps of a slice stand on; tests hand in their own session and clock."""
+    """What the steps of a slice stand on; tests hand in their own session and clock.
+
+    deadline_monotonic: when the call at work must have returned.
+    """
 
     def __init__(self, environment: Environment, session: Any = None, clock: Clock = utc_now) -> None:
         self.environment, self.clock, self.meter = environment, clock, Meter()
-        self._session = session
+        self._session, self.deadline_monotonic = session, math.inf
 
     @cached_property
     def session(self) -> Any:
@@ -65,28 +70,12 @@ class Services:
 
     def secret(self, reference: str, *, place: str) -> Mapping[str, Any]:
         """The JSON object behind `secret = 'reference'`. Raises SecretError; its text never holds a value."""
-        name = naming.secret(reference)
-        remedy = f"aws secretsmanager create-secret --name {name} --secret-string file://…"
-        try:
-            text = self.secrets.get_secret_value(SecretId=name)["SecretString"]
-        except self.secrets.exceptions.ResourceNotFoundException as error:
-            raise SecretError(f"the secret {name} does not exist", place=place, remedy=remedy) from error
-        except self.secrets.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code != "AccessDeniedException":
-                raise
-            raise SecretError(
-                f"reading the secret {name} was denied",
-                place=place,
-                remedy="deploy the slice's stack again, so that its role is granted this connection's secret",
-            ) from error
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise SecretError(f"the secret {name} is not a JSON object", place=place, remedy=remedy)
-        return value
+        return read_secret(self.secrets, reference, place=place).values
+
+    def grant(self, reference: str, *, place: str) -> RotatingGrant:
+        """The grant in a secret whose refresh token is replaced at each use."""
+        leases = GrantLeases(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
+        return RotatingGrant(leases, self.secrets, reference, place, lambda: self.deadline_monotonic - time.monotonic())
 
     def _client(self, service: str) -> Any:
         from botocore.config import Config

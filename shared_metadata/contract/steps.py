@@ -93,6 +93,7 @@ class Steps:
         or the input alone, when the function is called by hand.
         """
         self.services.meter.restart()
+        self.services.deadline_monotonic = Deadline.of(context).at_monotonic
         reader, now = self.services.reader, self.services.clock()
         programs = reader.programs()
         wanted = resolve(event.get("input", event), programs, reader, self.declaration.id, now)

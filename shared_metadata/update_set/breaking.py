@@ -102,7 +102,8 @@ def _masks(old: Statement, new: Statement, dataset: str, change: StatementChange
     """What the table holds from before in the clear, and what its hashed key does not find any more."""
     before, after = old.masks(dataset), new.masks(dataset)
     if clear := sorted(after.keys() - before.keys()):
-        where = "in its former snapshots and staged files" if new.last.mode == Mode.REPLACE else "in the table, its snapshots and files"
+        replaced = new.last.mode == Mode.REPLACE
+        where = "in its former snapshots and staged files" if replaced else "in the table, its snapshots and files"
         why = f"{', '.join(clear)}: what was collected before stays readable, {where}"
         remedy = f"{_INTO_ANOTHER} and drop this one; docs/operators.md (Mask a column later) says what else to delete"
         yield Breaking(dataset, "", Reason.CLEAR_VALUES, why, remedy, change.position)

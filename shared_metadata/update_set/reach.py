@@ -15,7 +15,10 @@ from shared_metadata.update_set.statements import Statement, expectations
 
 ShapeOf = Callable[[Flow, Renamed], QueryShape | None]
 _OTHER_ROWS = ("kind", "slice", "warehouse", "connection", "mode", "key", "CURSOR")
-_OTHER_VALUES = (ColumnKind.WIDENED, ColumnKind.NARROWED, ColumnKind.RETYPED, ColumnKind.NULLABLE, ColumnKind.MEANING, ColumnKind.MASKED)
+_OTHER_VALUES = (
+    *(ColumnKind.WIDENED, ColumnKind.NARROWED, ColumnKind.RETYPED),
+    *(ColumnKind.NULLABLE, ColumnKind.MEANING, ColumnKind.MASKED),
+)
 _GONE = (ColumnKind.DROPPED, ColumnKind.RENAMED)
 
 

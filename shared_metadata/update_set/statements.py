@@ -25,6 +25,7 @@ WORDS = {
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",
     "tolerates": "TOLERATE",
+    "bad_rows": "TOLERATE",
     "mask_key": "MASK",
 }
 SOURCE_COLUMNS = "columns of the source"
@@ -109,7 +110,8 @@ def _changed_parts(old: Flow, new: Flow) -> Iterator[PartChange]:
             yield PartChange(word, _plain(before), _plain(after)) if word in _SHORT else PartChange(word)
     if _tables(old) != _tables(new):
         yield PartChange("tables and inputs")
-    if [table.masks for table in old.tables] != [table.masks for table in new.tables]:
+    masks = {table.dataset: table.masks for table in old.tables}
+    if any(masks.get(table.dataset, table.masks) != table.masks for table in new.tables):
         yield PartChange("MASK")
     if expectations(old) != expectations(new):
         yield PartChange("EXPECT")

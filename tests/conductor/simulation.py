@@ -91,12 +91,13 @@ class World:
         if effect is None:
             return
         entry = Entry(program.version, effect.boundary, self.now, "", self.timeline.next_number, effect.restates)
-        kept = [known for known in self._needed() if known.boundary < effect.boundary]
+        needed = self._needed()
+        kept = [known for known in needed if known.boundary < effect.boundary]
         replaced = (known for known in self.timeline.entries if known.boundary >= effect.boundary)
         restates = effect.restates or any(known.restates for known in replaced)
         entry = dataclasses.replace(entry, restates=restates and bool(kept))
         self.programs[program.version] = program
-        self._open(program, effect, entry)
+        self._open(program, effect, entry, Programs([(known, self.programs[known.version]) for known in needed]))
         self.timeline = Timeline((*kept, entry), self.timeline.revision + 1)
         for flow in program.flows:
             self.starts.setdefault(flow, set()).add(entry.boundary)
@@ -130,8 +131,7 @@ class World:
         first = next((n for n in range(last) if along.outstanding(n, self.states)), last)
         return entries[first:]
 
-    def _open(self, program: Program, effect: Effect, entry: Entry) -> None:
-        along = self.along
+    def _open(self, program: Program, effect: Effect, entry: Entry, along: Programs) -> None:
         for flow in program.flows.values():
             length = timedelta(seconds=flow.interval_seconds)
             start = floor(self.now, flow.interval_seconds) - length if effect.soon else effect.boundary

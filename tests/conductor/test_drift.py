@@ -62,7 +62,7 @@ class TestNotification:
 
     @pytest.fixture
     def notifier(self, writer: MetadataWriter, inbox: Inbox) -> Notifier:
-        return Notifier(writer.drifts, boto3.client("sns", REGION, **KEYS), inbox.topic)
+        return Notifier(writer, boto3.client("sns", REGION, **KEYS), inbox.topic)
 
     def test_the_message_names_column_views_places_and_remedy(self, writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
         known = activate(writer, things())
@@ -95,7 +95,7 @@ class TestNotification:
     ) -> None:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
-        broken = Notifier(writer.drifts, boto3.client("sns", REGION, **KEYS), inbox.topic + "-gone")
+        broken = Notifier(writer, boto3.client("sns", REGION, **KEYS), inbox.topic + "-gone")
         monkeypatch.setattr(handlers, "notifier", lambda: broken)
         answer = handlers.handle(record(EventKind.FLOW_QUIESCED, 1), FakeContext())
         assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared_metadata.intervals import next_interval
@@ -44,6 +44,11 @@ def history(seed: int, flows: int, failing: float, outage: range, restating: boo
     st.integers(0, 30),
     st.booleans(),
 )
+@example(183, 4, 0.6, 15, 18, True)  # a flow stopped, was removed and came back, while its reader stood before that
+@example(3416, 5, 0.6, 35, 4, True)  # a restated flow begins with a batch that is shorter than its new interval
+@example(1149814279, 6, 0.0, 58, 15, True)
+@example(1057641172, 2, 0.6, 42, 15, False)  # a flow stopped, was removed and came back, and its first program was forgotten
+@example(1992263546, 2, 0.6, 51, 21, True)
 def test_no_batch_reads_what_another_version_made_and_none_is_lost_or_made_twice(
     seed: int, flows: int, failing: float, outage_start: int, outage_length: int, restating: bool
 ) -> None:

@@ -5,6 +5,7 @@ A slice gives a fixture `source` (a SourceUnderTest over an empty source of its 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -15,10 +16,11 @@ import pytest
 from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.steps import Deadline
-from shared_metadata.errors import AtollError, RetryLater, StaleToken
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
-from tests.conformance.discovery import DiscoveryConformance, Looking
+from tests.conformance import hostile
+from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 from tests.conformance.masking import MaskConformance
 
@@ -34,8 +36,9 @@ class SourceUnderTest(Protocol):
 
     declaration: the slice's.  options: of the connection, without `secret`.  incremental: mode, key and cursor of a flow that
     takes changes only.  large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
-    most_columns: how many text columns a table may have.  secret: what Secrets Manager holds, and the same with a wrong
-    credential or with the address of a server that is not there.  secret_values: what must never be shown.
+    most_columns: how many text columns a table may have.  hostile_names: of columns, such as the source takes.
+    secret: what Secrets Manager holds, and the same with a wrong credential or with the address of a server that is not there.
+    secret_values: what must never be shown.
     """
 
     declaration: Slice
@@ -43,6 +46,7 @@ class SourceUnderTest(Protocol):
     incremental: Mapping[str, Any]
     large_rows: int
     most_columns: int
+    hostile_names: Sequence[str]
     secret: Mapping[str, Any]
     refused_secret: Mapping[str, Any]
     unreachable_secret: Mapping[str, Any]
@@ -157,6 +161,23 @@ def crashing(open_source: OpenSource) -> OpenSource:
             raise KeyboardInterrupt  # what no handler can catch and record
 
     return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
+
+
+def delayed(open_source: OpenSource, meanwhile: Callable[[], None]) -> OpenSource:
+    """A source whose extract stands still at first while something else happens."""
+
+    class Delayed:
+        def __init__(self, source: Source) -> None:
+            self._source = source
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._source, name)
+
+        def extract(self, request: ExtractRequest, resume: Any, deadline: Deadline) -> Extracted:
+            meanwhile()
+            return self._source.extract(request, resume, deadline)
+
+    return lambda connection, secret: Delayed(open_source(connection, secret))  # type: ignore[return-value]
 
 
 class CollectConformance(MaskConformance, DiscoveryConformance):
@@ -342,6 +363,33 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         assert collecting.steps().commit(state, FakeContext())["status"] == "COMMITTED"
         assert collecting.versions() == before
 
+    def test_a_call_that_was_given_up_and_goes_on_does_not_touch_what_another_has_committed(self, collecting: Collecting) -> None:
+        """As when the answer to an invocation is lost: the state machine calls again while the first call still works."""
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.collect(table)
+        state, context = collecting.steps().plan(collecting.cloud.event(FLOW), FakeContext())["work"][0], FakeContext()
+        committed: list[tuple[dict[str, Any], list[bytes]]] = []
+
+        def whole_batch_of_another() -> None:
+            extracted = {**state, "part": 0, "done": False}
+            while not extracted["done"]:
+                extracted = collecting.steps().extract(extracted, context)
+            collecting.steps().commit(state, context)
+            committed.append(staged())
+            collecting.source.put(table, label_rows(["c", "d", "e"]), collecting.at - timedelta(hours=1))
+
+        def staged() -> tuple[dict[str, Any], list[bytes]]:
+            manifest = collecting.cloud.manifest(collecting.dataset)
+            return manifest, [collecting.cloud.body(file["key"]) for file in manifest["files"]]
+
+        late = collecting.steps(lambda open_source: delayed(open_source, whole_batch_of_another))
+        with contextlib.suppress(RetryLater):
+            late.extract({**state, "part": 0}, context)
+        with contextlib.suppress(DefinitionError):  # of a part that the late call left undone
+            collecting.steps().commit(state, context)
+        assert [staged()] == committed and collecting.labels() == ["a", "b"]
+
     def test_stale_token_is_refused(self, collecting: Collecting) -> None:
         table = collecting.source.create_table(COLUMNS)
         collecting.source.put(table, label_rows(["a"]), collecting.at)
@@ -387,6 +435,31 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         texts = ["'; DROP TABLE thing; --", "NULL", 'a"b,c;d\te', "line\nbreak\r\nand more", "\\N", "東京 🛫 Zürich ñ é", "{}"]
         self._round_trip(collecting, label_rows(texts))
         assert collecting.labels() == sorted(texts)
+
+    @pytest.mark.security
+    def test_hostile_names_of_columns_are_names_and_nothing_else(self, collecting: Collecting, looking: Looking) -> None:
+        names, collected = collecting.source.hostile_names, collecting.source.collected_name
+        table = collecting.source.create_table({"label": "string", **dict.fromkeys(names, "string")})
+        collecting.collect(table)
+        for label in ("a", "b"):  # a whole table, then what changed
+            collecting.source.put(table, [{"label": label, **{name: f"{label} of {name}" for name in names}}], collecting.at)
+            collecting.run()
+            (row,) = [row for row in collecting.rows() if row["label"] == label]
+            assert {name: row[collected(name)] for name in names} == {name: f"{label} of {name}" for name in names}
+        looking.discover(table)
+        seen = looking.sources.table(NAME, table)
+        assert seen and seen.schema and {column.name for column in seen.schema.columns} >= {collected(name) for name in names}
+
+    @pytest.mark.security
+    def test_hostile_values_are_values_and_nothing_else(self, collecting: Collecting) -> None:
+        """In rows, and in a filter that the program's author wrote."""
+        table = self._round_trip(collecting, label_rows([*hostile.VALUES, "another"]))
+        assert collecting.labels() == sorted([*hostile.VALUES, "another"])
+        wanted = ", ".join(map(hostile.literal, hostile.VALUES))
+        collecting.collect(table, filter=f"{collecting.source.collected_name('label')} IN ({wanted})")
+        collecting.source.put(table, [{"label": label, "number": 7.0} for label in [*hostile.VALUES, "another"]], collecting.at)
+        collecting.run()
+        assert collecting.labels() == sorted(hostile.VALUES)
 
     def test_very_wide_tables_survive(self, collecting: Collecting) -> None:
         wide = [f"w{number:03d}" for number in range(collecting.source.most_columns)]

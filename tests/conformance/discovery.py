@@ -17,6 +17,7 @@ from shared_metadata.errors import DefinitionError, InputError, RetryLater, Secr
 from shared_metadata.lineage import schema_digest
 from shared_metadata.program import from_plain
 from shared_metadata.records import Schema
+from shared_metadata.source_registry import SourceRegistry
 from tests.conformance.fixtures import Cloud, FakeContext
 
 NAME, REFERENCE = "looked_at", "looked-at"
@@ -47,6 +48,10 @@ class Looking:
         """As the step is told of it, without any program."""
         return {"name": NAME, "system": self.declaration.system, "options": {"secret": REFERENCE, **self.options}}
 
+    @property
+    def sources(self) -> SourceRegistry:
+        return self.cloud.services(self.declaration.id).sources
+
     def discover(self, *tables: str, **event: Any) -> dict[str, Any]:
         """The answer, as JSON brings it; without tables, the names of all."""
         wanted = {"tables": list(tables)} if tables else {}
@@ -70,7 +75,7 @@ class DiscoveryConformance:
     def test_discover_registers_what_it_sees(self, looking: Looking) -> None:
         table, gone = looking.tables[0], f"{looking.tables[0]}_gone"
         schema = from_plain(Schema, looking.discover(table, gone)["tables"][table])
-        sources = looking.cloud.services(looking.declaration.id).sources
+        sources = looking.sources
         seen, missing = sources.table(NAME, table), sources.table(NAME, gone)
         assert seen and (seen.schema, seen.digest, seen.seen_at) == (schema, schema_digest(schema), looking.cloud.clock.now)
         assert missing and (missing.schema, missing.digest) == (None, "")
@@ -127,4 +132,4 @@ class DiscoveryConformance:
             assert value not in everything and json.dumps(value)[1:-1] not in everything
 
     def _seen(self, looking: Looking) -> Iterator[Any]:
-        return map(dataclasses.asdict, looking.cloud.services(looking.declaration.id).sources.tables(NAME))
+        return map(dataclasses.asdict, looking.sources.tables(NAME))

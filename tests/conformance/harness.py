@@ -25,8 +25,9 @@ from shared_metadata.intervals import Interval
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from slices.registry import installed
+from tests.conformance import hostile
 from tests.conformance.discovery import DiscoveryConformance, Looking
-from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, newest_there, open_cloud, run_batch
 
 HOUR = 3600
 PLACE = Position("program.sql", 1, 1)
@@ -327,7 +328,47 @@ class HarnessConformance(DiscoveryConformance):
         assert "SECRETKEY" not in str(caught.value)
         assert "program.sql:1:1" in str(caught.value)
 
+    # -- what landed
+
+    def test_the_target_tells_which_batch_is_its_newest(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        connection, asked = cloud.reader.active_program().connections[target.connection], {way.flow.id: way.flow.id}
+        assert newest_there(way.steps, connection, asked) == {way.flow.id: None}
+        way.publish([_row("AA", 1)])
+        second = way.publish([_row("AA", 2)])
+        assert newest_there(way.steps, connection, asked) == {way.flow.id: (second, 1)}
+        way.publish([_row("AA", 3)], interval=second)
+        assert newest_there(way.steps, connection, asked) == {way.flow.id: (second, 2)}
+
     # -- interruption, repetition, competition
+
+    @pytest.mark.security
+    @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
+    @pytest.mark.parametrize("unique", [True, False])
+    def test_hostile_names_and_values_are_names_and_values_and_nothing_else(
+        self, cloud: Cloud, target: TargetUnderTest, mode: Mode, unique: bool
+    ) -> None:
+        """As keys and as other columns, of a table that Atoll makes or finds; rows come, change and go."""
+        key, *others = hostile.NAMES
+        shape = columns(**dict.fromkeys(hostile.NAMES, "string"))
+        if not unique:
+            target.create(shape, [])
+        way = self.way(cloud, target, mode=mode, key=(key,), shape=shape)
+        first = [{key: value, **dict.fromkeys(others, value)} for value in hostile.VALUES]
+        way.publish(first)
+        second = [row | {others[0]: row[key] + " changed"} for row in first[2:]]
+        way.publish(second)
+        expected = first + second if mode == Mode.APPEND else second
+        assert sorted(target.rows(), key=str) == sorted(expected, key=str)
+
+    @pytest.mark.security
+    def test_values_that_the_target_refuses_are_not_shown(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(columns(carrier="int", flights="int"), ["carrier"])
+        way = self.way(cloud, target, shape=columns(carrier="string", flights="long"))
+        for rows in ([_row("a-private-value", 1)], [_row("1", 2**40 + 7)]):
+            run = way.run(way.put_result(rows), record_errors=True)
+            (error,) = run.errors.values()
+            assert "a-private-value" not in str(error) and str(2**40 + 7) not in str(error), error
 
     def test_an_interrupted_publish_goes_on_where_it_stopped(self, cloud: Cloud, target: TargetUnderTest) -> None:
         way = self.way(cloud, target)

@@ -189,6 +189,18 @@ def test_a_missing_secret_stops_apply_and_is_named_with_its_place(atoll: Atoll, 
     assert "aws secretsmanager create-secret --name atoll/nope" in found["message"]
 
 
+def test_a_missing_mask_key_stops_apply_and_says_how_to_make_one(atoll: Atoll, ready: Any, folder: Path) -> None:
+    text = PROGRAM.replace("USING iceberg;", "USING iceberg WITH (mask_key = 'mask');")
+    (folder / "program.sql").write_text(text.replace("CURSOR updated_at\n", "CURSOR updated_at MASK (customer HASH)\n"))
+    result = atoll("apply", "--json")
+    assert result.exit_code == 1
+    (found,) = json.loads(result.stdout)["errors"]
+    assert "program.sql:3:18: warehouse lake: the secret atoll/mask of its mask key does not exist" in found["message"]
+    assert "create-secret --name atoll/mask" in found["message"] and "openssl rand -hex 32" in found["message"]
+    boto3.client("secretsmanager").create_secret(Name="atoll/mask", SecretString="{}")
+    assert atoll("apply").exit_code == 0
+
+
 def test_a_secret_that_is_being_deleted_stops_apply(atoll: Atoll, ready: Any) -> None:
     boto3.client("secretsmanager").delete_secret(SecretId="atoll/ops")
     result = atoll("apply")

@@ -108,7 +108,7 @@ class TestWhy:
         for _ in range(5):
             fail(ready, ORDERS, STAGED, "SecretError: the password is refused")
         found = self.why(atoll, VIEW)
-        assert (found["cause"], found["remedy"]) == ("stopped", f"remove the cause, then: atoll run {ORDERS}")
+        assert (found["cause"], found["remedy"]) == ("stopped", f"remove the cause, then: atoll retry {ORDERS}:staged")
 
     def test_a_drift(self, atoll: Atoll, drifting: Any) -> None:
         shown = atoll("why", "lake.a.reader").stdout

@@ -84,10 +84,35 @@ def test_explain_shows_what_will_run(atoll: Atoll, project: Path) -> None:
 
 def test_explain_reads_well(atoll: Atoll, project: Path) -> None:
     shown = atoll("explain", "lake.ops.customers").stdout
-    assert "lake.ops.customers  view, program.sql:" in shown and "every 15 min, REPLACE, run by organize.iceberg" in shown
+    assert "lake.ops.customers  view, program.sql:" in shown and "every 15 minutes, REPLACE, run by organize.iceberg" in shown
     assert "expects has_customer: customer IS NOT NULL or warn" in shown and "read by ops.public.customer_totals" in shown
+
+
+def test_explain_tells_every_clause_in_words(atoll: Atoll, project: Path) -> None:
+    clauses = "EVERY '15 minutes' REPLACE PARTITION BY (customer) FRESH WITHIN '2 hours' TOLERATE lake.ops.orders STALE '1 day'"
+    more = f"CREATE MATERIALIZED VIEW lake.ops.more {clauses} AS SELECT customer FROM lake.ops.orders;\n"
+    (project / "program.sql").write_text(PROGRAM + more)
+    shown = atoll("explain", "lake.ops.more").stdout
+    assert "  partitioned by customer\n  to be fresh within 2 hours\n" in shown
+    assert "  reads lake.ops.orders as it is, if that lags no more than 1 day\n" in shown
+    collected = atoll("explain", "lake.ops.orders").stdout
+    assert "  collects ops.public.orders" in collected
 
 
 def test_explain_names_what_it_does_not_know(atoll: Atoll, project: Path) -> None:
     wrong = atoll("explain", "lake.ops.customer")
     assert wrong.exit_code == 1 and "did you mean `lake.ops.customers`?" in wrong.stderr
+
+
+def test_what_is_masked_and_what_is_made_from_it_says_so(atoll: Atoll, project: Path) -> None:
+    program = project / "program.sql"
+    text = program.read_text().replace("USING iceberg;", "USING iceberg WITH (mask_key = 'mask');")
+    program.write_text(text.replace("CURSOR updated_at\n", "CURSOR updated_at MASK (customer HASH)\n"))
+    shown = atoll("lineage", "lake.ops.orders.customer", "--down").stdout
+    assert "lake.ops.orders.customer string  masked: hash" in shown
+    assert "ops.public.customer_totals.customer string  from masked lake.ops.orders.customer" in shown
+    (found,) = json.loads(atoll("lineage", "lake.ops.orders.customer", "--up", "--json").stdout)["target"]
+    assert found["masked"] == "hash" and "masked_from" not in found
+    (published,) = json.loads(atoll("lineage", "ops.public.customer_totals.customer", "--up", "--json").stdout)["target"]
+    assert published["masked_from"] == ["lake.ops.orders.customer"] and "masked" not in published
+    assert "customer" in atoll("explain", "lake.ops.orders").stdout and "(masked: hash)" in atoll("explain", "lake.ops.orders").stdout

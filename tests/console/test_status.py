@@ -117,7 +117,8 @@ def test_a_stopped_dataset_names_the_command_that_starts_it(atoll: Atoll, ready:
         fail(ready, ORDERS, STAGED, "SecretError: the password is refused")
     shown = atoll("status").stdout
     assert f"{STAGED} stopped after 5 failures: SecretError: the password is refused" in shown
-    assert f"help: remove the cause, then: atoll run {ORDERS}" in shown
+    assert f"help: remove the cause, then: atoll retry {STAGED}" in shown
+    assert f"; {VIEW}, {ORDERS}, ops.public.customer_totals and 1 more wait for it" in shown
     assert statuses(atoll)[STAGED]["retry_at"] == ""
 
 

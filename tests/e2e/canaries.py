@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import time
 import uuid
 import zlib
 from collections import Counter
@@ -78,8 +80,12 @@ class Planted(Deployed):
 
     def again(self, slice_id: str, flow: str) -> str:
         """Runs the last batch of a flow again; its execution's status."""
+        return str(self.execute(slice_id, self.last(flow))["status"])
+
+    def last(self, flow: str) -> dict[str, str]:
+        """The input that runs the last batch of a flow again."""
         end = floor(datetime.now(UTC), 60) - MINUTE
-        return str(self.execute(slice_id, {"flow": flow, "from": to_text(end - MINUTE), "to": to_text(end)})["status"])
+        return {"flow": flow, "from": to_text(end - MINUTE), "to": to_text(end)}
 
     def fail(self) -> list[str]:
         """Wrong credentials of each kind, and a source that is down; how the executions end."""
@@ -90,9 +96,22 @@ class Planted(Deployed):
             ended = [self.again("collect.postgres", "lake.ops"), self.again("harness.postgres", "ops.published.airport_delays")]
             ended.append(self.again("collect.salesforce", "lake.crm"))
             self.demo._put_secret("ops", wrong | {"port": 1})
-            return [*ended, self.again("collect.postgres", "lake.ops.flights")]
+            return [*ended, self.first_failure("collect.postgres", "lake.ops.flights")]
         finally:
             self.restore()
+
+    def first_failure(self, slice_id: str, flow: str) -> str:
+        """The same of one that is tried again: how its first step ended."""
+        states, target = self.demo.target.session.client("stepfunctions"), self.demo.target
+        started = states.start_execution(stateMachineArn=target.state_machine_arn(slice_id), input=json.dumps(self.last(flow)))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            events = states.get_execution_history(executionArn=started["executionArn"])["events"]
+            failed = [event["type"] for event in events if event["type"].endswith("Failed")]
+            if failed:
+                return failed[0]
+            time.sleep(0.2)
+        raise AssertionError(f"{flow} does not fail")
 
 
 class Search:
@@ -100,13 +119,14 @@ class Search:
 
     def __init__(self, airline: Planted) -> None:
         self._airline, self._canaries = airline, airline.canaries
-        self._session = airline.demo.target.session
+        self._session, target = airline.demo.target.session, airline.demo.target
+        self._bucket = naming.data_bucket(target.account, target.session.region_name)
         self.looked_at: Counter[str] = Counter()
 
     def places(self) -> dict[str, set[str]]:
         """What was planted ▸ where it is written. `looked_at` counts what was read of each kind."""
         found: dict[str, set[str]] = {kind: set() for kind in self._canaries.cores}
-        looks = (self.items, self.objects, self.logs, self.executions, self.functions, self.parameters, self.messages, self.files)
+        looks = (self.items, self.logs, self.executions, self.functions, self.parameters, self.messages, self.files)
         for look in looks:
             for place, body in look():
                 self.looked_at[look.__name__] += 1
@@ -126,16 +146,6 @@ class Search:
                 parts[place.rpartition("#")[0]] = parts.get(place.rpartition("#")[0], b"") + item["body"]["B"]
         assert parts, "programs are kept compressed no longer"
         yield from ((place, zlib.decompress(body)) for place, body in parts.items())
-
-    def objects(self) -> Iterator[Place]:
-        """All versions of all objects; of the data bucket the place is the prefix."""
-        client = self._session.client("s3")
-        for bucket in client.list_buckets()["Buckets"]:
-            pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket["Name"])
-            for found in (version for page in pages for version in page.get("Versions", [])):
-                body = client.get_object(Bucket=bucket["Name"], Key=found["Key"], VersionId=found["VersionId"])["Body"].read()
-                rightful = next((prefix for prefix in RIGHTFUL if found["Key"].startswith(prefix)), "")
-                yield (rightful or f"s3://{bucket['Name']}/{found['Key']}"), body
 
     def logs(self) -> Iterator[Place]:
         client = self._session.client("logs")
@@ -178,10 +188,20 @@ class Search:
         yield "queues", b""
 
     def files(self) -> Iterator[Place]:
-        """All that the emulator keeps on disk, of every service, with its log, and what the CDK wrote; but for objects, seen above,
-        the source database itself, and the state of Secrets Manager, which is one place of its own."""
+        """All that the emulator keeps on disk: objects with their versions, every service's state, its log, what the CDK wrote.
+
+        Staged files, the lake and the state of Secrets Manager are a place each; the database beside it is the source itself.
+        """
         home = self._airline.demo.stack.folders.home
-        for path in sorted(path for path in home.rglob("*") if path.is_file()):
-            inside = path.relative_to(home).parts
-            if inside[0] != "postgres" and inside[:2] != ("aws", "s3"):
-                yield ("Secrets Manager" if path.name == "secretsmanager.json" else str(Path(*inside))), path.read_bytes()
+        for path in home.rglob("*"):
+            inside = path.relative_to(home)
+            if path.is_file() and inside.parts[0] != "postgres":
+                rightful = next((prefix for prefix in RIGHTFUL if f"/{self._bucket}/{prefix}" in f"/{inside}"), str(inside))
+                yield VAULT if path.name == "secretsmanager.json" else rightful, read(path)
+
+
+def read(path: Path) -> bytes:
+    """What is in a file; nothing when it has gone meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""

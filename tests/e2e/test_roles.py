@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -30,7 +29,10 @@ DISCOVERS = {f"{name}-discover" for name in SLICES[:3]}
 COLLECT_PLANS = {"collect.postgres-plan", "collect.salesforce-plan"}
 DATA = {f"organize.iceberg-{step}" for step in ("load", "refresh", "check", "commit")}
 PUBLISHING = {"harness.postgres-diff", "harness.postgres-publish"}
+LANDED = {"harness.postgres-landed", "organize.iceberg-landed"}
 STEPS = PLANS | COMMITS | DATA | PUBLISHING | {"collect.postgres-extract", "collect.salesforce-extract"}
+HARNESS_BESIDE = {"harness.postgres-discover", "harness.postgres-landed"}
+OPENING = ("plan", "extract", "discover")
 Call = Callable[["Caller"], Any]
 
 
@@ -39,12 +41,11 @@ class Caller:
     """Clients with the credentials of one role."""
 
     session: Any
-    endpoint: str
-    ca_bundle: str
+    credentials: Mapping[str, str]
 
     def __getattr__(self, service: str) -> Any:
         once = Config(retries={"max_attempts": 0})
-        made = self.session.client(service, endpoint_url=self.endpoint, verify=self.ca_bundle, config=once)
+        made = self.session.client(service, config=once, **self.credentials)
         setattr(self, service, made)
         return made
 
@@ -56,8 +57,7 @@ class Account:
         stack = airline.demo.stack
         self.number, self.region, self.session = stack.account, stack.region, stack.session()
         self.bucket = naming.data_bucket(stack.account, stack.region)
-        self._make_caller = lambda session: Caller(session, stack.endpoint, str(stack.ca_bundle))
-        self.callers = {OWNER: self._make_caller(self.session)} | {name: self._assume(arn) for name, arn in self._roles()}
+        self.callers = {OWNER: Caller(self.session, {})} | {name: self._assume(arn) for name, arn in self._roles()}
         self._plant()
 
     def _roles(self) -> Iterator[tuple[str, str]]:
@@ -68,21 +68,18 @@ class Account:
         for slice_id in SLICES:
             arn = naming.state_machine_arn(slice_id, self.number, self.region)
             yield slice_id, states.describe_state_machine(stateMachineArn=arn)["roleArn"]
-        schedule = self.session.client("scheduler").get_schedule(Name="atoll-clock")
-        yield "clock", schedule["Target"]["RoleArn"]
 
     def _assume(self, arn: str) -> Caller:
-        """The emulator lets the account's owner take a role that only a service may take in AWS."""
+        """The emulator lets the account's owner take a role that only a service may take in AWS, unless under a condition."""
         given = self.session.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
-        keys = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
-        return self._make_caller(boto3.Session(*keys, region_name=self.region))
+        names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey", "aws_session_token": "SessionToken"}
+        return Caller(self.session, {name: given[field] for name, field in names.items()})
 
     def _plant(self) -> None:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
         for key in (
-            *(f"{naming.staging_prefix(name)}probe" for name in SLICES),
-            "warehouse/lake/probe",
-            "warehouse/other/probe",
+            *map(staged, SLICES),
+            *(f"warehouse/{name}probe" for name in ("lake/", "lake/ops/x/metadata/", "other/")),
             "probe",
         ):
             s3.put_object(Bucket=self.bucket, Key=key, Body=b"probe")
@@ -143,8 +140,8 @@ def read_kinds(call: Callable[[str], Call], account: Account) -> dict[str, set[s
     return {kind: account.allowed(call(kind)) - {OWNER} for kind in KINDS}
 
 
-def test_the_roles_are_those_of_all_functions_machines_and_the_clock(account: Account) -> None:
-    assert set(account.callers) == {OWNER, "conductor", "clock", *SLICES, *STEPS, *DISCOVERS}
+def test_the_roles_are_those_of_all_functions_and_machines(account: Account) -> None:
+    assert set(account.callers) == {OWNER, "conductor", *SLICES, *STEPS, *DISCOVERS, *LANDED}
     for name, caller in account.callers.items():
         role = "" if name == OWNER else "assumed-role/"
         assert role in caller.sts.get_caller_identity()["Arn"]
@@ -153,13 +150,8 @@ def test_the_roles_are_those_of_all_functions_machines_and_the_clock(account: Ac
 @pytest.mark.parametrize(
     ("secret", "readers"),
     [
-        (
-            "atoll/ops",
-            {"collect.postgres-plan", "collect.postgres-extract", "collect.postgres-discover"}
-            | PUBLISHING
-            | {"harness.postgres-discover"},
-        ),
-        ("atoll/crm", {"collect.salesforce-plan", "collect.salesforce-extract", "collect.salesforce-discover"}),
+        ("atoll/ops", {f"collect.postgres-{step}" for step in OPENING} | PUBLISHING | HARNESS_BESIDE),
+        ("atoll/crm", {f"collect.salesforce-{step}" for step in OPENING}),
         ("atoll/other", set()),
         ("other", set()),
     ],
@@ -170,10 +162,9 @@ def test_a_secret_is_read_by_those_who_open_its_connection(account: Account, sec
 
 def test_nobody_lists_writes_or_deletes_secrets(account: Account) -> None:
     assert account.allowed(lambda c: c.secretsmanager.list_secrets()) == {OWNER}
-    assert account.allowed(lambda c: c.secretsmanager.put_secret_value(SecretId="atoll/other", SecretString="{}")) == {OWNER}
-    assert account.allowed(lambda c: c.secretsmanager.delete_secret(SecretId="atoll/other", ForceDeleteWithoutRecovery=True)) == {
-        OWNER
-    }
+    secret = {"SecretId": "atoll/other"}
+    assert account.allowed(lambda c: c.secretsmanager.put_secret_value(**secret, SecretString="{}")) == {OWNER}
+    assert account.allowed(lambda c: c.secretsmanager.delete_secret(**secret, ForceDeleteWithoutRecovery=True)) == {OWNER}
 
 
 COLLECTS = {name: {f"{name}-{step}" for step in ("plan", "extract", "commit")} for name in SLICES[:2]}
@@ -193,6 +184,8 @@ def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit(ac
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | DATA
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | DATA
     assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER, "organize.iceberg-commit"}
+    snapshots = {"Bucket": account.bucket, "Key": "warehouse/lake/ops/x/metadata/probe"}
+    assert account.allowed(lambda c: c.s3.get_object(**snapshots)) == {OWNER, "organize.iceberg-landed"} | DATA
 
 
 @pytest.mark.parametrize("key", ["warehouse/other/probe", "probe"])
@@ -274,7 +267,7 @@ def test_nobody_reaches_another_table(account: Account) -> None:
 def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit(account: Account) -> None:
     commit = {"organize.iceberg-commit"}
     table = {"DatabaseName": "lake_ops", "Name": "not_there"}
-    assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER} | DATA
+    assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER, "organize.iceberg-landed"} | DATA
     assert (
         account.allowed(lambda c: c.glue.update_table(DatabaseName="lake_ops", TableInput={"Name": "not_there"})) == {OWNER} | commit
     )
@@ -301,7 +294,7 @@ def test_a_machine_is_started_by_itself_and_by_the_conductor(account: Account, s
     assert account.allowed(lambda c: c.stepfunctions.start_execution(**refused_input(slice_id, account))) == starters
 
 
-@pytest.mark.parametrize(("function", "callers"), [("conductor", {"clock"}), *((f"{name}-plan", {name}) for name in SLICES)])
+@pytest.mark.parametrize(("function", "callers"), [("conductor", set()), *((f"{name}-plan", {name}) for name in SLICES)])
 def test_a_function_is_invoked_by_its_own_machine(account: Account, function: str, callers: set[str]) -> None:
     name = f"atoll-{function.replace('.', '-')}"
     assert account.allowed(lambda c: c.__getattr__("lambda").invoke(FunctionName=name, InvocationType="DryRun")) == {OWNER} | callers

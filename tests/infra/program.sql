@@ -1,6 +1,6 @@
--- Uses every slice, two warehouses' schemas, the connections' secrets and a mask key.
+-- Uses every slice, two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask');
-CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm');
+CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE);
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
 

@@ -1,17 +1,20 @@
 """Real bundles: each imports its handlers with nothing but its own files beside it, and fits into a Lambda function."""
 
+import json
 import platform
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
 from conductor.stack import REQUIREMENTS
-from infra.bundling import LAMBDA, PROJECT, RUNTIME_PACKAGES, Bundle, Platform
+from infra import bill_of_materials
+from infra.bundling import LAMBDA, PROJECT, RUNTIME_PACKAGES, Bundle, BundleError, Platform
 from infra.settings import Settings
 from infra.slice_stack import slice_bundle
 from slices.registry import installed
@@ -101,12 +104,55 @@ def test_the_same_input_gives_the_same_zip(tmp_path, monkeypatch):
     assert contents[0] == contents[1]
 
 
+@pytest.mark.security
+@pytest.mark.parametrize(("bundle", "handlers"), CASES)
+def test_a_bundle_lists_every_package_that_is_in_it(bundle, handlers, tmp_path):
+    folder = tmp_path / "bundle"
+    replace(bundle, platform=HOST).unpack(folder)
+    document = json.loads((folder / "sbom.cdx.json").read_text())
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    listed = {component["purl"] for component in document["components"]}
+    assert listed == {purl(found.name, found.version) for found in distributions(path=[str(folder)])}
+    pinned = {purl(*line.split("==")) for line in locked()}
+    assert {purl(*re.sub(r"\[.*\]", "", line).split("==")) for line in bundle.wanted} <= listed <= pinned
+
+
+@pytest.mark.security
+def test_a_package_that_is_not_what_the_lock_says_is_not_installed(tmp_path, monkeypatch):
+    wrong = re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", (PROJECT / "requirements.lock").read_text())
+    (tmp_path / "wrong.lock").write_text(wrong)
+    monkeypatch.setattr("infra.bundling.LOCK", tmp_path / "wrong.lock")
+    monkeypatch.setattr("infra.bundling.PACKAGES", tmp_path / "packages")
+    bundle = Bundle("conductor", ("conductor",), REQUIREMENTS, data=False)
+    with pytest.raises(BundleError, match="Hash mismatch"):
+        bundle.unpack(tmp_path / "bundle")
+
+
+def test_the_bill_of_materials_is_the_same_for_the_same_packages(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, order in ((first, ("b", "a")), (second, ("a", "b"))):
+        for name in order:
+            (folder / f"{name}-1.0.dist-info").mkdir(parents=True)
+            (folder / f"{name}-1.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n")
+    assert bill_of_materials.of(first) == bill_of_materials.of(second)
+    (second / "a-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.4\nName: a\nVersion: 1.1\n")
+    assert bill_of_materials.of(first) != bill_of_materials.of(second)
+
+
 def test_other_code_is_another_bundle():
     conductor, shared = (Bundle("x", code, None, data=False) for code in (("conductor",), ("shared_metadata",)))
     assert conductor.digest != shared.digest
 
 
 def test_no_requirement_is_unpinned_or_other_than_in_the_lock():
-    locked = {line.split(" ")[0] for line in (PROJECT / "requirements.lock").read_text().splitlines() if "==" in line}
     for bundle, _ in bundles():
-        assert not [line for line in bundle.wanted if re.sub(r"\[.*\]", "", line) not in locked], bundle.name
+        assert not [line for line in bundle.wanted if re.sub(r"\[.*\]", "", line) not in locked()], bundle.name
+
+
+def locked() -> set[str]:
+    return {line.split(" ")[0] for line in (PROJECT / "requirements.lock").read_text().splitlines() if "==" in line}
+
+
+def purl(name: str, version: str) -> str:
+    """https://github.com/package-url/purl-spec/blob/main/types-doc/pypi-definition.md"""
+    return f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"

@@ -10,7 +10,7 @@ import pytest
 from infra import workflows
 from infra.workflows import Machine
 from shared_metadata import errors
-from shared_metadata.contract import discovery, maintenance
+from shared_metadata.contract import discovery, landed, maintenance
 from shared_metadata.contract.declaration import Slice
 from slices.registry import installed
 
@@ -19,7 +19,7 @@ BUILDERS = {
     "organize": workflows.organize_workflow,
     "harness": workflows.harness_workflow,
 }
-BESIDE = (discovery.STEP, maintenance.STEP)  # take part in no batch
+BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # take part in no batch
 AWS_ERRORS = {*workflows.SERVICE_ERRORS, *workflows.LOST_ERRORS, "States.ALL"}
 
 

@@ -24,7 +24,7 @@ GOOD = [
     ]
 ]
 HEAD = (
-    "CREATE WAREHOUSE lake USING iceberg;\n"
+    "CREATE WAREHOUSE lake USING iceberg WITH (mask_key = 'mask');\n"
     "CREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
     "CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');\n"
     "INSERT INTO lake.ops FROM ops.public TABLES (flights, planes) EVERY '1 hour' REPLACE;\n"
@@ -52,6 +52,7 @@ _HOMOGLYPHS = dict(zip("aeocpAEOi;'(", "аеосрΑΕОі;’（", strict=True)
 _KEYWORDS = """
 CREATE  WAREHOUSE  CONNECTION  MATERIALIZED  VIEW  INSERT  INTO  EVERY  REPLACE  APPEND  MERGE  ON  CURSOR  PARTITION
 BY  EXPECT  OR  FAIL  FRESH  WITHIN  TABLES  FROM  AS  WITH  USING  TO  TRUE  TOLERATE  STALE
+MASK  HASH  DROP
 """.split()
 _SQL_WORDS = [
     word.strip()
@@ -146,7 +147,8 @@ def _collect(random: Random, number: int) -> str:
             'SELECT "Id" FROM ops."Strange".t AS s',
         ]
     )
-    return _laid(random, f"INSERT INTO lake.c.t{number}", _clauses(random, cursor=True), f"AS {query}")
+    masks = [random.choice(["MASK (b DROP)", "MASK (a drop, b HASH)", "MASK (id HASH)"])] if random.random() < 0.2 else []
+    return _laid(random, f"INSERT INTO lake.c.t{number}", [*masks, *_clauses(random, cursor=True)], f"AS {query}")
 
 
 def _tables(random: Random, number: int) -> str:

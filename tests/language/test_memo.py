@@ -188,7 +188,7 @@ def test_what_did_not_change_is_neither_parsed_nor_typed_again(slices: Mapping[s
     memo = Memo()
     former = _compile(files, types, slices, memo)
     monkeypatch.setattr("sqlglot.parse_one", None)
-    monkeypatch.setattr("sqlglot.tokenize", None)
+    monkeypatch.setattr("sqlglot.Dialect.tokenize", None)
     again = Memo(memo.to_bytes())
     assert _compile(files, types, slices, again) == former
     assert not again.changed

@@ -19,7 +19,16 @@ from shared_metadata.intervals import Interval
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.reader import MetadataReader
-from shared_metadata.records import Claim, EventKind, Schema, SchemaColumn, TableCommit, TableStatus
+from shared_metadata.records import (
+    MAX_ATTEMPTS,
+    Claim,
+    DeadLetter,
+    EventKind,
+    Schema,
+    SchemaColumn,
+    TableCommit,
+    TableStatus,
+)
 from shared_metadata.schedule import DueBatch, due_batches
 from shared_metadata.timeline import Timeline
 from shared_metadata.writer import MetadataWriter
@@ -335,6 +344,130 @@ class MetadataBehaviour:
         writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=0, owner="one")
         assert standing(writer).attempts == 0
 
+    # -- dead letters
+
+    def test_the_last_attempt_makes_the_batch_a_dead_letter_with_its_event(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program())
+        for number in range(MAX_ATTEMPTS):
+            assert standing(writer).dead_letter is None
+            fail(writer, claim(writer, owner=f"execution {number}"))
+        assert standing(writer).dead_letter == DeadLetter(clock.now, "execution 4")
+        (event,) = [event for event in events(writer) if event.kind == EventKind.BATCH_DEAD]
+        assert event.detail["dataset"] == staged("t000") and event.detail["error"] == "it broke"
+        assert (event.detail["attempts"], event.detail["execution"]) == (5, "execution 4")
+
+    def test_an_execution_that_is_lost_at_the_last_attempt_makes_a_dead_letter_once(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program())
+        for attempt in (0, 1, 2, 3, 4, 4):
+            writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=attempt, owner=f"arn {attempt}")
+        assert standing(writer).dead_letter == DeadLetter(clock.now, "arn 4") and standing(writer).error == "gone"
+        assert [event.kind for event in events(writer)].count(EventKind.BATCH_DEAD) == 1
+
+    def test_a_dead_batch_that_fails_by_hand_stays_the_same_dead_letter(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        dead(writer)
+        died = clock.now
+        clock.advance(hours=1)
+        writer.fail(claim(writer), staged("t000"), "something else")
+        assert standing(writer).dead_letter.at == died and standing(writer).error == "something else"
+        assert [event.kind for event in events(writer)].count(EventKind.BATCH_DEAD) == 1
+
+    def test_a_dead_letter_goes_with_the_commit_of_its_batch(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        applied = dead(writer)
+        commit(writer, claim(writer))
+        assert standing(writer).dead_letter is None and not standing(writer).stopped
+        clock.advance(hours=1)
+        assert [b.interval for b in due(writer, applied, clock) if b.flow == "lake.crm"] == [SECOND]
+
+    def test_what_is_made_again_by_another_program_leaves_its_dead_letter_behind(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, program(1, views=(view("lake.a.v", "lake.crm.t000"),)))
+        clock.now = SECOND.end + timedelta(minutes=1)
+        for _ in range(4):
+            for batch in due_along(writer, clock):
+                if batch.flow != "lake.a.v" or batch.interval == FIRST:
+                    run(writer, batch)
+        for _ in range(MAX_ATTEMPTS):
+            held = writer.claim("lake.a.v", SECOND, ["lake.a.v"], program_version="v", owner="one", lease_seconds=60)
+            writer.fail(held, "lake.a.v", "it broke")
+        assert standing(writer, flow="lake.a.v", dataset="lake.a.v").dead_letter
+        scheduled(writer, program(1, views=(view("lake.a.v", "lake.crm.t000", query="SELECT 2"),)), FIRST.start, restates=True)
+        run(writer, next(b for b in due_along(writer, clock) if b.flow == "lake.a.v"))
+        assert standing(writer, flow="lake.a.v", dataset="lake.a.v").dead_letter is None
+        assert [b.interval for b in due_along(writer, clock) if b.flow == "lake.a.v"] == [SECOND]
+
+    def test_a_redriven_batch_is_due_at_once_under_a_new_name_and_has_all_its_attempts_again(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        applied = apply(writer, program())
+        names = []
+        for _ in range(2):
+            for _ in range(MAX_ATTEMPTS):
+                clock.advance(hours=1)
+                names += [b.execution_name for b in due(writer, applied, clock)]
+                fail(writer, claim(writer))
+            assert due(writer, applied, clock) == []
+            assert set(writer.dead_letters.redrive("lake.crm", [staged("t000")])) == {staged("t000")}
+            assert len(due(writer, applied, clock)) == 1
+        assert len(set(names)) == 2 * MAX_ATTEMPTS
+        fail(writer, claim(writer))
+        assert standing(writer).retry_at == clock.now + timedelta(seconds=15)
+
+    def test_a_batch_is_redriven_once_however_many_ask(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        dead(writer)
+
+        def by_somebody_else() -> None:
+            assert writer.dead_letters.redrive("lake.crm", [staged("t000")])
+
+        late = MetadataWriter(Interrupts(dynamodb, "transact_write_items", by_somebody_else), table, clock)
+        assert late.dead_letters.redrive("lake.crm", [staged("t000")]) == {}
+        assert writer.dead_letters.redrive("lake.crm", [staged("t000")]) == {}
+        assert [event.kind for event in events(writer)].count(EventKind.BATCH_REDRIVEN) == 1
+
+    def test_a_batch_that_is_committed_while_it_is_redriven_stays_committed(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        dead(writer)
+        meanwhile = Interrupts(dynamodb, "transact_write_items", lambda: commit(writer, claim(writer), cursor="c1"))
+        assert MetadataWriter(meanwhile, table, clock).dead_letters.redrive("lake.crm", [staged("t000")]) == {}
+        assert (standing(writer).watermark, standing(writer).cursor) == (FIRST.end, "c1")
+
+    def test_a_batch_that_makes_its_last_attempt_cannot_be_redriven_before_it_has_ended(self, writer: MetadataWriter) -> None:
+        apply(writer, program())
+        for _ in range(MAX_ATTEMPTS - 1):
+            fail(writer, claim(writer))
+        held = claim(writer)
+        assert writer.dead_letters.redrive("lake.crm", [staged("t000")]) == {}
+        fail(writer, held)
+        assert writer.dead_letters.redrive("lake.crm", [staged("t000")])
+
+    def test_the_tables_of_a_flow_are_redriven_together_and_those_that_did_not_stop_are_left_alone(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        applied = dead(writer, "t000", "t001", tables=3)
+        fail(writer, claim(writer, "t002"), "t002")
+        before = standing(writer, "t002")
+        wanted = [staged(name) for name in ("t000", "t001", "t002")]
+        assert set(writer.dead_letters.redrive("lake.crm", wanted)) == set(wanted[:2])
+        assert standing(writer, "t002") == before
+        assert [b.datasets for b in due(writer, applied, clock)] == [tuple(wanted[:2])]
+
+    def test_exactly_one_is_to_tell_people_of_a_dead_letter(self, writer: MetadataWriter) -> None:
+        dead(writer)
+        letters = writer.dead_letters
+        found = letters.claim_notification("lake.crm", staged("t000"))
+        assert found and found.dead_letter and letters.claim_notification("lake.crm", staged("t000")) is None
+        letters.give_notification_back("lake.crm", staged("t000"), found.dead_letter)
+        assert letters.claim_notification("lake.crm", staged("t000"))
+        commit(writer, claim(writer))
+        assert letters.claim_notification("lake.crm", staged("t000")) is None
+
     # -- programs
 
     def test_a_program_larger_than_an_item_is_stored_and_read(self, writer: MetadataWriter) -> None:
@@ -527,6 +660,25 @@ class MetadataBehaviour:
                 run(writer, batch)
         assert starts == [FIRST.start, SECOND.start, back]
 
+    def test_a_flow_that_stopped_was_removed_and_then_forgotten_begins_anew(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        with_view, without = program(1, views=(view("lake.a.v", "lake.crm.t000"),)), program(1)
+        apply(writer, with_view)
+        for attempt in range(MAX_ATTEMPTS):
+            claim = writer.claim("lake.a.v", FIRST, ["lake.a.v"], program_version="v", owner=f"{attempt}", lease_seconds=60, entry=1)
+            writer.fail(claim, "lake.a.v", "it broke")
+        boundary = SECOND.end
+        for changed in (without, program(2)):
+            scheduled(writer, changed, boundary)
+            clock.now = boundary = boundary + timedelta(hours=1)
+            while found := due_along(writer, clock):
+                for batch in found:
+                    run(writer, batch)
+        scheduled(writer, with_view, boundary)
+        assert with_view.version not in [entry.version for entry in writer.reader.timeline().entries[:-1]]
+        assert standing(writer, flow="lake.a.v", dataset="lake.a.v").watermark == boundary
+
     def test_a_pin_is_kept_for_the_next_attempt_but_not_for_another_program(self, writer: MetadataWriter) -> None:
         apply(writer, program())
         first = claim(writer)
@@ -670,6 +822,15 @@ def commit(writer: MetadataWriter, held: Claim, name: str = "t000", *, cursor: s
 
 def fail(writer: MetadataWriter, held: Claim, name: str = "t000") -> None:
     writer.fail(held, staged(name), "it broke")
+
+
+def dead(writer: MetadataWriter, *names: str, tables: int = 1) -> Program:
+    """A program of which batches have failed too often."""
+    applied = apply(writer, program(tables))
+    for name in names or ("t000",):
+        for _ in range(MAX_ATTEMPTS):
+            fail(writer, claim(writer, name), name)
+    return applied
 
 
 def standing(writer: MetadataWriter, name: str = "t000", *, flow: str = "lake.crm", dataset: str = "") -> Any:

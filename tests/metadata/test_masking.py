@@ -39,7 +39,8 @@ def test_a_hash_is_what_python_says(session: duckdb.DuckDBPyConnection, key: byt
 def test_bytes_are_hashed_as_they_are(session: duckdb.DuckDBPyConnection) -> None:
     hashing, content = Hashing(COLUMN, b"k" * 32), bytes(range(256))
     hashing.prepare(session)
-    (row,) = session.execute(f"SELECT {hashing.value('c', 'c', 'binary')} FROM (SELECT ?::BLOB AS c){hashing.joined}", [content]).fetchall()
+    select = f"SELECT {hashing.value('c', 'c', 'binary')} FROM (SELECT ?::BLOB AS c){hashing.joined}"
+    (row,) = session.execute(select, [content]).fetchall()
     assert row[0] == hmac.new(b"k" * 32, content, "sha256").hexdigest()
 
 

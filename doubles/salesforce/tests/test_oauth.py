@@ -86,3 +86,42 @@ def test_no_token_and_an_expired_one_are_refused_alike(server: SalesforceServer,
     assert api.call("GET", "/limits").status_code == 401
     api.log_in()
     assert api.call("GET", "/limits").status_code == 200
+
+
+def refresh(server: SalesforceServer, token: str, **more: str) -> requests.Response:
+    return ask(server, {"grant_type": "refresh_token", "refresh_token": token, "client_id": server.credentials.client_id, **more})
+
+
+def limits(server: SalesforceServer, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{server.url}/services/data/v60.0/limits", headers=headers, timeout=30).status_code
+
+
+def test_a_refresh_token_is_replaced_at_each_use(server: SalesforceServer) -> None:
+    grant = server.org.authority.authorize()
+    first = refresh(server, grant.refresh_token).json()
+    second = refresh(server, first["refresh_token"], client_secret=server.credentials.client_secret).json()
+    assert len({first["refresh_token"], second["refresh_token"], grant.refresh_token}) == 2
+    assert limits(server, first["access_token"]) == limits(server, second["access_token"]) == 200
+
+
+def test_a_used_refresh_token_ends_its_grant(server: SalesforceServer) -> None:
+    grant, other = server.org.authority.authorize(), server.org.authority.authorize()
+    used = grant.refresh_token
+    new = refresh(server, used).json()
+    assert refresh(server, used).json() == {"error": "invalid_grant", "error_description": "expired access/refresh token"}
+    assert limits(server, new["access_token"]) == 401 and refresh(server, new["refresh_token"]).status_code == 400
+    assert (grant.revoked, grant.reuses) == (True, 1)
+    assert refresh(server, other.refresh_token).status_code == 200
+
+
+def test_a_refresh_token_that_does_not_rotate_stays(server: SalesforceServer) -> None:
+    grant = server.org.authority.authorize(rotates=False)
+    assert all("refresh_token" not in refresh(server, grant.refresh_token).json() for _ in range(2))
+
+
+@pytest.mark.parametrize("wrong", [{"client_id": "another"}, {"client_secret": "wrong"}, {"refresh_token": "unknown"}])
+def test_a_refresh_by_somebody_else_is_refused_and_uses_nothing_up(server: SalesforceServer, wrong: dict[str, str]) -> None:
+    grant = server.org.authority.authorize()
+    assert refresh(server, **{"token": grant.refresh_token, **wrong}).status_code == 400
+    assert refresh(server, grant.refresh_token).status_code == 200

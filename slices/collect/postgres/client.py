@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.masking import without_dropped
 from shared_metadata.contract.steps import Deadline
+from shared_metadata.drift import source_name
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Mode, Table
-from shared_metadata.records import Schema
+from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
@@ -40,7 +43,7 @@ class PostgresSource:
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         relation = self._relation(flow, table)
-        with self._failures(str(flow.position)):
+        with self.translated(str(flow.position)):
             bounds = self._bounds(flow, relation, window)
             if bounds is None:
                 return None
@@ -54,11 +57,20 @@ class PostgresSource:
         return Extraction(self, request, deadline).run(resume)
 
     def tables(self) -> list[str]:
-        with self._failures(self._place):
+        with self.translated(self._place):
             return catalog.table_names(self.session)
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._schema_of(name) for name in tables}
+
+    def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
+        with self._failures(f"{self._place}: {table}"):
+            name = catalog.find_table(self.session, table, self._config.default_schema)
+            if name is None:
+                raise catalog.missing_table(self.session, table, self._config.default_schema, self._place)
+            rows = logic.rows_sql(name.quoted, [f"({identifier(source_name(column))})::text"], [])
+            found = self.session.execute(f"{rows}\nLIMIT {SAMPLE_ROWS}").fetchall()
+        return sampled(column.type, [value for (value,) in found])
 
     def close(self) -> None:
         while self._opened:
@@ -104,7 +116,7 @@ class PostgresSource:
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
         if table.dataset not in self._relations:
-            with self._failures(str(flow.position)):
+            with self.translated(str(flow.position)):
                 self._relations[table.dataset] = self._describe(flow, table)
         return self._relations[table.dataset]
 
@@ -134,7 +146,7 @@ class PostgresSource:
 
     def _schema_of(self, table: str) -> Schema | None:
         """All columns of a table; None when it is not there."""
-        with self._failures(f"{self._place}: {table}"):
+        with self.translated(f"{self._place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
@@ -204,7 +216,7 @@ class PostgresSource:
         return str(found[0]) if found else None
 
     @contextlib.contextmanager
-    def _failures(self, place: str) -> Iterator[None]:
+    def translated(self, place: str) -> Iterator[None]:
         """psycopg's errors as Atoll's."""
         import psycopg
 

@@ -18,6 +18,8 @@ from shared_metadata.program import Connection
 
 _LENGTH = re.compile(r"(\d+)\s*(second|minute|hour|day)s?")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# A peer that is gone, or a network that lets nothing through, is noticed within a minute.
+SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _REQUIRED = ("host", "dbname", "username", "password")
 
 
@@ -108,7 +110,7 @@ class Address:
             "application_name": "atoll",
             "client_encoding": "UTF8",
             "connect_timeout": 10,
-            "keepalives_idle": 60,
+            **SILENCE,
         }
         if self.sslrootcert:
             values["sslrootcert"] = self._certificate_file()

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
-from shared_metadata.errors import AtollError, DefinitionError, RetryLater
-from slices.collect.postgres import failures, logic
+from shared_metadata.errors import DefinitionError, RetryLater
+from slices.collect.postgres import failures, logic, one_state
 from slices.collect.postgres.logic import SETTINGS, Part
 
 if TYPE_CHECKING:
     import duckdb
+    from psycopg import Connection as Session
 
     from slices.collect.postgres.client import PostgresSource
 
@@ -26,10 +29,18 @@ MEMORY_MB = 256  # of DuckDB's; the process with its libraries takes 100 more
 MOST_WORKERS = 4
 SHORTEST_TIMEOUT_SECONDS = 5.0
 SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
+ANSWER_SECONDS, LEAST_SECONDS = (
+    5.0,
+    60.0,
+)  # between giving up a source that is silent and the deadline; how long it is waited for at least
 
 
 class Extraction:
-    """One call of extract. All its chunks see the same snapshot of the database: that of the session that `run` holds open."""
+    """One call of extract. All its chunks see the same snapshot of the database: that of the session that stays open meanwhile.
+
+    The reading is done by threads that the call does not wait for when its time is up: a source that neither answers nor closes
+    the connection would hold it beyond its deadline, and what was read before would be lost.
+    """
 
     def __init__(self, source: PostgresSource, request: ExtractRequest, deadline: Deadline) -> None:
         self._source, self._deadline, self._part = source, deadline, Part.from_plain(request.part)
@@ -38,39 +49,84 @@ class Extraction:
         self._place = str(request.flow.position)
         several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
+        self._one_state = bool(self._part.end_page) and not request.flow.cursor
+        self._state: Mapping[str, str] | None = None
+        self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is nobody's
         self._lock = threading.Lock()
         self._ranges: list[list[int]] = []
+        self._reading: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
         self._files: list[dict[str, Any]] = []
-        self._errors: list[AtollError] = []
+        self._errors: list[Exception] = []
+        self._given_up = False
         self._started, self._bytes_per_second, self._most = 0, 0.0, sys.maxsize
 
     def run(self, resume: Mapping[str, Any] | None) -> Extracted:
         """Works until the part is done, the deadline is near or a chunk fails; what was done before a failure counts if it passes."""
         self._ranges = [list(r) for r in resume["ranges"]] if resume else [self._whole()]
-        snapshot = self._snapshot()
-        self._duckdb = self._open()
+        self._state = resume.get("state") if resume else None
+        reading = threading.Thread(target=self._read, daemon=True)
+        reading.start()
+        reading.join(max(self._deadline.seconds_left - ANSWER_SECONDS, LEAST_SECONDS))
+        with self._lock:
+            if reading.is_alive():
+                self._give_up()
+            lasting = [error for error in self._errors if not isinstance(error, RetryLater)]
+            if lasting or (self._errors and not self._files):
+                raise (lasting or self._errors)[0]
+            return Extracted(tuple(self._files), {"ranges": sorted(self._ranges), "state": self._state} if self._ranges else None)
+
+    def _give_up(self) -> None:
+        """Leaves the threads to themselves; they end when the source answers or the connection breaks."""
+        self._given_up = True
+        self._ranges += [list(chunk) for chunk in self._reading]
+        for cursor in self._reading.values():
+            cursor.interrupt()
+        remedy = "see whether it is overloaded or stopped; the batch is tried again and goes on from where it was"
+        self._errors.append(RetryLater("the database did not answer before the call's time was up", place=self._place, remedy=remedy))
+
+    def _read(self) -> None:
         try:
-            with ThreadPoolExecutor(self._workers) as pool:
-                for worker in [pool.submit(self._work, snapshot) for _ in range(self._workers)]:
-                    worker.result()
-        finally:
-            self._duckdb.close()
-        lasting = [error for error in self._errors if not isinstance(error, RetryLater)]
-        if lasting or (self._errors and not self._files):
-            raise (lasting or self._errors)[0]
-        return Extracted(tuple(self._files), {"ranges": sorted(self._ranges)} if self._ranges else None)
+            snapshot = self._snapshot()
+            self._duckdb = self._open()
+            try:
+                workers = [threading.Thread(target=self._work, args=(snapshot,), daemon=True) for _ in range(self._workers)]
+                for worker in workers:
+                    worker.start()
+                for worker in workers:
+                    worker.join()
+            finally:
+                self._duckdb.close()
+        except Exception as error:
+            self._failed(error)
 
     def _whole(self) -> list[int]:
         return [self._part.first_page * logic.LINES, self._part.end_page * logic.LINES]
 
     def _snapshot(self) -> str:
         """A snapshot that other sessions can read as well while this one's transaction is open."""
-        session = self._source.connect()
-        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        row = session.execute("SELECT pg_export_snapshot()").fetchone()
+        with self._source.translated(self._place):
+            session = self._source.connect()
+            session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            if self._one_state:
+                self._check_state(session)
+            row = session.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None
         return str(row[0])
+
+    def _check_state(self, session: Session[Any]) -> None:
+        session.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._statement_seconds:.0f}s",))
+        if self._state and one_state.changed(session, self._part, self._state):
+            raise DefinitionError(
+                f"{self._part.reads} was written to while it was read in more than one call: rows could be missing or double",
+                place=self._place,
+                remedy="give it a CURSOR (and MERGE ON its key), read fewer columns, or collect it from a replica that stands still",
+            )
+        self._state = one_state.state(session, self._part)
+
+    @property
+    def _statement_seconds(self) -> float:
+        return max(self._deadline.seconds_left - SPARE_SECONDS, SHORTEST_TIMEOUT_SECONDS)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         """DuckDB with no threads of its own: each worker runs its statement itself, and idle ones would spin."""
@@ -100,12 +156,11 @@ class Extraction:
         while (chunk := self._take()) is not None:
             started = time.monotonic()
             try:
-                self._copy(snapshot, *chunk)
-            except AtollError as error:
-                self._give_back(chunk, error)
-                return
+                self._finished(chunk, self._copy(snapshot, *chunk))
             except MemoryError:
                 self._halve(chunk)
+            except Exception as error:
+                self._failed(error, chunk)
             else:
                 seconds, pages = max(time.monotonic() - started, 0.001), (chunk[1] - chunk[0]) / logic.LINES
                 self._bytes_per_second, self._most = pages * self._part.page_bytes / seconds, min(self._most * 2, sys.maxsize)
@@ -117,19 +172,30 @@ class Extraction:
                 return None
             self._started += 1
             first, end = self._ranges.pop(0)
-            if not self._part.end_page:
-                return first, end
-            seconds_left = self._deadline.seconds_left - MARGIN_SECONDS
-            length = logic.chunk_positions(end - first, self._workers, self._part, self._bytes_per_second or None, seconds_left)
-            stop = first + min(length, self._most)
-            if stop < end:
-                self._ranges.insert(0, [stop, end])
-            return first, stop
+            if self._part.end_page:
+                seconds_left = self._deadline.seconds_left - MARGIN_SECONDS
+                length = logic.chunk_positions(end - first, self._workers, self._part, self._bytes_per_second or None, seconds_left)
+                stop = first + min(length, self._most)
+                if stop < end:
+                    self._ranges.insert(0, [stop, end])
+                    end = stop
+            self._reading[first, end] = self._duckdb.cursor()
+            return first, end
 
-    def _give_back(self, chunk: tuple[int, int], error: AtollError) -> None:
+    def _finished(self, chunk: tuple[int, int], files: list[dict[str, Any]]) -> None:
         with self._lock:
+            if not self._given_up:
+                del self._reading[chunk]
+                self._files += files
+
+    def _failed(self, error: Exception, chunk: tuple[int, int] | None = None) -> None:
+        with self._lock:
+            if self._given_up:
+                return
             self._errors.append(error)
-            self._ranges.append(list(chunk))
+            if chunk:
+                del self._reading[chunk]
+                self._ranges.append(list(chunk))
 
     def _halve(self, chunk: tuple[int, int]) -> None:
         """The chunk's rows are larger than the table's others and did not fit in memory: reads fewer of them at once."""
@@ -139,20 +205,24 @@ class Extraction:
                 "the rows are too large to be held in memory",
                 "collect fewer of the columns, or shorten the values in the query",
             )
-            self._give_back(chunk, DefinitionError(what, place=self._place, remedy=remedy))
+            self._failed(DefinitionError(what, place=self._place, remedy=remedy), chunk)
             return
         with self._lock:
-            self._most = min(self._most, (end - first) // 2)
-            self._ranges.insert(0, [first, end])
+            if not self._given_up:
+                del self._reading[chunk]
+                self._most = min(self._most, (end - first) // 2)
+                self._ranges.insert(0, [first, end])
 
-    def _copy(self, snapshot: str, first: int, end: int) -> None:
+    def _copy(self, snapshot: str, first: int, end: int) -> list[dict[str, Any]]:
         """One chunk into one file, in one transaction on the snapshot."""
         import duckdb
 
-        name = f"{first:013d}.parquet"
-        timeout_seconds = max(self._deadline.seconds_left - SPARE_SECONDS, SHORTEST_TIMEOUT_SECONDS)
-        settings = [f"SET TRANSACTION SNAPSHOT {literal(snapshot)}", f"SET LOCAL statement_timeout = {int(timeout_seconds * 1000)}"]
-        settings += [f"SET LOCAL {name} = {literal(value)}" for name, value in SETTINGS.items()]
+        name = f"{first:013d}-{self._call}.parquet"
+        settings = [
+            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
+            f"SET LOCAL statement_timeout = {int(self._statement_seconds * 1000)}",
+        ]
+        settings += [f"SET LOCAL {setting} = {literal(value)}" for setting, value in SETTINGS.items()]
         sql = logic.copy_sql(
             "source",
             logic.chunk_sql(self._part, first, end),
@@ -162,7 +232,7 @@ class Extraction:
             self._out.url(name),
             logic.row_group_rows(self._part.row_bytes),
         )
-        cursor = self._duckdb.cursor()
+        cursor = self._reading[first, end]
         try:
             cursor.execute("BEGIN")
             cursor.execute(f"CALL postgres_execute('source', {literal('; '.join(settings))})")
@@ -175,6 +245,11 @@ class Extraction:
                 raise RetryLater("S3 was not reached", place=self._place, remedy="nothing, the batch is tried again") from None
             raise failures.statement_error(self._source.scrub(str(error)), self._place) from None
         finally:
+            # close rolls back too, but where the source has gone it fails, in a destructor, which ends the whole process
+            with contextlib.suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
             cursor.close()
-        with self._lock:
-            self._files += [{"key": self._out.key(name), "rows": rows, "bytes": size} for _, rows, size, *_ in written]
+        return [
+            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, self._schema)}
+            for _, rows, size, _, statistics, *_ in written
+        ]

@@ -6,7 +6,16 @@ import re
 
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, SecretError
 
-_BUSY = ("too many", "connection slots", "starting up", "shutting down", "recovery", "not yet accepting", "the database system")
+_BUSY = (
+    "too many",
+    "connection slots",
+    "starting up",
+    "shutting down",
+    "recovery",
+    "not yet accepting",
+    "the database system",
+    "terminating",
+)
 _SSL = ("does not support SSL", "certificate verify failed", "root certificate file", "no encryption")
 _AWAY = (
     "canceling statement due to",
@@ -27,7 +36,15 @@ _AWAY = (
     "PQ",
 )
 _GONE = ("does not exist", "syntax error", "must appear in the GROUP BY", "is ambiguous", "operator is not unique")
-_VALUE = re.compile(r'("[^"]*"|\'[^\']*\'|: .*)$|(?<=value )"[^"]*"')
+# What may be told of a message about a row: PostgreSQL's own words. A function may put anything into a message of its own.
+_NUMBER = "smallint|integer|bigint|real|double precision|numeric|oid|money"
+_TOLD = re.compile(
+    rf"(invalid input syntax for type [a-z ]+|(?:{_NUMBER}|date|timestamp|interval|value) out of range|numeric field overflow"
+    r"|division by zero|date/time field value out of range|invalid byte sequence for encoding|invalid hexadecimal digit"
+    r"|cannot cast jsonb [a-z]+ to type [a-z ]+|cannot execute [A-Z ]+ in a read-only transaction)"
+    rf"|out of range for type (?:{_NUMBER})$"
+)
+_AFTER_COLON = re.compile(r": .*$")
 
 
 def connection_error(text: str, reference: str, place: str) -> AtollError:
@@ -62,6 +79,7 @@ def statement_error(text: str, place: str) -> AtollError:
             f"the database ended the work: {said}", place=place, remedy="the batch is tried again and goes on from where it was"
         )
     if any(word in said for word in _GONE):
+        said = _AFTER_COLON.sub(": …", said)
         return DefinitionError(said, place=place, remedy="correct the statement in the program, or restore what it names")
     if "dimensions" in said:
         return RowError(
@@ -70,15 +88,15 @@ def statement_error(text: str, place: str) -> AtollError:
             remedy="SELECT to_json(column)::text AS column instead",
         )
     return RowError(
-        f"the rows cannot be read: {without_values(said)}",
+        f"the rows cannot be read: {_without_values(said)}",
         place=place,
         remedy="correct the value or the expression, or SELECT column::text",
     )
 
 
-def without_values(text: str) -> str:
-    """PostgreSQL quotes the offending value at the end of a message or after the word value."""
-    return _VALUE.sub("…", text)
+def _without_values(said: str) -> str:
+    found = _TOLD.match(said) or _TOLD.search(said)
+    return found[0] if found else "PostgreSQL refuses a value or a row, in words that may quote it"
 
 
 def scrub(text: str, password: str) -> str:
@@ -86,8 +104,9 @@ def scrub(text: str, password: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    """The server's own line: after the last 'ERROR:' or 'FATAL:', else the first line."""
-    for mark in ("FATAL:", "ERROR:"):
+    """The server's own line: after the last 'ERROR:' or 'FATAL:', else after the statement that DuckDB quotes, else the first."""
+    for mark in ("FATAL:", "ERROR:", '": '):
         if mark in text:
-            return text.rsplit(mark, 1)[1].strip().splitlines()[0].strip()
+            text = text.rsplit(mark, 1)[1]
+            break
     return text.strip().splitlines()[0].strip() if text.strip() else "no message"

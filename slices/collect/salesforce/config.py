@@ -25,6 +25,7 @@ class Config(BaseModel):
 
     api_version: of the REST and Bulk APIs.  bulk_threshold_rows: from so many rows on a table is read by a Bulk job.
     lag: how far behind the batch's end a change may still become visible; each window is re-read by it.
+    rotating_grant: the secret's refresh token is replaced at each use, and written back.
     compression: whether answers are asked for compressed: right over the Internet, wrong on one machine.
     """
 
@@ -35,3 +36,4 @@ class Config(BaseModel):
     bulk_threshold_rows: int = Field(20_000, ge=0)
     lag: Annotated[int, BeforeValidator(_seconds)] = Field(60, ge=0, le=86_400)
     compression: Literal["gzip", "none"] = "gzip"
+    rotating_grant: bool = False

@@ -16,7 +16,7 @@ from slices.collect.salesforce.slice import SLICE
 def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.salesforce.client import open_source
 
-    return open_source(connection, secret, aws=services().session)
+    return open_source(connection, secret, aws=services().session, grant_of=services().grant)
 
 
 @cache

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlparse
 
 import urllib3
 
+from shared_metadata.contract.rotating_grant import ACCESS_TOKEN, OPTION, REFRESH_TOKEN, RotatingGrant
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -20,6 +21,7 @@ DEFAULT_LOGIN_URL = "https://login.salesforce.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ASSERTION_SECONDS = 180
 TIMEOUT = urllib3.Timeout(connect=10, read=120)
+EXCHANGE_TIMEOUT = urllib3.Timeout(connect=5, read=20)  # of a refresh token: a lease is held meanwhile
 # REST API Developer Guide, "Status Codes and Error Responses"; SOAP API Developer Guide, "ExceptionCode".
 RETRIED_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION"})
 REMEDIES = {
@@ -41,10 +43,22 @@ class Refused(DefinitionError):
 
 
 class Session:
-    """One user's access to one org; `place` names the connection in errors, `reference` its secret. Safe in threads."""
+    """One user's access to one org; `place` names the connection in errors, `reference` its secret. Safe in threads.
 
-    def __init__(self, secret: Mapping[str, Any], *, reference: str, place: str, api_version: str, compression: str) -> None:
-        self._secret, self._reference, self._place = secret, reference, place
+    grant: where the secret's refresh token is replaced at each use.
+    """
+
+    def __init__(
+        self,
+        secret: Mapping[str, Any],
+        *,
+        reference: str,
+        place: str,
+        api_version: str,
+        compression: str,
+        grant: RotatingGrant | None = None,
+    ) -> None:
+        self._secret, self._reference, self._place, self._grant = secret, reference, place, grant
         self._api = f"/services/data/v{api_version}"
         self._encoding = "gzip" if compression == "gzip" else "identity"
         self._token, self._instance_url = "", ""
@@ -120,9 +134,12 @@ class Session:
         self.requests += 1
         return self._call(method, url + (f"?{urlencode(query)}" if query else ""), body, {**own, **(headers or {})})
 
-    def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _call(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: urllib3.Timeout = TIMEOUT
+    ) -> urllib3.BaseHTTPResponse:
+        more: dict[str, Any] = {"preload_content": False, "redirect": False, "timeout": timeout}
         with self._reading():
-            return self._pool.request(method, url, body=body, headers=dict(headers), preload_content=False, redirect=False)
+            return self._pool.request(method, url, body=body, headers=dict(headers), **more)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -144,15 +161,40 @@ class Session:
     # -- logging in
 
     def _log_in(self) -> None:
-        url = checked_url(str(self._secret.get("login_url") or DEFAULT_LOGIN_URL), self._reference, self._place)
-        form = self._jwt_form(url) if self._secret.get("private_key") else self._client_form(url)
+        if self._grant is not None:
+            answer = self._grant.access(self._exchange, refused=self._token)
+        elif self._secret.get(REFRESH_TOKEN):
+            raise SecretError(
+                f"the secret {self._reference} holds a refresh token, which Salesforce may replace when it is used",
+                place=self._place,
+                remedy=f"write {OPTION} = TRUE in WITH (…), and deploy the slice again, so that it may store the new one",
+            )
+        else:
+            url = self._login_url(self._secret)
+            answer = self._ask(url, self._jwt_form(url) if self._secret.get("private_key") else self._client_form(url), TIMEOUT)
+        self._require(answer, "instance_url")
+        self._token = str(answer[ACCESS_TOKEN])
+        self._instance_url = checked_url(str(answer["instance_url"]), self._reference, self._place)
+
+    def _exchange(self, secret: Mapping[str, Any]) -> dict[str, Any]:
+        """What a refresh token gives: tokens to be written back before they are used."""
+        self._require(secret, "client_id", REFRESH_TOKEN)
+        fields = {name: str(secret[name]) for name in ("client_id", "client_secret", REFRESH_TOKEN) if secret.get(name)}
+        answer = self._ask(self._login_url(secret), {"grant_type": REFRESH_TOKEN, **fields}, EXCHANGE_TIMEOUT)
+        return {name: answer[name] for name in (ACCESS_TOKEN, REFRESH_TOKEN, "instance_url") if name in answer}
+
+    def _login_url(self, secret: Mapping[str, Any]) -> str:
+        return checked_url(str(secret.get("login_url") or DEFAULT_LOGIN_URL), self._reference, self._place)
+
+    def _ask(self, url: str, form: Mapping[str, str], timeout: urllib3.Timeout) -> dict[str, Any]:
+        """The token endpoint's answer."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        response = self._call("POST", f"{url}/services/oauth2/token", urlencode(form).encode(), headers)
+        response = self._call("POST", f"{url}/services/oauth2/token", urlencode(form).encode(), headers, timeout)
         text = self._drain(response)
         if response.status >= 500 or response.status == 429:
             raise self._busy(response, "the login")
         answer = _json(text)
-        if not isinstance(answer, dict) or response.status != 200 or not answer.get("access_token"):
+        if not isinstance(answer, dict) or response.status != 200 or not answer.get(ACCESS_TOKEN):
             found = answer if isinstance(answer, dict) else {}
             code, why = found.get("error", f"HTTP {response.status}"), found.get("error_description", "no reason given")
             if why == "login rate exceeded":
@@ -162,18 +204,17 @@ class Session:
                 place=self._place,
                 remedy="compare the secret with the connected app: client id, key or client secret, user, login_url",
             )
-        self._token = str(answer["access_token"])
-        self._instance_url = checked_url(str(answer["instance_url"]), self._reference, self._place)
+        return answer
 
     def _client_form(self, url: str) -> dict[str, str]:
-        self._require("client_id", "client_secret", "login_url")
+        self._require(self._secret, "client_id", "client_secret", "login_url")
         client = {"client_id": str(self._secret["client_id"]), "client_secret": str(self._secret["client_secret"])}
         return {"grant_type": "client_credentials", **client}
 
     def _jwt_form(self, url: str) -> dict[str, str]:
         import jwt
 
-        self._require("client_id", "username", "private_key")
+        self._require(self._secret, "client_id", "username", "private_key")
         claims = {
             "iss": self._secret["client_id"],
             "sub": self._secret["username"],
@@ -189,13 +230,14 @@ class Session:
                 remedy="store the key whole, line breaks as \\n in the JSON",
             ) from None
 
-    def _require(self, *names: str) -> None:
-        missing = [name for name in names if not self._secret.get(name)]
+    def _require(self, secret: Mapping[str, Any], *names: str) -> None:
+        missing = [name for name in names if not secret.get(name)]
         if missing:
             raise SecretError(
                 f"the secret {self._reference} has no {' and no '.join(missing)}",
                 place=self._place,
-                remedy="store client_id, username, private_key (JWT bearer) or client_id, client_secret, login_url",
+                remedy="store client_id, username, private_key (JWT bearer), client_id, client_secret, login_url, or client_id, "
+                "refresh_token; the slice's README shows each",
             )
 
     # -- refusals

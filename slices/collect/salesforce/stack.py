@@ -25,6 +25,7 @@ class SliceStack(slice_stack.SliceStack):
             step.write_objects([self.staging], slice_stack.OWN_STAGING)
         for step in (plan, extract):
             step.read_secrets(self.secrets)
+            step.rotate_secrets(self.rotating_secrets)
         extract.read_secrets(self.mask_keys)
         self.discover(data=False)
         self.finish(workflow)

@@ -9,7 +9,9 @@ from typing import Any
 from shared_metadata.contract.discovery import Catalog, DiscoverStep
 from shared_metadata.contract.harness import HarnessSteps, Target
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.landed import Landed, LandedStep
 from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Deadline
 from shared_metadata.program import Connection
 from slices.harness.postgres.slice import SLICE
 
@@ -27,6 +29,12 @@ def open_catalog(connection: Connection, secret: Mapping[str, Any]) -> Catalog:
     return PostgresCatalog(connection, secret)
 
 
+def look(connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:
+    from slices.harness.postgres.landed import newest_batches
+
+    return newest_batches(connection, services, flows, deadline)
+
+
 @cache
 def _steps() -> HarnessSteps:
     return HarnessSteps(SLICE, services(), open_target)
@@ -37,3 +45,4 @@ diff = LambdaHandler("diff", lambda: _steps().diff)
 publish = LambdaHandler("publish", lambda: _steps().publish)
 commit = LambdaHandler("commit", lambda: _steps().commit)
 discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), open_catalog))
+landed = LambdaHandler("landed", lambda: LandedStep(SLICE, services(), look))

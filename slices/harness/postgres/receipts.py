@@ -12,6 +12,7 @@ import psycopg
 
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import Interval
 from shared_metadata.records import Claim
 from slices.harness.postgres.database import Connection
 from slices.harness.postgres.logic import lock_number
@@ -80,6 +81,15 @@ class Receipts:
         return [
             Receipt(start, token, result, tuple(json.loads(files)), ups, downs) for start, token, result, files, ups, downs in rows
         ]
+
+    def newest(self, flow: str) -> tuple[Interval, int] | None:
+        """The interval and the token of the last batch that the database holds; None also where it has no receipts at all."""
+        if not self._is_there("to_regclass", self._table):
+            return None
+        rows = self._connection.execute(
+            f"SELECT batch_start, batch_end, token FROM {self._table} WHERE flow = %s ORDER BY 1 DESC LIMIT 1", (flow,)
+        ).fetchall()
+        return next(((Interval(start, end), token) for start, end, token in rows), None)
 
     def put(self, claim: Claim, changes: Mapping[str, Any]) -> None:
         """Of this batch; `changes['forget']`: earlier ones are of no more use."""

@@ -14,5 +14,5 @@ SLICE = Slice(
         resumable=True,
     ),
     config="slices.harness.postgres.config:Config",
-    steps=("plan", "diff", "publish", "commit", "discover"),
+    steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

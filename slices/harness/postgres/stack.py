@@ -30,6 +30,7 @@ class SliceStack(slice_stack.SliceStack):
             step.read_objects(self._results, RESULTS)
             step.read_secrets(self.secrets)
         self.discover(data=True)  # its bundle has the driver
+        self.landed(memory_mb=256).read_secrets(self.secrets)
         self.finish(workflow)
 
     @property

@@ -6,13 +6,18 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.landed import LandedStep
 from shared_metadata.contract.maintenance import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
 from slices.organize.iceberg.slice import SLICE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared_metadata.contract.landed import Landed
     from shared_metadata.contract.organize import Driver
     from shared_metadata.contract.services import Services
+    from shared_metadata.contract.steps import Deadline
     from shared_metadata.program import Warehouse
 
 
@@ -21,6 +26,12 @@ def open_driver(warehouse: Warehouse, of: Services) -> Driver:
     from slices.organize.iceberg.client import IcebergDriver
 
     return IcebergDriver(warehouse, of)
+
+
+def look(warehouse: Warehouse, of: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:
+    from slices.organize.iceberg.landed import newest_batches
+
+    return newest_batches(warehouse, of, flows, deadline)
 
 
 @cache
@@ -33,4 +44,5 @@ load = LambdaHandler("load", lambda: _steps().load)
 refresh = LambdaHandler("refresh", lambda: _steps().refresh)
 check = LambdaHandler("check", lambda: _steps().check)
 commit = LambdaHandler("commit", lambda: _steps().commit)
+landed = LambdaHandler("landed", lambda: LandedStep(SLICE, services(), look))
 maintain = LambdaHandler("maintain", lambda: MaintainStep(SLICE, services(), open_driver))

@@ -9,5 +9,5 @@ SLICE = Slice(
     title="Iceberg",
     capabilities=Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE), maintains=True),
     config="slices.organize.iceberg.config:Config",
-    steps=("plan", "load", "refresh", "check", "commit", "maintain"),
+    steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

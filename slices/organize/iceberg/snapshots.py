@@ -33,13 +33,13 @@ def expirable(
 
     What a batch asks of a table's history (batch_identity.standing) must have the same answer afterwards: whether its own commit, of
     which nobody knows, has landed; so the snapshots of batches that end after `through` stay. And whether a later batch stands
-    already; so that of the latest batch stays.
+    already; so that of the latest batch stays, which `atoll state verify` looks for as well.
     """
     superseded = {made.parent_id: made.at for made in reversed(snapshots)}  # by the first that came upon it
-    mine = [made for made in snapshots if made.batch and made.batch.flow == flow]
-    latest = max(mine, key=lambda made: from_text(made.batch.start) if made.batch else now, default=None)
-    stay = {current, *kept, *(made.snapshot_id for made in mine if made.batch and from_text(made.batch.end) > through)}
-    stay |= {latest.snapshot_id} if latest else set()
+    mine = [(made.batch, made.snapshot_id) for made in snapshots if made.batch and made.batch.flow == flow]
+    latest = max(mine, key=lambda one: (from_text(one[0].start), from_text(one[0].end), one[0].token), default=None)
+    stay = {current, *kept, *(snapshot_id for batch, snapshot_id in mine if from_text(batch.end) > through)}
+    stay |= {latest[1]} if latest else set()
     return [
         made.snapshot_id
         for made in snapshots

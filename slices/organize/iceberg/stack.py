@@ -17,11 +17,12 @@ READ_CATALOG = ["glue:GetDatabase", "glue:GetTable"]
 WRITE_CATALOG = ["glue:CreateDatabase", "glue:CreateTable", "glue:UpdateTable"]
 TABLES = "Glue tables of the program's own schemas, which appear as batches make them"
 WAREHOUSE = "objects of the program's own warehouses, whose keys Iceberg chooses"
+SNAPSHOTS = "the metadata files of the program's own tables, which appear as batches make them"
 STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
 
 
 class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit; and, beside the batches, maintain."""
+    """plan ▸ load | refresh ▸ check ▸ commit; and, beside the batches, landed and maintain."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, SLICE, program, settings, **stack_settings)
@@ -37,6 +38,9 @@ class SliceStack(slice_stack.SliceStack):
             step.allow(READ_CATALOG, self._catalog, TABLES)
         commit.delete_objects(self._warehouses, WAREHOUSE)  # Iceberg drops metadata files that are older than it keeps
         commit.allow(WRITE_CATALOG, self._catalog, TABLES)
+        landed = self.landed(memory_mb=512)
+        landed.read_objects([f"{prefix}*/metadata/" for prefix in self._warehouses], SNAPSHOTS)
+        landed.allow(READ_CATALOG, self._catalog, TABLES)
         self._maintain()
         self.finish(workflow)
 
@@ -63,6 +67,7 @@ class SliceStack(slice_stack.SliceStack):
         """The account's catalog, and the databases of the program's schemas with their tables."""
         flows = [flow for flow in self.program.flows.values() if flow.slice_id == SLICE.id]
         names = {table.dataset.split(":")[0] for flow in flows for table in flow.tables}
+        names |= {naming.rejected_table(t.dataset, f.warehouse) for f in flows if f.quarantines for t in f.tables}
         mine = sorted({naming.glue_database(*name.split(".")[:2]) for name in names if name.split(".")[0] in self.program.warehouses})
         databases = [self.places.glue(f"database/{name}") for name in mine]
         return [self.places.glue("catalog"), *databases, *(self.places.glue(f"table/{name}/*") for name in mine)]

@@ -20,3 +20,4 @@ INSERT INTO lake.o.t EVERY '1 hour' MASK () AS SELECT id, u FROM ops.public.t;
 CREATE MATERIALIZED VIEW lake.v.p EVERY '1 hour' REPLACE MASK (id HASH) AS SELECT id FROM lake.i.t;
 INSERT INTO ops.public.q EVERY '1 hour' MASK (id HASH) AS SELECT id FROM lake.i.t;
 INSERT INTO lake.r.t EVERY '1 hour' MASK (id HASH AS SELECT id, u FROM ops.public.t;
+CREATE WAREHOUSE other USING iceberg WITH (mask_key = 'ma*k');

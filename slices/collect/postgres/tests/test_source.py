@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
-from slices.collect.postgres import logic
+from slices.collect.postgres import extraction, failures, logic
 from slices.collect.postgres.tests.database import Database
+from slices.collect.postgres.tests.silence import Way
 from tests.conformance.collect import FLOW, Collecting, run_states
 from tests.conformance.fixtures import FakeContext, run_batch
 
@@ -248,6 +251,114 @@ def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database
     assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
 
 
+def near_its_end_at_first(database: Database, between: str) -> Callable[[str], FakeContext]:
+    """Contexts of which the first extract's ends soon; before the next one `between` is run."""
+    calls = iter(range(100))
+
+    def context(step: str) -> FakeContext:
+        number = next(calls) if step == "extract" else -1
+        if number == 1 and between:
+            database.run(between)
+        return FakeContext(5 if number == 0 else 900)
+
+    return context
+
+
+SMALL_TABLE = "CREATE TABLE t (id int, note text); INSERT INTO t SELECT i, repeat('x', 400) FROM generate_series(1, 3000) i"
+WRITES = ["UPDATE t SET note = 'moved' WHERE id = 7", "VACUUM FULL t"]
+
+
+@pytest.mark.parametrize("between", [*WRITES, "INSERT INTO t VALUES (9999, 'new')"])
+def test_snapshot_that_takes_several_calls_is_refused_when_its_table_was_written_to_between_them(
+    collecting: Collecting, database: Database, between: str
+) -> None:
+    """Rows may have moved between pages that were read and such that were not."""
+    database.run(SMALL_TABLE)
+    collect(collecting, "public.t")
+    run = collecting.run(context=near_its_end_at_first(database, between), record_errors=True)
+    error = run.errors[collecting.dataset]
+    assert isinstance(error, DefinitionError) and "was written to while it was read" in str(error) and "CURSOR" in str(error)
+    assert collecting.cloud.reader.latest_version(collecting.dataset) is None
+
+
+@pytest.mark.parametrize(
+    "between", ["", "CREATE TABLE other AS SELECT 1 AS id", "UPDATE t SET note = '' WHERE id = 2999", "VACUUM t"]
+)
+def test_snapshot_that_takes_several_calls_goes_on_when_its_rows_are_what_they_were(
+    collecting: Collecting, database: Database, between: str
+) -> None:
+    database.run(SMALL_TABLE)
+    collect(collecting, "public.t", filter="note <> '' -- 100 %")
+    run = collecting.run(context=near_its_end_at_first(database, between))
+    assert run.calls["extract"] > 1
+    expected = set(range(1, 3001)) - ({2999} if "2999" in between else set())
+    assert {row["id"] for row in staged(collecting)} == expected and len(staged(collecting)) == len(expected)
+
+
+@pytest.mark.parametrize("between", WRITES)
+def test_table_with_a_cursor_may_be_written_to_between_calls(collecting: Collecting, database: Database, between: str) -> None:
+    database.run(SMALL_TABLE)
+    collect(collecting, "public.t", mode=Mode.MERGE, key=("id",), cursor="id")
+    assert collecting.run(context=near_its_end_at_first(database, between)).calls["extract"] > 1
+
+
+@pytest.fixture
+def way(collecting: Collecting, database: Database) -> Iterator[Way]:
+    """The flow's connection goes this way, on which the source can fall silent."""
+    opened = Way(f"{database.host}/.s.PGSQL.{database.port}")
+    collecting.cloud.put_secret("thing", {**database.secret, "host": "127.0.0.1", "port": opened.port})
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("chunks", [0, 4])
+def test_source_that_falls_silent_is_given_up_in_time_and_what_was_read_before_is_kept(
+    collecting: Collecting, database: Database, way: Way, monkeypatch: pytest.MonkeyPatch, chunks: int
+) -> None:
+    """It neither answers nor closes its connections, so that only the deadline ends the wait."""
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
+    made, calls = logic.chunk_sql, iter(range(100))
+
+    def silenced(*arguments: Any) -> str:
+        if next(calls) == chunks:
+            way.silence()
+        return made(*arguments)
+
+    def context(step: str) -> FakeContext:
+        way.speak()
+        return FakeContext()
+
+    monkeypatch.setattr(logic, "chunk_sql", silenced)
+    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(extraction, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(extraction, "ANSWER_SECONDS", 893.0)  # of a call's 900
+    collect(collecting, "public.t")
+    run = collecting.run(context=context, record_errors=True)
+    if chunks:
+        assert run.calls["extract"] > 1
+        assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+    else:
+        error = run.errors[collecting.dataset]
+        assert isinstance(error, RetryLater) and "did not answer before the call's time was up" in str(error)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'Failed to prepare COPY "COPY (SELECT 1) TO STDOUT (FORMAT "binary");": server closed the connection unexpectedly\n\tThis',
+        'Failed to execute query "COMMIT": server closed the connection unexpectedly\n\tThis probably means …',
+        'Failed to execute query "BEGIN;\nSET x = 1": FATAL:  terminating connection due to administrator command\n',
+    ],
+)
+def test_connection_that_breaks_at_any_statement_is_tried_again(reason: str) -> None:
+    assert isinstance(failures.statement_error(reason, "p.sql:1:1"), RetryLater)
+
+
+def test_server_that_ends_a_session_as_it_begins_does_not_blame_the_secret() -> None:
+    said = "connection failed: FATAL:  terminating connection due to administrator command"
+    assert isinstance(failures.connection_error(said, "ops", "p.sql:1:1"), RetryLater)
+
+
 # -- names and refusals
 
 
@@ -342,3 +453,39 @@ def test_very_wide_tables_of_many_rows_fit_in_memory(collecting: Collecting, dat
 
 def test_wide_rows_make_small_row_groups() -> None:
     assert (logic.row_group_rows(100), logic.row_group_rows(8_000), logic.row_group_rows(10**9)) == (122_880, 4_096, 2_048)
+
+
+# -- values in what PostgreSQL says
+
+LEAKY = (
+    "label::int",
+    "to_tsquery(label)",
+    "label::regclass",
+    "(label || '-2026')::date",
+    "label::jsonb",
+    "regexp_replace('x', label || '(', '')",
+    "tell(label)",
+    "pg_input_error_info(label, 'int')::text::int",
+    "1 / (length(label) - length(label))",
+    "repeat('9', 40)::numeric::bigint",
+    "to_timestamp(label, 'YYYY')",
+    "decode(label, 'hex')",
+)
+
+
+@pytest.mark.security
+def test_no_error_shows_a_value_of_a_row(collecting: Collecting, database: Database) -> None:
+    value = "private' \\ \" value: & of: 4711"
+    database.run("CREATE FUNCTION tell(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused % of value %', $1, $1; END $$")
+    database.run("CREATE TABLE t (label text)")
+    database.run("INSERT INTO t VALUES ('" + value.replace("'", "''") + "')")
+    shown = {}
+    for number, expression in enumerate(LEAKY):
+        database.run(f"CREATE VIEW v{number} AS SELECT {expression} AS x FROM t")
+        collect(collecting, f"public.v{number}")
+        said = refusal(collecting)
+        assert "Error: " in said and "program.atoll:7:3" in said
+        if "private" in said or "4711" in said or "9999" in said:
+            shown[expression] = said
+        collecting.cloud.clock.advance(hours=2)
+    assert shown == {}

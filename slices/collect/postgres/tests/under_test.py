@@ -15,6 +15,7 @@ from shared_metadata.program import Mode
 from slices.collect.postgres.client import open_source
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import PASSWORD, Database
+from tests.conformance import hostile
 from tests.conformance.collect import Row
 
 TYPES = {"string": "text", "double": "double precision", "boolean": "boolean", "date": "date", "timestamptz": "timestamptz"}
@@ -28,6 +29,7 @@ class PostgresUnderTest:
     options: Mapping[str, Any] = {}
     incremental: Mapping[str, Any] = {"mode": Mode.MERGE, "key": ("label",), "cursor": "updated_at"}
     large_rows, most_columns = 10_000, 500
+    hostile_names = hostile.NAMES
     secret_values = (PASSWORD,)
 
     def __init__(self, database: Database) -> None:
@@ -53,10 +55,10 @@ class PostgresUnderTest:
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (label) DO UPDATE SET {}").format(
             self._name(table),
             sql.SQL(", ").join(names),
-            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+            sql.SQL(", ").join(sql.SQL(f"${number}") for number in range(1, len(names) + 1)),  # type: ignore[arg-type]
             sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in names),
         )
-        with self._connect() as connection, connection.cursor() as cursor:
+        with self._connect() as connection, psycopg.RawCursor(connection) as cursor:  # a name may hold %s
             cursor.executemany(statement, [(*(row.get(name) for name in columns), at) for row in rows])
 
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:

@@ -24,6 +24,7 @@ class SalesforceUnderTest:
     declaration = SLICE
     incremental: Mapping[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "systemmodstamp"}
     large_rows, most_columns = 5_000, 500
+    hostile_names = ("select", "from", "where", "null", "limit", "group", "order", "not_in", "x" * 37)  # letters, digits and _ only
 
     def __init__(self, server: SalesforceServer, options: Mapping[str, Any]) -> None:
         self.server, self.options = server, options

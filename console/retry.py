@@ -1,0 +1,182 @@
+"""`atoll retry`: lists the batches that are not tried again by themselves, and has them tried again."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.progress import progress
+from console.run import POLL_SECONDS, ExecutionFailed
+from console.target import Target, json_option, open_target, profile_option
+from console.wording import counted, names_of
+from shared_metadata.dead_letter_wording import dead_remedy
+from shared_metadata.dead_letters import DeadBatch, dead_batches
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import to_text
+from shared_metadata.records import TableState
+
+if TYPE_CHECKING:
+    from shared_metadata.timeline import Programs
+
+Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and where it stood
+
+
+@click.command(short_help="What has failed too often; try it again.")
+@click.argument("datasets", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Everything that stopped.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the end and show how it went (default).")
+@profile_option
+@json_option
+def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str | None, as_json: bool) -> None:
+    """The dead letters: batches that have failed too often to be tried again by themselves. With DATASETS, or the name of a flow,
+    has them tried again.
+
+    A batch that fails is tried five times, after 15 s, 1 min, 5 min and 30 min; then it stops, people are told by the alerts topic,
+    and only what reads it waits. When its cause is removed, retry it: the conductor starts it at once, and it has five attempts
+    again. A batch that is committed in another way (`atoll run`, an update set) is a dead letter no more. Exit code 1 when a
+    batch fails again, or is none that stopped.
+
+    \b
+      atoll retry                                what stopped, and why
+      atoll retry lake.ops.flights               try its batch again, and wait for the end
+      atoll retry --all --no-wait
+      atoll retry --json | jq -r '.[].dataset'
+    """
+    target = open_target(profile)
+    programs = target.reader.programs()
+    dead = dead_batches(programs, target.reader.flow_states(list(programs.flow_ids)))
+    if not datasets and not everything:
+        _list(dead, as_json)
+        return
+    wanted = dead if everything else _chosen(datasets, dead, programs)
+    redriven = _redrive(target, wanted)
+    if not as_json:
+        _say_redriven(wanted, redriven)
+    if wait and redriven:
+        with progress("waiting for the conductor to start it; Ctrl-C leaves it running") as say:
+            ended = _wait(target, redriven, say)
+    else:
+        ended = {}
+    _show([_outcome(batch, redriven, ended) for batch in wanted], as_json)
+
+
+def _chosen(names: Sequence[str], dead: list[DeadBatch], programs: Programs) -> list[DeadBatch]:
+    """By dataset or by flow. Raises InputError for one that did not stop."""
+    for name in names:
+        if not any(name in _called(batch) for batch in dead):
+            raise _not_dead(name, dead, programs)
+    return [batch for batch in dead if not _called(batch).isdisjoint(names)]
+
+
+def _called(batch: DeadBatch) -> set[str]:
+    """'lake.ops.flights' also finds what is staged for it, or computed for it."""
+    return {batch.dataset, batch.flow, batch.dataset.split(":")[0]}
+
+
+def _not_dead(name: str, dead: list[DeadBatch], programs: Programs) -> InputError:
+    known = {table.dataset for _, program in programs.entries for flow in program.flows.values() for table in flow.tables}
+    if name in known or name in programs.flow_ids:
+        return InputError(f"{name} has not stopped", remedy=f"atoll why {name} says what it waits for; atoll run starts what is due")
+    near = difflib.get_close_matches(name, [batch.dataset for batch in dead] or sorted(known), n=1)
+    return InputError(
+        f"the program has no dataset {name!r}", remedy=f"did you mean {near[0]}?" if near else "`atoll retry` lists them"
+    )
+
+
+def _redrive(target: Target, wanted: list[DeadBatch]) -> Redriven:
+    redriven: dict[str, tuple[str, TableState]] = {}
+    for flow in dict.fromkeys(batch.flow for batch in wanted):
+        datasets = [batch.dataset for batch in wanted if batch.flow == flow]
+        found = target.writer.dead_letters.redrive(flow, datasets)
+        redriven |= {dataset: (flow, state) for dataset, state in found.items()}
+    return redriven
+
+
+def _wait(target: Target, redriven: Redriven, say: Any) -> dict[str, tuple[str, str]]:
+    """Until each batch is committed or has failed once more: dataset ▸ ('COMMITTED' | 'FAILED' | 'QUIESCED', error)."""
+    ended: dict[str, tuple[str, str]] = {}
+    while True:
+        states = target.reader.flow_states(sorted({flow for flow, _ in redriven.values()}))
+        for dataset, (flow, before) in redriven.items():
+            table = states[flow].tables[dataset]
+            if states[flow].drifts(dataset):
+                ended[dataset] = ("QUIESCED", table.error)
+            elif table.watermark != before.watermark:
+                ended[dataset] = ("COMMITTED", "")
+            elif table.attempts > before.attempts:
+                ended[dataset] = ("FAILED", table.error)
+        if len(ended) == len(redriven):
+            return ended
+        say(f"{len(ended)} of {counted(len(redriven), 'batch')} ended")
+        time.sleep(POLL_SECONDS)
+
+
+def _outcome(batch: DeadBatch, redriven: Redriven, ended: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    status, error = ended.get(batch.dataset, ("REDRIVEN" if batch.dataset in redriven else "NOT_STOPPED", ""))
+    start, end = to_text(batch.interval.start), to_text(batch.interval.end)
+    return {"dataset": batch.dataset, "flow": batch.flow, "start": start, "end": end, "status": status, "error": error}
+
+
+def _show(outcomes: list[dict[str, Any]], as_json: bool) -> None:
+    failed = [one for one in outcomes if one["status"] in ("FAILED", "QUIESCED")]
+    if as_json:
+        click.echo(json.dumps(outcomes, indent=2))
+        if failed:
+            raise SystemExit(1)
+        return
+    for one in outcomes:
+        if one["status"] == "COMMITTED":
+            click.secho(f"{one['dataset']} is complete through {one['end']}", fg="green")
+    if not outcomes:
+        click.echo("Nothing has stopped.")
+    if failed:
+        said = "; ".join(f"{one['dataset']}: {one['error']}" for one in failed)
+        raise ExecutionFailed(f"failed again: {said}", remedy="it is tried again by itself, after a while: `atoll status`")
+
+
+def _say_redriven(wanted: list[DeadBatch], redriven: Redriven) -> None:
+    for batch in wanted:
+        if batch.dataset in redriven:
+            click.echo(f"{batch.dataset} is tried again: its batch {batch.interval}")
+        else:
+            click.echo(f"{batch.dataset} is no dead letter any more: it was committed, or somebody else has redriven it")
+
+
+def _list(dead: list[DeadBatch], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_plain(batch) for batch in dead], indent=2))
+        return
+    for batch in dead:
+        click.secho(batch.dataset, fg="red", nl=False)
+        since = f" since {_moment(batch.letter.at)}" if batch.letter else ""
+        click.echo(f" stopped{since} at its batch {batch.interval}, after {counted(batch.failures, 'failure')}")
+        click.echo(f"  {batch.cause}")
+        if batch.waiting:
+            click.echo(f"  {names_of(batch.waiting)} {'waits' if len(batch.waiting) == 1 else 'wait'} for it")
+    click.echo(f" help: {dead_remedy([batch.dataset for batch in dead])}" if dead else "Nothing has stopped.")
+
+
+def _plain(batch: DeadBatch) -> dict[str, Any]:
+    letter = batch.letter
+    return {
+        "dataset": batch.dataset,
+        "flow": batch.flow,
+        "start": to_text(batch.interval.start),
+        "end": to_text(batch.interval.end),
+        "failures": batch.failures,
+        "cause": batch.cause,
+        "stopped_at": _moment(letter.at) if letter else "",
+        "execution": letter.execution if letter else "",
+        "told_at": _moment(letter.told_at) if letter and letter.told_at else "",
+        "waiting": list(batch.waiting),
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return to_text(moment.replace(microsecond=0))

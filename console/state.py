@@ -1,0 +1,202 @@
+"""`atoll state`: whether what is recorded is right, how it is made right, and the whole of it as a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from console.change import caller
+from console.landed_call import Asked, plain
+from console.progress import progress
+from console.target import Target, json_option, open_target, profile_option
+from console.wording import counted
+from shared_metadata import naming
+from shared_metadata.errors import InputError
+from shared_metadata.verification.differences import Difference, Kind
+from shared_metadata.verification.repair import Repair
+from shared_metadata.verification.verify import Verified, verify
+
+DIFFERS = 2
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.group(short_help="Verify, repair, export and import what is recorded.")
+def state() -> None:
+    """What the metadata layer says of where every dataset stands: check it, mend it, take it out and bring it in.
+
+    \b
+      atoll state verify               is it what the batches, the warehouse and the targets say?
+      atoll state repair               show what differs, ask, and move exactly that
+      atoll state export state.jsonl   everything, as lines of JSON
+      atoll state import state.jsonl   into the empty table of another account
+    """
+
+
+@state.command("verify", short_help="Is what is recorded what the batches say?")
+@profile_option
+@json_option
+def verify_state(profile: str | None, as_json: bool) -> None:
+    """Derive watermarks, cursors and versions anew and report what is recorded otherwise; changes nothing.
+
+    Each batch records what it left, in the transaction that moved its datasets; the slices' `landed` functions tell which batch
+    the warehouse and the targets hold. Everything may run meanwhile: only what differs twice is reported. Exit code 2 when
+    something differs.
+
+    \b
+      atoll state verify
+      atoll state verify --json | jq '.differences[] | select(.repairable | not)'
+    """
+    found, asked = _look(open_target(profile))
+    if as_json:
+        click.echo(json.dumps({**_figures(found), **plain(asked)}, indent=2))
+    else:
+        _show(found, asked)
+    if found.differences:
+        raise SystemExit(DIFFERS)
+
+
+@state.command(short_help="Move what differs to where it has to be.")
+@yes_option
+@profile_option
+@json_option
+def repair(yes: bool, profile: str | None, as_json: bool) -> None:
+    """Show what `atoll state verify` finds, ask, and repair exactly that.
+
+    Each difference is mended by one conditional transaction, with an event that says what was repaired and by whom; what has
+    moved meanwhile is left alone. Nothing is deleted. What cannot be repaired names its remedy. Exit code 2 when something is
+    left over.
+
+    \b
+      atoll state repair
+      atoll state repair --yes --json      for programs
+    """
+    if as_json and not yes:
+        raise InputError("with --json nobody can be asked", remedy="add --yes, or look with `atoll state verify --json`")
+    target = open_target(profile)
+    found, asked = _look(target)
+    if not as_json:
+        _show(found, asked)
+    mendable = [one for one in found.differences if one.repairable]
+    if mendable and not yes:
+        click.confirm(f"Repair {counted(len(mendable), 'difference')}?", abort=True)
+    done = _mend(target, mendable)
+    left = len(found.differences) - sum(mended for _, mended in done)
+    if as_json:
+        mended = [{**one.to_dict(), "repaired": (one, True) in done} for one in found.differences]
+        click.echo(json.dumps({**_figures(found), **plain(asked), "differences": mended}, indent=2))
+    else:
+        for one, mended in done:
+            click.echo(f"{one.dataset}: {'repaired' if mended else 'left alone: it has moved meanwhile; verify again'}")
+    if left:
+        raise SystemExit(DIFFERS)
+
+
+@state.command(short_help="Everything that is recorded, as lines of JSON.")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@profile_option
+@json_option
+def export(file: Path, profile: str | None, as_json: bool) -> None:
+    """Write the whole metadata layer to FILE, or to stdout for `-`.
+
+    One item a line, sorted, between a line that names the format and one that counts the items: two exports of the same state are
+    the same bytes. There are no secrets in it, only their names; there are no rows of data either. What commits while it is
+    written may be in it in part: stop the conductor first for an exact moment, or use DynamoDB's own point-in-time recovery.
+
+    \b
+      atoll state export state.jsonl
+      atoll state export - | zstd > state.jsonl.zst
+    """
+    from shared_metadata import transfer
+
+    target = open_target(profile)
+    client = target.session.client("dynamodb")
+    with progress("exporting") as say:
+        told = lambda count: say(counted(count, "item"))  # noqa: E731
+        if str(file) == "-":
+            count = transfer.export(client, naming.METADATA_TABLE, sys.stdout, told)
+        else:
+            part = file.with_name(f"{file.name}.part")
+            with part.open("w") as into:
+                count = transfer.export(client, naming.METADATA_TABLE, into, told)
+            part.replace(file)
+    if as_json and str(file) != "-":
+        click.echo(json.dumps({"file": str(file), "items": count}, indent=2))
+    elif str(file) != "-":
+        click.echo(f"{counted(count, 'item')} in {file}")
+
+
+@state.command("import", short_help="Bring an export into an empty metadata table.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Delete what the table holds and the file does not; asks first.")
+@yes_option
+@profile_option
+@json_option
+def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_json: bool) -> None:
+    """Make the metadata table hold what FILE holds.
+
+    The table has to be empty, or to hold a part of this very file: an import that broke off goes on when it is called again.
+    With --replace whatever else is there is lost. The timeline of programs is written last: until then nothing starts.
+
+    \b
+      atoll state import state.jsonl --profile other
+      atoll state import state.jsonl --replace
+    """
+    from shared_metadata import transfer
+
+    if replace and not yes:
+        if as_json:
+            raise InputError("with --json nobody can be asked", remedy="add --yes")
+        click.confirm(f"Lose what the metadata table holds and {file} does not?", abort=True)
+    target = open_target(profile)
+    with progress("importing") as say:
+        brought = transfer.Import(file)
+        client = target.session.client("dynamodb")
+        told = lambda count: say(f"{count:,} of {counted(len(brought), 'item')}")  # noqa: E731
+        done = brought.into(client, naming.METADATA_TABLE, replace=replace, said=told)
+    if as_json:
+        click.echo(json.dumps(vars(done), indent=2))
+        return
+    click.echo(f"{counted(done.written, 'item')} written, {done.present:,} were there already, {done.deleted:,} deleted")
+    click.echo("Compare it with the warehouse and the targets: atoll state verify")
+
+
+def _look(target: Target) -> tuple[Verified, Asked]:
+    with progress("verifying") as say:
+        asked = Asked(target, say)
+        client = target.session.client("dynamodb")
+        return verify(client, naming.METADATA_TABLE, asked, lambda count: say(f"read {counted(count, 'item')}")), asked
+
+
+def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Difference, bool]]:
+    """A flow whose state was lost gets back the marks of open drift, too."""
+    if not mendable:
+        return []
+    done = Repair(target.session.client("dynamodb"), naming.METADATA_TABLE, caller(target)).mend(mendable)
+    if any(one.kind == Kind.STATE for one in mendable):
+        entry, program = target.reader.programs().active(datetime.now(UTC))
+        target.writer.drifts.rejudge(target.reader.lineage(entry.version), program, entry.version)
+    return done
+
+
+def _figures(found: Verified) -> dict[str, Any]:
+    looked_at = {"datasets": found.datasets, "batches": found.batches, "versions": found.versions}
+    return {"looked_at": looked_at, "differences": [one.to_dict() for one in found.differences]}
+
+
+def _show(found: Verified, asked: Asked) -> None:
+    for one in found.differences:
+        click.secho(f"{one.dataset}: {one.kind.value}", fg="yellow" if one.repairable else "red")
+        click.echo(f"  at       {one.place}\n  found    {one.found}\n  expected {one.expected}\n  cause    {one.cause}")
+        click.echo(f"  help     {one.remedy}")
+    for title, error in asked.silent.items():
+        click.secho(f"not compared with {title}: {error}", fg="yellow", err=True)
+    looked_at = f"{counted(found.datasets, 'dataset')}, {counted(found.batches, 'batch')}, {counted(found.versions, 'version')}"
+    compared = f", compared with {'; '.join(sorted(asked.answered))}" if asked.answered else ""
+    said = f"{counted(len(found.differences), 'difference')}" if found.differences else "no differences"
+    click.echo(f"{said} in {looked_at}{compared}")

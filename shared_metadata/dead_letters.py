@@ -1,0 +1,121 @@
+"""Dead letters: batches that failed too often to be tried again by themselves; lists them, redrives them, and who tells of them.
+
+A dead letter is part of its table's state (`TableState.dead_letter`), so that whatever commits the batch, or moves the table for
+another reason, takes the letter away in the same write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from shared_metadata.actions import Action, Actions
+from shared_metadata.drift import readers
+from shared_metadata.errors import RetryLater
+from shared_metadata.intervals import Interval, next_interval
+from shared_metadata.reader import Clock, MetadataReader, utc_now
+from shared_metadata.records import DeadLetter, FlowState, TableState
+from shared_metadata.timeline import Programs
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TABLES_A_TRANSACTION = 20  # an expression holds 4 KB
+CONFLICT_TRIES = 8
+
+
+@dataclass(frozen=True)
+class DeadBatch:
+    """A batch that waits for an operator. waiting: the datasets that are made from it, however far away, in order of name."""
+
+    flow: str
+    dataset: str
+    interval: Interval
+    cause: str
+    failures: int
+    letter: DeadLetter | None  # None of one that stopped before letters were kept
+    waiting: tuple[str, ...]
+
+
+def dead_batches(programs: Programs, states: Mapping[str, FlowState]) -> list[DeadBatch]:
+    """Those of the programs' flows, by name; what a drift quiesces is none: it goes on by itself."""
+    return [
+        dead_batch(programs, flow, dataset, table)
+        for flow, state in sorted(states.items())
+        for dataset, table in sorted(state.tables.items())
+        if table.stopped and not state.drifts(dataset)
+    ]
+
+
+def dead_batch(programs: Programs, flow: str, dataset: str, table: TableState) -> DeadBatch:
+    """What there is to say of a table that stopped, with the readers that it has in the program of its batch."""
+    found = programs.with_flow(flow, table.watermark)
+    assert found is not None  # the flow is one of theirs
+    program = found[1]
+    waiting = tuple(sorted(readers(program, [dataset]) - {dataset}))
+    interval = next_interval(table.watermark, program.flows[flow].interval_seconds)
+    return DeadBatch(flow, dataset, interval, table.error, table.failures, table.dead_letter, waiting)
+
+
+class DeadLetters:
+    """The writes about dead letters, beside the one that makes them."""
+
+    def __init__(self, client: DynamoDBClient, table: str, reader: MetadataReader, clock: Clock = utc_now) -> None:
+        self._client, self._reader, self._clock, self._actions = client, reader, clock, Actions(table)
+
+    def redrive(self, flow: str, datasets: Sequence[str]) -> Mapping[str, TableState]:
+        """Lets dead batches of a flow be tried again at once; of each that was redriven, where it stood.
+
+        Left out is what is no dead letter (any more): its batch was committed, or somebody else has redriven it. Raises RetryLater.
+        """
+        redriven: dict[str, TableState] = {}
+        for at in range(0, len(datasets), TABLES_A_TRANSACTION):
+            redriven |= self._redrive_some(flow, datasets[at : at + TABLES_A_TRANSACTION])
+        return redriven
+
+    def _redrive_some(self, flow: str, datasets: Sequence[str]) -> Mapping[str, TableState]:
+        for _ in range(CONFLICT_TRIES):
+            tables = self._dead(flow, datasets)
+            event = self._actions.redriven(flow, tables, self._clock()) if tables else {}
+            if not tables or transacted(self._client, [self._actions.redrive(flow, tables), event]):
+                return tables
+        raise RetryLater(f"the state of {flow} stayed contended", remedy="call `atoll retry` again")
+
+    def claim_notification(self, flow: str, dataset: str) -> TableState | None:
+        """The dead table, for exactly one caller: the one who is to tell people of it; None for others, and when it is mended."""
+        table = self._dead(flow, [dataset]).get(dataset)
+        if table is None or table.dead_letter is None:
+            return None
+        return table if self._updated(self._actions.told(flow, dataset, table.dead_letter, self._clock())) else None
+
+    def give_notification_back(self, flow: str, dataset: str, letter: DeadLetter) -> None:
+        """Nobody was told after all."""
+        self._updated(self._actions.told(flow, dataset, letter, None))
+
+    def _dead(self, flow: str, datasets: Sequence[str]) -> dict[str, TableState]:
+        state = self._reader.flow_states([flow]).get(flow)
+        tables = state.tables if state else {}
+        return {d: tables[d] for d in datasets if d in tables and tables[d].stopped and state and not state.drifts(d)}
+
+    def _updated(self, action: Action) -> bool:
+        try:
+            self._client.update_item(**action["Update"])
+            return True
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return False
+
+
+def transacted(client: DynamoDBClient, actions: list[Action]) -> bool:
+    """Sends writes as one; False when a condition does not hold, or others write the same items just now."""
+    try:
+        client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
+        return True
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("TransactionCanceledException", "TransactionInProgressException"):
+            raise
+        return False

@@ -1,0 +1,104 @@
+"""Where every dataset has to stand by what its batches left, seen along the timeline; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared_metadata.intervals import Interval
+from shared_metadata.records import Moved, TableState
+from shared_metadata.timeline import Programs
+from shared_metadata.verification.facts import Facts
+
+ANY_ENTRY = 2**31  # of a dataset that no later program version moves back
+
+
+@dataclass(frozen=True)
+class Left:
+    """That a batch moved a dataset from its start to its end. moved: None where only the event tells of the batch."""
+
+    end: datetime
+    flow: str
+    moved: Moved | None
+
+    @property
+    def entry(self) -> int:
+        return self.moved.entry if self.moved else ANY_ENTRY
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Where a dataset has to stand.
+
+    state: None where nothing tells: neither a batch nor where it begins.
+    cursor_known: False where the last batch's record is gone, and its cursor with it.
+    gaps: batches before the watermark of which no record is left.
+    """
+
+    state: TableState | None
+    cursor_known: bool = True
+    gaps: tuple[Interval, ...] = ()
+
+
+class Derivation:
+    """Over all that is recorded."""
+
+    def __init__(self, facts: Facts, programs: Programs) -> None:
+        self._programs, self._facts = programs, facts
+        self._left: dict[str, dict[datetime, Left]] = {}
+        for batch in facts.batches.values():
+            for dataset, moved in batch.moved.items():
+                self._left.setdefault(dataset, {})[batch.interval.start] = Left(batch.interval.end, batch.flow, moved)
+        for done in facts.completed.values():
+            if (done.flow, done.interval.start) not in facts.batches:
+                for dataset in (*done.datasets, *done.passed):
+                    self._left.setdefault(dataset, {})[done.interval.start] = Left(done.interval.end, done.flow, None)
+
+    def of(self, flow: str, dataset: str) -> Derived:
+        """Follows the batches from where the dataset begins."""
+        held = self._facts.states[flow].tables.get(dataset) if flow in self._facts.states else None
+        left = self._left.get(dataset, {})
+        begins = held.begins if held else None
+        if not left:
+            return Derived(held if begins is None else TableState(begins, held.cursor if held else "", begins=begins))
+        start = min((moment for moment in left if begins is None or moment >= begins), default=begins or min(left))
+        watermark, gaps = self._follow(flow, dataset, left, start, begins, again=False)
+        furthest, _ = self._follow(flow, dataset, left, start, begins, again=True)
+        last = max(left.items(), key=lambda found: (found[1].entry, found[0]))[1]
+        state = TableState(
+            watermark,
+            last.moved.cursor if last.moved else "",
+            entry=last.moved.entry if last.moved else held.entry if held else 0,
+            again_until=furthest if furthest > watermark else None,
+            begins=start if held is None else begins,
+        )
+        return Derived(state, last.moved is not None, gaps)
+
+    def _follow(
+        self, flow: str, dataset: str, left: Mapping[datetime, Left], start: datetime, begins: datetime | None, *, again: bool
+    ) -> tuple[datetime, tuple[Interval, ...]]:
+        """The end of the last batch that counts; `again`: also of those that a later program version is to make again."""
+        at, gaps = start, list[Interval]()
+        while True:
+            at = self._programs.standing(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
+            found = left.get(at)
+            if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
+                at = found.end
+                continue
+            later = min((m for m, one in left.items() if m > at and one.entry >= self._needed_entry(flow, m, begins)), default=None)
+            if found or later is None:
+                return at, tuple(gaps)
+            gaps.append(Interval(at, later))
+            at = later
+
+    def _needed_entry(self, flow: str, start: datetime, begins: datetime | None) -> int:
+        """The number of the last entry that has what starts here made again."""
+        entries = enumerate(self._programs.entries)
+        numbers = [
+            entry.number
+            for index, (entry, _) in entries
+            if index and entry.restates and max(entry.boundary, begins or entry.boundary) <= start
+            if flow in self._programs.affected(index)
+        ]
+        return max(numbers, default=0)

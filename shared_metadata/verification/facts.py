@@ -1,0 +1,93 @@
+"""What is recorded, as far as it says where datasets stand: states, batches, versions and events, from the whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from shared_metadata import items, keys
+from shared_metadata.drift_records import Drift, drift_of
+from shared_metadata.intervals import Interval, from_text
+from shared_metadata.records import Batch, Event, EventKind, FlowState, Version
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What an event says of a committed batch. datasets: and the rows of each.  passed: others that it completed, being empty."""
+
+    flow: str
+    interval: Interval
+    token: int
+    datasets: Mapping[str, int]
+    passed: tuple[str, ...] = ()
+
+
+@dataclass
+class Facts:
+    """flow ▸ state; flow and start ▸ batch; dataset and end ▸ version; flow, start and token ▸ event."""
+
+    states: dict[str, FlowState] = field(default_factory=dict)
+    batches: dict[tuple[str, datetime], Batch] = field(default_factory=dict)
+    versions: dict[tuple[str, datetime], Version] = field(default_factory=dict)
+    completed: dict[tuple[str, datetime, int], Completed] = field(default_factory=dict)
+    schemas: set[tuple[str, int]] = field(default_factory=set)
+    drifts: list[Drift] = field(default_factory=list)
+
+    @staticmethod
+    def of(found: Iterable[items.Item]) -> Facts:
+        """Of all items of the table, in any order."""
+        facts = Facts()
+        for item in found:
+            facts._take(item)
+        return facts
+
+    def _take(self, item: items.Item) -> None:
+        pk, sk = item["pk"]["S"], item["sk"]["S"]
+        if pk.startswith(keys.FLOW_PREFIX):
+            self._take_flow(sk, items.from_item(item))
+        elif pk.startswith(keys.DATASET_PREFIX):
+            self._take_dataset(sk, items.from_item(item))
+        elif pk.startswith(keys.EVENT_PREFIX) and item["kind"]["S"] == EventKind.BATCH_COMPLETED:
+            found = _completed(items.event(items.from_item(item)))
+            key = (found.flow, found.interval.start, found.token)
+            known = self.completed.get(key)
+            self.completed[key] = found if known is None else _together(known, found)
+        elif (pk, sk) != tuple(keys.open_drifts().values()) and pk == keys.open_drifts()["pk"]:
+            self.drifts.append(drift_of(items.from_item(item)))
+
+    def _take_flow(self, sk: str, values: dict[str, Any]) -> None:
+        if sk == keys.flow_state("")["sk"]:
+            state = items.flow_state(values)
+            self.states[state.flow] = state
+        else:
+            batch = items.batch(values)
+            self.batches[batch.flow, batch.interval.start] = batch
+
+    def _take_dataset(self, sk: str, values: dict[str, Any]) -> None:
+        if sk.startswith("SCHEMA#"):
+            self.schemas.add((values["dataset"], values["number"]))
+        else:
+            version = items.version(values)
+            self.versions[version.dataset, version.interval.end] = version
+
+    def refilled(self, dataset: str, since: datetime) -> bool:
+        """Whether drift has emptied a dataset's cursor since then, so that its next batch takes the whole table."""
+        return any(
+            drift.resolved_at is not None
+            and drift.resolved_at >= since
+            and any(f"{column.dataset}:staged" == dataset for column in drift.change.nulls)
+            for drift in self.drifts
+        )
+
+
+def _completed(event: Event) -> Completed:
+    detail = event.detail
+    interval = Interval(from_text(detail["start"]), from_text(detail["end"]))
+    return Completed(event.flow, interval, detail["token"], detail["datasets"], tuple(detail.get("passed", ())))
+
+
+def _together(one: Completed, other: Completed) -> Completed:
+    """The tables of one batch are committed in several transactions."""
+    return replace(one, datasets={**one.datasets, **other.datasets}, passed=(*one.passed, *other.passed))

@@ -1,0 +1,109 @@
+"""Moves what was found to differ to where it has to be: each by one conditional transaction, with an event that says so.
+
+Nothing is deleted, and nothing is moved that is not as it was found any more: then the difference is left to be found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from shared_metadata import items, keys
+from shared_metadata.actions import Action, Actions
+from shared_metadata.intervals import to_text
+from shared_metadata.reader import Clock, utc_now
+from shared_metadata.records import Batch, Claim, EventKind, TableState, Version
+from shared_metadata.verification.differences import Difference, Kind
+from shared_metadata.verification.facts import Completed
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class Repair:
+    """Of one metadata table. by: whoever asks for it, for the events."""
+
+    def __init__(self, client: DynamoDBClient, table: str, by: str, clock: Clock = utc_now) -> None:
+        self._client, self._table, self._by, self._clock, self._actions = client, table, by, clock, Actions(table)
+
+    def mend(self, differences: Sequence[Difference]) -> list[tuple[Difference, bool]]:
+        """Each of those that can be repaired, and whether it was: False where something else has moved it meanwhile."""
+        return [(one, self._mend(one)) for one in differences if one.repairable]
+
+    def _mend(self, difference: Difference) -> bool:
+        build: Mapping[Kind, Callable[[Difference], list[Action]]] = {
+            Kind.STATE: self._state,
+            Kind.WATERMARK: self._watermark,
+            Kind.CURSOR: self._cursor,
+            Kind.VERSION: self._version,
+            Kind.POINTER: self._version,
+            Kind.EVENT: self._event,
+            Kind.BATCH: self._batch,
+        }
+        if difference.kind == Kind.STATE:
+            self._open(difference.flow)
+        try:
+            actions = [*build[difference.kind](difference), self._said(difference)]
+            self._client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            return False
+        return True
+
+    def _open(self, flow: str) -> None:
+        """The item of a flow's state, without any dataset, where it is gone."""
+        put = self._actions.put({**keys.flow_state(flow), "flow": flow, "tables": {}}, "attribute_not_exists(pk)")["Put"]
+        try:
+            self._client.put_item(**put)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+
+    def _state(self, found: Difference) -> list[Action]:
+        due: TableState = found.due
+        names = {"#t": "tables", "#d": found.dataset}
+        values: dict[str, Any] = {":state": items.state_values(due)}
+        sets = "SET #t.#d = :state"
+        if due.begins:
+            names, values = {**names, "#b": items.begins(found.dataset)}, {**values, ":begins": to_text(due.begins)}
+            sets += ", #b = :begins"
+        return [self._actions.update(keys.flow_state(found.flow), sets, "attribute_not_exists(#t.#d)", names, values)]
+
+    def _watermark(self, found: Difference) -> list[Action]:
+        return [self._actions.move(found.flow, found.dataset, found.held, found.due)]
+
+    def _cursor(self, found: Difference) -> list[Action]:
+        held, due = found.held, found.due
+        names = {"#t": "tables", "#d": found.dataset, "#c": "cursor", "#w": "watermark"}
+        values = {":due": due.cursor, ":held": held.cursor, ":watermark": to_text(held.watermark)}
+        condition = "#t.#d.#c = :held AND #t.#d.#w = :watermark"
+        return [self._actions.update(keys.flow_state(found.flow), "SET #t.#d.#c = :due", condition, names, values)]
+
+    def _version(self, found: Difference) -> list[Action]:
+        held: Version | None = found.held
+        values = items.version_values(found.due)
+        if held is None:
+            return [self._actions.put(values, "attribute_not_exists(pk)")]
+        names, former = {"#token": "token"}, items.to_item({":former": held.token})
+        more = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": former}
+        return [self._actions.put(values, "#token = :former", **more)]
+
+    def _event(self, found: Difference) -> list[Action]:
+        due: Completed = found.due
+        claim = Claim(due.flow, due.interval, due.token, tuple(due.datasets), "")
+        detail = {"datasets": dict(due.datasets), "end": to_text(due.interval.end)}
+        return [self._actions.event(EventKind.BATCH_COMPLETED, self._clock(), claim, found.dataset, detail)]
+
+    def _batch(self, found: Difference) -> list[Action]:
+        due: Batch = found.due
+        return [self._actions.put(items.batch_values(due), "attribute_not_exists(pk)")]
+
+    def _said(self, found: Difference) -> Action:
+        now = self._clock()
+        what = f"repair#{found.flow}#{found.dataset}#{found.place}"
+        detail = {**found.to_dict(), "by": self._by}
+        values = {"kind": EventKind.STATE_REPAIRED.value, "at": to_text(now), "flow": found.flow, "detail": detail}
+        return self._actions.put({**keys.event(now, what), **values})

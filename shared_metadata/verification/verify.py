@@ -1,0 +1,46 @@
+"""Looks at everything that is recorded, twice where something differs: what is only on its way is not there the second time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared_metadata.contract.landed import Landed
+from shared_metadata.reader import MetadataReader
+from shared_metadata.timeline import Programs
+from shared_metadata.verification.differences import Difference, differences
+from shared_metadata.verification.facts import Facts
+from shared_metadata.whole_table import every_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Ask = Callable[[Programs], Mapping[str, Sequence[Landed]]]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found, and how much was looked at."""
+
+    differences: tuple[Difference, ...]
+    datasets: int
+    batches: int
+    versions: int
+
+
+def verify(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], None] = lambda _: None) -> Verified:
+    """Raises DefinitionError where no program was ever applied. ask: what landed of the programs' datasets, told after the table
+    was read, so that all that is recorded has landed. Batches may run meanwhile."""
+    found, facts = _once(client, table, ask, said)
+    if found:
+        again, facts = _once(client, table, ask, said)
+        found = [one for one in again if one in found]
+    datasets = sum(len(state.tables) for state in facts.states.values())
+    return Verified(tuple(found), datasets, len(facts.batches), len(facts.versions))
+
+
+def _once(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], None]) -> tuple[list[Difference], Facts]:
+    facts = Facts.of(every_item(client, table, said))
+    programs = MetadataReader(client, table).programs()
+    return differences(facts, programs, ask(programs)), facts

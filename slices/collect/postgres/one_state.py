@@ -1,0 +1,40 @@
+"""Tells whether a table that takes several calls to read is in the last one still what the first one saw.
+
+Each call has a snapshot of its own, since none outlives its session. Between two of them an UPDATE can move a row from the pages that
+are still to be read to those that have been, or the other way, and the row would be missed or come twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from slices.collect.postgres import logic
+from slices.collect.postgres.logic import Part
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Session
+
+# A row's xmin has 32 bits of its transaction's 64: the others are those of the next transaction to begin, or one less.
+_NEXT = "(SELECT txid_snapshot_xmax(txid_current_snapshot()))"
+_WRITTEN_SINCE = f"NOT txid_visible_in_snapshot({_NEXT} - (({_NEXT} - xmin::text::bigint) & 4294967295), %(snapshot)s::txid_snapshot)"
+# VACUUM FULL and CLUSTER move rows and leave their xmin; they put them into new files.
+_STATE = """SELECT txid_current_snapshot()::text, (SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
+FROM (SELECT %(table)s::regclass UNION SELECT relid FROM pg_partition_tree(%(table)s::regclass)) AS files (relid))"""
+
+
+def state(session: Session[Any], part: Part) -> dict[str, str]:
+    """What the session's transaction sees, for a resume token."""
+    found = session.execute(_STATE, {"table": part.reads}).fetchone()
+    assert found is not None
+    return {"snapshot": found[0], "files": found[1]}
+
+
+def changed(session: Session[Any], part: Part, before: Mapping[str, str]) -> bool:
+    """Whether one of the part's rows was inserted, updated or moved since the state `before`; reads the table once."""
+    if state(session, part)["files"] != before["files"]:
+        return True
+    conditions = [condition.replace("%", "%%") for condition in part.where]
+    rows = logic.rows_sql(part.reads.replace("%", "%%"), ["1"], [*conditions, _WRITTEN_SINCE])
+    found = session.execute(f"SELECT EXISTS ({rows}\n)", {"snapshot": before["snapshot"]}).fetchone()
+    return bool(found and found[0])

@@ -1,0 +1,33 @@
+"""Which batch the receipts of a database say to be the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared_metadata.contract.landed import Landed
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.program import Connection
+from slices.harness.postgres import database as db
+from slices.harness.postgres.config import read_config, read_credentials
+from slices.harness.postgres.receipts import Receipts
+
+
+def newest_batches(
+    connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline
+) -> dict[str, Landed | None]:
+    """Of each published table, by the receipt of its flow."""
+    config, place = read_config(connection), f"connection {connection.name}"
+    credentials = read_credentials(connection, services.secret(config.secret, place=place))
+    session = db.connect(credentials, place, config.secret, deadline)
+    try:
+        with db.translated(place, None, credentials.username):
+            receipts = Receipts(session, config.receipts_schema, credentials.username, place)
+            return {dataset: _landed(receipts, config.receipts_schema, flow) for dataset, flow in flows.items()}
+    finally:
+        session.close()
+
+
+def _landed(receipts: Receipts, schema: str, flow: str) -> Landed | None:
+    found = receipts.newest(flow)
+    return found and Landed(found[0], found[1], f"the receipt of {flow} in {schema}.receipts")

@@ -1,0 +1,56 @@
+"""Names and values that would do harm if they were put into SQL as they are; every stage's suite sends them through its slices."""
+
+from __future__ import annotations
+
+# Names of columns, as databases take them; folded already.
+NAMES = (
+    "select",
+    "from thing; drop table thing; --",
+    'quo"te',
+    'two""quotes"',
+    "apostrophe'",
+    "back\\slash",
+    "back`tick",
+    "[bracket]",
+    "percent %s %(x)s %%",
+    "brace {} {0} {name} {% $x %}",
+    "dollar $1 $$",
+    "/* comment",
+    "-- comment",
+    "new\nline and\ttab",
+    "question? colon:x",
+    "comma, (paren)",
+    "dotted.name",
+    " spaces around ",
+    "ünïcødé 🛫",
+    "right to left \u202e",
+    "1st",
+    "batch_start()",
+    "x" * 63,
+)
+# Texts, which nothing may read as anything else. PostgreSQL knows no U+0000.
+VALUES = (
+    "'; DROP TABLE thing; --",
+    '"; DROP TABLE thing; --',
+    "') OR 1=1 --",
+    "\\'; DROP TABLE thing; --",
+    "'||(SELECT current_user)||'",
+    "\\",
+    "\\N",
+    "\\.",
+    "NULL",
+    "$1 $$x$$ ${x}",
+    "%s %(x)s %% {0} {} {% $states.input %}",
+    "/* */ -- # ;",
+    "a\r\nb\tc",
+    "a,b;\"c\"|'d'",
+    "東京 🛫 Zürich é \u202e",
+    "\u2028\x7f\x1b[31m",
+    "<script>${jndi:x}</script>=1+1",
+    "A" * 250,
+)
+
+
+def literal(text: str) -> str:
+    """As a program's author writes it in SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,88 @@
+"""`atoll retry`: what stopped, and having it tried again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from shared_metadata.records import TableCommit
+from tests.console.test_status import ORDERS, STAGED, VIEW, activate, claim, fail, program
+
+Atoll = Callable[..., Result]
+
+
+@pytest.fixture
+def stopped(ready: Any) -> Any:
+    activate(ready, program())
+    for _ in range(5):
+        fail(ready, ORDERS, STAGED, "SecretError: the password is refused")
+    return ready
+
+
+def test_without_arguments_it_lists_what_stopped_why_since_when_and_who_waits(atoll: Atoll, stopped: Any) -> None:
+    shown = atoll("retry").stdout
+    assert re.search(rf"^{STAGED} stopped since 20\S+Z at its batch \[.*\), after 5 failures$", shown, re.M)
+    assert "  SecretError: the password is refused\n" in shown
+    assert f" help: remove the cause, then: atoll retry {STAGED}\n" in shown
+    (found,) = json.loads(atoll("retry", "--json").stdout)
+    assert (found["dataset"], found["flow"], found["failures"], found["execution"]) == (STAGED, ORDERS, 5, "test")
+    assert {ORDERS, VIEW} <= set(found["waiting"])
+
+
+def test_with_nothing_stopped_it_says_so(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    assert atoll("retry").stdout == "Nothing has stopped.\n"
+    assert json.loads(atoll("retry", "--json").stdout) == json.loads(atoll("retry", "--all", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("name", [STAGED, ORDERS, "--all"])
+def test_a_dataset_its_flow_or_all_is_redriven_once(atoll: Atoll, stopped: Any, name: str) -> None:
+    (found,) = json.loads(atoll("retry", name, "--no-wait", "--json").stdout)
+    assert (found["dataset"], found["status"]) == (STAGED, "REDRIVEN")
+    assert state(stopped).failures == 0
+    again = atoll("retry", STAGED, "--no-wait")
+    assert again.exit_code == 1 and f"{STAGED} has not stopped" in again.stderr and "atoll why" in again.stderr
+
+
+def test_it_waits_until_the_batch_is_committed(atoll: Atoll, stopped: Any) -> None:
+    def commits(ready: Any) -> None:
+        writer, held = claim(ready, ORDERS, STAGED)
+        writer.commit(held, [TableCommit(STAGED)])
+
+    result = while_it_waits(atoll, stopped, commits)
+    assert result.exit_code == 0 and f"{STAGED} is complete through" in result.stdout
+
+
+def test_a_batch_that_fails_again_says_why(atoll: Atoll, stopped: Any) -> None:
+    result = while_it_waits(atoll, stopped, lambda ready: fail(ready, ORDERS, STAGED, "SecretError: still refused"))
+    assert result.exit_code == 1 and f"failed again: {STAGED}: SecretError: still refused" in result.stderr
+
+
+def test_a_name_that_is_none_is_an_error_with_what_may_have_been_meant(atoll: Atoll, stopped: Any) -> None:
+    result = atoll("retry", "lake.ops.order:staged")
+    assert result.exit_code == 1 and f"did you mean {STAGED}?" in result.stderr
+
+
+def state(ready: Any) -> Any:
+    return ready.writer().reader.flow_states([ORDERS])[ORDERS].tables[STAGED]
+
+
+def while_it_waits(atoll: Atoll, ready: Any, what: Callable[[Any], None]) -> Result:
+    """Does something as soon as the batch is redriven."""
+
+    def run() -> None:
+        while state(ready).stopped:
+            pass
+        what(ready)
+
+    other = Thread(target=run)
+    other.start()
+    result = atoll("retry", STAGED)
+    other.join()
+    return result

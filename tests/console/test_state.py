@@ -1,0 +1,130 @@
+"""`atoll state`: verify, repair, export and import, as an operator calls them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import Result
+
+from shared_metadata import keys, naming
+from shared_metadata.intervals import floor, to_text
+from tests.console.test_status import ORDERS, QUARTER, STAGED, VIEW, activate, commit, program
+
+Atoll = Callable[..., Result]
+LOAD = f"{ORDERS}:load"
+CANARY = "hunter2-canary"
+
+
+@pytest.fixture
+def ran(ready: Any) -> Any:
+    """An account in which a batch of each flow up to the view was committed."""
+    activate(ready, program())
+    boto3.client("secretsmanager").put_secret_value(SecretId=naming.secret("ops"), SecretString=json.dumps({"password": CANARY}))
+    commit(ready, ORDERS, STAGED, rows=3, cursor='{"after": 7}', pointer={"manifest": "m"})
+    commit(ready, LOAD, ORDERS, rows=3, pointer={"snapshot_id": "1"}, reads={STAGED: "x"})
+    commit(ready, VIEW, VIEW, rows=1, pointer={"snapshot_id": "2"})
+    return ready
+
+
+def table() -> Any:
+    return boto3.resource("dynamodb").Table(naming.METADATA_TABLE)
+
+
+def set_watermark(flow: str, dataset: str, moment: datetime) -> None:
+    table().update_item(
+        Key=keys.flow_state(flow),
+        UpdateExpression="SET tables.#d.watermark = :w",
+        ExpressionAttributeNames={"#d": dataset},
+        ExpressionAttributeValues={":w": to_text(moment)},
+    )
+
+
+def test_nothing_differs_where_all_is_well(atoll: Atoll, ran: Any) -> None:
+    result = atoll("state", "verify")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "no differences in 5 datasets, 3 batches, 3 versions"
+    assert "not compared with organize.iceberg, lake: there is no function atoll-organize-iceberg-landed" in result.stderr
+    assert "npx cdk deploy OrganizeIcebergSlice" in result.stderr
+
+
+def test_a_difference_has_its_place_cause_and_remedy_and_exit_code_2(atoll: Atoll, ran: Any) -> None:
+    set_watermark(ORDERS, STAGED, datetime(2026, 1, 1, tzinfo=UTC))
+    result = atoll("state", "verify")
+    assert result.exit_code == 2
+    assert f"{STAGED}: the watermark differs" in result.stdout
+    assert f"at       FLOW#{ORDERS} STATE tables.{STAGED}.watermark" in result.stdout
+    assert "found    2026-01-01T00:00:00Z" in result.stdout
+    assert f"expected {to_text(floor(datetime.now(UTC), QUARTER))}" in result.stdout
+    assert "cause    it lies before batches that are committed" in result.stdout and "help     atoll state repair" in result.stdout
+    found = json.loads(atoll("state", "verify", "--json").stdout)
+    assert [one["dataset"] for one in found["differences"]] == [STAGED] and found["differences"][0]["repairable"]
+    assert set(found["not_compared_with"]) == {"organize.iceberg, lake", "harness.postgres, ops"}
+
+
+def test_repair_asks_and_does_nothing_without_a_yes(atoll: Atoll, ran: Any) -> None:
+    set_watermark(ORDERS, STAGED, datetime(2026, 1, 1, tzinfo=UTC))
+    result = atoll("state", "repair")
+    assert result.exit_code == 1 and "Repair 1 difference?" in result.output
+    assert atoll("state", "verify").exit_code == 2
+    refused = atoll("state", "repair", "--json")
+    assert refused.exit_code == 1 and json.loads(refused.stdout)["errors"][0]["help"].startswith("add --yes")
+
+
+def test_repair_makes_a_lost_state_whole_and_says_so(atoll: Atoll, ran: Any) -> None:
+    before = table().get_item(Key=keys.flow_state(ORDERS))["Item"]
+    table().delete_item(Key=keys.flow_state(ORDERS))
+    result = atoll("state", "repair", "--yes")
+    assert result.exit_code == 0 and f"{STAGED}: repaired" in result.stdout
+    assert table().get_item(Key=keys.flow_state(ORDERS))["Item"] == before
+    assert atoll("state", "verify").exit_code == 0
+    again = json.loads(atoll("state", "repair", "--yes", "--json").stdout)
+    assert again["differences"] == []
+
+
+def test_what_cannot_be_repaired_is_left_and_names_its_remedy(atoll: Atoll, ran: Any) -> None:
+    table().delete_item(Key=keys.flow_state("ops.public.customer_totals"))
+    result = atoll("state", "repair", "--yes")
+    assert result.exit_code == 2
+    assert "nothing tells where it stood" in result.stdout and "atoll state import" in result.stdout
+
+
+def test_an_export_goes_into_an_empty_account_and_comes_out_the_same(atoll: Atoll, ran: Any, folder: Path) -> None:
+    assert atoll("state", "export", "one.jsonl").exit_code == 0
+    assert json.loads(atoll("state", "export", "again.jsonl", "--json").stdout)["items"] > 10
+    empty()
+    result = atoll("state", "import", "one.jsonl")
+    assert result.exit_code == 0 and "0 were there already, 0 deleted" in result.stdout
+    atoll("state", "export", "two.jsonl")
+    texts = [(folder / name).read_text() for name in ("one.jsonl", "again.jsonl", "two.jsonl")]
+    assert texts[0] == texts[1] == texts[2]
+    assert atoll("state", "verify").exit_code == 0
+
+
+def test_an_export_holds_no_secret(atoll: Atoll, ran: Any) -> None:
+    text = atoll("state", "export", "-").stdout
+    assert CANARY not in text and '"format": "atoll-state"' in text
+    parts = [json.loads(line)["body"]["B"] for line in text.splitlines() if '"PART#' in line]
+    assert parts and all(CANARY not in zlib.decompress(base64.b64decode(part)).decode() for part in parts)
+
+
+def test_a_table_that_is_not_empty_is_refused_and_replaced_only_on_a_yes(atoll: Atoll, ran: Any, folder: Path) -> None:
+    atoll("state", "export", "one.jsonl")
+    table().put_item(Item={"pk": "FLOW#lake.other", "sk": "STATE", "flow": "lake.other", "tables": {}})
+    refused = atoll("state", "import", "one.jsonl")
+    assert refused.exit_code == 1 and "is not empty" in refused.stderr and "--replace" in refused.stderr
+    assert atoll("state", "import", "one.jsonl", "--replace").exit_code == 1  # nobody said yes
+    replaced = json.loads(atoll("state", "import", "one.jsonl", "--replace", "--yes", "--json").stdout)
+    assert replaced["deleted"] == 1
+
+
+def empty() -> None:
+    for item in table().scan(ProjectionExpression="pk, sk")["Items"]:
+        table().delete_item(Key=item)

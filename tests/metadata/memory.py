@@ -1,0 +1,289 @@
+"""DynamoDB in memory, as far as the metadata layer uses it; passes the same suite as the other two emulations.
+
+Made for searching: a call takes microseconds, and the whole table can be taken out and put back at any moment.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+Rows = dict[Key, Item]  # items are never changed in place, so that a copy of the mapping is a snapshot
+TOKEN = re.compile(r"\s*([#:]?\w+|<=|[=(),.])")
+PAGE = 100  # items, so that everybody who reads has to turn pages
+
+
+def refused(code: str, operation: str, **more: Any) -> ClientError:
+    """An error as botocore raises it."""
+    return ClientError({"Error": {"Code": code, "Message": code}, **more}, operation)  # type: ignore[typeddict-item]
+
+
+class MemoryDynamoDB:
+    """A client of one account; tables are named mappings of items."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Rows] = {}
+
+    def create_table(self, *, TableName: str, **_: Any) -> None:
+        self.tables[TableName] = {}
+
+    def update_time_to_live(self, **_: Any) -> None: ...
+
+    def delete_table(self, *, TableName: str) -> None:
+        del self.tables[TableName]
+
+    # -- reading
+
+    def get_item(self, *, TableName: str, Key: Item, **_: Any) -> dict[str, Any]:
+        found = self._rows(TableName).get(_key(Key))
+        return {"Item": copy.deepcopy(found)} if found else {}
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        ((table, wanted),) = RequestItems.items()
+        found = [self.get_item(TableName=table, Key=key).get("Item") for key in wanted["Keys"]]
+        return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": {}}
+
+    def query(self, *, TableName: str, ScanIndexForward: bool = True, Limit: int = PAGE, **asked: Any) -> dict[str, Any]:
+        names, values = asked.get("ExpressionAttributeNames", {}), asked["ExpressionAttributeValues"]
+        holds = _Expression(asked["KeyConditionExpression"], names, values).condition()
+        kept = _Expression(asked["FilterExpression"], names, values).condition() if "FilterExpression" in asked else _always
+        found = sorted((key for key, item in self._rows(TableName).items() if holds(item)), reverse=not ScanIndexForward)
+        after = asked.get("ExclusiveStartKey")
+        if after:
+            found = found[found.index(_key(after)) + 1 :]
+        page = [copy.deepcopy(self._rows(TableName)[key]) for key in found[:Limit]]
+        chosen = [item for item in page if kept(item)]
+        answer: dict[str, Any] = {"Items": chosen, "Count": len(chosen)}
+        if asked.get("Select") == "COUNT":
+            del answer["Items"]
+        return answer | ({"LastEvaluatedKey": {n: page[-1][n] for n in ("pk", "sk")}} if len(found) > Limit else {})
+
+    def scan(self, *, TableName: str, Limit: int = PAGE, **asked: Any) -> dict[str, Any]:
+        found, after = sorted(self._rows(TableName)), asked.get("ExclusiveStartKey")
+        found = [key for key in found if not after or key > _key(after)]
+        page = [copy.deepcopy(self._rows(TableName)[key]) for key in found[:Limit]]
+        return {"Items": page, **({"LastEvaluatedKey": {n: page[-1][n] for n in ("pk", "sk")}} if len(found) > Limit else {})}
+
+    def get_paginator(self, name: str) -> _Paginator:
+        return _Paginator(getattr(self, name))
+
+    # -- writing
+
+    def put_item(self, **asked: Any) -> dict[str, Any]:
+        return self._write("PutItem", {"Put": asked})
+
+    def update_item(self, **asked: Any) -> dict[str, Any]:
+        return self._write("UpdateItem", {"Update": asked})
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
+        operation = "TransactWriteItems"
+        targets = [(a["TableName"], _key(a.get("Key") or a["Item"])) for action in TransactItems for a in action.values()]
+        if len(set(targets)) < len(targets):
+            raise refused("ValidationException", operation)
+        held = [_holds(self._rows(a["TableName"]), a) for action in TransactItems for a in action.values()]
+        if not all(held):
+            reasons = [{"Code": "None" if good else "ConditionalCheckFailed"} for good in held]
+            raise refused("TransactionCanceledException", operation, CancellationReasons=reasons)
+        for action in TransactItems:
+            self._apply(action)
+        return {}
+
+    def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        """Leaves the last of many over, as DynamoDB may."""
+        ((table, requests),) = RequestItems.items()
+        done, left = requests[:20], requests[20:]
+        for request in done:
+            ((kind, asked),) = request.items()
+            if kind == "PutRequest":
+                self._rows(table)[_key(asked["Item"])] = copy.deepcopy(asked["Item"])
+            else:
+                self._rows(table).pop(_key(asked["Key"]), None)
+        return {"UnprocessedItems": {table: left} if left else {}}
+
+    def _write(self, operation: str, action: dict[str, Any]) -> dict[str, Any]:
+        ((_, asked),) = action.items()
+        if not _holds(self._rows(asked["TableName"]), asked):
+            raise refused("ConditionalCheckFailedException", operation)
+        self._apply(action)
+        return {}
+
+    def _apply(self, action: Mapping[str, Any]) -> None:
+        ((kind, asked),) = action.items()
+        rows = self._rows(asked["TableName"])
+        if kind == "Put":
+            rows[_key(asked["Item"])] = copy.deepcopy(asked["Item"])
+            return
+        key = _key(asked["Key"])
+        item = copy.deepcopy(rows.get(key, asked["Key"]))
+        _Expression.of(asked, "UpdateExpression").update(item)
+        rows[key] = item
+
+    def _rows(self, table: str) -> Rows:
+        if table not in self.tables:
+            raise refused("ResourceNotFoundException", "Any")
+        return self.tables[table]
+
+
+class _Paginator:
+    def __init__(self, call: Callable[..., dict[str, Any]]) -> None:
+        self._call = call
+
+    def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._call(**asked)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _key(item: Mapping[str, Any]) -> Key:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+def _holds(rows: Rows, asked: Mapping[str, Any]) -> bool:
+    if "ConditionExpression" not in asked:
+        return True
+    return _Expression.of(asked, "ConditionExpression").condition()(rows.get(_key(asked.get("Key") or asked["Item"]), {}))
+
+
+def _always(_: Item) -> bool:
+    return True
+
+
+class _Expression:
+    """One of DynamoDB's expressions: only the forms that the metadata layer writes, anything else is an error."""
+
+    def __init__(self, text: str, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
+        self._tokens, self._at = TOKEN.findall(text), 0
+        if "".join(self._tokens) != re.sub(r"\s", "", text):
+            raise refused("ValidationException", text)
+        self._names, self._values = names, values
+
+    @staticmethod
+    def of(asked: Mapping[str, Any], which: str) -> _Expression:
+        return _Expression(asked[which], asked.get("ExpressionAttributeNames", {}), asked.get("ExpressionAttributeValues", {}))
+
+    def condition(self) -> Callable[[Item], bool]:
+        holds = self._either()
+        if self._at < len(self._tokens):
+            raise refused("ValidationException", " ".join(self._tokens))
+        return holds
+
+    def _either(self) -> Callable[[Item], bool]:
+        parts = [self._both()]
+        while self._next("OR"):
+            parts.append(self._both())
+        return lambda item: any(part(item) for part in parts)
+
+    def _both(self) -> Callable[[Item], bool]:
+        parts = [self._one()]
+        while self._next("AND"):
+            parts.append(self._one())
+        return lambda item: all(part(item) for part in parts)
+
+    def _one(self) -> Callable[[Item], bool]:
+        if self._next("("):
+            inner = self._either()
+            self._take(")")
+            return inner
+        if self._peek() in ("attribute_not_exists", "attribute_exists", "begins_with"):
+            return self._function()
+        path = self._path()
+        if self._next("BETWEEN"):
+            low = self._value()
+            self._take("AND")
+            high = self._value()
+            return lambda item: (found := _find(item, path)) is not None and _order(low) <= _order(found) <= _order(high)
+        operator, value = self._take(), self._value()
+        if operator == "=":
+            return lambda item: _find(item, path) == value
+        assert operator == "<=", operator
+        return lambda item: (found := _find(item, path)) is not None and _order(found) <= _order(value)
+
+    def _function(self) -> Callable[[Item], bool]:
+        name = self._take()
+        self._take("(")
+        path = self._path()
+        if name == "begins_with":
+            self._take(",")
+            prefix = self._value()["S"]
+            self._take(")")
+            return lambda item: str((_find(item, path) or {}).get("S", "")).startswith(prefix)
+        self._take(")")
+        wanted = name == "attribute_exists"
+        return lambda item: (_find(item, path) is not None) == wanted
+
+    def update(self, item: Item) -> None:
+        while self._at < len(self._tokens):
+            clause = self._take()
+            while True:
+                self._change(clause, item)
+                if not self._next(","):
+                    break
+
+    def _change(self, clause: str, item: Item) -> None:
+        path = self._path()
+        holder = _find(item, path[:-1]) if path[:-1] else {"M": item}
+        if holder is None:
+            raise refused("ValidationException", f"the path {'.'.join(path)} is not there")
+        if clause == "REMOVE":
+            holder["M"].pop(path[-1], None)
+            return
+        assert clause == "SET", clause
+        self._take("=")
+        holder["M"][path[-1]] = copy.deepcopy(self._value())
+
+    def _path(self) -> list[str]:
+        parts = [self._name()]
+        while self._next("."):
+            parts.append(self._name())
+        return parts
+
+    def _name(self) -> str:
+        token = self._take()
+        return self._names[token] if token.startswith("#") else token
+
+    def _value(self) -> Any:
+        return self._values[self._take()]
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _next(self, token: str) -> bool:
+        found = self._peek() == token
+        self._at += found
+        return found
+
+    def _take(self, expected: str = "") -> str:
+        token = self._peek()
+        if not token or (expected and token != expected):
+            raise refused("ValidationException", " ".join(self._tokens))
+        self._at += 1
+        return token
+
+
+def _find(item: Item, path: list[str]) -> Any:
+    found: Any = {"M": item}
+    for part in path:
+        if not isinstance(found, dict) or "M" not in found or part not in found["M"]:
+            return None
+        found = found["M"][part]
+    return found
+
+
+def _order(value: Mapping[str, Any]) -> Any:
+    ((kind, inner),) = value.items()
+    return float(inner) if kind == "N" else inner
+
+
+def text_of(item: Any) -> str:
+    """The same text for equal values, whatever their order."""
+    return json.dumps(item, sort_keys=True, default=lambda value: {"binary": bytes(value).hex()})

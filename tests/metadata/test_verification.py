@@ -1,0 +1,183 @@
+"""`atoll state verify` and `repair`, below their command: what is broken is found, exactly that, and made whole again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared_metadata import keys
+from shared_metadata.intervals import to_text
+from shared_metadata.records import EventKind
+from shared_metadata.verification.differences import Difference, Kind, differences
+from shared_metadata.verification.facts import Facts
+from shared_metadata.verification.repair import Repair
+from shared_metadata.whole_table import every_item
+from shared_metadata.writer import MetadataWriter
+from tests.conformance.fixtures import SettableClock
+from tests.metadata import behaviour
+from tests.metadata.behaviour import FIRST, SECOND, apply, due_along, run, scheduled, view
+from tests.metadata.memory import MemoryDynamoDB, text_of
+from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW, program
+from tests.protocol.promises import settle
+from tests.protocol.world import METADATA, World
+
+HOURS = timedelta(hours=1)
+Break = Callable[[World], None]
+
+
+def lived(hours: int = 5) -> World:
+    """A program that has run for some hours, of which one was empty."""
+    world = World(program())
+    world.now += timedelta(hours=hours)
+    settle(world)
+    return world
+
+
+def found(world: World) -> list[Difference]:
+    return differences(Facts.of(world.rows.values()), world.reader.programs(), world.landed())
+
+
+def edited(world: World, key: keys.Key) -> Any:
+    """An item, to be changed."""
+    item = world.rows[key["pk"], key["sk"]] = copy.deepcopy(world.rows[key["pk"], key["sk"]])
+    return item
+
+
+def table_state(world: World, flow: str, dataset: str) -> Any:
+    return edited(world, keys.flow_state(flow))["tables"]["M"][dataset]["M"]
+
+
+def delete(*key: keys.Key) -> Break:
+    def broken(world: World) -> None:
+        for one in key:
+            del world.rows[one["pk"], one["sk"]]
+
+    return broken
+
+
+def move(flow: str, dataset: str, hours: int) -> Break:
+    def broken(world: World) -> None:
+        watermark = world.reader.flow_states([flow])[flow].tables[dataset].watermark + hours * HOURS
+        table_state(world, flow, dataset)["watermark"] = {"S": to_text(watermark)}
+
+    return broken
+
+
+def set_cursor(text: str) -> Break:
+    def broken(world: World) -> None:
+        table_state(world, COLLECT, STAGED)["cursor"] = {"S": text}
+
+    return broken
+
+
+def forget_event(world: World) -> None:
+    key = next(k for k, i in world.rows.items() if i.get("kind", {}).get("S") == EventKind.BATCH_COMPLETED and i["flow"]["S"] == LOAD)
+    del world.rows[key]
+
+
+def repoint(world: World) -> None:
+    edited(world, keys.version(TABLE, BEGIN + HOURS))["pointer"] = {"M": {"snapshot_id": {"S": "1"}}}
+
+
+BREAKS: dict[str, tuple[Break, list[tuple[Kind, str]]]] = {
+    "a state item is deleted": (delete(keys.flow_state(LOAD)), [(Kind.STATE, TABLE)]),
+    "a watermark is set back": (move(COLLECT, STAGED, -2), [(Kind.WATERMARK, STAGED)]),
+    "a watermark is set forward": (move(VIEW, VIEW, 3), [(Kind.WATERMARK, VIEW)]),
+    "a cursor is changed": (set_cursor("1"), [(Kind.CURSOR, STAGED)]),
+    "a cursor is emptied": (set_cursor(""), [(Kind.CURSOR, STAGED)]),
+    "a version is removed": (delete(keys.version(STAGED, BEGIN + 2 * HOURS)), [(Kind.VERSION, STAGED)]),
+    "a version points elsewhere": (repoint, [(Kind.POINTER, TABLE)]),
+    "an event is removed": (forget_event, [(Kind.EVENT, TABLE)]),
+    "the first batch is removed": (delete(keys.batch(COLLECT, BEGIN)), [(Kind.BATCH, STAGED)]),
+    "the last batch is removed": (delete(keys.batch(COLLECT, BEGIN + 5 * HOURS)), [(Kind.BATCH, STAGED)]),
+    "an empty batch is removed": (delete(keys.batch(COLLECT, BEGIN + 2 * HOURS)), [(Kind.BATCH, STAGED)]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BREAKS))
+def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(name: str) -> None:
+    breaks, expected = BREAKS[name]
+    world = lived()
+    before = whole(world)
+    breaks(world)
+    differing = found(world)
+    assert [(one.kind, one.dataset) for one in differing] == expected
+    assert all(one.repairable and one.remedy == "atoll state repair" for one in differing)
+    mended = Repair(world.dynamodb, METADATA, "ann", lambda: world.now).mend(differing)  # type: ignore[arg-type]
+    assert [done for _, done in mended] == [True]
+    assert found(world) == []
+    events = [item for key, item in world.rows.items() if key[0].startswith("EVENT#")]
+    told = [event for event in events if event["kind"]["S"] == EventKind.STATE_REPAIRED.value]
+    assert len(told) == 1 and told[0]["detail"]["M"]["by"]["S"] == "ann"
+    if "batch" not in name and "event" not in name:
+        assert whole(world) == before
+    world.now += 2 * HOURS
+    settle(world)
+
+
+def whole(world: World) -> dict[Any, str]:
+    """All but the events of repairs."""
+    return {key: text_of(item) for key, item in world.rows.items() if item.get("kind", {}).get("S") != EventKind.STATE_REPAIRED.value}
+
+
+class TestAlongTheTimeline:
+    """A program is changed, and what it made is made again: nothing of that is a difference."""
+
+    @pytest.fixture
+    def clock(self) -> SettableClock:
+        return SettableClock(FIRST.end + timedelta(minutes=1))
+
+    @pytest.fixture
+    def writer(self, clock: SettableClock) -> MetadataWriter:
+        client = MemoryDynamoDB()
+        client.create_table(TableName="t")
+        return MetadataWriter(client, "t", clock)  # type: ignore[arg-type]
+
+    def found(self, writer: MetadataWriter) -> list[Difference]:
+        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs())
+
+    def run_all(self, writer: MetadataWriter, clock: SettableClock, most: int = 99) -> int:
+        """Runs what is due, and verifies between any two batches; how many that were."""
+        ran = 0
+        while ran < most and (due := due_along(writer, clock)):
+            run(writer, due[0])
+            ran += 1
+            assert self.found(writer) == []
+        return ran
+
+    def restated(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000"),)))
+        clock.now = SECOND.end + timedelta(hours=1, minutes=1)
+        assert self.run_all(writer, clock) == 9
+        changed = behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000", query="SELECT 2"),))
+        scheduled(writer, changed, FIRST.start, restates=True)
+        assert self.found(writer) == []
+
+    def test_what_is_made_again_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        self.restated(writer, clock)
+        assert self.run_all(writer, clock) == 3
+
+    def test_a_state_that_is_lost_amid_it_comes_back_as_it_was(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        self.restated(writer, clock)
+        self.run_all(writer, clock, most=1)
+        key = keys.flow_state("lake.a.v")
+        rows: Any = writer._client.tables["t"]  # type: ignore[attr-defined]
+        before = rows.pop((key["pk"], key["sk"]))
+        (lost,) = self.found(writer)
+        assert lost.kind == Kind.STATE
+        Repair(writer._client, "t", "ann", clock).mend([lost])
+        assert text_of(rows[key["pk"], key["sk"]]) == text_of(before) and "again_until" in text_of(before)
+        assert self.run_all(writer, clock) == 2
+
+    def test_a_flow_that_was_removed_and_came_back_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        with_view, without = behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000"),)), behaviour.program(1)
+        apply(writer, with_view)
+        scheduled(writer, without, SECOND.end)
+        clock.now = SECOND.end + timedelta(hours=5, minutes=1)
+        scheduled(writer, with_view, SECOND.end + timedelta(hours=6))
+        clock.now = SECOND.end + timedelta(hours=7, minutes=1)
+        assert self.run_all(writer, clock) > 15

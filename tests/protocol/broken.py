@@ -1,0 +1,120 @@
+"""The protocol with one thing wrong each: what the model has to find."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared_metadata.actions import Action, Actions
+from shared_metadata.contract.steps import Work
+from shared_metadata.intervals import Interval
+from shared_metadata.keys import EVENT_PREFIX
+from shared_metadata.records import Batch, Claim, TableCommit, TableOutcome
+from shared_metadata.writer import MetadataWriter
+from tests.protocol.lake import ModelDriver
+from tests.protocol.world import Made
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def unconditional(action: Action) -> Action:
+    """The same write whatever is there."""
+    changed = copy.deepcopy(action)
+    for asked in changed.values():
+        asked.pop("ConditionExpression", None)
+    return changed
+
+
+def writes(**methods: Callable[..., Any]) -> Made:
+    """A writer whose actions are made otherwise."""
+    actions = type("BrokenActions", (Actions,), methods)
+
+    def init(self: Any, client: Any, table: str, clock: Any) -> None:
+        MetadataWriter.__init__(self, client, table, clock)
+        self._actions = actions(table)
+
+    return Made(writer=type("BrokenWriter", (MetadataWriter,), {"__init__": init}))
+
+
+def _outcome(self: Actions, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Any = None) -> Action:
+    return unconditional(Actions.outcome(self, claim, outcomes, moved))
+
+
+def _advance(self: Actions, flow: str, claim: Claim, cursors: Mapping[str, str]) -> Action:
+    return unconditional(Actions.advance(self, flow, claim, cursors))
+
+
+def _take_over(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str], former: Batch, expected: int) -> Action:
+    return unconditional(Actions.take_over(self, claim, worker, datasets, former, expected))
+
+
+def _same_token(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str], former: Batch, expected: int) -> Action:
+    object.__setattr__(claim, "token", former.token)
+    return Actions.take_over(self, claim, {**worker, "token": former.token}, datasets, former, expected)
+
+
+def _key(action: Action) -> str:
+    ((_, asked),) = action.items()
+    return str((asked.get("Key") or asked["Item"])["pk"]["S"])
+
+
+class EventAfterwards(MetadataWriter):
+    """The event is put when the transaction is done."""
+
+    def _transact(self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Any) -> None:
+        built = build()
+        events = [action for action in built if _key(action).startswith(EVENT_PREFIX)]
+        super()._transact(claim, datasets, lambda: [action for action in build() if action not in events], recorded)
+        for event in events:
+            self._client.put_item(**event["Put"])
+
+
+class CursorApart(MetadataWriter):
+    """The watermark moves before the transaction."""
+
+    def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
+        moving = [] if claim.rerun else self._moving(claim, commits)
+        if moving:
+            self._updated(self._actions.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
+        super().commit(claim, commits, passes=passes)
+
+
+class LosesFailures(MetadataWriter):
+    """An execution that ended without an outcome is not noticed."""
+
+    def record_lost(self, *_: Any, **__: Any) -> None: ...
+
+
+class IgnoresLeases(MetadataWriter):
+    """Claims what another is at work on. Not a mistake: leases save work, tokens keep it right."""
+
+    def claim(self, flow: str, interval: Interval, datasets: Sequence[str], **how: Any) -> Claim:
+        batch = self.reader.batch(flow, interval.start)
+        for name, worker in batch.workers.items() if batch else ():
+            self._updated(self._actions.end_lease(flow, interval.start, name, worker.owner, LONG_AGO))
+        return super().claim(flow, interval, datasets, **how)
+
+
+class NeverLooksUp(ModelDriver):
+    """Loads without asking whether this batch is there."""
+
+    def landed(self, work: Work, snapshots: Sequence[Mapping[str, Any]]) -> int | None:
+        return None
+
+    def _rows(self, work: Work, rows: Sequence[int], snapshots: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+        current = snapshots[-1]["rows"] if snapshots else []
+        return [*current, *([str(work.claim.interval.start), row] for row in rows)]
+
+
+BROKEN: Mapping[str, Made] = {
+    "a commit does not ask for its token": writes(outcome=_outcome),
+    "a commit does not ask where the watermark stands": writes(advance=_advance),
+    "a claim does not ask for the token before it": writes(take_over=_take_over),
+    "a claim gives the former token again": writes(take_over=_same_token),
+    "the event is put after the transaction": Made(writer=EventAfterwards),
+    "the watermark moves before the transaction": Made(writer=CursorApart),
+    "a lost execution is not noticed": Made(writer=LosesFailures),
+    "a load does not look its batch up": Made(driver=NeverLooksUp),
+}

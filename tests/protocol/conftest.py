@@ -1,0 +1,19 @@
+"""The model's time stands still but where the model moves it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+STILL = SimpleNamespace(time=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _: None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def still() -> None:
+    """What a step measures of itself would tell two equal worlds apart."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("collect", "organize", "steps", "meter"):
+            patch.setattr(f"shared_metadata.contract.{module}.time", STILL)
+        patch.setattr("shared_metadata.writer.time", STILL)
+        yield

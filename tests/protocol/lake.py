@@ -1,0 +1,134 @@
+"""The model's program, a source whose rows appear in time, and a warehouse that records batches as an Iceberg table does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.contract.organize import Committed
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.errors import RetryLater
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.records import Schema, SchemaColumn
+from slices.organize.iceberg.batch_identity import Identity, standing
+from tests.protocol.replay import Line
+
+HOUR, HERE = 3600, Position("program.sql", 1, 1)
+BEGIN = datetime(2026, 11, 23, 11, tzinfo=UTC)
+TABLE, STAGED, VIEW = "lake.ops.t", "lake.ops.t:staged", "lake.ops.v"
+COLLECT, LOAD = "lake.ops", "lake.ops:load"
+SCHEMA = Schema((SchemaColumn("id", "long"),))
+# rows by the minute, since BEGIN, in which they appear at the source; nothing in the third hour
+MINUTES = (5, 20, 70, 75, 110, 190, 200, 250, 290, 310)
+CAPABILITIES = Capabilities("postgres", tuple(Mode))
+SLICES = {
+    "collect.model": Slice("collect", "model", "Model", CAPABILITIES, "", ("plan", "extract", "commit")),
+    "organize.model": Slice("organize", "model", "Model", CAPABILITIES, "", ("plan", "load", "refresh", "check", "commit")),
+}
+COMMIT_TRIES = 3
+
+
+def program(*, view: bool = True) -> Program:
+    """One table, collected by the hour and loaded; over it, if wanted, a view."""
+    collect = Flow(
+        COLLECT, Kind.COLLECT, "collect.model", "lake", HOUR, (Table(STAGED, "t"),), HERE, connection="ops", mode=Mode.APPEND
+    )
+    load = Flow(LOAD, Kind.LOAD, "organize.model", "lake", HOUR, (Table(TABLE, inputs=(STAGED,)),), HERE, mode=Mode.APPEND)
+    above = Flow(VIEW, Kind.VIEW, "organize.model", "lake", HOUR, (Table(VIEW, inputs=(TABLE,)),), HERE, query="SELECT *")
+    flows = {flow.id: flow for flow in (collect, load, *((above,) if view else ()))}
+    return Program({"ops": Connection("ops", "model", {}, HERE)}, {"lake": Warehouse("lake", "model", {}, HERE)}, flows)
+
+
+def rows_by(moment: datetime) -> list[int]:
+    """What the source holds at a moment."""
+    return [minute for minute in MINUTES if BEGIN + timedelta(minutes=minute) < moment]
+
+
+class ModelSource:
+    """Gives the rows that appeared since the cursor, which counts them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def tables(self) -> list[str]:
+        return ["t"]
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        return dict.fromkeys(tables, SCHEMA)
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        return SCHEMA
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        known = len(rows_by(window.interval.start)) if window.rerun else int(window.cursor or 0)
+        found = len(rows_by(window.interval.end))
+        if found == known and not window.first and not window.rerun:
+            return None
+        return TablePlan(({"from": known, "to": found},), str(found))
+
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        rows = list(MINUTES[request.part["from"] : request.part["to"]])
+        key, bucket = request.out.key("rows.json"), request.out.staging.bucket
+        self._services.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(rows).encode())
+        return Extracted(({"key": key, "rows": len(rows), "bytes": 8 * len(rows)},))
+
+    def close(self) -> None: ...
+
+
+class ModelDriver:
+    """Commits upon the version it has looked at or not at all, with the batch's identity, as slices/organize/iceberg does."""
+
+    def __init__(self, services: Services, line: Line) -> None:
+        self._services, self._line = services, line
+
+    def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        rows: list[int] = []
+        for file in staged["files"]:
+            rows += json.loads(self._services.s3.get_object(Bucket=staging.bucket, Key=file["key"])["Body"].read())
+        return {"rows": rows}
+
+    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        (read,) = reads.values()
+        snapshots = self._line.call("warehouse", "snapshots", {"dataset": TABLE})
+        return {"rows": [row for _, row in snapshots[int(read["snapshot_id"])]["rows"]]}
+
+    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Any:
+        raise NotImplementedError  # nothing is expected of the model's flows
+
+    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        dataset = work.table.dataset
+        for _ in range(COMMIT_TRIES):
+            snapshots = self._line.call("warehouse", "snapshots", {"dataset": dataset})
+            landed = self.landed(work, snapshots)
+            if landed is not None:
+                return self._committed(landed, prepared)
+            snapshot = {"rows": self._rows(work, prepared["rows"], snapshots), "identity": Identity.of(work.claim).properties()}
+            if self._line.call("warehouse", "commit", {"dataset": dataset, "parent": len(snapshots), "snapshot": snapshot}):
+                return self._committed(len(snapshots), prepared)
+        raise RetryLater(f"{dataset} is being written by others")
+
+    def landed(self, work: Work, snapshots: Sequence[Mapping[str, Any]]) -> int | None:
+        """The snapshot that this claim has made before."""
+        history = [(n, identity) for n, s in enumerate(snapshots) if (identity := Identity.read(s["identity"]))]
+        return standing(Identity.of(work.claim), history, rerun=work.claim.again).landed
+
+    def _rows(self, work: Work, rows: Sequence[int], snapshots: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+        """APPEND: this batch's rows instead of those that it made before; REPLACE: all."""
+        batch = to_text(work.claim.interval.start)
+        current = snapshots[-1]["rows"] if snapshots and work.flow.mode == Mode.APPEND else []
+        return [*(row for row in current if row[0] != batch), *([batch, row] for row in rows)]
+
+    def _committed(self, number: int, prepared: Mapping[str, Any]) -> Committed:
+        return Committed({"snapshot_id": str(number)}, SCHEMA, len(prepared["rows"]), 8 * len(prepared["rows"]))
+
+
+def schema_document() -> dict[str, Any]:
+    return dataclasses.asdict(SCHEMA)

@@ -1,0 +1,159 @@
+"""What must hold in every state of the model, and once nothing is left to do."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared_metadata import items
+from shared_metadata.intervals import floor, from_text, to_text
+from shared_metadata.records import EventKind, TableStatus
+from shared_metadata.schedule import due_batches
+from shared_metadata.verification.differences import differences
+from shared_metadata.verification.facts import Facts as Recorded
+from tests.protocol.lake import BEGIN, COLLECT, HOUR, LOAD, STAGED, TABLE, VIEW, rows_by
+from tests.protocol.world import World
+
+MAKERS = {STAGED: COLLECT, TABLE: LOAD, VIEW: VIEW}
+HOURS = timedelta(seconds=HOUR)
+ROUNDS = 400
+
+
+class Broken(AssertionError):
+    """A promise of the protocol does not hold."""
+
+
+def check(world: World) -> None:
+    """Raises Broken."""
+    for problem in Facts(world).problems():
+        raise Broken(problem)
+
+
+def verify(world: World) -> None:
+    """Raises Broken where `atoll state verify` would find something."""
+    for difference in differences(Recorded.of(world.rows.values()), world.reader.programs(), world.landed()):
+        raise Broken(f"`atoll state verify` would report: {difference}")
+
+
+def settle(world: World) -> None:
+    """Lets everything end, without further faults and long enough for every retry; then all that is due must be done."""
+    horizon = world.now
+    for _ in range(ROUNDS):
+        before = world.identity()
+        world.start_round()
+        while found := next(world.processes(), None):
+            world.step(found[0])
+        check(world)
+        verify(world)
+        if world.identity() == before:
+            if not _due(world, horizon):
+                break
+            world.now += timedelta(minutes=31)  # past every lease and every backoff
+            _start_what_is_stopped(world)
+    facts = Facts(world)
+    for dataset, watermark in facts.watermarks.items():
+        if watermark < floor(horizon, HOUR):
+            raise Broken(f"{dataset} is complete through {to_text(watermark)} only, at {to_text(world.now)}")
+    if sorted(facts.rows(TABLE)) != rows_by(facts.watermarks[TABLE]):
+        raise Broken(f"the warehouse holds {facts.rows(TABLE)}")
+
+
+def _due(world: World, horizon: datetime) -> bool:
+    states = world.reader.flow_states(list(world.program.flows))
+    return bool(due_batches(world.program, states, horizon, ignore_failures=True))
+
+
+def _start_what_is_stopped(world: World) -> None:
+    """As an operator does after five failed attempts."""
+    states = world.reader.flow_states(list(world.program.flows))
+    if any(table.stopped for state in states.values() for table in state.tables.values()):
+        for slice_id in world.program.slice_ids:
+            world.start(f"by-hand-{len(world.executions)}", slice_id, {})
+
+
+class Facts:
+    """What a world's table and warehouse say."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._items = world, [items.from_item(item) for item in world.rows.values()]
+        states = world.reader.flow_states(list(world.program.flows))
+        self.watermarks = {d: t.watermark for state in states.values() for d, t in state.tables.items()}
+        self._batches = {(b["flow"], b["start"]): b for b in self._of("FLOW#", "BATCH#")}
+        self._versions = {(v["dataset"], v["start"]): v for v in self._of("DATASET#", "VERSION#")}
+        self._events = Counter(
+            (dataset, event["detail"]["start"], event["detail"]["token"])
+            for event in self._of("EVENT#", "")
+            if event["kind"] == EventKind.BATCH_COMPLETED
+            for dataset in event["detail"]["datasets"]
+        )
+
+    def _of(self, pk: str, sk: str) -> list[dict[str, Any]]:
+        return [item for item in self._items if item["pk"].startswith(pk) and item["sk"].startswith(sk)]
+
+    def rows(self, dataset: str) -> list[int]:
+        """What the warehouse shows now."""
+        held = self._world.snapshots.get(dataset, ())
+        return [row for _, row in json.loads(held[-1])["rows"]] if held else []
+
+    def problems(self) -> Iterator[str]:
+        yield from self._outcomes_and_events()
+        yield from self._watermarks()
+        yield from self._pointers()
+        yield from self._warehouse()
+
+    def _outcomes_and_events(self) -> Iterator[str]:
+        """No committed table without its event, no event without its commit, and each once, all under the newest token."""
+        for (flow, start), batch in self._batches.items():
+            for dataset, outcome in batch["outcomes"].items():
+                if outcome["token"] != batch["workers"][dataset]["token"]:
+                    yield f"{flow} {start}: a stale token recorded {outcome['status']} of {dataset}"
+                if outcome["status"] == TableStatus.COMMITTED and not self._events[dataset, start, outcome["token"]]:
+                    yield f"{flow} {start}: {dataset} is committed without its event"
+        for (dataset, start, token), count in self._events.items():
+            batch = self._batches.get((MAKERS[dataset], start), {"outcomes": {}, "token": 0})
+            outcome = batch["outcomes"].get(dataset)
+            committed = outcome is not None and outcome["status"] == TableStatus.COMMITTED and outcome["token"] == token
+            if count != 1 or not (committed or batch["token"] > token):
+                yield f"{dataset} {start}: {count} events of token {token} without its commit"
+
+    def _watermarks(self) -> Iterator[str]:
+        """Each stands at the end of the last batch that was committed, and no batch before it was left out."""
+        done = {(dataset, start) for dataset, start, _ in self._events}
+        for dataset, watermark in self.watermarks.items():
+            start = BEGIN
+            while (dataset, to_text(start)) in done or self._passed(dataset, start, watermark):
+                start += HOURS
+            if start != watermark:
+                yield f"{dataset} is said to be complete through {to_text(watermark)}, and is through {to_text(start)}"
+
+    def _passed(self, dataset: str, start: datetime, watermark: datetime) -> bool:
+        """An empty collect batch completes its load as well."""
+        empty = (STAGED, to_text(start)) in {event[:2] for event in self._events} and (STAGED, to_text(start)) not in self._versions
+        return dataset == TABLE and empty and start < watermark
+
+    def _pointers(self) -> Iterator[str]:
+        """A version was made by a token that committed; what it points to holds exactly the rows up to its end."""
+        for (dataset, start), version in self._versions.items():
+            if not self._events[dataset, start, version["token"]]:
+                yield f"{dataset} {start}: a version of token {version['token']}, which has not committed"
+            end = from_text(version["end"])
+            if dataset == STAGED:
+                document = json.loads(self._world.objects[version["pointer"]["manifest"]])
+                held = [row for file in document["files"] for row in json.loads(self._world.objects[file["key"]])]
+                wanted = [row for row in rows_by(end) if row not in rows_by(from_text(start))]
+            else:
+                snapshot = json.loads(self._world.snapshots[dataset][int(version["pointer"]["snapshot_id"])])
+                held = [row for _, row in snapshot["rows"] if row in rows_by(end)]
+                wanted = rows_by(end)
+            if sorted(held) != wanted:
+                yield f"{dataset} {start}: its version holds {held} instead of {wanted}"
+
+    def _warehouse(self) -> Iterator[str]:
+        """Every batch's rows once; those of the next batch may be there before they are committed."""
+        held = sorted(self.rows(TABLE))
+        watermark = self.watermarks[TABLE]
+        if held not in (rows_by(watermark), rows_by(watermark + HOURS)):
+            yield f"the warehouse holds {held}, complete through {to_text(watermark)}"
