@@ -11,7 +11,7 @@ Counted: invocations, seconds, log bytes, DynamoDB's capacity, requests to S3, S
 KMS they make none). Taken from AWS's documentation, because AWS sends them by itself and no emulator does: the KMS requests of
 
 - DynamoDB, whose table is encrypted with the program's key: "The key is refreshed once every 5 minutes per client connection with
-  active traffic" (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html). There are three
+  active traffic" (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html). There are four
   connections: that of each function, and that of Lambda's reader of the stream, which is always active.
 - S3, which with a bucket key asks KMS "at least once per requester" and then not "for a limited time period"
   (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html); the period is not told, so each request counts as one.
@@ -58,7 +58,7 @@ from slices.registry import installed
 
 PRICES = prices()
 MONTH_SECONDS = 365.25 / 12 * 86400
-CONTROL_GB = 256 / 1024  # memory of plan and of the conductor, as their stacks say
+GB = {"plan": 256 / 1024, "conductor": 256 / 1024, "maintain": 2.0}  # memory of the functions, as their stacks say
 EMPTY_BATCH_TRANSITIONS = 3  # Plan, Planned, Done; tests/infra/test_workflows.py holds them to it
 # START, END and REPORT with its trace, which Lambda writes for every invocation: about this many bytes
 PLATFORM_LOG_BYTES = 450
@@ -185,7 +185,7 @@ class Idle:
 
 
 def measure(idle: Idle) -> dict[str, Counted]:
-    """The invocations of an idle month: a conductor call with nothing due, and the plan of an empty batch."""
+    """The invocations of an idle month: conductor and maintenance with nothing due, and the plan of an empty batch."""
     from shared_metadata.contract.collect import CollectSteps
     from slices.collect.postgres.client import open_source
     from slices.collect.postgres.slice import SLICE
@@ -206,7 +206,23 @@ def measure(idle: Idle) -> dict[str, Counted]:
         with idle.meter.invocation() as clock:
             conductor.start_due(idle.now)
             freshness.check(idle.now)  # in truth every fifth minute
-    return {"plan": planned, "conductor": clock}
+    return {"plan": planned, "conductor": clock, "maintain": _maintenance(idle)}
+
+
+def _maintenance(idle: Idle) -> Counted:
+    """An hourly call that finds nothing due. The first call looks at every table, since nobody has before."""
+    from shared_metadata.contract.maintenance import MaintainStep
+    from slices.organize.iceberg.handlers import open_driver
+    from slices.organize.iceberg.slice import SLICE
+
+    services = Services(Environment(SLICE.id, naming.METADATA_TABLE, "cost"), idle.session, lambda: idle.now)
+    maintain = LambdaHandler("maintain", lambda: MaintainStep(SLICE, services, open_driver))
+    for _ in range(3):
+        with idle.meter.invocation() as counted:
+            done = maintain({}, Context())
+    if done["tables"]:
+        raise SystemExit(f"maintenance is due: {str(done)[:500]}")
+    return counted
 
 
 def _run_batch(steps: Any, wanted: dict[str, Any]) -> None:
@@ -219,20 +235,22 @@ def _run_batch(steps: Any, wanted: dict[str, Any]) -> None:
 
 
 def month(found: Mapping[str, Counted], minutes: int) -> dict[str, float]:
-    """Dollars of a month, by what is paid for: every batch's plan, and the conductor on the clock and after every batch."""
+    """Dollars of a month, by what is paid for: every batch's plan, the conductor on the clock and after every batch,
+    and hourly maintenance with nothing due."""
     batches, clocks = MONTH_SECONDS / (minutes * 60), MONTH_SECONDS / 60
-    times = {"plan": batches, "conductor": clocks + batches}
+    hours = MONTH_SECONDS / 3600
+    times = {"plan": batches, "conductor": clocks + batches, "maintain": hours}
     used: Counter[str] = Counter()
     for name, count in times.items():
         counted = found[name]
         for kind, number in counted.requests.items():
             used[kind] += number * count  # type: ignore[assignment]
-        used["lambda_arm64_gb_second"] += counted.seconds * CONTROL_GB * count  # type: ignore[assignment]
+        used["lambda_arm64_gb_second"] += counted.seconds * GB[name] * count  # type: ignore[assignment]
         used["log_bytes"] += counted.log_bytes * count  # type: ignore[assignment]
     used["kms_request"] += kms_requests(times, used)  # type: ignore[assignment]
     used["state_transition"] += EMPTY_BATCH_TRANSITIONS * batches  # type: ignore[assignment]
-    used["xray_trace"] += batches  # type: ignore[assignment]
-    used["scheduler_invocation"] += clocks  # type: ignore[assignment]
+    used["xray_trace"] += batches + hours  # type: ignore[assignment]
+    used["scheduler_invocation"] += clocks + hours  # type: ignore[assignment]
     dollars = {kind: PRICES["per_million"][kind]["price"] * number / 1e6 for kind, number in used.items() if kind != "log_bytes"}
     dollars["log_ingestion"] = PRICES["per_gb"]["log_ingestion"]["price"] * used["log_bytes"] / 1e9
     return dict(sorted(dollars.items(), key=lambda item: -item[1]))
@@ -268,9 +286,10 @@ def show(found: Mapping[str, Counted], dollars: Mapping[str, float], standing: M
     say: Callable[[str], None] = print
     for name, counted in found.items():
         calls = ", ".join(f"{number} {call}" for call, number in sorted(counted.calls.items()))
-        say(f"{name}: {counted.seconds * 1000:.0f} ms at {CONTROL_GB} GB, {counted.log_bytes} log bytes; {calls}")
+        say(f"{name}: {counted.seconds * 1000:.0f} ms at {GB[name]} GB, {counted.log_bytes} log bytes; {calls}")
         say(f"    {', '.join(f'{number:g} {kind}' for kind, number in sorted(counted.requests.items()))}")
-    say(f"\nA month of empty batches of {wanted.tables} tables every {wanted.minutes} minutes, clock and conductor included:")
+    say(f"\nA month of empty batches of {wanted.tables} tables every {wanted.minutes} minutes,")
+    say("clock, conductor and maintenance included:")
     for kind, price in dollars.items():
         say(f"    {kind:26} {price:8.4f} $")
     say(f"    {'together':26} {sum(dollars.values()):8.4f} $   (list prices of {PRICES['date']}, {PRICES['region']})")

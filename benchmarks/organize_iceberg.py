@@ -46,7 +46,7 @@ def main() -> None:
     if arguments.only:
         print(json.dumps(_measure(arguments)))
         return
-    server, endpoint = _serve()
+    server, endpoint = serve()
     try:
         found = _runs(arguments, endpoint)
     finally:
@@ -76,7 +76,7 @@ def _runs(arguments: argparse.Namespace, endpoint: str) -> dict[str, list[dict[s
     return found
 
 
-def _serve() -> tuple[subprocess.Popen[bytes], str]:
+def serve() -> tuple[subprocess.Popen[bytes], str]:
     """An emulated S3 and Glue in a process of its own, so that its memory and time are not the measured ones'."""
     code = (
         "from moto.server import ThreadedMotoServer as S; import time, logging; logging.disable(logging.CRITICAL)\n"

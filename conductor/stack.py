@@ -6,15 +6,14 @@ from typing import Any
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
 from infra.bundling import PROJECT, Bundle
+from infra.clock import every
 from infra.functions import AtollFunction, FunctionSettings
 from infra.network import network_of
 from infra.operations import alarm
@@ -47,7 +46,7 @@ class ConductorStack(Stack):
         conductor = self._function(program, settings)
         dead_letters = self._dead_letters(conductor)
         self._on_data_events(conductor, dead_letters)
-        self._on_the_clock(conductor)
+        every(self, "1 minute", f"{naming.PREFIX}-clock", conductor.function, {"trigger": "clock"})
         self._alarms(conductor, dead_letters)
 
     def _function(self, program: Program, settings: Settings) -> AtollFunction:
@@ -114,31 +113,6 @@ class ConductorStack(Stack):
             destination_config={"onFailure": {"destination": dead_letters.queue_arn}},
         )
         mapping.node.add_dependency(conductor.role)
-
-    def _on_the_clock(self, conductor: AtollFunction) -> None:
-        role = iam.Role(
-            self,
-            "ClockRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
-        )
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[conductor.function.function_arn]))
-        clock = scheduler.CfnSchedule(
-            self,
-            "Clock",
-            name=f"{naming.PREFIX}-clock",
-            schedule_expression="rate(1 minute)",
-            flexible_time_window={"mode": "OFF"},
-            target={
-                "arn": conductor.function.function_arn,
-                "roleArn": role.role_arn,
-                "input": '{"trigger":"clock"}',
-                # the next minute comes by itself
-                "retryPolicy": {"maximumRetryAttempts": 0, "maximumEventAgeInSeconds": 60},
-            },
-        )
-        clock.node.add_dependency(role)
 
     def _alarms(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
         function, five = conductor.function, Duration.minutes(5)

@@ -32,6 +32,7 @@ VERBS = {
     "lineage": "console.lineage:lineage",
     "explain": "console.explain:explain",
     "logs": "console.logs:logs",
+    "maintain": "console.maintain:maintain",
     "state": "console.state:state",
     "local": "console.local:local",
 }

@@ -116,7 +116,9 @@ class SharedMetadataStack(Stack):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                     noncurrent_version_expiration=Duration.days(7),
                     expired_object_delete_marker=True,
-                )
+                ),
+                # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (contract/sweep.py).
+                s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -16,6 +16,7 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.bundling import PROJECT, Bundle
+from infra.clock import every
 from infra.functions import AtollFunction, FunctionSettings, retention_days
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
@@ -23,7 +24,7 @@ from infra.places import Places
 from infra.settings import Settings
 from infra.workflows import Machine
 from shared_metadata import access, naming
-from shared_metadata.contract import discovery, landed
+from shared_metadata.contract import discovery, landed, maintenance
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.rotating_grant import OPTION
@@ -44,7 +45,8 @@ LOG_DELIVERY_ACTIONS = [
 ]
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
 LANDED_TIMEOUT_SECONDS = 300
-BESIDE = (discovery.STEP, landed.STEP)  # functions that take part in no batch
+MAINTAIN_TIMEOUT_SECONDS = 900
+BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take part in no batch
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
@@ -102,6 +104,15 @@ class SliceStack(Stack):
         made.use_metadata(access.of_step(self.declaration.stage, discovery.STEP))
         made.read_secrets(self.secrets)
         made.rotate_secrets(self.rotating_secrets)
+        return made
+
+    def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
+        """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
+        made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True)
+        made.use_metadata(access.of_step(self.declaration.stage, maintenance.STEP))
+        every(self, "1 hour", naming.function(self.declaration.id, maintenance.STEP), made.function)
+        failed = made.function.metric_errors(period=Duration.hours(1))
+        alarm(self, "MaintenanceFailed", failed, "Tables could not be maintained: `atoll logs` says which and why")
         return made
 
     def landed(self, *, memory_mb: int) -> AtollFunction:

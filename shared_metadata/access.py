@@ -37,6 +37,7 @@ COMMIT = STEP | Access(reads=(FLOWS, DATASETS), puts=(DATASETS, EVENTS, STATISTI
 # Collect looks in plan whether its source is still what it was.
 LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
 DISCOVER = Access(puts=(SOURCES,))
+MAINTAIN = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE), puts=(keys.MAINTENANCE,))
 # Whatever opens a connection whose grant rotates, beside its own.
 GRANT_LEASES = Access(reads=(GRANTS,), updates=(GRANTS,))
 CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
@@ -46,4 +47,4 @@ def of_step(stage: str, step: str) -> Access:
     """What a step of every slice of a stage works with."""
     if step == "plan":
         return PLAN | LOOK if stage == "collect" else PLAN
-    return {"commit": COMMIT, "discover": DISCOVER, "landed": Access()}.get(step, STEP)
+    return {"commit": COMMIT, "discover": DISCOVER, "landed": Access(), "maintain": MAINTAIN}.get(step, STEP)

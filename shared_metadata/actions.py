@@ -26,6 +26,7 @@ from shared_metadata.records import (
 )
 
 Action = dict[str, Any]
+EVENT_DAYS = 90  # of batches; what they say stands in the batch's own record, which stays
 ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
 
 
@@ -223,6 +224,7 @@ class Actions:
             "at": to_text(now),
             "flow": claim.flow,
             "detail": {**detail, "start": start, "token": claim.token},
+            "expires": int(now.timestamp()) + EVENT_DAYS * 86400,
         }
         return self.put(values)
 

@@ -15,6 +15,7 @@
 | what of drift is open | DRIFT | OPEN |
 | drift | DRIFT | NUMBER#<number> |
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
+| when a table was maintained | MAINTENANCE | <dataset> |
 | who may renew a rotating grant | GRANT#<secret's reference> | LEASE |
 """
 
@@ -32,6 +33,7 @@ EVENT_PREFIX = "EVENT#"
 STATISTICS_PREFIX = "STATISTICS#"
 QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
+MAINTENANCE = "MAINTENANCE"
 GRANT_PREFIX = "GRANT#"
 
 
@@ -91,6 +93,10 @@ def statistics(flow: str, start: datetime, dataset: str) -> Key:
 
 def source_table(connection: str, table: str) -> Key:
     return {"pk": f"{SOURCE_PREFIX}{connection}", "sk": f"TABLE#{table}"}
+
+
+def maintained(dataset: str) -> Key:
+    return {"pk": MAINTENANCE, "sk": dataset}
 
 
 def grant_lease(reference: str) -> Key:

@@ -127,6 +127,14 @@ class MetadataReader:
         found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", newest_first=True, limit=1))
         return items.version(found[0]) if found else None
 
+    def versions_after(self, dataset: str, moment: datetime) -> list[Version]:
+        """Those made by batches that end after `moment`, oldest first."""
+        pages = self._pages(_after(dataset, moment), "VERSION#~", ConsistentRead=True)
+        return [items.version(items.from_item(item)) for page in pages for item in page["Items"]]
+
+    def count_versions_after(self, dataset: str, moment: datetime) -> int:
+        return sum(page["Count"] for page in self._pages(_after(dataset, moment), "VERSION#~", Select="COUNT"))
+
     def first_version(self, dataset: str) -> Version | None:
         """The oldest version."""
         found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", limit=1))
@@ -210,6 +218,12 @@ class MetadataReader:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _after(dataset: str, moment: datetime) -> keys.Key:
+    """The least key of a version that is later than the one at `moment`."""
+    at = keys.version(dataset, moment)
+    return {**at, "sk": at["sk"] + " "}
 
 
 def schema_json(schema: Any) -> str:

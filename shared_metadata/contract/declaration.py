@@ -16,6 +16,7 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
+    maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain').
     rejects_rows: COLLECT: rows with values that cannot be read are set aside, where the program tolerates them.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
@@ -28,6 +29,7 @@ class Capabilities:
     queries: str = "full"
     reports_deletes: bool = False
     resumable: bool = True
+    maintains: bool = False
     never_masked: tuple[str, ...] = ()
     rejects_rows: bool = False
 
@@ -39,8 +41,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables, and
-        'landed' (organize, harness), which tells what of batches is there.
+    steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
+        'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
 
     stage: str

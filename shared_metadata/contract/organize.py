@@ -6,10 +6,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.maintenance import Maintained, Upkeep
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -84,6 +85,17 @@ class Driver(Protocol):
 
         A RESULT's pointer is {'manifest': key}: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, not a table.
         Rows that were rejected replace those of the batch (of REPLACE: all) in the table `naming.rejected_table`.
+        """
+        ...
+
+    def keep(self, flow: Flow) -> timedelta:
+        """For how long the versions of a flow's tables can be read, and its batches be run again from what was staged."""
+        ...
+
+    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+        """Makes the table cheap to read without changing what anybody reads, and forgets versions that are not to be kept.
+
+        Only where `Capabilities.maintains`. A batch that commits meanwhile wins; stopped anywhere, it is done again.
         """
         ...
 
@@ -194,7 +206,11 @@ class OrganizeSteps(Steps):
         staging = self.staging(work)
         staged = read_json(self.services.s3, staging.bucket, event["staged"])
         if staged is None:
-            raise DefinitionError(f"the staged manifest {event['staged']} is gone", place=work.table.dataset)
+            raise DefinitionError(
+                f"the staged manifest {event['staged']} is gone",
+                place=work.table.dataset,
+                remedy="run the collect batch again with from and to, then this one",
+            )
         prepared = self._driver(work).load(work, staged, staging, Deadline.of(context))
         staging.write(prepared, work.table.dataset, PREPARED)
         return self._prepared_state(event, work)

@@ -52,6 +52,7 @@ class Lake:
     def __init__(self, cloud: Cloud, declaration: Slice, open_driver: OpenDriver) -> None:
         self.cloud, self.declaration, self._open = cloud, declaration, open_driver
         self.flows: dict[str, Flow] = {}
+        self.options: dict[str, Any] = {}
 
     def steps(self) -> OrganizeSteps:
         """As a fresh process makes them."""
@@ -78,7 +79,7 @@ class Lake:
 
     def _add(self, flow: Flow) -> None:
         self.flows[flow.id] = flow
-        warehouse = Warehouse("lake", self.declaration.system, {}, HERE)
+        warehouse = Warehouse("lake", self.declaration.system, self.options, HERE)
         self.cloud.apply(Program({}, {"lake": warehouse}, dict(self.flows)))
 
     def stage(self, rows: Sequence[Row] | None, columns: Sequence[Typed] = ID, dataset: str = FLIGHTS, **how: Any) -> Interval:

@@ -159,7 +159,11 @@ def test_no_function_writes_programs_the_timeline_or_which_slices_are_installed(
 
 
 def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(templates):
-    steps = {who: kinds for who, kinds in written(templates).items() if not who.split()[1].startswith(("Plan", "Commit", "Discover"))}
+    steps = {
+        who: kinds
+        for who, kinds in written(templates).items()
+        if not who.split()[1].startswith(("Plan", "Commit", "Discover", "Maintain"))
+    }
     steps.pop("Conductor FunctionRole")
     assert len(steps) == 2 + 3 + 2
     assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
@@ -184,9 +188,24 @@ def test_a_key_is_used_by_services_only(templates):
     assert used and all(" if kms:ViaService = " in resource for resource in used)
 
 
-def test_state_machines_call_neither_discover_nor_landed(templates):
-    called = [resource for who, action, resource in pairs(templates) if action == "lambda:InvokeFunction"]
-    assert called and not [resource for resource in called if "Discover" in resource or "Landed" in resource]
+def test_only_maintenance_deletes_what_was_staged_and_it_writes_no_state(templates):
+    assert written(templates)["OrganizeIcebergSlice MaintainRole"] == {"MAINTENANCE"}
+    deleting = {
+        (who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"
+    }
+    assert {who for who, prefix in deleting if prefix.startswith("staging/")} == {"MaintainRole"}
+    assert deleting == {
+        ("CommitRole", "warehouse/lake/*"),
+        ("MaintainRole", "warehouse/lake/*"),
+        ("MaintainRole", "staging/organize.iceberg/*"),
+        ("MaintainRole", "staging/collect.postgres/*"),
+        ("MaintainRole", "staging/collect.salesforce/*"),
+    }
+
+
+def test_state_machines_call_no_function_that_stands_beside_the_batches(templates):
+    machines = [r for who, a, r in pairs(templates) if a == "lambda:InvokeFunction" and who.endswith("MachineRole")]
+    assert machines and not [name for name in machines if any(word in name for word in ("Discover", "Maintain", "Landed"))]
 
 
 def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows_nor_metadata(templates):

@@ -72,7 +72,7 @@ def test_every_log_group_forgets(templates):
 
 def test_every_function_runs_python_3_13_on_arm64_and_traces_what_an_execution_traces(templates):
     found = dict(functions(templates))
-    assert len(found) == 1 + 4 + 4 + 6 + 6
+    assert len(found) == 1 + 4 + 4 + 7 + 6
     for name, properties in found.items():
         assert properties["Runtime"] == "python3.13", name
         assert properties["Architectures"] == ["arm64"], name
@@ -101,8 +101,15 @@ def test_a_slice_has_one_machine_one_alarm_and_one_dashboard(templates, stack):
     assert machine["LoggingConfiguration"]["Level"] == "ERROR"
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
     assert machine["TracingConfiguration"] == {"Enabled": True}
-    assert only(templates[stack], "AWS::CloudWatch::Alarm")["MetricName"] == "ExecutionsFailed"
+    alarms = [alarm["MetricName"] for alarm in resources(templates[stack], "AWS::CloudWatch::Alarm").values()]
+    assert sorted(alarms) == (["Errors"] if stack.startswith("Organize") else []) + ["ExecutionsFailed"]
     assert only(templates[stack], "AWS::CloudWatch::Dashboard")["DashboardName"] == machine["StateMachineName"]
+
+
+def test_a_warehouse_is_maintained_once_an_hour(templates):
+    schedule = only(templates["OrganizeIcebergSlice"], "AWS::Scheduler::Schedule")
+    assert (schedule["ScheduleExpression"], schedule["Target"]["Input"]) == ("rate(1 hour)", "{}")
+    assert schedule["Target"]["Arn"]["Fn::GetAtt"][0].startswith("Maintain")
 
 
 def test_the_clock_calls_the_conductor_every_minute(templates):

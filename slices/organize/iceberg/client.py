@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared_metadata.contract.maintenance import Maintained, Upkeep
 from shared_metadata.contract.organize import CheckResult, Committed, RejectedRow
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Deadline, Work
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
-from shared_metadata.program import Kind, Mode, Warehouse, from_plain
+from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.records import Schema, SchemaColumn
 from slices.organize.iceberg import expectations, logic, rejected
 from slices.organize.iceberg.batch_identity import Identity
@@ -23,7 +24,9 @@ from slices.organize.iceberg.column_types import result_columns
 from slices.organize.iceberg.config import Config
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import schema_of
-from slices.organize.iceberg.tables import Tables, rows_of_snapshot
+from slices.organize.iceberg.maintenance import TableMaintenance
+from slices.organize.iceberg.snapshots import rows_of_snapshot
+from slices.organize.iceberg.tables import Tables
 
 
 class IcebergDriver:
@@ -161,6 +164,22 @@ class IcebergDriver:
         manifest = staging.write_manifest({"files": listed, "schema": asdict(schema)}, work.table.dataset)
         rows, sizes = sum(f["rows"] for f in files), tuple(f["bytes"] for f in files)
         return Committed({"manifest": manifest}, schema, rows, sum(sizes), {"format": "parquet"}, sizes)
+
+    def keep(self, flow: Flow) -> timedelta:
+        return self._config.keep_of(flow.interval_seconds)
+
+    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+        place = f"{upkeep.flow.position}: {upkeep.dataset}"
+        tables = Tables(self._warehouse.name, self._services, place)
+        maintenance = TableMaintenance(
+            tables,
+            self._services,
+            lambda: Engine(self._services.session, place, self._config.target_file_mb),
+            upkeep,
+            self._config.target_bytes(upkeep.flow.mode),
+            f"{tables.location(upkeep.dataset)}/data/maintenance-{uuid.uuid4().hex[:8]}",
+        )
+        return maintenance.run(deadline)
 
     # -- pieces
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared_metadata.contract.lambda_handler import LambdaHandler, services
 from shared_metadata.contract.landed import LandedStep
+from shared_metadata.contract.maintenance import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
 from slices.organize.iceberg.slice import SLICE
 
@@ -44,3 +45,4 @@ refresh = LambdaHandler("refresh", lambda: _steps().refresh)
 check = LambdaHandler("check", lambda: _steps().check)
 commit = LambdaHandler("commit", lambda: _steps().commit)
 landed = LambdaHandler("landed", lambda: LandedStep(SLICE, services(), look))
+maintain = LambdaHandler("maintain", lambda: MaintainStep(SLICE, services(), open_driver))

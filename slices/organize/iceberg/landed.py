@@ -9,7 +9,8 @@ from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Warehouse
-from slices.organize.iceberg.tables import Tables, history
+from slices.organize.iceberg.snapshots import history
+from slices.organize.iceberg.tables import Tables
 
 
 def newest_batches(

@@ -7,7 +7,7 @@ SLICE = Slice(
     stage="organize",
     system="iceberg",
     title="Iceberg",
-    capabilities=Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE)),
+    capabilities=Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE), maintains=True),
     config="slices.organize.iceberg.config:Config",
-    steps=("plan", "load", "refresh", "check", "commit", "landed"),
+    steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

@@ -22,7 +22,7 @@ STAGED = "what the collect slices of this program staged, whose keys hold batche
 
 
 class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit; beside the batches, landed."""
+    """plan ▸ load | refresh ▸ check ▸ commit; and, beside the batches, landed and maintain."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, SLICE, program, settings, **stack_settings)
@@ -41,7 +41,18 @@ class SliceStack(slice_stack.SliceStack):
         landed = self.landed(memory_mb=512)
         landed.read_objects([f"{prefix}*/metadata/" for prefix in self._warehouses], SNAPSHOTS)
         landed.allow(READ_CATALOG, self._catalog, TABLES)
+        self._maintain()
         self.finish(workflow)
+
+    def _maintain(self) -> None:
+        """The only function that deletes what was table data, or staged to become it."""
+        maintain = self.maintain(memory_mb=2048, tmp_mb=4096)
+        maintain.write_objects(self._warehouses, WAREHOUSE)
+        maintain.read_objects(self._staged, STAGED)
+        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
+        maintain.delete_objects(self._staged, STAGED)
+        maintain.delete_objects(self._warehouses, WAREHOUSE)
+        maintain.allow([*READ_CATALOG, "glue:UpdateTable"], self._catalog, TABLES)
 
     @property
     def _staged(self) -> list[str]:

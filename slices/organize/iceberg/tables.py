@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from botocore.config import Config as BotoConfig
@@ -17,7 +17,6 @@ from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.transforms import IdentityTransform
 
 from shared_metadata import naming
@@ -28,6 +27,7 @@ from slices.organize.iceberg import logic
 from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution
 from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema, parsed_type
+from slices.organize.iceberg.snapshots import history
 
 COMMIT_TRIES = 6
 NAME_MAPPING = "schema.name-mapping.default"
@@ -35,6 +35,7 @@ PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
     "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
@@ -105,7 +106,7 @@ class Tables:
             raise DefinitionError(
                 f"snapshot {snapshot_id} of {dataset} is gone",
                 place=self._place,
-                remedy=f"run a batch of {dataset} again, then this one",
+                remedy=f"run a batch of {dataset} again, then this one; the option keep of the warehouse says how long versions stay",
             )
         files = [file.file_path for file in self.files(table, snapshot_id)]
         schema = table.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else table.schema()
@@ -167,18 +168,35 @@ class Tables:
             self._evolve(transaction, dataset, columns)
             _repartition(transaction, partition_by)
         _map_names(transaction)
-        update = transaction.update_snapshot(identity.properties(), branch=None if change.aside else "main")
+        removed = self._current(table) if change.replace else change.removed
+        snapshot_id = self._write(transaction, identity.properties(), replace(change, removed=removed))
+        return transaction.commit_transaction(), snapshot_id
+
+    def swap(self, table: Table, change: Change, properties: dict[str, str]) -> None:
+        """Puts files with the same rows in the place of others, upon the table as it was loaded or not at all.
+
+        Manifests that name no file any more go, and many small ones become one. Raises CommitFailedException or ValidationException
+        when another writer was faster.
+        """
+        transaction = _AsPrepared(table)
+        if change.removed:
+            self._write(transaction, properties, change)
+        with transaction.update_snapshot(properties).merge_append():
+            pass  # an overwrite neither merges manifests nor drops empty ones; an append does
+        transaction.commit_transaction()
+
+    def _write(self, transaction: Transaction, properties: dict[str, str], change: Change) -> int:
+        """The change as a snapshot of the transaction; its id."""
+        update = transaction.update_snapshot(properties, branch=None if change.aside else "main")
         producer = update.overwrite() if change.replace or change.removed else update.merge_append()
         if change.replace or change.removed:
             producer.delete_by_predicate(AlwaysTrue())  # every manifest is looked through for the removed files
-        removed = self._current(table) if change.replace else change.removed
         with producer:
-            for file in removed:
+            for file in change.removed:
                 producer.delete_data_file(file)
             for file in self._data_files(transaction, change.added):
                 producer.append_data_file(file)
-        committed = transaction.commit_transaction()
-        return committed, producer.snapshot_id
+        return producer.snapshot_id
 
     def _current(self, table: Table | None) -> list[DataFile]:
         snapshot = table.current_snapshot() if table else None
@@ -237,23 +255,6 @@ class _AsPrepared(Transaction):
 
     def _rebuild_snapshot_updates(self) -> None:
         raise ValidationException("another writer has committed")
-
-
-def history(table: Table | None) -> Iterator[tuple[int, Identity]]:
-    """The batches that made the table's snapshots."""
-    for snapshot in table.metadata.snapshots if table else ():
-        if identity := Identity.read(_summary(snapshot)):
-            yield snapshot.snapshot_id, identity
-
-
-def rows_of_snapshot(table: Table, snapshot_id: int) -> int:
-    """All rows of the table as of a snapshot, from the snapshot's own summary; 0 where it says nothing."""
-    snapshot = table.snapshot_by_id(snapshot_id)
-    return int(_summary(snapshot).get("total-records", 0)) if snapshot else 0
-
-
-def _summary(snapshot: Snapshot) -> Mapping[str, str]:
-    return snapshot.summary.additional_properties if snapshot.summary else {}
 
 
 def _map_names(transaction: Transaction) -> None:

@@ -1,0 +1,158 @@
+"""The `maintain` step of an organize slice: looks after the tables for which there is something to do, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.retention import Retention
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Context, Deadline
+from shared_metadata.contract.sweep import Place, Sweep
+from shared_metadata.errors import AtollError, InputError
+from shared_metadata.maintenance_records import MaintenanceRecord, MaintenanceRecords
+from shared_metadata.program import Flow, Kind, Table
+
+if TYPE_CHECKING:
+    from shared_metadata.contract.organize import OpenDriver
+
+STEP = "maintain"
+ACCEPTED = '{} (what is due), {"dataset": "<name>"} (one table, now)'
+TABLE_SECONDS = 120.0  # no table is begun with less time than this
+DUE_VERSIONS = 16  # so many new versions of a table are worth a look
+SWEEP_AFTER, SWEEP_AT_LAST = timedelta(days=1), timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One table to look after, and what of it has to stay.
+
+    kept: pointers of all versions that may still be read.  through: batches that end later are not committed yet.
+    sweep: files that no version needs are looked for as well, and deleted if they are as old as `sweep.SAFE_AGE`.
+    """
+
+    flow: Flow
+    dataset: str
+    kept: tuple[Mapping[str, Any], ...]
+    through: datetime
+    now: datetime
+    sweep: bool
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What was done to a table, counted.  needed: of a sweep the URLs of all data files that the table needs, wherever they are.
+
+    finished: False when there was not time enough for all of it.
+    """
+
+    done: Mapping[str, int] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset()
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A table whose turn it is; `record` is None at its first."""
+
+    flow: Flow
+    table: Table
+    through: datetime
+    record: MaintenanceRecord | None
+    sweep: bool
+
+
+class MaintainStep:
+    """Takes part in no batch: it may run at any time, twice at once, and be stopped anywhere."""
+
+    def __init__(self, declaration: Slice, services: Services, open_driver: OpenDriver) -> None:
+        self._declaration, self._services, self._open = declaration, services, open_driver
+
+    def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """{'tables': [{'dataset', 'finished', …counts}], 'left': [datasets for which the time was too short]}.
+
+        What is left is still due at the next call. Raises AtollError, after all others are done, for tables that failed.
+        """
+        deadline, dataset = Deadline.of(context), self._asked(event)
+        self._records = MaintenanceRecords(self._services.dynamodb, self._services.environment.atoll_metadata_table)
+        self._retention = Retention(self._services.reader, self._services.clock())
+        self._program = self._retention.programs.active(self._services.clock())[1]
+        self._sweep = Sweep(self._services, self._services.clock())
+        tables: list[dict[str, Any]] = []
+        failed, left = [], []
+        for turn in self._turns(dataset):
+            if deadline.seconds_left < TABLE_SECONDS:
+                left.append(turn.table.dataset)
+                continue
+            try:
+                tables.append(self._take(turn, deadline))
+            except AtollError as error:
+                failed.append(f"{turn.table.dataset}: {error}")
+        if failed:
+            raise AtollError(f"maintenance failed of {len(failed)} tables: {'; '.join(failed)}", place=self._declaration.id)
+        return {"tables": tables, "left": left + [table["dataset"] for table in tables if not table["finished"]]}
+
+    def _asked(self, event: Mapping[str, Any]) -> str:
+        if set(event) - {"dataset"} or not isinstance(event.get("dataset", ""), str):
+            raise InputError("the input is refused", place=self._declaration.id, remedy=f"accepted are {ACCEPTED}")
+        return str(event.get("dataset", ""))
+
+    def _turns(self, dataset: str) -> Iterator[_Turn]:
+        """Those tables of this slice that are due, the longest not maintained first; or the one that was asked for."""
+        mine = [(f, table) for f in self._program.flows.values() if f.slice_id == self._declaration.id for table in f.tables]
+        if dataset and dataset not in (names := sorted(table.dataset for _, table in mine)):
+            raise InputError(f"there is no table {dataset!r}", place=self._declaration.id, remedy=f"it has {', '.join(names)}")
+        known = self._records.all()
+        for flow, table in sorted(mine, key=lambda one: known[one[1].dataset].at.timestamp() if one[1].dataset in known else 0.0):
+            through, record = self._retention.through(flow.id, table.dataset), known.get(table.dataset)
+            if through is None or dataset not in ("", table.dataset):
+                continue
+            due, sweep = (True, True) if dataset or record is None else self._due(record, flow, through)
+            if due:
+                yield _Turn(flow, table, through, record, sweep)
+
+    def _due(self, record: MaintenanceRecord, flow: Flow, through: datetime) -> tuple[bool, bool]:
+        """Whether there is enough to do, and whether garbage is to be looked for; asks for little where there is not."""
+        since, unswept = (through - record.through).total_seconds(), self._services.clock() - record.swept_at
+        if 0 <= since < DUE_VERSIONS * flow.interval_seconds and unswept < SWEEP_AFTER:
+            return False, False
+        versions = self._services.reader.count_versions_after(record.dataset, record.through)
+        sweep = unswept >= SWEEP_AT_LAST or (unswept >= SWEEP_AFTER and versions > 0)
+        return sweep or versions >= DUE_VERSIONS or since < 0, sweep
+
+    def _take(self, turn: _Turn, deadline: Deadline) -> dict[str, Any]:
+        """Maintains one table; only what was finished is recorded."""
+        now, dataset = self._services.clock(), turn.table.dataset
+        maintained = self._maintain(turn, deadline)
+        if maintained.finished:
+            swept_at = now if turn.sweep or turn.record is None else turn.record.swept_at
+            self._records.put(MaintenanceRecord(dataset, now, turn.through, swept_at, maintained.done))
+        return {"dataset": dataset, "finished": maintained.finished, **maintained.done}
+
+    def _maintain(self, turn: _Turn, deadline: Deadline) -> Maintained:
+        """The table itself by its driver; then what its batches have staged."""
+        flow, dataset, result = turn.flow, turn.table.dataset, turn.flow.kind == Kind.RESULT
+        driver = self._open(self._program.warehouses[flow.warehouse], self._services)
+        keep = driver.keep(flow)
+        kept, maintained = [version.pointer for version in self._retention.kept(dataset, keep)], Maintained()
+        if not result:
+            now = self._services.clock()
+            maintained = driver.maintain(Upkeep(flow, dataset, tuple(kept), turn.through, now, turn.sweep), deadline)
+        if not turn.sweep or not maintained.finished:
+            return maintained
+        manifests = [*(pointer["manifest"] for pointer in kept), *self._retention.published(dataset)] if result else []
+        deleted = self._sweep.of(self._places(turn, keep), maintained.needed, manifests, deadline)
+        done = {**maintained.done, "deleted_staged": deleted or 0}
+        return Maintained(done, maintained.needed, finished=deleted is not None)
+
+    def _places(self, turn: _Turn, keep: timedelta) -> list[Place]:
+        """Where batches of this table, and of what is loaded into it, are staged."""
+        flow, table, horizon = turn.flow, turn.table, self._retention.horizon
+        places = [Place(self._declaration.id, flow, table.dataset, min(horizon(table.dataset, keep), turn.through))]
+        collect = self._program.producers().get(table.inputs[0]) if flow.kind == Kind.LOAD else None
+        if collect:
+            places.append(Place(collect.slice_id, collect, table.inputs[0], horizon(table.inputs[0], keep), used_by=flow))
+        return places

@@ -1,0 +1,166 @@
+"""Looks after one table: small files become large ones, old snapshots are forgotten, and files that none needs are deleted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import DataFile, ManifestFile
+from pyiceberg.table import Table
+
+from shared_metadata.contract.maintenance import Maintained, Upkeep
+from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.sweep import SAFE_AGE, delete, old_keys
+from shared_metadata.errors import RowError
+from slices.organize.iceberg import logic
+from slices.organize.iceberg.compaction import bins
+from slices.organize.iceberg.engine import Engine
+from slices.organize.iceberg.iceberg_schema import columns_of
+from slices.organize.iceberg.snapshots import expirable, made
+from slices.organize.iceberg.tables import Change, Tables
+
+TRIES = 4
+LEAST_SECONDS = 90.0  # to write a file of target size and to commit it
+MANIFESTS = 16  # more of them, or empty ones, are merged
+EXPIRE_AT_ONCE = 500
+FILES, MANIFEST_LISTS = {"atoll.maintenance": "files"}, {"atoll.maintenance": "manifests"}
+
+
+class TableMaintenance:
+    """Every commit stands by itself and changes no row; what was written for one that did not come about is garbage for a sweep."""
+
+    def __init__(
+        self, tables: Tables, services: Services, open_engine: Callable[[], Engine], upkeep: Upkeep, target_bytes: int, folder: str
+    ) -> None:
+        self._tables, self._services, self._open_engine = tables, services, open_engine
+        self._upkeep, self._target_bytes, self._folder = upkeep, target_bytes, folder
+        self._done: Counter[str] = Counter()
+
+    def run(self, deadline: Deadline) -> Maintained:
+        """In this order, so that each finds what the one before it has left over."""
+        finished = self._compact(deadline) and self._expire()
+        needed: frozenset[str] = frozenset()
+        if finished and self._upkeep.sweep and (table := self._find()):
+            files, others = _files_of(table)
+            needed = frozenset(files)
+            self._delete(table, needed | others)
+        return Maintained(dict(self._done), needed, finished)
+
+    def _find(self) -> Table | None:
+        return self._tables.find(self._upkeep.dataset)
+
+    # -- small files
+
+    def _compact(self, deadline: Deadline) -> bool:
+        """False when the deadline came first; what was committed until then stays so."""
+        for files in bins(self._current_files(), self._target_bytes):
+            if deadline.seconds_left < LEAST_SECONDS:
+                return False
+            with self._open_engine() as engine, engine.until(deadline.seconds_left):
+                self._put_together(engine, files)
+        self._merge_manifests()
+        return True
+
+    def _current_files(self) -> list[DataFile]:
+        table = self._find()
+        snapshot = table.current_snapshot() if table else None
+        return self._tables.files(table, snapshot.snapshot_id) if table and snapshot else []
+
+    def _put_together(self, engine: Engine, files: Sequence[DataFile]) -> None:
+        table = self._find()
+        if table is None:
+            return
+        columns = columns_of(table.schema())
+        partition_by = [table.schema().find_column_name(field.source_id) or "" for field in table.spec().fields]
+        query = f"SELECT {logic.names(columns)} FROM {logic.rows_of([file.file_path for file in files], columns)}"
+        written = engine.write(query, self._folder, partition_by)
+        rows, expected = sum(file["rows"] for file in written), sum(file.record_count for file in files)
+        if rows != expected:
+            raise RowError(f"{expected} rows became {rows} when files were put together", place=self._upkeep.dataset)
+        if self._swap({file.file_path for file in files}, [file["url"] for file in written]):
+            self._done.update(compacted_files=len(files), new_files=len(written), compacted_rows=rows)
+
+    def _swap(self, paths: set[str], urls: Sequence[str]) -> bool:
+        """Tried again while batches commit other things; given up when one has replaced one of the files."""
+        for _ in range(TRIES):
+            table = self._find()
+            snapshot = table.current_snapshot() if table else None
+            if table is None or snapshot is None:
+                return False
+            removed = [file for file in self._tables.files(table, snapshot.snapshot_id) if file.file_path in paths]
+            if len(removed) < len(paths):
+                return False
+            try:
+                self._tables.swap(table, Change(urls, removed), FILES)
+                return True
+            except (CommitFailedException, ValidationException):
+                continue
+        return False
+
+    def _merge_manifests(self) -> None:
+        """Where no file was put together, but batches have left many manifests, or such as name no file any more."""
+        table = self._find()
+        snapshot = table.current_snapshot() if table else None
+        if table is None or snapshot is None:
+            return
+        manifests = snapshot.manifests(table.io)
+        empty = [manifest for manifest in manifests if not manifest.has_added_files() and not manifest.has_existing_files()]
+        if len(empty) > MANIFESTS // 2:
+            try:
+                self._tables.swap(table, Change(()), MANIFEST_LISTS)
+                self._done.update(dropped_manifests=len(empty))
+            except (CommitFailedException, ValidationException):
+                pass  # the next run will
+
+    # -- old snapshots
+
+    def _expire(self) -> bool:
+        """Only from the table's metadata; their files go when a sweep finds that no other needs them."""
+        upkeep = self._upkeep
+        kept = {int(pointer["snapshot_id"]) for pointer in upkeep.kept}
+        for _ in range(TRIES):
+            table = self._find()
+            if table is None:
+                return True
+            current = table.metadata.current_snapshot_id
+            old = expirable(made(table), current, kept, upkeep.flow.id, upkeep.through, upkeep.now)[:EXPIRE_AT_ONCE]
+            if not old:
+                return True
+            try:
+                table.maintenance.expire_snapshots().by_ids(old).commit()
+                self._done.update(expired_versions=len(old))
+            except (CommitFailedException, ValueError):  # ValueError: another maintenance was faster
+                continue
+        return False
+
+    # -- garbage
+
+    def _delete(self, table: Table, needed: frozenset[str]) -> None:
+        """What lies at the table's place, is old, and no snapshot needs: data, manifests, and metadata files."""
+        bucket, _, prefix = table.location().removeprefix("s3://").partition("/")
+        old = list(old_keys(self._services.s3, bucket, f"{prefix}/", self._upkeep.now - SAFE_AGE))
+        garbage = [key for key in old if f"s3://{bucket}/{key}" not in needed]
+        delete(self._services.s3, bucket, garbage)
+        self._done.update(deleted_files=len(garbage))
+
+
+def _paths(manifest: ManifestFile, io: FileIO) -> list[str]:
+    return [entry.data_file.file_path for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)]
+
+
+def _files_of(table: Table) -> tuple[set[str], set[str]]:
+    """The URLs of the data files of all snapshots; and those of manifests, lists of them, and metadata files."""
+    metadata, io = table.metadata, table.io
+    others = {table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)}
+    others |= {file.statistics_path for file in (*metadata.statistics, *metadata.partition_statistics)}
+    others |= {snapshot.manifest_list for snapshot in metadata.snapshots if snapshot.manifest_list}
+    manifests: dict[str, ManifestFile] = {}
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda snapshot: snapshot.manifests(io), metadata.snapshots):
+            manifests.update((manifest.manifest_path, manifest) for manifest in found)
+        files = {path for paths in pool.map(lambda manifest: _paths(manifest, io), manifests.values()) for path in paths}
+    return files, others | set(manifests)

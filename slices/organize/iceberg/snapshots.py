@@ -1,0 +1,72 @@
+"""What a table's snapshots tell: which batch made each, and which of them nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from shared_metadata.intervals import from_text
+from slices.organize.iceberg.batch_identity import Identity
+
+# Another engine's query may read what was the current snapshot when it began.
+READERS = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A snapshot, and which batch made it; None for maintenance and for what others did."""
+
+    snapshot_id: int
+    parent_id: int | None
+    at: datetime
+    batch: Identity | None
+
+
+def expirable(
+    snapshots: Sequence[Made], current: int | None, kept: Collection[int], flow: str, through: datetime, now: datetime
+) -> list[int]:
+    """Those that are not to be kept, and that have not been the current one for a while.
+
+    What a batch asks of a table's history (batch_identity.standing) must have the same answer afterwards: whether its own commit, of
+    which nobody knows, has landed; so the snapshots of batches that end after `through` stay. And whether a later batch stands
+    already; so that of the latest batch stays, which `atoll state verify` looks for as well.
+    """
+    superseded = {made.parent_id: made.at for made in reversed(snapshots)}  # by the first that came upon it
+    mine = [(made.batch, made.snapshot_id) for made in snapshots if made.batch and made.batch.flow == flow]
+    latest = max(mine, key=lambda one: (from_text(one[0].start), from_text(one[0].end), one[0].token), default=None)
+    stay = {current, *kept, *(snapshot_id for batch, snapshot_id in mine if from_text(batch.end) > through)}
+    stay |= {latest[1]} if latest else set()
+    return [
+        made.snapshot_id
+        for made in snapshots
+        if made.snapshot_id not in stay and superseded.get(made.snapshot_id, made.at) < now - READERS
+    ]
+
+
+def made(table: Table) -> list[Made]:
+    """The table's snapshots, oldest first."""
+    return [
+        Made(s.snapshot_id, s.parent_snapshot_id, datetime.fromtimestamp(s.timestamp_ms / 1000, UTC), Identity.read(_summary(s)))
+        for s in table.metadata.snapshots
+    ]
+
+
+def history(table: Table | None) -> Iterator[tuple[int, Identity]]:
+    """The batches that made the table's snapshots."""
+    for snapshot in table.metadata.snapshots if table else ():
+        if identity := Identity.read(_summary(snapshot)):
+            yield snapshot.snapshot_id, identity
+
+
+def rows_of_snapshot(table: Table, snapshot_id: int) -> int:
+    """All rows of the table as of a snapshot, from the snapshot's own summary; 0 where it says nothing."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return int(_summary(snapshot).get("total-records", 0)) if snapshot else 0
+
+
+def _summary(snapshot: Snapshot) -> Mapping[str, str]:
+    return snapshot.summary.additional_properties if snapshot.summary else {}

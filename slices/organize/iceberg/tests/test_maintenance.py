@@ -1,0 +1,411 @@
+"""Maintenance changes what a table costs to read and never what is read, wherever it is stopped and whoever writes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+from shared_metadata.contract import maintenance as contract
+from shared_metadata.contract import sweep
+from shared_metadata.contract.maintenance import MaintainStep
+from shared_metadata.errors import AtollError, DefinitionError, InputError
+from shared_metadata.intervals import Interval
+from shared_metadata.maintenance_records import MaintenanceRecords
+from shared_metadata.program import Mode
+from slices.organize.iceberg import maintenance
+from slices.organize.iceberg.compaction import LEAST_FILES
+from slices.organize.iceberg.engine import Engine
+from slices.organize.iceberg.handlers import open_driver
+from slices.organize.iceberg.slice import SLICE
+from slices.organize.iceberg.tables import Tables
+from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
+from slices.organize.iceberg.tests.test_tables import paths, table
+from tests.conformance.fixtures import FakeContext, open_cloud
+from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, flights
+
+MANY, A_BATCH = 12, 4  # rows, each in a file of its own
+
+
+@pytest.fixture
+def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+    for cloud in open_cloud(monkeypatch):
+        yield Lake(cloud, SLICE, open_driver)
+        Suite().forget(cloud)
+
+
+def maintain(lake: Lake, event: dict[str, Any] | None = None, seconds: float = 900) -> dict[str, Any]:
+    step = MaintainStep(SLICE, lake.cloud.services(SLICE.id), open_driver)
+    return step({"dataset": FLIGHTS} if event is None else event, FakeContext(seconds))
+
+
+def ids(lake: Lake, dataset: str = FLIGHTS, pointer: Any = None) -> list[int]:
+    return sorted(row["id"] for row in Suite().read(lake.cloud, dataset, pointer))
+
+
+def filled(lake: Lake, mode: Mode = Mode.APPEND, first: int = 0, **clauses: Any) -> list[int]:
+    """A table of MANY rows, each in a file of its own; their ids."""
+    lake.collected(mode, **({"key": ("id",)} if mode == Mode.MERGE else {}), **clauses)
+    for at in range(first, first + MANY, A_BATCH):
+        lake.load(flights(*((number, "AA") for number in range(at, at + A_BATCH))), files=A_BATCH)
+    return list(range(first, first + MANY))
+
+
+def data_files(lake: Lake) -> int:
+    return len(list(table(lake).scan().plan_files()))
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+def test_small_files_become_one_and_every_version_reads_as_before(lake: Lake, mode: Mode) -> None:
+    expected = filled(lake, mode)
+    versions = lake.cloud.reader.versions_after(FLIGHTS, lake.cloud.clock.now - timedelta(days=9))
+    (done,) = maintain(lake)["tables"]
+    assert (done["compacted_files"], done["new_files"], data_files(lake)) == (MANY, 1, 1)
+    assert ids(lake) == expected
+    assert [ids(lake, FLIGHTS, version.pointer) for version in versions] == [expected[:n] for n in range(A_BATCH, MANY + 1, A_BATCH)]
+
+
+def test_a_batch_that_is_run_again_after_compaction_replaces_its_rows_and_no_others(lake: Lake) -> None:
+    expected = filled(lake)
+    first = lake.cloud.reader.first_version(FLIGHTS)
+    assert first
+    maintain(lake)
+    lake.load(flights((3, "UA"), (903, "UA")), again=first.interval)
+    assert ids(lake) == [3, *expected[A_BATCH:], 903]
+
+
+def test_a_merge_after_compaction_updates_and_keeps_newer_rows(lake: Lake) -> None:
+    lake.collected(Mode.MERGE, key=("id",), cursor="delay")
+    lake.load(flights(*((number, "AA", 5.0) for number in range(MANY))), files=MANY)
+    maintain(lake)
+    lake.load(flights((3, "newer", 6.0), (4, "older", 4.0), (99, "new", 1.0)))
+    found = {row["id"]: row["carrier"] for row in Suite().read(lake.cloud, FLIGHTS)}
+    assert len(found) == MANY + 1 and (found[3], found[4], found[99]) == ("newer", "AA", "new")
+
+
+def test_partitions_stay_and_columns_that_came_later_too(lake: Lake) -> None:
+    lake.collected(Mode.APPEND, partition_by=("carrier",))
+    for number in range(LEAST_FILES):
+        lake.load(flights((number, "AA"), (100 + number, "it's/ü")))
+    more = [*ID, ("more", "string", pa.string())]
+    lake.load([{"id": 999, "carrier": "AA", "more": "x"}], more)
+    maintain(lake)
+    found = {row["id"]: (row["carrier"], row["more"]) for row in Suite().read(lake.cloud, FLIGHTS)}
+    partitions = [task.file.partition[0] for task in table(lake).scan().plan_files()]
+    assert sorted(partitions) == ["AA", "it's/ü"] and len(found) == 2 * LEAST_FILES + 1
+    assert (found[0], found[100], found[999]) == (("AA", None), ("it's/ü", None), ("AA", "x"))
+
+
+def later(lake: Lake, **length: float) -> None:
+    lake.cloud.clock.now = max(lake.cloud.clock.now, datetime.now(UTC)) + timedelta(**length)
+
+
+def snapshots(lake: Lake, name: str = "flights") -> int:
+    return len(table(lake, name).metadata.snapshots)
+
+
+def test_old_versions_are_forgotten_and_say_so_and_the_last_one_stays(lake: Lake) -> None:
+    expected = filled(lake, Mode.APPEND)
+    lake.view(f"SELECT * FROM {FLIGHTS}")
+    first = lake.cloud.reader.first_version(FLIGHTS)
+    assert first
+    later(lake, days=30)
+    (done,) = maintain(lake)["tables"]
+    assert done["expired_versions"] >= 2 and ids(lake) == expected
+    interval = first.interval
+    with pytest.raises(DefinitionError, match=r"snapshot \d+ of lake\.ops\.flights is gone"):
+        lake.run(VIEW, interval, rerun=True)
+
+
+def test_what_a_reader_that_is_behind_still_needs_stays(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.view(f"SELECT count(*) AS id FROM {FLIGHTS}")
+    for number in range(3):
+        lake.load(flights((number, "AA")))
+    later(lake, days=30)
+    maintain(lake)
+    for number in range(3):
+        lake.run(VIEW)
+        assert ids(lake, VIEW) == [number + 1]
+    maintain(lake)
+    later(lake, days=1)
+    maintain(lake)
+    assert snapshots(lake) <= 3
+
+
+def test_what_keep_says_can_be_run_again(lake: Lake) -> None:
+    lake.options = {"keep": "400 days"}
+    filled(lake)
+    versions = lake.cloud.reader.versions_after(FLIGHTS, lake.cloud.clock.now - timedelta(days=9))
+    later(lake, days=300)
+    maintain(lake)
+    assert [len(ids(lake, FLIGHTS, version.pointer)) for version in versions] == list(range(A_BATCH, MANY + 1, A_BATCH))
+    assert all(lake.cloud.body(key) for key in lake.cloud.keys("staging/collect.fake") if key.endswith("manifest.json"))
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE])
+def test_a_batch_whose_record_was_lost_is_found_again_however_late(lake: Lake, mode: Mode) -> None:
+    filled(lake, mode)
+    lake.stage(flights((99, "AA")))
+    state, steps = lake.until_commit(f"{FLIGHTS}:load"), lake.steps()
+    steps.commit_table(steps.work(state), state)
+    before = ids(lake)
+    later(lake, days=30)
+    for _ in range(2):
+        maintain(lake)
+        later(lake, days=9)
+    interval = Interval(datetime.fromisoformat(state["start"]), datetime.fromisoformat(state["end"]))
+    lake.run(f"{FLIGHTS}:load", interval)
+    assert ids(lake) == before and before[-1] == 99
+
+
+def test_a_replace_that_is_run_again_behind_forgotten_batches_does_not_become_the_current_one(lake: Lake) -> None:
+    lake.collected(Mode.REPLACE)
+    first = lake.load(flights((1, "AA")))
+    for number in range(2, 5):
+        lake.load(flights((number, "AA")))
+    later(lake, days=30)
+    maintain(lake)
+    lake.load(flights((7, "AA")), again=first)
+    assert ids(lake) == [4]
+
+
+# -- garbage
+
+
+def test_after_the_safe_age_nothing_is_left_but_what_versions_need(lake: Lake) -> None:
+    expected = filled(lake)
+    maintain(lake)
+    lake.load(flights((99, "AA")))  # the version before it, which is of small files, is not the last one any more
+    later(lake, days=7)
+    maintain(lake)
+    assert len(lake.cloud.keys("staging/collect.fake")) == MANY + MANY // A_BATCH + 2, "too young to be deleted"
+    later(lake, days=7)
+    maintain(lake)
+    assert ids(lake) == [*expected, 99]
+    left = [key for key in lake.cloud.keys("") if key.endswith(".parquet") or key.startswith("staging/")]
+    assert sorted(f"s3://{lake.cloud.bucket}/{key}" for key in left) == paths(lake) and len(left) == 2
+
+
+def test_staged_files_that_are_table_data_stay(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.load(flights((1, "AA")))
+    lake.load(flights((2, "AA")))
+    later(lake, days=400)
+    maintain(lake)
+    staged = lake.cloud.keys("staging/")
+    assert len(staged) == 2 and all(key.endswith(".parquet") for key in staged)
+    assert ids(lake) == [1, 2]
+
+
+def test_files_of_abandoned_attempts_go_and_quarantined_rows_stay(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    interval = lake.load(flights((1, "AA")))
+    (used,) = [key for key in lake.cloud.keys("staging/collect.fake") if key.endswith(".parquet")]
+    abandoned, quarantined = used.replace("/000001/", "/000009/"), used.replace("0.parquet", "quarantine/0.parquet")
+    for key in (abandoned, quarantined):
+        lake.cloud.s3.put_object(Bucket=lake.cloud.bucket, Key=key, Body=b"x")
+    later(lake, days=400)
+    maintain(lake)
+    assert lake.cloud.keys("staging/") == sorted([used, quarantined]) and interval
+
+
+def test_a_batch_that_waits_to_be_loaded_keeps_what_it_has_staged(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.load(flights((1, "AA")))
+    lake.stage(flights((2, "AA")))
+    later(lake, days=400)
+    maintain(lake)
+    lake.run(f"{FLIGHTS}:load")
+    assert ids(lake) == [1, 2]
+
+
+def test_a_batch_that_is_being_loaded_again_keeps_what_it_has_staged(lake: Lake) -> None:
+    lake.collected(Mode.MERGE, key=("id",))
+    first = lake.load(flights((1, "AA")))
+    lake.load(flights((1, "UA"), (2, "UA")))
+    later(lake, days=400)
+    lake.until_commit(f"{FLIGHTS}:load", rerun=True, interval=first)
+    maintain(lake)
+    starts = {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake") if key.endswith(".parquet")}
+    assert f"{first.start:%Y%m%dT%H%M%SZ}" in starts
+
+
+# -- stopped anywhere, and beside others
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def killed(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, call: int = 1) -> None:
+    """The process ends before or after the n-th call of a method."""
+    original, calls = getattr(owner, name), iter(range(1, 10_000))
+
+    def method(*arguments: Any, **named: Any) -> Any:
+        mine = next(calls) == call
+        if mine and not after:
+            raise Killed
+        result = original(*arguments, **named)
+        if mine:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(owner, name, method)
+
+
+PLACES = {
+    "while a file is written": (Engine, "write"),
+    "while files are swapped": (Tables, "swap"),
+    "while the catalog is updated": (GlueCatalog, "commit_table"),
+    "while snapshots are forgotten": (ExpireSnapshots, "commit"),
+    "while garbage of the table is deleted": (maintenance, "delete"),
+    "while staged garbage is deleted": (sweep, "delete"),
+    "while it is recorded": (MaintenanceRecords, "put"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_stopped_anywhere_it_loses_nothing_and_the_next_run_does_the_rest(
+    lake: Lake, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = filled(lake)
+    later(lake, days=10)
+    expected += filled(lake, first=100)
+    later(lake, hours=7)
+    pointer = lake.pointer(FLIGHTS)
+    for after in (False, True):
+        with monkeypatch.context() as patch:
+            killed(patch, *PLACES[place], after=after)
+            with pytest.raises(Killed):
+                maintain(lake)
+        assert ids(lake) == expected == ids(lake, FLIGHTS, pointer)
+    maintain(lake)
+    assert ids(lake) == expected == ids(lake, FLIGHTS, pointer)
+    assert data_files(lake) == 1
+
+
+def test_a_batch_that_commits_meanwhile_wins(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, original = filled(lake), Tables.swap
+    meanwhile = iter([True])
+
+    def swap(self: Tables, *arguments: Any) -> None:
+        if next(meanwhile, False):
+            lake.load(flights((99, "AA")))
+        original(self, *arguments)
+
+    monkeypatch.setattr(Tables, "swap", swap)
+    (done,) = maintain(lake)["tables"]
+    assert (done["compacted_files"], ids(lake), data_files(lake)) == (MANY, [*expected, 99], 2)
+
+
+def test_what_a_merge_has_written_anew_meanwhile_is_not_put_back(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, original = filled(lake, Mode.MERGE), Tables.swap
+    meanwhile = iter([True])
+
+    def swap(self: Tables, *arguments: Any) -> None:
+        if next(meanwhile, False):
+            lake.load(flights((3, "changed"), (99, "AA")))
+        original(self, *arguments)
+
+    monkeypatch.setattr(Tables, "swap", swap)
+    (done,) = maintain(lake)["tables"]
+    assert "compacted_files" not in done and ids(lake) == [*expected, 99]
+    assert [row["carrier"] for row in Suite().read(lake.cloud, FLIGHTS) if row["id"] == 3] == ["changed"]
+
+
+def test_a_batch_commits_upon_maintenance_that_was_faster(lake: Lake) -> None:
+    for mode in (Mode.APPEND, Mode.MERGE):
+        dataset = f"lake.ops.{mode.lower()}"
+        lake.collected(mode, dataset, key=("id",) if mode == Mode.MERGE else ())
+        interval = lake.stage(flights(*((number, "AA") for number in range(MANY))), dataset=dataset, files=MANY)
+        lake.run(f"{dataset}:load", interval)
+        lake.stage(flights((3, "UA"), (99, "UA")), dataset=dataset)
+        state = lake.until_commit(f"{dataset}:load")
+        maintain(lake, {"dataset": dataset})
+        lake.steps().commit(state, FakeContext())
+        assert ids(lake, dataset) == sorted([*range(MANY), 99, *([3] if mode == Mode.APPEND else [])])
+
+
+def test_two_at_once_do_it_once(lake: Lake) -> None:
+    expected = filled(lake)
+    later(lake, days=30)
+    with ThreadPoolExecutor(2) as pool:
+        done = [future.result() for future in [pool.submit(maintain, lake) for _ in range(2)]]
+    assert sum(one["tables"][0].get("compacted_files", 0) for one in done) == MANY
+    assert ids(lake) == expected and data_files(lake) == 1
+
+
+def test_a_file_that_does_not_hold_all_rows_is_never_committed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, original = filled(lake), Engine.write
+    monkeypatch.setattr(Engine, "write", lambda self, query, *more: original(self, f"{query} LIMIT {MANY - 1}", *more))
+    with pytest.raises(AtollError, match=rf"{MANY} rows became {MANY - 1}"):
+        maintain(lake)
+    assert ids(lake) == expected
+
+
+# -- what is due
+
+
+def test_only_what_has_got_many_versions_is_due(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract, "DUE_VERSIONS", MANY // A_BATCH)
+    filled(lake)
+    assert [table["dataset"] for table in maintain(lake, {})["tables"]] == [FLIGHTS], "never looked at"
+    assert maintain(lake, {}) == {"tables": [], "left": []}
+    lake.load(flights((99, "AA")))
+    assert maintain(lake, {}) == {"tables": [], "left": []}
+    filled(lake, first=100)
+    (done,) = maintain(lake, {})["tables"]
+    assert done["compacted_files"] == MANY + 2
+    assert maintain(lake, {}) == {"tables": [], "left": []}
+
+
+def test_with_too_little_time_it_says_what_is_left_and_goes_on_later(lake: Lake) -> None:
+    filled(lake)
+    assert maintain(lake, {}, seconds=60) == {"tables": [], "left": [FLIGHTS]}
+    (done,) = maintain(lake, {})["tables"]
+    assert done["compacted_files"] == MANY
+
+
+def test_results_that_were_published_are_deleted_but_for_the_last(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    result = "ops.public.t:result"
+    lake.view(f"SELECT id FROM {FLIGHTS}", dataset=result)
+    for number in range(3):
+        lake.load(flights((number, "AA")))
+        lake.run(result)
+    later(lake, days=400)
+    (done,) = maintain(lake, {"dataset": result})["tables"]
+    manifest = lake.pointer(result)["manifest"]
+    assert done["deleted_staged"] > 0
+    assert (
+        lake.cloud.body(manifest)
+        and len([k for k in lake.cloud.keys("staging/") if k.endswith("/manifest.json") and "result" in k]) == 1
+    )
+
+
+def test_a_wrong_input_says_what_is_accepted(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    with pytest.raises(InputError, match=r"accepted are \{\} \(what is due\)"):
+        maintain(lake, {"table": "x"})
+    with pytest.raises(InputError, match=r"there is no table 'x'.* it has lake\.ops\.flights"):
+        maintain(lake, {"dataset": "x"})
+
+
+def test_one_table_that_fails_does_not_hold_back_the_others(lake: Lake) -> None:
+    filled(lake)
+    other = "lake.ops.other"
+    lake.collected(Mode.APPEND, other)
+    lake.run(f"{other}:load", lake.stage(flights((1, "AA")), dataset=other))
+    lake.cloud.session.client("glue").update_table(
+        DatabaseName="lake_ops", TableInput={"Name": "other", "Parameters": {"table_type": "HIVE"}}
+    )
+    with pytest.raises(AtollError, match=r"maintenance failed of 1 tables: lake\.ops\.other: .*HIVE"):
+        maintain(lake, {})
+    assert data_files(lake) == 1
