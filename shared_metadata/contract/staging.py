@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,11 @@ class Staging:
         key = self.key(*parts)
         self._s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(value).encode(), ContentType="application/json")
         return key
+
+    def write_manifest(self, value: Mapping[str, Any], dataset: str) -> str:
+        """Puts a list of files under a name made of its content: what a version refers to is never written over. Returns its key."""
+        digest = hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+        return self.write(value, dataset, f"manifest-{digest}.json")
 
     def read(self, *parts: str) -> dict[str, Any] | None:
         """The JSON document at `parts`; None when there is none."""

@@ -5,6 +5,7 @@ A slice gives a fixture `source` (a SourceUnderTest over an empty source of its 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.steps import Deadline
-from shared_metadata.errors import AtollError, RetryLater, StaleToken
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
 from tests.conformance import hostile
@@ -160,6 +161,23 @@ def crashing(open_source: OpenSource) -> OpenSource:
             raise KeyboardInterrupt  # what no handler can catch and record
 
     return lambda connection, secret: Crashing(open_source(connection, secret))  # type: ignore[return-value]
+
+
+def delayed(open_source: OpenSource, meanwhile: Callable[[], None]) -> OpenSource:
+    """A source whose extract stands still at first while something else happens."""
+
+    class Delayed:
+        def __init__(self, source: Source) -> None:
+            self._source = source
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._source, name)
+
+        def extract(self, request: ExtractRequest, resume: Any, deadline: Deadline) -> Extracted:
+            meanwhile()
+            return self._source.extract(request, resume, deadline)
+
+    return lambda connection, secret: Delayed(open_source(connection, secret))  # type: ignore[return-value]
 
 
 class CollectConformance(MaskConformance, DiscoveryConformance):
@@ -344,6 +362,33 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         before = collecting.versions()
         assert collecting.steps().commit(state, FakeContext())["status"] == "COMMITTED"
         assert collecting.versions() == before
+
+    def test_a_call_that_was_given_up_and_goes_on_does_not_touch_what_another_has_committed(self, collecting: Collecting) -> None:
+        """As when the answer to an invocation is lost: the state machine calls again while the first call still works."""
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.collect(table)
+        state, context = collecting.steps().plan(collecting.cloud.event(FLOW), FakeContext())["work"][0], FakeContext()
+        committed: list[tuple[dict[str, Any], list[bytes]]] = []
+
+        def whole_batch_of_another() -> None:
+            extracted = {**state, "part": 0, "done": False}
+            while not extracted["done"]:
+                extracted = collecting.steps().extract(extracted, context)
+            collecting.steps().commit(state, context)
+            committed.append(staged())
+            collecting.source.put(table, label_rows(["c", "d", "e"]), collecting.at - timedelta(hours=1))
+
+        def staged() -> tuple[dict[str, Any], list[bytes]]:
+            manifest = collecting.cloud.manifest(collecting.dataset)
+            return manifest, [collecting.cloud.body(file["key"]) for file in manifest["files"]]
+
+        late = collecting.steps(lambda open_source: delayed(open_source, whole_batch_of_another))
+        with contextlib.suppress(RetryLater):
+            late.extract({**state, "part": 0}, context)
+        with contextlib.suppress(DefinitionError):  # of a part that the late call left undone
+            collecting.steps().commit(state, context)
+        assert [staged()] == committed and collecting.labels() == ["a", "b"]
 
     def test_stale_token_is_refused(self, collecting: Collecting) -> None:
         table = collecting.source.create_table(COLUMNS)

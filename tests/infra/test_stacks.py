@@ -9,6 +9,7 @@ import pytest
 from shared_metadata import naming
 
 pytestmark = pytest.mark.xdist_group("synth")
+CAUSES = ("batch completed", "program activated", "flow quiesced", "flow resumed", "batch dead", "batch redriven")
 SLICES = ("CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice", "OrganizeIcebergSlice")
 
 
@@ -117,7 +118,7 @@ def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templat
         "eventName": ["INSERT"],
         "dynamodb": {
             "Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}},
-            "NewImage": {"kind": {"S": ["batch completed", "program activated", "flow quiesced", "flow resumed"]}},
+            "NewImage": {"kind": {"S": [*CAUSES]}},
         },
     }
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

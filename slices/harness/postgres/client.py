@@ -24,6 +24,7 @@ from slices.harness.postgres.receipts import Receipts
 from slices.harness.postgres.results import Results
 
 COPY_BLOCK_BYTES = 1 << 20
+CSV_ROWS = 1_000_000  # in /tmp at once, however well their file is compressed
 
 
 class PostgresTarget:
@@ -74,7 +75,11 @@ class PostgresTarget:
             if deadline.near:
                 return {"brought": number + 1}
         with batch.translated():
-            db.retried(lambda: batch.apply(changes))
+            try:
+                db.retried(lambda: batch.apply(changes))
+            except StaleToken:
+                batch.drop_stages(changes)
+                raise
         return None
 
 
@@ -133,23 +138,26 @@ class _Batch:
 
     def missing_files(self, changes: Mapping[str, Any]) -> list[int]:
         """The numbers of the files that are not brought yet; each was brought as a whole or not at all."""
-        brought: dict[int, int] = {}
+        brought: set[int] = set()
         for into in self._stages(changes):
-            rows = self._connection.execute(f"SELECT {statements.FILE}, count(*) FROM {self._sql(into)} GROUP BY 1")
-            brought |= {number: count for number, count in rows}
-        return [number for number, file in enumerate(changes["files"]) if brought.get(number) != file["rows"]]
+            rows = self._connection.execute(f"SELECT DISTINCT {statements.FILE} FROM {self._sql(into)}")
+            brought |= {number for (number,) in rows}
+        return [number for number in range(len(changes["files"])) if number not in brought]
 
     def bring(self, results: Results, changes: Mapping[str, Any], number: int) -> None:
-        """Copies one file into its staging table."""
+        """Copies one file into its staging table, as a whole, unless another call of this step, given up but still at work, did."""
         file = changes["files"][number]
         columns = self._mapped(changes, file["into"])
+        copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, number, columns, path)
-            copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
             try:
-                with self.translated([c.name for c in columns.values()]):
-                    self._copy(copy, path)
+                with self.translated([c.name for c in columns.values()]), self._connection.transaction():
+                    if not self._is_missing(file["into"], number):
+                        return
+                    for first in range(0, file["rows"], CSV_ROWS):
+                        results.write_csv(file, number, columns, (first, first + CSV_ROWS), path)
+                        self._copy(copy, path)
             except RowError as error:
                 unstorable = [columns[name].name for name in results.holding_null_characters(file, list(columns))]
                 if not unstorable:
@@ -157,24 +165,34 @@ class _Batch:
                 what = f"the character U+0000 in column {', '.join(unstorable)} of {'.'.join(self._names)}"
                 raise RowError(what, place=self.place, remedy="replace(x, chr(0), '') in the query") from error
 
+    def _is_missing(self, into: str, number: int) -> bool:
+        """Whether a file is to be brought; nobody else brings to this staging table until the transaction ends."""
+        stage = self._sql(into)
+        self._connection.execute(f"LOCK TABLE {stage} IN SHARE ROW EXCLUSIVE MODE")
+        held = self._connection.execute(f"SELECT 1 FROM {stage} WHERE {statements.FILE} = %s LIMIT 1", (number,))
+        return held.fetchone() is None
+
     def _copy(self, statement: str, path: Path) -> None:
         with self._connection.cursor() as cursor, cursor.copy(statement) as into, path.open("rb") as rows:
             while block := rows.read(COPY_BLOCK_BYTES):
                 into.write(block)
 
     def apply(self, changes: Mapping[str, Any]) -> None:
-        """One transaction: receipts looked at under a lock, deletes, upserts, receipt."""
+        """One transaction: receipts looked at under a lock, deletes, upserts, receipt; nothing but its staging tables goes when it is
+        published already."""
         for into in self._stages(changes):
             self._connection.execute(f"ANALYZE {self._sql(into)}")
         with self._connection.transaction():
             self.receipts.lock(self._work.flow.id)
-            if self.published(changes):
-                return
-            for statement in self._statements(changes):
-                self._connection.execute(statement)
-            self.receipts.put(self._work.claim, changes)
-            for into in self._stages(changes):
-                self._connection.execute(f"DROP TABLE {self._sql(into)}")
+            if not self.published(changes):
+                for statement in self._statements(changes):
+                    self._connection.execute(statement)
+                self.receipts.put(self._work.claim, changes)
+            self.drop_stages(changes)
+
+    def drop_stages(self, changes: Mapping[str, Any]) -> None:
+        for into in self._stages(changes):
+            self._connection.execute(f"DROP TABLE IF EXISTS {self._sql(into)}")
 
     def _statements(self, changes: Mapping[str, Any]) -> list[str]:
         table, mode, stages = self.table(changes["columns"]), self._work.flow.mode, self._stages(changes)

@@ -19,6 +19,7 @@ from slices.harness.postgres.logic import TargetColumn, TargetTable
 
 CONNECT_TIMEOUT_SECONDS = 10
 LOCK_TIMEOUT_SECONDS = 15
+IDLE_SECONDS = 60.0  # in a transaction, between two statements: then its worker is gone, and what it locked is free again
 TRIES = 4
 REFUSED = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "is not permitted to log in")
 MISTRUSTED = ("certificate", "SSL", "root.crt")
@@ -68,6 +69,7 @@ def connect(credentials: Credentials, place: str, reference: str, deadline: Dead
         connection.execute(f"SET {setting}")
     connection.execute(f"SET statement_timeout = {limit_ms}")
     connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_SECONDS * 1000}")
+    connection.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
     return connection
 
 
@@ -101,7 +103,7 @@ def translated(place: str, table: TargetTable | None, user: str, columns: Sequen
 
 def _explained(error: psycopg.Error, place: str, table: TargetTable | None, user: str, columns: Sequence[str]) -> AtollError:
     state, where = error.sqlstate or "", f" of {table.schema}.{table.name}" if table else ""
-    if state[:2] in ("08", "53", "57", "40") or state in ("55P03", "55006", "42P07") or not state:
+    if state[:2] in ("08", "53", "57", "40") or state in ("25P03", "55P03", "55006", "42P07") or not state:
         remedy = "nothing if it passes; else see the server's load and who holds locks on the table"
         return RetryLater(f"PostgreSQL broke off ({_word(error)}) while writing{where}", place=place, remedy=remedy)
     if state[:2] in ("22", "23"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -11,10 +13,14 @@ import duckdb
 import psycopg
 import pytest
 
-from shared_metadata.errors import DefinitionError, RetryLater, RowError
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import Mode
+from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
+from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value
+from slices.harness.postgres.results import Results
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
@@ -233,6 +239,26 @@ def test_a_table_locked_by_others_is_tried_again_later(cloud: Cloud, target: Dat
     assert target.rows() == [{"id": 1, "x": "b"}]
 
 
+def test_a_worker_that_stands_still_in_its_transaction_does_not_hold_up_the_next(
+    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a Lambda whose machine has gone: nobody closes its connection, and PostgreSQL would keep its locks for hours."""
+    monkeypatch.setattr(db, "IDLE_SECONDS", 0.2)
+    publishing = way(cloud, target)
+    publishing.publish([{"id": 1, "x": "a"}])
+    interval = publishing.put_result([{"id": 1, "x": "b"}])
+    credentials = Credentials(**target.secret)
+    standing = db.connect(credentials, "here", "target", Deadline(time.monotonic() + 900))
+    try:
+        standing.execute("BEGIN; LOCK TABLE scorecard IN ACCESS EXCLUSIVE MODE")
+        publishing.run(interval)
+        assert target.rows() == [{"id": 1, "x": "b"}]
+        with pytest.raises(RetryLater), db.translated("here", None, ""):
+            standing.execute("COMMIT")
+    finally:
+        standing.close()
+
+
 def test_a_transaction_that_the_server_broke_off_is_run_again() -> None:
     failures: list[Exception] = [psycopg.errors.DeadlockDetected(), psycopg.errors.SerializationFailure()]
 
@@ -277,6 +303,50 @@ def test_a_staging_table_emptied_by_a_crash_of_the_server_is_filled_again(cloud:
     assert len(target.rows()) == 40
 
 
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+def test_two_calls_that_bring_the_same_file_at_once_bring_it_once(
+    cloud: Cloud, target: Database, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the answer to an invocation is lost: the state machine calls again while the first call still works."""
+    publishing = way(cloud, target, mode=mode)
+    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(10)], files=2)
+    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+    state = publishing.steps.diff(state, FakeContext())
+    write, others = Results.write_csv, iter([True])
+
+    def while_another_brings(*arguments: Any) -> None:
+        if next(others, False):
+            assert not publishing.steps.publish(state, FakeContext(remaining_seconds=20))["done"]
+        write(*arguments)
+
+    monkeypatch.setattr(Results, "write_csv", while_another_brings)
+    assert publishing.steps.publish(state, FakeContext())["done"]
+    assert len(target.rows()) == 10
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_worker_that_comes_late_leaves_no_staging_table(
+    cloud: Cloud, target: Database, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """again: another worker has claimed the batch meanwhile, not only called the step again."""
+    publishing = way(cloud, target)
+    interval = publishing.put_result([{"id": 1, "x": "a"}])
+    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+    state = publishing.steps.diff(state, FakeContext())
+    create, others = statements.create_stage, iter([True])
+
+    def while_another_publishes(*arguments: Any) -> str:
+        if next(others, False):
+            cloud.clock.advance(hours=1)
+            publishing.run(interval) if again else publishing.steps.publish(state, FakeContext())
+        return create(*arguments)
+
+    monkeypatch.setattr(statements, "create_stage", while_another_publishes)
+    with contextlib.suppress(StaleToken, RetryLater):
+        publishing.steps.publish(state, FakeContext())
+    assert not _staging_tables(target) and target.rows() == [{"id": 1, "x": "a"}]
+
+
 def test_the_receipt_says_what_was_published(cloud: Cloud, target: Database) -> None:
     publishing = way(cloud, target)
     publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
@@ -319,3 +389,18 @@ def test_dates_before_christ_and_infinite_ones_arrive(cloud: Cloud, target: Data
 def _staging_tables(target: Database) -> list[str]:
     rows = target.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' AND tablename LIKE 'stage%%'", [])
     return [row["tablename"] for row in rows]
+
+
+def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
+    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CSV_ROWS", 3)
+    published = way(cloud, target)
+    published.publish([{"id": number, "x": f"{number}\n'"} for number in range(10)])
+    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(number, f"{number}\n'") for number in range(10)]
+    interval = published.put_result(
+        [{"id": 1, "x": "fits"}, *({"id": number, "x": "a\0" if number == 8 else "b"} for number in range(2, 9))]
+    )
+    run = published.run(interval, record_errors=True)
+    assert "U+0000 in column x" in str(run.errors["ops.public.scorecard"])
+    assert len(target.rows()) == 10

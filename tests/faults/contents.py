@@ -1,0 +1,135 @@
+"""All that a run has made: every version of every dataset with its rows, what is recorded of the batches, the published tables.
+
+Runs in a process of its own, past the doors.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+
+from shared_metadata import items, keys
+from shared_metadata.contract.services import Services
+from shared_metadata.program import Program
+from shared_metadata.records import EventKind, Version
+from slices.organize.iceberg.tables import Tables, history
+
+Rows = Counter[tuple[str, ...]]
+PUBLISHED = ("published.carrier_scorecard", "published.airport_delays")
+RECEIPTS = "SELECT flow, batch_start, batch_end, upserts, deletes FROM atoll.receipts"
+
+
+@dataclass
+class Contents:
+    """tables: 'what as of when' ▸ its rows, each with every column.  twice: what was made more than once."""
+
+    tables: dict[str, Rows] = field(default_factory=dict)
+    twice: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(table.total() for table in self.tables.values())
+
+
+def differences(found: Contents, expected: Contents, left_out: Mapping[str, str] | None = None) -> list[str]:
+    """What differs between a run and one without faults, as lines with examples of rows; left_out: names that may differ."""
+    lines = [f"made twice: {what}" for what in found.twice]
+    for name in sorted({*found.tables, *expected.tables}):
+        if left_out and name in left_out:
+            continue
+        mine, theirs = found.tables.get(name), expected.tables.get(name)
+        if mine is None or theirs is None:
+            lines.append(f"{name}: {'missing' if mine is None else 'unexpected'}")
+        elif mine != theirs:
+            missing, more = theirs - mine, mine - theirs
+            lines.append(f"{name}: {missing.total()} rows missing {list(missing)[:2]}, {more.total()} unexpected {list(more)[:2]}")
+    return lines
+
+
+def read_contents(services: Services, program: Program, dsn: str, since: datetime) -> Contents:
+    """Of an account and its target database."""
+    found = Contents()
+    for flow in program.flows.values():
+        for table in flow.tables:
+            _read_dataset(services, program, flow.warehouse, table.dataset, found)
+    _read_batches(services, program, since, found)
+    with psycopg.connect(dsn) as connection:
+        for name in PUBLISHED:
+            found.tables[name] = _texts(connection.execute(f"SELECT * FROM {name}").fetchall())  # type: ignore[arg-type]
+        found.tables["receipts"] = _texts(connection.execute(RECEIPTS).fetchall())
+        left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' AND tablename <> 'receipts'").fetchall()
+        found.tables["staging tables left in the target"] = _texts(left)
+    return found
+
+
+def _read_dataset(services: Services, program: Program, warehouse: str, dataset: str, found: Contents) -> None:
+    tables = Tables(warehouse or "lake", services, dataset)
+    versions = list(_versions(services, dataset))
+    table = tables.find(dataset) if any("snapshot_id" in version.pointer for version in versions) else None
+    for version in versions:
+        name = f"{dataset} as of {version.interval.end:%d}"
+        if table is not None:
+            urls = [file.file_path.split("/", 3)[3] for file in tables.files(table, int(version.pointer["snapshot_id"]))]
+        else:
+            urls = [file["key"] for file in json.loads(_body(services, version.pointer["manifest"]))["files"]]
+        found.tables[name] = _rows(services, urls)
+        recorded = (
+            str(version.interval),
+            str(version.rows),
+            str(version.schema_version),
+            json.dumps(dict(sorted(version.reads.items()))),
+        )
+        found.tables[f"{name}: recorded"] = Counter([recorded])
+    made = (
+        Counter((identity.flow, identity.start, identity.end, identity.token) for _, identity in history(table))
+        if table is not None
+        else Counter()
+    )
+    found.twice += [f"{dataset}: snapshot of {batch}" for batch, count in made.items() if count > 1]
+
+
+def _versions(services: Services, dataset: str) -> Iterator[Version]:
+    for values in services.reader._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#"):
+        yield items.version(values)
+
+
+def _read_batches(services: Services, program: Program, since: datetime, found: Contents) -> None:
+    """Which batches were made, and that each was told once."""
+    told: Counter[tuple[str, str, str]] = Counter()
+    for event in services.reader.events(since, services.clock()):
+        if event.kind == EventKind.BATCH_COMPLETED:
+            for dataset in event.detail["datasets"]:
+                told[event.flow, event.detail["start"], dataset] += 1
+    found.twice += [f"event of {batch}" for batch, count in told.items() if count > 1]
+    found.tables["events"] = Counter(tuple(batch) for batch in told)
+    outcomes: Rows = Counter()
+    for flow, state in services.reader.flow_states(list(program.flows)).items():
+        for batch in services.reader.batches(flow, 100):
+            outcomes.update((flow, str(batch.interval), name, str(o.status), str(o.rows)) for name, o in batch.outcomes.items())
+        outcomes.update((flow, name, str(t.watermark), t.cursor, str(t.attempts)) for name, t in state.tables.items())
+    found.tables["batches"] = outcomes
+
+
+def _rows(services: Services, urls: list[str]) -> Rows:
+    rows: Rows = Counter()
+    for key in urls:
+        table = pq.read_table(io.BytesIO(_body(services, key)))
+        columns = [table.column(name).to_pylist() for name in sorted(table.column_names)]
+        rows.update(_texts(list(zip(*columns, strict=True))))
+    return rows
+
+
+def _texts(rows: list[Any]) -> Rows:
+    return Counter(tuple(map(str, row)) for row in rows)
+
+
+def _body(services: Services, key: str) -> bytes:
+    return services.s3.get_object(Bucket=services.environment.atoll_data_bucket, Key=key)["Body"].read()

@@ -1,0 +1,141 @@
+"""What can go wrong, and where: kinds of faults, and the calls to the outside that they strike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+CONDUCTOR = "conductor"
+
+
+class Kind(StrEnum):
+    """What happens to a call. A process that dies is killed by SIGKILL; nothing of it runs any more."""
+
+    DIES_BEFORE = "dies before"  # the call is not made
+    DIES_DURING = "dies during"  # … is half sent
+    DIES_AFTER = "dies after"  # … was made, and its answer is not read
+    LOST = "answer lost"  # … was made, and the connection ends instead of an answer
+    LOST_FOR_GOOD = "answer lost for good"  # likewise, and until the function ends nothing of the kind gets through
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server error"
+    DOWN = "down"  # a server error for every further call of the kind until the function ends
+    RESET = "reset"
+    SLOW = "slow"
+    TIMED_OUT = "timed out"  # the gateway's answer after it waited: the call was not made
+    PAUSED = "paused"  # the process stands still, the state machine tries the step again, then it wakes and goes on
+    OVERTAKEN = "overtaken"  # likewise, but its execution ends too, and another claims the batch
+    MACHINE = "machine stops"  # all processes die, and it is 20 hours later when they come back
+    CLOCK_FORWARD = "clock jumps forward"  # by six hours
+    CLOCK_BACK = "clock jumps back"  # by six hours
+    CHANGED = "rows change"  # while the source is being read
+    CUT = "cut in mid-stream"  # of what the source answers, only a part arrives
+    EXPIRED = "token expired"
+    RATE_LIMIT = "rate limit"
+    PAGE_TWICE = "page twice"
+
+
+PAUSES = (Kind.PAUSED, Kind.OVERTAKEN)
+CLOCKS = (Kind.CLOCK_FORWARD, Kind.CLOCK_BACK)
+DEATHS = (Kind.DIES_BEFORE, Kind.DIES_DURING, Kind.DIES_AFTER)
+LOSSES = (Kind.LOST, Kind.LOST_FOR_GOOD)
+AWS_TROUBLES = (Kind.THROTTLED, Kind.SERVER_ERROR, Kind.DOWN, Kind.RESET, Kind.SLOW, Kind.TIMED_OUT)
+LASTING = (Kind.LOST_FOR_GOOD, Kind.DOWN)
+
+READS = ("Get", "Head", "List", "Query", "Describe", "BatchGet", "SELECT", "SHOW", "BEGIN", "SET", "Scan")
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """A call: the `number`-th to `operation` (as in 'dynamodb.PutItem' or 'postgres.COMMIT') of a step of a flow's batch."""
+
+    flow: str
+    dataset: str
+    step: str
+    operation: str
+    number: int
+
+    @property
+    def writes(self) -> bool:
+        return not self.operation.partition(".")[2].startswith(READS)
+
+    def __str__(self) -> str:
+        return f"{self.flow}/{self.dataset}/{self.step}/{self.operation}/{self.number}"
+
+    @staticmethod
+    def read(text: str) -> Site:
+        flow, dataset, step, operation, number = text.split("/")
+        return Site(flow, dataset, step, operation, int(number))
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One kind of trouble at one call of one batch."""
+
+    batch: int
+    site: Site
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.batch}/{self.site}/{self.kind}"
+
+    @staticmethod
+    def read(text: str) -> Fault:
+        batch, _, rest = text.partition("/")
+        site, _, kind = rest.rpartition("/")
+        return Fault(int(batch), Site.read(site), Kind(kind))
+
+
+@dataclass
+class Invocation:
+    """A step that runs: who it is, the process it runs in, and how often it has called each operation.
+
+    early: if it stands still, it wakes before the table's next step, else when the batch is done.
+    """
+
+    batch: int
+    flow: str
+    dataset: str
+    step: str
+    slice_id: str
+    pid: int
+    counts: dict[str, int] = field(default_factory=dict)
+    lasting: dict[str, Kind] = field(default_factory=dict)
+    early: bool = False
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.flow, self.dataset, self.step
+
+    def next_site(self, operation: str) -> Site:
+        number = self.counts.get(operation, 0)
+        self.counts[operation] = number + 1
+        return Site(self.flow, self.dataset, self.step, operation, number)
+
+
+class Schedule:
+    """The faults that are still to come, those that have struck, and every call that was met."""
+
+    def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
+        self.waiting = set(faults)
+        self.fired: list[Fault] = []
+        self.met: dict[tuple[int, Site], str] = {}
+        self.slices: dict[Fault, str] = {}
+
+    def strike(self, invocation: Invocation, operation: str) -> Kind | None:
+        """What this call meets; notes that it was made."""
+        site = invocation.next_site(operation)
+        self.met[invocation.batch, site] = invocation.slice_id
+        if lasting := invocation.lasting.get(operation):
+            return lasting
+        for fault in self.waiting:
+            if (fault.batch, fault.site) == (invocation.batch, site):
+                self.struck(fault, invocation)
+                if fault.kind in LASTING:
+                    invocation.lasting[operation] = Kind.RESET if fault.kind == Kind.LOST_FOR_GOOD else Kind.DOWN
+                return fault.kind
+        return None
+
+    def struck(self, fault: Fault, invocation: Invocation) -> None:
+        self.waiting.remove(fault)
+        self.fired.append(fault)
+        self.slices[fault] = invocation.slice_id

@@ -1,0 +1,83 @@
+"""A fixed selection of what `make faults` does: the reference program broken at every step, and compared with a run that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.embedded import LocalStack
+from tests.faults import sources
+from tests.faults.account import Stage
+from tests.faults.campaign import Campaign
+from tests.faults.contents import differences
+from tests.faults.faults import Fault, Kind, Site
+from tests.faults.world import DAY, world
+
+pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
+FLIGHTS = Site("lake.ops.flights", "lake.ops.flights:staged", "extract", "postgres.COPY", 0)
+
+
+@pytest.fixture(scope="module")
+def campaign(own_aws: LocalStack) -> Iterator[Campaign]:
+    stage = Stage(own_aws)
+    made = Campaign(stage)
+    made.learn()
+    yield made
+    stage.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_breaks_nothing_is_lost_and_nothing_comes_twice(campaign: Campaign, seed: int) -> None:
+    """A fault at each step of each batch; `make faults SEED=<seed>` repeats it and makes it small."""
+    faults = campaign.chosen(seed)
+    result = campaign.run(faults)
+    assert result.lines == [], f"make faults SEED={seed}"
+    assert len(faults) > 100 and len(result.fired) > 0.9 * len(faults)
+    assert result.rows == campaign.expected.rows
+
+
+def test_operators_conductors_and_repeated_events_make_no_batch_twice(campaign: Campaign) -> None:
+    with world(campaign.stage, crowded=True) as crowded:
+        found = crowded.run(campaign.batches).contents()
+    assert differences(found, campaign.expected) == []
+
+
+def test_rows_that_change_while_they_are_read_arrive_with_the_next_batch(campaign: Campaign) -> None:
+    """A change between two extracts, or in the middle of one: the batch after it holds the same."""
+    during = Fault(1, FLIGHTS, Kind.CHANGED)
+    with world(campaign.stage, (during,)) as changed, world(campaign.stage) as quiet:
+        changed.run(3)
+        assert changed.schedule.fired == [during]
+        quiet.run(2)
+        sources.change_meanwhile(quiet.dsn, quiet.now + DAY / 4)
+        quiet.run_batch(2)
+        found, expected = changed.contents(), quiet.contents()
+    # flight_log counts the changes of each batch, and so tells in which one it saw them
+    names = [n for n in expected.tables if (n.endswith("as of 03") or n.startswith("published")) and "flight_log" not in n]
+    assert len(names) > 15
+    assert {n: found.tables.get(n) for n in names} == {n: expected.tables[n] for n in names}
+
+
+def test_a_difference_is_told(campaign: Campaign) -> None:
+    """The comparison sees one row that is not there, and one that came twice."""
+    with world(campaign.stage) as broken:
+        broken.apply()
+        broken.run_batch(0)
+        found = broken.contents()
+    assert any("missing" in line for line in differences(found, campaign.expected))
+    name = "lake.ops.flights as of 01"
+    row = next(iter(found.tables[name]))
+    found.tables[name][row] += 1
+    assert f"{name}: 0 rows missing [], 1 unexpected [{row}]" in differences(found, campaign.expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/lake.ops.flights/lake.ops.flights:staged/extract/postgres.COPY/0/paused",
+        "0/conductor//handle/dynamodb.GetItem/3/machine stops",
+    ],
+)
+def test_a_fault_is_what_its_text_says(text: str) -> None:
+    assert str(Fault.read(text)) == text
