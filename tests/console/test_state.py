@@ -6,7 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,31 @@ def test_repair_makes_a_lost_state_whole_and_says_so(atoll: Atoll, ran: Any) -> 
     assert atoll("state", "verify").exit_code == 0
     again = json.loads(atoll("state", "repair", "--yes", "--json").stdout)
     assert again["differences"] == []
+
+
+def test_repair_mends_everything_that_differs_in_one_go(atoll: Atoll, ran: Any) -> None:
+    set_watermark(ORDERS, STAGED, datetime(2026, 1, 1, tzinfo=UTC))
+    table().delete_item(Key=keys.flow_state(VIEW))
+    end = floor(datetime.now(UTC), QUARTER)
+    table().delete_item(Key=keys.version(ORDERS, end))
+    made = table().get_item(Key=keys.version(VIEW, end))["Item"]
+    table().put_item(Item={**made, "pointer": {"snapshot_id": "7"}})
+    events = table().scan()["Items"]
+    table().delete_item(Key={n: next(e for e in events if e.get("flow") == LOAD and "detail" in e)[n] for n in ("pk", "sk")})
+    table().delete_item(Key=keys.batch(ORDERS, end - timedelta(seconds=QUARTER)))
+    found = {(one["what"], one["dataset"]) for one in json.loads(atoll("state", "verify", "--json").stdout)["differences"]}
+    assert found == {
+        ("the watermark differs", STAGED),
+        ("the state is missing", VIEW),
+        ("the version is missing", ORDERS),
+        ("the version differs", VIEW),
+        ("the event is missing", ORDERS),
+        ("the batch is missing", STAGED),
+    }
+    repaired = json.loads(atoll("state", "repair", "--yes", "--json").stdout)["differences"]
+    assert len(repaired) == 6 and all(one["repaired"] for one in repaired)
+    assert json.loads(atoll("state", "verify", "--json").stdout)["differences"] == []
+    assert table().get_item(Key=keys.version(VIEW, end))["Item"] == made
 
 
 def test_what_cannot_be_repaired_is_left_and_names_its_remedy(atoll: Atoll, ran: Any) -> None:

@@ -177,8 +177,8 @@ def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:
     values["retry_at"] = to_text(datetime.now(UTC) + 2 * MINUTE)
     table.update_item(
         Key=keys.flow_state(flow),
-        UpdateExpression="SET " + ", ".join(f"tables.#d.{name} = :{name}" for name in values),
-        ExpressionAttributeNames={"#d": dataset},
+        UpdateExpression="SET " + ", ".join(f"tables.#d.#{name} = :{name}" for name in values),
+        ExpressionAttributeNames={"#d": dataset, **{f"#{name}": name for name in values}},
         ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_metadata import items, transfer
@@ -52,6 +52,7 @@ def imported(text: str, client: Any, folder: Path, **how: Any) -> transfer.Impor
     return transfer.Import(path).into(client, "t", **how)
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_what_is_exported_imported_and_exported_again_is_the_same(tmp_path_factory: pytest.TempPathFactory, state: Any) -> None:
     out, fresh = exported(account(state)), account()

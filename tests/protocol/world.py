@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 
 from conductor.environment import Environment as ConductorEnvironment
 from conductor.starter import Starter
+from shared_metadata.contract import collect
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.landed import Landed
@@ -57,12 +60,13 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Process:
-    """A step of an execution, or a round of the conductor, that stands before its next call."""
+    """A step of an execution, or a round of the conductor, that stands before its next call. call: what it draws as its own id."""
 
     slice_id: str  # '' for the conductor
     step: str
     event: str = "{}"
     history: History = ()
+    call: str = ""
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,8 @@ class World:
             steps = CollectSteps(SLICES[process.slice_id], services, lambda *_: ModelSource(services))
         else:
             steps = OrganizeSteps(SLICES[process.slice_id], services, lambda *_: self.made.driver(services, line))
-        return getattr(steps, process.step)(json.loads(process.event), FakeContext(request_id="request"))
+        with patch.object(collect, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=process.call))):
+            return getattr(steps, process.step)(json.loads(process.event), FakeContext(request_id="request"))
 
     def _go_on(self, where: str, process: Process | None) -> None:
         """To the process's next call, or to what follows its end; None: it has died."""
@@ -346,7 +351,7 @@ class World:
 
     def _enter(self, execution: Execution, number: int, step: str, state: str, tries: tuple[str, ...] = ()) -> None:
         branches = _with(execution.branches, number, Branch(step, state, None, tries))
-        self._settle(replace(execution, branches=branches), number, Process(execution.slice_id, step, state))
+        self._settle(replace(execution, branches=branches), number, Process(execution.slice_id, step, state, call=f"{len(tries):08}"))
 
     def _failed(self, execution: Execution, number: int, error: str, text: str) -> None:
         branch = execution.branches[number]
