@@ -21,7 +21,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 
-.PHONY: help setup demo test fuzz faults lint format pr bench lock clean
+.PHONY: help setup demo test security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,14 @@ demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-ba
 test: setup ## Run every test
 	@$(BIN)/pytest -n 4 --dist loadgroup
 
+security: setup ## Run the tests of what SECURITY.md promises
+	@$(BIN)/pytest -n 4 --dist loadgroup -m security
+
 fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat one)
 	@$(BIN)/python -m tests.language.fuzz --seconds $(or $(FOR),60) $(if $(SEED),--seed $(SEED))
+
+model: setup ## Search through every state of the commit protocol's small worlds, and some thousand ways of the larger one (15 minutes)
+	@ATOLL_MODEL=all $(BIN)/pytest -q -s tests/protocol
 
 faults: setup ## Break the reference program in every place for five minutes (FOR=600 for ten, SEED=1 to repeat one)
 	@$(BIN)/python -m tests.faults --seconds $(or $(FOR),300) $(if $(SEED),--seed $(SEED))
@@ -46,11 +52,14 @@ lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy $(CHECKED)
 
+audit: setup ## Look up known vulnerabilities of all locked packages (STRICT=1: red also when that cannot be done)
+	@$(BIN)/python -m tests.security.audit $(if $(STRICT),--strict)
+
 format: setup ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pr: lint test ## Run exactly what continuous integration runs
+pr: lint audit test ## Run exactly what continuous integration runs
 
 bench: setup ## Run the benchmarks and print their figures
 	@$(BIN)/python -m benchmarks

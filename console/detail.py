@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from console.status import COLOURS, DatasetStatus, troubles
-from console.wording import age, dollars
+from console.wording import age, counted, dollars
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Program
 from shared_metadata.records import Batch
@@ -36,6 +36,7 @@ class BatchLine:
     seconds: float
     error: str
     owner: str
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _line(batch: Batch, name: str, now: datetime) -> BatchLine:
     owner = batch.workers[name].owner if name in batch.workers else ""
     if outcome is None:
         return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner)
-    return BatchLine(*interval, outcome.status.value, outcome.rows, outcome.seconds, outcome.error, owner)
+    return BatchLine(*interval, outcome.status.value, outcome.rows, outcome.seconds, outcome.error, owner, outcome.rejected)
 
 
 def show_detail(detail: DatasetDetail) -> None:
@@ -102,6 +103,7 @@ def show_detail(detail: DatasetDetail) -> None:
         "tried by": status.execution,
         "rows": f"{status.rows:,}",
         "last batch": _last_batch(status),
+        "set aside": _set_aside(status),
         "reads": ", ".join(f"{name} as of {end}" for name, end in detail.reads.items()),
         "read by": ", ".join(detail.read_by),
     }
@@ -135,6 +137,12 @@ def _last_batch(status: DatasetStatus) -> str:
     return f"{status.last_batch_rows:,} rows, {status.last_batch_seconds:.1f} s, {dollars(status.last_batch_dollars)} $" + uneven
 
 
+def _set_aside(status: DatasetStatus) -> str:
+    if not status.last_batch_rejected:
+        return ""
+    return f"{counted(status.last_batch_rejected, 'row')} of the last batch: atoll rejected {status.dataset.removesuffix(':result')}"
+
+
 def _show_schema(console: Console, detail: DatasetDetail) -> None:
     if detail.schema:
         console.print(f"  schema, version {detail.schema_version}")
@@ -147,5 +155,6 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
     console.print("  last batches" if detail.batches else "  no batch yet")
     for batch in detail.batches:
         figures = f"{batch.rows:>12,} rows {batch.seconds:>8.1f} s" if batch.status == "COMMITTED" else ""
+        figures += f"{batch.rejected:>12,} rejected" if batch.rejected else ""
         by = f"by {batch.owner}" if batch.status in ("RUNNING", "LOST") and batch.owner else ""
         console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())

@@ -1,4 +1,4 @@
-"""`atoll lineage` and `atoll explain`: where columns come from and go to, and what the compiler made of a statement."""
+"""`atoll lineage`: where columns come from and go to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import click
 
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
-from console.wording import age
 from language.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
-from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage
+from shared_metadata.lineage import ColumnRef, Lineage
 from shared_metadata.lineage_graph import ROWS, Edge, LineageGraph
-from shared_metadata.program import Flow, Program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,33 +61,6 @@ def lineage(
     _show(graph, nodes, up or both, down or both, min(depth or DEEPEST, DEEPEST))
 
 
-@click.command(short_help="Show what the compiler made of a statement.")
-@click.argument("dataset")
-@click.argument("files", nargs=-1)
-@json_option
-def explain(dataset: str, files: tuple[str, ...], as_json: bool) -> None:
-    """Show what the compiler made of the statement in FILES (default: program.sql) that makes DATASET.
-
-    Its columns with types and origins, what it uses of its inputs and why, the query as it will run (every `*` spelled out), how
-    and where it runs, and who reads it.
-
-    \b
-      atoll explain lake.ops.carrier_day
-      atoll explain ops.published.scorecard --json
-    """
-    try:
-        compilation = compile_project(files, must_be_typed=True)
-    except ProgramErrors as errors:
-        show_errors(errors, as_json)
-    assert compilation.lineage is not None
-    name = _known(dataset, compilation.lineage.datasets, "the program makes no dataset or published table")
-    found = _explained(compilation.program, compilation.lineage, name)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        _show_explained(found)
-
-
 def _lineage(files: tuple[str, ...], active: bool, profile: str | None, as_json: bool) -> Lineage:
     if not active:
         try:
@@ -126,13 +97,6 @@ def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
     raise InputError(f"`{tables[dataset.lower()]}` has no column `{column}`", remedy=remedy)
 
 
-def _known(name: str, known: Iterable[str], what: str) -> str:
-    found = {other.lower(): other for other in known}
-    if name.lower() not in found:
-        raise InputError(f"{what} `{name}`", remedy=did_you_mean(name, found.values()) + "`atoll check --json` lists them")
-    return found[name.lower()]
-
-
 # -- lineage
 
 
@@ -153,7 +117,7 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
     from rich.markup import escape
     from rich.tree import Tree
 
-    console = _console()
+    console = wide_console()
     for node in nodes:
         tree = Tree(f"[bold]{escape(str(node))}[/] {escape(graph.type_of(node))}{escape(_mask(graph, node))}")
         if up:
@@ -169,7 +133,7 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
         console.print(tree)
 
 
-def _console() -> Console:
+def wide_console() -> Console:
     """As wide as the terminal; a file gets whole lines."""
     from rich.console import Console
 
@@ -221,77 +185,3 @@ def _folded(edges: Iterable[Edge], name: Callable[[Edge], str]) -> list[str]:
     for edge in edges:
         uses.setdefault(name(edge), []).append(edge.use.value)
     return [f"{which} ({', '.join(sorted(set(kinds)))})" for which, kinds in sorted(uses.items())]
-
-
-# -- explain
-
-
-def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
-    dataset = known.datasets[name]
-    flow = program.flows[dataset.flow]
-    query = next((f for f in program.flows.values() if f.id in (name, f"{name}:result") and (f.query or f.columns)), flow)
-    table = next((t.source for t in query.tables if t.source), "")
-    return {
-        "dataset": name,
-        "position": str(dataset.position),
-        "kind": flow.kind.value,
-        "slices": sorted({f.slice_id for f in program.flows.values() if f.id in (flow.id, query.id, flow.id.removesuffix(":load"))}),
-        "source": f"{query.connection}.{table}" if table else "",
-        "every_seconds": flow.interval_seconds,
-        "mode": flow.mode.value,
-        "key": list(flow.key),
-        "cursor": flow.cursor,
-        "partition_by": list(flow.partition_by),
-        "fresh_within_seconds": flow.fresh_within_seconds,
-        "columns": [
-            {
-                **{"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs))},
-                **{"position": str(c.position), "masked": c.masked},
-            }
-            for c in dataset.columns
-        ],
-        "inputs": _inputs(dataset),
-        "expectations": [{"name": e.name, "predicate": e.predicate, "action": e.action} for e in _expectations(flow, query)],
-        "query": query.query,
-        "read_by": sorted(
-            {reader.dataset for reader in known.datasets.values() for use in reader.uses if use.column.dataset == name}
-        ),
-    }
-
-
-def _expectations(*flows: Flow) -> list[Any]:
-    return list({e.name: e for flow in flows for e in flow.expectations}.values())
-
-
-def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
-    """Input ▸ column ▸ the kinds of its use."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for use in dataset.uses:
-        found.setdefault(use.column.dataset, {}).setdefault(use.column.column, []).append(use.use.value)
-    return found
-
-
-def _show_explained(found: dict[str, Any]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = _console()
-    key = f" on {', '.join(found['key'])}" if found["key"] else ""
-    console.print(f"[bold]{found['dataset']}[/]  {found['kind']}, {escape(found['position'])}")
-    console.print(f"  every {age(found['every_seconds'])}, {found['mode']}{key}, run by {', '.join(found['slices'])}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-    for title in ("column", "type", "made from"):
-        table.add_column(title, header_style="dim")
-    for column in found["columns"]:
-        masked = f" (masked: {column['masked']})" if column["masked"] else ""
-        table.add_row(escape(column["name"]), escape(column["type"]), escape(", ".join(column["from"]) + masked))
-    console.print(table)
-    for name, columns in found["inputs"].items():
-        uses = [f"{column} ({', '.join(kinds)})" for column, kinds in columns.items()]
-        console.print(f"  reads {escape(name)}: {escape(', '.join(uses))}")
-    for expectation in found["expectations"]:
-        console.print(f"  expects {expectation['name']}: {escape(expectation['predicate'])} or {expectation['action'].lower()}")
-    console.print(f"  read by {', '.join(found['read_by']) or 'nothing in the program'}")
-    if found["query"]:
-        console.print("  runs")
-        console.print("\n".join(f"    {line}" for line in found["query"].splitlines()), markup=False)

@@ -12,7 +12,7 @@ import click
 
 from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.errors import InputError
+from shared_metadata.errors import InputError, visible
 from slices.registry import installed
 
 CONDUCTOR = "conductor"
@@ -131,4 +131,4 @@ def _parse(event: dict[str, Any], group: str) -> dict[str, Any] | None:
 
 def _line(entry: dict[str, Any]) -> str:
     rest = " ".join(f"{k}={v}" for k, v in entry.items() if k not in NOT_SHOWN and k != "runtime" and v is not None)
-    return f"{entry['at']} {entry.get('level', ''):<7} {entry['function']}: {entry['message']} {rest}".rstrip()
+    return visible(f"{entry['at']} {entry.get('level', ''):<7} {entry['function']}: {entry['message']} {rest}".rstrip())

@@ -74,8 +74,7 @@ def missing_secrets(target: Target, program: Program) -> list[str]:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
-            create = f"aws secretsmanager create-secret --name {name} --secret-string {content}"
-            problems.append(f"{place} does not exist; create it: {create}")
+            problems.append(f"{place} does not exist; create it: {naming.create_secret(name, content)}")
             continue
         if deleted:
             restore = f"aws secretsmanager restore-secret --secret-id {name}"

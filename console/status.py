@@ -34,6 +34,7 @@ GRACE_SECONDS = 120  # a batch shorter than this is not late before
 class DatasetStatus:
     """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: of the last 24 hours;
     last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
+    last_batch_rejected: the rows that it set aside.
     fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
 
     state: 'current' | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an operator) | 'quiesced' (by drifts).
@@ -52,6 +53,7 @@ class DatasetStatus:
     rows: int
     batches: int
     last_batch_rows: int
+    last_batch_rejected: int
     last_batch_seconds: float
     last_batch_skew: float
     last_batch_dollars: float
@@ -140,6 +142,7 @@ def _status(
         rows=int(version.pointer.get("total_rows", version.rows)) if version else 0,
         batches=batches,
         last_batch_rows=int(last.get("rows", 0)),
+        last_batch_rejected=int(last.get("rejected", 0)),
         last_batch_seconds=float(last.get("seconds", 0)),
         last_batch_skew=float(last.get("skew", 1)),
         last_batch_dollars=float(last.get("cost_dollars", 0)),

@@ -44,7 +44,7 @@ class SharedMetadataStack(Stack):
         key = kms.Key(
             self,
             "Key",
-            alias=f"alias/{naming.PREFIX}",
+            alias=naming.KEY_ALIAS,
             description="Atoll: metadata, staged data, warehouse, logs and alerts",
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.RETAIN,

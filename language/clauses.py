@@ -7,7 +7,7 @@ from typing import Any
 
 from language.diagnostics import Problem, Span, did_you_mean
 from language.durations import duration, interval, spell
-from language.syntax import Clauses, Expect, MaskedColumn, ModeClause, TableList, Tolerate
+from language.syntax import Clauses, Expect, MaskedColumn, ModeClause, TableList, Tolerate, TolerateBadRows
 from language.token_reader import TokenReader
 from language.tokens import Kind, Token
 from shared_metadata.program import Mask, Mode
@@ -15,6 +15,7 @@ from shared_metadata.program import Mask, Mode
 ACTIONS = ("WARN", "FAIL", "QUARANTINE")
 _EXPECT = "write EXPECT name: (predicate) OR WARN, FAIL or QUARANTINE"
 _TOLERATE = "write TOLERATE dataset STALE '1 day'"
+_BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
 _REPEATED = ("expectations", "tolerates")
 _MASK = "write MASK (column HASH, other DROP)"
 _MERGE = "name the key, as in MERGE ON (id)"
@@ -28,6 +29,7 @@ class ClauseParser:
         self._verb = verb
         self._expectations: dict[str, Expect] = {}
         self._tolerates: list[Tolerate] = []
+        self._bad_rows: TolerateBadRows | None = None
         self._found: dict[str, Any] = {}
         self._spans: dict[str, Span] = {}
         self._readers: dict[str, tuple[str, Callable[[Token], Any]]] = {
@@ -54,7 +56,7 @@ class ClauseParser:
             self._clause(token)
         self._check_whole(start)
         expectations, tolerates = tuple(self._expectations.values()), tuple(self._tolerates)
-        return Clauses(**self._found, expectations=expectations, tolerates=tolerates, spans=self._spans)
+        return Clauses(**self._found, expectations=expectations, tolerates=tolerates, bad_rows=self._bad_rows, spans=self._spans)
 
     def _clause(self, token: Token) -> None:
         word = token.text.upper() if token.kind is Kind.WORD else ""
@@ -120,6 +122,24 @@ class ClauseParser:
         return duration(self._reader.next("a duration", "as in FRESH WITHIN '26 hours'"))
 
     def _tolerate(self, token: Token) -> None:
+        following = self._reader.peek()
+        if following is not None and following.kind is Kind.NUMBER:
+            self._tolerate_bad_rows(token, following)
+        else:
+            self._tolerate_stale(token)
+
+    def _tolerate_bad_rows(self, token: Token, number: Token) -> None:
+        self._reader.next("a number", _BAD_ROWS)
+        percent = self._reader.take_word("PERCENT") is not None
+        self._reader.expect_word("BAD", _BAD_ROWS)
+        self._reader.expect_word("ROWS", _BAD_ROWS)
+        if self._bad_rows is not None:
+            cause = f"`TOLERATE … BAD ROWS` is given twice, first at {self._bad_rows.span.position}"
+            raise Problem(token.span.to(self._reader.last_span), cause, "keep one of them")
+        _check_number(number, percent)
+        self._bad_rows = TolerateBadRows(number.text, percent, token.span.to(self._reader.last_span))
+
+    def _tolerate_stale(self, token: Token) -> None:
         dataset = self._reader.name("an input", _TOLERATE)
         self._reader.expect_word("STALE", _TOLERATE)
         stale = duration(self._reader.next("a duration", _TOLERATE))
@@ -177,3 +197,11 @@ class ClauseParser:
 
     def _query(self, _: Token) -> Span:
         return self._reader.rest("a query", "write a SELECT after AS")
+
+
+def _check_number(number: Token, percent: bool) -> None:
+    """Rows are counted whole, and no share is more than all."""
+    if percent and not 0 <= float(number.text) <= 100:
+        raise Problem(number.span, f"{number.span.text} percent are more than all rows", "write at most 100 PERCENT")
+    if not percent and not number.text.isdecimal():
+        raise Problem(number.span, f"{number.span.text} is no count of rows", _BAD_ROWS)

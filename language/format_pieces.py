@@ -49,7 +49,20 @@ class Piece:
 _RANKS = {
     name: rank
     for rank, name in enumerate(
-        ("target", "tables", "every", "mode", "cursor", "partition_by", "masks", "expectations", "fresh_within", "tolerates", "query")
+        (
+            "target",
+            "tables",
+            "every",
+            "mode",
+            "cursor",
+            "partition_by",
+            "masks",
+            "expectations",
+            "fresh_within",
+            "tolerates",
+            "bad_rows",
+            "query",
+        )
     )
 }
 _LINES = (("target", "tables"), ("every", "mode", "cursor", "partition_by"))
@@ -115,6 +128,9 @@ def _clauses(clauses: Clauses) -> Iterator[Piece]:
     for t in clauses.tolerates:
         text = f"TOLERATE {_name(t.dataset)} STALE {t.stale.span.text}"
         yield Piece(_RANKS["tolerates"], text, t.span.start, t.span.end)
+    if clauses.bad_rows is not None:
+        bad, span = clauses.bad_rows, clauses.bad_rows.span
+        yield Piece(_RANKS["bad_rows"], f"TOLERATE {bad.text}{' PERCENT' * bad.percent} BAD ROWS", span.start, span.end)
     if clauses.query is not None:
         span, text = clauses.spans["query"], f"AS\n{format_query(clauses.query)}"
         yield Piece(_RANKS["query"], text, span.start, span.end, clauses.query)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+Keys = dict[type[exp.Expr], set[exp.Expr]]  # by kind: to look a node up hashes all that is in it
+_WHOLE = (exp.Query, exp.AggFunc, exp.AnonymousAggFunc, exp.WithinGroup, exp.Filter)
 _CONTAINERS = (exp.Group, exp.GroupingSets, exp.Cube, exp.Rollup, exp.Tuple, exp.Paren)
 
 
@@ -20,7 +22,9 @@ def ungrouped_columns(scope: Scope) -> Iterator[exp.Column]:
     items += [select.args[name].this for name in ("having", "qualify") if select.args.get(name) is not None]
     if group is None and not any(map(aggregates, items)):
         return
-    keys = set(_keys(group, items)) if group is not None else set()
+    keys: Keys = {}
+    for key in _keys(group, items) if group is not None else ():
+        keys.setdefault(type(key), set()).add(key)
     for item in items:
         yield from _bare(item, keys, set(scope.sources))
 
@@ -54,8 +58,8 @@ def _keys(group: exp.Expr, items: list[exp.Expr]) -> Iterator[exp.Expr]:
             yield node
 
 
-def _bare(item: exp.Expr, keys: set[exp.Expr], names: set[str]) -> Iterator[exp.Column]:
-    if item in keys or isinstance(item, (exp.Query, exp.AggFunc, exp.AnonymousAggFunc, exp.WithinGroup, exp.Filter)):
+def _bare(item: exp.Expr, keys: Keys, names: set[str]) -> Iterator[exp.Column]:
+    if item in keys.get(type(item), ()) or isinstance(item, _WHOLE):
         return
     if isinstance(item, exp.Column):
         if item.table in names:

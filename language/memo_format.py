@@ -30,6 +30,7 @@ from language.syntax import (
     Part,
     TableList,
     Tolerate,
+    TolerateBadRows,
 )
 from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
 from shared_metadata.program import Column, Mask, Mode, Position
@@ -37,7 +38,7 @@ from shared_metadata.records import Schema, SchemaColumn
 
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
-    *(Part, TableList, Tolerate),
+    *(Part, TableList, Tolerate, TolerateBadRows),
     *(Collect, CollectTable, Input, ParsedQuery, Publish, Settings, View, Column, Mask, Mode),
     *(ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use, Schema, SchemaColumn),
 )

@@ -11,6 +11,7 @@ from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
 from language.syntax import CreateConnection, CreateWarehouse, Name, Part, Syntax
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.naming import REJECTED
 from shared_metadata.program import MASK_KEY
 
 _IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
@@ -134,4 +135,12 @@ def dataset_name(target: Name) -> str:
             f"a table in a warehouse has three names, `{target.dotted}` has {len(target.parts)}",
             "write warehouse.schema.table, as in lake.ops.flights",
         )
-    return ".".join(plain(part) for part in target.parts)
+    return ".".join([*(plain(part) for part in target.parts[:2]), table_name(target.parts[2])])
+
+
+def table_name(part: Part) -> str:
+    """The folded name of a table. Raises Problem for one that belongs to rows which were set aside."""
+    name = plain(part)
+    if name.endswith(REJECTED):
+        raise Problem(part.span, f"`{part.text}` is the name of a table of rejected rows", "name it otherwise")
+    return name

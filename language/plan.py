@@ -10,7 +10,7 @@ from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.typed import TypedProgram
 from shared_metadata.lineage import schema_digest, source_in
-from shared_metadata.program import Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
+from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 
 
 def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None) -> Program:
@@ -85,6 +85,7 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         columns=statement.columns,
         filter=statement.filter,
         mask_key=mask_key(statement),
+        bad_rows=_bad_rows(clauses) if statement.collector.capabilities.rejects_rows else None,
     )
     load = Flow(
         id=f"{statement.id}:load",
@@ -99,6 +100,7 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         cursor=settings.cursor if _collected(settings.cursor, statement.columns) else "",
         partition_by=_partition_by(clauses),
         expectations=_expectations(clauses),
+        bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
     )
     return collect, load
@@ -124,6 +126,7 @@ def _view(statement: View) -> Flow:
         query=statement.sql,
         partition_by=_partition_by(clauses),
         expectations=_expectations(clauses),
+        bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
         whole=not statement.query.uses_batch_bounds,
         tolerates=_tolerates(clauses),
@@ -146,6 +149,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         key=settings.key,
         query=statement.sql,
         expectations=_expectations(clauses),
+        bad_rows=_bad_rows(clauses),
         whole=whole,
         tolerates=_tolerates(clauses),
     )
@@ -180,3 +184,10 @@ def _fresh(clauses: Clauses) -> int:
 
 def _tolerates(clauses: Clauses) -> dict[str, int]:
     return {".".join(t.dataset.folded): t.stale.seconds for t in clauses.tolerates}
+
+
+def _bad_rows(clauses: Clauses) -> BadRows | None:
+    bad = clauses.bad_rows
+    if bad is None:
+        return None
+    return BadRows(percent=float(bad.text)) if bad.percent else BadRows(rows=int(bad.text))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, SqlglotError
@@ -51,8 +51,7 @@ class QueryProblem:
     remedy: str
 
 
-@dataclass(frozen=True)
-class QueryColumn:
+class QueryColumn(NamedTuple):
     """One output column. type: '' where a problem says that it cannot be told.  inputs: (table, column) pairs, sorted."""
 
     name: str
@@ -63,8 +62,7 @@ class QueryColumn:
     nullable: bool = True
 
 
-@dataclass(frozen=True)
-class QueryUse:
+class QueryUse(NamedTuple):
     """The first place where a column of an input is used in this way."""
 
     table: str

@@ -6,12 +6,21 @@ from language.collect_query import Projection, projection, source_connection, wi
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
-from language.names import Names, Undeclared, dataset_name, plain
+from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
 from language.queries import ParsedQuery, parse_query, source_name
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
-from language.settings import check_tolerates, collect_settings, publish_settings, refuse_clauses, refuse_twins, view_settings
+from language.settings import (
+    check_bad_rows,
+    check_no_lag,
+    check_tolerates,
+    collect_settings,
+    publish_settings,
+    refuse_clauses,
+    refuse_twins,
+    view_settings,
+)
 from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
 from language.tokens import DIALECT
 from language.warehouse_query import read_datasets
@@ -132,15 +141,15 @@ def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names)
         raise Problem(listed.origin.span, f"`{first.text}` is a warehouse", remedy)
     collector = names.slice("collect", connection, listed.origin.span)
     organizer = names.slice("organize", warehouse, statement.target.span)
-    refuse_clauses(clauses, "collecting", "tolerates")
+    check_no_lag(clauses)
     settings = collect_settings(clauses, collector, organizer)
-    _check_output(None, clauses, settings, organizer)
+    _check_output(None, clauses, settings, organizer, collector)
     masks = table_masks(clauses, listed)
     check_masks(clauses, settings, collector)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
     tables = tuple(
         CollectTable(
-            f"{schema}.{plain(table.parts[-1])}",
+            f"{schema}.{table_name(table.parts[-1])}",
             ".".join(_source_part(part, collector) for part in (*listed.origin.parts[1:], *table.parts)),
             table.span,
             masks.get(table.folded, ()),
@@ -162,12 +171,12 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     dataset = dataset_name(statement.target)
     query, connection, collector = _source_query(_query(clauses), names)
     organizer = names.slice("organize", warehouse, statement.target.span)
-    refuse_clauses(clauses, "collecting", "tolerates")
+    check_no_lag(clauses)
     settings = collect_settings(clauses, collector, organizer)
     found = projection(query)
     if isinstance(found, Problem) and collector.capabilities.queries != "full":
         raise found
-    _check_output(query, clauses, settings, organizer)
+    _check_output(query, clauses, settings, organizer, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
     check_masks(clauses, settings, collector)
@@ -193,8 +202,11 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
     return query, connection, collector
 
 
-def _check_output(query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice) -> None:
+def _check_output(
+    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, collector: Slice | None = None
+) -> None:
     refuse_twins(clauses.partition_by)
+    check_bad_rows(clauses, collector)
     check_output(query, clauses, settings, organizer.capabilities.dialect)
 
 

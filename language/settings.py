@@ -15,7 +15,6 @@ _CLAUSES = {
     "partition_by": "PARTITION BY",
     "expectations": "EXPECT",
     "fresh_within": "FRESH WITHIN",
-    "tolerates": "TOLERATE",
     "masks": "MASK",
 }
 _ELSEWHERE = {"masks": "mask the column where it is collected, in the INSERT INTO the warehouse"}
@@ -70,6 +69,20 @@ def _mode(clauses: Clauses, slice_: Slice) -> tuple[Mode, tuple[str, ...]]:
 def _key(mode: ModeClause) -> tuple[str, ...]:
     refuse_twins(mode.key)
     return tuple(part.folded for part in mode.key)
+
+
+def check_bad_rows(clauses: Clauses, collector: Slice | None) -> None:
+    """Raises Problem where bad rows are tolerated and nothing sets them aside."""
+    able = collector is not None and collector.capabilities.rejects_rows
+    if clauses.bad_rows is not None and not able and not any(e.action == "QUARANTINE" for e in clauses.expectations):
+        remedy = "say which rows are bad: EXPECT name: (predicate) OR QUARANTINE"
+        raise Problem(clauses.bad_rows.span, "nothing here sets bad rows aside", remedy)
+
+
+def check_no_lag(clauses: Clauses) -> None:
+    """Raises Problem for an input that may lag in a statement that collects."""
+    if clauses.tolerates:
+        raise Problem(clauses.tolerates[0].span, "TOLERATE … STALE does not belong to collecting", "remove it")
 
 
 def check_tolerates(clauses: Clauses, inputs: Sequence[Input]) -> None:

@@ -89,6 +89,15 @@ class Tolerate:
 
 
 @dataclass(frozen=True)
+class TolerateBadRows:
+    """`TOLERATE count BAD ROWS` or `TOLERATE share PERCENT BAD ROWS`; text: the number as written."""
+
+    text: str
+    percent: bool
+    span: Span
+
+
+@dataclass(frozen=True)
 class MaskedColumn:
     """`[table.]column HASH` or `… DROP` in MASK (…)."""
 
@@ -121,6 +130,7 @@ class Clauses:
     expectations: tuple[Expect, ...] = ()
     fresh_within: Duration | None = None
     tolerates: tuple[Tolerate, ...] = ()
+    bad_rows: TolerateBadRows | None = None
     tables: TableList | None = None
     query: Span | None = None
     spans: dict[str, Span] = field(default_factory=dict)

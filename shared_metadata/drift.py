@@ -15,7 +15,7 @@ from enum import StrEnum
 from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, digest
 from shared_metadata.program import Position, Program
 from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.renames import probable_renames
+from shared_metadata.renames import Alike, probable_renames, unknown
 from shared_metadata.type_widening import widened
 
 
@@ -79,11 +79,13 @@ class DriftChange:
         return dataset in self.quiesces
 
 
-def classify(known: Schema, now: Schema | None, table: str, lineage: Lineage, program: Program) -> list[DriftChange]:
+def classify(
+    known: Schema, now: Schema | None, table: str, lineage: Lineage, program: Program, alike: Alike = unknown
+) -> list[DriftChange]:
     """What changed between the schema that the program was compiled against and the source's now (None: the table is gone)."""
     if now is None:
         return [impact(DriftChange(Change.TABLE_DROPPED, table), lineage, program)]
-    return [impact(change, lineage, program) for change in _changes(known, now, table)]
+    return [impact(change, lineage, program) for change in _changes(known, now, table, alike)]
 
 
 def impact(change: DriftChange, lineage: Lineage, program: Program) -> DriftChange:
@@ -166,11 +168,11 @@ def _nulls(column: SchemaColumn) -> str:
     return "nullable" if column.nullable else "not null"
 
 
-def _changes(known: Schema, now: Schema, table: str) -> Iterator[DriftChange]:
+def _changes(known: Schema, now: Schema, table: str, alike: Alike) -> Iterator[DriftChange]:
     """Column by column, in the order of the known schema; what is new comes last."""
     before = {source_name(column): column for column in known.columns}
     after = {source_name(column): column for column in now.columns}
-    renames = probable_renames(list(before.values()), list(after.values()), source_name)
+    renames = probable_renames(list(before.values()), list(after.values()), source_name, alike)
     for name, column in before.items():
         if name not in after:
             renamed, evidence = renames.get(name, ("", ""))

@@ -15,6 +15,11 @@ Step Functions matches error names exactly, so handlers raise exactly these and 
 from __future__ import annotations
 
 
+def visible(text: str) -> str:
+    """The text with its control characters written out: names from sources stand in it, and must not steer a reader's terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class AtollError(Exception):
     """What went wrong, where, and what to do; never data, never a secret."""
 
@@ -25,7 +30,7 @@ class AtollError(Exception):
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
         remedy = f" Remedy: {self.remedy}" if self.remedy else ""
-        return f"{place}{self.what}{remedy}"
+        return visible(f"{place}{self.what}{remedy}")
 
 
 class DefinitionError(AtollError):

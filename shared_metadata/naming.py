@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 PREFIX = "atoll"
+KEY_ALIAS = f"alias/{PREFIX}"  # the key with which everything of Atoll's is encrypted
 METADATA_TABLE = "atoll-metadata"
 METADATA_STACK = "SharedMetadata"
 CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 ALERTS_TOPIC = "atoll-alerts"
+REJECTED = "__rejected"  # what the name of a table of rows that were set aside ends in
 LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN
 
 
@@ -21,6 +23,15 @@ SECRET_CHARACTERS = "use letters, digits and / _ + = . @ -"
 def data_bucket(account: str, region: str) -> str:
     """The bucket that holds staged Parquet and Iceberg tables; bucket names are global, so account and region are in it."""
     return f"atoll-data-{account}-{region}"
+
+
+def rejected_table(dataset: str, warehouse: str) -> str:
+    """Where a dataset's rejected rows are kept: 'lake.ops.flights' ▸ 'lake.ops.flights__rejected', and beside what is published,
+    'ops.public.scorecard:result' ▸ 'lake.ops.public_scorecard__rejected'."""
+    if dataset.startswith(f"{warehouse}.") and ":" not in dataset:
+        return dataset + REJECTED
+    connection, _, table = dataset.split(":")[0].partition(".")
+    return f"{warehouse}.{connection}.{table.replace('.', '_').lower()}{REJECTED}"
 
 
 def state_machine(slice_id: str) -> str:
@@ -45,6 +56,11 @@ def secret(reference: str) -> str:
     if not SECRET_REFERENCE.fullmatch(reference):
         raise ValueError(f"{reference!r} cannot be the name of a secret: {SECRET_CHARACTERS}")
     return f"{PREFIX}/{reference}"
+
+
+def create_secret(name: str, content: str = "file://…") -> str:
+    """The command that makes a secret of that name in Secrets Manager; from a file, unless a history of commands may hold it."""
+    return f"aws secretsmanager create-secret --name {name} --kms-key-id {KEY_ALIAS} --secret-string {content}"
 
 
 def parameter(*parts: str) -> str:

@@ -135,6 +135,21 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class BadRows:
+    """How many of a batch's rows may be set aside, as a count or in percent of all; of a larger batch none becomes visible."""
+
+    rows: int = 0
+    percent: float | None = None
+
+    def allow(self, bad: int, rows: int) -> bool:
+        """Whether a batch may have so many bad ones among its rows."""
+        return bad <= self.rows if self.percent is None else bad * 100 <= self.percent * rows
+
+    def __str__(self) -> str:
+        return f"{self.rows} BAD ROWS" if self.percent is None else f"{self.percent:g} PERCENT BAD ROWS"
+
+
+@dataclass(frozen=True)
 class Flow:
     """One unit of scheduling: a batch is a flow and an interval.
 
@@ -148,6 +163,7 @@ class Flow:
         `columns` is empty for all columns.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
+    bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     """
 
@@ -170,11 +186,17 @@ class Flow:
     fresh_within_seconds: int = 0
     whole: bool = True
     tolerates: Mapping[str, int] = field(default_factory=dict)
+    bad_rows: BadRows | None = None
     mask_key: str = ""
 
     @property
     def stage(self) -> str:
         return STAGES[self.kind]
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether rows may be set aside."""
+        return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
 
 
 @dataclass(frozen=True)

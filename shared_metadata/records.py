@@ -108,7 +108,10 @@ class FlowState:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table of one batch, as it ended. pointer, reads: of the version that it made; None when it changed nothing."""
+    """One table of one batch, as it ended.
+
+    rejected: how many rows were set aside.  pointer, reads: of the version that it made; None when it changed nothing.
+    """
 
     status: TableStatus
     rows: int = 0
@@ -117,6 +120,7 @@ class TableOutcome:
     schema_version: int = 0
     error: str = ""
     token: int = 0
+    rejected: int = 0
     pointer: Mapping[str, Any] | None = None
     reads: Mapping[str, str] = field(default_factory=dict)
 
@@ -260,6 +264,7 @@ class TableCommit:
     schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
     signature: the table's in the program (Table.signature).
     skew, used: see `costs`.
+    rejected: how many rows were set aside.
     """
 
     dataset: str
@@ -275,6 +280,7 @@ class TableCommit:
     signature: str = ""
     skew: float = 1.0
     used: Mapping[str, float] = field(default_factory=dict)
+    rejected: int = 0
 
 
 @dataclass(frozen=True)

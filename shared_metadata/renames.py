@@ -1,4 +1,4 @@
-"""Which new column of a source's table a vanished one probably is now: told by type, place and name; never acted upon. Pure."""
+"""Which new column of a source's table a vanished one probably is now: told by type, place, name and values; never acted on. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ from shared_metadata.records import SchemaColumn
 
 SIMILAR = 0.6
 Place = tuple[str, int]
+Alike = Callable[[SchemaColumn, SchemaColumn], bool | None]  # whether a vanished column's values are a new one's
+
+
+def unknown(gone: SchemaColumn, come: SchemaColumn) -> bool | None:
+    """Where nobody looks at values."""
+    return None
 
 
 def probable_renames(
-    before: Sequence[SchemaColumn], after: Sequence[SchemaColumn], name_of: Callable[[SchemaColumn], str]
+    before: Sequence[SchemaColumn],
+    after: Sequence[SchemaColumn],
+    name_of: Callable[[SchemaColumn], str],
+    alike: Alike = unknown,
 ) -> Mapping[str, tuple[str, str]]:
     """Vanished column ▸ (what it probably is now, the evidence), each new column at most once.
 
-    A candidate has the same type and stands where the vanished one stood, or has a similar name; the better ones go first.
+    A candidate has the same type and stands where the vanished one stood, or has a similar name; one whose values are known to be
+    others is none. The better ones go first.
     """
     old, new = {name_of(c): c for c in before}, {name_of(c): c for c in after}
     kept = old.keys() & new.keys()
@@ -28,14 +38,21 @@ def probable_renames(
                 continue
             same_place = bool(old_places[gone] & new_places[come])
             likeness = difflib.SequenceMatcher(None, gone.lower(), come.lower()).ratio()
-            if same_place or likeness >= SIMILAR:
+            values = alike(old[gone], new[come]) if same_place or likeness >= SIMILAR else False
+            if values is not False:
                 same_word = old[gone].source_type == new[come].source_type
-                scored.append((same_place + same_word + likeness, same_place, likeness >= SIMILAR, gone, come))
+                reasons = {
+                    "the same type": True,
+                    "the same place in the table": same_place,
+                    "a similar name": likeness >= SIMILAR,
+                    "values like those it held": values,
+                }
+                score = same_place + same_word + likeness + bool(values)
+                scored.append((score, gone, come, ", ".join(reason for reason, holds in reasons.items() if holds)))
     found: dict[str, tuple[str, str]] = {}
-    for _, same_place, similar, gone, come in sorted(scored, key=lambda s: (-s[0], s[3], s[4])):
+    for _, gone, come, evidence in sorted(scored, key=lambda s: (-s[0], s[1], s[2])):
         if gone not in found and come not in {name for name, _ in found.values()}:
-            reasons = ["the same type", *["the same place in the table"] * same_place, *["a similar name"] * similar]
-            found[gone] = (come, ", ".join(reasons))
+            found[gone] = (come, evidence)
     return found
 
 

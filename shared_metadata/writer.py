@@ -245,6 +245,7 @@ class MetadataWriter:
                 round(commit.seconds, 3),
                 number,
                 token=claim.token,
+                rejected=commit.rejected,
                 pointer=made.pointer,
                 reads=made.reads if made.pointer is not None else {},
             )
@@ -349,6 +350,7 @@ class MetadataWriter:
             **keys.statistics(claim.flow, claim.interval.start, commit.dataset),
             "dataset": commit.dataset,
             "rows": commit.rows,
+            "rejected": commit.rejected,
             "bytes": commit.bytes,
             "seconds": round(commit.seconds, 3),
             "skew": commit.skew,

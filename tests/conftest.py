@@ -1,11 +1,14 @@
 """What every suite shares: one embedded AWS for all tests of a session that ask for it."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from infra.embedded import LocalStack, down, up
 from infra.embedded.ports import free_port
+from tests.background import ended_by
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +25,9 @@ def own_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 def fresh_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     root = tmp_path_factory.mktemp("local-aws")
-    try:
-        yield up(root, port=free_port())
-    finally:
-        down(root)
+    stop = f"import pathlib, infra.embedded; infra.embedded.down(pathlib.Path({str(root)!r}))"
+    with ended_by([sys.executable, "-c", stop], Path(__file__).parents[1]):
+        try:
+            yield up(root, port=free_port())
+        finally:
+            down(root)

@@ -20,6 +20,7 @@ ACCEPTED = (
     '{"flow", "start", "end", "datasets", "again"}; moments are ISO 8601, UTC, e.g. "2026-11-23T00:00:00Z"'
 )
 FIELDS = {"flow", "from", "to", "start", "end", "datasets", "rerun", "again"}
+SHOWN_CHARACTERS = 100
 MAX_BATCHES = 1000
 
 
@@ -59,7 +60,7 @@ def resolve(event: Mapping[str, Any], programs: Programs, reader: MetadataReader
         raise _refused("it is not a JSON object")
     unknown = sorted(set(event) - FIELDS)
     if unknown:
-        raise _refused(f"unknown field {unknown[0]!r}")
+        raise _refused(f"unknown field {_shown(unknown[0])}")
     if "flow" not in event:
         if event:
             raise _refused(f"{', '.join(sorted(event))} without a flow")
@@ -76,9 +77,9 @@ def _flow_id(name: Any, programs: Programs, slice_id: str) -> str:
     """A flow of this slice; 'lake.ops.flights' also finds this slice's 'lake.ops.flights:load'."""
     mine = {flow.id for _, program in programs.entries for flow in program.flows.values() if flow.slice_id == slice_id}
     for candidate in (name, f"{name}:load", f"{name}:result"):
-        if candidate in mine:
-            return str(candidate)
-    raise _refused(f"the active program has no flow {name!r} for {slice_id}; it has {', '.join(sorted(mine)) or 'none'}")
+        if isinstance(name, str) and candidate in mine:
+            return candidate
+    raise _refused(f"the active program has no flow {_shown(name)} for {slice_id}; it has {', '.join(sorted(mine)) or 'none'}")
 
 
 def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, slice_id: str) -> Wanted:
@@ -89,10 +90,11 @@ def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: Metada
     if flow.slice_id != slice_id:
         raise _refused(f"at {to_text(interval.start)} {name} belongs to {flow.slice_id}")
     known = tuple(table.dataset for table in flow.tables)
-    datasets = tuple(event.get("datasets") or known)
-    strange = sorted(set(datasets) - set(known))
+    wanted = event.get("datasets") or known
+    strange = [dataset for dataset in wanted if dataset not in known] if isinstance(wanted, list | tuple) else [wanted]
     if strange:
-        raise _refused(f"{name} has no dataset {strange[0]!r}")
+        raise _refused(f"{name} has no dataset {_shown(strange[0])}")
+    datasets = tuple(wanted)
     again_until = _again_until(reader, name, datasets) if event.get("again") else None
     return Wanted(flow, interval, datasets, bool(event.get("rerun", False)), program, entry, again_until)
 
@@ -148,7 +150,13 @@ def _moment(event: Mapping[str, Any], name: str) -> datetime:
     try:
         return from_text(event[name])
     except ValueError:
-        raise _refused(f"{name} is not a moment: {event[name]!r}") from None
+        raise _refused(f"{name} is not a moment: {_shown(event[name])}") from None
+
+
+def _shown(value: Any) -> str:
+    """As much of what was given as tells which it is."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _refused(why: str) -> InputError:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shared_metadata.contract.column_likeness import Sampled
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
 from shared_metadata.contract.masking import NO_HASHING, Hashing, as_masked, hashing
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.costs import skew, together
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Connection, Flow, Mask, Mode, Table, from_plain
+from shared_metadata.program import BadRows, Connection, Flow, Mask, Mode, Table, from_plain
 from shared_metadata.records import Schema, TableCommit
 
 
@@ -56,11 +56,12 @@ class TablePlan:
 class Extracted:
     """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
 
-    files: tuple[Mapping[str, Any], ...]  # {'key', 'rows', 'bytes'}
+    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows set aside
+    files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
 
 
-class Source(Catalog, Protocol):
+class Source(Sampled, Protocol):
     """What a collect slice's client.py implements; made as Source(connection, secret) and closed after each step.
 
     Every column of the schema is in every file, in its order, and after them `_batch` (timestamptz: the interval's start) and,
@@ -202,18 +203,21 @@ class CollectSteps(Steps):
             progress = staging.read(dataset, f"part-{number:04d}.json")
             if not progress or not progress["done"]:
                 raise DefinitionError(f"part {number} of {dataset} was not extracted", place=work.flow.id)
-            files += [file for file in progress["files"] if file["rows"]]
+            files += progress["files"]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
             used.append(progress.get("used", {}))
+        rejected = _rejected(work, files)
+        files = [file for file in files if file["rows"]]
         schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files) or work.claim.again or self._registered(work) != schema
+            changed = bool(files) or bool(rejected) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            manifest = staging.write_manifest({"files": files, "schema": dataclasses.asdict(schema)}, dataset)
+            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected}
+            manifest = staging.write_manifest(document, dataset)
         return TableCommit(
             dataset,
             rows=rows,
@@ -225,6 +229,7 @@ class CollectSteps(Steps):
             layout={"format": "parquet"},
             skew=skew(sizes),
             used=together(*used),
+            rejected=sum(file["rows"] for file in rejected),
         )
 
     def open(self, work: Work) -> Source:
@@ -250,3 +255,17 @@ class CollectSteps(Steps):
     def _registered(self, work: Work) -> Schema | None:
         latest = self.services.reader.latest_schema(work.table.dataset)
         return latest.schema if latest else None
+
+
+def _rejected(work: Work, files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The files of rows that were set aside. Raises RowError when they are more than the program tolerates."""
+    found = [dict(file["rejected"]) for file in files if file.get("rejected")]
+    bad, good = sum(file["rows"] for file in found), sum(file["rows"] for file in files)
+    tolerance = work.flow.bad_rows or BadRows()
+    if not tolerance.allow(bad, bad + good):
+        raise RowError(
+            f"{bad} of {bad + good} rows cannot be read, and TOLERATE {tolerance} allows fewer",
+            place=f"{work.flow.position}: {work.table.dataset.removesuffix(':staged')}",
+            remedy="mend the rows at the source, or tolerate more; the batch is tried again",
+        )
+    return found

@@ -16,6 +16,7 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
+    rejects_rows: COLLECT: rows with values that cannot be read are set aside, where the program tolerates them.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
 
@@ -28,6 +29,7 @@ class Capabilities:
     reports_deletes: bool = False
     resumable: bool = True
     never_masked: tuple[str, ...] = ()
+    rejects_rows: bool = False
 
 
 @dataclass(frozen=True)

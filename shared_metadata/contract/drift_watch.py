@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared_metadata.contract.discovery import Catalog
+from shared_metadata.contract.column_likeness import ColumnLikeness, Sampled
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Work
 from shared_metadata.drift import Change, DriftChange, classify, source_name
@@ -13,6 +13,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.lineage import schema_digest
 from shared_metadata.program import Column, Flow, Program, Table
 from shared_metadata.records import Schema
+from shared_metadata.renames import Alike
 
 
 class StoppedByDrift(DefinitionError):
@@ -25,7 +26,7 @@ class DriftWatch:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def flow_for(self, work: Work, source: Catalog) -> Flow:
+    def flow_for(self, work: Work, source: Sampled) -> Flow:
         """The flow, without the columns that cannot be collected any more. Raises StoppedByDrift.
 
         Of an unchanged table it costs one look at the source's catalog and two small reads; of a program that was compiled without
@@ -36,8 +37,9 @@ class DriftWatch:
         if not table.source or not table.signature:
             return flow
         name, now = f"{flow.connection}.{table.source}", source.describe([table.source])[table.source]
-        mine = self._changes(work.claim.program_version, work.program, table.dataset, name, now)
-        numbers = self._recorded(work, name, now, mine)
+        alike = ColumnLikeness(self._services, work, source)
+        mine = self._changes(work.claim.program_version, work.program, table.dataset, name, now, alike)
+        numbers = self._recorded(work, name, now, mine, alike)
         place = f"{flow.position}: {table.dataset}"
         for change in mine:
             if change.stops(table.dataset):
@@ -45,23 +47,25 @@ class DriftWatch:
                 raise StoppedByDrift(f"{drift}{what_happened(change)}", place=place, remedy=remedy(change))
         return _without(flow, _nulls(mine, table.dataset) | _may_be_masked(flow, table, mine, now), now, place)
 
-    def _recorded(self, work: Work, name: str, now: Schema | None, mine: list[DriftChange]) -> dict[str, int]:
+    def _recorded(self, work: Work, name: str, now: Schema | None, mine: list[DriftChange], alike: Alike) -> dict[str, int]:
         """Makes the records say what is so under the active program; identity of a change ▸ its number."""
         reader, version, program, changes = self._services.reader, work.claim.program_version, work.program, mine
         active = reader.active_version()
         if active != version:
             version, program = active, reader.program(active)
-            changes = self._changes(version, program, work.table.dataset, name, now)
+            changes = self._changes(version, program, work.table.dataset, name, now, alike)
         drifts = self._services.drifts.settle(name, changes, lambda: reader.lineage(version), program, version, work.flow.id)
         return {drift.change.identity: drift.number for drift in drifts}
 
-    def _changes(self, version: str, program: Program, dataset: str, name: str, now: Schema | None) -> list[DriftChange]:
+    def _changes(
+        self, version: str, program: Program, dataset: str, name: str, now: Schema | None, alike: Alike
+    ) -> list[DriftChange]:
         table = next((t for flow in program.flows.values() for t in flow.tables if t.dataset == dataset), None)
         if table is None or not table.signature or (now is not None and schema_digest(now) == table.signature):
             return []
         lineage = self._services.reader.lineage(version)
         known = lineage.sources.get(name) if lineage else None
-        return classify(known, now, name, lineage, program) if lineage and known else []
+        return classify(known, now, name, lineage, program, alike) if lineage and known else []
 
 
 def _nulls(changes: list[DriftChange], staged: str) -> set[str]:

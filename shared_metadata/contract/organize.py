@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -34,8 +34,18 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class RejectedRow:
+    """A row that was set aside. stage: where; reason: why, in names; data: its values, a JSON object."""
+
+    batch: datetime
+    stage: str
+    reason: str
+    data: str
+
+
+@dataclass(frozen=True)
 class Committed:
-    """What a driver made: where the new version is, and its schema; rows, bytes and the bytes of each file are the batch's."""
+    """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's."""
 
     pointer: Mapping[str, Any]
     schema: Schema
@@ -43,12 +53,14 @@ class Committed:
     bytes: int
     layout: Mapping[str, Any] = field(default_factory=dict)
     file_bytes: tuple[int, ...] = ()
+    rejected: int = 0
 
 
 class Driver(Protocol):
     """What an organize slice's client.py implements; made as Driver(warehouse, services). JSON documents are the driver's own.
 
-    staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket).
+    staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket), and
+        where rows were set aside {'rejected': [{'key', 'rows'}]}, with the columns of RejectedRow.
     reads: dataset ▸ pointer of the version to read (what `commit` returned for it).
     """
 
@@ -61,14 +73,22 @@ class Driver(Protocol):
         ...
 
     def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
-        """Evaluates the flow's expectations over the prepared rows; returns the document without the quarantined rows."""
+        """Evaluates the flow's expectations over the prepared rows; returns the document without the quarantined rows.
+
+        Of those 'rejected_rows' in the document is the number; `commit` makes them visible beside the table.
+        """
         ...
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         """Makes it visible in one atomic step that carries the batch's identity; if that was done before, looks it up.
 
         A RESULT's pointer is {'manifest': key}: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, not a table.
+        Rows that were rejected replace those of the batch (of REPLACE: all) in the table `naming.rejected_table`.
         """
+        ...
+
+    def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
+        """Of a table of rejected rows the latest batches' first; none where there is no such table."""
         ...
 
 
@@ -190,7 +210,8 @@ class OrganizeSteps(Steps):
         """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
         work = self.work(event)
         staging = self.staging(work)
-        results, prepared = self._driver(work).check(work, self._document(staging, work, PREPARED), staging)
+        before = self._document(staging, work, PREPARED)
+        results, prepared = self._driver(work).check(work, before, staging)
         for result in results:
             if result.failing and result.action == "FAIL":
                 where = next(e.position for e in work.flow.expectations if e.name == result.name)
@@ -199,6 +220,7 @@ class OrganizeSteps(Steps):
                     place=f"{where}: {work.table.dataset}",
                     remedy="mend the data at its source or change the expectation; the batch is tried again",
                 )
+        _tolerated(work, results, prepared.get("rejected_rows", 0), before.get("rejected_rows", 0))
         staging.write(prepared, work.table.dataset, CHECKED)
         notes = [vars(result) for result in results if result.failing]
         return {**event, "notes": notes, "used": self.used(event, transitions=1)}
@@ -218,6 +240,7 @@ class OrganizeSteps(Steps):
             reads=state["reads"],
             notes=tuple(state.get("notes", ())),
             skew=skew(committed.file_bytes),
+            rejected=committed.rejected,
         )
 
     def _prepared_state(self, event: Mapping[str, Any], work: Work) -> dict[str, Any]:
@@ -232,3 +255,17 @@ class OrganizeSteps(Steps):
         if prepared is None:
             raise DefinitionError(f"what was prepared for {work.table.dataset} is gone", place=work.flow.id)
         return prepared
+
+
+def _tolerated(work: Work, results: Sequence[CheckResult], rejected: int, unread: int) -> None:
+    """Raises DefinitionError when more rows would be set aside than the program tolerates; unread: those that collect rejected."""
+    tolerance, rows = work.flow.bad_rows, unread + (results[0].rows if results else 0)
+    if tolerance is None or tolerance.allow(rejected, rows):
+        return
+    failing = ", ".join(f"{result.name} {result.failing}" for result in results if result.failing and result.action == "QUARANTINE")
+    failing += f"; {unread} could not be read" if unread else ""
+    raise DefinitionError(
+        f"{rejected} of {rows} rows would be set aside ({failing}), and TOLERATE {tolerance} allows fewer",
+        place=f"{work.flow.position}: {work.table.dataset}",
+        remedy="mend the data at its source, or tolerate more; the batch is tried again",
+    )

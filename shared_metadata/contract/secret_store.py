@@ -25,7 +25,7 @@ class StoredSecret:
 def read_secret(secrets: SecretsManagerClient, reference: str, *, place: str, version: str = "") -> StoredSecret:
     """The JSON object behind `secret = 'reference'`: the current version, or the one named. Raises SecretError."""
     name = naming.secret(reference)
-    remedy = f"aws secretsmanager create-secret --name {name} --secret-string file://…"
+    remedy = naming.create_secret(name)
     try:
         found = secrets.get_secret_value(SecretId=name, VersionId=version) if version else secrets.get_secret_value(SecretId=name)
     except secrets.exceptions.ResourceNotFoundException as error:

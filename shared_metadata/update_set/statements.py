@@ -25,6 +25,7 @@ WORDS = {
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",
     "tolerates": "TOLERATE",
+    "bad_rows": "TOLERATE",
     "mask_key": "MASK",
 }
 SOURCE_COLUMNS = "columns of the source"

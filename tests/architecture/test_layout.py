@@ -6,6 +6,8 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,24 @@ def test_declaring_a_slice_is_cheap(folder: Path) -> None:
 def test_imports_point_one_way() -> None:
     found = subprocess.run([Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
+
+
+def test_product_imports_only_what_its_users_install() -> None:
+    """Of what is on the path here much belongs to the tests, or to the extra `local` that the embedded AWS needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed, extra = ({normal(name) for name in n} for n in (project["dependencies"], project["optional-dependencies"]["local"]))
+    # brought by the package that has to agree with it
+    installed |= {"botocore", "jsii", "s3fs", "packageurl-python"}
+    distributions, strange = packages_distributions(), set()
+    for file in sources():
+        allowed = installed | extra if "embedded" in file.parts else installed
+        for name in imported(file) - set(PACKAGES) - set(sys.stdlib_module_names):
+            brought_by = {normal(found) for found in distributions.get(name, [name])}
+            if not brought_by & allowed and not name.startswith("mypy_boto3"):
+                strange.add(f"{file.relative_to(ROOT)}: {name}")
+    assert not strange
+
+
+def normal(requirement: str) -> str:
+    """The name of a distribution as indexes know it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~ ]", requirement)[0]).lower()

@@ -215,7 +215,14 @@ class DriftConformance:
         gone, new = drifting.cloud.writer.drifts.open_drifts()
         assert (gone.change.kind, gone.change.quiesces, new.change.kind) == (Change.COLUMN_DROPPED, USERS, Change.COLUMN_ADDED)
         assert gone.change.probable_rename.lower() == drifting.source.collected_name("fresh")
-        assert "the same type" in gone.change.evidence
+        assert "the same type" in gone.change.evidence and "values like those it held" in gone.change.evidence
+
+    def test_an_empty_column_in_place_of_a_dropped_one_is_no_renamed_one(self, drifting: Drifting) -> None:
+        drifting.source.drop_column(drifting.table, "number")
+        drifting.source.add_column(drifting.table, "numbers", "double")
+        drifting.run()
+        gone = next(d.change for d in drifting.cloud.writer.drifts.open_drifts() if d.change.kind == Change.COLUMN_DROPPED)
+        assert (gone.probable_rename, gone.quiesces) == ("", USERS)
 
     def test_a_column_of_another_type_quiesces_its_users_and_is_not_collected(self, drifting: Drifting) -> None:
         drifting.source.retype_column(drifting.table, "number", "string")

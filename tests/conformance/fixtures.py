@@ -3,6 +3,7 @@ walk through a slice's steps as its state machine takes it."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import uuid
@@ -19,6 +20,7 @@ import pytest
 
 from shared_metadata import access, naming
 from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.landed import STEP, Landed, LandedStep
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Steps
 from shared_metadata.intervals import Interval, to_text
@@ -269,6 +271,18 @@ def _accesses(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, 
         yield operation, params["ExpressionAttributeValues"][":pk"]["S"]
     else:
         yield operation, (params.get("Key") or params["Item"])["pk"]["S"]
+
+
+def newest_there(steps: Steps, of: Any, flows: Mapping[str, str]) -> dict[str, tuple[Interval, int] | None]:
+    """What the slice's `landed` function says of each dataset: interval and token of the newest batch."""
+    declaration = steps.declaration
+    if STEP not in declaration.steps:
+        pytest.skip(f"{declaration.id} does not declare {STEP}")
+    handlers = importlib.import_module(f"slices.{declaration.id}.handlers")
+    event = {"of": {"name": of.name, "system": of.system, "options": dict(of.options)}, "flows": dict(flows)}
+    answer = LandedStep(declaration, steps.services, handlers.look)(json.loads(json.dumps(event)), FakeContext())
+    found = {dataset: Landed.from_plain(one) if one else None for dataset, one in json.loads(json.dumps(answer))["landed"].items()}
+    return {dataset: (one.interval, one.token) if one else None for dataset, one in found.items()}
 
 
 def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:

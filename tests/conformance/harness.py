@@ -27,7 +27,7 @@ from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from slices.registry import installed
 from tests.conformance import hostile
 from tests.conformance.discovery import DiscoveryConformance, Looking
-from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
+from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, newest_there, open_cloud, run_batch
 
 HOUR = 3600
 PLACE = Position("program.sql", 1, 1)
@@ -327,6 +327,18 @@ class HarnessConformance(DiscoveryConformance):
             way.run(interval)
         assert "SECRETKEY" not in str(caught.value)
         assert "program.sql:1:1" in str(caught.value)
+
+    # -- what landed
+
+    def test_the_target_tells_which_batch_is_its_newest(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        connection, asked = cloud.reader.active_program().connections[target.connection], {way.flow.id: way.flow.id}
+        assert newest_there(way.steps, connection, asked) == {way.flow.id: None}
+        way.publish([_row("AA", 1)])
+        second = way.publish([_row("AA", 2)])
+        assert newest_there(way.steps, connection, asked) == {way.flow.id: (second, 1)}
+        way.publish([_row("AA", 3)], interval=second)
+        assert newest_there(way.steps, connection, asked) == {way.flow.id: (second, 2)}
 
     # -- interruption, repetition, competition
 

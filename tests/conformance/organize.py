@@ -27,14 +27,20 @@ from shared_metadata.contract.organize import OpenDriver, OrganizeSteps
 from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import DefinitionError, StaleToken
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.program import BadRows, Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from tests.conformance import hostile
-from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
+from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, newest_there, open_cloud, run_batch
 
 HOUR = 3600
 FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
 HERE = Position("program.atoll", 7, 3)
+REJECTED = f"{FLIGHTS}__rejected"
+UNREAD = [
+    ("_batch", "timestamptz", pa.timestamp("us", "UTC")),
+    *((name, "string", pa.string()) for name in ("stage", "reason", "data")),
+]
+KNOWN = Expectation("known", "carrier <> 'XX'", "QUARANTINE", HERE)
 Row = dict[str, Any]
 Typed = tuple[str, str, Any]  # a column's name, its type in a Schema, and pyarrow's
 ID = [("id", "long", pa.int64()), ("carrier", "string", pa.string()), ("delay", "double", pa.float64())]
@@ -92,7 +98,10 @@ class Lake:
             parts = [whole[n::files] for n in range(files)] if whole else []
             listed = [self._put(staging.key(staged, f"{n}.parquet"), part, every) for n, part in enumerate(parts)]
             schema = Schema(tuple(SchemaColumn(name, kind, source=name.upper(), source_type=kind) for name, kind, _ in every))
-            pointer = {"manifest": staging.write({"files": listed, "schema": asdict(schema)}, staged, "manifest.json")}
+            manifest = {"files": listed, "schema": asdict(schema)}
+            if unread := how.get("rejected"):
+                manifest["rejected"] = [self._put(staging.key(staged, "rejected.parquet"), unread, UNREAD)]
+            pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
         commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
         passes = {dataset: f"{dataset}:load"} if rows is None else {}
         writer.commit(claim, [commit], passes=passes)
@@ -380,6 +389,21 @@ class OrganizeConformance:
             run = lake.run(f"lake.ops.curious{number}", record_errors=True)
             assert [type(error) for error in run.errors.values()] == [DefinitionError]
 
+    # -- what landed
+
+    def test_a_table_tells_which_batch_is_its_newest_whatever_was_run_again(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        asked = {FLIGHTS: f"{FLIGHTS}:load"}
+        warehouse = Warehouse("lake", self.declaration.system, {}, HERE)
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: None}
+        first, second = lake.load(flights((1, "AA"))), lake.load(flights((2, "UA")))
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: (second, 1)}
+        lake.load(flights((3, "DL")), again=first)
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: (second, 1)}
+        lake.load(flights((4, "DL")), again=second)
+        assert newest_there(lake.steps(), warehouse, asked) == {FLIGHTS: (second, 2)}
+        assert newest_there(lake.steps(), warehouse, {FLIGHTS: "lake.another"}) == {FLIGHTS: None}
+
     # -- expectations
 
     def test_a_failed_fail_expectation_leaves_the_table_as_it_was(self, lake: Lake) -> None:
@@ -400,9 +424,12 @@ class OrganizeConformance:
         lake.stage(flights((1, "AA", 1.0), (2, "XX", None), (3, "UA", 3.0)))
         lake.run(f"{FLIGHTS}:load")
         assert self.ids(lake) == [1, 3]
-        (key,) = [k for k in lake.cloud.keys(f"staging/{self.declaration.id}") if "quarantine" in k]
-        (kept,) = pq.read_table(io.BytesIO(lake.cloud.body(key))).to_pylist()
-        assert (kept["id"], kept["_reason"]) == (2, "known, late")
+        (kept,) = self.read(lake.cloud, REJECTED)
+        assert (kept["reason"], kept["stage"], json.loads(kept["data"])) == (
+            "known, late",
+            "organize",
+            {"id": 2, "carrier": "XX", "delay": None},
+        )
         notes = {
             e.detail["name"]: e.detail["failing"]
             for e in lake.cloud.reader.events(lake.cloud.clock.now - timedelta(days=1), lake.cloud.clock.now)
@@ -422,6 +449,86 @@ class OrganizeConformance:
         lake.steps().refresh(state, context)
         steps.commit(checked, context)
         assert self.ids(lake, VIEW) == [2]
+
+    def test_a_batch_says_how_many_rows_it_rejected_and_its_driver_shows_them(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND, expectations=(KNOWN,))
+        first = lake.load(flights((1, "AA"), (2, "XX"), (3, "XX")))
+        batch = lake.cloud.reader.batch(f"{FLIGHTS}:load", first.start)
+        assert batch and (batch.outcomes[FLIGHTS].rows, batch.outcomes[FLIGHTS].rejected) == (1, 2)
+        assert lake.cloud.reader.statistics(f"{FLIGHTS}:load")[0]["rejected"] == 2
+        warehouse = Warehouse("lake", self.declaration.system, {}, HERE)
+        driver = self.open_driver()(warehouse, lake.cloud.services(self.declaration.id))
+        found = driver.rejected(REJECTED, 10)
+        assert [(r.batch, r.stage, r.reason, json.loads(r.data)["id"]) for r in found] == [
+            (first.start, "organize", "known", 2),
+            (first.start, "organize", "known", 3),
+        ]
+        assert len(driver.rejected(REJECTED, 1)) == 1 and driver.rejected("lake.ops.nothing__rejected", 1) == []
+
+    def test_a_batch_that_is_run_again_replaces_what_it_rejected_and_nothing_else(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND, expectations=(KNOWN,))
+        lake.load(flights((1, "XX")))
+        second = lake.load(flights((2, "XX"), (3, "AA")))
+        assert self.rejected(lake) == [1, 2]
+        lake.load(flights((2, "AA"), (3, "XX")), again=second)
+        assert (self.ids(lake), self.rejected(lake)) == ([2], [1, 3])
+        lake.load(flights((2, "AA")), again=second)
+        assert (self.ids(lake), self.rejected(lake)) == ([2], [1])
+
+    def test_a_table_that_is_replaced_keeps_the_rejected_rows_of_its_last_batch(self, lake: Lake) -> None:
+        lake.collected(Mode.REPLACE, expectations=(KNOWN,))
+        lake.load(flights((1, "XX")))
+        lake.load(flights((2, "XX"), (3, "XX")))
+        assert self.rejected(lake) == [2, 3]
+        lake.load(flights((4, "AA")))
+        assert self.rejected(lake) == []
+
+    def test_rows_of_a_published_result_are_rejected_into_the_warehouse_that_computes_it(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        lake.view(
+            f"SELECT id, carrier FROM {FLIGHTS}",
+            Mode.MERGE,
+            "ops.public.scores:result",
+            key=("id",),
+            expectations=(KNOWN,),
+        )
+        lake.load(flights((1, "AA"), (2, "XX")))
+        lake.run("ops.public.scores:result")
+        (kept,) = self.read(lake.cloud, "lake.ops.public_scores__rejected")
+        assert json.loads(kept["data"]) == {"id": 2, "carrier": "XX"}
+
+    @pytest.mark.parametrize("tolerance", [BadRows(rows=2), BadRows(percent=50)])
+    def test_as_many_bad_rows_as_are_tolerated_are_set_aside_and_one_more_fails_the_batch(
+        self, lake: Lake, tolerance: BadRows
+    ) -> None:
+        lake.collected(Mode.APPEND, expectations=(KNOWN,), bad_rows=tolerance)
+        lake.load(flights((1, "AA"), (2, "XX"), (3, "XX"), (4, "AA")))
+        lake.stage(flights((5, "AA"), (6, "XX"), (7, "XX"), (8, "XX")))
+        run = lake.run(f"{FLIGHTS}:load", record_errors=True)
+        assert f"3 of 4 rows would be set aside (known 3), and TOLERATE {tolerance} allows fewer" in str(run.errors[FLIGHTS])
+        assert (self.ids(lake), self.rejected(lake)) == ([1, 4], [2, 3])
+
+    @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE])
+    def test_rows_that_could_not_be_read_are_rejected_beside_those_that_fail_an_expectation(self, lake: Lake, mode: Mode) -> None:
+        lake.collected(mode, expectations=(KNOWN,), bad_rows=BadRows(rows=2))
+        unread = {"_batch": datetime(2026, 1, 1, tzinfo=UTC), "stage": "collect", "reason": "delay is no double", "data": '{"id": 7}'}
+        loaded = lake.load(flights((1, "AA"), (2, "XX")), rejected=[unread])
+        found = {json.loads(row["data"])["id"]: (row["stage"], row["reason"]) for row in self.read(lake.cloud, REJECTED)}
+        assert found == {7: ("collect", "delay is no double"), 2: ("organize", "known")}
+        batch = lake.cloud.reader.batch(f"{FLIGHTS}:load", loaded.start)
+        assert batch and batch.outcomes[FLIGHTS].rejected == 2
+        lake.stage(flights((3, "XX"), (4, "XX")), rejected=[unread])
+        run = lake.run(f"{FLIGHTS}:load", record_errors=True)
+        assert "3 of 3 rows would be set aside (known 2; 1 could not be read)" in str(run.errors[FLIGHTS])
+
+    def test_rows_that_could_not_be_read_are_rejected_without_any_expectation(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND, bad_rows=BadRows(rows=2))
+        unread = {"_batch": datetime(2026, 1, 1, tzinfo=UTC), "stage": "collect", "reason": "delay is no double", "data": '{"id": 7}'}
+        lake.load(flights((1, "AA")), rejected=[unread])
+        assert (self.ids(lake), self.rejected(lake)) == ([1], [7])
+
+    def rejected(self, lake: Lake) -> list[int]:
+        return sorted(json.loads(row["data"])["id"] for row in self.read(lake.cloud, REJECTED))
 
     def test_a_null_predicate_is_not_met(self, lake: Lake) -> None:
         lake.collected(Mode.APPEND)

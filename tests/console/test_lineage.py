@@ -84,8 +84,19 @@ def test_explain_shows_what_will_run(atoll: Atoll, project: Path) -> None:
 
 def test_explain_reads_well(atoll: Atoll, project: Path) -> None:
     shown = atoll("explain", "lake.ops.customers").stdout
-    assert "lake.ops.customers  view, program.sql:" in shown and "every 15 min, REPLACE, run by organize.iceberg" in shown
+    assert "lake.ops.customers  view, program.sql:" in shown and "every 15 minutes, REPLACE, run by organize.iceberg" in shown
     assert "expects has_customer: customer IS NOT NULL or warn" in shown and "read by ops.public.customer_totals" in shown
+
+
+def test_explain_tells_every_clause_in_words(atoll: Atoll, project: Path) -> None:
+    clauses = "EVERY '15 minutes' REPLACE PARTITION BY (customer) FRESH WITHIN '2 hours' TOLERATE lake.ops.orders STALE '1 day'"
+    more = f"CREATE MATERIALIZED VIEW lake.ops.more {clauses} AS SELECT customer FROM lake.ops.orders;\n"
+    (project / "program.sql").write_text(PROGRAM + more)
+    shown = atoll("explain", "lake.ops.more").stdout
+    assert "  partitioned by customer\n  to be fresh within 2 hours\n" in shown
+    assert "  reads lake.ops.orders as it is, if that lags no more than 1 day\n" in shown
+    collected = atoll("explain", "lake.ops.orders").stdout
+    assert "  collects ops.public.orders" in collected
 
 
 def test_explain_names_what_it_does_not_know(atoll: Atoll, project: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,3 +63,9 @@ def test_up_env_status_and_down(atoll: Atoll, folder: Path, stopped_after: None)
     assert "stopped" in atoll("local", "down").stdout
     assert atoll("local", "status").exit_code == 3
     assert "does not run" in atoll("status").stderr
+
+
+def test_without_the_extra_the_embedded_aws_says_what_to_install() -> None:
+    script = "import sys; sys.modules['psutil'] = None; from console.main import main; sys.argv = ['atoll', 'local', 'up']; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "needs the package psutil" in done.stderr and "atoll[local]" in done.stderr

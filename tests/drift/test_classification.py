@@ -143,6 +143,19 @@ def test_a_probable_rename_is_told_by_type_place_and_name(now: Schema, renamed: 
     assert bool(dropped.evidence) == bool(renamed)
 
 
+@pytest.mark.parametrize(
+    ("values", "renamed", "said"),
+    [({}, "maker2", False), ({"maker3": True}, "maker3", True), ({"maker2": False}, "maker3", False)],
+)
+def test_values_decide_between_columns_that_are_otherwise_as_likely(values: dict[str, bool], renamed: str, said: bool) -> None:
+    program, lineage = airline()
+    known = schema(tailnum="string", maker="string")
+    now = schema(tailnum="string", a="int", maker2="string", maker3="string", z="int")
+    changes = classify(known, now, "ops.planes", lineage, program, lambda gone, come: values.get(come.name))
+    (dropped,) = (change for change in changes if change.kind == Change.COLUMN_DROPPED)
+    assert (dropped.probable_rename, "values like those it held" in dropped.evidence) == (renamed, said)
+
+
 def test_two_columns_renamed_at_once_are_each_told() -> None:
     known, now = schema(a="long", left="string", right="string", z="long"), schema(a="long", west="string", east="string", z="long")
     program, lineage = airline()

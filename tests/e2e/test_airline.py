@@ -9,10 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from console.main import main
 from console.run import wait_for
 from examples.airline.demo import Demo
 from examples.airline.reconcile import Difference, reconcile
+from shared_metadata import keys, naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
 
@@ -123,3 +126,52 @@ def test_one_failing_table_holds_back_its_readers_only_and_catches_up(airline: D
             connection.execute("ALTER TABLE aeroplanes RENAME TO planes")
     airline.wait_past("ops.published.airport_delays", "ops.published.airport_delays", moment)
     assert airline.differences() == []
+
+
+def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(
+    airline: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(airline.demo.stack.folders.home.parent)
+    clean = state_command("verify", "--json")
+    assert clean["differences"] == [] and clean["not_compared_with"] == {}
+    assert clean["compared_with"] == ["harness.postgres, ops", "organize.iceberg, lake"]
+
+    table = airline.demo.target.session.resource("dynamodb").Table(naming.METADATA_TABLE)
+    table.delete_item(Key=keys.flow_state("lake.ops.carrier_day"))
+    flights = airline.demo.target.reader.latest_version("lake.ops.flights:staged")
+    assert flights is not None
+    table.delete_item(Key=keys.version(flights.dataset, flights.interval.end))
+    published, scores = "ops.published.airport_delays", "lake.ops.carrier_score"
+    set_state(table, published, published, watermark=to_text(airline.watermark(published, published) + 5 * MINUTE))
+    set_state(table, scores, scores, watermark=to_text(airline.watermark(scores, scores) - 2 * MINUTE))
+    set_state(table, "lake.ops.flights", flights.dataset, cursor='{"another": 1}')
+
+    repaired = state_command("repair", "--yes", "--json")
+    assert {(one["what"], one["dataset"], one["repaired"]) for one in repaired["differences"]} == {
+        ("the state is missing", "lake.ops.carrier_day", True),
+        ("the version is missing", flights.dataset, True),
+        ("the watermark differs", published, True),
+        ("the watermark differs", scores, True),
+        ("the cursor differs", flights.dataset, True),
+    }
+    airline.demo.wait(airline.program, datetime.now(UTC), "the batches after the repair")
+    assert state_command("verify", "--json")["differences"] == []
+    assert airline.differences() == []
+
+
+def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:
+    """Changes what a flow's state says of a dataset, which then stands still until it is repaired."""
+    values["retry_at"] = to_text(datetime.now(UTC) + 2 * MINUTE)
+    table.update_item(
+        Key=keys.flow_state(flow),
+        UpdateExpression="SET " + ", ".join(f"tables.#d.{name} = :{name}" for name in values),
+        ExpressionAttributeNames={"#d": dataset},
+        ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+    )
+
+
+def state_command(*arguments: str) -> dict[str, Any]:
+    """What `atoll state` says; it fails where something is left over."""
+    result = CliRunner().invoke(main, ["state", *arguments, "--profile", "local"])
+    assert result.exit_code == 0 or "verify" not in arguments, result.output
+    return json.loads(result.stdout)  # type: ignore[no-any-return]

@@ -29,7 +29,9 @@ DISCOVERS = {f"{name}-discover" for name in SLICES[:3]}
 COLLECT_PLANS = {"collect.postgres-plan", "collect.salesforce-plan"}
 DATA = {f"organize.iceberg-{step}" for step in ("load", "refresh", "check", "commit")}
 PUBLISHING = {"harness.postgres-diff", "harness.postgres-publish"}
+LANDED = {"harness.postgres-landed", "organize.iceberg-landed"}
 STEPS = PLANS | COMMITS | DATA | PUBLISHING | {"collect.postgres-extract", "collect.salesforce-extract"}
+HARNESS_BESIDE = {"harness.postgres-discover", "harness.postgres-landed"}
 OPENING = ("plan", "extract", "discover")
 Call = Callable[["Caller"], Any]
 
@@ -75,7 +77,11 @@ class Account:
 
     def _plant(self) -> None:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
-        for key in (*map(staged, SLICES), "warehouse/lake/probe", "warehouse/other/probe", "probe"):
+        for key in (
+            *map(staged, SLICES),
+            *(f"warehouse/{name}probe" for name in ("lake/", "lake/ops/x/metadata/", "other/")),
+            "probe",
+        ):
             s3.put_object(Bucket=self.bucket, Key=key, Body=b"probe")
         for name in ("atoll/other", "other"):
             secrets.create_secret(Name=name, SecretString="{}")
@@ -135,7 +141,7 @@ def read_kinds(call: Callable[[str], Call], account: Account) -> dict[str, set[s
 
 
 def test_the_roles_are_those_of_all_functions_and_machines(account: Account) -> None:
-    assert set(account.callers) == {OWNER, "conductor", *SLICES, *STEPS, *DISCOVERS}
+    assert set(account.callers) == {OWNER, "conductor", *SLICES, *STEPS, *DISCOVERS, *LANDED}
     for name, caller in account.callers.items():
         role = "" if name == OWNER else "assumed-role/"
         assert role in caller.sts.get_caller_identity()["Arn"]
@@ -144,7 +150,7 @@ def test_the_roles_are_those_of_all_functions_and_machines(account: Account) -> 
 @pytest.mark.parametrize(
     ("secret", "readers"),
     [
-        ("atoll/ops", {f"collect.postgres-{step}" for step in OPENING} | PUBLISHING | {"harness.postgres-discover"}),
+        ("atoll/ops", {f"collect.postgres-{step}" for step in OPENING} | PUBLISHING | HARNESS_BESIDE),
         ("atoll/crm", {f"collect.salesforce-{step}" for step in OPENING}),
         ("atoll/other", set()),
         ("other", set()),
@@ -178,6 +184,8 @@ def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit(ac
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | DATA
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | DATA
     assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER, "organize.iceberg-commit"}
+    snapshots = {"Bucket": account.bucket, "Key": "warehouse/lake/ops/x/metadata/probe"}
+    assert account.allowed(lambda c: c.s3.get_object(**snapshots)) == {OWNER, "organize.iceberg-landed"} | DATA
 
 
 @pytest.mark.parametrize("key", ["warehouse/other/probe", "probe"])
@@ -259,7 +267,7 @@ def test_nobody_reaches_another_table(account: Account) -> None:
 def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit(account: Account) -> None:
     commit = {"organize.iceberg-commit"}
     table = {"DatabaseName": "lake_ops", "Name": "not_there"}
-    assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER} | DATA
+    assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER, "organize.iceberg-landed"} | DATA
     assert (
         account.allowed(lambda c: c.glue.update_table(DatabaseName="lake_ops", TableInput={"Name": "not_there"})) == {OWNER} | commit
     )

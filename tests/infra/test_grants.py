@@ -24,6 +24,22 @@ def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{stack} {role['Ref'][:-8]}", statement
 
 
+POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+
+
+def of_resources(templates: Any) -> set[str]:
+    """One line for each statement of a policy that stands at a resource: whom it lets or keeps out, from what."""
+    found = set()
+    for stack, template in templates.items():
+        for name, resource in template["Resources"].items():
+            properties = resource.get("Properties", {})
+            document = properties.get("KeyPolicy") or (properties["PolicyDocument"] if resource["Type"] in POLICIES else None)
+            for statement in document["Statement"] if document else ():
+                who, actions = json.dumps(statement["Principal"], sort_keys=True), " ".join(sorted(as_list(statement["Action"])))
+                found.add(f"{stack} {name[:-8]} | {statement['Effect']} {who}{condition(statement)} | {actions}")
+    return found
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -59,20 +75,41 @@ def pairs(templates: Any) -> set[tuple[str, str, str]]:
     }
 
 
-def grants(templates: Any) -> list[str]:
-    """One line for each role and resource: what it may do there."""
+def grants(templates: Any, vpc_templates: Any) -> list[str]:
+    """One line for each role and resource: what it may do there; then the same of what a VPC adds, and what stands at resources."""
+    lines = _grants(templates)
+    added = sorted(set(_grants(vpc_templates)) - set(lines))
+    more = sorted(of_resources(templates) | of_resources(vpc_templates))
+    return [*lines, *(f"in a VPC: {line}" for line in added), *(f"at a resource: {line}" for line in more)]
+
+
+def _grants(templates: Any) -> list[str]:
     actions: dict[tuple[str, str], set[str]] = {}
     for who, action, resource in pairs(templates):
         actions.setdefault((who, resource), set()).add(action)
     return [f"{who} | {resource} | {' '.join(sorted(found))}" for (who, resource), found in sorted(actions.items())]
 
 
-def test_every_grant_was_reviewed(templates):
+def test_every_grant_was_reviewed(templates, vpc_templates):
     """After a review: REVIEWED=1 pytest tests/infra/test_grants.py writes the list again."""
-    found = grants(templates)
+    found = grants(templates, vpc_templates)
     if os.environ.get("REVIEWED"):
         REVIEWED.write_text("\n".join(found) + "\n")
     assert found == REVIEWED.read_text().splitlines()
+
+
+def test_roles_have_no_policies_but_those_that_are_read_here(templates, vpc_templates):
+    for found in (templates, vpc_templates):
+        for stack, template in found.items():
+            for name, resource in template["Resources"].items():
+                properties = resource.get("Properties", {})
+                assert not {"Policies", "ManagedPolicyArns", "PermissionsBoundary"} & set(properties), f"{stack} {name}"
+                assert resource["Type"] not in (
+                    "AWS::IAM::ManagedPolicy",
+                    "AWS::IAM::User",
+                    "AWS::IAM::Group",
+                    "AWS::Lambda::Permission",
+                )
 
 
 def test_no_action_is_a_wildcard(templates, vpc_templates):
@@ -147,9 +184,21 @@ def test_a_key_is_used_by_services_only(templates):
     assert used and all(" if kms:ViaService = " in resource for resource in used)
 
 
-def test_state_machines_do_not_call_discover(templates):
+def test_state_machines_call_neither_discover_nor_landed(templates):
     called = [resource for who, action, resource in pairs(templates) if action == "lambda:InvokeFunction"]
-    assert called and not [resource for resource in called if "Discover" in resource]
+    assert called and not [resource for resource in called if "Discover" in resource or "Landed" in resource]
+
+
+def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows_nor_metadata(templates):
+    found = {(action, resource) for who, action, resource in pairs(templates) if "LandedRole" in who}
+    assert {action for action, _ in found if not action.startswith(("logs:", "xray:", "kms:"))} == {
+        "glue:GetDatabase",
+        "glue:GetTable",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "secretsmanager:GetSecretValue",
+    }
+    assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
 
 
 def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates):

@@ -1,6 +1,8 @@
 """An operator's door: the deployed state machines started by hand, through the Step Functions API, under their real roles."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -66,7 +68,15 @@ def start(own_aws: LocalStack, source: psycopg.Connection[Any]) -> Start:
     return run
 
 
-def test_an_operator_runs_what_is_due_one_flow_and_a_backfill(start, source):
+def atoll(aws: LocalStack, *arguments: str) -> Any:
+    """What the command prints as JSON, called with an operator's credentials."""
+    command = [sys.executable, "-m", "console.main", *arguments]
+    shown = subprocess.run(command, capture_output=True, text=True, env=aws.process_environment(), check=False)
+    assert shown.returncode == 0, shown.stderr + shown.stdout
+    return json.loads(shown.stdout)
+
+
+def test_an_operator_runs_what_is_due_one_flow_and_a_backfill(start, source, own_aws):
     collected = start("collect.postgres", {})
     assert collected["status"] == "SUCCEEDED", collected.get("cause")
     loaded = start("organize.iceberg", {"flow": "lake.shop.orders"})
@@ -76,6 +86,11 @@ def test_an_operator_runs_what_is_due_one_flow_and_a_backfill(start, source):
     published = start("harness.postgres", {"flow": "ops.public.customers"})
     assert published["status"] == "SUCCEEDED", published.get("cause")
     assert source.execute("SELECT * FROM customers ORDER BY 1").fetchall() == [("c0", 10), ("c1", 10), ("c2", 10)]
+
+    rejected = atoll(own_aws, "rejected", "lake.shop.known", "--limit", "50", "--json")
+    assert [(row["stage"], row["reason"], row["data"]["customer"]) for row in rejected] == [("organize", "known", "c2")] * 10
+    (status,) = atoll(own_aws, "status", "lake.shop.known", "--json")["batches"]
+    assert (status["rows"], status["rejected"]) == (20, 10)
 
     end = floor(datetime.now(UTC), HOUR)
     backfill = {"flow": "lake.shop.orders", "from": to_text(end - timedelta(hours=3)), "to": to_text(end - timedelta(hours=1))}

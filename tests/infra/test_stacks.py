@@ -9,6 +9,7 @@ import pytest
 from shared_metadata import naming
 
 pytestmark = pytest.mark.xdist_group("synth")
+CAUSES = ("batch completed", "program activated", "flow quiesced", "flow resumed", "batch dead", "batch redriven")
 SLICES = ("CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice", "OrganizeIcebergSlice")
 
 
@@ -71,7 +72,7 @@ def test_every_log_group_forgets(templates):
 
 def test_every_function_runs_python_3_13_on_arm64_and_traces_what_an_execution_traces(templates):
     found = dict(functions(templates))
-    assert len(found) == 1 + 4 + 4 + 5 + 5
+    assert len(found) == 1 + 4 + 4 + 6 + 6
     for name, properties in found.items():
         assert properties["Runtime"] == "python3.13", name
         assert properties["Architectures"] == ["arm64"], name
@@ -117,7 +118,7 @@ def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templat
         "eventName": ["INSERT"],
         "dynamodb": {
             "Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}},
-            "NewImage": {"kind": {"S": ["batch completed", "program activated", "flow quiesced", "flow resumed"]}},
+            "NewImage": {"kind": {"S": [*CAUSES]}},
         },
     }
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

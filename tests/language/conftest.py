@@ -19,6 +19,7 @@ _CAPABILITIES = {
         default_cursor="systemmodstamp",
         queries="projection",
         reports_deletes=True,
+        rejects_rows=True,
     ),
     "collect.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES),
     "collect.events": Capabilities(dialect="duckdb", modes=(Mode.APPEND,), default_mode=Mode.APPEND, queries="none"),

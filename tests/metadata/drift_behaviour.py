@@ -11,9 +11,10 @@ import pytest
 from shared_metadata.drift import Change, DriftChange, classify
 from shared_metadata.drift_registry import NOT_EXPECTED, SOURCE_IS_BACK
 from shared_metadata.errors import RetryLater
+from shared_metadata.intervals import Interval
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Mode, Program
-from shared_metadata.records import EventKind, Schema
+from shared_metadata.records import MAX_ATTEMPTS, EventKind, Schema
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.drift.programs import Writing, schema
@@ -111,6 +112,21 @@ class DriftBehaviour:
         assert drift and (drift.resolution, drift.resolved_at) == (SOURCE_IS_BACK, clock.now)
         assert quiesced(writer, known) == {} and writer.drifts.open_drifts() == []
         assert told(writer)[-1] == (EventKind.FLOW_RESUMED, 1, ["lake.a.reader", "lake.a.v000"])
+
+    def test_what_fails_while_it_is_quiesced_is_no_dead_letter_and_does_not_count_when_it_resumes(
+        self, writer: MetadataWriter
+    ) -> None:
+        known, flow = activate(writer, things()), "lake.a.v000"
+        settle(writer, known, gone("name", known=known))
+        start = writer.reader.flow_states([flow])[flow].tables[flow].watermark
+        interval = Interval(start, start + timedelta(seconds=known[0].flows[flow].interval_seconds))
+        for _ in range(MAX_ATTEMPTS + 1):
+            held = writer.claim(flow, interval, [flow], program_version="v1", owner="one", lease_seconds=60)
+            writer.fail(held, flow, "the column name is gone")
+        assert writer.reader.flow_states([flow])[flow].tables[flow].dead_letter is None
+        settle(writer, known, [])
+        state = writer.reader.flow_states([flow])[flow].tables[flow]
+        assert (state.attempts, state.failures, state.stopped) == (MAX_ATTEMPTS + 1, 0, False)
 
     def test_a_column_that_goes_again_is_another_drift(self, writer: MetadataWriter) -> None:
         known = activate(writer, things())

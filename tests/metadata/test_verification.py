@@ -12,10 +12,16 @@ import pytest
 from shared_metadata import keys
 from shared_metadata.intervals import to_text
 from shared_metadata.records import EventKind
-from shared_metadata.verification.differences import Difference, Kind, differences
+from shared_metadata.verification.difference import Difference, Kind
+from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.repair import Repair
-from tests.metadata.memory import text_of
+from shared_metadata.whole_table import every_item
+from shared_metadata.writer import MetadataWriter
+from tests.conformance.fixtures import SettableClock
+from tests.metadata import behaviour
+from tests.metadata.behaviour import FIRST, HOUR, SECOND, apply, due_along, run, scheduled, view
+from tests.metadata.memory import MemoryDynamoDB, text_of
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW, program
 from tests.protocol.promises import settle
 from tests.protocol.world import METADATA, World
@@ -117,3 +123,70 @@ def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(
 def whole(world: World) -> dict[Any, str]:
     """All but the events of repairs."""
     return {key: text_of(item) for key, item in world.rows.items() if item.get("kind", {}).get("S") != EventKind.STATE_REPAIRED.value}
+
+
+class TestAlongTheTimeline:
+    """A program is changed, and what it made is made again: nothing of that is a difference."""
+
+    @pytest.fixture
+    def clock(self) -> SettableClock:
+        return SettableClock(FIRST.end + timedelta(minutes=1))
+
+    @pytest.fixture
+    def writer(self, clock: SettableClock) -> MetadataWriter:
+        client = MemoryDynamoDB()
+        client.create_table(TableName="t")
+        return MetadataWriter(client, "t", clock)  # type: ignore[arg-type]
+
+    def found(self, writer: MetadataWriter) -> list[Difference]:
+        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs())
+
+    def run_all(self, writer: MetadataWriter, clock: SettableClock, most: int = 99) -> int:
+        """Runs what is due, and verifies between any two batches; how many that were."""
+        ran = 0
+        while ran < most and (due := due_along(writer, clock)):
+            run(writer, due[0])
+            ran += 1
+            assert self.found(writer) == []
+        return ran
+
+    def restated(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000"),)))
+        clock.now = SECOND.end + timedelta(hours=1, minutes=1)
+        assert self.run_all(writer, clock) == 9
+        changed = behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000", query="SELECT 2"),))
+        scheduled(writer, changed, FIRST.start, restates=True)
+        assert self.found(writer) == []
+
+    def test_what_is_made_again_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        self.restated(writer, clock)
+        assert self.run_all(writer, clock) == 3
+
+    def test_a_state_that_is_lost_amid_it_comes_back_as_it_was(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        self.restated(writer, clock)
+        self.run_all(writer, clock, most=1)
+        key = keys.flow_state("lake.a.v")
+        rows: Any = writer._client.tables["t"]  # type: ignore[attr-defined]
+        before = rows.pop((key["pk"], key["sk"]))
+        (lost,) = self.found(writer)
+        assert lost.kind == Kind.STATE
+        Repair(writer._client, "t", "ann", clock).mend([lost])
+        assert text_of(rows[key["pk"], key["sk"]]) == text_of(before) and "again_until" in text_of(before)
+        assert self.run_all(writer, clock) == 2
+
+    def test_a_flow_that_was_removed_and_came_back_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        with_view, without = behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000"),)), behaviour.program(1)
+        apply(writer, with_view)
+        scheduled(writer, without, SECOND.end)
+        clock.now = SECOND.end + timedelta(hours=5, minutes=1)
+        scheduled(writer, with_view, SECOND.end + timedelta(hours=6))
+        clock.now = SECOND.end + timedelta(hours=7, minutes=1)
+        assert self.run_all(writer, clock) > 15
+
+    def test_a_version_that_a_longer_batch_made_again_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        hourly, longer = view("lake.a.v", "lake.crm.t000"), view("lake.a.v", "lake.crm.t000", seconds=2 * HOUR, query="SELECT 2")
+        apply(writer, behaviour.program(1, views=(hourly,)))
+        clock.now = FIRST.start + timedelta(hours=5, minutes=1)
+        self.run_all(writer, clock)
+        scheduled(writer, behaviour.program(1, views=(longer,)), FIRST.start + timedelta(hours=1), restates=True)
+        assert self.run_all(writer, clock) == 2

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from shared_metadata import items, keys
 from shared_metadata.actions import Action, Actions
 from shared_metadata.contract.steps import Work
+from shared_metadata.intervals import Interval
+from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.records import Batch, Claim, TableCommit, TableOutcome
 from shared_metadata.writer import MetadataWriter
 from tests.protocol.lake import ModelDriver
 from tests.protocol.world import Made
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def unconditional(action: Action) -> Action:
@@ -35,8 +38,8 @@ def writes(**methods: Callable[..., Any]) -> Made:
     return Made(writer=type("BrokenWriter", (MetadataWriter,), {"__init__": init}))
 
 
-def _outcome(self: Actions, claim: Claim, outcomes: Mapping[str, TableOutcome]) -> Action:
-    return unconditional(Actions.outcome(self, claim, outcomes))
+def _outcome(self: Actions, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Any = None) -> Action:
+    return unconditional(Actions.outcome(self, claim, outcomes, moved))
 
 
 def _advance(self: Actions, flow: str, claim: Claim, cursors: Mapping[str, str]) -> Action:
@@ -52,12 +55,17 @@ def _same_token(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str
     return Actions.take_over(self, claim, {**worker, "token": former.token}, datasets, former, expected)
 
 
+def _key(action: Action) -> str:
+    ((_, asked),) = action.items()
+    return str((asked.get("Key") or asked["Item"])["pk"]["S"])
+
+
 class EventAfterwards(MetadataWriter):
     """The event is put when the transaction is done."""
 
     def _transact(self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Any) -> None:
         built = build()
-        events = [action for action in built if action.get("Put", {}).get("Item", {}).get("pk", {}).get("S", "").startswith("EVENT#")]
+        events = [action for action in built if _key(action).startswith(EVENT_PREFIX)]
         super()._transact(claim, datasets, lambda: [action for action in build() if action not in events], recorded)
         for event in events:
             self._client.put_item(**event["Put"])
@@ -80,23 +88,13 @@ class LosesFailures(MetadataWriter):
 
 
 class IgnoresLeases(MetadataWriter):
-    """Claims what another is at work on. Not wrong: leases save work, tokens keep it right."""
+    """Claims what another is at work on. Not a mistake: leases save work, tokens keep it right."""
 
-    def claim(self, flow: str, interval: Any, datasets: Sequence[str], **how: Any) -> Claim:
+    def claim(self, flow: str, interval: Interval, datasets: Sequence[str], **how: Any) -> Claim:
         batch = self.reader.batch(flow, interval.start)
-        for name in datasets if batch else ():
-            worker = batch.workers.get(name) if batch else None
-            if worker:
-                self._updated(
-                    self._actions.end_lease(flow, interval.start, name, worker.owner, datetime(2000, 1, 1, tzinfo=how_utc()))
-                )
+        for name, worker in batch.workers.items() if batch else ():
+            self._updated(self._actions.end_lease(flow, interval.start, name, worker.owner, LONG_AGO))
         return super().claim(flow, interval, datasets, **how)
-
-
-def how_utc() -> Any:
-    from datetime import UTC
-
-    return UTC
 
 
 class NeverLooksUp(ModelDriver):
@@ -107,7 +105,7 @@ class NeverLooksUp(ModelDriver):
 
     def _rows(self, work: Work, rows: Sequence[int], snapshots: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
         current = snapshots[-1]["rows"] if snapshots else []
-        return [*current, *([items and str(work.claim.interval.start), row] for row in rows)]
+        return [*current, *([str(work.claim.interval.start), row] for row in rows)]
 
 
 BROKEN: Mapping[str, Made] = {
@@ -120,4 +118,3 @@ BROKEN: Mapping[str, Made] = {
     "a lost execution is not noticed": Made(writer=LosesFailures),
     "a load does not look its batch up": Made(driver=NeverLooksUp),
 }
-_ = keys

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from shared_metadata.intervals import to_text
 from tests.protocol.lake import BEGIN, LOAD, TABLE, program
-from tests.protocol.promises import check, settle
+from tests.protocol.promises import check, settle, verify
 from tests.protocol.replay import Call
 from tests.protocol.world import Fault, Made, World
 
@@ -71,6 +71,20 @@ class CommitProtocol(RuleBasedStateMachine):
                 self.world.step(where)
                 check(self.world)
 
+    @precondition(lambda self: next(self.world.processes(), None))
+    @rule(data=st.data(), calls=st.integers(1, 30))
+    def a_process_sleeps_past_its_lease(self, data: Any, calls: int) -> None:
+        """All others go on, and the conductor looks for what is left lying."""
+        asleep = self._one(data)
+        self.world.now += timedelta(minutes=17)
+        self.world.start_round()
+        for _ in range(calls):
+            awake = [where for where, _ in self.world.processes() if where != asleep]
+            if not awake:
+                break
+            self.world.step(awake[-1])
+            check(self.world)
+
     @precondition(lambda self: self.faults < MOST_FAULTS and next(self.world.processes(), None))
     @rule(data=st.data(), fault=st.sampled_from([fault for fault in Fault if fault != Fault.NONE]))
     def a_call_goes_wrong(self, data: Any, fault: Fault) -> None:
@@ -101,6 +115,7 @@ class CommitProtocol(RuleBasedStateMachine):
     def promises_hold(self) -> None:
         if hasattr(self, "world"):
             check(self.world)
+            verify(self.world)
 
     def teardown(self) -> None:
         if hasattr(self, "world"):

@@ -30,6 +30,10 @@ def check(world: World) -> None:
     """Raises Broken."""
     for problem in Facts(world).problems():
         raise Broken(problem)
+
+
+def verify(world: World) -> None:
+    """Raises Broken where `atoll state verify` would find something."""
     for difference in differences(Recorded.of(world.rows.values()), world.reader.programs(), world.landed()):
         raise Broken(f"`atoll state verify` would report: {difference}")
 
@@ -43,6 +47,7 @@ def settle(world: World) -> None:
         while found := next(world.processes(), None):
             world.step(found[0])
         check(world)
+        verify(world)
         if world.identity() == before:
             if not _due(world, horizon):
                 break

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from tests.protocol.promises import Broken, check, settle
+from tests.protocol.replay import Call
 from tests.protocol.world import Fault, World
 
 LAPSE = timedelta(minutes=17)  # longer than a lease
@@ -23,16 +24,16 @@ class Left:
 
 
 Choice = tuple[str, Fault]  # '' for the time
+Path = tuple[Any, str] | None  # how it came there before, and by what last
 
 
 @dataclass
 class Search:
-    """How far it went. path: the choices that led to what is broken."""
+    """How far it went: different states, moves from one to another, and states in which both workers have ended."""
 
     states: int = 0
     moves: int = 0
     ends: int = 0
-    path: list[Choice] = field(default_factory=list)
 
 
 def explore(world: World, workers: tuple[str, ...], *, lapses: int = 1) -> Search:
@@ -40,10 +41,9 @@ def explore(world: World, workers: tuple[str, ...], *, lapses: int = 1) -> Searc
 
     Raises Broken, with the choices that led there.
     """
-    found, seen, settled = Search(), set[Any](), set[int]()
-    start = (world.taken(), Left(workers, lapses), ())
-    seen.add((world.identity(), start[1]))
-    waiting: list[tuple[Any, Left, Any]] = [start]
+    found, begin, settled = Search(), Left(workers, lapses), set[int]()
+    seen = {(world.identity(), begin)}
+    waiting: list[tuple[Any, Left, Path]] = [(world.taken(), begin, None)]
     while waiting:
         taken, left, path = waiting.pop()
         world.put_back(taken)
@@ -55,13 +55,14 @@ def explore(world: World, workers: tuple[str, ...], *, lapses: int = 1) -> Searc
             _told(path, settle, world)
         for choice in choices:
             world.put_back(taken)
-            after, chosen = _chosen(world, left, choice), (path, choice)
+            said = _text(world, choice)
+            after = _chosen(world, left, choice)
             found.moves += 1
             key = (world.identity(), after)
             if key not in seen:
                 seen.add(key)
-                _told(chosen, check, world)
-                waiting.append((world.taken(), after, chosen))
+                _told((path, said), check, world)
+                waiting.append((world.taken(), after, (path, said)))
     return found
 
 
@@ -85,13 +86,23 @@ def _chosen(world: World, left: Left, choice: Choice) -> Left:
     return replace(left, faults=tuple(name for name in left.faults if name != where.partition("/")[0]))
 
 
-def _told(path: Any, promise: Any, world: World) -> None:
+def _text(world: World, choice: Choice) -> str:
+    where, fault = choice
+    if not where:
+        return "the leases lapse"
+    process = dict(world.processes())[where]
+    call = world.next_call(process)
+    assert isinstance(call, Call)
+    return f"{where.partition('/')[0]}: {process.step} calls {call.service}.{call.name}" + (f"; {fault.value}" if fault.value else "")
+
+
+def _told(path: Path, promise: Callable[[World], None], world: World) -> None:
     """Checks, and says how it came to what is broken."""
     try:
         promise(world)
     except Broken as broken:
         steps = []
         while path:
-            path, choice = path
-            steps.append(f"{choice[0] or 'the leases lapse'}: {choice[1].value}")
+            path, said = path
+            steps.append(said)
         raise Broken("\n".join([str(broken), *reversed(steps)])) from None

@@ -43,7 +43,7 @@ TRIES = {"RetryLater": 5, "lost": 2}  # infra/workflows.py: RETRY
 class Fault(Enum):
     """What happens at a call."""
 
-    NONE = "nothing"
+    NONE = ""
     LOST = "it is done, and its answer is lost"
     UNSENT = "it is not done, and times out"
     TWICE = "it is done twice, as the SDK tries again"

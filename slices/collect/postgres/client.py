@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.masking import without_dropped
 from shared_metadata.contract.steps import Deadline
+from shared_metadata.drift import source_name
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Mode, Table
-from shared_metadata.records import Schema
+from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
@@ -59,6 +62,15 @@ class PostgresSource:
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._schema_of(name) for name in tables}
+
+    def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
+        with self.translated(f"{self._place}: {table}"):
+            name = catalog.find_table(self.session, table, self._config.default_schema)
+            if name is None:
+                raise catalog.missing_table(self.session, table, self._config.default_schema, self._place)
+            rows = logic.rows_sql(name.quoted, [f"({identifier(source_name(column))})::text"], [])
+            found = self.session.execute(f"{rows}\nLIMIT {SAMPLE_ROWS}").fetchall()
+        return sampled(column.type, [value for (value,) in found])
 
     def close(self) -> None:
         while self._opened:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
@@ -248,4 +249,7 @@ class Extraction:
             with contextlib.suppress(duckdb.Error):
                 cursor.execute("ROLLBACK")
             cursor.close()
-        return [{"key": self._out.key(name), "rows": rows, "bytes": size} for _, rows, size, *_ in written]
+        return [
+            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, self._schema)}
+            for _, rows, size, _, statistics, *_ in written
+        ]

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.rotating_grant import RotatingGrant
 from shared_metadata.contract.steps import Deadline
+from shared_metadata.drift import source_name
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Table
-from shared_metadata.records import Schema
+from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.salesforce import logic
 from slices.collect.salesforce.session import Refused, Session
 
@@ -32,7 +34,7 @@ def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any =
 class SalesforceSource(Source):
     """One connection's org, while one step works. aws: the boto3 session that Parquet is written with."""
 
-    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None) -> None:
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None = None) -> None:
         self._config = read_config(connection)
         place = f"connection {connection.name} ({connection.position})"
         rotates = self._config.rotating_grant
@@ -73,6 +75,11 @@ class SalesforceSource(Source):
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         found = {name: self._object(name) for name in tables}
         return {name: logic.object_schema(described) if described else None for name, described in found.items()}
+
+    def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
+        field = source_name(column)
+        answer = self.session.get("query", {"q": f"SELECT {field} FROM {table} LIMIT {SAMPLE_ROWS}"})
+        return sampled(column.type, [record[field] for record in answer["records"]])
 
     def close(self) -> None:
         self.session.close()

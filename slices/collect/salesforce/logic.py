@@ -54,13 +54,20 @@ class SalesforceObject:
 
 
 def read_describe(answer: Mapping[str, Any]) -> SalesforceObject:
-    """The answer of `/sobjects/<name>/describe`."""
-    fields = {field["name"]: field["type"] for field in answer["fields"]}
+    """The answer of `/sobjects/<name>/describe`. SOQL knows no quotes, so names stand in it as they are, or nowhere."""
+    fields = {_api_name(field["name"]): field["type"] for field in answer["fields"]}
     return SalesforceObject(
-        answer["name"],
+        _api_name(answer["name"]),
         {name: kind for name, kind in fields.items() if kind not in NOT_COLLECTED},
         {name: kind for name, kind in fields.items() if kind in NOT_COLLECTED},
     )
+
+
+def _api_name(name: str) -> str:
+    """The name, if it is one as Salesforce makes them."""
+    if not OBJECT_NAME.fullmatch(name):
+        raise DefinitionError(f"Salesforce describes {name!r}, which is no name of an object or field", remedy="check login_url")
+    return name
 
 
 def schema_of(flow: Flow, table: Table, described: SalesforceObject) -> Schema:

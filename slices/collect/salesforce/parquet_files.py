@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.errors import RetryLater, RowError
@@ -44,7 +45,7 @@ class ParquetFiles:
 
     def __init__(self, aws: Any, request: ExtractRequest) -> None:
         self._aws, self._schema, self._out = aws, request.schema, request.out
-        self._hashing = request.hashing
+        self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
         self._place, fields = place(request.flow, request.table), request.part["fields"]
         kinds = {column.source: DUCKDB_TYPES[column.type] for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
@@ -52,42 +53,84 @@ class ParquetFiles:
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def from_csv(self, files: Sequence[Path], number: int) -> dict[str, Any]:
-        """A Parquet file of whole-record CSV files without header lines; returns {'key', 'rows', 'bytes'}.
+        """A Parquet file of whole-record CSV files without header lines; returns {'key', 'rows', 'bytes', 'values'}.
 
-        Salesforce has no empty texts: an empty value is null.
+        Salesforce has no empty texts: an empty value is null. Where the program tolerates bad rows, those with values that cannot be
+        read as their type are in a file of their own, 'rejected' in the answer.
         """
-        columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in self._types.items())
-        most = max(file.stat().st_size for file in files) + 1
-        form = "auto_detect=false, header=false, delim=',', quote='\"', escape='\"', new_line='\\n', nullstr=''"
-        source = f"read_csv({_paths(files)}, {form}, columns={{{columns}}}, buffer_size={most}, max_line_size={most})"
-        return self._copy(source, number)
+
+        def source(types: Mapping[str, str]) -> str:
+            columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
+            most = max(file.stat().st_size for file in files) + 1
+            form = "auto_detect=false, header=false, delim=',', quote='\"', escape='\"', new_line='\\n', nullstr=''"
+            return f"read_csv({_paths(files)}, {form}, columns={{{columns}}}, buffer_size={most}, max_line_size={most})"
+
+        return self._file(source, number)
 
     def from_json(self, files: Sequence[Path], number: int) -> dict[str, Any]:
         """The same of REST answers, each a JSON object with a list of `records`."""
-        struct = ", ".join(f"{identifier(name)} {kind}" for name, kind in self._types.items())
-        most = max(file.stat().st_size for file in files) + 1
-        columns = "{records: " + literal(f"STRUCT({struct})[]") + "}"
-        options = f"format='unstructured', auto_detect=false, maximum_object_size={most}, columns={columns}"
-        record = f"(SELECT unnest(records) AS r FROM read_json({_paths(files)}, {options}))"
-        return self._copy(f"(SELECT {', '.join(f'r.{identifier(name)}' for name in self._types)} FROM {record})", number)
+
+        def source(types: Mapping[str, str]) -> str:
+            struct = ", ".join(f"{identifier(name)} {kind}" for name, kind in types.items())
+            most = max(file.stat().st_size for file in files) + 1
+            columns = "{records: " + literal(f"STRUCT({struct})[]") + "}"
+            options = f"format='unstructured', auto_detect=false, maximum_object_size={most}, columns={columns}"
+            record = f"(SELECT unnest(records) AS r FROM read_json({_paths(files)}, {options}))"
+            return f"(SELECT {', '.join(f'r.{identifier(name)}' for name in types)} FROM {record})"
+
+        return self._file(source, number)
 
     def close(self) -> None:
         if self._connection:
             self._connection.close()
 
-    def _copy(self, source: str, number: int) -> dict[str, Any]:
+    def _file(self, source: Callable[[Mapping[str, str]], str], number: int) -> dict[str, Any]:
+        """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to tell the rows apart."""
+        name = f"{number:04d}.parquet"
+        try:
+            return self._copy(self._rows(source(self._types)), name)
+        except RowError:
+            if not self._tolerant:
+                raise
+        texts = source(dict.fromkeys(self._types, "VARCHAR"))
+        misfits = {
+            n: f"({identifier(n)} IS NOT NULL AND {self._read(n)} IS NULL)" for n in self._types if self._types[n] != "VARCHAR"
+        }
+        bad = " OR ".join(misfits.values())
+        read = ", ".join(f"{self._read(n)} AS {identifier(n)}" for n in self._types)
+        rejected = self._copy(f"{self._rejected(misfits)} FROM {texts} WHERE {bad}", f"{number:04d}-rejected.parquet")
+        written = self._copy(self._rows(f"(SELECT {read} FROM {texts} WHERE NOT ({bad}))"), name)
+        return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
+
+    def _read(self, name: str) -> str:
+        return f"TRY_CAST({identifier(name)} AS {self._types[name]})"
+
+    def _rows(self, source: str) -> str:
+        return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
+
+    def _rejected(self, misfits: Mapping[str, str]) -> str:
+        """SELECT of rejected rows; what is masked does not stand in their data."""
+        reasons = ", ".join(
+            f"CASE WHEN {misfit} THEN {literal(f'{name} is no {self._types[name].lower()}')} END" for name, misfit in misfits.items()
+        )
+        clear = [c for c in self._schema.columns if c.source and c.name not in self._hashing.columns]
+        values = ", ".join(f"{literal(c.name)}: {identifier(c.source)}" for c in clear)
+        why, data = f"concat_ws(', ', {reasons}) AS reason", f"to_json({{{values}}})::VARCHAR AS data"
+        return f"SELECT TIMESTAMPTZ {literal(to_text(self._batch_start))} AS _batch, 'collect' AS stage, {why}, {data}"
+
+    def _copy(self, query: str, name: str) -> dict[str, Any]:
         import duckdb
 
-        name = f"{number:04d}.parquet"
         target = f"{literal(self._out.url(name))} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RETURN_STATS)"
         try:
-            found = self._open().execute(f"COPY (SELECT {self._columns()} FROM {source}{self._hashing.joined}) TO {target}")
+            found = self._open().execute(f"COPY ({query}) TO {target}")
             row = dict(zip((column[0] for column in found.description), found.fetchone() or (), strict=True))
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise self._unreadable(str(error)) from None
         except (duckdb.IOException, duckdb.HTTPException) as error:
             raise RetryLater(f"{name} could not be written: {type(error).__name__}", place=self._place) from None
-        return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"])}
+        values = file_values(row["column_statistics"], self._schema)
+        return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"]), "values": values}
 
     def _columns(self) -> str:
         found = [
@@ -106,7 +149,7 @@ class ParquetFiles:
         return RowError(
             f"{column} cannot be read as its type",
             place=self._place,
-            remedy="leave the column out of the program, and report its type in Salesforce",
+            remedy="set such rows aside with TOLERATE … BAD ROWS, or leave the column out of the program",
         )
 
     def _open(self) -> duckdb.DuckDBPyConnection:

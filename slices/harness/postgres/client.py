@@ -24,6 +24,7 @@ from slices.harness.postgres.receipts import Receipts
 from slices.harness.postgres.results import Results
 
 COPY_BLOCK_BYTES = 1 << 20
+CSV_ROWS = 1_000_000  # in /tmp at once, however well their file is compressed
 
 
 class PostgresTarget:
@@ -144,16 +145,18 @@ class _Batch:
         return [number for number in range(len(changes["files"])) if number not in brought]
 
     def bring(self, results: Results, changes: Mapping[str, Any], number: int) -> None:
-        """Copies one file into its staging table, unless another call of this step, given up but still at work, does so first."""
+        """Copies one file into its staging table, as a whole, unless another call of this step, given up but still at work, did."""
         file = changes["files"][number]
         columns = self._mapped(changes, file["into"])
+        copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, number, columns, path)
-            copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
             try:
                 with self.translated([c.name for c in columns.values()]), self._connection.transaction():
-                    if self._is_missing(file["into"], number):
+                    if not self._is_missing(file["into"], number):
+                        return
+                    for first in range(0, file["rows"], CSV_ROWS):
+                        results.write_csv(file, number, columns, (first, first + CSV_ROWS), path)
                         self._copy(copy, path)
             except RowError as error:
                 unstorable = [columns[name].name for name in results.holding_null_characters(file, list(columns))]

@@ -16,7 +16,7 @@ from slices.harness.postgres.logic import TargetColumn, csv_value
 if TYPE_CHECKING:
     import duckdb
 
-FILE_MB = 64  # one file is one COPY: its CSV must fit into /tmp, and it must be over long before a function's 15 minutes are
+FILE_MB = 64  # one file is brought in one go, which must be over long before a function's 15 minutes are
 File = dict[str, Any]
 
 
@@ -58,13 +58,14 @@ class Results:
         rows = self._fetch(f"COPY ({query}) TO {literal(url)} ({options})")
         return [{"key": row[0].removeprefix(f"s3://{self._bucket}/"), "rows": row[1]} for row in rows if row[1]]
 
-    def write_csv(self, file: File, number: int, columns: Mapping[str, TargetColumn], path: Path) -> None:
-        """One Parquet file as CSV, its number first; nulls are empty, everything else is quoted."""
+    def write_csv(self, file: File, number: int, columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path) -> None:
+        """The rows [from, to) of a Parquet file as CSV, the file's number first; nulls are empty, everything else is quoted."""
         relation = self.relation([file["key"]])
         types = self.columns(relation)
         values = ", ".join(f"{csv_value(name, types[name], c.base)} AS {identifier(name)}" for name, c in columns.items())
         quoted = statements.names(list(columns))
-        query = f"SELECT {number} AS {identifier(statements.FILE)}, {values} FROM {relation}"
+        these = f"file_row_number >= {rows[0]} AND file_row_number < {rows[1]}"
+        query = f"SELECT {number} AS {identifier(statements.FILE)}, {values} FROM {relation} WHERE {these}"
         self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({quoted}))")
 
     def holding_null_characters(self, file: File, columns: Sequence[str]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from shared_metadata.contract.organize import CheckResult, Committed
+from shared_metadata.contract.organize import CheckResult, Committed, RejectedRow
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Deadline, Work
@@ -15,7 +16,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Kind, Mode, Warehouse, from_plain
 from shared_metadata.records import Schema, SchemaColumn
-from slices.organize.iceberg import expectations, logic
+from slices.organize.iceberg import expectations, logic, rejected
 from slices.organize.iceberg.batch_identity import Identity
 from slices.organize.iceberg.changes import Changes
 from slices.organize.iceberg.column_types import result_columns
@@ -48,7 +49,17 @@ class IcebergDriver:
         ]
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
             files = self._arranged(work, columns, files, deadline)
-        return {"files": files, "columns": [asdict(column) for column in columns]}
+        document = {"files": files, "columns": [asdict(column) for column in columns]}
+        return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
+
+    def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
+        """What collect could not read, copied to where the table of rejected rows keeps its files."""
+        if not staged:
+            return {}
+        with self._engine(work) as engine:
+            rows = f"SELECT {logic.names(rejected.COLUMNS)} FROM {logic.rows_of(staged, rejected.COLUMNS)}"
+            files = engine.write(rows, self._folder(rejected.beside(work)))
+        return {"rejected": files, "rejected_rows": sum(file["rows"] for file in files)}
 
     def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         flow, interval, tables = work.flow, work.claim.interval, self._tables(work)
@@ -76,22 +87,30 @@ class IcebergDriver:
         return {"files": files, "columns": [asdict(column) for column in columns]}
 
     def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
-        """Quarantined rows go to `quarantine/` below the batch's staging prefix, with the names of what they fail."""
+        """Quarantined rows go to where the table of rejected rows keeps its files, with the names of what they fail."""
         columns, urls = _columns(prepared), [file["url"] for file in prepared["files"]]
         partition_by = () if work.flow.kind == Kind.RESULT else work.flow.partition_by
         in_bucket = staging.url(work.table.dataset, "result") if work.flow.kind == Kind.RESULT else self._folder(work)
-        quarantine = staging.url(work.table.dataset, "quarantine")
+        quarantine, start = self._folder(rejected.beside(work)), to_text(work.claim.interval.start)
         with self._engine(work) as engine:
             engine.confine(urls, [in_bucket + "/", quarantine + "/"])
             source = logic.rows_of(urls, columns)
             results = expectations.evaluate(engine, work.flow.expectations, source)
             if not any(r.failing and r.action == "QUARANTINE" for r in results):
                 return results, dict(prepared)
-            engine.write(expectations.quarantined(work.flow.expectations, source), quarantine)
+            own = [c for c in columns if c.name != logic.batch_column(work.flow)]
+            aside = engine.write(expectations.quarantined(work.flow.expectations, own, source, start), quarantine)
             files = engine.write(expectations.kept(work.flow.expectations, columns, source), in_bucket, partition_by)
-        return results, {**prepared, "files": files}
+        aside = [*prepared.get("rejected", ()), *aside]
+        return results, {**prepared, "files": files, "rejected": aside, "rejected_rows": sum(file["rows"] for file in aside)}
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        """The table first, so that a worker which is not the batch's any more has rejected nothing."""
+        committed = self._commit_rows(work, prepared, staging)
+        self._commit_rejected(work, [file["url"] for file in prepared.get("rejected", ())])
+        return replace(committed, rejected=int(prepared.get("rejected_rows", 0)))
+
+    def _commit_rows(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         columns, files = _columns(prepared), prepared["files"]
         rows, sizes = sum(file["rows"] for file in files), tuple(file["bytes"] for file in files)
         if work.flow.kind == Kind.RESULT:
@@ -113,6 +132,26 @@ class IcebergDriver:
         }
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
+
+    def _commit_rejected(self, work: Work, urls: Sequence[str]) -> None:
+        """Makes the rejected rows visible, instead of those that earlier attempts at this batch rejected."""
+        if not work.flow.quarantines or not (urls or rejected.may_be_there(work)):
+            return
+        tables, aside = self._tables(work), rejected.beside(work)
+        if urls or tables.find(aside.table.dataset):
+            changes = Changes(aside, tables, rejected.COLUMNS, urls, lambda: self._engine(work), self._folder)
+            tables.commit(aside.table.dataset, rejected.COLUMNS, (), Identity.of(work.claim), True, changes.of)
+
+    def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
+        tables = Tables(self._warehouse.name, self._services, dataset)
+        table = tables.find(dataset)
+        snapshot = table.current_snapshot() if table else None
+        if table is None or snapshot is None:
+            return []
+        files = [file.file_path for file in tables.files(table, snapshot.snapshot_id)]
+        with Engine(self._services.session, dataset, self._config.target_file_mb) as engine:
+            rows = engine.fetch(rejected.latest(logic.rows_of(files, rejected.COLUMNS), limit))
+        return [RejectedRow(datetime.fromtimestamp(start, UTC), *more) for start, *more in rows]
 
     def _commit_result(
         self, work: Work, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]], staging: Staging

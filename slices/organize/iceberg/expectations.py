@@ -8,10 +8,8 @@ from shared_metadata.contract.duckdb_session import literal
 from shared_metadata.contract.organize import CheckResult
 from shared_metadata.program import Expectation
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg import logic
+from slices.organize.iceberg import logic, rejected
 from slices.organize.iceberg.engine import Engine
-
-REASON = "_reason"
 
 
 def evaluate(engine: Engine, expectations: Sequence[Expectation], source: str) -> list[CheckResult]:
@@ -21,11 +19,12 @@ def evaluate(engine: Engine, expectations: Sequence[Expectation], source: str) -
     return [CheckResult(e.name, e.action, failing, row[0]) for e, failing in zip(expectations, row[1:], strict=True)]
 
 
-def quarantined(expectations: Sequence[Expectation], source: str) -> str:
-    """The rows that fail any QUARANTINE expectation, each with the names of those."""
+def quarantined(expectations: Sequence[Expectation], columns: Sequence[SchemaColumn], source: str, batch: str) -> str:
+    """The rows that fail any QUARANTINE expectation, as rejected rows: each with the names of those."""
     ours = _quarantine(expectations)
     reasons = ", ".join(f"CASE WHEN {_fails(e)} THEN {literal(e.name)} END" for e in ours)
-    return f"SELECT *, concat_ws(', ', {reasons}) AS {REASON} FROM {source} AS checked WHERE {_any_fails(ours)}"
+    reason = f"concat_ws(', ', {reasons})"
+    return f"{rejected.row(batch, 'organize', reason, columns)} FROM {source} AS checked WHERE {_any_fails(ours)}"
 
 
 def kept(expectations: Sequence[Expectation], columns: Sequence[SchemaColumn], source: str) -> str:

@@ -56,6 +56,7 @@ class SliceStack(slice_stack.SliceStack):
         """The account's catalog, and the databases of the program's schemas with their tables."""
         flows = [flow for flow in self.program.flows.values() if flow.slice_id == SLICE.id]
         names = {table.dataset.split(":")[0] for flow in flows for table in flow.tables}
+        names |= {naming.rejected_table(t.dataset, f.warehouse) for f in flows if f.quarantines for t in f.tables}
         mine = sorted({naming.glue_database(*name.split(".")[:2]) for name in names if name.split(".")[0] in self.program.warehouses})
         databases = [self.places.glue(f"database/{name}") for name in mine]
         return [self.places.glue("catalog"), *databases, *(self.places.glue(f"table/{name}/*") for name in mine)]

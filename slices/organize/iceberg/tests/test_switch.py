@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared_metadata.applying import moment_of, switch_to
-from shared_metadata.intervals import to_text
+from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
 from shared_metadata.schedule import due_batches
 from slices.organize.iceberg.handlers import open_driver
@@ -43,9 +43,9 @@ def program(lake: Lake, made: str, more: str = "") -> Program:
     return Program({}, warehouses, {**lake.flows, **{view.id: view for view in views}})
 
 
-def _view(dataset: str, query: str, source: str, hours: int) -> Flow:
+def _view(dataset: str, query: str, source: str, hours: int, mode: Mode = Mode.REPLACE) -> Flow:
     table = Table(dataset, inputs=(source,))
-    return Flow(dataset, Kind.VIEW, SLICE.id, "lake", hours * 3600, (table,), HERE, mode=Mode.REPLACE, query=query)
+    return Flow(dataset, Kind.VIEW, SLICE.id, "lake", hours * 3600, (table,), HERE, mode=mode, query=query)
 
 
 def hour(lake: Lake) -> list[str]:
@@ -120,3 +120,35 @@ def test_both_views_switch_at_one_boundary_and_nobody_sees_half_of_it(lake: Lake
     assert last and last.program_version == new.version
     before = cloud.reader.batch(HOURLY, MIDNIGHT - HOUR)
     assert before and before.program_version == old.version
+
+
+def test_a_column_that_an_update_set_adds_is_filled_by_restatement_from_its_boundary_on(lake: Lake) -> None:
+    """The table is read all the while: each hour once, whichever program has made it."""
+    cloud = lake.cloud
+
+    def counted(more: str = "") -> Program:
+        query = f"SELECT batch_start() AS hour, count(*) AS n{more} FROM {FLIGHTS}"
+        view = _view(HOURLY, query, FLIGHTS, 1, Mode.APPEND)
+        return Program({}, cloud.reader.active_program().warehouses, {**lake.flows, view.id: view})
+
+    old, new = counted(), counted(", max(id) AS top")
+    cloud.writer.put_program(old)
+    cloud.writer.activate(old, former_version=cloud.reader.active_version())
+    for _ in range(4):
+        hour(lake)
+    rows = test_conformance.TestConformance().read(cloud, HOURLY)
+    cloud.writer.put_program(new)
+    since = floor(cloud.clock.now, 3600) - 2 * HOUR
+    switch_to(cloud.writer, new, moment_of(cloud.writer.reader, new, cloud.clock.now, restate_from=since), by="ann")
+    watcher = Watcher(lake, HOURLY)
+    watcher.start()
+    assert hour(lake)[0] == f"{HOURLY} {since:%H}"
+    for states in watcher.stop():
+        hours = [row["hour"] for row in states]
+        assert len(set(hours)) == len(hours) >= len(rows)
+    after = {row["hour"]: row for row in test_conformance.TestConformance().read(cloud, HOURLY)}
+    assert {at: (row["n"], row["top"] is not None) for at, row in after.items() if at < since} == {
+        row["hour"]: (row["n"], False) for row in rows if row["hour"] < since
+    }
+    assert all(row["top"] is not None for at, row in after.items() if at >= since)
+    assert {row["hour"] for row in rows} < set(after)

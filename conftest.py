@@ -1,0 +1,33 @@
+"""Distributes the tests to xdist's workers so that one that crashes, or is ended by its timeout, costs its own test and no other."""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadGroupScheduling
+from xdist.workermanage import WorkerController
+
+
+class CrashProofScheduling(LoadGroupScheduling):
+    """xdist 3.8 gives the test that crashed to the next worker, which crashes too, and lets one with a single test wait for more."""
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        workload = self.assigned_work.pop(node)
+        left = [(unit, test) for unit in workload.values() for test, done in unit.items() if not done]
+        if not left:
+            return None
+        unit, crashed = left[0]
+        unit[crashed] = True
+        self.workqueue.update({scope: unit for scope, unit in workload.items() if not all(unit.values())})
+        for other in self.nodes:
+            self._reschedule(other)
+        return crashed
+
+    def schedule(self) -> None:
+        super().schedule()
+        if not self.workqueue:
+            for node in self.nodes:
+                node.shutdown()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> CrashProofScheduling | None:
+    return CrashProofScheduling(config, log) if config.getoption("dist") == "loadgroup" else None

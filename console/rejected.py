@@ -1,0 +1,77 @@
+"""`atoll rejected`: the rows of a dataset that were set aside, and why; reads the warehouse with the caller's own credentials."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.target import Target, json_option, open_target, profile_option
+from shared_metadata import naming
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Flow, Program
+
+if TYPE_CHECKING:
+    from shared_metadata.contract.organize import Driver, RejectedRow
+
+
+@click.command(short_help="The rows that were set aside, and why.")
+@click.argument("dataset")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many, the latest first.")
+@profile_option
+@json_option
+def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> None:
+    """The rows of DATASET that its batches have set aside, because they fail an EXPECT … OR QUARANTINE or could not be read, the
+    latest batches' first: the batch, why, and their values.
+
+    They stand in a table of the warehouse beside the dataset, `<dataset>__rejected`, for any engine to query. What was published
+    has its own in the warehouse that computes it: of ops.public.scorecard it is `lake.ops.public_scorecard__rejected`. The rows are
+    read with your own credentials, which must let you read the data bucket.
+
+    \b
+      atoll rejected lake.ops.flights
+      atoll rejected ops.public.scorecard --limit 500 --json | jq -r '.[].reason' | sort | uniq -c
+    """
+    target = open_target(profile)
+    program = target.reader.active_program()
+    flow, name = _maker(dataset, program)
+    table = naming.rejected_table(name, flow.warehouse)
+    found = _driver(target, program, flow).rejected(table, limit)
+    if as_json:
+        click.echo(json.dumps([_plain(row) for row in found], indent=2))
+        return
+    for row in found:
+        click.echo(f"{to_text(row.batch)}  {row.reason}")
+        click.echo(f"  {row.data}")
+    if found:
+        click.echo(f"{len(found)} of {table}, the latest first" if len(found) == limit else f"all of {table}: {len(found)}")
+    else:
+        unchecked = "" if flow.quarantines else f"; neither EXPECT … OR QUARANTINE nor TOLERATE … BAD ROWS stands at {flow.position}"
+        click.echo(f"No row of {dataset} was set aside{unchecked}.")
+
+
+def _maker(dataset: str, program: Program) -> tuple[Flow, str]:
+    """The flow that checks a dataset's rows, and how it calls the dataset. Raises InputError."""
+    makers = program.producers()
+    for name in (f"{dataset}:result", dataset):
+        if name in makers and makers[name].stage == "organize":
+            return makers[name], name
+    raise InputError(f"the active program has no dataset {dataset!r} whose rows are checked", remedy="`atoll status` lists them all")
+
+
+def _driver(target: Target, program: Program, flow: Flow) -> Driver:
+    """That of the flow's warehouse, with the caller's credentials in place of the slice's role."""
+    from shared_metadata.contract.environment import Environment
+    from shared_metadata.contract.services import Services
+
+    bucket = naming.data_bucket(target.account, target.region)
+    services = Services(Environment(flow.slice_id, naming.METADATA_TABLE, bucket), target.session)
+    handlers: Any = importlib.import_module(f"slices.{flow.slice_id}.handlers")
+    return handlers.open_driver(program.warehouses[flow.warehouse], services)  # type: ignore[no-any-return]
+
+
+def _plain(row: RejectedRow) -> dict[str, Any]:
+    return {"batch": to_text(row.batch), "stage": row.stage, "reason": row.reason, "data": json.loads(row.data)}

