@@ -27,7 +27,7 @@ def campaign(own_aws: LocalStack) -> Iterator[Campaign]:
     stage.close()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_whatever_breaks_nothing_is_lost_and_nothing_comes_twice(campaign: Campaign, seed: int) -> None:
     """A fault at each step of each batch; `make faults SEED=<seed>` repeats it and makes it small."""
     faults = campaign.chosen(seed)
