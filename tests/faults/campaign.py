@@ -25,7 +25,7 @@ COLUMNS: Mapping[str, tuple[Kind, ...]] = {
     "throttled, 5xx": (Kind.THROTTLED, Kind.SERVER_ERROR, Kind.DOWN),
     "reset, slow": (Kind.RESET, Kind.SLOW, Kind.TIMED_OUT),
     "paused, overtaken": PAUSES,
-    "source breaks": (Kind.CUT, Kind.EXPIRED, Kind.RATE_LIMIT, Kind.PAGE_TWICE),
+    "source breaks": (Kind.CUT, Kind.EXPIRED, Kind.RATE_LIMIT, Kind.PAGE_TWICE, Kind.CHANGED),
     "machine, clock": ONCE_A_BATCH,
 }
 Say = Callable[[str], None]

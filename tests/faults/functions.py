@@ -78,8 +78,9 @@ conductor.handlers.writer = writer
 conductor.handlers.datetime = Moment  # type: ignore[misc]
 SLICES = ("collect.postgres", "collect.salesforce", "harness.postgres", "organize.iceberg")
 HANDLERS = {name: importlib.import_module(f"slices.{name}.handlers") for name in SLICES} | {CONDUCTOR: conductor.handlers}
-for _name in ("slices.organize.iceberg.client", "slices.collect.postgres.extraction", "slices.harness.postgres.client"):
-    importlib.import_module(_name)
+CLIENTS = ("organize.iceberg.client", "collect.postgres.extraction", "collect.salesforce.client", "harness.postgres.client")
+for _name in CLIENTS:
+    importlib.import_module(f"slices.{_name}")
 
 
 def contents(event: Mapping[str, Any], _: FakeContext) -> Contents:
