@@ -64,7 +64,7 @@ class PostgresSource:
         return {name: self._schema_of(name) for name in tables}
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
-        with self._failures(f"{self._place}: {table}"):
+        with self.translated(f"{self._place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 raise catalog.missing_table(self.session, table, self._config.default_schema, self._place)
