@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata import naming
 from shared_metadata.errors import InputError
-from shared_metadata.verification.differences import Difference, Kind
+from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.repair import Repair
 from shared_metadata.verification.verify import Verified, verify
 
@@ -117,13 +117,12 @@ def export(file: Path, profile: str | None, as_json: bool) -> None:
     target = open_target(profile)
     client = target.session.client("dynamodb")
     with progress("exporting") as say:
-        told = lambda count: say(counted(count, "item"))  # noqa: E731
         if str(file) == "-":
-            count = transfer.export(client, naming.METADATA_TABLE, sys.stdout, told)
+            count = transfer.export(client, naming.METADATA_TABLE, sys.stdout, _counting(say))
         else:
             part = file.with_name(f"{file.name}.part")
             with part.open("w") as into:
-                count = transfer.export(client, naming.METADATA_TABLE, into, told)
+                count = transfer.export(client, naming.METADATA_TABLE, into, _counting(say))
             part.replace(file)
     if as_json and str(file) != "-":
         click.echo(json.dumps({"file": str(file), "items": count}, indent=2))
@@ -157,8 +156,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
     with progress("importing") as say:
         brought = transfer.Import(file)
         client = target.session.client("dynamodb")
-        told = lambda count: say(f"{count:,} of {counted(len(brought), 'item')}")  # noqa: E731
-        done = brought.into(client, naming.METADATA_TABLE, replace=replace, said=told)
+        done = brought.into(client, naming.METADATA_TABLE, replace=replace, said=_counting(say, "written"))
     if as_json:
         click.echo(json.dumps(vars(done), indent=2))
         return
@@ -170,7 +168,11 @@ def _look(target: Target) -> tuple[Verified, Asked]:
     with progress("verifying") as say:
         asked = Asked(target, say)
         client = target.session.client("dynamodb")
-        return verify(client, naming.METADATA_TABLE, asked, lambda count: say(f"read {counted(count, 'item')}")), asked
+        return verify(client, naming.METADATA_TABLE, asked, _counting(say, "read")), asked
+
+
+def _counting(say: Callable[[str], None], what: str = "") -> Callable[[int], None]:
+    return lambda count: say(f"{counted(count, 'item')} {what}".rstrip())
 
 
 def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Difference, bool]]:

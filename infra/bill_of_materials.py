@@ -36,7 +36,6 @@ def of(folder: Path) -> str:
 
 def _component(found: Distribution) -> Component:
     purl = PackageURL("pypi", name=found.name.lower().replace("_", "-"), version=found.version)
-    licence = found.metadata.get("License-Expression")
-    licences = [LicenseExpression(licence)] if licence else []
+    licences = [LicenseExpression(text) for text in found.metadata.get_all("License-Expression") or ()]
     kind = ComponentType.LIBRARY
     return Component(name=found.name, version=found.version, type=kind, purl=purl, bom_ref=str(purl), licenses=licences)

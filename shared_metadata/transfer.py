@@ -32,6 +32,7 @@ WRITTEN_AT_ONCE = 25  # https://docs.aws.amazon.com/amazondynamodb/latest/APIRef
 WRITE_TRIES = 8
 Said = Callable[[int], None]
 Key = tuple[str, str]
+TIMELINE: Key = (keys.timeline()["pk"], keys.timeline()["sk"])
 
 
 def silent(_: int) -> None:
@@ -92,13 +93,16 @@ class Imported:
 
 
 class Import:
-    """Of one file, which is read twice: looked through before anything is written. Raises InputError for one that is not whole."""
+    """Of one file, which is looked through before anything is written. Raises InputError for one that is not whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._digests: dict[Key, bytes] = {}
+        self._timeline: list[Item] = []
         for item in self._items():
             key = _key(item)
+            if key == TIMELINE:
+                self._timeline.append(item)
             if key in self._digests:
                 raise self._refused(f"the item {' '.join(key)} is in it twice")
             self._digests[key] = _digest(item)
@@ -121,15 +125,13 @@ class Import:
                 remedy="import into an empty table, or give `--replace` to lose what it holds",
             )
         gone = [key for key in strange if key not in self._digests]
-        timeline = tuple(keys.timeline().values())
-        if strange and timeline in held:  # until the end no program is active
-            _write(client, table, [_deletion(timeline)])
-            held.pop(timeline)
-        _written(client, table, map(_deletion, (key for key in gone if key != timeline)), silent)
+        if strange and TIMELINE in held:  # until the end no program is active
+            _write(client, table, [_deletion(TIMELINE)])
+            held.pop(TIMELINE)
+        _written(client, table, (_deletion(key) for key in gone if key != TIMELINE), silent)
         missing = (item for item in self._items() if held.get(_key(item)) != _digest(item))
-        written = _written(client, table, ({"PutRequest": {"Item": item}} for item in missing if _key(item) != timeline), said)
-        last = [item for item in self._items() if _key(item) == timeline and held.get(timeline) != _digest(item)]
-        written += _written(client, table, ({"PutRequest": {"Item": item}} for item in last), silent)
+        written = _written(client, table, (_put(item) for item in missing if _key(item) != TIMELINE), said)
+        written += _written(client, table, (_put(item) for item in self._timeline if held.get(TIMELINE) != _digest(item)), silent)
         return Imported(written, len(self) - written, len(gone))
 
     def _items(self) -> Iterator[Item]:
@@ -181,6 +183,10 @@ def _key(item: Mapping[str, Any]) -> Key:
 
 def _digest(item: Item) -> bytes:
     return hashlib.blake2b(json.dumps(item, sort_keys=True, default=_binary).encode(), digest_size=16).digest()
+
+
+def _put(item: Item) -> dict[str, Any]:
+    return {"PutRequest": {"Item": item}}
 
 
 def _deletion(key: Key) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def _told(error: Exception) -> Exception:
         return error
     frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_TOLD:]]
     name = type(error).__name__
-    return type(name, (Exception,), {})(f"an unexpected {name}, whose text may hold data and is not shown, at {' > '.join(frames)}")
+    kind: type[Exception] = type(name, (Exception,), {})
+    return kind(f"an unexpected {name}, whose text may hold data and is not shown, at {' > '.join(frames)}")
 
 
 def _traced() -> bool:

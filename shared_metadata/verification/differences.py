@@ -3,64 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 from shared_metadata import keys
 from shared_metadata.contract.landed import Landed
-from shared_metadata.intervals import Interval, to_text
 from shared_metadata.records import Batch, Moved, TableOutcome, TableState, TableStatus, Version, Worker
 from shared_metadata.timeline import Programs
-from shared_metadata.verification.derive import Derivation, Derived
+from shared_metadata.verification.derive import Derivation
+from shared_metadata.verification.difference import (
+    REPAIR,
+    Difference,
+    Kind,
+    gap_in_batches,
+    less_there,
+    lost_event,
+    lost_schema,
+    lost_state,
+    more_there,
+    other_cursor,
+    other_watermark,
+    place,
+    said_of,
+)
 from shared_metadata.verification.facts import Completed, Facts
-
-REPAIR = "atoll state repair"
-
-
-class Kind(StrEnum):
-    """What differs."""
-
-    STATE = "the state is missing"
-    WATERMARK = "the watermark differs"
-    CURSOR = "the cursor differs"
-    BATCH = "the batch is missing"
-    VERSION = "the version is missing"
-    POINTER = "the version differs"
-    EVENT = "the event is missing"
-    SCHEMA = "the schema version is missing"
-    GAP = "batches are missing"
-    BEHIND = "the other side holds less"
-    AHEAD = "the other side holds more"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One of them. held, due: what is recorded, and what has to be, as the repair needs them; `due` is None where it cannot be told.
-
-    place: the item, by its keys.  found, expected: the same for people.
-    """
-
-    kind: Kind
-    flow: str
-    dataset: str
-    place: str
-    found: str
-    expected: str
-    cause: str
-    remedy: str
-    interval: Interval | None = None
-    held: Any = field(default=None, compare=False)
-    due: Any = field(default=None, compare=False)
-
-    @property
-    def repairable(self) -> bool:
-        return self.due is not None
-
-    def to_dict(self) -> dict[str, Any]:
-        names = ("flow", "dataset", "place", "found", "expected", "cause", "remedy", "repairable")
-        return {"what": self.kind.value, **{name: getattr(self, name) for name in names}}
 
 
 def differences(facts: Facts, programs: Programs, landed: Mapping[str, Sequence[Landed]] | None = None) -> list[Difference]:
@@ -72,6 +38,7 @@ class _Comparison:
     def __init__(self, facts: Facts, programs: Programs, landed: Mapping[str, Sequence[Landed]]) -> None:
         self._facts, self._programs, self._landed = facts, programs, landed
         self._derivation = Derivation(facts, programs)
+        self._made = _makers(facts)
         self._last: dict[str, Version] = {}
         for version in facts.versions.values():
             known = self._last.get(version.dataset)
@@ -95,79 +62,21 @@ class _Comparison:
         derived = self._derivation.of(flow, dataset)
         state = self._facts.states[flow].tables.get(dataset) if flow in self._facts.states else None
         for gap in derived.gaps:
-            yield self._gap(flow, dataset, gap)
+            yield gap_in_batches(flow, dataset, gap)
         if state is None:
-            yield self._missing(flow, dataset, derived)
+            yield lost_state(flow, dataset, derived)
             return
         if derived.state is None:
             return
         through = self._programs.standing(flow, dataset, state).through
         if through != derived.state.watermark:
-            yield self._watermark(flow, dataset, state, derived.state)
+            yield other_watermark(flow, dataset, state, derived.state)
         elif derived.cursor_known and state.cursor != derived.state.cursor and not self._is_refill(dataset, state):
-            yield self._cursor(flow, dataset, state, derived.state)
+            yield other_cursor(flow, dataset, state, derived.state)
         yield from self._other_side(flow, dataset, derived.state)
 
     def _is_refill(self, dataset: str, state: TableState) -> bool:
         return state.cursor == "" and self._facts.refilled(dataset, state.watermark)
-
-    def _missing(self, flow: str, dataset: str, derived: Derived) -> Difference:
-        due = derived.state if derived.cursor_known else None
-        expected = f"complete through {to_text(due.watermark)}" if due else "nothing tells where it stood"
-        return Difference(
-            Kind.STATE,
-            flow,
-            dataset,
-            _place(keys.flow_state(flow), f"tables.{dataset}"),
-            "nothing",
-            expected,
-            "the item, or this part of it, was deleted",
-            REPAIR if due else "bring the item back from a backup (`atoll state import`, or point-in-time recovery)",
-            due=due,
-        )
-
-    def _watermark(self, flow: str, dataset: str, held: TableState, due: TableState) -> Difference:
-        back = held.watermark < due.watermark
-        return Difference(
-            Kind.WATERMARK,
-            flow,
-            dataset,
-            _place(keys.flow_state(flow), f"tables.{dataset}.watermark"),
-            to_text(held.watermark),
-            to_text(due.watermark),
-            "it lies before batches that are committed" if back else "no batch is committed up to there",
-            REPAIR,
-            held=held,
-            due=due,
-        )
-
-    def _cursor(self, flow: str, dataset: str, held: TableState, due: TableState) -> Difference:
-        return Difference(
-            Kind.CURSOR,
-            flow,
-            dataset,
-            _place(keys.flow_state(flow), f"tables.{dataset}.cursor"),
-            held.cursor or "none",
-            due.cursor or "none",
-            "the last committed batch left another one",
-            REPAIR,
-            held=held,
-            due=due,
-        )
-
-    def _gap(self, flow: str, dataset: str, gap: Interval) -> Difference:
-        again = f"atoll run {flow} --from {to_text(gap.start)} --to {to_text(gap.end)}"
-        return Difference(
-            Kind.GAP,
-            flow,
-            dataset,
-            _place(keys.batch(flow, gap.start)),
-            "nothing",
-            f"batches through {to_text(gap.end)}",
-            "neither the batches nor their events are recorded, though later ones are committed",
-            f"`{again}` makes them again",
-            gap,
-        )
 
     # -- what a batch recorded
 
@@ -177,25 +86,11 @@ class _Comparison:
                 continue
             done = self._facts.completed.get((batch.flow, batch.interval.start, outcome.token))
             if done is None or dataset not in done.datasets:
-                yield self._event(batch, dataset, outcome)
-            if outcome.pointer is not None:
+                yield lost_event(batch, dataset, outcome)
+            if outcome.pointer is not None and self._made[dataset, batch.interval.end] is batch:
                 yield from self._version(batch, dataset, outcome)
             if outcome.schema_version and (dataset, outcome.schema_version) not in self._facts.schemas:
-                yield self._schema(batch, dataset, outcome)
-
-    def _event(self, batch: Batch, dataset: str, outcome: TableOutcome) -> Difference:
-        return Difference(
-            Kind.EVENT,
-            batch.flow,
-            dataset,
-            f"{keys.EVENT_PREFIX}<day>",
-            "nothing",
-            f"batch {batch.interval} completed under token {outcome.token}",
-            "the batch is committed, and its event is gone",
-            REPAIR,
-            batch.interval,
-            due=Completed(batch.flow, batch.interval, outcome.token, {dataset: outcome.rows}),
-        )
+                yield lost_schema(batch, dataset, outcome)
 
     def _version(self, batch: Batch, dataset: str, outcome: TableOutcome) -> Iterator[Difference]:
         held = self._facts.versions.get((dataset, batch.interval.end))
@@ -207,27 +102,14 @@ class _Comparison:
             Kind.POINTER if held else Kind.VERSION,
             batch.flow,
             dataset,
-            _place(keys.version(dataset, batch.interval.end)),
-            f"token {held.token}, {_pointer(held.pointer)}" if held else "nothing",
-            f"token {due.token}, {_pointer(due.pointer)}",
+            place(keys.version(dataset, batch.interval.end)),
+            f"token {held.token}, {said_of(held.pointer)}" if held else "nothing",
+            f"token {due.token}, {said_of(due.pointer)}",
             "the batch recorded another one" if held else "the batch made a version, which is gone",
             REPAIR,
             batch.interval,
             held=held,
             due=due,
-        )
-
-    def _schema(self, batch: Batch, dataset: str, outcome: TableOutcome) -> Difference:
-        return Difference(
-            Kind.SCHEMA,
-            batch.flow,
-            dataset,
-            _place(keys.schema(dataset, outcome.schema_version)),
-            "nothing",
-            f"the schema of batch {batch.interval}",
-            "the item was deleted",
-            "bring it back from a backup; the next batch whose schema is not the last one registered makes a new one",
-            batch.interval,
         )
 
     def _newest_events(self) -> list[Completed]:
@@ -256,7 +138,7 @@ class _Comparison:
             Kind.BATCH,
             done.flow,
             ", ".join(names),
-            _place(keys.batch(done.flow, done.interval.start)),
+            place(keys.batch(done.flow, done.interval.start)),
             "nothing",
             f"committed under token {done.token}",
             "its event says that it was completed, and the item is gone",
@@ -289,44 +171,23 @@ class _Comparison:
         landed, last = self._landed[dataset], self._last.get(dataset)
         newest = max(landed, key=lambda one: one.interval.start, default=None)
         if newest and newest.interval.start > max(due.watermark, due.again_until or due.watermark):
-            yield self._ahead(flow, dataset, due, newest)
+            yield more_there(flow, dataset, due, newest)
         made = last is not None and (last.pointer.get("upserts", 1) or last.pointer.get("deletes", 1))
         if last and made and (newest is None or newest.interval.end < last.interval.end):
-            yield self._behind(flow, dataset, last, newest)
-
-    def _ahead(self, flow: str, dataset: str, due: TableState, newest: Landed) -> Difference:
-        again = f"atoll run {flow} --from {to_text(due.watermark)} --to {to_text(newest.interval.end)}"
-        return Difference(
-            Kind.AHEAD,
-            flow,
-            dataset,
-            newest.place,
-            f"batch {newest.interval} under token {newest.token}",
-            f"nothing after {to_text(due.watermark)} but the next batch",
-            "it was committed there, and the record of it is lost, as after a restore of the metadata table to an earlier moment",
-            f"`{again}` makes these batches again, each in the place of its own rows",
-            newest.interval,
-        )
-
-    def _behind(self, flow: str, dataset: str, last: Version, newest: Landed | None) -> Difference:
-        start = newest.interval.end if newest else last.interval.start
-        again = f"atoll run {flow} --from {to_text(start)} --to {to_text(last.interval.end)}"
-        return Difference(
-            Kind.BEHIND,
-            flow,
-            dataset,
-            newest.place if newest else dataset,
-            f"batch {newest.interval} is the last one" if newest else "no batch of Atoll",
-            f"batch {last.interval}",
-            "what was committed there is gone: the table was dropped, rolled back, or restored to an earlier moment",
-            f"`{again}` makes it again",
-            last.interval,
-        )
+            yield less_there(flow, dataset, last, newest)
 
 
-def _place(key: keys.Key, part: str = "") -> str:
-    return " ".join((*key.values(), part)).strip()
+def _makers(facts: Facts) -> dict[tuple[str, datetime], Batch]:
+    """Dataset and end ▸ the batch that made its version last: after a change of the interval several end at one moment."""
+    found: dict[tuple[str, datetime], Batch] = {}
+    for batch in facts.batches.values():
+        for dataset, outcome in batch.outcomes.items():
+            if outcome.pointer is not None:
+                known = found.get((dataset, batch.interval.end))
+                if known is None or _entry(known, dataset) <= _entry(batch, dataset):
+                    found[dataset, batch.interval.end] = batch
+    return found
 
 
-def _pointer(pointer: Mapping[str, Any]) -> str:
-    return next((f"{name} {pointer[name]}" for name in ("snapshot_id", "manifest") if name in pointer), "a pointer")
+def _entry(batch: Batch, dataset: str) -> int:
+    return batch.moved[dataset].entry if dataset in batch.moved else 0

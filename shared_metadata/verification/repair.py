@@ -15,7 +15,7 @@ from shared_metadata.actions import Action, Actions
 from shared_metadata.intervals import to_text
 from shared_metadata.reader import Clock, utc_now
 from shared_metadata.records import Batch, Claim, EventKind, TableState, Version
-from shared_metadata.verification.differences import Difference, Kind
+from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.facts import Completed
 
 if TYPE_CHECKING:

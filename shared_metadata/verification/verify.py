@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from shared_metadata.contract.landed import Landed
 from shared_metadata.reader import MetadataReader
 from shared_metadata.timeline import Programs
-from shared_metadata.verification.differences import Difference, differences
+from shared_metadata.verification.difference import Difference
+from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from shared_metadata.whole_table import every_item
 
@@ -34,8 +35,9 @@ def verify(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], N
     was read, so that all that is recorded has landed. Batches may run meanwhile."""
     found, facts = _once(client, table, ask, said)
     if found:
-        again, facts = _once(client, table, ask, said)
-        found = [one for one in again if one in found]
+        before = set(found)
+        found, facts = _once(client, table, ask, said)
+        found = [one for one in found if one in before]
     datasets = sum(len(state.tables) for state in facts.states.values())
     return Verified(tuple(found), datasets, len(facts.batches), len(facts.versions))
 

@@ -83,8 +83,9 @@ class Planted(Deployed):
         return str(self.execute(slice_id, self.last(flow))["status"])
 
     def last(self, flow: str) -> dict[str, str]:
-        """The input that runs the last batch of a flow again."""
-        end = floor(datetime.now(UTC), 60) - MINUTE
+        """The input that runs the last batch of a flow again; of one that publishes, the last that has something to publish."""
+        result = self.demo.target.reader.latest_version(f"{flow}:result")
+        end = result.interval.end if result else floor(datetime.now(UTC), 60) - MINUTE
         return {"flow": flow, "from": to_text(end - MINUTE), "to": to_text(end)}
 
     def fail(self) -> list[str]:

@@ -12,14 +12,15 @@ import pytest
 from shared_metadata import keys
 from shared_metadata.intervals import to_text
 from shared_metadata.records import EventKind
-from shared_metadata.verification.differences import Difference, Kind, differences
+from shared_metadata.verification.difference import Difference, Kind
+from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.repair import Repair
 from shared_metadata.whole_table import every_item
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.metadata import behaviour
-from tests.metadata.behaviour import FIRST, SECOND, apply, due_along, run, scheduled, view
+from tests.metadata.behaviour import FIRST, HOUR, SECOND, apply, due_along, run, scheduled, view
 from tests.metadata.memory import MemoryDynamoDB, text_of
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW, program
 from tests.protocol.promises import settle
@@ -181,3 +182,11 @@ class TestAlongTheTimeline:
         scheduled(writer, with_view, SECOND.end + timedelta(hours=6))
         clock.now = SECOND.end + timedelta(hours=7, minutes=1)
         assert self.run_all(writer, clock) > 15
+
+    def test_a_version_that_a_longer_batch_made_again_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        hourly, longer = view("lake.a.v", "lake.crm.t000"), view("lake.a.v", "lake.crm.t000", seconds=2 * HOUR, query="SELECT 2")
+        apply(writer, behaviour.program(1, views=(hourly,)))
+        clock.now = FIRST.start + timedelta(hours=5, minutes=1)
+        self.run_all(writer, clock)
+        scheduled(writer, behaviour.program(1, views=(longer,)), FIRST.start + timedelta(hours=1), restates=True)
+        assert self.run_all(writer, clock) == 2
