@@ -51,7 +51,7 @@ class PostgresTarget:
             batch.receipts.ensure()
             receipts = batch.receipts.of(work.flow.id)
             matched = logic.matched(batch.table(columns), columns, key_of(work), batch.place)
-        results = Results(self._services, batch.place)
+        results = Results(self._services, batch.place, deadline)
         self._open.append(results)
         changes = compare(work, result, receipts, results, staging.url(work.table.dataset, "changes"))
         return {**changes, "columns": columns, "written": [c["name"] for c in columns if c["name"] in matched]}
@@ -68,7 +68,7 @@ class PostgresTarget:
                 return None
             batch.prepare(changes)
             missing = batch.missing_files(changes)
-        results = Results(self._services, batch.place)
+        results = Results(self._services, batch.place, deadline)
         self._open.append(results)
         for number in missing:
             batch.bring(results, changes, number)

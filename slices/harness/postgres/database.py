@@ -39,7 +39,7 @@ MISFITS = {
     "23P01": "a row breaks an exclusion constraint",
 }
 # A peer that is gone, or a network that lets nothing through, is noticed within a minute.
-SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+SILENCE: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.harness.postgres import statements
 from slices.harness.postgres.logic import TargetColumn, csv_value
@@ -17,14 +19,15 @@ if TYPE_CHECKING:
     import duckdb
 
 FILE_MB = 64  # one file is brought in one go, which must be over long before a function's 15 minutes are
+END_SECONDS = 5.0  # before a call's time is up its query is ended: an error of ours says more than the end of the function
 File = dict[str, Any]
 
 
 class Results:
     """DuckDB over the data bucket; `close` it."""
 
-    def __init__(self, services: Services, place: str) -> None:
-        self._services, self._place = services, place
+    def __init__(self, services: Services, place: str, deadline: Deadline) -> None:
+        self._services, self._place, self._deadline = services, place, deadline
         self._bucket = services.environment.atoll_data_bucket
 
     @cached_property
@@ -80,8 +83,14 @@ class Results:
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
         import duckdb
 
+        done = threading.Event()
+        threading.Thread(target=self._end_in_time, args=(self._duckdb, done), daemon=True).start()
         try:
             return self._duckdb.execute(query).fetchall()
+        except duckdb.InterruptException:
+            remedy = "publish by batch_start() and batch_end() what a batch changes, or give the step more memory in its stack"
+            what = "the results are too large to be worked through in one call of 15 minutes"
+            raise DefinitionError(what, place=self._place, remedy=remedy) from None
         except duckdb.HTTPException as error:
             status = getattr(error, "status_code", 0)
             if status == 404:
@@ -93,3 +102,12 @@ class Results:
         except duckdb.OutOfMemoryException:
             remedy = "give the diff function more memory and /tmp in the slice's stack"
             raise DefinitionError("the results are too large to compare", place=self._place, remedy=remedy) from None
+        finally:
+            done.set()
+
+    def _end_in_time(self, connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+        """Interrupts again and again: DuckDB forgets an interrupt that comes just before its query begins."""
+        wait_seconds = max(self._deadline.seconds_left - END_SECONDS, 0.0)
+        while not done.wait(wait_seconds):
+            connection.interrupt()
+            wait_seconds = 0.2

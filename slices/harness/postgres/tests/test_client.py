@@ -20,7 +20,7 @@ from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
 from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value
-from slices.harness.postgres.results import Results
+from slices.harness.postgres.results import END_SECONDS, Results
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
@@ -404,3 +404,12 @@ def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
     run = published.run(interval, record_errors=True)
     assert "U+0000 in column x" in str(run.errors["ops.public.scorecard"])
     assert len(target.rows()) == 10
+
+
+def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(cloud: Cloud) -> None:
+    deadline = Deadline(time.monotonic() + END_SECONDS + 0.3)
+    opened = Results(cloud.services("harness.postgres"), "p.sql:1:1: ops.public.t", deadline)
+    with pytest.raises(DefinitionError, match=r"p.sql:1:1.*too large to be worked through in one call.*batch_start\(\)"):
+        opened.columns("(SELECT 1 AS x)")
+        opened.write("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b", "/tmp/never.parquet")
+    opened.close()
