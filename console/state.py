@@ -86,13 +86,13 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
     if mendable and not yes:
         click.confirm(f"Repair {counted(len(mendable), 'difference')}?", abort=True)
     done = _mend(target, mendable)
-    left = len(found.differences) - sum(mended for _, mended in done)
+    left = len(found.differences) - sum(moved for _, moved in done)
     if as_json:
         mended = [{**one.to_dict(), "repaired": (one, True) in done} for one in found.differences]
         click.echo(json.dumps({**_figures(found), **plain(asked), "differences": mended}, indent=2))
     else:
-        for one, mended in done:
-            click.echo(f"{one.dataset}: {'repaired' if mended else 'left alone: it has moved meanwhile; verify again'}")
+        for one, moved in done:
+            click.echo(f"{one.dataset}: {'repaired' if moved else 'left alone: it has moved meanwhile; verify again'}")
     if left:
         raise SystemExit(DIFFERS)
 
