@@ -88,8 +88,8 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
     done = _mend(target, mendable)
     left = len(found.differences) - sum(moved for _, moved in done)
     if as_json:
-        mended = [{**one.to_dict(), "repaired": (one, True) in done} for one in found.differences]
-        click.echo(json.dumps({**_figures(found), **plain(asked), "differences": mended}, indent=2))
+        told = [{**one.to_dict(), "repaired": (one, True) in done} for one in found.differences]
+        click.echo(json.dumps({**_figures(found), **plain(asked), "differences": told}, indent=2))
     else:
         for one, moved in done:
             click.echo(f"{one.dataset}: {'repaired' if moved else 'left alone: it has moved meanwhile; verify again'}")
