@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared_metadata import keys
+from shared_metadata.actions import EVENT_DAYS
 from shared_metadata.contract.landed import Landed
 from shared_metadata.records import Batch, Moved, TableOutcome, TableState, TableStatus, Version, Worker
 from shared_metadata.timeline import Programs
@@ -29,14 +30,17 @@ from shared_metadata.verification.difference import (
 from shared_metadata.verification.facts import Completed, Facts
 
 
-def differences(facts: Facts, programs: Programs, landed: Mapping[str, Sequence[Landed]] | None = None) -> list[Difference]:
+def differences(
+    facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]] | None = None
+) -> list[Difference]:
     """All of them, by flow and dataset. landed: dataset ▸ what its warehouse or target says; None where nobody asked."""
-    return list(_Comparison(facts, programs, landed or {}).all())
+    return list(_Comparison(facts, programs, now, landed or {}).all())
 
 
 class _Comparison:
-    def __init__(self, facts: Facts, programs: Programs, landed: Mapping[str, Sequence[Landed]]) -> None:
+    def __init__(self, facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]]) -> None:
         self._facts, self._programs, self._landed = facts, programs, landed
+        self._events_since = now - timedelta(days=EVENT_DAYS)
         self._derivation = Derivation(facts, programs)
         self._made = _makers(facts)
         self._last: dict[str, Version] = {}
@@ -85,7 +89,8 @@ class _Comparison:
             if outcome.status != TableStatus.COMMITTED:
                 continue
             done = self._facts.completed.get((batch.flow, batch.interval.start, outcome.token))
-            if done is None or dataset not in done.datasets:
+            kept = batch.interval.end > self._events_since  # it was committed after its end
+            if kept and (done is None or dataset not in done.datasets):
                 yield lost_event(batch, dataset, outcome)
             if outcome.pointer is not None and self._made[dataset, batch.interval.end] is batch:
                 yield from self._version(batch, dataset, outcome)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.landed import Landed
-from shared_metadata.reader import MetadataReader
+from shared_metadata.reader import MetadataReader, utc_now
 from shared_metadata.timeline import Programs
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences
@@ -45,4 +45,4 @@ def verify(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], N
 def _once(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], None]) -> tuple[list[Difference], Facts]:
     facts = Facts.of(every_item(client, table, said))
     programs = MetadataReader(client, table).programs()
-    return differences(facts, programs, ask(programs)), facts
+    return differences(facts, programs, utc_now(), ask(programs)), facts

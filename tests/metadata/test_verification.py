@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared_metadata import keys
+from shared_metadata.actions import EVENT_DAYS
 from shared_metadata.intervals import to_text
 from shared_metadata.records import EventKind
 from shared_metadata.verification.difference import Difference, Kind
@@ -39,7 +40,7 @@ def lived(hours: int = 5) -> World:
 
 
 def found(world: World) -> list[Difference]:
-    return differences(Facts.of(world.rows.values()), world.reader.programs(), world.landed())
+    return differences(Facts.of(world.rows.values()), world.reader.programs(), world.now, world.landed())
 
 
 def edited(world: World, key: keys.Key) -> Any:
@@ -120,6 +121,15 @@ def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(
     settle(world)
 
 
+def test_events_that_were_kept_for_their_time_are_not_missed() -> None:
+    world = lived()
+    for key in [k for k, item in world.rows.items() if "expires" in item]:
+        del world.rows[key]
+    assert {one.kind for one in found(world)} == {Kind.EVENT}
+    world.now += timedelta(days=EVENT_DAYS)
+    assert found(world) == []
+
+
 def whole(world: World) -> dict[Any, str]:
     """All but the events of repairs."""
     return {key: text_of(item) for key, item in world.rows.items() if item.get("kind", {}).get("S") != EventKind.STATE_REPAIRED.value}
@@ -139,7 +149,7 @@ class TestAlongTheTimeline:
         return MetadataWriter(client, "t", clock)  # type: ignore[arg-type]
 
     def found(self, writer: MetadataWriter) -> list[Difference]:
-        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs())
+        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs(), writer._clock())
 
     def run_all(self, writer: MetadataWriter, clock: SettableClock, most: int = 99) -> int:
         """Runs what is due, and verifies between any two batches; how many that were."""

@@ -34,7 +34,7 @@ def check(world: World) -> None:
 
 def verify(world: World) -> None:
     """Raises Broken where `atoll state verify` would find something."""
-    for difference in differences(Recorded.of(world.rows.values()), world.reader.programs(), world.landed()):
+    for difference in differences(Recorded.of(world.rows.values()), world.reader.programs(), world.now, world.landed()):
         raise Broken(f"`atoll state verify` would report: {difference}")
 
 
