@@ -36,24 +36,23 @@ class Notifier:
     def tell_dead(self, datasets: Iterable[tuple[str, str]]) -> list[str]:
         """Publishes a message for those (flow, dataset) that are dead letters and nobody has told of; returns their datasets.
 
-        Tables of one batch with one cause share a message. Raises what the topic answers: then call it again.
+        Tables of one batch with one cause share a message. Raises what the topic, or the table, answers: then call it again.
         """
         groups: dict[tuple[str, str, str], list[DeadBatch]] = {}
-        programs = self._writer.reader.programs()
-        for flow, dataset in datasets:
-            table = self._writer.dead_letters.claim_notification(flow, dataset) if flow in programs.flow_ids else None
-            if table:
-                dead = dead_batch(programs, flow, dataset, table)
-                groups.setdefault((flow, str(dead.interval), dead.cause), []).append(dead)
-        left = list(groups.values())
+        programs, told = self._writer.reader.programs(), list[str]()
         try:
-            while left:
-                self._publish(dead_subject(left[0]), dead_message(left[0]))
-                del left[0]
+            for flow, dataset in datasets:
+                table = self._writer.dead_letters.claim_notification(flow, dataset) if flow in programs.flow_ids else None
+                if table:
+                    dead = dead_batch(programs, flow, dataset, table)
+                    groups.setdefault((flow, str(dead.interval), dead.cause), []).append(dead)
+            for name, group in list(groups.items()):
+                self._publish(dead_subject(group), dead_message(group))
+                told += [dead.dataset for dead in groups.pop(name)]
         except Exception:
-            self._give_back([dead for group in left for dead in group])
+            self._give_back([dead for group in groups.values() for dead in group])
             raise
-        return [dead.dataset for group in groups.values() for dead in group]
+        return told
 
     def _give_back(self, batches: Sequence[DeadBatch]) -> None:
         for dead in batches:

@@ -9,13 +9,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from conductor import handlers
 from conductor.environment import Environment
 from conductor.notifier import Notifier
 from conductor.starter import Starter
-from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind
+from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
 from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer
 from tests.conductor.test_history import History
@@ -84,6 +85,25 @@ def test_a_message_that_could_not_be_sent_is_sent_when_the_stream_brings_the_eve
         assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
     handlers.handle({"Records": stream_records(writer)}, FakeContext())
     assert len(inbox.messages()) == 1
+
+
+def test_a_message_is_sent_later_where_the_table_could_not_be_asked_of_another_dataset(
+    writer: MetadataWriter, notifier: Notifier, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(writer, "t000", "t001", tables=2)
+    claims = writer.dead_letters.claim_notification
+
+    def throttled(flow: str, dataset: str) -> TableState | None:
+        if dataset == staged("t001"):
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+        return claims(flow, dataset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer.dead_letters, "claim_notification", throttled)
+        assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
+    handlers.handle({"Records": stream_records(writer)}, FakeContext())
+    (message,) = inbox.messages()
+    assert message["Subject"] == "Atoll: lake.crm.t000:staged and 1 more stopped after 5 failures"
 
 
 def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
