@@ -77,10 +77,13 @@ class Extraction:
 
     def _give_up(self) -> None:
         """Leaves the threads to themselves; they end when the source answers or the connection breaks."""
+        import duckdb
+
         self._given_up = True
         self._ranges += [list(chunk) for chunk in self._reading]
         for cursor in self._reading.values():
-            cursor.interrupt()
+            with contextlib.suppress(duckdb.ConnectionException):  # its chunk has just ended
+                cursor.interrupt()
         remedy = "see whether it is overloaded or stopped; the batch is tried again and goes on from where it was"
         self._errors.append(RetryLater("the database did not answer before the call's time was up", place=self._place, remedy=remedy))
 
@@ -171,6 +174,7 @@ class Extraction:
             if not self._ranges or self._errors or (self._started and self._deadline.near):
                 return None
             self._started += 1
+            cursor = self._duckdb.cursor()
             first, end = self._ranges.pop(0)
             if self._part.end_page:
                 seconds_left = self._deadline.seconds_left - MARGIN_SECONDS
@@ -179,7 +183,7 @@ class Extraction:
                 if stop < end:
                     self._ranges.insert(0, [stop, end])
                     end = stop
-            self._reading[first, end] = self._duckdb.cursor()
+            self._reading[first, end] = cursor
             return first, end
 
     def _finished(self, chunk: tuple[int, int], files: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -340,6 +341,26 @@ def test_source_that_falls_silent_is_given_up_in_time_and_what_was_read_before_i
     else:
         error = run.errors[collecting.dataset]
         assert isinstance(error, RetryLater) and "did not answer before the call's time was up" in str(error)
+
+
+def test_chunk_that_ends_just_as_it_is_given_up_is_read_again(
+    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
+    finished, calls = extraction.Extraction._finished, iter(range(100))
+
+    def late(*arguments: Any) -> None:
+        if next(calls) == 4:
+            time.sleep(3)
+        finished(*arguments)
+
+    monkeypatch.setattr(extraction.Extraction, "_finished", late)
+    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(extraction, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(extraction, "ANSWER_SECONDS", 898.5)  # of a call's 900
+    collect(collecting, "public.t")
+    assert collecting.run().calls["extract"] > 1
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
 
 
 @pytest.mark.parametrize(
