@@ -49,7 +49,10 @@ class Derivation:
         self._left: dict[str, dict[datetime, Left]] = {}
         for batch in facts.batches.values():
             for dataset, moved in batch.moved.items():
-                self._left.setdefault(dataset, {})[batch.interval.start] = Left(batch.interval.end, batch.flow, moved)
+                one = Left(batch.interval.end, batch.flow, moved)
+                known = self._left.setdefault(dataset, {}).setdefault(batch.interval.start, one)
+                if known.entry < one.entry:  # an empty batch of its input had completed it, before it was made again, or since
+                    self._left[dataset][batch.interval.start] = one
         for done in facts.completed.values():
             if (done.flow, done.interval.start) not in facts.batches:
                 for dataset in (*done.datasets, *done.passed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from shared_metadata import keys
 from shared_metadata.actions import EVENT_DAYS
 from shared_metadata.intervals import to_text
-from shared_metadata.records import EventKind
+from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
@@ -21,7 +22,7 @@ from shared_metadata.whole_table import every_item
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.metadata import behaviour
-from tests.metadata.behaviour import FIRST, HOUR, SECOND, apply, due_along, run, scheduled, view
+from tests.metadata.behaviour import FIRST, HOUR, SECOND, apply, claim, due_along, run, scheduled, staged, view
 from tests.metadata.memory import MemoryDynamoDB, text_of
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW, program
 from tests.protocol.promises import settle
@@ -192,6 +193,19 @@ class TestAlongTheTimeline:
         scheduled(writer, with_view, SECOND.end + timedelta(hours=6))
         clock.now = SECOND.end + timedelta(hours=7, minutes=1)
         assert self.run_all(writer, clock) > 15
+
+    def test_a_load_that_was_passed_and_is_made_again_differs_in_nothing_in_whatever_order_it_is_read(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        collected = apply(writer, behaviour.program())
+        writer.commit(claim(writer), [TableCommit(staged("t000"))], passes={"lake.crm.t000": "lake.crm:load"})
+        clock.now = SECOND.end + timedelta(minutes=1)
+        self.run_all(writer, clock)
+        load = replace(collected.flows["lake.crm:load"], partition_by=("day",))
+        scheduled(writer, replace(collected, flows={**collected.flows, load.id: load}), FIRST.start, restates=True)
+        assert self.run_all(writer, clock) == 2
+        found = list(every_item(writer._client, "t"))
+        assert differences(Facts.of(reversed(found)), writer.reader.programs(), clock.now) == []
 
     def test_a_version_that_a_longer_batch_made_again_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
         hourly, longer = view("lake.a.v", "lake.crm.t000"), view("lake.a.v", "lake.crm.t000", seconds=2 * HOUR, query="SELECT 2")
