@@ -41,12 +41,12 @@ class DeadBatch:
 
 
 def dead_batches(programs: Programs, states: Mapping[str, FlowState]) -> list[DeadBatch]:
-    """Those of the programs' flows, by name; what a drift quiesces is none: it goes on by itself."""
+    """Those of the programs' flows, by name. None is what a drift quiesces, which goes on by itself, nor what no program makes now."""
     return [
         dead_batch(programs, flow, dataset, table)
         for flow, state in sorted(states.items())
         for dataset, table in sorted(state.tables.items())
-        if table.stopped and not state.drifts(dataset)
+        if table.stopped and not state.drifts(dataset) and programs.standing(flow, dataset, table).program is not None
     ]
 
 

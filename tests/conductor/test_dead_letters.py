@@ -16,13 +16,14 @@ from conductor import handlers
 from conductor.environment import Environment
 from conductor.notifier import Notifier
 from conductor.starter import Starter
+from shared_metadata.dead_letters import dead_batches
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
 from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer
 from tests.conductor.test_history import History
 from tests.conductor.test_starter import ACCOUNT, REGION, FakeStepFunctions
 from tests.conformance.fixtures import FakeContext, SettableClock
-from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, staged, standing, view
+from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, scheduled, staged, standing, view
 
 
 @pytest.fixture
@@ -132,6 +133,14 @@ def test_a_redriven_batch_is_started_by_the_event_with_a_name_of_its_own(
     handlers.handle({"Records": stream_records(writer, EventKind.BATCH_REDRIVEN)}, FakeContext())
     assert len(states.executions) == MAX_ATTEMPTS + 1
     assert starter.start_due(clock.now).lost == 0 and standing(writer).failures == 0
+
+
+def test_what_no_program_makes_any_more_is_no_dead_letter(writer: MetadataWriter) -> None:
+    dead(writer, "t000", "t001", tables=2)
+    scheduled(writer, program(1), FIRST.start)
+    programs = writer.reader.programs()
+    found = dead_batches(programs, writer.reader.flow_states(list(programs.flow_ids)))
+    assert [batch.dataset for batch in found] == [staged("t000")]
 
 
 class PoisonedHistory(History):
