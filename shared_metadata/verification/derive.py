@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,22 +46,33 @@ class Derivation:
 
     def __init__(self, facts: Facts, programs: Programs) -> None:
         self._programs, self._facts = programs, facts
-        self._left: dict[str, dict[datetime, Left]] = {}
+        self._left: dict[tuple[str, str], dict[datetime, Left]] = {}
         for batch in facts.batches.values():
             for dataset, moved in batch.moved.items():
-                one = Left(batch.interval.end, batch.flow, moved)
-                known = self._left.setdefault(dataset, {}).setdefault(batch.interval.start, one)
-                if known.entry < one.entry:  # an empty batch of its input had completed it, before it was made again, or since
-                    self._left[dataset][batch.interval.start] = one
+                self._keep(batch.flow, dataset, batch.datasets, batch.interval.start, Left(batch.interval.end, batch.flow, moved))
         for done in facts.completed.values():
             if (done.flow, done.interval.start) not in facts.batches:
                 for dataset in (*done.datasets, *done.passed):
-                    self._left.setdefault(dataset, {})[done.interval.start] = Left(done.interval.end, done.flow, None)
+                    left = Left(done.interval.end, done.flow, None)
+                    self._keep(done.flow, dataset, done.datasets, done.interval.start, left)
+
+    def _keep(self, flow: str, dataset: str, own: Collection[str], start: datetime, left: Left) -> None:
+        """Of two, one of them an empty batch of the input that completed this dataset, the later program's counts."""
+        maker = flow if dataset in own else self._maker(flow, dataset, start)
+        known = self._left.setdefault((maker, dataset), {}).setdefault(start, left)
+        if known.entry < left.entry:
+            self._left[maker, dataset][start] = left
+
+    def _maker(self, flow: str, dataset: str, start: datetime) -> str:
+        """The flow that makes a dataset beside this one; a program may have another make it than the one before."""
+        found = self._programs.with_flow(flow, start)
+        maker = self._programs.producer(found[1], dataset) if found else None
+        return maker.id if maker else flow
 
     def of(self, flow: str, dataset: str) -> Derived:
         """Follows the batches from where the dataset begins."""
         held = self._facts.states[flow].tables.get(dataset) if flow in self._facts.states else None
-        left = self._left.get(dataset, {})
+        left = self._left.get((flow, dataset), {})
         begins = held.begins if held else None
         if not left:
             return Derived(held if begins is None else TableState(begins, held.cursor if held else "", begins=begins))

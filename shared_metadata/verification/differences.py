@@ -40,6 +40,7 @@ def differences(
 class _Comparison:
     def __init__(self, facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]]) -> None:
         self._facts, self._programs, self._landed = facts, programs, landed
+        self._asked = {name: flow.id for name, flow in programs.active(now)[1].producers().items() if name in landed}
         self._events_since = now - timedelta(days=EVENT_DAYS)
         self._derivation = Derivation(facts, programs)
         self._made = _makers(facts)
@@ -170,15 +171,19 @@ class _Comparison:
     # -- what the other side says
 
     def _other_side(self, flow: str, dataset: str, due: TableState) -> Iterator[Difference]:
-        """A batch may have become visible before it is committed: the one that is next, which is looked up when it is made."""
-        if dataset not in self._landed:
+        """A batch may have become visible before it is committed: the one that is next, which is looked up when it is made.
+
+        What landed is told of the flow that makes the dataset now; another may have made it before.
+        """
+        if self._asked.get(dataset) != flow:
             return
         landed, last = self._landed[dataset], self._last.get(dataset)
         newest = max(landed, key=lambda one: one.interval.start, default=None)
         if newest and newest.interval.start > max(due.watermark, due.again_until or due.watermark):
             yield more_there(flow, dataset, due, newest)
+        maker = self._made.get((dataset, last.interval.end)) if last else None
         made = last is not None and (last.pointer.get("upserts", 1) or last.pointer.get("deletes", 1))
-        if last and made and (newest is None or newest.interval.end < last.interval.end):
+        if last and made and (maker is None or maker.flow == flow) and (newest is None or newest.interval.end < last.interval.end):
             yield less_there(flow, dataset, last, newest)
 
 

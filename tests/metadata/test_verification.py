@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,8 @@ import pytest
 
 from shared_metadata import keys
 from shared_metadata.actions import EVENT_DAYS
-from shared_metadata.intervals import to_text
+from shared_metadata.contract.landed import Landed
+from shared_metadata.intervals import Interval, to_text
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.differences import differences
@@ -149,8 +150,8 @@ class TestAlongTheTimeline:
         client.create_table(TableName="t")
         return MetadataWriter(client, "t", clock)  # type: ignore[arg-type]
 
-    def found(self, writer: MetadataWriter) -> list[Difference]:
-        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs(), writer._clock())
+    def found(self, writer: MetadataWriter, landed: Mapping[str, Sequence[Landed]] | None = None) -> list[Difference]:
+        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs(), writer._clock(), landed)
 
     def run_all(self, writer: MetadataWriter, clock: SettableClock, most: int = 99) -> int:
         """Runs what is due, and verifies between any two batches; how many that were."""
@@ -193,6 +194,21 @@ class TestAlongTheTimeline:
         scheduled(writer, with_view, SECOND.end + timedelta(hours=6))
         clock.now = SECOND.end + timedelta(hours=7, minutes=1)
         assert self.run_all(writer, clock) > 15
+
+    def test_a_table_that_another_flow_makes_from_now_on_is_compared_with_what_that_flow_made(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        before = apply(writer, behaviour.program())
+        self.run_all(writer, clock)
+        flows = {name.replace("crm", "two"): flow for name, flow in before.flows.items()}
+        scheduled(writer, replace(before, flows={name: replace(flow, id=name) for name, flow in flows.items()}), FIRST.end)
+        assert self.found(writer, {"lake.crm.t000": []}) == []
+        clock.now = SECOND.end + timedelta(hours=1, minutes=1)
+        assert self.run_all(writer, clock) == 4
+        last = Interval(SECOND.end, SECOND.end + timedelta(hours=1))
+        assert self.found(writer, {"lake.crm.t000": [Landed(last, 1, "here")]}) == []
+        behind = self.found(writer, {"lake.crm.t000": [Landed(SECOND, 1, "here")]})
+        assert [(one.kind, one.flow) for one in behind] == [(Kind.BEHIND, "lake.two:load")]
 
     def test_a_load_that_was_passed_and_is_made_again_differs_in_nothing_in_whatever_order_it_is_read(
         self, writer: MetadataWriter, clock: SettableClock
