@@ -41,7 +41,7 @@ class DeadBatch:
 
 
 def dead_batches(programs: Programs, states: Mapping[str, FlowState]) -> list[DeadBatch]:
-    """Those of the programs' flows, by name. None is what a drift quiesces, which goes on by itself, nor what no program makes now."""
+    """Those of the programs' flows, by name. None is what a drift quiesces, which goes on by itself, nor what no program makes."""
     return [
         dead_batch(programs, flow, dataset, table)
         for flow, state in sorted(states.items())
