@@ -87,15 +87,15 @@ class ParquetFiles:
     def _file(self, source: Callable[[Mapping[str, str]], str], number: int) -> dict[str, Any]:
         """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to tell the rows apart."""
         name = f"{number:04d}.parquet"
-        try:
-            return self._copy(self._rows(source(self._types)), name)
-        except RowError:
-            if not self._tolerant:
-                raise
-        texts = source(dict.fromkeys(self._types, "VARCHAR"))
         misfits = {
             n: f"({identifier(n)} IS NOT NULL AND {self._read(n)} IS NULL)" for n in self._types if self._types[n] != "VARCHAR"
         }
+        try:
+            return self._copy(self._rows(source(self._types)), name)
+        except RowError:
+            if not self._tolerant or not misfits:
+                raise
+        texts = source(dict.fromkeys(self._types, "VARCHAR"))
         bad = " OR ".join(misfits.values())
         read = ", ".join(f"{self._read(n)} AS {identifier(n)}" for n in self._types)
         rejected = self._copy(f"{self._rejected(misfits)} FROM {texts} WHERE {bad}", f"{number:04d}-rejected.parquet")

@@ -31,13 +31,13 @@ def files(cloud: Cloud) -> ParquetFiles:
     return parquet_files(cloud)
 
 
-def parquet_files(cloud: Cloud, bad_rows: BadRows | None = None) -> ParquetFiles:
+def parquet_files(cloud: Cloud, bad_rows: BadRows | None = None, schema: Schema = SCHEMA) -> ParquetFiles:
     staging = Staging(cloud.s3, cloud.bucket, "collect.salesforce", Claim("lake.crm", HOUR, 1, ("d",), ""))
     flow = Flow("lake.crm", Kind.COLLECT, "collect.salesforce", "lake", 3600, (TABLE,), Position("program.atoll", 3, 1), "crm")
     flow = dataclasses.replace(flow, bad_rows=bad_rows)
-    part = {"fields": ["Id", "Size__c"]}
+    part = {"fields": [column.source for column in schema.columns]}
     return ParquetFiles(
-        cloud.session, ExtractRequest(flow, TABLE, SCHEMA, Window(HOUR, "", False), part, Output(staging, TABLE.dataset, 0, "call"))
+        cloud.session, ExtractRequest(flow, TABLE, schema, Window(HOUR, "", False), part, Output(staging, TABLE.dataset, 0, "call"))
     )
 
 
@@ -67,6 +67,13 @@ def test_where_bad_rows_are_tolerated_they_are_set_aside_and_the_others_read(clo
         ("collect", "Size__c is no integer", {"id": "004", "size": "3000000000"}),
     ]
     assert bad[0]["_batch"] == HOUR.start
+
+
+def test_a_file_of_texts_alone_that_is_broken_is_no_row_to_set_aside(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text('"001","hush","more"\n')
+    texts = Schema(tuple(dataclasses.replace(column, type="string") for column in SCHEMA.columns))
+    with pytest.raises(RowError):
+        parquet_files(cloud, BadRows(rows=5), texts).from_csv([tmp_path / "page"], 0)
 
 
 def test_rows_that_can_all_be_read_are_read_once_and_none_is_set_aside(cloud: Cloud, tmp_path: Path) -> None:
