@@ -14,7 +14,7 @@ from shared_metadata.contract.steps import Context, Deadline
 from shared_metadata.contract.sweep import Place, Sweep
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.maintenance_records import MaintenanceRecord, MaintenanceRecords
-from shared_metadata.program import Flow, Kind, Table
+from shared_metadata.program import Flow, Kind, Mode, Table
 
 if TYPE_CHECKING:
     from shared_metadata.contract.organize import OpenDriver
@@ -44,13 +44,14 @@ class Upkeep:
 
 @dataclass(frozen=True)
 class Maintained:
-    """What was done to a table, counted.  needed: of a sweep the URLs of all data files that the table needs, wherever they are.
+    """What was done to a table, counted.  needed: of a sweep the URLs of all data files that the table needs, wherever they are; None
+    when that cannot be told, so that nothing is garbage.
 
     finished: False when there was not time enough for all of it.
     """
 
     done: Mapping[str, int] = field(default_factory=dict)
-    needed: frozenset[str] = frozenset()
+    needed: frozenset[str] | None = frozenset()
     finished: bool = True
 
 
@@ -74,7 +75,7 @@ class MaintainStep:
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """{'tables': [{'dataset', 'finished', …counts}], 'left': [datasets for which the time was too short]}.
 
-        What is left is still due at the next call. Raises AtollError, after all others are done, for tables that failed.
+        What is left is still due at the next call. Raises AtollError, after all others are done, for tables that failed anyhow.
         """
         deadline, dataset = Deadline.of(context), self._asked(event)
         self._records = MaintenanceRecords(self._services.dynamodb, self._services.environment.atoll_metadata_table)
@@ -83,6 +84,7 @@ class MaintainStep:
         self._sweep = Sweep(self._services, self._services.clock())
         tables: list[dict[str, Any]] = []
         failed, left = [], []
+        unforeseen: Exception | None = None
         for turn in self._turns(dataset):
             if deadline.seconds_left < TABLE_SECONDS:
                 left.append(turn.table.dataset)
@@ -91,8 +93,12 @@ class MaintainStep:
                 tables.append(self._take(turn, deadline))
             except AtollError as error:
                 failed.append(f"{turn.table.dataset}: {error}")
+            except Exception as error:  # else this table, which comes first again and again, would hold up all others
+                failed.append(f"{turn.table.dataset}: {type(error).__name__}")
+                unforeseen = error
         if failed:
-            raise AtollError(f"maintenance failed of {len(failed)} tables: {'; '.join(failed)}", place=self._declaration.id)
+            what = f"maintenance failed of {len(failed)} tables: {'; '.join(failed)}"
+            raise AtollError(what, place=self._declaration.id) from unforeseen
         return {"tables": tables, "left": left + [table["dataset"] for table in tables if not table["finished"]]}
 
     def _asked(self, event: Mapping[str, Any]) -> str:
@@ -141,12 +147,22 @@ class MaintainStep:
         if not result:
             now = self._services.clock()
             maintained = driver.maintain(Upkeep(flow, dataset, tuple(kept), turn.through, now, turn.sweep), deadline)
-        if not turn.sweep or not maintained.finished:
+        if not turn.sweep or not maintained.finished or maintained.needed is None:
             return maintained
-        manifests = [*(pointer["manifest"] for pointer in kept), *self._retention.published(dataset)] if result else []
+        if result:
+            manifests = [*(pointer["manifest"] for pointer in kept), *self._retention.published(dataset)]
+        else:
+            manifests = self._staged(turn, keep)
         deleted = self._sweep.of(self._places(turn, keep), maintained.needed, manifests, deadline)
         done = {**maintained.done, "deleted_staged": deleted or 0}
         return Maintained(done, maintained.needed, finished=deleted is not None)
+
+    def _staged(self, turn: _Turn, keep: timedelta) -> list[str]:
+        """The manifests that stand for batches to come as well: those of a source collected whole, as long as it does not change."""
+        flow, table = turn.flow, turn.table
+        if flow.kind != Kind.LOAD or flow.mode != Mode.REPLACE:
+            return []
+        return [version.pointer["manifest"] for version in self._retention.kept(table.inputs[0], keep)]
 
     def _places(self, turn: _Turn, keep: timedelta) -> list[Place]:
         """Where batches of this table, and of what is loaded into it, are staged."""

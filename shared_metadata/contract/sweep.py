@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared_metadata import naming
 from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.steps import LEASE_SECONDS, Deadline
 from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import next_interval
 from shared_metadata.program import Flow
@@ -89,11 +89,15 @@ class Sweep:
         return found
 
     def _in_use(self, place: Place, start: datetime) -> bool:
-        """Whether somebody has been loading this batch again since the sweep began: looked up just before anything is deleted."""
+        """Whether somebody has been loading this batch again since the sweep began: looked up just before anything is deleted.
+
+        A lease ends at once with an execution that is given up (`record_lost`); its function may go on as long as a lease lasts.
+        """
         if place.used_by is None:
             return False
         batch = self._services.reader.batch(place.used_by.id, start)
-        return batch is not None and any(worker.lease_until > self._now for worker in batch.workers.values())
+        since = self._now - timedelta(seconds=LEASE_SECONDS)
+        return batch is not None and any(worker.lease_until > since for worker in batch.workers.values())
 
 
 def old_keys(s3: S3Client, bucket: str, prefix: str, before: datetime) -> Iterator[str]:

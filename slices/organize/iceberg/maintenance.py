@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,12 +44,14 @@ class TableMaintenance:
     def run(self, deadline: Deadline) -> Maintained:
         """In this order, so that each finds what the one before it has left over."""
         finished = self._compact(deadline) and self._expire()
-        needed: frozenset[str] = frozenset()
-        if finished and self._upkeep.sweep and (table := self._find()):
-            files, others = _files_of(table)
-            needed = frozenset(files)
-            self._delete(table, needed | others)
-        return Maintained(dict(self._done), needed, finished)
+        if not finished or not self._upkeep.sweep:
+            return Maintained(dict(self._done), finished=finished)
+        table = self._find()
+        if table is None:  # dropped, by mistake perhaps: what was staged may be all that is left of it
+            return Maintained(dict(self._done), needed=None)
+        files, others = _files_of(table)
+        self._delete(table, frozenset(files | others))
+        return Maintained(dict(self._done), frozenset(files))
 
     def _find(self) -> Table | None:
         return self._tables.find(self._upkeep.dataset)
@@ -126,8 +129,9 @@ class TableMaintenance:
             table = self._find()
             if table is None:
                 return True
+            named = {reference.snapshot_id for reference in table.metadata.refs.values()}  # the current one, and what others tagged
             current = table.metadata.current_snapshot_id
-            old = expirable(made(table), current, kept, upkeep.flow.id, upkeep.through, upkeep.now)[:EXPIRE_AT_ONCE]
+            old = expirable(made(table), current, kept | named, upkeep.flow.id, upkeep.through, upkeep.now)[:EXPIRE_AT_ONCE]
             if not old:
                 return True
             try:
@@ -163,4 +167,9 @@ def _files_of(table: Table) -> tuple[set[str], set[str]]:
         for found in pool.map(lambda snapshot: snapshot.manifests(io), metadata.snapshots):
             manifests.update((manifest.manifest_path, manifest) for manifest in found)
         files = {path for paths in pool.map(lambda manifest: _paths(manifest, io), manifests.values()) for path in paths}
-    return files, others | set(manifests)
+    return set(map(_listed, files)), set(map(_listed, others | set(manifests)))
+
+
+def _listed(url: str) -> str:
+    """A file's URL as S3's own listing gives it; other engines have other names for the scheme."""
+    return re.sub(r"^s3[an]://", "s3://", url)
