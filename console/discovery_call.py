@@ -8,13 +8,14 @@ from dataclasses import asdict
 from console.function_call import call
 from console.target import Target
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.discovery import STEP
 from shared_metadata.program import Connection, from_plain
 from shared_metadata.records import Schema
 
 
 def list_names(target: Target, slice_: Slice, connection: Connection, program: str) -> list[str]:
     """What can be read at the connection. program: the files' names, for the command that deploys. Raises as `describe`."""
+    from shared_metadata.contract.discovery import STEP
+
     return list(call(target, slice_, STEP, {"connection": asdict(connection)}, program)["names"])
 
 
@@ -26,6 +27,8 @@ def describe(
     Raises DefinitionError when the slice is not deployed, and what its function raises.
     """
     found: dict[str, Schema | None] = {}
+    from shared_metadata.contract.discovery import STEP
+
     close: dict[str, str] = {}
     left = list(tables)
     while left:

@@ -12,7 +12,6 @@ from console.lineage import wide_console
 from console.project import compile_project, show_errors
 from console.target import json_option
 from language.diagnostics import ProgramErrors, did_you_mean
-from language.durations import spell
 from shared_metadata.errors import InputError
 from shared_metadata.lineage import DatasetLineage, Lineage
 from shared_metadata.program import Flow, Program
@@ -100,6 +99,8 @@ def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
 
 def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
     """What else the statement says of how it runs."""
+    from language.durations import spell
+
     if found["source"]:
         yield f"collects {found['source']}" + (f", what changed by the cursor {found['cursor']}" if found["cursor"] else "")
     if found["partition_by"]:
@@ -113,6 +114,8 @@ def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
 def _show_explained(found: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
+
+    from language.durations import spell
 
     console = wide_console()
     key = f" on {', '.join(found['key'])}" if found["key"] else ""

@@ -41,6 +41,11 @@ class Asked:
                 self.silent[title] = error
         return found
 
+    def plain(self) -> dict[str, object]:
+        """For `--json`."""
+        silent = {title: {"message": error.what, "help": error.remedy} for title, error in self.silent.items()}
+        return {"compared_with": sorted(self.answered), "not_compared_with": silent}
+
     def _ask(self, program: Program, slice_id: str, name: str, flows: dict[str, str]) -> dict[str, list[Landed]]:
         slice_ = installed()[slice_id]
         place = program.warehouses[name] if slice_.stage == "organize" else program.connections[name]
@@ -57,9 +62,3 @@ def _groups(program: Program) -> dict[tuple[str, str], dict[str, str]]:
             name = flow.connection if flow.kind == Kind.PUBLISH else flow.warehouse
             found.setdefault((flow.slice_id, name), {}).update({table.dataset: flow.id for table in flow.tables})
     return found
-
-
-def plain(asked: Asked) -> dict[str, object]:
-    """For `--json`."""
-    silent = {title: {"message": error.what, "help": error.remedy} for title, error in asked.silent.items()}
-    return {"compared_with": sorted(asked.answered), "not_compared_with": silent}

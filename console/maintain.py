@@ -12,7 +12,6 @@ from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.maintenance import STEP
 from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from slices.registry import installed
@@ -64,6 +63,8 @@ def _slices(program: Program, dataset: str | None) -> list[Slice]:
 
 def until_done(target: Target, slice_: Slice, event: dict[str, str]) -> list[dict[str, Any]]:
     """A call ends with its function's time; what it leaves over is asked for again, while that gets on."""
+    from shared_metadata.contract.maintenance import STEP
+
     found: dict[str, dict[str, Any]] = {}
     while True:
         answer = call(target, slice_, STEP, event, PROGRAM_FILE)

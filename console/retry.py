@@ -16,12 +16,12 @@ from console.run import POLL_SECONDS, ExecutionFailed
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted, names_of
 from shared_metadata.dead_letter_wording import dead_remedy
-from shared_metadata.dead_letters import DeadBatch, dead_batches
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import to_text
 from shared_metadata.records import TableState
 
 if TYPE_CHECKING:
+    from shared_metadata.dead_letters import DeadBatch
     from shared_metadata.timeline import Programs
 
 Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and where it stood
@@ -48,6 +48,8 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
       atoll retry --all --no-wait
       atoll retry --json | jq -r '.[].dataset'
     """
+    from shared_metadata.dead_letters import dead_batches
+
     target = open_target(profile)
     programs = target.reader.programs()
     dead = dead_batches(programs, target.reader.flow_states(list(programs.flow_ids)))

@@ -7,20 +7,21 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.change import caller
-from console.landed_call import Asked, plain
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata import naming
 from shared_metadata.errors import InputError
-from shared_metadata.verification.difference import Difference, Kind
-from shared_metadata.verification.repair import Repair
-from shared_metadata.verification.verify import Verified, verify
+
+if TYPE_CHECKING:
+    from console.landed_call import Asked
+    from shared_metadata.verification.difference import Difference
+    from shared_metadata.verification.verify import Verified
 
 DIFFERS = 2
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -54,7 +55,7 @@ def verify_state(profile: str | None, as_json: bool) -> None:
     """
     found, asked = _look(open_target(profile))
     if as_json:
-        click.echo(json.dumps({**_figures(found), **plain(asked)}, indent=2))
+        click.echo(json.dumps({**_figures(found), **asked.plain()}, indent=2))
     else:
         _show(found, asked)
     if found.differences:
@@ -89,7 +90,7 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
     left = len(found.differences) - sum(moved for _, moved in done)
     if as_json:
         told = [{**one.to_dict(), "repaired": (one, True) in done} for one in found.differences]
-        click.echo(json.dumps({**_figures(found), **plain(asked), "differences": told}, indent=2))
+        click.echo(json.dumps({**_figures(found), **asked.plain(), "differences": told}, indent=2))
     else:
         for one, moved in done:
             click.echo(f"{one.dataset}: {'repaired' if moved else 'left alone: it has moved meanwhile; verify again'}")
@@ -165,6 +166,9 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
 
 
 def _look(target: Target) -> tuple[Verified, Asked]:
+    from console.landed_call import Asked
+    from shared_metadata.verification.verify import verify
+
     with progress("verifying") as say:
         asked = Asked(target, say)
         client = target.session.client("dynamodb")
@@ -177,6 +181,9 @@ def _counting(say: Callable[[str], None], what: str = "") -> Callable[[int], Non
 
 def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Difference, bool]]:
     """A flow whose state was lost gets back the marks of open drift, too."""
+    from shared_metadata.verification.difference import Kind
+    from shared_metadata.verification.repair import Repair
+
     if not mendable:
         return []
     done = Repair(target.session.client("dynamodb"), naming.METADATA_TABLE, caller(target)).mend(mendable)

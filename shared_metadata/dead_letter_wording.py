@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from shared_metadata.dead_letters import DeadBatch
 from shared_metadata.intervals import to_text
 from shared_metadata.notices import block, subject_line
+
+if TYPE_CHECKING:
+    from shared_metadata.dead_letters import DeadBatch
 
 MOST_NAMES = 25
 

@@ -137,28 +137,28 @@ def _know_leading_keys() -> None:
 
 
 def _keys_of(call: dict[str, Any]) -> list[str]:
-    """The partition keys of the items that a call of DynamoDB names."""
+    """The partition keys of the items that a call of DynamoDB names; none of a table that is not there, as its answer will say."""
     if "TransactItems" in call:
         return [key for item in call["TransactItems"] for one in item.values() for key in _keys_of(one)]
     if "RequestItems" in call:
         wanted = call["RequestItems"].items()
         items = [(table, item) for table, found in wanted for item in (found["Keys"] if "Keys" in found else _written(found))]
-        return [_key(table, item) for table, item in items]
+        return [key for table, item in items for key in _key(table, item)]
     if "KeyConditionExpression" in call:
         names, values = call.get("ExpressionAttributeNames", {}), call.get("ExpressionAttributeValues", {})
         equal = re.findall(r"(#?\w+)\s*=\s*(:\w+)", call["KeyConditionExpression"])
-        return [_key(call["TableName"], {names.get(name, name): values[value] for name, value in equal})]
+        return _key(call["TableName"], {names.get(name, name): values[value] for name, value in equal})
     item = call.get("Key") or call.get("Item")
-    return [_key(call["TableName"], item)] if item else []
+    return _key(call["TableName"], item) if item else []
 
 
 def _written(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one.get("Item") or one["Key"] for request in requests for one in request.values()]
 
 
-def _key(table: str, item: dict[str, Any]) -> str:
-    (value,) = item[dynamodb._tables[table]["pk_name"]].values()
-    return str(value)
+def _key(table: str, item: dict[str, Any]) -> list[str]:
+    known = dynamodb._tables.get(table)
+    return [str(value) for value in item[known["pk_name"]].values()] if known else []
 
 
 async def _save_regularly() -> None:

@@ -24,7 +24,7 @@ from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
 
 STATEMENTS = [
     "CREATE WAREHOUSE lake USING iceberg",
-    "CREATE CONNECTION ops TO postgres WITH (secret = 'ops; -- no comment')",
+    "CREATE CONNECTION ops TO postgres WITH (secret = 'ops', receipts_schema = 'a; -- no comment')",
     "CREATE CONNECTION crm TO salesforce WITH (secret = 'crm')",
     "INSERT INTO lake.raw FROM ops.public TABLES (orders, customers) EVERY '1 hour'",
     "-- only what changes; no more\nINSERT INTO lake.crm.account EVERY '1 hour' AS SELECT * FROM crm.Account WHERE Name != 'x'",

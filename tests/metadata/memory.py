@@ -239,7 +239,17 @@ class _Expression:
             return
         assert clause == "SET", clause
         self._take("=")
-        holder["M"][path[-1]] = copy.deepcopy(self._value())
+        held = self._if_not_exists(item) if self._peek() == "if_not_exists" else self._value()
+        holder["M"][path[-1]] = copy.deepcopy(held)
+
+    def _if_not_exists(self, item: Item) -> Any:
+        self._take("if_not_exists")
+        self._take("(")
+        held = _find(item, self._path())
+        self._take(",")
+        otherwise = self._value()
+        self._take(")")
+        return held if held is not None else otherwise
 
     def _path(self) -> list[str]:
         parts = [self._name()]
