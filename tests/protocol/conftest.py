@@ -9,9 +9,9 @@ import pytest
 STILL = SimpleNamespace(time=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _: None)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def still() -> None:
-    """What a step measures of itself would tell two equal worlds apart."""
+    """What a step measures of itself would tell two equal worlds apart. Other tests of the process have their time."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("collect", "organize", "steps", "meter"):
             patch.setattr(f"shared_metadata.contract.{module}.time", STILL)
