@@ -59,7 +59,7 @@ def read_contents(services: Services, program: Program, dsn: str, since: datetim
     found = Contents()
     for flow in program.flows.values():
         for table in flow.tables:
-            _read_dataset(services, program, flow.warehouse, table.dataset, found)
+            _read_dataset(services, flow.warehouse, table.dataset, since, found)
     _read_batches(services, program, since, found)
     with psycopg.connect(dsn) as connection:
         for name in PUBLISHED:
@@ -70,12 +70,13 @@ def read_contents(services: Services, program: Program, dsn: str, since: datetim
     return found
 
 
-def _read_dataset(services: Services, program: Program, warehouse: str, dataset: str, found: Contents) -> None:
+def _read_dataset(services: Services, warehouse: str, dataset: str, since: datetime, found: Contents) -> None:
+    """Its versions, named by the days from `since` to their ends."""
     tables = Tables(warehouse or "lake", services, dataset)
     versions = list(_versions(services, dataset))
     table = tables.find(dataset) if any("snapshot_id" in version.pointer for version in versions) else None
     for version in versions:
-        name = f"{dataset} as of {version.interval.end:%d}"
+        name = f"{dataset} as of {(version.interval.end - since).days:02}"
         if table is not None:
             urls = [file.file_path.split("/", 3)[3] for file in tables.files(table, int(version.pointer["snapshot_id"]))]
         else:

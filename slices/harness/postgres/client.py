@@ -67,7 +67,7 @@ class PostgresTarget:
             if batch.published(changes):
                 return None
             batch.prepare(changes)
-            missing = batch.missing_files(changes)
+            missing = batch.missing_parts(changes)
         results = Results(self._services, batch.place, deadline)
         self._open.append(results)
         for number in missing:
@@ -136,27 +136,26 @@ class _Batch:
         for into in self._stages(changes):
             self._connection.execute(statements.create_stage(self._sql(into), self._columns(changes, into)))
 
-    def missing_files(self, changes: Mapping[str, Any]) -> list[int]:
-        """The numbers of the files that are not brought yet; each was brought as a whole or not at all."""
+    def missing_parts(self, changes: Mapping[str, Any]) -> list[int]:
+        """The numbers of the files' parts that are not brought yet; each was brought as a whole or not at all."""
         brought: set[int] = set()
         for into in self._stages(changes):
             rows = self._connection.execute(f"SELECT DISTINCT {statements.FILE} FROM {self._sql(into)}")
             brought |= {number for (number,) in rows}
-        return [number for number in range(len(changes["files"])) if number not in brought]
+        return [number for number in range(len(_parts(changes))) if number not in brought]
 
     def bring(self, results: Results, changes: Mapping[str, Any], number: int) -> None:
-        """Copies one file into its staging table, as a whole, unless another call of this step, given up but still at work, did."""
-        file = changes["files"][number]
+        """Copies one part of a file into its staging table, as a whole, unless another call of this step, given up but still at
+        work, did. It is read from S3 before the transaction, which would keep the other call waiting or end idle."""
+        file, first = _parts(changes)[number]
         columns = self._mapped(changes, file["into"])
         copy = statements.copy_in(self._sql(file["into"]), list(columns.values()))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
+            results.write_csv(file, number, columns, (first, first + CSV_ROWS), path)
             try:
                 with self.translated([c.name for c in columns.values()]), self._connection.transaction():
-                    if not self._is_missing(file["into"], number):
-                        return
-                    for first in range(0, file["rows"], CSV_ROWS):
-                        results.write_csv(file, number, columns, (first, first + CSV_ROWS), path)
+                    if self._is_missing(file["into"], number):
                         self._copy(copy, path)
             except RowError as error:
                 unstorable = [columns[name].name for name in results.holding_null_characters(file, list(columns))]
@@ -166,8 +165,10 @@ class _Batch:
                 raise RowError(what, place=self.place, remedy="replace(x, chr(0), '') in the query") from error
 
     def _is_missing(self, into: str, number: int) -> bool:
-        """Whether a file is to be brought; nobody else brings to this staging table until the transaction ends."""
+        """Whether a part is to be brought; nobody else brings to this staging table until the transaction ends. Another call that
+        does is waited for however long it takes, at most for what this call has: it is no failure."""
         stage = self._sql(into)
+        self._connection.execute("SET LOCAL lock_timeout = 0")
         self._connection.execute(f"LOCK TABLE {stage} IN SHARE ROW EXCLUSIVE MODE")
         held = self._connection.execute(f"SELECT 1 FROM {stage} WHERE {statements.FILE} = %s LIMIT 1", (number,))
         return held.fetchone() is None
@@ -225,3 +226,8 @@ class _Batch:
 
     def _sql(self, into: str) -> str:
         return f"{identifier(self._config.receipts_schema)}.{identifier(f'{self._stage}_{into}')}"
+
+
+def _parts(changes: Mapping[str, Any]) -> list[tuple[dict[str, Any], int]]:
+    """(file, its first row) of what is brought at a time, in the same order in every call."""
+    return [(file, first) for file in changes["files"] for first in range(0, file["rows"], CSV_ROWS)]

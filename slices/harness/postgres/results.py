@@ -84,7 +84,8 @@ class Results:
         import duckdb
 
         done = threading.Event()
-        threading.Thread(target=self._end_in_time, args=(self._duckdb, done), daemon=True).start()
+        ending = threading.Thread(target=self._end_in_time, args=(self._duckdb, done), daemon=True)
+        ending.start()
         try:
             return self._duckdb.execute(query).fetchall()
         except duckdb.InterruptException:
@@ -104,6 +105,7 @@ class Results:
             raise DefinitionError("the results are too large to compare", place=self._place, remedy=remedy) from None
         finally:
             done.set()
+            ending.join()  # an interrupt that comes later would hit the next query, or a connection that is being closed
 
     def _end_in_time(self, connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
         """Interrupts again and again: DuckDB forgets an interrupt that comes just before its query begins."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
 import pytest
 
+from shared_metadata.contract.duckdb_session import open_duckdb
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import Mode
@@ -324,6 +327,27 @@ def test_two_calls_that_bring_the_same_file_at_once_bring_it_once(
     assert len(target.rows()) == 10
 
 
+def test_a_call_waits_for_another_that_brings_longer_than_for_a_lock_of_others(
+    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "LOCK_TIMEOUT_SECONDS", 0.1)
+    publishing = way(cloud, target, mode=Mode.APPEND)
+    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(10)], files=2)
+    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+    state = publishing.steps.publish(publishing.steps.diff(state, FakeContext()), FakeContext(remaining_seconds=20))
+    (stage,) = _staging_tables(target)
+    with psycopg.connect(target.admin) as bringing:
+        bringing.execute(f'LOCK TABLE atoll."{stage}" IN SHARE ROW EXCLUSIVE MODE')
+        bringing.execute(f'INSERT INTO atoll."{stage}" SELECT 1 - {statements.FILE}, id, x FROM atoll."{stage}"')
+        brought = threading.Timer(0.5, bringing.commit)
+        brought.start()
+        try:
+            assert publishing.steps.publish(state, FakeContext())["done"]
+        finally:
+            brought.join()
+    assert len(target.rows()) == 10  # the other call's rows; ours of this file would be five more
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_worker_that_comes_late_leaves_no_staging_table(
     cloud: Cloud, target: Database, again: bool, monkeypatch: pytest.MonkeyPatch
@@ -406,10 +430,26 @@ def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
     assert len(target.rows()) == 10
 
 
-def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(cloud: Cloud) -> None:
-    deadline = Deadline(time.monotonic() + END_SECONDS + 0.3)
-    opened = Results(cloud.services("harness.postgres"), "p.sql:1:1: ops.public.t", deadline)
+class _SlowToInterrupt:
+    """A DuckDB connection whose `interrupt` returns only after the query that it interrupts has."""
+
+    interrupting = False
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.execute, self.close, self._interrupt = connection.execute, connection.close, connection.interrupt
+
+    def interrupt(self) -> None:
+        self.interrupting = True
+        self._interrupt()
+        time.sleep(0.5)
+        self.interrupting = False
+
+
+def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(cloud: Cloud, tmp_path: Path) -> None:
+    opened = Results(cloud.services("harness.postgres"), "p.sql:1:1: ops.public.t", Deadline(time.monotonic() + END_SECONDS))
+    opened._duckdb = connection = _SlowToInterrupt(open_duckdb())  # type: ignore[assignment]  # opened before the time is up
+    long = "SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000) b"  # ten seconds, if nothing ended it
     with pytest.raises(DefinitionError, match=r"p.sql:1:1.*too large to be worked through in one call.*batch_start\(\)"):
-        opened.columns("(SELECT 1 AS x)")
-        opened.write("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b", "/tmp/never.parquet")
+        opened.write(long, str(tmp_path / "never.parquet"))
+    assert not connection.interrupting  # nothing touches the connection any more when it is closed
     opened.close()
