@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from shared_metadata.records import SchemaColumn
 
 SIMILAR = 0.6
+VALUES = "values like those it held"  # said in the evidence
 Place = tuple[str, int]
 Alike = Callable[[SchemaColumn, SchemaColumn], bool | None]  # whether a vanished column's values are a new one's
 
@@ -45,7 +46,7 @@ def probable_renames(
                     "the same type": True,
                     "the same place in the table": same_place,
                     "a similar name": likeness >= SIMILAR,
-                    "values like those it held": values,
+                    VALUES: values,
                 }
                 score = same_place + same_word + likeness + bool(values)
                 scored.append((score, gone, come, ", ".join(reason for reason, holds in reasons.items() if holds)))

@@ -11,9 +11,10 @@ from shared_metadata.contract.discovery import Catalog
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import read_json
 from shared_metadata.contract.steps import Work
-from shared_metadata.drift import source_name
+from shared_metadata.drift import Change, DriftChange, source_name
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
+from shared_metadata.renames import VALUES
 
 
 class Sampled(Catalog, Protocol):
@@ -27,6 +28,7 @@ class Sampled(Catalog, Protocol):
 class ColumnLikeness:
     """Asked only when a column is gone and another one has come that may be it; then it reads a manifest and a few rows.
 
+    The batches after the first that lacks the column do not know what it held; what that one told is on record.
     Of what a masked column held at the source nothing is known, and nothing is asked.
     """
 
@@ -36,9 +38,28 @@ class ColumnLikeness:
 
     def __call__(self, gone: SchemaColumn, come: SchemaColumn) -> bool | None:
         name = self._collected(gone)
-        former = of_files(name, self._files) if name not in self._work.table.masks else None
-        now = self._now(come) if former else None
-        return alike(gone.type, former, now) if former and now else None
+        if name in self._work.table.masks:
+            return None
+        former = of_files(name, self._files)
+        if former is None:
+            return self._told(source_name(gone), source_name(come))
+        now = self._now(come)
+        return alike(gone.type, former, now) if now else None
+
+    def _told(self, gone: str, come: str) -> bool | None:
+        """What an earlier batch told, as it is recorded: of a new column that was there and is not named, that it is not the same."""
+        dropped = next((c for c in self._recorded if (c.kind, c.column) == (Change.COLUMN_DROPPED, gone)), None)
+        if dropped is None:
+            return None
+        if dropped.probable_rename:
+            return True if dropped.probable_rename == come and VALUES in dropped.evidence.split(", ") else None
+        return False if any((c.kind, c.column) == (Change.COLUMN_ADDED, come) for c in self._recorded) else None
+
+    @cached_property
+    def _recorded(self) -> Sequence[DriftChange]:
+        """What is open of the source's table."""
+        name = f"{self._work.flow.connection}.{self._work.table.source}"
+        return [drift.change for drift in self._services.drifts.open_drifts() if drift.change.table == name]
 
     @cached_property
     def _files(self) -> Sequence[dict[str, Any]]:

@@ -212,6 +212,8 @@ class DriftConformance:
     def test_a_renamed_column_is_said_to_be_one(self, drifting: Drifting) -> None:
         drifting.source.rename_column(drifting.table, "number", "fresh")
         drifting.run()
+        drifting.put({"label": "c", "fresh": 3.0, "count": 3})
+        drifting.run()  # a batch with rows, which lack the column
         gone, new = drifting.cloud.writer.drifts.open_drifts()
         assert (gone.change.kind, gone.change.quiesces, new.change.kind) == (Change.COLUMN_DROPPED, USERS, Change.COLUMN_ADDED)
         assert gone.change.probable_rename.lower() == drifting.source.collected_name("fresh")
@@ -221,6 +223,8 @@ class DriftConformance:
         drifting.source.drop_column(drifting.table, "number")
         drifting.source.add_column(drifting.table, "numbers", "double")
         drifting.run()
+        drifting.put({"label": "c", "numbers": None, "count": 3})
+        drifting.run()  # a batch with rows, which lack the column
         gone = next(d.change for d in drifting.cloud.writer.drifts.open_drifts() if d.change.kind == Change.COLUMN_DROPPED)
         assert (gone.probable_rename, gone.quiesces) == ("", USERS)
 

@@ -19,12 +19,12 @@ def airline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     folder = tmp_path_factory.mktemp("crm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATOLL_SAVE_INTERVAL_SECONDS", "5")  # what the emulator keeps on disk is searched
-        yield from _planted(tmp_path_factory, folder)
+        yield from _planted(folder)
 
 
-def _planted(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Planted]:
+def _planted(folder: Path) -> Iterator[Planted]:
     try:
-        for stack in fresh_aws(tmp_path_factory):
+        for stack in fresh_aws():
             yield Planted(Demo(stack, folder))
     finally:
         crm.down(folder)
