@@ -158,7 +158,7 @@ class Bundle:
             ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BundleError(f"the packages of {self.name} cannot be installed:\n{done.stderr.strip()[-2000:]}")
+            raise BundleError(f"the packages of {self.name} cannot be installed:\n{done.stderr.strip()[:2000]}")
 
 
 @contextmanager
