@@ -98,7 +98,7 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     settings = publish_settings(clauses, harness)
     organizer = _reading_organizer(_query(clauses), names)
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
-    _check_output(query, clauses, settings, organizer)
+    _check_output(query, clauses, settings, organizer, harness)
     warehouse, inputs, edits = read_datasets(query, names)
     check_tolerates(clauses, inputs)
     if warehouse is None:
@@ -203,10 +203,10 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
 
 
 def _check_output(
-    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, collector: Slice | None = None
+    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, outside: Slice | None = None
 ) -> None:
     refuse_twins(clauses.partition_by)
-    check_bad_rows(clauses, collector)
+    check_bad_rows(clauses, outside)
     check_output(query, clauses, settings, organizer.capabilities.dialect)
 
 

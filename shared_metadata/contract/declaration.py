@@ -17,7 +17,7 @@ class Capabilities:
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain').
-    rejects_rows: COLLECT: rows with values that cannot be read are set aside, where the program tolerates them.
+    rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from shared_metadata.contract.steps import Work
 from shared_metadata.program import Mode
 from slices.harness.postgres import logic, statements
-from slices.harness.postgres.receipts import Receipt
+from slices.harness.postgres.receipts import Former, Receipt
 from slices.harness.postgres.results import FILE_MB, File, Results
 
 
@@ -22,19 +24,21 @@ def compare(work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], 
     flow, claim, named = work.flow, work.claim, logic.identity(result)
     mine = next((r for r in receipts if r.start == claim.interval.start), None)
     last = receipts[-1] if receipts else None
-    state = flow.whole or flow.mode == Mode.REPLACE  # the result says what the table holds, so that only the latest counts
-    forget = state and flow.mode != Mode.APPEND
+    forget = flow.supersedes
     keys = [file["key"] for file in result["files"] if file["rows"]]
-    changes = {"upserts": 0, "deletes": 0, "files": [], "result": named, "result_files": keys, "forget": forget, "nothing": False}
+    changes = {"upserts": 0, "deletes": 0, "files": [], "result": named, "result_files": keys, "forget": forget}
+    changes |= {"nothing": False, "rejected": [], "former": None}
     if forget and last and last.start > claim.interval.start:
         return {**changes, "nothing": True, "base": last.mark}
     if mine and mine.result == named and (not claim.rerun or mine.token == claim.token):
-        return {**changes, "nothing": True, "upserts": mine.upserts, "deletes": mine.deletes, "base": mine.mark}
+        counts = {"upserts": mine.upserts, "deletes": mine.deletes, "rejected": list(mine.rejected)}
+        return {**changes, **counts, "nothing": True, "base": mine.mark}
     base = last if forget else mine
     upserts, deletes, deleted = _differences(work, result, receipts, base, results, url)
     files = [{**file, "into": "upserts"} for file in upserts] + [{**file, "into": "deletes"} for file in deletes]
     counts = {"upserts": sum(file["rows"] for file in upserts), "deletes": sum(file["rows"] for file in deletes)}
-    return {**changes, **counts, "files": files, "deleted": deleted, "base": base.mark if base else None}
+    compared = {"base": base.mark, "former": asdict(base.former)} if base else {"base": None}
+    return {**changes, **counts, **compared, "files": files, "deleted": deleted}
 
 
 def _differences(
@@ -46,7 +50,7 @@ def _differences(
     source = results.relation([file["key"] for file in stated]) if stated else ""
     if key and source:
         results.check_key(source, key)
-    former = results.relation(base.files) if base and base.files and flow.mode != Mode.REPLACE else ""
+    former = results.written(base.former) if base and flow.mode != Mode.REPLACE else ""
     names, deleted = [column["name"] for column in result["schema"]["columns"]], key
     alike = bool(source and former) and results.columns(source) == results.columns(former)
     rows, deletes = f"SELECT {statements.names(names)} FROM {source}" if source else "", ""
@@ -54,13 +58,15 @@ def _differences(
         deleted = list(results.columns(former))
         deletes = statements.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
         rows = statements.rows_without(source, former, names) if alike else rows
-    elif former and flow.whole:
-        listed = statements.names(key)
-        deletes = statements.vanished(source, former, key) if source else f"SELECT {listed} FROM {former}"
+    elif base and former and flow.whole:
+        listed, standing = statements.names(key), results.standing(base.former)
+        deletes = statements.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
         rows = statements.new_or_changed(source, former, names) if alike and not rerun else rows
     elif key and source and not flow.whole:
-        later = [name for receipt in receipts if receipt.start > work.claim.interval.start for name in receipt.files]
-        rows = statements.not_published_later(rows, results.relation(later), key) if later else rows
+        published = [receipt.former for receipt in receipts if receipt.start > work.claim.interval.start]
+        together = Former(tuple(chain(*(f.files for f in published))), tuple(chain(*(f.rejected for f in published))))
+        later = results.written(together)
+        rows = statements.not_published_later(rows, later, key) if later else rows
     plain = rows == f"SELECT {statements.names(names)} FROM {source}" and all(f["bytes"] <= 4 * FILE_MB << 20 for f in stated)
     kept = [{"key": file["key"], "rows": file["rows"]} for file in stated]
     upserts = kept if plain else results.write(rows, f"{url}/upserts") if rows else []

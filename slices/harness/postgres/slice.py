@@ -12,6 +12,7 @@ SLICE = Slice(
         modes=(Mode.MERGE, Mode.REPLACE, Mode.APPEND),
         default_mode=Mode.REPLACE,
         resumable=True,
+        rejects_rows=True,
     ),
     config="slices.harness.postgres.config:Config",
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
