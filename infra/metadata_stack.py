@@ -120,7 +120,9 @@ class SharedMetadataStack(Stack):
                 ),
                 # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (contract/sweep.py).
                 s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
-                s3.LifecycleRule(prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(REJECTED_DAYS)),
+                s3.LifecycleRule(
+                    prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(REJECTED_DAYS)
+                ),
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )

@@ -74,8 +74,8 @@ class Driver(Protocol):
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         """Makes it visible in one atomic step that carries the batch's identity; if that was done before, looks it up.
 
-        A RESULT's pointer is {'manifest': key}: {'files': [{'key', 'rows', 'bytes'}], 'schema': …, 'rejected_rows': int if any}, not a
-        table.
+        A RESULT's pointer is {'manifest': key}, not a table: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, and 'rejected_rows':
+        how many were set aside, if any.
         Rows that were rejected replace those of the batch (of REPLACE: all) in the table `naming.rejected_table`.
         """
         ...

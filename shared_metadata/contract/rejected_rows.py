@@ -1,4 +1,4 @@
-"""Rows that were set aside: the one shape in which they are kept, whatever their table's, and the SQL (DuckDB) that makes and reads it."""
+"""Rows that were set aside: the one shape in which they are kept, whatever their table's, and the SQL of DuckDB for it."""
 
 from __future__ import annotations
 

@@ -148,6 +148,7 @@ class Collecting:
         rows = [{**row, "data": json.loads(row["data"])} for table in tables for row in table.to_pylist()]
         assert all(row["stage"] == "collect" for row in rows)
         return sorted(rows, key=lambda row: str(row["data"]))
+
     def labels(self) -> list[str]:
         return [row["label"] for row in self.rows()]
 
@@ -535,8 +536,8 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
 
     def test_more_rows_that_cannot_be_read_than_tolerated_fail_the_batch_with_their_number(self, collecting: Collecting) -> None:
         self._with_unreadable(collecting, BadRows(percent=30))
-        (error,) = _failed(collecting)
-        assert "1 of 3 rows cannot be read, and TOLERATE 30 PERCENT BAD ROWS allows fewer" in error
+        with pytest.raises(RowError, match="1 of 3 rows cannot be read, and TOLERATE 30 PERCENT BAD ROWS allows fewer"):
+            collecting.run()
         assert collecting.cloud.reader.latest_version(collecting.dataset) is None
         collecting.cloud.clock.advance(hours=1)
         collecting.collect(collecting.table, bad_rows=BadRows(percent=34))

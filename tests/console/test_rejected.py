@@ -78,7 +78,9 @@ def test_the_files_are_named_for_other_engines(atoll: Atoll) -> None:
 def test_where_nothing_is_tolerated_it_says_so(atoll: Atoll, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.rejected._driver", lambda *_: SimpleNamespace(rejected=lambda *_: []))
     shown = atoll("rejected", "ops.public.strict").stdout
-    assert shown.startswith("No row of ops.public.strict was set aside; neither EXPECT … OR QUARANTINE nor TOLERATE … BAD ROWS stands")
+    assert shown.startswith(
+        "No row of ops.public.strict was set aside; neither EXPECT … OR QUARANTINE nor TOLERATE … BAD ROWS stands"
+    )
 
 
 def test_rows_are_read_from_files_of_their_one_shape_whatever_else_they_hold(tmp_path: Path) -> None:

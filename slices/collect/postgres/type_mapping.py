@@ -1,7 +1,7 @@
 """Maps every PostgreSQL type to an Iceberg type, with the expression that reads a value as it at the source.
 
-A value that the type cannot hold is refused, never changed: the expression fails. Only `infinity`, which says that there is no end, becomes
-the last moment that there is, and `-infinity` the first.
+A value that the type cannot hold is refused, never changed: the expression fails. Only `infinity`, which says that there is no end,
+becomes the last moment that there is, and `-infinity` the first.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def _array(source: SourceType, element: SourceType) -> Mapped:
         return _string(_json)
     inner = _PLAIN[element.name].iceberg
     bytes_ = _not_utf8(lambda column: f"array_to_string({column}, '')")
-    return Mapped(f"list<{inner}>", _as_is, lambda column: f"(array_ndims({column}) > 1{f' OR {bytes_(column)}' * (inner == 'string')})")
+    return Mapped(
+        f"list<{inner}>", _as_is, lambda column: f"(array_ndims({column}) > 1{f' OR {bytes_(column)}' * (inner == 'string')})"
+    )
 
 
 def _numeric(modifier: int) -> Mapped:

@@ -119,9 +119,9 @@ class Receipts:
         files, aside = json.dumps(changes["result_files"]), json.dumps(list(rejected))
         self._connection.execute(
             f"INSERT INTO {self._table} (flow, batch_start, batch_end, token, result, files, upserts, deletes, rejected) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (flow, batch_start) DO UPDATE SET batch_end = EXCLUDED.batch_end, "
-            "token = EXCLUDED.token, result = EXCLUDED.result, files = EXCLUDED.files, upserts = EXCLUDED.upserts, "
-            "deletes = EXCLUDED.deletes, rejected = EXCLUDED.rejected, published_at = now()",
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (flow, batch_start) DO UPDATE SET "
+            "batch_end = EXCLUDED.batch_end, token = EXCLUDED.token, result = EXCLUDED.result, files = EXCLUDED.files, "
+            "upserts = EXCLUDED.upserts, deletes = EXCLUDED.deletes, rejected = EXCLUDED.rejected, published_at = now()",
             (claim.flow, interval.start, interval.end, claim.token, changes["result"], files, *counts, aside),
         )
         if changes["forget"]:

@@ -1,4 +1,4 @@
-"""Publishes a batch of which the database refuses rows: finds those, sets them aside as far as the program tolerates it, writes the rest."""
+"""Publishes a batch of which the database refuses rows: finds those, sets aside what the program tolerates, writes the rest."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ class Records:
 class SiftedBatch(Batch):
     """The same batch, its rows numbered, so that one can be named without its values.
 
-    The table `…_rejected` holds the numbers of those that the columns' types do not take, which are not brought, and of those that the
-    table has refused, which are. The latter are tried again, after all others, in each transaction: the one that commits has refused
-    exactly them.
+    The table `…_rejected` holds the numbers of those that the columns' types do not take, which are not brought, and of those that
+    the table has refused, which are. The latter are tried again, after all others, in each transaction: the one that commits has
+    refused exactly them.
     """
 
     csv_rows = SIFT_ROWS
@@ -252,10 +252,9 @@ class SiftedBatch(Batch):
         key, start = staging.rejected(f"{uuid.uuid4().hex[:8]}.parquet"), to_text(self._work.claim.interval.start)
         with tempfile.TemporaryDirectory() as folder:
             reasons = Path(folder) / "reasons.csv"
-            with self.translated(), self._connection.cursor() as cursor, reasons.open("wb") as file:
-                with cursor.copy(f"COPY (SELECT {ROW}, reason FROM {self._sql('rejected')}) TO STDOUT (FORMAT csv)") as rows:
-                    for block in rows:
-                        file.write(block)
+            copy = f"COPY (SELECT {ROW}, reason FROM {self._sql('rejected')}) TO STDOUT (FORMAT csv)"
+            with self.translated(), self._connection.cursor() as cursor, cursor.copy(copy) as rows:
+                reasons.write_bytes(b"".join(rows))
             if not reasons.stat().st_size:
                 return ()
             names = [column["name"] for column in changes["columns"]]

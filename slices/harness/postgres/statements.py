@@ -63,20 +63,19 @@ def _typed(columns: Sequence[str]) -> str:
     return ", ".join(f"struct_extract(r.typed, {literal(name)}) AS {identifier(name)}" for name in columns)
 
 
-def rejected(
-    files: Mapping[str, int], columns: Sequence[str], reasons: str, batch: str, standing: str, key: Sequence[str]
-) -> str:
+def rejected(files: Mapping[str, int], columns: Sequence[str], reasons: str, batch: str, standing: str, key: Sequence[str]) -> str:
     """DuckDB: rejected rows, for people in `data`, and for the next comparison in `typed` and `held`.
 
     files: URL ▸ the number of its first row.  reasons: the path of a CSV of numbers and reasons.  standing: the keys in the target.
     """
-    numbered = " UNION ALL ".join(f"SELECT {at} + file_row_number AS n, {names(columns)} FROM {parquet([url])}" for url, at in files.items())
+    rows = [f"SELECT {at} + file_row_number AS n, {names(columns)} FROM {parquet([url])}" for url, at in files.items()]
+    why = f"read_csv({literal(reasons)}, header = false, columns = {{'n': 'BIGINT', 'reason': 'VARCHAR'}})"
     typed = ", ".join(f"{literal(name)}: {names([name], 'f')}" for name in columns)
     same = " AND ".join(f"{names([name], 's')} = {names([name], 'f')}" for name in key)
     held = f"EXISTS (SELECT 1 FROM {standing} s WHERE {same})" if key and standing else "false"
     data = rejected_rows.as_json({name: names([name], "f") for name in columns})
-    found = f"({numbered}) f JOIN read_csv({literal(reasons)}, header = false, columns = {{'n': 'BIGINT', 'reason': 'VARCHAR'}}) w USING (n)"
-    return f"{rejected_rows.select(batch, 'harness', 'w.reason', data)}, {{{typed}}} AS typed, {held} AS held FROM {found}"
+    chosen = f"{rejected_rows.select(batch, 'harness', 'w.reason', data)}, {{{typed}}} AS typed, {held} AS held"
+    return f"{chosen} FROM ({' UNION ALL '.join(rows)}) f JOIN {why} w USING (n)"
 
 
 # -- PostgreSQL

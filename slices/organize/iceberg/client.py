@@ -157,9 +157,7 @@ class IcebergDriver:
         with Engine(self._services.session, dataset, self._config.target_file_mb) as engine:
             return rejected_rows.read(engine.fetch(rejected_rows.latest(logic.rows_of(files, rejected_rows.COLUMNS), limit)))
 
-    def _commit_result(
-        self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging
-    ) -> Committed:
+    def _commit_result(self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging) -> Committed:
         files = prepared["files"]
         prefix, schema = f"s3://{staging.bucket}/", Schema(tuple(columns))
         listed = [{"key": f["url"].removeprefix(prefix), "rows": f["rows"], "bytes": f["bytes"]} for f in files]

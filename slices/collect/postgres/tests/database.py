@@ -45,7 +45,11 @@ class Database:
         role, name = sql.Identifier(self.user), sql.Identifier(self.name)
         with psycopg.connect(host=self.host, port=self.port, dbname="postgres", user="postgres", autocommit=True) as c:
             c.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(PASSWORD)))
-            own = sql.SQL("") if encoding == "UTF8" else sql.SQL("ENCODING {} LOCALE 'C' TEMPLATE template0").format(sql.Literal(encoding))
+            own = (
+                sql.SQL("")
+                if encoding == "UTF8"
+                else sql.SQL("ENCODING {} LOCALE 'C' TEMPLATE template0").format(sql.Literal(encoding))
+            )
             c.execute(sql.SQL("CREATE DATABASE {} {}").format(name, own))
         self.run(f'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "{self.user}"')
 

@@ -198,7 +198,9 @@ def test_of_many_columns_each_that_cannot_be_read_is_named_and_masked_ones_are_n
     collecting.cloud.put_secret("mask", {"key": "k" * 64})
     names = ", ".join(f"c{number} date" for number in range(120))
     database.run(f"CREATE TABLE wide (id int, email text, {names})")
-    database.run("INSERT INTO wide (id, email, c3, c118) VALUES (1, 'a@b.example', '10000-01-01', '0044-03-15 BC'), (2, 'c@d.example', now(), now())")
+    database.run(
+        "INSERT INTO wide (id, email, c3, c118) VALUES (1, 'a@b.example', '10000-01-01', '0044-03-15 BC'), (2, 'c@d', now(), now())"
+    )
     masks = {"email": Mask.HASH, "c7": Mask.DROP}
     collecting.collect("public.wide", incremental=False, masks=masks, mask_key="mask", bad_rows=BadRows(percent=50))
     collecting.run()
@@ -230,7 +232,7 @@ def test_texts_of_a_database_in_another_encoding_arrive(in_encoding: Callable[[s
 
 
 def test_bytes_that_are_no_text_are_refused_where_the_database_checks_none(
-    in_encoding: Callable[[str], tuple[Database, Collecting]]
+    in_encoding: Callable[[str], tuple[Database, Collecting]],
 ) -> None:
     database, collecting = in_encoding("SQL_ASCII")
     database.run("CREATE TABLE notes (id int, note text, tags text[])")

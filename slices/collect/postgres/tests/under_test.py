@@ -62,9 +62,11 @@ class PostgresUnderTest:
             cursor.executemany(statement, [(*(row.get(name) for name in columns), at) for row in rows])
 
     def put_unreadable(self, table: str, label: str, at: datetime) -> None:
-        self._run(sql.SQL("INSERT INTO {} (label, day, updated_at) VALUES ({}, '10000-01-01', {})").format(
-            self._name(table), sql.Literal(label), sql.Literal(at)
-        ))
+        self._run(
+            sql.SQL("INSERT INTO {} (label, day, updated_at) VALUES ({}, '10000-01-01', {})").format(
+                self._name(table), sql.Literal(label), sql.Literal(at)
+            )
+        )
 
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
         with self._connect() as connection:

@@ -19,8 +19,8 @@ from shared_metadata.contract.duckdb_session import open_duckdb
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import Mode
-from slices.harness.postgres import statements
 from slices.harness.postgres import database as db
+from slices.harness.postgres import statements
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from slices.harness.postgres.sifting import Records, SiftedBatch, refused
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, Way, columns
+
+GOOD_UUID = "6f1c2d3e-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def by_id(rows: Rows) -> Rows:
     [
         ("x varchar(3)", "string", "abc", "abcd", "a value is too long in column x"),
         ("x smallint", "long", 4, 40_000, "a value is out of range in column x"),
-        ("x uuid", "string", "6f1c2d3e-0000-4000-8000-000000000001", "none", "a value cannot be read as the column's type in column x"),
+        ("x uuid", "string", GOOD_UUID, "none", "a value cannot be read as the column's type in column x"),
         ("x mood", "string", "good", "bad", "a value cannot be read as the column's type in column x"),
         ("x date", "string", "2026-02-28", "2026-02-30", "a date or time is out of range in column x"),
         ("x text", "string", "a\nb\"c,\\.", "a\0b", "a text holds U+0000 in column x"),
@@ -145,7 +150,9 @@ def test_a_result_full_of_refused_rows_is_given_up_early(cloud: Cloud, target: D
     monkeypatch.setattr(sifting, "SLACK", 5)
     publishing = way(cloud, target, "id bigint PRIMARY KEY, x text NOT NULL", {"id": "long", "x": "string"}, tolerated=3)
     run = publishing.run(publishing.put_result([row(n) for n in range(100)]), record_errors=True)
-    with pytest.raises(RowError, match=r"at least 9 of 100 rows cannot be written \(a value is null in column x: 9\), and TOLERATE 3"):
+    with pytest.raises(
+        RowError, match=r"at least 9 of 100 rows cannot be written \(a value is null in column x: 9\), and TOLERATE 3"
+    ):
         raise run.errors["ops.public.scorecard"]
 
 
@@ -166,9 +173,7 @@ def test_refused_rows_that_are_mended_between_two_looks_are_written(
     assert [data["id"] for *_, data in publishing.rejected(interval)] == [2]
 
 
-def test_suspects_are_remembered_when_a_call_s_time_is_up(
-    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_suspects_are_remembered_when_a_call_s_time_is_up(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     publishing = way(cloud, target, "id bigint PRIMARY KEY, x text NOT NULL", {"id": "long", "x": "string"}, tolerated=9)
     rows = [row(n, "a" if n % 7 else None) for n in range(1, 60)]
     interval = publishing.put_result(rows)
@@ -218,9 +223,6 @@ def test_every_type_is_kept_so_that_the_next_result_can_be_compared(cloud: Cloud
     table = "id bigint PRIMARY KEY, m numeric(12,2), at timestamptz, b bytea, l text[], d float8, x smallint"
     publishing = way(cloud, target, table, shape)
     values = {"m": 1.5, "at": "2026-11-23T10:00:00+00:00", "b": b"\x00\xff", "l": ['a"', None], "d": float("nan")}
-    from datetime import datetime
-    from decimal import Decimal
-
     full = {**values, "m": Decimal("1.50"), "at": datetime.fromisoformat(str(values["at"]))}
     rows = [{"id": 1, **full, "x": 1}, {"id": 2, **full, "x": 40_000}, {"id": 3, **dict.fromkeys(full), "x": 40_001 - 40_000}]
     publishing.publish(rows)
@@ -249,8 +251,6 @@ def test_the_search_finds_exactly_the_refused_ones(count: int, bad: set[int]) ->
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=6) | st.none(), min_size=2, max_size=2), max_size=20))
 def test_the_records_of_a_csv_file_are_told_apart_whatever_they_hold(rows: list[list[str | None]]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         path = Path(folder) / "rows.csv"
         connection.execute("CREATE TABLE t (file INTEGER, n INTEGER, a VARCHAR, b VARCHAR)")
