@@ -155,8 +155,7 @@ class Batch:
     def apply(self, changes: Changes) -> None:
         """One transaction: receipts looked at under a lock, deletes, upserts, receipt; nothing but its staging tables goes when it is
         published already."""
-        for into in self._stages(changes):
-            self._connection.execute(f"ANALYZE {self._sql(into)}")
+        self._analyze(changes)
         with self._connection.transaction():
             self.receipts.lock(self._work.flow.id)
             if not self.published(changes):
@@ -164,6 +163,10 @@ class Batch:
                     self._connection.execute(statement)
                 self.receipts.put(self._work.claim, changes)
             self.drop_stages(changes)
+
+    def _analyze(self, changes: Changes) -> None:
+        for into in self._stages(changes):
+            self._connection.execute(f"ANALYZE {self._sql(into)}")
 
     def drop_stages(self, changes: Changes) -> None:
         for into in self._stages(changes):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import tempfile
 import uuid
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,10 @@ from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
 from slices.harness.postgres import statements
-from slices.harness.postgres.batch import COPY_BLOCK_BYTES, Batch, Changes
+from slices.harness.postgres.batch import Batch, Changes
 from slices.harness.postgres.changes import key_of
 from slices.harness.postgres.receipts import Former
+from slices.harness.postgres.records import Records, refused
 from slices.harness.postgres.results import Results
 from slices.harness.postgres.statements import FILE, ROW
 
@@ -32,51 +31,6 @@ SIFT_ROWS = 100_000  # are brought at a time: looking for refused ones among the
 SPARE_SECONDS = 10.0  # of a call, to undo a transaction and to remember what it has found
 SLACK = 1_000  # so many rows may seem to be refused only because others were not there yet
 NULL_CHARACTER = "a text holds U+0000"
-
-
-def refused(first: int, end: int, attempt: Callable[[int, int], str]) -> Iterator[tuple[int, str]]:
-    """Those of [first, end) that are refused, each with why; all others are accepted.
-
-    attempt: tries a range: '' when it is accepted, else why all of it is refused.
-    """
-    ranges = [(first, end)] if first < end else []
-    while ranges:
-        first, end = ranges.pop()
-        if not (why := attempt(first, end)):
-            continue
-        if end - first == 1:
-            yield first, why
-            continue
-        middle = (first + end) // 2
-        ranges += [(middle, end), (first, middle)]
-
-
-class Records:
-    """The records of a CSV file in which every text is quoted; each begins with the part's number and the row's."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._ends = path, array("q", [0])
-        at, within = 0, False
-        with path.open("rb") as lines:
-            for line in lines:
-                at, within = at + len(line), within ^ bool(line.count(b'"') % 2)
-                if not within:
-                    self._ends.append(at)
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def blocks(self, first: int, end: int) -> Iterator[bytes]:
-        """The bytes of the records [first, end)."""
-        with self._path.open("rb") as file:
-            file.seek(self._ends[first])
-            left = self._ends[end] - self._ends[first]
-            while left and (block := file.read(min(left, COPY_BLOCK_BYTES))):
-                left -= len(block)
-                yield block
-
-    def fields(self, record: int) -> list[str]:
-        return next(csv.reader(io.StringIO(b"".join(self.blocks(record, record + 1)).decode(), newline="")))
 
 
 class SiftedBatch(Batch):
@@ -103,9 +57,11 @@ class SiftedBatch(Batch):
                 return Published(SIFTING)
         allowed = allowance(self._work, changes)
         while True:
-            kept = self._keep(results, changes, staging)
             with self.translated():
-                if (done := db.retried(lambda: self._apply_sifted(changes, allowed, kept))) is not None:  # noqa: B023
+                rejected = self._rejected()
+            kept = self._keep(results, changes, staging, rejected)
+            with self.translated():
+                if (done := db.retried(lambda: self._apply_sifted(changes, allowed, rejected, kept))) is not None:  # noqa: B023
                     return done
 
     # -- values that do not fit their columns
@@ -133,7 +89,7 @@ class SiftedBatch(Batch):
         def attempt(first: int, end: int) -> str:
             return self._refusal(lambda: self._copy(copy, records.blocks(first, end)), names)
 
-        found, reasons = [], Counter(self._reasons())
+        found, reasons = [], Counter(self._rejected().values())
         for record, why in refused(0, len(records), attempt):
             _, row, *values = records.fields(record)
             unstorable = [name for name, value in zip(names, values, strict=True) if "\0" in value]
@@ -145,21 +101,25 @@ class SiftedBatch(Batch):
 
     # -- rows that the table does not take
 
-    def _apply_sifted(self, changes: Changes, allowed: Allowance, kept: tuple[Mapping[str, Any], ...]) -> Published | None:
-        """One transaction, which commits when it refuses exactly the rows that were kept; None when it has found others.
+    def _apply_sifted(
+        self, changes: Changes, allowed: Allowance, rejected: Mapping[int, str], kept: tuple[Mapping[str, Any], ...]
+    ) -> Published | None:
+        """One transaction, which commits when it refuses exactly the rows that were rejected; None when it has found others.
 
-        kept: the file of those that stand in the table of rejected rows.
+        kept: the file of those rows.
         """
+        self._analyze(changes)
         with self._connection.transaction() as transaction:
             self.receipts.lock(self._work.flow.id)
             if receipt := self.published(changes):
                 self.drop_stages(changes)
                 return Published(rejected=receipt.rejected)
             suspects = self._suspects()
+            unfit = {row: why for row, why in self._rejected().items() if row not in suspects}
             for statement in [*self._before(changes), *self._narrowed(changes), "SET CONSTRAINTS ALL IMMEDIATE"]:
                 self._connection.execute(statement)
-            found, finished = self._sift(changes, allowed, suspects)
-            if finished and found.keys() == suspects.keys():
+            found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()))
+            if finished and unfit.keys() | found.keys() == rejected.keys():
                 self.receipts.put(self._work.claim, changes, kept)
                 self.drop_stages(changes)
                 return Published(rejected=kept)
@@ -175,10 +135,11 @@ class SiftedBatch(Batch):
             return []
         return [statements.forget_present(self.table(changes["columns"]), self._sql("upserts"), self._columns(changes, "upserts"))]
 
-    def _sift(self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str]) -> tuple[dict[int, str], bool]:
+    def _sift(
+        self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str], unfit: Counter[str]
+    ) -> tuple[dict[int, str], bool]:
         """The rows that the table refuses when all the others are there; and whether the time was enough to tell."""
-        unfit, out_of_time = Counter(self._reasons()) - Counter(suspects.values()), False
-        most = None if self._refers_to_itself(changes) else SLACK
+        out_of_time, most = False, None if self._refers_to_itself(changes) else SLACK
 
         def attempt(first: int, end: int, without: str = "") -> str:
             nonlocal out_of_time
@@ -228,8 +189,8 @@ class SiftedBatch(Batch):
 
     # -- the table of rejected rows
 
-    def _reasons(self) -> dict[str, int]:
-        return dict(self._connection.execute(f"SELECT reason, count(*) FROM {self._sql('rejected')} GROUP BY 1").fetchall())
+    def _rejected(self) -> dict[int, str]:
+        return dict(self._connection.execute(f"SELECT {ROW}, reason FROM {self._sql('rejected')}").fetchall())
 
     def _suspects(self) -> dict[int, str]:
         """Those that were brought."""
@@ -247,16 +208,17 @@ class SiftedBatch(Batch):
         into = f"INSERT INTO {self._sql('rejected')} SELECT %s, * FROM unnest(%s::bigint[], %s::text[]) ON CONFLICT DO NOTHING"
         self._connection.execute(into, (number, [row for row, _ in rows], [why for _, why in rows]))
 
-    def _keep(self, results: Results, changes: Changes, staging: Staging) -> tuple[Mapping[str, Any], ...]:
-        """The rows that stand in it as Parquet, under a new name each time; none for none."""
+    def _keep(
+        self, results: Results, changes: Changes, staging: Staging, rejected: Mapping[int, str]
+    ) -> tuple[Mapping[str, Any], ...]:
+        """These rows as Parquet, under a new name each time; none for none."""
+        if not rejected:
+            return ()
         key, start = staging.rejected(f"{uuid.uuid4().hex[:8]}.parquet"), to_text(self._work.claim.interval.start)
         with tempfile.TemporaryDirectory() as folder:
             reasons = Path(folder) / "reasons.csv"
-            copy = f"COPY (SELECT {ROW}, reason FROM {self._sql('rejected')}) TO STDOUT (FORMAT csv)"
-            with self.translated(), self._connection.cursor() as cursor, cursor.copy(copy) as rows:
-                reasons.write_bytes(b"".join(rows))
-            if not reasons.stat().st_size:
-                return ()
+            with reasons.open("w", newline="") as file:
+                csv.writer(file).writerows(rejected.items())
             names = [column["name"] for column in changes["columns"]]
             key_columns = list(key_of(self._work)) if self._work.flow.whole else []
             former = Former(**changes["former"]) if changes["former"] else None

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from shared_metadata.errors import RowError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres import sifting
-from slices.harness.postgres.sifting import Records, SiftedBatch, refused
+from slices.harness.postgres.records import Records, refused
+from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, Way, columns
