@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shared_metadata.boundary import Effect
 from shared_metadata.contract.discovery import OpenCatalog
 from shared_metadata.contract.harness import HarnessSteps, OpenTarget
 from shared_metadata.contract.staging import Staging
@@ -495,6 +496,21 @@ class HarnessConformance(DiscoveryConformance):
         way.publish([_row("AA", 2)], interval=first)
         assert _sorted(target.rows()) == [_row("AA", 1), _row("AA", 2), _row("DL", TOO_MANY)]
         assert way.rejected(first) == []
+
+    def test_another_tolerance_holds_from_its_boundary_on(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(1))
+        first = way.publish([_row("AA", 1), _row("DL", TOO_MANY)])
+        program = cloud.reader.active_program()
+        stricter = dataclasses.replace(program, flows={**program.flows, way.flow.id: dataclasses.replace(way.flow, bad_rows=None)})
+        cloud.writer.put_program(stricter)
+        boundary = first.end + timedelta(seconds=HOUR)
+        cloud.writer.schedule(stricter, Effect(boundary), expected=cloud.reader.timeline())
+        second = way.publish([_row("AA", 2), _row("DL", TOO_MANY)])
+        assert second.end == boundary and len(way.rejected(second)) == 1
+        run = way.run(way.put_result([_row("AA", 3), _row("DL", TOO_MANY)]), record_errors=True)
+        assert isinstance(run.errors[way.flow.id], RowError)
+        assert target.rows() == [_row("AA", 2)]
 
     def test_looking_for_refused_rows_goes_on_where_it_stopped(self, cloud: Cloud, target: TargetUnderTest) -> None:
         target.create(NARROW, ["carrier"])
