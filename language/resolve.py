@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from language.collect_query import Projection, projection, source_connection, without_connection
+from language.crew import Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
@@ -27,19 +28,20 @@ from language.warehouse_query import read_datasets
 from shared_metadata.contract.declaration import Slice
 
 
-def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None) -> ResolvedProgram:
+def resolve(
+    syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None, crew: Crew | None = None
+) -> ResolvedProgram:
     """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
-    statements: list[Resolved] = []
     failed: set[tuple[str, ...]] = set()
     if memo is not None:
         memo.among(names)
-    for statement in syntax.statements:
-        known = memo.resolved(statement) if memo is not None else None
-        if known is not None:
-            statements.append(known)
-            continue
+
+    def resolved(statement: Statement) -> Resolved | None:
+        found = memo.resolved(statement) if memo is not None else None
+        if found is not None:
+            return found
         try:
-            resolved = _statement(statement, names)
+            found = _statement(statement, names)
         except (Problem, Undeclared, RecursionError) as error:
             if isinstance(statement, (Insert, CreateView)):
                 failed.add(statement.target.folded)
@@ -47,12 +49,13 @@ def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo
                 problems.append(error.diagnostic)
             elif isinstance(error, RecursionError):
                 problems.append(too_deep(statement.span).diagnostic)
-        else:
-            statements.extend([resolved] if resolved is not None else [])
-            if memo is not None and resolved is not None:
-                memo.keep_resolved(resolved)
+        if memo is not None and found is not None:
+            memo.keep_resolved(found)
+        return found
+
+    statements = tuple(found for found in (crew or Crew()).each(syntax.statements, resolved) if found is not None)
     names.broken |= failed
-    return ResolvedProgram(names.connections, names.warehouses, tuple(statements))
+    return ResolvedProgram(names.connections, names.warehouses, statements)
 
 
 def _statement(statement: Statement, names: Names) -> Resolved | None:
