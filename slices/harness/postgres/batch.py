@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.harness import Published
@@ -27,6 +27,7 @@ COPY_BLOCK_BYTES = 1 << 20
 CSV_ROWS = 1_000_000  # in /tmp at once, however well their file is compressed
 NULL_CHARACTER_REMEDY = "replace(x, chr(0), '') in the query, or set such rows aside with TOLERATE … BAD ROWS"
 Changes = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Batch:
@@ -56,13 +57,16 @@ class Batch:
             self.bring(results, changes, number)
             if self._deadline.near:
                 return Published({"brought": number + 1})
+        return self._transacted(changes, lambda: self.apply(changes))
+
+    def _transacted(self, changes: Changes, apply: Callable[[], T]) -> T:
+        """A worker that is not the batch's any more leaves no staging tables behind."""
         with self.translated():
             try:
-                db.retried(lambda: self.apply(changes))
+                return db.retried(apply)
             except StaleToken:
                 self.drop_stages(changes)
                 raise
-        return Published()
 
     @cached_property
     def _prefix(self) -> str:
@@ -152,17 +156,19 @@ class Batch:
             for block in blocks:
                 into.write(block)
 
-    def apply(self, changes: Changes) -> None:
+    def apply(self, changes: Changes) -> Published:
         """One transaction: receipts looked at under a lock, deletes, upserts, receipt; nothing but its staging tables goes when it is
         published already."""
         self._analyze(changes)
         with self._connection.transaction():
             self.receipts.lock(self._work.flow.id)
-            if not self.published(changes):
+            receipt = self.published(changes)
+            if not receipt:
                 for statement in [*self._before(changes), *self._rows(changes)]:
                     self._connection.execute(statement)
                 self.receipts.put(self._work.claim, changes)
             self.drop_stages(changes)
+        return Published(rejected=receipt.rejected if receipt else ())
 
     def _analyze(self, changes: Changes) -> None:
         for into in self._stages(changes):

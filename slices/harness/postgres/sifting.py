@@ -60,9 +60,8 @@ class SiftedBatch(Batch):
             with self.translated():
                 rejected = self._rejected()
             kept = self._keep(results, changes, staging, rejected)
-            with self.translated():
-                if (done := db.retried(lambda: self._apply_sifted(changes, allowed, rejected, kept))) is not None:  # noqa: B023
-                    return done
+            if done := self._transacted(changes, lambda: self._apply_sifted(changes, allowed, rejected, kept)):  # noqa: B023
+                return done
 
     # -- values that do not fit their columns
 
