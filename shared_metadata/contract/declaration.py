@@ -16,7 +16,8 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
-    maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain').
+    maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
+        how long they are kept: `keep_of(interval_seconds)`.
     rejects_rows: COLLECT: rows with values that cannot be read are set aside, where the program tolerates them.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """

@@ -28,6 +28,11 @@ class Retention:
         state = self._states[flow].tables.get(dataset) if flow in self._states else None
         return self.programs.standing(flow, dataset, state).through if state else None
 
+    def begins(self, flow: str, dataset: str) -> datetime | None:
+        """The start of its first batch, where that is known."""
+        state = self._states[flow].tables.get(dataset) if flow in self._states else None
+        return state.begins if state else None
+
     def horizon(self, dataset: str, keep: timedelta) -> datetime:
         """All versions that belong to later moments may still be read, and the one that belongs to this moment."""
         return min([self._now - keep, *self._readers(dataset)])
