@@ -1,4 +1,4 @@
-"""From when on an update set's flows can be made again: their inputs that are not made again have to be readable as they were then."""
+"""From when on an update set's flows can be made again: their other inputs have to be readable as they were then."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class _Restatement:
         return None
 
     def _needed(self, flow: Flow, name: str, maker: Flow, start: datetime) -> Iterator[Version]:
-        """The versions that the batches from `start` on read. A load reads each that was staged since, others the last at their end."""
+        """What the batches from `start` on read: a load each version that was staged since, others the last at their end."""
         if flow.kind == Kind.LOAD:
             yield from self._reader.versions_after(name, start)
             return

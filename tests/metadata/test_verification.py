@@ -186,6 +186,34 @@ class TestAlongTheTimeline:
         assert text_of(rows[key["pk"], key["sk"]]) == text_of(before) and "again_until" in text_of(before)
         assert self.run_all(writer, clock) == 2
 
+    @pytest.mark.parametrize("lost", [True, False], ids=["the state is lost", "the watermark was moved"])
+    def test_a_repaired_batch_has_its_attempts_before_it_and_none_of_their_executions_names_again(
+        self, writer: MetadataWriter, clock: SettableClock, lost: bool
+    ) -> None:
+        apply(writer, behaviour.program())
+        self.run_all(writer, clock)
+        clock.now = SECOND.end + timedelta(minutes=1)
+        names = [self.failed_attempt(writer, clock) for _ in range(3)]
+        rows: Any = writer._client.tables["t"]  # type: ignore[attr-defined]
+        key = keys.flow_state("lake.crm")
+        if lost:
+            del rows[key["pk"], key["sk"]]
+        else:
+            rows[key["pk"], key["sk"]]["tables"]["M"][staged("t000")]["M"]["watermark"] = {"S": to_text(FIRST.start)}
+        Repair(writer._client, "t", "ann", clock).mend(self.found(writer))
+        (batch,) = [batch for batch in due_along(writer, clock) if batch.flow == "lake.crm"]
+        assert batch.interval == SECOND and batch.execution_name not in names
+        state = behaviour.standing(writer)
+        assert (state.failures, state.attempts) == (0, len(names))
+
+    def failed_attempt(self, writer: MetadataWriter, clock: SettableClock) -> str:
+        """Of the second batch, by an execution of the conductor; its name."""
+        (batch,) = [batch for batch in due_along(writer, clock) if batch.flow == "lake.crm"]
+        owner = f"arn:aws:states:eu-central-1:123456789012:execution:atoll-collect-test:{batch.execution_name}"
+        behaviour.fail(writer, claim(writer, owner=owner, interval=batch.interval))
+        clock.advance(minutes=31)
+        return batch.execution_name
+
     def test_a_flow_that_was_removed_and_came_back_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
         with_view, without = behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000"),)), behaviour.program(1)
         apply(writer, with_view)
