@@ -189,7 +189,7 @@ class DriftRegistry(DriftReader):
         return [self._change_mark(state, number, None, mark.since) for state, mark in marked]
 
     def _change_mark(self, state: FlowState, number: int, mark: Mapping[str, Any] | None, freed: Iterable[str]) -> Action:
-        """Writes a mark, or with None takes it away. What failed of `freed` while its source was not as it should be counts no more."""
+        """Writes a mark, or with None takes it away. What failed of `freed` while its source was wrong does not count any more."""
         failed = [name for name in freed if name in state.tables and state.tables[name].attempts]
         names = {"#q": keys.quiesce_mark(number), **{f"#d{n}": name for n, name in enumerate(failed)}}
         names |= {"#t": "tables", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"} if failed else {}

@@ -18,6 +18,7 @@ import pytest
 from shared_metadata.contract.duckdb_session import open_duckdb
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
+from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
 from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
@@ -389,11 +390,56 @@ def test_a_former_result_that_is_gone_from_s3_is_an_error_with_its_remedy(cloud:
     interval = publishing.put_result([{"id": 2, "x": "b"}])
     with pytest.raises(DefinitionError, match="gone from S3") as caught:
         publishing.run(interval)
-    assert "README" in caught.value.remedy
-    target.execute("DELETE FROM atoll.receipts")
+    assert "delete yourself" in caught.value.remedy
+    target.execute(caught.value.remedy.split(": the next batch")[0])
     cloud.clock.advance(hours=1)
     publishing.run(interval)
     assert len(target.rows()) == 2
+
+
+def forget_results(cloud: Cloud) -> None:
+    """As maintenance does with what is older than `keep`."""
+    for key in cloud.keys("staging/organize.test/"):
+        cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
+
+
+def test_an_old_append_whose_result_is_gone_is_run_again_by_what_the_errors_say_and_is_not_there_twice(
+    cloud: Cloud, target: Database
+) -> None:
+    publishing = way(cloud, target, (), mode=Mode.APPEND)
+    first = publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
+    publishing.publish([{"id": 3, "x": "a"}])
+    forget_results(cloud)
+    with pytest.raises(DefinitionError, match="the option keep of the warehouse") as caught:
+        publishing.run(first, rerun=True)
+    assert f"atoll run ops.public.scorecard:result --from {to_text(first.start)}" in caught.value.remedy
+    cloud.clock.advance(hours=1)
+    publishing.put_result([{"id": 1, "x": "b"}], interval=first)
+    with pytest.raises(DefinitionError, match="has added are not known any more, since their result is gone from S3") as caught:
+        publishing.run(first, rerun=True)
+    assert "delete them from the table yourself" in caught.value.remedy and "they are twice" in caught.value.remedy
+    target.execute("DELETE FROM scorecard WHERE id < 3")
+    target.execute(caught.value.remedy.split(", then ")[1])
+    cloud.clock.advance(hours=1)
+    publishing.run(first, rerun=True)
+    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (3, "a")]
+
+
+def test_an_old_window_behind_later_ones_whose_results_are_gone_says_how_to_publish_them_in_order(
+    cloud: Cloud, target: Database
+) -> None:
+    publishing = way(cloud, target, whole=False)
+    first = publishing.publish([{"id": 1, "x": "a"}])
+    second = publishing.publish([{"id": 1, "x": "b"}])
+    forget_results(cloud)
+    publishing.put_result([{"id": 1, "x": "c"}, {"id": 2, "x": "c"}], interval=first)
+    with pytest.raises(DefinitionError, match="later batches have published are not known") as caught:
+        publishing.run(first, rerun=True)
+    target.execute(caught.value.remedy.split(", then ")[0])
+    cloud.clock.advance(hours=1)
+    publishing.run(first, rerun=True)
+    publishing.publish([{"id": 1, "x": "b"}], interval=second)
+    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (2, "c")]
 
 
 def test_dates_before_christ_and_infinite_ones_arrive(cloud: Cloud, target: Database) -> None:
