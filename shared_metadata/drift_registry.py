@@ -23,6 +23,7 @@ from shared_metadata.drift_records import Drift, DriftReader, Register
 from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.lineage import Lineage
+from shared_metadata.notices import TELLING
 from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.reader import Clock, utc_now
 from shared_metadata.records import EventKind, FlowState
@@ -87,11 +88,12 @@ class DriftRegistry(DriftReader):
         self._tried(once)
 
     def claim_notification(self, number: int) -> bool:
-        """True for exactly one caller: the one who is to tell people of it."""
-        values = {":now": to_text(self._clock())}
-        condition = "attribute_exists(pk) AND attribute_not_exists(notified_at)"
-        action = self._actions.update(keys.drift(number), "SET notified_at = :now", condition, {}, values)["Update"]
-        del action["ExpressionAttributeNames"]
+        """True for one caller: who is to tell people of it, within `TELLING`."""
+        now, names = self._clock(), {"#until": "telling_until"}
+        values = {":now": to_text(now), ":until": to_text(now + TELLING)}
+        free = "(attribute_not_exists(#until) OR #until <= :now)"
+        condition = f"attribute_exists(pk) AND attribute_not_exists(notified_at) AND {free}"
+        action = self._actions.update(keys.drift(number), "SET #until = :until", condition, names, values)["Update"]
         try:
             self._client.update_item(**action)
             return True
@@ -100,9 +102,16 @@ class DriftRegistry(DriftReader):
                 raise
             return False
 
+    def told(self, number: int) -> None:
+        """People were told; nobody has to any more."""
+        key, values = items.to_item(keys.drift(number)), items.to_item({":now": to_text(self._clock())})
+        expression = "SET notified_at = :now REMOVE telling_until"
+        self._client.update_item(TableName=self._table, Key=key, UpdateExpression=expression, ExpressionAttributeValues=values)
+
     def give_notification_back(self, number: int) -> None:
         """Nobody was told after all."""
-        self._client.update_item(TableName=self._table, Key=items.to_item(keys.drift(number)), UpdateExpression="REMOVE notified_at")
+        key = items.to_item(keys.drift(number))
+        self._client.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE telling_until")
 
     # -- one change
 
