@@ -9,6 +9,7 @@ from shared_metadata.intervals import floor
 from shared_metadata.program import Flow
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import Version
+from shared_metadata.timeline import BEGINNING
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 86400
 # A new flow begins with the interval that ended last, a week long at most: it needs its inputs as of that moment.
@@ -50,10 +51,10 @@ class Retention:
         return [version.pointer["manifest"] for version in found if version and "manifest" in version.pointer]
 
     def _readers(self, dataset: str) -> Iterator[datetime]:
-        """The moment before which no reader looks any more, of each."""
+        """The moment before which no reader looks any more, of each; of one whose state is lost nobody knows: all may be read."""
         for flow, name in self._reading(dataset):
-            if through := self.through(flow.id, name):
-                yield through - timedelta(seconds=flow.tolerates.get(dataset, 0))
+            through = self.through(flow.id, name)
+            yield through - timedelta(seconds=flow.tolerates.get(dataset, 0)) if through else BEGINNING
 
     def _reading(self, dataset: str) -> Iterator[tuple[Flow, str]]:
         """The flows that read it in any program of which batches may be left to make, with what they make."""
