@@ -29,6 +29,11 @@ class Retention:
         state = self._states[flow].tables.get(dataset) if flow in self._states else None
         return self.programs.standing(flow, dataset, state).through if state else None
 
+    def lengths(self, flow: str) -> frozenset[int]:
+        """Of its batches in seconds, in all programs of which batches may be left to make."""
+        known = (program.flows[flow] for _, program in self.programs.entries if flow in program.flows)
+        return frozenset(one.interval_seconds for one in known)
+
     def begins(self, flow: str, dataset: str) -> datetime | None:
         """The start of its first batch, where that is known."""
         state = self._states[flow].tables.get(dataset) if flow in self._states else None

@@ -281,6 +281,24 @@ def test_a_batch_that_is_being_loaded_again_keeps_what_it_has_staged(lake: Lake)
     assert f"{first.start:%Y%m%dT%H%M%SZ}" in starts
 
 
+@pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 1)], ids=["longer", "shorter"])
+def test_a_batch_of_another_length_that_is_being_loaded_again_keeps_what_was_staged_under_the_former_one(
+    lake: Lake, before: int, now: int
+) -> None:
+    lake.collected(Mode.MERGE, key=("id",))
+    flows = (FLIGHTS, f"{FLIGHTS}:load")
+    for flow in flows:
+        lake.change(flow, interval_seconds=before * 3600)
+    first = next(batch for batch in [lake.load(flights((1, f"of {n}"))) for n in range(3)] if batch.end.hour % now == 0)
+    for flow in flows:
+        lake.change(flow, interval_seconds=now * 3600)
+    later(lake, days=400)
+    again = Interval(first.end - timedelta(hours=now), first.end)
+    lake.until_commit(f"{FLIGHTS}:load", rerun=True, interval=again)
+    maintain(lake)
+    assert f"{first.start:%Y%m%dT%H%M%SZ}" in {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake")}
+
+
 def test_a_worker_whose_execution_was_given_up_may_still_make_table_data_of_what_was_staged(lake: Lake) -> None:
     lake.collected(Mode.MERGE, key=("id",))
     first = lake.load(flights((1, "AA")))
