@@ -87,7 +87,7 @@ class Derivation:
         attempts = self._attempts(flow, dataset, watermark, held)
         state = TableState(
             watermark,
-            last.moved.cursor if last.moved else "",
+            last.moved.cursor if last.moved else held.cursor if held else "",
             attempts,
             forgiven=attempts,
             entry=last.moved.entry if last.moved else held.entry if held else 0,

@@ -16,7 +16,7 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.verification.difference import Difference, Kind
-from shared_metadata.verification.differences import differences
+from shared_metadata.verification.differences import differences, unseen_cursors
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.repair import Repair
 from shared_metadata.whole_table import every_item
@@ -121,6 +121,33 @@ def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(
         assert whole(world) == before
     world.now += 2 * HOURS
     settle(world)
+
+
+def test_where_the_last_batch_is_gone_a_repair_keeps_the_cursor_that_the_state_has() -> None:
+    world = lived()
+    before = world.reader.flow_states([COLLECT])[COLLECT].tables[STAGED]
+    move(COLLECT, STAGED, -2)(world)
+    delete(keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    Repair(world.dynamodb, METADATA, "ann", lambda: world.now).mend(found(world))  # type: ignore[arg-type]
+    assert before.cursor and world.reader.flow_states([COLLECT])[COLLECT].tables[STAGED] == before
+    assert found(world) == []
+
+
+def test_where_state_and_last_batch_are_gone_nothing_is_repaired_with_an_empty_cursor() -> None:
+    world = lived()
+    delete(keys.flow_state(COLLECT), keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    differing = [one for one in found(world) if one.dataset == STAGED]
+    assert {one.kind for one in differing} == {Kind.STATE, Kind.BATCH}
+    assert all(not one.repairable and "from a backup" in one.remedy for one in differing)
+
+
+def test_cursors_that_nothing_tells_are_named() -> None:
+    world = lived()
+    facts = Facts.of(world.rows.values())
+    assert unseen_cursors(facts, world.reader.programs()) == {}
+    delete(keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    unseen = unseen_cursors(Facts.of(world.rows.values()), world.reader.programs())
+    assert unseen == {STAGED: "the record of its last batch is gone, and the batch's event does not tell the cursor"}
 
 
 def test_events_that_were_kept_for_their_time_are_not_missed() -> None:
