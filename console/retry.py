@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.progress import progress
 from console.retry_wait import Redriven, Waiting
 from console.run import ExecutionFailed
@@ -138,7 +139,7 @@ def _list(dead: list[DeadBatch], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_plain(batch) for batch in dead], indent=2))
         return
-    for batch in dead:
+    for batch in printable(dead):
         click.secho(batch.dataset, fg="red", nl=False)
         since = f" since {_moment(batch.letter.at)}" if batch.letter else ""
         click.echo(f" stopped{since} at its batch {batch.interval}, after {counted(batch.failures, 'failure')}")
