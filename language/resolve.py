@@ -6,6 +6,7 @@ from language.collect_query import Projection, projection, source_connection, wi
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
+from language.name_lengths import check_lengths
 from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
@@ -40,6 +41,8 @@ def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo
             continue
         try:
             resolved = _statement(statement, names)
+            if resolved is not None:
+                check_lengths(resolved)
         except (Problem, Undeclared, RecursionError) as error:
             if isinstance(statement, (Insert, CreateView)):
                 failed.add(statement.target.folded)
