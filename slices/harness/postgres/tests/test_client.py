@@ -477,23 +477,34 @@ def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
 
 
 class _SlowToInterrupt:
-    """A DuckDB connection whose `interrupt` returns only after the query that it interrupts has."""
+    """A DuckDB connection whose `interrupt` goes on until somebody waits for it to end, so for longer than the interrupted query."""
 
     interrupting = False
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, waited_for: threading.Event) -> None:
         self.execute, self.close, self._interrupt = connection.execute, connection.close, connection.interrupt
+        self._waited_for = waited_for
 
     def interrupt(self) -> None:
         self.interrupting = True
-        self._interrupt()
-        time.sleep(0.5)
+        tries = iter(range(1000))
+        while next(tries, None) is not None and not self._waited_for.wait(0.01):
+            self._interrupt()  # again, since DuckDB forgets one that comes just before its query begins
         self.interrupting = False
 
 
-def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for, join = threading.Event(), threading.Thread.join
+
+    def joined(thread: threading.Thread, timeout: float | None = None) -> None:
+        waited_for.set()
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", joined)
     opened = Results(cloud.services("harness.postgres"), "p.sql:1:1: ops.public.t", Deadline(time.monotonic() + END_SECONDS))
-    opened._duckdb = connection = _SlowToInterrupt(open_duckdb())  # type: ignore[assignment]  # opened before the time is up
+    opened._duckdb = connection = _SlowToInterrupt(open_duckdb(), waited_for)  # type: ignore[assignment]  # opened before the time is up
     long = "SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000) b"  # ten seconds, if nothing ended it
     with pytest.raises(DefinitionError, match=r"p.sql:1:1.*too large to be worked through in one call.*batch_start\(\)"):
         opened.write(long, str(tmp_path / "never.parquet"))
