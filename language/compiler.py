@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from language.crew import Crew, crew_for
 from language.diagnostics import ProgramErrors, source_text
 from language.garbage import without_garbage_collection
 from language.graph import check_graph
@@ -54,17 +55,30 @@ def compile_sources(
     schemas: of the sources, by connection; None leaves everything untyped: enough to know which slices a program needs.
     memo: what it knows is not compiled again, and it learns what is new; the result is the same without it.
     """
-    with without_garbage_collection():
-        files = [source_text(file, sources[file]) for file in sorted(sources)]
-        syntax, problems = parse(files, memo)
-        names = declare(syntax, slices, problems)
-        resolved = resolve(syntax, names, problems, memo)
-        check_graph(resolved, names, problems)
-        check_mask_keys(resolved, problems)
-        typed = None
-        if schemas is not None:
-            typed = type_program(resolved, schemas, problems, memo)
-            resolved = typed.program
-        if problems:
-            raise ProgramErrors(problems, typed.lineage() if typed is not None else None)
-        return Compilation(resolved, plan(resolved, sources, typed), typed)
+    with without_garbage_collection(), crew_for(sum(map(len, sources.values())), memo) as crew:
+        try:
+            return _compile(sources, slices, schemas, memo, crew)
+        except ProgramErrors:
+            if memo is None or crew.count == 1:
+                raise
+    memo.begin_again()  # what is wrong is told by one process, in its order
+    return _compile(sources, slices, schemas, memo, Crew())
+
+
+def _compile(
+    sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None, memo: Memo | None, crew: Crew
+) -> Compilation:
+    files = [source_text(file, sources[file]) for file in sorted(sources)]
+    syntax, problems = parse(files, memo, crew)
+    names = declare(syntax, slices, problems)
+    resolved = resolve(syntax, names, problems, memo, crew)
+    check_graph(resolved, names, problems)
+    check_mask_keys(resolved, problems)
+    typed = None
+    if schemas is not None:
+        typed = type_program(resolved, schemas, problems, memo, crew)
+        resolved = typed.program
+    crew.leave()
+    if problems:
+        raise ProgramErrors(problems, typed.lineage() if typed is not None else None)
+    return Compilation(resolved, plan(resolved, sources, typed), typed)

@@ -119,8 +119,9 @@ def _circle(views: list[View], span: Span) -> Diagnostic:
     return span.diagnostic(cause, "break the circle: one of them must read something else")
 
 
-def inputs_first(statements: Sequence[Resolved]) -> Iterator[Resolved]:
-    """Each after those that make what it reads; those that read each other in a circle, and their readers, are left out."""
+def levels(statements: Sequence[Resolved]) -> Iterator[list[Resolved]]:
+    """Each statement in a level after those that make what it reads; the ones that read each other in a circle, and their readers,
+    are left out."""
     makers = {dataset: number for number, statement in enumerate(statements) for dataset in makes(statement)}
     graph = TopologicalSorter[int]()
     for number, statement in enumerate(statements):
@@ -129,8 +130,7 @@ def inputs_first(statements: Sequence[Resolved]) -> Iterator[Resolved]:
     with contextlib.suppress(CycleError):  # the check of the graph tells it
         graph.prepare()
     while ready := graph.get_ready():
-        for number in sorted(ready):
-            yield statements[number]
+        yield [statements[number] for number in sorted(ready)]
         graph.done(*ready)
 
 

@@ -65,6 +65,7 @@ class Memo:
         self._of: dict[int, tuple[StatementText, _Entry]] = {}
         self._context, self._known = "", dict[str, object]()
         self._learned = False
+        self._news: set[str] = set()  # keys of what was learned
 
     @property
     def changed(self) -> bool:
@@ -96,7 +97,7 @@ class Memo:
 
     def keep_statement(self, text: StatementText, statement: Statement) -> None:
         self._remember(text, statement, _Entry(dump(statement, text, {})))
-        self._learned = True
+        self._learn(text)
 
     def resolved(self, statement: Statement) -> Resolved | None:
         text, entry = self._of.get(id(statement), (None, None))
@@ -108,7 +109,8 @@ class Memo:
         text, entry = self._of.get(id(resolved.statement), (None, None))
         if text is not None and entry is not None:
             entry.context, entry.resolved = self._context, self._dump(resolved, text, resolved.statement)
-            entry.basis, self._learned = "", True
+            entry.basis = ""
+            self._learn(text)
 
     def outlined(self, resolved: Resolved, basis: str) -> tuple[Resolved, Sequence[Outline]] | None:
         """The statement with its stars spelled out and its datasets' outlines, if it was typed on this basis."""
@@ -133,7 +135,34 @@ class Memo:
         entry.spelled = b"" if same else self._dump(spelled, text, resolved.statement)
         entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o in outlines)
         entry.typed = dump((typed.datasets, dict(typed.sources)), text, {})
-        entry.basis, self._learned = basis, True
+        entry.basis = basis
+        self._learn(text)
+
+    def _learn(self, text: StatementText) -> None:
+        self._learned = True
+        self._news.add(text.key)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of a former compilation."""
+        return not self._former
+
+    def news(self) -> bytes:
+        """What was learned since this was asked last, for the memo of another process that compiles the same program."""
+        found = {key: tuple(vars(self._entries[key]).values()) for key in self._news}
+        self._news.clear()
+        return dump_plain(found)
+
+    def learn(self, news: bytes) -> None:
+        for key, fields in load_plain(news).items():
+            entry = self._entries.get(key) or self._former.setdefault(key, _Entry(b""))
+            vars(entry).update(zip(vars(entry), fields, strict=True))
+            self._learned = True
+
+    def begin_again(self) -> None:
+        """As if all that was learned were of a former compilation."""
+        self._former = {**self._former, **self._entries}
+        self._entries, self._of = {}, {}
 
     def _remember(self, text: StatementText, statement: Statement, entry: _Entry) -> None:
         self._entries[text.key], self._of[id(statement)] = entry, (text, entry)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from language.clauses import ClauseParser
+from language.crew import Crew
 from language.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
 from language.memo import Memo
 from language.nesting import check_nesting
@@ -15,19 +16,26 @@ from language.token_reader import TokenReader
 from language.tokens import Chunk, Kind, split_statements, tokenize
 
 
-def parse(sources: list[SourceText], memo: Memo | None = None) -> tuple[Syntax, list[Diagnostic]]:
+def parse(sources: list[SourceText], memo: Memo | None = None, crew: Crew | None = None) -> tuple[Syntax, list[Diagnostic]]:
     """Every file's statements, and what is wrong in those that could not be read; what `memo` knows is not read again."""
     syntax, problems = Syntax(), list[Diagnostic]()
-    for source in sources:
-        if memo is not None and _parse_texts(source, memo, syntax, problems):
-            continue
-        try:
-            chunks = split_statements(tokenize(source))
-        except Problem as problem:
-            problems.append(problem.diagnostic)
-            continue
-        for chunk in chunks:
-            _parse_chunk(chunk, syntax, problems)
+    for read, wrong in (crew or Crew()).each(sources, lambda source: _parse_file(source, memo)):
+        syntax.statements += read.statements
+        syntax.broken += read.broken
+        problems += wrong
+    return syntax, problems
+
+
+def _parse_file(source: SourceText, memo: Memo | None) -> tuple[Syntax, list[Diagnostic]]:
+    syntax, problems = Syntax(), list[Diagnostic]()
+    if memo is not None and _parse_texts(source, memo, syntax, problems):
+        return syntax, problems
+    try:
+        chunks = split_statements(tokenize(source))
+    except Problem as problem:
+        return syntax, [problem.diagnostic]
+    for chunk in chunks:
+        _parse_chunk(chunk, syntax, problems)
     return syntax, problems
 
 

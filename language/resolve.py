@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from language.collect_query import Projection, projection, source_connection, without_connection
+from language.crew import Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
@@ -28,34 +29,37 @@ from language.warehouse_query import read_datasets
 from shared_metadata.contract.declaration import Slice
 
 
-def resolve(syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None) -> ResolvedProgram:
+def resolve(
+    syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None, crew: Crew | None = None
+) -> ResolvedProgram:
     """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
-    statements: list[Resolved] = []
     failed: set[tuple[str, ...]] = set()
     if memo is not None:
         memo.among(names)
-    for statement in syntax.statements:
-        known = memo.resolved(statement) if memo is not None else None
-        if known is not None:
-            statements.append(known)
-            continue
+
+    def resolved(statement: Statement) -> Resolved | None:
+        found = memo.resolved(statement) if memo is not None else None
+        if found is not None:
+            return found
         try:
-            resolved = _statement(statement, names)
-            if resolved is not None:
-                check_lengths(resolved)
+            found = _statement(statement, names)
+            if found is not None:
+                check_lengths(found)
         except (Problem, Undeclared, RecursionError) as error:
+            found = None
             if isinstance(statement, (Insert, CreateView)):
                 failed.add(statement.target.folded)
             if isinstance(error, Problem):
                 problems.append(error.diagnostic)
             elif isinstance(error, RecursionError):
                 problems.append(too_deep(statement.span).diagnostic)
-        else:
-            statements.extend([resolved] if resolved is not None else [])
-            if memo is not None and resolved is not None:
-                memo.keep_resolved(resolved)
+        if memo is not None and found is not None:
+            memo.keep_resolved(found)
+        return found
+
+    statements = tuple(found for found in (crew or Crew()).each(syntax.statements, resolved) if found is not None)
     names.broken |= failed
-    return ResolvedProgram(names.connections, names.warehouses, tuple(statements))
+    return ResolvedProgram(names.connections, names.warehouses, statements)
 
 
 def _statement(statement: Statement, names: Names) -> Resolved | None:
@@ -101,7 +105,7 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     settings = publish_settings(clauses, harness)
     organizer = _reading_organizer(_query(clauses), names)
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
-    _check_output(query, clauses, settings, organizer)
+    _check_output(query, clauses, settings, organizer, harness)
     warehouse, inputs, edits = read_datasets(query, names)
     check_tolerates(clauses, inputs)
     if warehouse is None:
@@ -206,10 +210,10 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
 
 
 def _check_output(
-    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, collector: Slice | None = None
+    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, outside: Slice | None = None
 ) -> None:
     refuse_twins(clauses.partition_by)
-    check_bad_rows(clauses, collector)
+    check_bad_rows(clauses, outside)
     check_output(query, clauses, settings, organizer.capabilities.dialect)
 
 

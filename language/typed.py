@@ -13,8 +13,9 @@ from sqlglot import exp
 
 from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
+from language.crew import Crew
 from language.diagnostics import Diagnostic, Problem, Span
-from language.graph import inputs_first, makes
+from language.graph import levels, makes
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, Typed, digest_of
 from language.name_lengths import check_column
@@ -63,11 +64,17 @@ class TypedProgram:
 
 
 def type_program(
-    program: ResolvedProgram, schemas: SourceSchemas, problems: list[Diagnostic], memo: Memo | None = None
+    program: ResolvedProgram,
+    schemas: SourceSchemas,
+    problems: list[Diagnostic],
+    memo: Memo | None = None,
+    crew: Crew | None = None,
 ) -> TypedProgram:
     """The typed form; mistakes are added to `problems`."""
     typing = _Typing(schemas, problems, memo, places_of_drops(program))
-    typed = {id(statement): typing.statement(statement) for statement in inputs_first(program.statements)}
+    typed: dict[int, Resolved] = {}
+    for level in levels(program.statements):
+        typed |= zip(map(id, level), (crew or Crew()).each(level, typing.statement), strict=True)
     statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
     return TypedProgram(dataclasses.replace(program, statements=statements), typing)
 

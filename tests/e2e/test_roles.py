@@ -20,7 +20,7 @@ from tests.e2e.test_airline import Deployed
 
 pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.security]
 SLICES = ("collect.postgres", "collect.salesforce", "harness.postgres", "organize.iceberg")
-KINDS = ("PROGRAM", "PROGRAM#x", "FLOW#x", "DATASET#x", "EVENT#x", "STATISTICS#x", "DRIFT", "SOURCE#x", "SLICES")
+KINDS = ("PROGRAM", "PROGRAM#x", "FLOW#x", "DATASET#x", "EVENT#x", "STATISTICS#x", "DRIFT", "SOURCE#x", "SLICES", "MAINTENANCE")
 REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
 OWNER = "the owner"
 PLANS = {f"{name}-plan" for name in SLICES}
@@ -30,6 +30,7 @@ COLLECT_PLANS = {"collect.postgres-plan", "collect.salesforce-plan"}
 DATA = {f"organize.iceberg-{step}" for step in ("load", "refresh", "check", "commit")}
 PUBLISHING = {"harness.postgres-diff", "harness.postgres-publish"}
 LANDED = {"harness.postgres-landed", "organize.iceberg-landed"}
+MAINTAIN = {"organize.iceberg-maintain"}
 STEPS = PLANS | COMMITS | DATA | PUBLISHING | {"collect.postgres-extract", "collect.salesforce-extract"}
 HARNESS_BESIDE = {"harness.postgres-discover", "harness.postgres-landed"}
 OPENING = ("plan", "extract", "discover")
@@ -79,6 +80,7 @@ class Account:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
         for key in (
             *map(staged, SLICES),
+            refused("harness.postgres"),
             *(f"warehouse/{name}probe" for name in ("lake/", "lake/ops/x/metadata/", "other/")),
             "probe",
         ):
@@ -98,6 +100,10 @@ class Account:
 
 def staged(slice_id: str) -> str:
     return f"{naming.staging_prefix(slice_id)}probe"
+
+
+def refused(slice_id: str) -> str:
+    return f"{naming.rejected_prefix(slice_id)}probe"
 
 
 def _short(function: str) -> str:
@@ -141,7 +147,7 @@ def read_kinds(call: Callable[[str], Call], account: Account) -> dict[str, set[s
 
 
 def test_the_roles_are_those_of_all_functions_and_machines(account: Account) -> None:
-    assert set(account.callers) == {OWNER, "conductor", *SLICES, *STEPS, *DISCOVERS, *LANDED}
+    assert set(account.callers) == {OWNER, "conductor", *SLICES, *STEPS, *DISCOVERS, *LANDED, *MAINTAIN}
     for name, caller in account.callers.items():
         role = "" if name == OWNER else "assumed-role/"
         assert role in caller.sts.get_caller_identity()["Arn"]
@@ -173,19 +179,26 @@ WRITERS = {**COLLECTS, "harness.postgres": PUBLISHING, "organize.iceberg": DATA}
 
 @pytest.mark.parametrize("slice_id", SLICES)
 def test_a_staging_prefix_is_written_by_its_slice_and_read_by_the_stage_after_it(account: Account, slice_id: str) -> None:
-    readers = {"collect": DATA, "organize": PUBLISHING, "harness": set[str]()}[slice_id.split(".")[0]]
+    readers = {"collect": DATA | MAINTAIN, "organize": PUBLISHING, "harness": set[str]()}[slice_id.split(".")[0]]
     place = {"Bucket": account.bucket, "Key": staged(slice_id)}
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | WRITERS[slice_id] | readers
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | WRITERS[slice_id]
 
 
-def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit(account: Account) -> None:
+def test_rows_that_a_target_refused_are_kept_by_publish_and_read_by_the_next_comparison(account: Account) -> None:
+    place = {"Bucket": account.bucket, "Key": refused("harness.postgres")}
+    assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | PUBLISHING
+    assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER, "harness.postgres-publish"}
+    assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER}
+
+
+def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit_and_maintenance(account: Account) -> None:
     place = {"Bucket": account.bucket, "Key": "warehouse/lake/probe"}
-    assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | DATA
-    assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | DATA
-    assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER, "organize.iceberg-commit"}
+    assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | DATA | MAINTAIN
+    assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | DATA | MAINTAIN
+    assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER, "organize.iceberg-commit"} | MAINTAIN
     snapshots = {"Bucket": account.bucket, "Key": "warehouse/lake/ops/x/metadata/probe"}
-    assert account.allowed(lambda c: c.s3.get_object(**snapshots)) == {OWNER, "organize.iceberg-landed"} | DATA
+    assert account.allowed(lambda c: c.s3.get_object(**snapshots)) == {OWNER, "organize.iceberg-landed"} | DATA | MAINTAIN
 
 
 @pytest.mark.parametrize("key", ["warehouse/other/probe", "probe"])
@@ -195,10 +208,14 @@ def test_nobody_reaches_other_objects_of_the_data_bucket(account: Account, key: 
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER}
 
 
-def test_nobody_deletes_what_is_staged_old_versions_or_buckets(account: Account) -> None:
-    for slice_id in SLICES:
-        place = {"Bucket": account.bucket, "Key": staged(slice_id)}
-        assert account.allowed(lambda c, place=place: c.s3.delete_object(**place)) == {OWNER}
+@pytest.mark.parametrize("slice_id", SLICES)
+def test_what_is_staged_is_deleted_by_maintenance(account: Account, slice_id: str) -> None:
+    cleaners = set[str]() if slice_id == "harness.postgres" else MAINTAIN
+    place = {"Bucket": account.bucket, "Key": staged(slice_id)}
+    assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER} | cleaners
+
+
+def test_nobody_deletes_old_versions_or_buckets(account: Account) -> None:
     assert account.allowed(lambda c: c.s3.list_object_versions(Bucket=account.bucket, Prefix="warehouse/")) == {OWNER}
     assert account.allowed(lambda c: c.s3.get_object(Bucket="other", Key="probe")) == {OWNER}
     assert account.allowed(lambda c: c.s3.delete_bucket(Bucket="not-there")) == {OWNER}
@@ -206,15 +223,16 @@ def test_nobody_deletes_what_is_staged_old_versions_or_buckets(account: Account)
 
 def test_metadata_is_read_by_kind(account: Account) -> None:
     assert read_kinds(lambda kind: lambda c: c.dynamodb.get_item(**item(kind)), account) == {
-        "PROGRAM": PLANS | {"conductor"},
-        "PROGRAM#x": STEPS | {"conductor"},
-        "FLOW#x": PLANS | COMMITS | {"conductor"},
-        "DATASET#x": PLANS | COMMITS,
+        "PROGRAM": PLANS | MAINTAIN | {"conductor"},
+        "PROGRAM#x": STEPS | MAINTAIN | {"conductor"},
+        "FLOW#x": PLANS | COMMITS | MAINTAIN | {"conductor"},
+        "DATASET#x": PLANS | COMMITS | MAINTAIN,
         "EVENT#x": set(),
         "STATISTICS#x": set(),
         "DRIFT": COLLECT_PLANS | {"conductor"},
         "SOURCE#x": set(),
         "SLICES": set(),
+        "MAINTENANCE": MAINTAIN,
     }
 
 
@@ -229,6 +247,7 @@ def test_metadata_is_put_by_kind(account: Account) -> None:
         "DRIFT": COLLECT_PLANS,
         "SOURCE#x": DISCOVERS,
         "SLICES": set(),
+        "MAINTENANCE": MAINTAIN,
     }
 
 
@@ -243,6 +262,7 @@ def test_metadata_is_updated_by_kind(account: Account) -> None:
         "DRIFT": COLLECT_PLANS | {"conductor"},
         "SOURCE#x": set(),
         "SLICES": set(),
+        "MAINTENANCE": set(),
     }
 
 
@@ -264,12 +284,12 @@ def test_nobody_reaches_another_table(account: Account) -> None:
     assert account.allowed(lambda c: c.dynamodb.delete_table(TableName="not-there")) == {OWNER}
 
 
-def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit(account: Account) -> None:
-    commit = {"organize.iceberg-commit"}
+def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit_and_maintenance(account: Account) -> None:
+    writers = {"organize.iceberg-commit"} | MAINTAIN
     table = {"DatabaseName": "lake_ops", "Name": "not_there"}
-    assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER, "organize.iceberg-landed"} | DATA
+    assert account.allowed(lambda c: c.glue.get_table(**table)) == {OWNER, "organize.iceberg-landed"} | DATA | MAINTAIN
     assert (
-        account.allowed(lambda c: c.glue.update_table(DatabaseName="lake_ops", TableInput={"Name": "not_there"})) == {OWNER} | commit
+        account.allowed(lambda c: c.glue.update_table(DatabaseName="lake_ops", TableInput={"Name": "not_there"})) == {OWNER} | writers
     )
     assert account.allowed(lambda c: c.glue.get_table(DatabaseName="other", Name="not_there")) == {OWNER}
     assert account.allowed(lambda c: c.glue.delete_table(**table)) == {OWNER}

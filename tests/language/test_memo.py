@@ -177,6 +177,37 @@ def test_after_any_edits_the_memo_gives_what_compiling_from_nothing_gives(
         kept = memo.to_bytes()
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits)
+def test_three_processes_compile_what_one_compiles(
+    slices: Mapping[str, Slice], monkeypatch: pytest.MonkeyPatch, edits: list[tuple[Edit, int, int]]
+) -> None:
+    files, types = _project()
+    for edit, one, two in edits:
+        if any(files.values()):
+            edit(files, types, one, two)
+    with monkeypatch.context() as patch:
+        patch.setattr("language.crew.processors", lambda: 3)
+        patch.setattr("language.crew.SHARE", 1)
+        together = Memo()
+        assert _compile(files, types, slices, together) == _compile(files, types, slices, None)
+    again = Memo(together.to_bytes())
+    assert _compile(files, types, slices, again) == _compile(files, types, slices, None)
+
+
+def test_what_a_process_that_died_did_not_do_is_done_by_the_first(
+    slices: Mapping[str, Slice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, types = _project()
+    expected = _compile(files, types, slices, None)
+    monkeypatch.setattr("language.crew.processors", lambda: 3)
+    monkeypatch.setattr("language.crew.SHARE", 1)
+    first = os.getpid()
+    type_query = _noting([])
+    monkeypatch.setattr("language.typed.type_query", lambda *all: type_query(*all) if os.getpid() == first else os._exit(1))
+    assert _compile(files, types, slices, Memo()) == expected
+
+
 def test_the_project_of_this_test_compiles(slices: Mapping[str, Slice]) -> None:
     files, types = _project()
     found = _compile(files, types, slices, None)

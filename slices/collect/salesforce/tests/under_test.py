@@ -54,6 +54,9 @@ class SalesforceUnderTest:
         made = self.server.org.insert(table, new, at)
         self._ids |= {(table, values["label__c"]): record_id for values, record_id in zip(new, made, strict=True)}
 
+    def put_unreadable(self, table: str, label: str, at: datetime) -> None:
+        self.put(table, [{"label": label, "day": "10000-02-31"}], at)
+
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
         for label in labels:
             self.server.org.delete(table, self._ids.pop((table, label)), at)

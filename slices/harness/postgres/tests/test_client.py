@@ -20,8 +20,9 @@ from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
-from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
+from slices.harness.postgres import statements
+from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value
 from slices.harness.postgres.results import END_SECONDS, Results
@@ -464,7 +465,7 @@ def _staging_tables(target: Database) -> list[str]:
 def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
     cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CSV_ROWS", 3)
+    monkeypatch.setattr(Batch, "csv_rows", 3)
     published = way(cloud, target)
     published.publish([{"id": number, "x": f"{number}\n'"} for number in range(10)])
     assert sorted((row["id"], row["x"]) for row in target.rows()) == [(number, f"{number}\n'") for number in range(10)]

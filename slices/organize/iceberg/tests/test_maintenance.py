@@ -32,7 +32,7 @@ from slices.organize.iceberg.tables import Tables
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import paths, table
 from tests.conformance.fixtures import FakeContext, open_cloud
-from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, flights
+from tests.conformance.organize import FLIGHTS, ID, KNOWN, VIEW, Lake, flights
 
 MANY, A_BATCH = 12, 4  # rows, each in a file of its own
 
@@ -546,6 +546,51 @@ def test_results_that_were_published_are_deleted_but_for_the_last(lake: Lake) ->
     assert done["deleted_staged"] > 0
     assert [key for key in lake.cloud.keys("staging/organize") if "/manifest-" in key] == [manifest]
     assert lake.cloud.rows(result).num_rows == 3
+
+
+# -- rejected rows
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+def test_the_table_of_rejected_rows_is_looked_after_with_its_own(lake: Lake, mode: Mode) -> None:
+    lake.collected(mode, expectations=(KNOWN,), **({"key": ("id",)} if mode == Mode.MERGE else {}))
+    batches = [lake.load(flights((number, "AA"), (100 + number, "XX"))) for number in range(LEAST_FILES)]
+    aside = "lake.ops.flights__rejected"
+    expected = [100 + number for number in range(LEAST_FILES)]
+    assert Suite().rejected(lake) == expected
+    maintain(lake)
+    later(lake, days=30)
+    (done,) = maintain(lake)["tables"]
+    assert done["deleted_files"] >= LEAST_FILES and done["expired_versions"] > LEAST_FILES
+    assert Suite().rejected(lake) == expected
+    assert len(table(lake, "flights__rejected").metadata.snapshots) <= 2
+    files = [task.file.file_path for task in table(lake, "flights__rejected").scan().plan_files()]
+    lying = [key for key in lake.cloud.keys("warehouse/lake/ops/flights__rejected/data/")]
+    assert [f"s3://{lake.cloud.bucket}/{key}" for key in lying] == files and len(files) == 1
+    lake.load(flights((0, "AA"), (500, "XX")), again=batches[0])
+    assert Suite().rejected(lake) == [*expected[1:], 500] and lake.pointer(FLIGHTS) and aside
+
+
+def test_rows_of_a_published_result_that_were_rejected_are_looked_after(lake: Lake) -> None:
+    result = "ops.public.t:result"
+    lake.collected(Mode.APPEND)
+    query = f"SELECT id, carrier FROM {FLIGHTS} WHERE id >= 100"
+    lake.view(query, Mode.MERGE, result, key=("id",), expectations=(KNOWN,))
+    for number in range(LEAST_FILES):
+        lake.load(flights((100 + number, "XX")))
+        lake.run(result)
+    before = Suite().read(lake.cloud, "lake.ops.public_t__rejected")
+    (done,) = maintain(lake, {"dataset": result})["tables"]
+    assert done["compacted_files"] == LEAST_FILES
+    assert sorted(map(str, Suite().read(lake.cloud, "lake.ops.public_t__rejected"))) == sorted(map(str, before))
+
+
+def test_where_no_row_was_ever_rejected_there_is_no_table_to_look_after(lake: Lake) -> None:
+    lake.collected(Mode.APPEND, expectations=(KNOWN,))
+    lake.load(flights((1, "AA")))
+    later(lake, days=30)
+    (done,) = maintain(lake)["tables"]
+    assert done["finished"] and done["deleted_staged"] > 0 and ids(lake) == [1]
 
 
 def test_a_wrong_input_says_what_is_accepted(lake: Lake) -> None:

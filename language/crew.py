@@ -1,0 +1,90 @@
+"""Compiles a large program in several processes: each does a share, and all know of the others' what a memo can keep.
+
+So the result is that of one process. What cannot be kept, a statement with a mistake, each process does by itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from language.memo import Memo
+
+SHARE = 50_000  # characters of a program at least, for which it pays to start a process
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Crew:
+    """Processes that do the same, each with its own share first; alone it is this process."""
+
+    def __init__(self, memo: Memo | None = None, count: int = 1, number: int = 0, links: Sequence[Connection] = ()) -> None:
+        """number: of this process, 0 of the first.  links: to the first, and of the first to all others."""
+        self._memo, self.count, self._number, self._links = memo, count, number, list(links)
+
+    def each(self, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
+        """`work` of each item; it asks the memo first, and lets it know of what it did. No item needs another's result."""
+        if self.count == 1 or self._memo is None:
+            return [work(item) for item in items]
+        mine = range(self._number, len(items), self.count)
+        done = {number: work(items[number]) for number in mine}
+        for news in self._exchange(self._memo.news()):
+            self._memo.learn(news)
+        return [done[number] if number in done else work(item) for number, item in enumerate(items)]
+
+    def leave(self) -> None:
+        """Only the first process goes on."""
+        if self._number:
+            os._exit(0)
+
+    def _exchange(self, news: bytes) -> list[bytes]:
+        """What the others have found out; of those that have died nothing."""
+        if self._number:
+            self._links[0].send_bytes(news)
+            told: list[bytes] = self._links[0].recv()
+            return told
+        found = [news]
+        for link in list(self._links):
+            try:
+                found.append(link.recv_bytes())
+            except (EOFError, OSError):
+                self._links.remove(link)
+        for link in self._links:
+            with suppress(OSError):
+                link.send(found)
+        return found[1:]
+
+
+@contextmanager
+def crew_for(size: int, memo: Memo | None) -> Iterator[Crew]:
+    """As many processes as pay for a program of `size` characters of which nothing is known yet; they end with the block."""
+    count = min(processors(), size // SHARE) if memo is not None and memo.is_empty else 1
+    crew = _forked(memo, count) if count > 1 else Crew()
+    try:
+        yield crew
+    finally:
+        crew.leave()  # also when the first one has ended
+
+
+def _forked(memo: Memo | None, count: int) -> Crew:
+    links: list[Connection] = []
+    for number in range(1, count):
+        ours, theirs = multiprocessing.Pipe()
+        if not os.fork():
+            for link in (*links, ours):
+                link.close()
+            return Crew(memo, count, number, [theirs])
+        theirs.close()
+        links.append(ours)
+    return Crew(memo, count, 0, links)
+
+
+def processors() -> int:
+    """How many processes may work at once: one where forking is not safe, on macOS and beside threads."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" and threading.active_count() == 1 else 1

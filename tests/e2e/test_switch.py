@@ -1,0 +1,159 @@
+"""An update set takes effect at one boundary of all that it changes: the deployed conductor and slices, the real clock."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from console.main import main
+from console.target import LOCAL, Target
+from examples.airline import production
+from infra.embedded import LocalStack, bootstrap, cdk
+from shared_metadata import naming
+from shared_metadata.intervals import floor, from_text
+
+pytestmark = [pytest.mark.xdist_group("switch"), pytest.mark.timeout(900)]
+STACKS = ("SharedMetadata", "Conductor", "CollectPostgresSlice", "OrganizeIcebergSlice", "HarnessPostgresSlice")
+SOURCE = """
+CREATE TABLE sales (id bigint PRIMARY KEY, amount integer NOT NULL);
+INSERT INTO sales SELECT i, i % 10 FROM generate_series(1, 1000) i;
+CREATE SCHEMA published;
+CREATE TABLE published.quick (made text PRIMARY KEY, sales bigint);
+CREATE TABLE published.slow (made text PRIMARY KEY, below text, sales bigint);
+"""
+# Each view says by which program it is made; the slow one also by which the quick one was, that it has read.
+PROGRAM = """
+CREATE WAREHOUSE lake USING iceberg;
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+
+INSERT INTO lake.ops FROM ops.public TABLES (sales) EVERY '1 minute';
+CREATE MATERIALIZED VIEW lake.ops.quick EVERY '1 minute' REPLACE AS
+  SELECT '{made}' AS made, count(*) AS sales FROM lake.ops.sales;
+CREATE MATERIALIZED VIEW lake.ops.slow EVERY '2 minutes' REPLACE AS
+  SELECT '{made}' AS made, made AS below, sales FROM lake.ops.quick;
+INSERT INTO ops.published.quick EVERY '1 minute' REPLACE AS SELECT made, sales FROM lake.ops.quick;
+INSERT INTO ops.published.slow EVERY '2 minutes' REPLACE AS SELECT made, below, sales FROM lake.ops.slow;
+"""
+VIEWS = ("lake.ops.quick", "lake.ops.slow")
+PUBLISHED = ("ops.published.quick", "ops.published.slow")
+TWO_MINUTES = timedelta(minutes=2)
+State = tuple[tuple[Any, ...], ...]
+
+
+class Shop:
+    """A small program in an account of its own, and somebody at its keyboard."""
+
+    def __init__(self, stack: LocalStack, folder: Path) -> None:
+        self.stack, self.file = stack, folder / "program.sql"
+        self.dsn, self.target = stack.database("shop"), Target(LOCAL, stack.session())
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(SOURCE)
+        secret = json.dumps(production.secret(self.dsn))
+        self.target.session.client("secretsmanager").create_secret(Name=naming.secret("ops"), SecretString=secret)
+        self.write("old")
+        bootstrap(stack)
+        options = ["--require-approval", "never", "--concurrency", "4", "-c", "dependencies=host", "-c", f"program={self.file}"]
+        cdk(stack, ["deploy", *STACKS, *options, "--output", str(stack.folders.home / "cdk.out")])
+        self.atoll("discover", "--program", str(self.file))
+
+    def write(self, made: str) -> None:
+        self.file.write_text(PROGRAM.format(made=made))
+
+    def atoll(self, *arguments: str) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.stack.folders.home.parent)
+            result = CliRunner().invoke(main, [*arguments, "--profile", LOCAL])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def boundary_of(self, command: str, *arguments: str) -> datetime:
+        return from_text(json.loads(self.atoll(command, *arguments, "--json"))["boundary"])
+
+    def complete(self, dataset: str, moment: datetime) -> bool:
+        tables = self.target.reader.flow_states([dataset])[dataset].tables
+        return dataset in tables and tables[dataset].watermark >= moment
+
+    def wait_past(self, moment: datetime) -> None:
+        deadline = time.monotonic() + 600
+        while not all(self.complete(dataset, moment) for dataset in (*VIEWS, *PUBLISHED)):
+            assert time.monotonic() < deadline, self.atoll("status")
+            time.sleep(0.5)
+
+    def wait_for_switch(self) -> None:
+        deadline = time.monotonic() + 180
+        while self.target.reader.timeline().pending(datetime.now(UTC)) is not None:
+            assert time.monotonic() < deadline, self.atoll("plan", "--pending")
+            time.sleep(0.2)
+
+    def versions(self, flow: str) -> dict[datetime, str]:
+        """The start of each committed batch ▸ the version of the program that made it."""
+        batches = self.target.reader.batches(flow, 100)
+        assert all(batch.status == "COMMITTED" for batch in batches)
+        return {batch.interval.start: batch.program_version for batch in batches}
+
+
+class Watcher(threading.Thread):
+    """Reads a published table again and again; keeps each state of it that it saw, in order."""
+
+    def __init__(self, dsn: str, query: str) -> None:
+        super().__init__(daemon=True)
+        self._dsn, self._query, self._end = dsn, query, threading.Event()
+        self.seen: list[State] = []
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            with psycopg.connect(self._dsn, autocommit=True) as connection:
+                while not self._end.wait(0.02):
+                    rows = tuple(connection.execute(self._query).fetchall())
+                    if not self.seen or rows != self.seen[-1]:
+                        self.seen.append(rows)
+        except Exception as error:
+            self.error = error
+
+    def stop(self) -> list[State]:
+        self._end.set()
+        self.join()
+        assert self.error is None, self.error
+        return self.seen
+
+
+@pytest.fixture(scope="module")
+def shop(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    yield Shop(own_aws, tmp_path_factory.mktemp("shop"))
+
+
+def test_flows_of_one_and_of_two_minutes_switch_together_and_back_and_nobody_sees_half_of_it(shop: Shop) -> None:
+    shop.atoll("apply", str(shop.file))
+    shop.wait_past(floor(datetime.now(UTC), 120))
+    quick = Watcher(shop.dsn, "SELECT made FROM published.quick")
+    slow = Watcher(shop.dsn, "SELECT made, below FROM published.slow")
+    quick.start()
+    slow.start()
+
+    shop.write("new")
+    switch = shop.boundary_of("apply", str(shop.file))
+    assert switch == floor(switch, 120), "all that is changed, and its readers, begin a batch there"
+    shop.wait_for_switch()
+    back = shop.boundary_of("rollback")
+    assert back == switch + TWO_MINUTES
+    shop.wait_past(back + TWO_MINUTES)
+
+    assert quick.stop() == [(("old",),), (("new",),), (("old",),)]
+    assert slow.stop() == [(("old", "old"),), (("new", "new"),), (("old", "old"),)]
+    for flow in (*VIEWS, *PUBLISHED):
+        made = shop.versions(flow)
+        length = TWO_MINUTES if flow.endswith("slow") else TWO_MINUTES / 2
+        assert sorted(made) == [min(made) + length * i for i in range(len(made))], "no batch is lost or made twice"
+        old, new = (made[at] for at in (switch - length, switch))
+        assert old != new
+        assert made == {start: new if switch <= start < back else old for start in made}
