@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
 from shared_metadata.errors import AtollError, InputError
@@ -50,7 +51,7 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps([_plain(row) for row in found], indent=2))
         return
-    for row in found:
+    for row in printable(found):
         click.echo(f"{to_text(row.batch)}  {row.reason}")
         click.echo(f"  {row.data}")
     for url in files:

@@ -7,6 +7,7 @@ from language.crew import Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
+from language.name_lengths import check_lengths
 from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
@@ -42,7 +43,10 @@ def resolve(
             return found
         try:
             found = _statement(statement, names)
+            if found is not None:
+                check_lengths(found)
         except (Problem, Undeclared, RecursionError) as error:
+            found = None
             if isinstance(statement, (Insert, CreateView)):
                 failed.add(statement.target.folded)
             if isinstance(error, Problem):

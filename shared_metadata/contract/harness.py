@@ -12,7 +12,7 @@ from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.errors import DefinitionError, RowError
-from shared_metadata.intervals import to_text
+from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import BadRows, Connection
 from shared_metadata.records import TableCommit
 
@@ -57,15 +57,14 @@ class Published:
 class Target(Protocol):
     """What a harness slice's client.py implements; made as Target(connection, secret, services) and closed after each step.
 
-    result, former: manifests {'files': [{'key', 'rows', 'bytes'}], 'schema': …} of the query's result as of this batch and as of
-    the last one that was published (None at first). Whole results (work.flow.whole) say what the target holds; others only add.
+    result: manifest {'files': [{'key', 'rows', 'bytes'}], 'schema': …} of the query's result as of this batch. Whole results
+    (work.flow.whole) say what the target holds; others only add. What was published before the target's own receipts say.
     """
 
     def diff(
         self,
         work: Work,
         result: Mapping[str, Any],
-        former: Mapping[str, Any] | None,
         staging: Staging,
         deadline: Deadline,
     ) -> dict[str, Any]:
@@ -99,6 +98,11 @@ def allowance(work: Work, changes: Mapping[str, Any]) -> Allowance:
     return Allowance(work.flow.bad_rows or BadRows(), changes["result_rows"], changes["result_rejected"])
 
 
+def run_again(flow: str, interval: Interval) -> str:
+    """The command that runs a batch again."""
+    return f"atoll run {flow} --from {to_text(interval.start)} --to {to_text(interval.end)}"
+
+
 OpenTarget = Callable[[Connection, Mapping[str, Any], Services], Target]
 
 
@@ -114,10 +118,8 @@ class HarnessSteps(Steps):
         result = reader.version_of(work.table.inputs[0], end)
         if result is None:
             return None
-        former = reader.version_at(work.table.dataset, work.claim.interval.start)
         return {
             "result": result.pointer["manifest"],
-            "former": former.pointer["manifest"] if former else "",
             "reads": {work.table.inputs[0]: to_text(end)},
             "planned_at": time.time(),
         }
@@ -126,13 +128,14 @@ class HarnessSteps(Steps):
         work = self.work(event)
         staging, target = self.staging(work), self.open(work)
         try:
-            former, result = self._manifest(event["former"]) if event["former"] else None, self._manifest(event["result"])
-            changes = target.diff(work, result, former, staging, Deadline.of(context))
+            result = self._result(work, event["result"])
+            changes = target.diff(work, result, staging, Deadline.of(context))
         finally:
             target.close()
         counts = {"result_rows": sum(file["rows"] for file in result["files"]), "result_rejected": result.get("rejected_rows", 0)}
         staging.write({**changes, **counts}, work.table.dataset, "changes.json")
-        return {**event, "upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        done = {"upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        return {**event, **done, **({"stated": counts["result_rows"]} if work.flow.supersedes else {})}
 
     def publish(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works until published or the deadline is near; {…, 'done': bool}."""
@@ -157,6 +160,7 @@ class HarnessSteps(Steps):
         rejected = sum(file["rows"] for file in files)
         upserts, deletes = state["upserts"] - rejected, state["deletes"]
         pointer = {"manifest": state["result"], "upserts": upserts, "deletes": deletes}
+        pointer |= {"total_rows": state["stated"] - rejected} if "stated" in state else {}
         return TableCommit(
             work.table.dataset,
             rows=upserts + deletes,
@@ -173,8 +177,12 @@ class HarnessSteps(Steps):
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values, self.services)
 
-    def _manifest(self, key: str) -> dict[str, Any]:
+    def _result(self, work: Work, key: str) -> dict[str, Any]:
         manifest = read_json(self.services.s3, self.services.environment.atoll_data_bucket, key)
         if manifest is None:
-            raise DefinitionError(f"the result {key} is gone", remedy="run the batch of the result again")
+            raise DefinitionError(
+                f"the result {key} is gone: results are kept as long as the option keep of the warehouse says",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy=f"make it again: {run_again(work.table.inputs[0], work.claim.interval)}; then publish it",
+            )
         return manifest

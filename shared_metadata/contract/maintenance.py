@@ -170,11 +170,12 @@ class MaintainStep:
 
     def _places(self, turn: _Turn, keep: timedelta) -> list[Place]:
         """Where batches of this table, and of what is loaded into it, are staged."""
-        flow, table, horizon = turn.flow, turn.table, self._retention.horizon
-        places = [Place(self._declaration.id, flow, table.dataset, min(horizon(table.dataset, keep), turn.through))]
+        flow, table, horizon, lengths = turn.flow, turn.table, self._retention.horizon, self._retention.lengths
+        places = [Place(self._declaration.id, flow, table.dataset, lengths(flow.id), min(horizon(table.dataset, keep), turn.through))]
         collect = self._program.producers().get(table.inputs[0]) if flow.kind == Kind.LOAD else None
         if collect:
-            places.append(Place(collect.slice_id, collect, table.inputs[0], horizon(table.inputs[0], keep), used_by=flow))
+            upto = horizon(table.inputs[0], keep)
+            places.append(Place(collect.slice_id, collect, table.inputs[0], lengths(collect.id), upto, used_by=flow))
         return places
 
 

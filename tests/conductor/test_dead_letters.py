@@ -107,6 +107,36 @@ def test_a_message_is_sent_later_where_the_table_could_not_be_asked_of_another_d
     assert message["Subject"] == "Atoll: lake.crm.t000:staged and 1 more stopped after 5 failures"
 
 
+def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
+    writer: MetadataWriter, notifier: Notifier, inbox: Inbox, clock: SettableClock
+) -> None:
+    dead(writer, "t000", "t001", tables=2)
+    assert writer.dead_letters.claim_notification("lake.crm", staged("t000"))  # and died
+    handlers.handle({"Records": stream_records(writer)}, FakeContext())
+    assert [m["Subject"] for m in inbox.messages()] == ["Atoll: lake.crm.t001:staged stopped after 5 failures"]
+    assert not notifier.tell_left(), "it may still be at it"
+    clock.advance(minutes=3)
+    assert [notifier.tell_left() for _ in range(2)] == [True, False]
+    assert [m["Subject"] for m in inbox.messages()] == ["Atoll: lake.crm.t000:staged stopped after 5 failures"]
+    letter = standing(writer).dead_letter
+    assert letter and letter.told_at == clock.now
+
+
+def test_a_message_of_which_no_record_could_be_made_comes_again(
+    writer: MetadataWriter, notifier: Notifier, inbox: Inbox, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(writer)
+
+    def throttled(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer.dead_letters, "told", throttled)
+        assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
+    clock.advance(minutes=3)
+    assert notifier.tell_left() and len(inbox.messages()) == 2
+
+
 def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
     dead(writer)
     records = stream_records(writer)

@@ -18,6 +18,7 @@ from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError
 from shared_metadata.intervals import to_text
 from slices.collect.postgres import failures, logic, one_state, unreadable
+from slices.collect.postgres.answering import ANSWER_SECONDS, silent
 from slices.collect.postgres.logic import SETTINGS, Part
 
 if TYPE_CHECKING:
@@ -31,10 +32,7 @@ MEMORY_MB = 256  # of DuckDB's; the process with its libraries takes 100 more
 MOST_WORKERS = 4
 SHORTEST_TIMEOUT_SECONDS = 5.0
 SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
-ANSWER_SECONDS, LEAST_SECONDS = (
-    5.0,
-    60.0,
-)  # between giving up a source that is silent and the deadline; how long it is waited for at least
+LEAST_SECONDS = 60.0  # a source that is silent is waited for so long at least
 
 
 class Extraction:
@@ -86,8 +84,7 @@ class Extraction:
         for cursor in self._reading.values():
             with contextlib.suppress(duckdb.ConnectionException):  # its chunk has just ended
                 cursor.interrupt()
-        remedy = "see whether it is overloaded or stopped; the batch is tried again and goes on from where it was"
-        self._errors.append(RetryLater("the database did not answer before the call's time was up", place=self._place, remedy=remedy))
+        self._errors.append(silent(self._place))
 
     def _read(self) -> None:
         try:

@@ -34,9 +34,7 @@ class PostgresTarget:
         for opened in self._open:
             opened.close()
 
-    def diff(
-        self, work: Work, result: Mapping[str, Any], former: Mapping[str, Any] | None, staging: Staging, deadline: Deadline
-    ) -> dict[str, Any]:
+    def diff(self, work: Work, result: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         """{'upserts', 'deletes', 'files', …}; reads receipts and table, writes nothing to the database but the receipts table."""
         batch, columns = self._batch(Batch, work, deadline), result["schema"]["columns"]
         with batch.translated():

@@ -24,6 +24,10 @@ END_SECONDS = 5.0  # before a call's time is up its query is ended: an error of 
 File = dict[str, Any]
 
 
+class FileGone(DefinitionError):
+    """A file of a result is not there any more."""
+
+
 class Results:
     """DuckDB over the data bucket; `close` it."""
 
@@ -135,8 +139,9 @@ class Results:
         except duckdb.HTTPException as error:
             status = getattr(error, "status_code", 0)
             if status == 404:
-                remedy = "run the batch of the result again; if a former result is gone, see `receipts` in the slice's README"
-                raise DefinitionError("a file of a result is gone from S3", place=self._place, remedy=remedy) from None
+                raise FileGone(
+                    "a file of the result is gone from S3", place=self._place, remedy="run the result's batch again"
+                ) from None
             raise RetryLater(f"S3 answered {status or 'nothing'} while a result was read", place=self._place) from None
         except duckdb.IOException as error:
             raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None

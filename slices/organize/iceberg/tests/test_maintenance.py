@@ -27,6 +27,7 @@ from slices.organize.iceberg.compaction import LEAST_FILES
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE
+from slices.organize.iceberg.snapshots import Made, expirable, made
 from slices.organize.iceberg.tables import Tables
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import paths, table
@@ -142,6 +143,46 @@ def test_what_a_reader_that_is_behind_still_needs_stays(lake: Lake) -> None:
     assert snapshots(lake) <= 3
 
 
+def test_while_the_state_of_a_reader_is_lost_nothing_that_it_may_read_goes(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.view(f"SELECT count(*) AS id FROM {FLIGHTS}")
+    for number in range(3):
+        lake.load(flights((number, "AA")))
+    cloud, key = lake.cloud, {"pk": {"S": f"FLOW#{VIEW}"}, "sk": {"S": "STATE"}}
+    state = cloud.dynamodb.delete_item(TableName=cloud.table, Key=key, ReturnValues="ALL_OLD")["Attributes"]
+    later(lake, days=30)
+    maintain(lake)
+    cloud.dynamodb.put_item(TableName=cloud.table, Item=state)
+    for number in range(3):
+        lake.run(VIEW)
+        assert ids(lake, VIEW) == [number + 1]
+
+
+def test_a_snapshot_to_which_somebody_rolled_the_table_back_was_the_current_one_until_the_next(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    for number in range(2):
+        lake.load(flights((number, "AA")))
+    first, second = (snapshot.snapshot_id for snapshot in table(lake).metadata.snapshots)
+    table(lake).manage_snapshots().rollback_to_snapshot(first).commit()
+    lake.load(flights((9, "AA")))
+    moments = {entry.snapshot_id: entry.timestamp_ms for entry in table(lake).metadata.snapshot_log}
+    (_, _, back, last) = [entry.timestamp_ms for entry in table(lake).metadata.snapshot_log]
+    until = {one.snapshot_id: one.until and round(one.until.timestamp() * 1000) for one in made(table(lake))}
+    assert until == {first: last, second: back, **{name: None for name in moments if name not in (first, second)}}
+
+
+def test_a_snapshot_that_was_current_until_just_now_stays_however_old_it_is() -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+
+    def old(number: int, parent: int | None, **until: datetime) -> Made:
+        return Made(number, parent, now - timedelta(days=9), None, **until)
+
+    ago = {"until": now - timedelta(days=8)}
+    rolled_back = [old(1, None, until=now - timedelta(hours=1)), old(2, 1, until=now - timedelta(hours=2)), old(3, 1)]
+    assert expirable(rolled_back, 3, (), "f", now, now) == []
+    assert expirable([old(1, None, **ago), old(2, 1, **ago), old(3, 1)], 3, (), "f", now, now) == [1, 2]
+
+
 def test_what_keep_says_can_be_run_again(lake: Lake) -> None:
     lake.options = {"keep": "400 days"}
     filled(lake)
@@ -238,6 +279,24 @@ def test_a_batch_that_is_being_loaded_again_keeps_what_it_has_staged(lake: Lake)
     maintain(lake)
     starts = {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake") if key.endswith(".parquet")}
     assert f"{first.start:%Y%m%dT%H%M%SZ}" in starts
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 1)], ids=["longer", "shorter"])
+def test_a_batch_of_another_length_that_is_being_loaded_again_keeps_what_was_staged_under_the_former_one(
+    lake: Lake, before: int, now: int
+) -> None:
+    lake.collected(Mode.MERGE, key=("id",))
+    flows = (FLIGHTS, f"{FLIGHTS}:load")
+    for flow in flows:
+        lake.change(flow, interval_seconds=before * 3600)
+    first = next(batch for batch in [lake.load(flights((1, f"of {n}"))) for n in range(3)] if batch.end.hour % now == 0)
+    for flow in flows:
+        lake.change(flow, interval_seconds=now * 3600)
+    later(lake, days=400)
+    again = Interval(first.end - timedelta(hours=now), first.end)
+    lake.until_commit(f"{FLIGHTS}:load", rerun=True, interval=again)
+    maintain(lake)
+    assert f"{first.start:%Y%m%dT%H%M%SZ}" in {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake")}
 
 
 def test_a_worker_whose_execution_was_given_up_may_still_make_table_data_of_what_was_staged(lake: Lake) -> None:
