@@ -55,7 +55,10 @@ class SalesforceUnderTest:
         self._ids |= {(table, values["label__c"]): record_id for values, record_id in zip(new, made, strict=True)}
 
     def put_unreadable(self, table: str, label: str, at: datetime) -> None:
-        self.put(table, [{"label": label, "day": "10000-02-31"}], at)
+        """Past the double's checks: Salesforce has such values of fields whose type was changed."""
+        self.put(table, [{"label": label}], at)
+        with self.server.org.store.transaction() as connection:
+            connection.execute(f'UPDATE "{table}" SET day__c = ? WHERE label__c = ?', ("10000-02-31", label))
 
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
         for label in labels:
