@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,10 +25,9 @@ from tests.faults.machine import Execution
 from tests.faults.processes import LOST, TIMED_OUT, Function, FunctionError
 
 DAY = timedelta(days=1)
-MOST_ROUNDS = 80
-OUTAGE = timedelta(hours=20)
+MOST_ROUNDS = 200
 LATEST = timedelta(hours=23, minutes=50)  # after a batch's end; ten minutes later the next is due
-JUMP = timedelta(hours=6)
+JUMP = timedelta(hours=2)
 OPERATORS = 2
 
 
@@ -52,7 +51,7 @@ class World(Account):
 
     def __init__(self, stage: Stage, faults: tuple[Fault, ...] = (), *, crowded: bool = False) -> None:
         self._crowd = Crowd(self, OPERATORS) if crowded else None
-        self.schedule, self.batch, self.invocations = Schedule(faults), 0, 0
+        self.schedule, self.batch, self.invocations, self._idle = Schedule(faults), 0, 0, 0
         self._told: Kind | None = None
         self._paused: list[tuple[Function, Invocation]] = []
         self._functions: dict[str, Function] = {}
@@ -66,26 +65,37 @@ class World(Account):
         self.writer.put_program(self.program, self.stage.compilation.lineage)
         self.writer.activate(self.program, former_version="")
 
-    def run(self, batches: int) -> World:
-        """The first batch and those that follow it, each with what changed in the sources before."""
+    def run(self, batches: int, outages: Sequence[int] = ()) -> World:
+        """The first batch and those that follow it, each with what changed in the sources before.
+
+        outages: the batches during which the machine stops, each as often as it does. It is a day later then, so that the next
+        day's batch is due as well; in the sources nothing changes that day, for what was not read in time cannot be read later.
+        """
         self.apply()
         for number in range(batches):
-            self.run_batch(number)
+            self.run_batch(number, outages.count(number))
         return self
 
-    def run_batch(self, number: int) -> None:
-        """Until every dataset is complete through the end of this batch. Raises Stuck when it does not get there."""
-        self.batch, end = number, BEGIN + number * DAY
+    def run_batch(self, number: int, idle: int = 0) -> None:
+        """Until every dataset is complete through the end of this batch, and of so many days after it without any change.
+
+        Raises Stuck when it does not get there.
+        """
+        self.batch, first = number, BEGIN + (number + self._idle) * DAY
         if number:
-            sources.change_database(self.dsn, number, end - DAY / 2)
-            self.sales.change(number, end - DAY / 2)
+            sources.change_database(self.dsn, number, first - DAY / 2)
+            self.sales.change(number, first - DAY / 2)
+        for day in range(idle + 1):
+            self._run_day(first + day * DAY)
+        self._idle += idle
+        self._wake()
+
+    def _run_day(self, end: datetime) -> None:
         self.now = max(self.now, end) + timedelta(seconds=10)
         for _ in range(MOST_ROUNDS):
             if not self._round(end) and not self.behind(end):
-                break
-        else:
-            raise Stuck(f"batch {number} did not complete: {self.behind(end)}")
-        self._wake()
+                return
+        raise Stuck(f"the batches until {end} did not complete: {self.behind(end)}")
 
     def _round(self, end: datetime) -> bool:
         """One call of the conductor and the executions that it started; False when there were none."""
@@ -98,9 +108,9 @@ class World(Account):
                 for execution, token in found:
                     self._execute(execution, token)
         except MachineStops:
-            return self._restart(end)
+            return self._restart()
         if not found:
-            self.now = min(self.now + timedelta(minutes=10), end + LATEST)
+            self.now = max(self.now, min(self.now + timedelta(minutes=10), end + LATEST))
         return bool(found)
 
     def behind(self, end: datetime) -> dict[str, str]:
@@ -148,14 +158,15 @@ class World(Account):
         while self.states.describe_execution(executionArn=arn)["status"] == "RUNNING":
             time.sleep(0.005)
 
-    def _restart(self, end: datetime) -> bool:
-        """The machine was off: what ran is gone, and Step Functions knows of its executions only that they ended."""
-        for function in self._functions.values():
+    def _restart(self) -> bool:
+        """The machine was off for a day: what ran is gone, and Step Functions knows of its executions only that they ended."""
+        for function in (*self._functions.values(), *(standing for standing, _ in self._paused)):
             function.end()
         self._functions.clear()
+        self._paused.clear()
         for execution, token in self.started():
             self.end_execution(execution.arn, token, "States.ServiceRestart")
-        self.now = min(self.now + OUTAGE, end + LATEST)
+        self.now += DAY
         return True
 
     def _waited(self, seconds: float) -> None:
@@ -225,7 +236,7 @@ class World(Account):
         for fault in self.schedule.waiting:
             site = fault.site
             mine = (fault.batch, site.flow, site.dataset, site.step) == (invocation.batch, *invocation.place)
-            if mine and site.operation.startswith("salesforce."):
+            if mine and site.service == "salesforce" and not found:
                 self.sales.arm(fault.kind, site.operation.partition(".")[2])
                 found.append(fault)
         return found
@@ -248,7 +259,7 @@ class World(Account):
             function.end()
 
     def close(self) -> None:
-        for function in (*self._functions.values(), *(paused for paused, _ in self._paused)):
+        for function in (*self._functions.values(), *(standing for standing, _ in self._paused)):
             function.end()
         if self._crowd:
             self._crowd.close()
