@@ -32,8 +32,13 @@ def main() -> None:
     parser.add_argument("--repeat", nargs="+", type=Fault.read, metavar="FAULT", help="one run with exactly these faults")
     parser.add_argument("--cover", action="store_true", help="every kind at every operation of every step, until all were tried")
     parser.add_argument("--fresh", action="store_true", help="with --cover: do not go on where the last call ended")
+    parser.add_argument("--deployed", action="store_true", help="in stacks that are deployed for it, while their clock runs")
     options = parser.parse_args()
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
+    if options.deployed:
+        from tests.faults import rounds
+
+        sys.exit(not rounds.run(seed, time.monotonic() + options.seconds))
     with stage() as made:
         campaign = Campaign(made, options.batches)
         campaign.learn()

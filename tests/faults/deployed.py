@@ -23,6 +23,8 @@ from aiohttp import web
 from infra import embedded
 from infra.embedded import LocalStack
 from shared_metadata import naming
+from shared_metadata.intervals import floor
+from shared_metadata.program import Flow
 from shared_metadata.records import EventKind
 from slices.organize.iceberg.batch_identity import Identity
 from tests.faults.doors import AwsDoor, Doors
@@ -113,10 +115,16 @@ def faltering(deployed: Deployed, kinds: Mapping[str, Sequence[Kind]]) -> Iterat
 
 
 def start_by_hand(deployed: Deployed, operators: int = OPERATORS) -> list[str]:
-    """Operators who start every flow at the same moment; how their executions ended."""
+    """Operators who start every flow at the same moment; their executions."""
+    target, client = deployed.demo.target, deployed.demo.target.session.client("stepfunctions")
+
+    def start(flow: Flow) -> str:
+        arn, body = target.state_machine_arn(flow.slice_id), json.dumps({"flow": flow.id})
+        return str(client.start_execution(stateMachineArn=arn, input=body)["executionArn"])
+
     flows = [flow for flow in deployed.program.flows.values() for _ in range(operators)]
     with ThreadPoolExecutor(len(flows)) as pool:
-        return [str(done["status"]) for done in pool.map(lambda f: deployed.execute(f.slice_id, {"flow": f.id}), flows)]
+        return list(pool.map(start, flows))
 
 
 def stop_hard(stack: LocalStack) -> None:
@@ -162,3 +170,16 @@ def made_twice(deployed: Deployed, since: datetime) -> list[str]:
             snapshots = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())["snapshots"]
             found.update(f"snapshot of {table['Name']}: {made}" for one in snapshots if (made := Identity.read(one["summary"])))
     return [what for what, count in found.items() if count > 1]
+
+
+def wrong(deployed: Deployed, since: datetime) -> list[str]:
+    """What is not as it should be, once all batches are made that end by now; `since` when nothing was yet."""
+    from tests.e2e.test_airline import MINUTE, state_command
+
+    deployed.demo.wait(deployed.program, floor(datetime.now(UTC), 60) + MINUTE, "the batches after it")
+    found = [f"published.{d.table}: {d.missing} rows missing, {d.unexpected} unexpected" for d in deployed.differences()]
+    with contextlib.chdir(deployed.demo.stack.folders.root):
+        verified = state_command("verify", "--json")
+    found += [f"state verify: {one}" for one in verified["differences"]]
+    found += [f"state verify did not look at {what}" for what in verified["not_compared_with"]]
+    return found + made_twice(deployed, since)
