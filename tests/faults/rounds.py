@@ -66,6 +66,12 @@ class Rounds:
             lines.append(f"| {step} | " + " | ".join(str(self.struck[step, kind] or "-") for kind in kinds) + " |")
         return "\n".join(lines)
 
+    def totals(self) -> str:
+        return (
+            f"{self.rounds} rounds: {self.struck.total()} faults struck, {self.executions} executions started by hand, "
+            f"{self.stops} stops of the machine for {OFF_SECONDS} s; {self.rows:,} published rows compared"
+        )
+
 
 def run(seed: int, until: float) -> bool:
     """Seed after seed, at least one; False as soon as something is wrong."""
@@ -77,10 +83,7 @@ def run(seed: int, until: float) -> bool:
             if lines:
                 break
             seed += 1
-        print(
-            f"\n{rounds.table()}\n\n{rounds.rounds} rounds, {rounds.struck.total()} faults struck, {rounds.executions} executions started"
-        )
-        print(f"by hand, {rounds.stops} stops of the machine of {OFF_SECONDS} s, {rounds.rows:,} published rows compared")
+        print(f"\n{rounds.table()}\n\n{rounds.totals()}")
         return not lines
 
 
