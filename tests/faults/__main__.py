@@ -71,12 +71,13 @@ def _cover(campaign: Campaign, until: float, kinds: list[Kind], fresh: bool) -> 
         cover.resume(COVERED)
     while (faults := cover.next()) and time.monotonic() < until:
         result = campaign.run(faults)
-        cover.ran(result.fired, len(faults), result.rows, result.same)
+        cover.ran(result.fired, chosen=len(faults), rows=result.rows, differ=not result.same, redriven=result.redriven)
         same = _told(f"{len(cover.covered)} of {len(cover.possible)} covered", result)
         cover.save(COVERED)
         if not same:
             return _made_small(campaign)
-    print(f"\n{cover.table(COLUMNS)}\n\n{dict(cover.totals)}")
+    totals = ", ".join(f"{count:,} {name}" for name, count in cover.totals.items())
+    print(f"\n{cover.table(COLUMNS)}\n\nof all calls of this command: {totals}")
     return True
 
 

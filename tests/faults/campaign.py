@@ -28,13 +28,14 @@ Say = Callable[[str], None]
 
 @dataclass
 class Result:
-    """What one run met and how it ended. lines: what differs from the run without faults."""
+    """What one run met and how it ended. lines: what differs from the run without faults; redriven: batches that died of faults."""
 
     tried: int
     fired: Mapping[Fault, str]
     lines: Sequence[str]
     rows: int
     seconds: float
+    redriven: int
 
     @property
     def same(self) -> bool:
@@ -103,7 +104,7 @@ class Campaign:
             else:
                 found = broken.contents()
                 lines, rows = differences(found, expected), found.rows
-            result = Result(len(faults), dict(broken.schedule.slices), lines, rows, time.monotonic() - started)
+            result = Result(len(faults), dict(broken.schedule.slices), lines, rows, time.monotonic() - started, broken.redriven)
         self.results.append(result)
         return result
 
@@ -145,7 +146,8 @@ class Campaign:
         rows, bad = sum(r.rows for r in self.results), sum(not r.same for r in self.results)
         return (
             f"{len(self.results)} runs of {self.batches} batches; {fired} of {tried} faults struck, of {len(kinds)} kinds at "
-            f"{len(steps)} steps; {rows:,} rows compared; {bad or 'no'} runs differ"
+            f"{len(steps)} steps; {rows:,} rows compared; {bad or 'no'} runs differ; "
+            f"{sum(r.redriven for r in self.results)} batches failed five times and were redriven"
         )
 
 

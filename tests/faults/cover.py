@@ -74,10 +74,10 @@ class Cover:
         places, at = self.possible[what], self.tries[what] * len(self.possible[what]) // MOST_TRIES
         return [*places[at:], *places[:at]]
 
-    def ran(self, fired: Mapping[Fault, str], chosen: int, rows: int, same: bool) -> None:
-        """Notes what struck in a run."""
+    def ran(self, fired: Mapping[Fault, str], **figures: int) -> None:
+        """Notes what struck in a run, and its other figures."""
         self.covered |= {fault.tries(slice_id) for fault, slice_id in fired.items()} & set(self.possible)
-        self.totals.update({"runs": 1, "chosen": chosen, "struck": len(fired), "rows": rows, "differ": int(not same)})
+        self.totals.update({"runs": 1, "struck": len(fired), **figures})
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

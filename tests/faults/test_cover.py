@@ -30,7 +30,7 @@ def test_whatever_is_met_is_tried_once_and_no_more(calls: dict[tuple[int, Site],
     cover = Cover.of(calls, 2)
     for _ in range(len(cover.possible) + 1):
         faults = cover.next()
-        cover.ran({fault: calls[fault.batch, fault.site] for fault in faults}, len(faults), 0, True)
+        cover.ran({fault: calls[fault.batch, fault.site] for fault in faults})
     assert faults == () and cover.missed == [] and cover.covered == set(cover.possible)
     assert cover.totals["struck"] == len(cover.possible)
 
@@ -40,7 +40,7 @@ def test_whatever_is_met_is_tried_once_and_no_more(calls: dict[tuple[int, Site],
 def test_what_never_strikes_is_given_up_and_named(calls: dict[tuple[int, Site], str]) -> None:
     cover = Cover.of(calls, 2)
     while cover.next():
-        cover.ran({}, 0, 0, True)
+        cover.ran({})
     assert cover.missed == sorted(cover.possible)
     assert set(cover.tries.values()) == {MOST_TRIES}
     assert f"did not strike: {cover.missed[0]}" in cover.table({"all": tuple(Kind)})
@@ -68,7 +68,7 @@ def test_a_call_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     calls = {(0, Site(FLOW, STAGED, "commit", "s3.PutObject", 0)): "collect.postgres"}
     first, second = Cover.of(calls, 1), Cover.of(calls, 1)
     faults = first.next()
-    first.ran({fault: "collect.postgres" for fault in faults}, len(faults), 7, True)
+    first.ran({fault: "collect.postgres" for fault in faults}, rows=7)
     first.save(tmp_path / "new" / "covered.json")
     second.resume(tmp_path / "new" / "covered.json")
     assert second.covered == first.covered and second.totals["rows"] == 7
