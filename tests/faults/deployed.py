@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING
 
 import psutil
 from aiohttp import web
@@ -27,12 +26,10 @@ from shared_metadata.intervals import floor
 from shared_metadata.program import Flow
 from shared_metadata.records import EventKind
 from slices.organize.iceberg.batch_identity import Identity
+from tests.e2e.test_airline import MINUTE, Deployed, state_command
 from tests.faults.doors import AwsDoor, Doors
 from tests.faults.faults import CONDUCTOR, DEATHS, READS, Invocation, Kind
 from tests.faults.lane import Lane
-
-if TYPE_CHECKING:
-    from tests.e2e.test_airline import Deployed
 
 STEPS = {
     "collect.postgres": ("plan", "extract", "commit"),
@@ -174,8 +171,6 @@ def made_twice(deployed: Deployed, since: datetime) -> list[str]:
 
 def wrong(deployed: Deployed, since: datetime) -> list[str]:
     """What is not as it should be, once all batches are made that end by now; `since` when nothing was yet."""
-    from tests.e2e.test_airline import MINUTE, state_command
-
     deployed.demo.wait(deployed.program, floor(datetime.now(UTC), 60) + MINUTE, "the batches after it")
     found = [f"published.{d.table}: {d.missing} rows missing, {d.unexpected} unexpected" for d in deployed.differences()]
     with contextlib.chdir(deployed.demo.stack.folders.root):
