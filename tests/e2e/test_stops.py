@@ -22,6 +22,7 @@ def test_functions_that_die_operators_and_a_stop_of_the_machine_lose_nothing_and
         deployed.start_by_hand(airline)
         wait_until(lambda: not any(one.kinds for one in waiting.values()), 300, f"not all struck: {waiting}")
     assert {step: [kind for kind, _ in one.struck] for step, one in waiting.items()} == kinds
+    assert all(len(one.killed) == 1 for one in waiting.values()), waiting
 
     wait_until(lambda: len(deployed.running(airline)) > 1, 120, "nothing runs")
     deployed.stop_hard(airline.demo.stack)

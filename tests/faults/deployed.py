@@ -59,10 +59,14 @@ def troubles(seed: int) -> dict[str, list[Kind]]:
 
 @dataclass
 class Waiting:
-    """The kinds of faults that a function still meets, one after another at its writes. struck: each with its operation."""
+    """The kinds of faults that a function still meets, one after another at its writes.
+
+    struck: each with its operation; killed: the processes that died of them.
+    """
 
     kinds: list[Kind]
     struck: list[tuple[Kind, str]] = field(default_factory=list)
+    killed: list[int] = field(default_factory=list)
 
     def strike(self, invocation: Invocation, operation: str) -> Kind | None:
         if not self.kinds or operation.partition(".")[2].startswith(READS):
@@ -72,8 +76,18 @@ class Waiting:
         return kind
 
 
+class FunctionLane(Lane):
+    """A deployed function behind its door."""
+
+    def __init__(self, step: str, waiting: Waiting) -> None:
+        super().__init__(waiting, lambda *_: None)
+        self.waiting, self.invocation = waiting, Invocation(0, "", "", step, step, 0)
+
+
 class FunctionDoor(AwsDoor):
     """Before a deployed function, whose calls are signed for this door's address, and whose process is known by its connection."""
+
+    _lane: FunctionLane
 
     async def listen(self) -> int:
         outbound = self._microburst.upstream._outbound_headers
@@ -87,6 +101,7 @@ class FunctionDoor(AwsDoor):
     def _kill(self, request: web.Request, pid: int) -> web.Response:
         port = request.transport.get_extra_info("peername")[1] if request.transport else 0
         pid = next(c.pid for c in psutil.net_connections("tcp4") if c.laddr.port == port and c.pid not in (None, os.getpid()))
+        self._lane.waiting.killed.append(pid)
         return super()._kill(request, pid)
 
 
@@ -98,9 +113,7 @@ def faltering(deployed: Deployed, kinds: Mapping[str, Sequence[Kind]]) -> Iterat
     waiting, before = {step: Waiting(list(some)) for step, some in kinds.items()}, dict[str, dict[str, str]]()
     try:
         for step, name in functions().items():
-            lane = Lane(waiting[step], lambda *_: None)
-            lane.invocation = Invocation(0, "", "", step, step, 0)
-            doors.open(lane)
+            lane = doors.open(FunctionLane(step, waiting[step]))
             before[name] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
             variables = {**before[name], "AWS_ENDPOINT_URL": f"http://127.0.0.1:{lane.aws_port}"}
             client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})

@@ -41,6 +41,7 @@ class Rounds:
             airline.demo.change()
             self.executions += len(deployed.start_by_hand(airline))
             wait_until(lambda: not any(one.kinds for one in waiting.values()), STRUCK_SECONDS, "not all faults struck")
+        assert all(len(one.killed) == 1 for one in waiting.values()), waiting
         for step, one in waiting.items():
             self.struck.update((step, kind) for kind, _ in one.struck)
         lines = self._wrong(since)
