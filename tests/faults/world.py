@@ -58,6 +58,7 @@ class World(Account):
         self._told: Kind | None = None
         self._paused: list[tuple[Function, Invocation]] = []
         self._functions: dict[str, Function] = {}
+        self._begun: list[tuple[Execution, str]] = []  # and not at work yet
         self._lane = stage.doors.open(Lane(self.schedule, self._tell))
         super().__init__(stage, self._lane.postgres_port)
 
@@ -108,17 +109,18 @@ class World(Account):
         """One call of the conductor and the executions that it started; False when there were none."""
         try:
             self._conduct()
-            found = list(self.started())
+            self._begun += self.started()
+            if not self._begun:
+                self.now = max(self.now, min(self.now + timedelta(minutes=10), end + LATEST))
+                return False
             if self._crowd:
-                self._crowd.execute(found)
-            else:
-                for execution, token in found:
-                    self._execute(execution, token)
+                self._crowd.execute(self._begun)
+                self._begun.clear()
+            while self._begun:
+                self._execute(*self._begun.pop(0))
         except MachineStops:
-            return self._restart()
-        if not found:
-            self.now = max(self.now, min(self.now + timedelta(minutes=10), end + LATEST))
-        return bool(found)
+            self._restart()
+        return True
 
     def _redrive(self) -> bool:
         """As `atoll retry --all` does."""
@@ -173,16 +175,17 @@ class World(Account):
         while self.states.describe_execution(executionArn=arn)["status"] == "RUNNING":
             time.sleep(0.005)
 
-    def _restart(self) -> bool:
+    def _restart(self) -> None:
         """The machine was off for a day: what ran is gone, and Step Functions knows of its executions only that they ended."""
         for function in (*self._functions.values(), *(standing for standing, _ in self._paused)):
             function.end()
         self._functions.clear()
         self._paused.clear()
-        for execution, token in self.started():
-            self.end_execution(execution.arn, token, "States.ServiceRestart")
+        for begun in (self._begun, self.started()):
+            for execution, token in begun:
+                self.end_execution(execution.arn, token, "States.ServiceRestart")
+        self._begun.clear()
         self.now += DAY
-        return True
 
     def _waited(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
