@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from console.wording import counted
 from examples.airline import crm
 from examples.airline.demo import Demo
 from examples.airline.reconcile import reconcile
@@ -69,8 +70,8 @@ class Rounds:
 
     def totals(self) -> str:
         return (
-            f"{self.rounds} rounds: {self.struck.total()} faults struck, {self.executions} executions started by hand, "
-            f"{self.stops} stops of the machine for {OFF_SECONDS} s; {self.rows:,} published rows compared"
+            f"{counted(self.rounds, 'round')}: {counted(self.struck.total(), 'fault')} struck, {counted(self.executions, 'execution')} "
+            f"started by hand, {counted(self.stops, 'stop')} of the machine for {OFF_SECONDS} s; {self.rows:,} published rows compared"
         )
 
 
