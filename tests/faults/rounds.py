@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from console.wording import counted
 from examples.airline import crm
 from examples.airline.demo import Demo
 from examples.airline.reconcile import reconcile
@@ -70,8 +69,8 @@ class Rounds:
 
     def totals(self) -> str:
         return (
-            f"{counted(self.rounds, 'round')}: {counted(self.struck.total(), 'fault')} struck, {counted(self.executions, 'execution')} "
-            f"started by hand, {counted(self.stops, 'stop')} of the machine for {OFF_SECONDS} s; {self.rows:,} published rows compared"
+            f"rounds: {self.rounds}; faults struck: {self.struck.total()}; executions started by hand: {self.executions}; "
+            f"stops of the machine for {OFF_SECONDS} s: {self.stops}; published rows compared: {self.rows:,}"
         )
 
 
