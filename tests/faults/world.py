@@ -90,28 +90,28 @@ class World(Account):
             sources.change_database(self.dsn, number, first - DAY / 2)
             self.sales.change(number, first - DAY / 2)
         for day in range(idle + 1):
-            self._run_day(first + day * DAY)
+            self._run_day(first + day * DAY, first + idle * DAY + LATEST)
         self._idle += idle
         self._wake()
 
-    def _run_day(self, end: datetime) -> None:
-        """Whatever died of too many faults is redriven by an operator, but not without end."""
+    def _run_day(self, end: datetime, latest: datetime) -> None:
+        """Until all is complete through `end`; waits no longer than `latest`. What died of too many faults an operator redrives."""
         self.now, redrives = max(self.now, end) + timedelta(seconds=10), 0
         for _ in range(MOST_ROUNDS):
-            if self._round(end):
+            if self._round(latest):
                 continue
             if not self.behind(end):
                 return
             redrives += redrives < MOST_REDRIVES and self._redrive()
         raise Stuck(f"the batches until {end} did not complete: {self.behind(end)}")
 
-    def _round(self, end: datetime) -> bool:
+    def _round(self, latest: datetime) -> bool:
         """One call of the conductor and the executions that it started; False when there were none."""
         try:
             self._conduct()
             self._begun += self.started()
             if not self._begun:
-                self.now = max(self.now, min(self.now + timedelta(minutes=10), end + LATEST))
+                self.now = max(self.now, min(self.now + timedelta(minutes=10), latest))
                 return False
             if self._crowd:
                 self._crowd.execute(self._begun)
