@@ -21,6 +21,7 @@ from aiohttp import web
 
 from infra import embedded
 from infra.embedded import LocalStack
+from infra.embedded.state import wait_until
 from shared_metadata import naming
 from shared_metadata.intervals import floor
 from shared_metadata.program import Flow
@@ -122,6 +123,15 @@ def faltering(deployed: Deployed, kinds: Mapping[str, Sequence[Kind]]) -> Iterat
         for name, variables in before.items():
             client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
         doors.close()
+        for _ in range(2):  # one may have begun before
+            _saved(stack)
+
+
+def _saved(stack: LocalStack) -> None:
+    """Waits until the emulator has written its functions to disk once more: a stop would forget what they are now."""
+    path = stack.folders.aws / "state" / "lambda.json"
+    before = path.stat().st_mtime if path.exists() else 0
+    wait_until(lambda: path.exists() and path.stat().st_mtime > before, 120, "the embedded AWS saves nothing")
 
 
 def start_by_hand(deployed: Deployed, operators: int = OPERATORS) -> list[str]:
