@@ -13,15 +13,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from conductor import handlers
-from conductor.environment import Environment
 from conductor.notifier import Notifier
-from conductor.starter import Starter
 from shared_metadata.dead_letters import dead_batches
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer
+from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer, tick
 from tests.conductor.test_history import History
-from tests.conductor.test_starter import ACCOUNT, REGION, FakeStepFunctions
+from tests.conductor.test_starter import REGION, FakeStepFunctions
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, scheduled, staged, standing, view
 
@@ -192,23 +190,16 @@ def test_only_the_readers_of_a_poisoned_batch_wait_and_all_is_caught_up_when_it_
     chance, states = Random(1), FakeStepFunctions(clock)
     views = (view("lake.a.v", "lake.crm.t000", "lake.crm.t001"), view("lake.a.w", "lake.crm.t001"))
     history = PoisonedHistory(apply(writer, program(2, views=views)), writer, states, chance)
-    starter = Starter(writer, states, Environment("metadata", ACCOUNT, REGION), lambda *_: None)  # type: ignore[arg-type]
-
-    def tick(minutes: int) -> None:
-        clock.advance(minutes=minutes)
-        starter.start_due(clock.now)
-        history.claim_all()
-        history.end_some(clock.now)
-
+    starter = new_starter(writer, states)
     for _ in range(24):
-        tick(15)
+        tick(history, starter, clock, minutes=15)
     assert standing(writer).dead_letter and standing(writer).watermark == FIRST.start
     assert set(history.ends) == {"lake.crm.t001:staged", "lake.crm.t001", "lake.a.w"}
     assert len(history.ends["lake.a.w"]) > 3
     history.mended = True
     assert writer.dead_letters.redrive("lake.crm", [history.poisoned])
     for _ in range(60):
-        tick(3)
+        tick(history, starter, clock, minutes=3)
         if len(history.ends) == 6 and all(ends[-1] > clock.now - timedelta(hours=3) for ends in history.ends.values()):
             return
     pytest.fail(f"at {clock.now} not caught up: {history.ends}")

@@ -211,7 +211,7 @@ def test_no_batch_is_lost_or_made_twice_while_columns_go_and_return(seed: int, t
         assert writer.drifts.open_drifts() == [] and quiesced(writer, history.known) == {}
 
 
-def tick(history: DriftingHistory, starter: Starter, clock: SettableClock, minutes: int = 20) -> None:
+def tick(history: History, starter: Starter, clock: SettableClock, minutes: int = 20) -> None:
     clock.advance(minutes=minutes)
     starter.start_due(clock.now)
     history.claim_all()
