@@ -1,8 +1,9 @@
 """What a table of many micro-batches costs to read and to write, with the slice's maintenance as it is scheduled and without it.
 
-    python -m benchmarks.micro_batches [--batches 1000] [--rows 200] [--modes APPEND,MERGE] [--json]
+    python -m benchmarks.micro_batches [--batches 1000] [--unmaintained 100] [--rows 200] [--modes APPEND,MERGE] [--json]
 
 The slice's own driver loads staged files of so many rows into tables over an emulated S3 and Glue, the tables turn and turn about.
+Those without maintenance get fewer batches: each of their merges reads every file that there is.
 Maintenance comes after every 16 batches, keeps the last 100 versions, and looks for garbage after every 96 (a day of batches of 15
 minutes). Of each table, when it has got 10, 100, 300 and 1,000 batches: the median milliseconds of five scan plans (from the catalog
 to the list of files), of reading all of it by DuckDB, and of the last commits; and how much there is to look through.
@@ -156,6 +157,8 @@ def measure(session: Any, arguments: argparse.Namespace) -> dict[str, dict[str, 
     found: dict[str, dict[str, Any]] = {name: {"at": {}} for name in tables}
     for number in range(arguments.batches):
         for name, table in tables.items():
+            if not table.maintained and number >= arguments.unmaintained:
+                continue
             table.run(number)
             if number + 1 in MARKS or number + 1 == arguments.batches:
                 found[name]["at"][number + 1] = table.figures()
@@ -170,6 +173,7 @@ def measure(session: Any, arguments: argparse.Namespace) -> dict[str, dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--batches", type=int, default=1000)
+    parser.add_argument("--unmaintained", type=int, default=100, help="batches of the tables that are not maintained")
     parser.add_argument("--rows", type=int, default=200, help="of each batch")
     parser.add_argument("--modes", default="APPEND,MERGE")
     parser.add_argument("--json", action="store_true")

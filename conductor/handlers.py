@@ -41,7 +41,10 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     {'batchItemFailures': […]}. Raises InputError for others."""
     if event.get("trigger") == "clock":
         done = vars(_round(context))
-        return {**done, "late": _late(datetime.now(UTC))}
+        late = _late(datetime.now(UTC))
+        if late is not None and notifier().tell_left():
+            logger.warning("told of what had been left untold")
+        return {**done, "late": late}
     if "Records" not in event:
         raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
     try:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared_metadata import drift_wording
 from shared_metadata.dead_letter_wording import dead_message, dead_subject
-from shared_metadata.dead_letters import DeadBatch, dead_batch
+from shared_metadata.dead_letters import DeadBatch, dead_batch, dead_batches
+from shared_metadata.errors import DefinitionError
 from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Notifier:
-    """Publishes to one topic; whoever subscribes to it gets names, places, causes and remedies, never data."""
+    """Publishes to one topic; whoever subscribes to it gets names, places, causes and remedies, never data.
+
+    Who is to tell takes a lease, publishes, and records that people were told. One that dies in between leaves its lease to lapse,
+    and `tell_left` makes up for it: the message comes twice where only the record was missing.
+    """
 
     def __init__(self, writer: MetadataWriter, sns: SNSClient, topic_arn: str) -> None:
         self._writer, self._sns, self._topic_arn = writer, sns, topic_arn
@@ -31,7 +36,21 @@ class Notifier:
         except Exception:
             drifts.give_notification_back(number)
             raise
+        drifts.told(number)
         return True
+
+    def tell_left(self) -> bool:
+        """Tells what nobody has been told of, because somebody died or the stream gave up; whether there was anything."""
+        reader = self._writer.reader
+        try:
+            programs = reader.programs()
+        except DefinitionError:
+            return False  # nothing was ever applied
+        drifts = [drift.number for drift in self._writer.drifts.open_drifts() if drift.flows and drift.notified_at is None]
+        dead = dead_batches(programs, reader.flow_states(list(programs.flow_ids)))
+        letters = [(one.flow, one.dataset) for one in dead if one.letter and one.letter.told_at is None]
+        told = [self.tell(number) for number in drifts]
+        return bool(any(told) or (letters and self.tell_dead(letters)))
 
     def tell_dead(self, datasets: Iterable[tuple[str, str]]) -> list[str]:
         """Publishes a message for those (flow, dataset) that are dead letters and nobody has told of; returns their datasets.
@@ -49,10 +68,16 @@ class Notifier:
             for name, group in list(groups.items()):
                 self._publish(dead_subject(group), dead_message(group))
                 told += [dead.dataset for dead in groups.pop(name)]
+                self._record(group)
         except Exception:
             self._give_back([dead for group in groups.values() for dead in group])
             raise
         return told
+
+    def _record(self, batches: Sequence[DeadBatch]) -> None:
+        for dead in batches:
+            if dead.letter:
+                self._writer.dead_letters.told(dead.flow, dead.dataset, dead.letter)
 
     def _give_back(self, batches: Sequence[DeadBatch]) -> None:
         for dead in batches:

@@ -11,10 +11,11 @@ import click
 from console.pending import pending_line
 from console.plan import compiled, moment_option
 from console.prerequisites import deployed_slices, missing
+from console.restatement import effective_moment
 from console.target import Target, json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
-from shared_metadata.applying import Moment, moment_of, switch_to
+from shared_metadata.applying import Moment, switch_to
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.lineage import Lineage
@@ -96,7 +97,7 @@ def apply_program(
     timeline = reader.timeline()
     if timeline.entries and timeline.entries[-1].version == program.version:
         return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
-    moment = moment_of(reader, program, now, at=at, restate_from=restate_from)
+    moment = effective_moment(reader, program, now, at=at, restate_from=restate_from)
     update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)
     for slice_id, values in deployed.items():
         target.writer.put_installed_slice(slice_id, values)

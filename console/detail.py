@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from console.printable import printable
 from console.status import COLOURS, DatasetStatus, troubles
 from console.wording import age, counted, dollars
 from shared_metadata.intervals import to_text
@@ -93,7 +94,7 @@ def show_detail(detail: DatasetDetail) -> None:
     """For people, one thing below the other."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console, detail = Console(highlight=False, markup=False, soft_wrap=True), printable(detail)
     status = detail.status
     console.print(f"{status.dataset}: {status.state}", style=f"bold {COLOURS[status.state]}")
     facts = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.schema_changes import ColumnChange, TableChange
 from console.wording import counted
 from language.diagnostics import Diagnostic
@@ -47,7 +48,7 @@ def show(found: Sequence[Discovered], outside: Outside, only_check: bool, as_jso
         )
         return
     for one in found:
-        _show_one(one, only_check)
+        _show_one(printable(one), only_check)
     if outside.problems:
         what = counted(len(outside.problems), "mistake")
         click.echo(f"\nThe program has {what}: tables named there may be missing here. See them: atoll check", err=True)
@@ -100,7 +101,7 @@ def show_names(names: Mapping[str, Sequence[str]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(names, indent=2))
         return
-    for connection, tables in names.items():
+    for connection, tables in printable(names).items():
         click.echo(f"{connection}: {counted(len(tables), 'table')}")
         for table in tables:
             click.echo(f"  {table}")

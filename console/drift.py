@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata.drift_records import Drift
@@ -45,7 +46,7 @@ def drift(context: click.Context, everything: bool, profile: str | None, as_json
         return
     if not found:
         click.echo("The sources are as the program expects them." if not everything else "No source has changed yet.")
-    for one in found:
+    for one in printable(found):
         click.secho(f"{one.number:>4}  {state(one):<9}", nl=False, fg=COLOURS[state(one)])
         held = f"; {counted(len(one.change.quiesces), 'dataset')} quiesced" if one.open and one.flows else ""
         click.echo(f" {to_text(one.first_seen.replace(microsecond=0))}  {what_happened(one.change)}{held}")
@@ -69,6 +70,7 @@ def show(number: int, profile: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(plain(found), indent=2))
         return
+    found = printable(found)
     click.echo(message(found))
     if found.notified_at:
         click.echo(f"People were told at {to_text(found.notified_at)}.")

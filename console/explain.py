@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from console.lineage import wide_console
+from console.printable import printable
 from console.project import compile_project, show_errors
 from console.target import json_option
 from language.diagnostics import ProgramErrors, did_you_mean
@@ -41,7 +42,7 @@ def explain(dataset: str, files: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        _show_explained(found)
+        _show_explained(printable(found))
 
 
 def _known(name: str, known: Iterable[str], what: str) -> str:

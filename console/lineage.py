@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
 from language.diagnostics import ProgramErrors, did_you_mean
@@ -58,7 +59,7 @@ def lineage(
             found["down"] = [_edge(edge) for edge in graph.down(nodes, depth or 0)]
         click.echo(json.dumps(found, indent=2))
         return
-    _show(graph, nodes, up or both, down or both, min(depth or DEEPEST, DEEPEST))
+    _show(LineageGraph(printable(graph.lineage)), printable(nodes), up or both, down or both, min(depth or DEEPEST, DEEPEST))
 
 
 def _lineage(files: tuple[str, ...], active: bool, profile: str | None, as_json: bool) -> Lineage:
@@ -142,7 +143,13 @@ def wide_console() -> Console:
 
 def _hint(branch: Tree, text: str) -> None:
     if not branch.children:
-        branch.add(f"[dim]{text}[/]")
+        _dim(branch, text)
+
+
+def _dim(branch: Tree, text: str) -> None:
+    from rich.markup import escape
+
+    branch.add(f"[dim]{escape(text)}[/]")
 
 
 def _grow_up(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, seen: set[ColumnRef]) -> None:
@@ -151,7 +158,7 @@ def _grow_up(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, see
         if depth > 1 and edge.of not in seen:
             _grow_up(graph, twig, edge.of, depth - 1, {*seen, edge.of})
     for text in _folded(graph.inputs(ColumnRef(node.dataset, ROWS)), lambda edge: str(edge.of)):
-        branch.add(f"[dim]rows by {text}[/]")
+        _dim(branch, f"rows by {text}")
 
 
 def _grow_down(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, seen: set[ColumnRef]) -> None:
@@ -162,7 +169,7 @@ def _grow_down(graph: LineageGraph, branch: Tree, node: ColumnRef, depth: int, s
         if depth > 1 and edge.to not in seen:
             _grow_down(graph, twig, edge.to, depth - 1, {*seen, edge.to})
     for text in _folded((e for e in graph.outputs(node) if e.to.column == ROWS), lambda edge: edge.to.dataset):
-        branch.add(f"[dim]rows of {text}[/]")
+        _dim(branch, f"rows of {text}")
 
 
 def _line(graph: LineageGraph, node: ColumnRef, edge: Edge) -> str:

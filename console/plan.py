@@ -97,11 +97,11 @@ def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
 
 def planned_boundary(reader: MetadataReader, program: Program, now: datetime, since: datetime | None) -> datetime | None:
     """When the program would take effect; None while another update set is pending, which has to be waited for or cancelled."""
-    from shared_metadata.applying import moment_of
+    from console.restatement import effective_moment
 
     if reader.timeline().pending(now):
         return None
-    return moment_of(reader, program, now, restate_from=since).effect.boundary
+    return effective_moment(reader, program, now, restate_from=since).effect.boundary
 
 
 def pending_problem(reader: MetadataReader, now: datetime) -> list[str]:

@@ -120,13 +120,13 @@ def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
     program = compilation.outline
     for owner in endpoints(program):
         slices = _slices_of(owner)
-        known = {name for slice_ in slices for name in _names(_config(slice_))}
+        known = {name for slice_ in slices for name in _names(config_model(slice_))}
         remedy = f"{owner.system} takes the options {', '.join(sorted(known))}"
         for name in set(owner.options) - known:
             yield compilation.resolved.option_diagnostic(owner.name, name, f"{owner.system} has no option `{name}`", remedy)
         using = [slice_ for slice_ in slices if _uses(program, slice_.id, owner.name)]
         for slice_ in using or slices:
-            for option, cause in _refusals(_config(slice_), owner.options):
+            for option, cause in _refusals(config_model(slice_), owner.options):
                 yield compilation.resolved.option_diagnostic(owner.name, option, cause, remedy)
 
 
@@ -141,7 +141,8 @@ def _slices_of(owner: Connection | Warehouse) -> list[Slice]:
     return [s for s in installed().values() if s.system == owner.system and (s.stage == ORGANIZE) == organizes]
 
 
-def _config(slice_: Slice) -> Any:
+def config_model(slice_: Slice) -> Any:
+    """The pydantic model of its options."""
     module, name = slice_.config.split(":")
     return getattr(importlib.import_module(module), name)
 

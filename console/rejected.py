@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.errors import InputError
+from shared_metadata.errors import AtollError, InputError
 from shared_metadata.intervals import to_text
-from shared_metadata.program import Flow, Program
+from shared_metadata.program import Flow, Kind, Program
 
 if TYPE_CHECKING:
-    from shared_metadata.contract.organize import Driver, RejectedRow
+    from shared_metadata.contract.organize import Driver
+    from shared_metadata.contract.rejected_rows import RejectedRow
+
+BATCHES = 1000  # of a publication, the latest, are asked for refused rows
 
 
 @click.command(short_help="The rows that were set aside, and why.")
@@ -24,12 +29,13 @@ if TYPE_CHECKING:
 @profile_option
 @json_option
 def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> None:
-    """The rows of DATASET that its batches have set aside, because they fail an EXPECT … OR QUARANTINE or could not be read, the
-    latest batches' first: the batch, why, and their values.
+    """The rows of DATASET that its batches have set aside, because they fail an EXPECT … OR QUARANTINE, could not be read, or were
+    refused by the database to which they are published, the latest batches' first: the batch, why, and their values.
 
-    They stand in a table of the warehouse beside the dataset, `<dataset>__rejected`, for any engine to query. What was published
-    has its own in the warehouse that computes it: of ops.public.scorecard it is `lake.ops.public_scorecard__rejected`. The rows are
-    read with your own credentials, which must let you read the data bucket.
+    They stand in a table of the warehouse beside the dataset, `<dataset>__rejected`, for any engine to query. What is to be published
+    has its own in the warehouse that computes it: of ops.public.scorecard it is `lake.ops.public_scorecard__rejected`. Those that the
+    target refused are Parquet files, kept for 400 days, of what is published as a whole those of the last batch. The rows are read
+    with your own credentials, which must let you read the data bucket.
 
     \b
       atoll rejected lake.ops.flights
@@ -38,18 +44,23 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
     target = open_target(profile)
     program = target.reader.active_program()
     flow, name = _maker(dataset, program)
-    table = naming.rejected_table(name, flow.warehouse)
-    found = _driver(target, program, flow).rejected(table, limit)
+    table, publisher = naming.rejected_table(name, flow.warehouse), program.producers()[name.removesuffix(":result")]
+    files = _refused(target, publisher) if publisher.kind == Kind.PUBLISH else []
+    found = _driver(target, program, flow).rejected(table, limit) + (_read(target, files, limit) if files else [])
+    found = sorted(found, key=lambda row: row.batch, reverse=True)[:limit]
     if as_json:
         click.echo(json.dumps([_plain(row) for row in found], indent=2))
         return
-    for row in found:
+    for row in printable(found):
         click.echo(f"{to_text(row.batch)}  {row.reason}")
         click.echo(f"  {row.data}")
+    for url in files:
+        click.echo(f"refused by the target: {url}")
     if found:
-        click.echo(f"{len(found)} of {table}, the latest first" if len(found) == limit else f"all of {table}: {len(found)}")
+        click.echo(f"{len(found)} of {dataset}, the latest first" if len(found) == limit else f"all of {dataset}: {len(found)}")
     else:
-        unchecked = "" if flow.quarantines else f"; neither EXPECT … OR QUARANTINE nor TOLERATE … BAD ROWS stands at {flow.position}"
+        allowed = flow.quarantines or publisher.quarantines
+        unchecked = "" if allowed else f"; neither EXPECT … OR QUARANTINE nor TOLERATE … BAD ROWS stands at {flow.position}"
         click.echo(f"No row of {dataset} was set aside{unchecked}.")
 
 
@@ -60,6 +71,32 @@ def _maker(dataset: str, program: Program) -> tuple[Flow, str]:
         if name in makers and makers[name].stage == "organize":
             return makers[name], name
     raise InputError(f"the active program has no dataset {dataset!r} whose rows are checked", remedy="`atoll status` lists them all")
+
+
+def _refused(target: Target, flow: Flow) -> list[str]:
+    """The files of rows that the target of a publication did not take: of its last batch, where that stands for all before it."""
+    if flow.supersedes:
+        latest = target.reader.latest_version(flow.id)
+        pointers = [latest.pointer] if latest else []
+    else:
+        outcomes = [batch.outcomes.get(flow.id) for batch in target.reader.batches(flow.id, BATCHES)]
+        pointers = [outcome.pointer for outcome in outcomes if outcome and outcome.pointer]
+    bucket = naming.data_bucket(target.account, target.region)
+    return [f"s3://{bucket}/{file['key']}" for pointer in pointers for file in pointer.get("rejected", ())]
+
+
+def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]:
+    import duckdb
+
+    from shared_metadata.contract.duckdb_session import open_duckdb
+    from shared_metadata.contract.rejected_rows import of_files
+
+    try:
+        with open_duckdb(target.session) as connection:
+            return of_files(connection, files, limit)
+    except duckdb.HTTPException as error:
+        remedy = "read with credentials that have s3:GetObject on it and kms:Decrypt on its key; it is kept for 400 days"
+        raise AtollError(f"S3 answered {getattr(error, 'status_code', 0)} to one of {files[0]} …", remedy=remedy) from None
 
 
 def _driver(target: Target, program: Program, flow: Flow) -> Driver:

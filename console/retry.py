@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.progress import progress
-from console.run import POLL_SECONDS, ExecutionFailed
+from console.retry_wait import Redriven, Waiting
+from console.run import ExecutionFailed
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted, names_of
 from shared_metadata.dead_letter_wording import dead_remedy
@@ -23,8 +24,6 @@ from shared_metadata.records import TableState
 if TYPE_CHECKING:
     from shared_metadata.dead_letters import DeadBatch
     from shared_metadata.timeline import Programs
-
-Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and where it stood
 
 
 @click.command(short_help="What has failed too often; try it again.")
@@ -39,8 +38,9 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
 
     A batch that fails is tried five times, after 15 s, 1 min, 5 min and 30 min; then it stops, people are told by the alerts topic,
     and only what reads it waits. When its cause is removed, retry it: the conductor starts it at once, and it has five attempts
-    again. A batch that is committed in another way (`atoll run`, an update set) is a dead letter no more. Exit code 1 when a
-    batch fails again, or is none that stopped.
+    again. A batch that is committed in another way (`atoll run`, an update set) is a dead letter no more. It is waited for until it
+    is made or fails, or turns out to wait itself, e.g. for an input that is not complete. Exit code 1 when a batch fails again,
+    waits, or is none that stopped.
 
     \b
       atoll retry                                what stopped, and why
@@ -62,7 +62,7 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
         _say_redriven(wanted, redriven)
     if wait and redriven:
         with progress("waiting for the conductor to start it; Ctrl-C leaves it running") as say:
-            ended = _wait(target, redriven, say)
+            ended = Waiting(target, programs, redriven).until_all_ended(say)
     else:
         ended = {}
     _show([_outcome(batch, redriven, ended) for batch in wanted], as_json)
@@ -100,25 +100,6 @@ def _redrive(target: Target, wanted: list[DeadBatch]) -> Redriven:
     return redriven
 
 
-def _wait(target: Target, redriven: Redriven, say: Any) -> dict[str, tuple[str, str]]:
-    """Until each batch is committed or has failed once more: dataset ▸ ('COMMITTED' | 'FAILED' | 'QUIESCED', error)."""
-    ended: dict[str, tuple[str, str]] = {}
-    while True:
-        states = target.reader.flow_states(sorted({flow for flow, _ in redriven.values()}))
-        for dataset, (flow, before) in redriven.items():
-            table = states[flow].tables[dataset]
-            if states[flow].drifts(dataset):
-                ended[dataset] = ("QUIESCED", table.error)
-            elif table.watermark != before.watermark:
-                ended[dataset] = ("COMMITTED", "")
-            elif table.attempts > before.attempts:
-                ended[dataset] = ("FAILED", table.error)
-        if len(ended) == len(redriven):
-            return ended
-        say(f"{len(ended)} of {counted(len(redriven), 'batch')} ended")
-        time.sleep(POLL_SECONDS)
-
-
 def _outcome(batch: DeadBatch, redriven: Redriven, ended: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     status, error = ended.get(batch.dataset, ("REDRIVEN" if batch.dataset in redriven else "NOT_STOPPED", ""))
     start, end = to_text(batch.interval.start), to_text(batch.interval.end)
@@ -127,9 +108,10 @@ def _outcome(batch: DeadBatch, redriven: Redriven, ended: Mapping[str, tuple[str
 
 def _show(outcomes: list[dict[str, Any]], as_json: bool) -> None:
     failed = [one for one in outcomes if one["status"] in ("FAILED", "QUIESCED")]
+    waiting = [one for one in outcomes if one["status"] == "WAITING"]
     if as_json:
         click.echo(json.dumps(outcomes, indent=2))
-        if failed:
+        if failed or waiting:
             raise SystemExit(1)
         return
     for one in outcomes:
@@ -140,6 +122,9 @@ def _show(outcomes: list[dict[str, Any]], as_json: bool) -> None:
     if failed:
         said = "; ".join(f"{one['dataset']}: {one['error']}" for one in failed)
         raise ExecutionFailed(f"failed again: {said}", remedy="it is tried again by itself, after a while: `atoll status`")
+    if waiting:
+        said = "; ".join(one["error"] for one in waiting)
+        raise ExecutionFailed(f"redriven, and not made yet: {said}", remedy="it is made as soon as it can be: `atoll why DATASET`")
 
 
 def _say_redriven(wanted: list[DeadBatch], redriven: Redriven) -> None:
@@ -154,7 +139,7 @@ def _list(dead: list[DeadBatch], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_plain(batch) for batch in dead], indent=2))
         return
-    for batch in dead:
+    for batch in printable(dead):
         click.secho(batch.dataset, fg="red", nl=False)
         since = f" since {_moment(batch.letter.at)}" if batch.letter else ""
         click.echo(f" stopped{since} at its batch {batch.interval}, after {counted(batch.failures, 'failure')}")

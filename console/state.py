@@ -49,6 +49,9 @@ def verify_state(profile: str | None, as_json: bool) -> None:
     the warehouse and the targets hold. Everything may run meanwhile: only what differs twice is reported. Exit code 2 when
     something differs.
 
+    A cursor is compared with what the last batch recorded. Where that is gone, or drift has emptied the cursor, stderr says so;
+    whether the batch recorded the right one, nobody but the source knows.
+
     \b
       atoll state verify
       atoll state verify --json | jq '.differences[] | select(.repairable | not)'
@@ -195,7 +198,8 @@ def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Differen
 
 def _figures(found: Verified) -> dict[str, Any]:
     looked_at = {"datasets": found.datasets, "batches": found.batches, "versions": found.versions}
-    return {"looked_at": looked_at, "differences": [one.to_dict() for one in found.differences]}
+    differing = [one.to_dict() for one in found.differences]
+    return {"looked_at": looked_at, "differences": differing, "cursors_not_compared": dict(found.unseen_cursors)}
 
 
 def _show(found: Verified, asked: Asked) -> None:
@@ -205,6 +209,8 @@ def _show(found: Verified, asked: Asked) -> None:
         click.echo(f"  help     {one.remedy}")
     for title, error in asked.silent.items():
         click.secho(f"not compared with {title}: {error}", fg="yellow", err=True)
+    for dataset, why in found.unseen_cursors.items():
+        click.secho(f"the cursor of {dataset} was not compared: {why}", fg="yellow", err=True)
     looked_at = f"{counted(found.datasets, 'dataset')}, {counted(found.batches, 'batch')}, {counted(found.versions, 'version')}"
     compared = f", compared with {'; '.join(sorted(asked.answered))}" if asked.answered else ""
     said = f"{counted(len(found.differences), 'difference')}" if found.differences else "no differences"

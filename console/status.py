@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.printable import printable
 from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
 from console.wording import age, counted, dollars, names_of
 from shared_metadata.dead_letter_wording import dead_remedy
@@ -229,6 +230,7 @@ def show(statuses: list[DatasetStatus]) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
 
+    statuses = printable(statuses)
     table = RichTable(box=None, pad_edge=False)
     for name in ("dataset", "kind", "state"):
         table.add_column(name, no_wrap=name != "dataset", overflow="fold")
@@ -266,7 +268,9 @@ def troubles(row: DatasetStatus) -> Iterator[str]:
 
 
 def _cells(row: DatasetStatus) -> Iterator[Any]:
-    yield from (row.dataset, row.kind, f"[{COLOURS[row.state]}]{row.state}[/]", f"{row.rows:,}", f"{row.batches:,}")
+    from rich.markup import escape
+
+    yield from (escape(row.dataset), row.kind, f"[{COLOURS[row.state]}]{row.state}[/]", f"{row.rows:,}", f"{row.batches:,}")
     yield from (
         age(row.freshness_seconds),
         f"{row.last_batch_rows:,}",

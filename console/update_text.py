@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from console.printable import printable
 from console.wording import counted
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Position
@@ -26,7 +27,7 @@ _SECONDS = ("EVERY", "FRESH WITHIN")
 
 
 def show_update_set(update: UpdateSet) -> None:
-    for text, colour in lines(update):
+    for text, colour in lines(printable(update)):
         click.secho(text, fg=colour or None)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata.dead_letter_wording import dead_remedy
@@ -166,6 +167,7 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**asdict(found), "cause": found.cause.name.lower(), "sentence": found.sentence}, indent=2))
         return
+    found = printable(found)
     click.echo(found.sentence)
     if found.remedy:
         click.echo(f" help: {found.remedy}")

@@ -26,6 +26,7 @@ LOG_KEY_ACTIONS = [
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:DescribeKey",
 ]
+REJECTED_DAYS = 400  # the next publication of a flow is compared with what its last one has set aside
 
 
 class SharedMetadataStack(Stack):
@@ -119,6 +120,9 @@ class SharedMetadataStack(Stack):
                 ),
                 # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (contract/sweep.py).
                 s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
+                s3.LifecycleRule(
+                    prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(REJECTED_DAYS)
+                ),
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )

@@ -149,7 +149,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         key=settings.key,
         query=statement.sql,
         expectations=_expectations(clauses),
-        bad_rows=_bad_rows(clauses),
+        bad_rows=_bad_rows(clauses) if any(e.action == "QUARANTINE" for e in clauses.expectations) else None,
         whole=whole,
         tolerates=_tolerates(clauses),
     )
@@ -164,6 +164,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         connection=statement.connection.name.folded,
         mode=settings.mode,
         key=settings.key,
+        bad_rows=_bad_rows(clauses) if statement.harness.capabilities.rejects_rows else None,
         fresh_within_seconds=_fresh(clauses),
         whole=whole,
     )

@@ -7,6 +7,7 @@ from language.crew import Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
+from language.name_lengths import check_lengths
 from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
@@ -42,7 +43,10 @@ def resolve(
             return found
         try:
             found = _statement(statement, names)
+            if found is not None:
+                check_lengths(found)
         except (Problem, Undeclared, RecursionError) as error:
+            found = None
             if isinstance(statement, (Insert, CreateView)):
                 failed.add(statement.target.folded)
             if isinstance(error, Problem):
@@ -101,7 +105,7 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     settings = publish_settings(clauses, harness)
     organizer = _reading_organizer(_query(clauses), names)
     query = parse_query(_query(clauses), organizer.capabilities.dialect)
-    _check_output(query, clauses, settings, organizer)
+    _check_output(query, clauses, settings, organizer, harness)
     warehouse, inputs, edits = read_datasets(query, names)
     check_tolerates(clauses, inputs)
     if warehouse is None:
@@ -206,10 +210,10 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
 
 
 def _check_output(
-    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, collector: Slice | None = None
+    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, outside: Slice | None = None
 ) -> None:
     refuse_twins(clauses.partition_by)
-    check_bad_rows(clauses, collector)
+    check_bad_rows(clauses, outside)
     check_output(query, clauses, settings, organizer.capabilities.dialect)
 
 

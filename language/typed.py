@@ -18,6 +18,7 @@ from language.diagnostics import Diagnostic, Problem, Span
 from language.graph import levels, makes
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, Typed, digest_of
+from language.name_lengths import check_column
 from language.names import Undeclared
 from language.nesting import too_deep
 from language.outputs import check_named, twins
@@ -27,6 +28,7 @@ from language.query_typing import QueryProblem, TypedQuery, type_query
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.snapshots import Snapshots
 from language.typed_places import first_uses, with_stars, within
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import SourceSchemas
@@ -203,7 +205,7 @@ class _Typing:
     ) -> None:
         clauses, settings = statement.statement.clauses, statement.settings
         made = _Made(table.dataset, f"{statement.id}:load", table.span, f"{statement.connection.name.folded}.")
-        outputs, uses = self._outputs(made, typed, base)
+        outputs, uses = self._outputs(made, typed, base, statement.organizer)
         check_masked(table, [column.name for column in outputs])
         outputs, uses = masked_columns(table, outputs, uses)
         cursor = _cursor(settings.cursor, outputs, made, tables) if settings.cursor else ()
@@ -221,7 +223,8 @@ class _Typing:
         typed = explain_dropped(type_query(query.tree, references, query.dialect, inputs), inputs, self._dropped)
         name = statement.dataset if isinstance(statement, View) else statement.target
         made = _Made(name, name, target)
-        outputs, uses = self._outputs(made, typed, query.span)
+        into = statement.harness if isinstance(statement, Publish) else statement.organizer
+        outputs, uses = self._outputs(made, typed, query.span, into)
         self._finish(statement, statement.settings, made, outputs, uses, ())
         if isinstance(statement, Publish):
             self._check_target(statement, typed)
@@ -243,7 +246,7 @@ class _Typing:
             raise Undeclared
         return self._columns[dataset]
 
-    def _outputs(self, made: _Made, typed: TypedQuery, base: Span) -> tuple[list[ColumnLineage], list[Used]]:
+    def _outputs(self, made: _Made, typed: TypedQuery, base: Span, into: Slice) -> tuple[list[ColumnLineage], list[Used]]:
         self._say(typed.problems, base)
         outputs: list[ColumnLineage] = []
         names: set[str] = set()
@@ -252,6 +255,7 @@ class _Typing:
             if column.name in names:
                 raise twins(column.name, span)
             names.add(column.name)
+            check_column(column.name, into, span)
             inputs = tuple(ColumnRef(made.prefix + table, name) for table, name in column.inputs)
             outputs.append(ColumnLineage(column.name, column.type, column.nullable, inputs, span.position))
         uses = [(ColumnRef(made.prefix + u.table, u.column), u.use, within(base, u.start, u.end)) for u in typed.uses]

@@ -10,6 +10,7 @@ from typing import Any
 from shared_metadata import items, keys
 from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
+from shared_metadata.notices import TELLING
 from shared_metadata.reader import schema_json
 from shared_metadata.records import (
     Batch,
@@ -188,15 +189,23 @@ class Actions:
         expression = f"SET {', '.join(sets)} REMOVE {', '.join(removes)}"
         return self.update(keys.flow_state(flow), expression, " AND ".join(conditions), names, values)
 
+    def telling(self, flow: str, dataset: str, letter: DeadLetter, now: datetime) -> Action:
+        """Keeps until when somebody tells people of a dead letter, if nobody has, nor is at it."""
+        letter_path = "#t.#d.#l"
+        names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#told": "told_at", "#until": "telling_until"}
+        values = {":at": to_text(letter.at), ":now": to_text(now), ":until": to_text(now + TELLING)}
+        free = f"(attribute_not_exists({letter_path}.#until) OR {letter_path}.#until <= :now)"
+        condition = f"{letter_path}.#at = :at AND attribute_not_exists({letter_path}.#told) AND {free}"
+        return self.update(keys.flow_state(flow), f"SET {letter_path}.#until = :until", condition, names, values)
+
     def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
-        """Keeps when people were told of a dead letter, if nobody has told them; None: that nobody has after all."""
-        names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#told": "told_at"}
-        known, key = "#t.#d.#l.#at = :at", keys.flow_state(flow)
-        values = {":at": to_text(letter.at)}
-        if moment is None:
-            return self.update(key, "REMOVE #t.#d.#l.#told", known, names, values)
-        values[":told"] = to_text(moment)
-        return self.update(key, "SET #t.#d.#l.#told = :told", f"{known} AND attribute_not_exists(#t.#d.#l.#told)", names, values)
+        """Keeps when people were told of a dead letter; None: that nobody has told them after all."""
+        names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
+        values, removes = {":at": to_text(letter.at)}, "REMOVE #t.#d.#l.#until"
+        if moment is not None:
+            names, values = {**names, "#told": "told_at"}, {**values, ":told": to_text(moment)}
+            removes = f"SET #t.#d.#l.#told = :told {removes}"
+        return self.update(keys.flow_state(flow), removes, "#t.#d.#l.#at = :at", names, values)
 
     def schema(self, schema: SchemaVersion) -> Action:
         values = {

@@ -85,11 +85,15 @@ class DeadLetters:
         raise RetryLater(f"the state of {flow} stayed contended", remedy="call `atoll retry` again")
 
     def claim_notification(self, flow: str, dataset: str) -> TableState | None:
-        """The dead table, for exactly one caller: the one who is to tell people of it; None for others, and when it is mended."""
+        """The dead table, for one caller: who is to tell people of it, within `TELLING`; None for others, and when it is mended."""
         table = self._dead(flow, [dataset]).get(dataset)
         if table is None or table.dead_letter is None:
             return None
-        return table if self._updated(self._actions.told(flow, dataset, table.dead_letter, self._clock())) else None
+        return table if self._updated(self._actions.telling(flow, dataset, table.dead_letter, self._clock())) else None
+
+    def told(self, flow: str, dataset: str, letter: DeadLetter) -> None:
+        """People were told; nobody has to any more."""
+        self._updated(self._actions.told(flow, dataset, letter, self._clock()))
 
     def give_notification_back(self, flow: str, dataset: str, letter: DeadLetter) -> None:
         """Nobody was told after all."""

@@ -23,9 +23,10 @@ from shared_metadata.drift_records import Drift, DriftReader, Register
 from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.lineage import Lineage
+from shared_metadata.notices import TELLING
 from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.reader import Clock, utc_now
-from shared_metadata.records import EventKind, FlowState, Quiesce
+from shared_metadata.records import EventKind, FlowState
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -87,11 +88,12 @@ class DriftRegistry(DriftReader):
         self._tried(once)
 
     def claim_notification(self, number: int) -> bool:
-        """True for exactly one caller: the one who is to tell people of it."""
-        values = {":now": to_text(self._clock())}
-        condition = "attribute_exists(pk) AND attribute_not_exists(notified_at)"
-        action = self._actions.update(keys.drift(number), "SET notified_at = :now", condition, {}, values)["Update"]
-        del action["ExpressionAttributeNames"]
+        """True for one caller: who is to tell people of it, within `TELLING`."""
+        now, names = self._clock(), {"#until": "telling_until"}
+        values = {":now": to_text(now), ":until": to_text(now + TELLING)}
+        free = "(attribute_not_exists(#until) OR #until <= :now)"
+        condition = f"attribute_exists(pk) AND attribute_not_exists(notified_at) AND {free}"
+        action = self._actions.update(keys.drift(number), "SET #until = :until", condition, names, values)["Update"]
         try:
             self._client.update_item(**action)
             return True
@@ -100,9 +102,16 @@ class DriftRegistry(DriftReader):
                 raise
             return False
 
+    def told(self, number: int) -> None:
+        """People were told; nobody has to any more."""
+        key, values = items.to_item(keys.drift(number)), items.to_item({":now": to_text(self._clock())})
+        expression = "SET notified_at = :now REMOVE telling_until"
+        self._client.update_item(TableName=self._table, Key=key, UpdateExpression=expression, ExpressionAttributeValues=values)
+
     def give_notification_back(self, number: int) -> None:
         """Nobody was told after all."""
-        self._client.update_item(TableName=self._table, Key=items.to_item(keys.drift(number)), UpdateExpression="REMOVE notified_at")
+        key = items.to_item(keys.drift(number))
+        self._client.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE telling_until")
 
     # -- one change
 
@@ -179,25 +188,27 @@ class DriftRegistry(DriftReader):
         states, actions = self.reader.flow_states(list(flows)), []
         for flow, datasets in flows.items():
             if flow in states and (mark := _mark(states[flow], number, datasets, version)):
-                names, values = {"#q": keys.quiesce_mark(number)}, {":q": mark}
-                actions.append(self._actions.update(keys.flow_state(flow), "SET #q = :q", "attribute_exists(pk)", names, values))
+                freed = {name for known in states[flow].quiesced if known.drift == number for name in known.since} - set(datasets)
+                actions.append(self._change_mark(states[flow], number, mark, freed))
         return actions
 
     def _unmarks(self, number: int, flows: Iterable[str]) -> list[Action]:
         states = self.reader.flow_states(list(flows))
-        return [self._unmark(state, mark) for _, state in sorted(states.items()) for mark in state.quiesced if mark.drift == number]
+        marked = ((state, mark) for _, state in sorted(states.items()) for mark in state.quiesced if mark.drift == number)
+        return [self._change_mark(state, number, None, mark.since) for state, mark in marked]
 
-    def _unmark(self, state: FlowState, mark: Quiesce) -> Action:
-        """What failed while its source was not as it has to be does not count any more."""
-        failed = [name for name in mark.since if name in state.tables and state.tables[name].attempts]
-        names = {"#q": keys.quiesce_mark(mark.drift), **{f"#d{n}": name for n, name in enumerate(failed)}}
+    def _change_mark(self, state: FlowState, number: int, mark: Mapping[str, Any] | None, freed: Iterable[str]) -> Action:
+        """Writes a mark, or with None takes it away. What failed of `freed` while its source was wrong does not count any more."""
+        failed = [name for name in freed if name in state.tables and state.tables[name].attempts]
+        names = {"#q": keys.quiesce_mark(number), **{f"#d{n}": name for n, name in enumerate(failed)}}
         names |= {"#t": "tables", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"} if failed else {}
-        forgiven = ", ".join(f"#t.#d{n}.#f = if_not_exists(#t.#d{n}.#a, :zero)" for n in range(len(failed)))
-        letters = "".join(f", #t.#d{n}.#l" for n in range(len(failed)))
-        expression = f"REMOVE #q{letters}" + (f" SET {forgiven}" if failed else "")
-        values = {":zero": 0} if failed else {}
-        action = self._actions.update(keys.flow_state(state.flow), expression, "attribute_exists(#q)", names, values)
-        if not failed:
+        sets = [f"#t.#d{n}.#f = if_not_exists(#t.#d{n}.#a, :zero)" for n in range(len(failed))] + (["#q = :q"] if mark else [])
+        removes = [f"#t.#d{n}.#l" for n in range(len(failed))] + ([] if mark else ["#q"])
+        expression = " ".join(f"{verb} {', '.join(parts)}" for verb, parts in (("SET", sets), ("REMOVE", removes)) if parts)
+        values = {**({":zero": 0} if failed else {}), **({":q": mark} if mark else {})}
+        condition = "attribute_exists(pk)" if mark else "attribute_exists(#q)"
+        action = self._actions.update(keys.flow_state(state.flow), expression, condition, names, values)
+        if not values:
             del action["Update"]["ExpressionAttributeValues"]
         return action
 

@@ -110,7 +110,8 @@ def dead_letter(values: Mapping[str, Any]) -> DeadLetter:
 def state_values(state: TableState) -> dict[str, Any]:
     """A table's state as it is stored; what it does not have is left out."""
     found: dict[str, Any] = {"watermark": to_text(state.watermark), "cursor": state.cursor, "entry": state.entry}
-    return {**found, **({"again_until": to_text(state.again_until)} if state.again_until else {})}
+    found |= {"again_until": to_text(state.again_until)} if state.again_until else {}
+    return {**found, **({"attempts": state.attempts, "forgiven": state.forgiven} if state.attempts else {})}
 
 
 def timeline(values: Mapping[str, Any]) -> Timeline:

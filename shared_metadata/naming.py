@@ -76,3 +76,8 @@ def glue_database(warehouse: str, schema: str) -> str:
 def staging_prefix(slice_id: str) -> str:
     """Where a slice may write its staged files; its role is granted exactly this."""
     return f"staging/{slice_id}/"
+
+
+def rejected_prefix(slice_id: str) -> str:
+    """Where a harness slice keeps rows that its target refuses, which no warehouse has."""
+    return f"rejected/{slice_id}/"

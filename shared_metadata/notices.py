@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 SUBJECT_CHARACTERS = 99  # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+
+# Whoever tells people of something has so long for it; if nothing is recorded by then, another one tells them.
+TELLING = timedelta(minutes=2)
 
 
 def subject_line(text: str) -> str:

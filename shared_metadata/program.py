@@ -198,6 +198,11 @@ class Flow:
         """Whether rows may be set aside."""
         return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
 
+    @property
+    def supersedes(self) -> bool:
+        """PUBLISH: a batch says what its target holds, so that only the latest one counts."""
+        return (self.whole or self.mode == Mode.REPLACE) and self.mode != Mode.APPEND
+
 
 @dataclass(frozen=True)
 class Program:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ from shared_metadata.intervals import Interval, ceil, next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.records import FlowState
 from shared_metadata.timeline import Programs, Standing
+
+NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class DueBatch:
         }
         found |= {"again": True} if self.again_until else {}
         return found if self.all_tables else {**found, "datasets": list(self.datasets)}
+
+
+def attempts_named(owner: str) -> int:
+    """How many attempts at a batch have names by now, if this execution was the last; 0 for one that the conductor did not start."""
+    found = NAMED.search(owner)
+    return int(found[1]) + 1 if found else 0
 
 
 def due_batches(

@@ -269,7 +269,10 @@ class MetadataWriter:
         return self.reader.version_at(dataset, claim.interval.start) if claim.again and not claim.rerun else None
 
     def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Another flow's datasets that have nothing to do for this batch, where they are not behind: flow ▸ dataset ▸ cursor."""
+        """Another flow's datasets that have nothing to do for this batch: flow ▸ dataset ▸ cursor.
+
+        Not those that are behind, nor those that a later program version makes.
+        """
         wanted: dict[str, list[str]] = {}
         for dataset in empty:
             target = dataset.removesuffix(":staged")
@@ -279,7 +282,8 @@ class MetadataWriter:
         found = {}
         for flow, datasets in wanted.items():
             tables = states[flow].tables if flow in states else {}
-            ready = {d: tables[d].cursor for d in datasets if d in tables and tables[d].watermark == claim.interval.start}
+            known = {d: tables[d] for d in datasets if d in tables and tables[d].entry <= claim.entry}
+            ready = {d: table.cursor for d, table in known.items() if table.watermark == claim.interval.start}
             if ready:
                 found[flow] = ready
         return found

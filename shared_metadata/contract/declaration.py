@@ -16,8 +16,10 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     resumable: an interrupted extract goes on from a resume token.
-    maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain').
-    rejects_rows: COLLECT: rows with values that cannot be read are set aside, where the program tolerates them.
+    maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
+        how long they are kept: `keep_of(interval_seconds)`.
+    rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
+    longest_name: ORGANIZE, HARNESS: bytes that the name of a database, schema, table or column may have there; 0 for any.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
 
@@ -32,6 +34,7 @@ class Capabilities:
     maintains: bool = False
     never_masked: tuple[str, ...] = ()
     rejects_rows: bool = False
+    longest_name: int = 0
 
 
 @dataclass(frozen=True)

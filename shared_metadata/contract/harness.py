@@ -4,34 +4,74 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
-from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
-from shared_metadata.program import Connection
+from shared_metadata.errors import DefinitionError, RowError
+from shared_metadata.intervals import Interval, to_text
+from shared_metadata.program import BadRows, Connection
 from shared_metadata.records import TableCommit
+
+REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many of a batch's rows may be set aside. rows: all of the result; before: those that its expectations took out of it."""
+
+    tolerance: BadRows
+    rows: int
+    before: int
+
+    def allows(self, refused: int) -> bool:
+        return self.tolerance.allow(self.before + refused, self.before + self.rows)
+
+    def exceeded(self, reasons: Mapping[str, int], place: str, *, at_least: bool = False) -> RowError:
+        """The error; reasons: why ▸ of how many rows.  at_least: not all rows were looked at."""
+        refused = sum(reasons.values())
+        listed = "; ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items(), key=lambda one: -one[1])[:REASONS_SHOWN])
+        found = f"{'at least ' * at_least}{refused} of {self.rows} rows cannot be written ({listed})"
+        before = f", {self.before} more fail an expectation" if self.before else ""
+        return RowError(
+            f"{found}{before}, and TOLERATE {self.tolerance} allows fewer",
+            place=place,
+            remedy="mend the rows in the query or at their source, or tolerate more; the batch is tried again",
+        )
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a call of publish did. resume: where to go on, None when the batch is published.
+
+    rejected: {'key', 'rows'} of each Parquet file, below `Staging.rejected`, of rows that the target refuses (rejected_rows.COLUMNS).
+    """
+
+    resume: Mapping[str, Any] | None = None
+    rejected: tuple[Mapping[str, Any], ...] = ()
 
 
 class Target(Protocol):
     """What a harness slice's client.py implements; made as Target(connection, secret, services) and closed after each step.
 
-    result, former: manifests {'files': [{'key', 'rows', 'bytes'}], 'schema': …} of the query's result as of this batch and as of
-    the last one that was published (None at first). Whole results (work.flow.whole) say what the target holds; others only add.
+    result: manifest {'files': [{'key', 'rows', 'bytes'}], 'schema': …} of the query's result as of this batch. Whole results
+    (work.flow.whole) say what the target holds; others only add. What was published before the target's own receipts say.
     """
 
     def diff(
         self,
         work: Work,
         result: Mapping[str, Any],
-        former: Mapping[str, Any] | None,
         staging: Staging,
         deadline: Deadline,
     ) -> dict[str, Any]:
-        """Writes what changed below `staging`; returns a document with at least {'upserts': int, 'deletes': int}."""
+        """Writes what changed below `staging`; returns a document with at least {'upserts': int, 'deletes': int}.
+
+        Rows that an earlier batch set aside were not written: they are changed as long as the result has them.
+        """
         ...
 
     def publish(
@@ -41,12 +81,26 @@ class Target(Protocol):
         staging: Staging,
         resume: Mapping[str, Any] | None,
         deadline: Deadline,
-    ) -> Mapping[str, Any] | None:
+    ) -> Published:
         """Applies the changes with the batch's receipt in one transaction of the target, or looks the receipt up; returns a resume
-        token while more is to be brought there first. Readers never see half a batch. Raises StaleToken for an older batch."""
+        token while more is to be brought there first. Readers never see half a batch. Raises StaleToken for an older batch.
+
+        Where `Capabilities.rejects_rows`, and the program tolerates bad rows, those that the target refuses are set aside, and the
+        receipt names them. More than `allowance(work, changes)` allows raise RowError, as one does that nobody tolerates.
+        """
         ...
 
     def close(self) -> None: ...
+
+
+def allowance(work: Work, changes: Mapping[str, Any]) -> Allowance:
+    """Of the document that `diff` returned, as the step completed it."""
+    return Allowance(work.flow.bad_rows or BadRows(), changes["result_rows"], changes["result_rejected"])
+
+
+def run_again(flow: str, interval: Interval) -> str:
+    """The command that runs a batch again."""
+    return f"atoll run {flow} --from {to_text(interval.start)} --to {to_text(interval.end)}"
 
 
 OpenTarget = Callable[[Connection, Mapping[str, Any], Services], Target]
@@ -64,10 +118,8 @@ class HarnessSteps(Steps):
         result = reader.version_of(work.table.inputs[0], end)
         if result is None:
             return None
-        former = reader.version_at(work.table.dataset, work.claim.interval.start)
         return {
             "result": result.pointer["manifest"],
-            "former": former.pointer["manifest"] if former else "",
             "reads": {work.table.inputs[0]: to_text(end)},
             "planned_at": time.time(),
         }
@@ -76,12 +128,14 @@ class HarnessSteps(Steps):
         work = self.work(event)
         staging, target = self.staging(work), self.open(work)
         try:
-            former = self._manifest(event["former"]) if event["former"] else None
-            changes = target.diff(work, self._manifest(event["result"]), former, staging, Deadline.of(context))
+            result = self._result(work, event["result"])
+            changes = target.diff(work, result, staging, Deadline.of(context))
         finally:
             target.close()
-        staging.write(changes, work.table.dataset, "changes.json")
-        return {**event, "upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        counts = {"result_rows": sum(file["rows"] for file in result["files"]), "result_rejected": result.get("rejected_rows", 0)}
+        staging.write({**changes, **counts}, work.table.dataset, "changes.json")
+        done = {"upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        return {**event, **done, **({"stated": counts["result_rows"]} if work.flow.supersedes else {})}
 
     def publish(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works until published or the deadline is near; {…, 'done': bool}."""
@@ -92,20 +146,28 @@ class HarnessSteps(Steps):
             raise DefinitionError(f"the changes of {work.table.dataset} are gone", place=work.flow.id)
         progress = staging.read(work.table.dataset, "publish.json") or {"resume": None}
         try:
-            resume = target.publish(work, changes, staging, progress["resume"], Deadline.of(context))
+            published = target.publish(work, changes, staging, progress["resume"], Deadline.of(context))
         finally:
             target.close()
-        if resume is not None:
-            staging.write({"resume": dict(resume)}, work.table.dataset, "publish.json")
-        return {**event, "done": resume is None, "used": self.used(event, transitions=2)}  # Publish and Published
+        if published.resume is not None:
+            staging.write({"resume": dict(published.resume)}, work.table.dataset, "publish.json")
+        rejected = [dict(file) for file in published.rejected]
+        used = self.used(event, transitions=2)  # Publish and Published
+        return {**event, "done": published.resume is None, "rejected": rejected, "used": used}
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
+        files = state.get("rejected", [])
+        rejected = sum(file["rows"] for file in files)
+        upserts, deletes = state["upserts"] - rejected, state["deletes"]
+        pointer = {"manifest": state["result"], "upserts": upserts, "deletes": deletes}
+        pointer |= {"total_rows": state["stated"] - rejected} if "stated" in state else {}
         return TableCommit(
             work.table.dataset,
-            rows=state["upserts"] + state["deletes"],
+            rows=upserts + deletes,
             seconds=time.time() - state["planned_at"],
-            pointer={"manifest": state["result"], "upserts": state["upserts"], "deletes": state["deletes"]},
+            pointer={**pointer, "rejected": files} if files else pointer,
             reads=state["reads"],
+            rejected=rejected,
         )
 
     def open(self, work: Work) -> Target:
@@ -115,8 +177,12 @@ class HarnessSteps(Steps):
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values, self.services)
 
-    def _manifest(self, key: str) -> dict[str, Any]:
+    def _result(self, work: Work, key: str) -> dict[str, Any]:
         manifest = read_json(self.services.s3, self.services.environment.atoll_data_bucket, key)
         if manifest is None:
-            raise DefinitionError(f"the result {key} is gone", remedy="run the batch of the result again")
+            raise DefinitionError(
+                f"the result {key} is gone: results are kept as long as the option keep of the warehouse says",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy=f"make it again: {run_again(work.table.inputs[0], work.claim.interval)}; then publish it",
+            )
         return manifest

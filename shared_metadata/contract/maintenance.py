@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from shared_metadata.contract.steps import Context, Deadline
 from shared_metadata.contract.sweep import Place, Sweep
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.maintenance_records import MaintenanceRecord, MaintenanceRecords
+from shared_metadata.naming import rejected_table
 from shared_metadata.program import Flow, Kind, Mode, Table
 
 if TYPE_CHECKING:
@@ -139,14 +141,16 @@ class MaintainStep:
         return {"dataset": dataset, "finished": maintained.finished, **maintained.done}
 
     def _maintain(self, turn: _Turn, deadline: Deadline) -> Maintained:
-        """The table itself by its driver; then what its batches have staged."""
+        """The table itself by its driver, and that of its rejected rows; then what its batches have staged."""
         flow, dataset, result = turn.flow, turn.table.dataset, turn.flow.kind == Kind.RESULT
         driver = self._open(self._program.warehouses[flow.warehouse], self._services)
         keep = driver.keep(flow)
         kept, maintained = [version.pointer for version in self._retention.kept(dataset, keep)], Maintained()
+        upkeep = Upkeep(flow, dataset, tuple(kept), turn.through, self._services.clock(), turn.sweep)
         if not result:
-            now = self._services.clock()
-            maintained = driver.maintain(Upkeep(flow, dataset, tuple(kept), turn.through, now, turn.sweep), deadline)
+            maintained = driver.maintain(upkeep, deadline)
+        if flow.quarantines and maintained.finished:
+            maintained = _with(maintained, driver.maintain(_of_rejected(upkeep), deadline))
         if not turn.sweep or not maintained.finished or maintained.needed is None:
             return maintained
         if result:
@@ -166,9 +170,22 @@ class MaintainStep:
 
     def _places(self, turn: _Turn, keep: timedelta) -> list[Place]:
         """Where batches of this table, and of what is loaded into it, are staged."""
-        flow, table, horizon = turn.flow, turn.table, self._retention.horizon
-        places = [Place(self._declaration.id, flow, table.dataset, min(horizon(table.dataset, keep), turn.through))]
+        flow, table, horizon, lengths = turn.flow, turn.table, self._retention.horizon, self._retention.lengths
+        places = [Place(self._declaration.id, flow, table.dataset, lengths(flow.id), min(horizon(table.dataset, keep), turn.through))]
         collect = self._program.producers().get(table.inputs[0]) if flow.kind == Kind.LOAD else None
         if collect:
-            places.append(Place(collect.slice_id, collect, table.inputs[0], horizon(table.inputs[0], keep), used_by=flow))
+            upto = horizon(table.inputs[0], keep)
+            places.append(Place(collect.slice_id, collect, table.inputs[0], lengths(collect.id), upto, used_by=flow))
         return places
+
+
+def _of_rejected(upkeep: Upkeep) -> Upkeep:
+    """The table of rejected rows: nobody reads its former versions, and its rows are added whatever the table's mode."""
+    flow = replace(upkeep.flow, mode=Mode.APPEND, key=(), partition_by=())
+    return replace(upkeep, flow=flow, dataset=rejected_table(upkeep.dataset, flow.warehouse), kept=())
+
+
+def _with(table: Maintained, rejected: Maintained) -> Maintained:
+    """Both together. Where there are no rejected rows there is no table of them, and nothing that it needs."""
+    done = Counter(table.done) + Counter(rejected.done)
+    return Maintained(done, table.needed, table.finished and rejected.finished)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import Maintained, Upkeep
+from shared_metadata.contract.rejected_rows import RejectedRow
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
@@ -32,16 +33,6 @@ class CheckResult:
     action: str
     failing: int
     rows: int
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row that was set aside. stage: where; reason: why, in names; data: its values, a JSON object."""
-
-    batch: datetime
-    stage: str
-    reason: str
-    data: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +74,8 @@ class Driver(Protocol):
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         """Makes it visible in one atomic step that carries the batch's identity; if that was done before, looks it up.
 
-        A RESULT's pointer is {'manifest': key}: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, not a table.
+        A RESULT's pointer is {'manifest': key}, not a table: {'files': [{'key', 'rows', 'bytes'}], 'schema': …}, and 'rejected_rows':
+        how many were set aside, if any.
         Rows that were rejected replace those of the batch (of REPLACE: all) in the table `naming.rejected_table`.
         """
         ...

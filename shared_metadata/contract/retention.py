@@ -9,6 +9,7 @@ from shared_metadata.intervals import floor
 from shared_metadata.program import Flow
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import Version
+from shared_metadata.timeline import BEGINNING
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 86400
 # A new flow begins with the interval that ended last, a week long at most: it needs its inputs as of that moment.
@@ -28,6 +29,16 @@ class Retention:
         state = self._states[flow].tables.get(dataset) if flow in self._states else None
         return self.programs.standing(flow, dataset, state).through if state else None
 
+    def lengths(self, flow: str) -> frozenset[int]:
+        """Of its batches in seconds, in all programs of which batches may be left to make."""
+        known = (program.flows[flow] for _, program in self.programs.entries if flow in program.flows)
+        return frozenset(one.interval_seconds for one in known)
+
+    def begins(self, flow: str, dataset: str) -> datetime | None:
+        """The start of its first batch, where that is known."""
+        state = self._states[flow].tables.get(dataset) if flow in self._states else None
+        return state.begins if state else None
+
     def horizon(self, dataset: str, keep: timedelta) -> datetime:
         """All versions that belong to later moments may still be read, and the one that belongs to this moment."""
         return min([self._now - keep, *self._readers(dataset)])
@@ -45,10 +56,10 @@ class Retention:
         return [version.pointer["manifest"] for version in found if version and "manifest" in version.pointer]
 
     def _readers(self, dataset: str) -> Iterator[datetime]:
-        """The moment before which no reader looks any more, of each."""
+        """The moment before which no reader looks any more, of each; of one whose state is lost nobody knows: all may be read."""
         for flow, name in self._reading(dataset):
-            if through := self.through(flow.id, name):
-                yield through - timedelta(seconds=flow.tolerates.get(dataset, 0))
+            through = self.through(flow.id, name)
+            yield through - timedelta(seconds=flow.tolerates.get(dataset, 0)) if through else BEGINNING
 
     def _reading(self, dataset: str) -> Iterator[tuple[Flow, str]]:
         """The flows that read it in any program of which batches may be left to make, with what they make."""

@@ -20,7 +20,8 @@ class Staging:
     def __init__(self, s3: S3Client, bucket: str, slice_id: str, claim: Claim) -> None:
         self._s3, self.bucket = s3, bucket
         start = f"{claim.interval.start:%Y%m%dT%H%M%SZ}"
-        self.prefix = f"{naming.staging_prefix(slice_id)}{claim.flow.replace(':', '/')}/{start}/{claim.token:06d}/"
+        self._place = f"{claim.flow.replace(':', '/')}/{start}/{claim.token:06d}/"
+        self._slice_id, self.prefix = slice_id, naming.staging_prefix(slice_id) + self._place
 
     def key(self, *parts: str) -> str:
         """The S3 key of a file of this batch, e.g. key('lake.crm.account', 'part-0000.parquet')."""
@@ -29,6 +30,10 @@ class Staging:
     def url(self, *parts: str) -> str:
         """The same as `s3://…`."""
         return f"s3://{self.bucket}/{self.key(*parts)}"
+
+    def rejected(self, name: str) -> str:
+        """The S3 key of a file of rows that were set aside, which outlasts what else the batch stages."""
+        return naming.rejected_prefix(self._slice_id) + self._place + name
 
     def write(self, value: Mapping[str, Any], *parts: str) -> str:
         """Puts a JSON document; returns its key."""

@@ -13,7 +13,7 @@ from shared_metadata import naming
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import LEASE_SECONDS, Deadline
 from shared_metadata.errors import RetryLater
-from shared_metadata.intervals import next_interval
+from shared_metadata.intervals import floor, next_interval
 from shared_metadata.program import Flow
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ BATCH = re.compile(r"(\d{8}T\d{6}Z)/(\d{6})/")
 class Place:
     """Where batches of a dataset are staged.
 
+    lengths: of its batches in seconds, in all programs of which batches may be made.
     upto: nobody reads what batches that end by then have staged.
     used_by: the flow whose batches may make files from here table data, when they are run again; None for none.
     """
@@ -37,8 +38,13 @@ class Place:
     slice_id: str
     flow: Flow
     dataset: str
+    lengths: frozenset[int]
     upto: datetime
     used_by: Flow | None = None
+
+    def ends(self, start: datetime) -> set[datetime]:
+        """Where a batch that starts then may end."""
+        return {next_interval(start, seconds).end for seconds in self.lengths}
 
     @property
     def prefix(self) -> str:
@@ -84,20 +90,24 @@ class Sweep:
             batch = BATCH.match(key, len(place.prefix))
             if batch and key.startswith(place.folder, batch.end()) and QUARANTINE not in key:
                 start = datetime.strptime(batch[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-                if next_interval(start, place.flow.interval_seconds).end <= place.upto:
+                if max(place.ends(start)) <= place.upto:
                     found[start].append(key)
         return found
 
     def _in_use(self, place: Place, start: datetime) -> bool:
         """Whether somebody has been loading this batch again since the sweep began: looked up just before anything is deleted.
 
-        A lease ends at once with an execution that is given up (`record_lost`); its function may go on as long as a lease lasts.
+        A load takes what a batch that ends with its own has staged, whatever length that had. A lease ends at once with an execution
+        that is given up (`record_lost`); its function may go on as long as a lease lasts.
         """
         if place.used_by is None:
             return False
-        batch = self._services.reader.batch(place.used_by.id, start)
-        since = self._now - timedelta(seconds=LEASE_SECONDS)
-        return batch is not None and any(worker.lease_until > since for worker in batch.workers.values())
+        reader, since = self._services.reader, self._now - timedelta(seconds=LEASE_SECONDS)
+        staged = reader.batch(place.flow.id, start)
+        ends = place.ends(start) | ({staged.interval.end} if staged else set())
+        starts = {start} | {floor(end - timedelta(seconds=1), seconds) for end in ends for seconds in place.lengths}
+        loads = (reader.batch(place.used_by.id, moment) for moment in sorted(starts))
+        return any(worker.lease_until > since for load in loads if load for worker in load.workers.values())
 
 
 def old_keys(s3: S3Client, bucket: str, prefix: str, before: datetime) -> Iterator[str]:

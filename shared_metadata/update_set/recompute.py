@@ -17,7 +17,7 @@ from shared_metadata.update_set.statements import Statement
 Statistics = Mapping[str, Sequence[Mapping[str, Any]]]
 
 _FIGURES = ("rows", "seconds", "cost_dollars")
-_NOT_RUN = ("EVERY", "FRESH WITHIN", "options of")  # parts that change no batch's result
+_NOT_RUN = ("EVERY", "FRESH WITHIN", "TOLERATE … BAD ROWS", "options of")  # parts that change no batch's result
 
 
 def recompute(

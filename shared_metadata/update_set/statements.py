@@ -25,7 +25,7 @@ WORDS = {
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",
     "tolerates": "TOLERATE",
-    "bad_rows": "TOLERATE",
+    "bad_rows": "TOLERATE … BAD ROWS",
     "mask_key": "MASK",
 }
 SOURCE_COLUMNS = "columns of the source"

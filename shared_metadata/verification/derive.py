@@ -8,6 +8,7 @@ from datetime import datetime
 
 from shared_metadata.intervals import Interval
 from shared_metadata.records import Moved, TableState
+from shared_metadata.schedule import attempts_named
 from shared_metadata.timeline import Programs
 from shared_metadata.verification.facts import Facts
 
@@ -75,19 +76,32 @@ class Derivation:
         left = self._left.get((flow, dataset), {})
         begins = held.begins if held else None
         if not left:
-            return Derived(held if begins is None else TableState(begins, held.cursor if held else "", begins=begins))
+            if held is None or begins is None:
+                return Derived(held)
+            tried = self._attempts(flow, dataset, begins, held)
+            return Derived(TableState(begins, held.cursor, tried, begins=begins, forgiven=tried))
         start = min((moment for moment in left if begins is None or moment >= begins), default=begins or min(left))
         watermark, gaps = self._follow(flow, dataset, left, start, begins, again=False)
         furthest, _ = self._follow(flow, dataset, left, start, begins, again=True)
         last = max(left.items(), key=lambda found: (found[1].entry, found[0]))[1]
+        attempts = self._attempts(flow, dataset, watermark, held)
         state = TableState(
             watermark,
-            last.moved.cursor if last.moved else "",
+            last.moved.cursor if last.moved else held.cursor if held else "",
+            attempts,
+            forgiven=attempts,
             entry=last.moved.entry if last.moved else held.entry if held else 0,
             again_until=furthest if furthest > watermark else None,
             begins=start if held is None else begins,
         )
         return Derived(state, last.moved is not None, gaps)
+
+    def _attempts(self, flow: str, dataset: str, start: datetime, held: TableState | None) -> int:
+        """Where the batch was tried before, its executions' names are taken: it goes on after them, and none is held against it."""
+        batch = self._facts.batches.get((flow, start))
+        worker = batch.workers.get(dataset) if batch else None
+        counted = held.attempts if held and held.watermark == start else 0
+        return max(attempts_named(worker.owner) if worker else 0, counted)
 
     def _follow(
         self, flow: str, dataset: str, left: Mapping[datetime, Left], start: datetime, begins: datetime | None, *, again: bool

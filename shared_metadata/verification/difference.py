@@ -15,6 +15,7 @@ from shared_metadata.verification.derive import Derived
 from shared_metadata.verification.facts import Completed
 
 REPAIR = "atoll state repair"
+FROM_A_BACKUP = "bring the item back from a backup (`atoll state import`, or point-in-time recovery)"
 
 
 class Kind(StrEnum):
@@ -72,7 +73,7 @@ def lost_state(flow: str, dataset: str, derived: Derived) -> Difference:
         "nothing",
         expected,
         "the item, or this part of it, was deleted",
-        REPAIR if due else "bring the item back from a backup (`atoll state import`, or point-in-time recovery)",
+        REPAIR if due else FROM_A_BACKUP,
         due=due,
     )
 

@@ -13,6 +13,7 @@ from shared_metadata.records import Batch, Moved, TableOutcome, TableState, Tabl
 from shared_metadata.timeline import Programs
 from shared_metadata.verification.derive import Derivation
 from shared_metadata.verification.difference import (
+    FROM_A_BACKUP,
     REPAIR,
     Difference,
     Kind,
@@ -35,6 +36,20 @@ def differences(
 ) -> list[Difference]:
     """All of them, by flow and dataset. landed: dataset ▸ what its warehouse or target says; None where nobody asked."""
     return list(_Comparison(facts, programs, now, landed or {}).all())
+
+
+def unseen_cursors(facts: Facts, programs: Programs) -> dict[str, str]:
+    """Datasets whose cursor cannot be compared with anything, and why: a wrong one would not be found."""
+    derivation, found = Derivation(facts, programs), {}
+    for flow, state in facts.states.items():
+        for dataset, table in state.tables.items() if flow in programs.flow_ids else ():
+            if not facts.has_cursor(dataset):
+                continue
+            if not derivation.of(flow, dataset).cursor_known:
+                found[dataset] = "the record of its last batch is gone, and the batch's event does not tell the cursor"
+            elif table.cursor == "" and facts.refilled(dataset, table.watermark):
+                found[dataset] = "it was emptied after a drift, so that the next batch takes the whole table"
+    return found
 
 
 class _Comparison:
@@ -129,6 +144,7 @@ class _Comparison:
     def _batch(self, done: Completed) -> Difference:
         """Its parts that nobody else holds are lost; what counts on is the token, the rows and, of the last one, the cursor."""
         names = tuple(sorted(done.datasets))
+        known = all(self._cursor_is_known(dataset, done.interval.end) for dataset in names)
         worker = Worker(done.token, REPAIR, done.interval.end)
         due = Batch(
             done.flow,
@@ -148,10 +164,18 @@ class _Comparison:
             "nothing",
             f"committed under token {done.token}",
             "its event says that it was completed, and the item is gone",
-            REPAIR,
+            REPAIR if known else FROM_A_BACKUP,
             done.interval,
-            due=due,
+            due=due if known else None,
         )
+
+    def _cursor_is_known(self, dataset: str, end: datetime) -> bool:
+        """Of a batch that ends then: it does not matter any more after a later one, and else only the state can tell it."""
+        if any(dataset in state.tables for state in self._facts.states.values()) or not self._facts.has_cursor(dataset):
+            return True
+        batches, events = self._facts.batches.values(), self._facts.completed.values()
+        recorded = any(batch.interval.start >= end and dataset in batch.moved for batch in batches)
+        return recorded or any(done.interval.start >= end and dataset in done.datasets for done in events)
 
     def _outcome(self, done: Completed, dataset: str) -> TableOutcome:
         found = TableOutcome(TableStatus.COMMITTED, done.datasets[dataset], token=done.token)
@@ -161,8 +185,10 @@ class _Comparison:
         return replace(found, schema_version=version.schema_version, pointer=version.pointer, reads=version.reads)
 
     def _moved(self, dataset: str, end: datetime) -> Moved:
-        tables = (state.tables[dataset] for state in self._facts.states.values() if dataset in state.tables)
-        return next((Moved(table.cursor, table.entry) for table in tables if table.watermark == end), Moved("", 0))
+        """As the state has it; one that stands elsewhere has at least a cursor that was right once."""
+        tables = [state.tables[dataset] for state in self._facts.states.values() if dataset in state.tables]
+        tables.sort(key=lambda table: table.watermark != end)
+        return next((Moved(table.cursor, table.entry) for table in tables), Moved("", 0))
 
     def _version_then(self, start: datetime) -> str:
         entries = [entry for entry, _ in self._programs.entries]

@@ -72,6 +72,11 @@ class Facts:
             version = items.version(values)
             self.versions[version.dataset, version.interval.end] = version
 
+    def has_cursor(self, dataset: str) -> bool:
+        """Whether one is recorded anywhere."""
+        states = (state.tables[dataset].cursor for state in self.states.values() if dataset in state.tables)
+        return any(states) or any(batch.moved[dataset].cursor for batch in self.batches.values() if dataset in batch.moved)
+
     def refilled(self, dataset: str, since: datetime) -> bool:
         """Whether drift has emptied a dataset's cursor since then, so that its next batch takes the whole table."""
         return any(

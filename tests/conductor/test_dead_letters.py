@@ -13,15 +13,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from conductor import handlers
-from conductor.environment import Environment
 from conductor.notifier import Notifier
-from conductor.starter import Starter
 from shared_metadata.dead_letters import dead_batches
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer
+from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer, tick
 from tests.conductor.test_history import History
-from tests.conductor.test_starter import ACCOUNT, REGION, FakeStepFunctions
+from tests.conductor.test_starter import REGION, FakeStepFunctions
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, scheduled, staged, standing, view
 
@@ -107,6 +105,36 @@ def test_a_message_is_sent_later_where_the_table_could_not_be_asked_of_another_d
     assert message["Subject"] == "Atoll: lake.crm.t000:staged and 1 more stopped after 5 failures"
 
 
+def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
+    writer: MetadataWriter, notifier: Notifier, inbox: Inbox, clock: SettableClock
+) -> None:
+    dead(writer, "t000", "t001", tables=2)
+    assert writer.dead_letters.claim_notification("lake.crm", staged("t000"))  # and died
+    handlers.handle({"Records": stream_records(writer)}, FakeContext())
+    assert [m["Subject"] for m in inbox.messages()] == ["Atoll: lake.crm.t001:staged stopped after 5 failures"]
+    assert not notifier.tell_left(), "it may still be at it"
+    clock.advance(minutes=3)
+    assert [notifier.tell_left() for _ in range(2)] == [True, False]
+    assert [m["Subject"] for m in inbox.messages()] == ["Atoll: lake.crm.t000:staged stopped after 5 failures"]
+    letter = standing(writer).dead_letter
+    assert letter and letter.told_at == clock.now
+
+
+def test_a_message_of_which_no_record_could_be_made_comes_again(
+    writer: MetadataWriter, notifier: Notifier, inbox: Inbox, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(writer)
+
+    def throttled(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer.dead_letters, "told", throttled)
+        assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
+    clock.advance(minutes=3)
+    assert notifier.tell_left() and len(inbox.messages()) == 2
+
+
 def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
     dead(writer)
     records = stream_records(writer)
@@ -162,23 +190,16 @@ def test_only_the_readers_of_a_poisoned_batch_wait_and_all_is_caught_up_when_it_
     chance, states = Random(1), FakeStepFunctions(clock)
     views = (view("lake.a.v", "lake.crm.t000", "lake.crm.t001"), view("lake.a.w", "lake.crm.t001"))
     history = PoisonedHistory(apply(writer, program(2, views=views)), writer, states, chance)
-    starter = Starter(writer, states, Environment("metadata", ACCOUNT, REGION), lambda *_: None)  # type: ignore[arg-type]
-
-    def tick(minutes: int) -> None:
-        clock.advance(minutes=minutes)
-        starter.start_due(clock.now)
-        history.claim_all()
-        history.end_some(clock.now)
-
+    starter = new_starter(writer, states)
     for _ in range(24):
-        tick(15)
+        tick(history, starter, clock, minutes=15)
     assert standing(writer).dead_letter and standing(writer).watermark == FIRST.start
     assert set(history.ends) == {"lake.crm.t001:staged", "lake.crm.t001", "lake.a.w"}
     assert len(history.ends["lake.a.w"]) > 3
     history.mended = True
     assert writer.dead_letters.redrive("lake.crm", [history.poisoned])
     for _ in range(60):
-        tick(3)
+        tick(history, starter, clock, minutes=3)
         if len(history.ends) == 6 and all(ends[-1] > clock.now - timedelta(hours=3) for ends in history.ends.values()):
             return
     pytest.fail(f"at {clock.now} not caught up: {history.ends}")

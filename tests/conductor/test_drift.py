@@ -103,6 +103,17 @@ class TestNotification:
         handlers.handle(record(EventKind.FLOW_QUIESCED, 1), FakeContext())
         assert len(inbox.messages()) == 1
 
+    def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
+        self, writer: MetadataWriter, notifier: Notifier, inbox: Inbox, clock: SettableClock
+    ) -> None:
+        known = activate(writer, things())
+        settle(writer, known, gone("name", "spare", known=known))  # of the second one nobody has to be told: it breaks nothing
+        assert writer.drifts.claim_notification(1)  # and died
+        assert not notifier.tell_left(), "it may still be at it"
+        clock.advance(minutes=3)
+        assert [notifier.tell_left() for _ in range(2)] == [True, False]
+        assert [m["Subject"].split(": ")[1] for m in inbox.messages()] == ["drift 1"]
+
 
 class Inbox:
     """A queue that subscribes to the alerts topic."""
@@ -200,7 +211,7 @@ def test_no_batch_is_lost_or_made_twice_while_columns_go_and_return(seed: int, t
         assert writer.drifts.open_drifts() == [] and quiesced(writer, history.known) == {}
 
 
-def tick(history: DriftingHistory, starter: Starter, clock: SettableClock, minutes: int = 20) -> None:
+def tick(history: History, starter: Starter, clock: SettableClock, minutes: int = 20) -> None:
     clock.advance(minutes=minutes)
     starter.start_due(clock.now)
     history.claim_all()

@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from conductor import handlers
 from conductor.freshness import Freshness
+from conductor.notifier import Notifier
 from shared_metadata.freshness import late_datasets
 from shared_metadata.program import Program
 from shared_metadata.records import EventKind, FlowState, TableState
@@ -113,6 +114,7 @@ def test_the_clock_publishes_what_is_late_every_five_minutes(
     monkeypatch.setattr(handlers, "datetime", Fixed)
     monkeypatch.setattr(handlers, "starter", Rests)
     monkeypatch.setattr(handlers, "freshness", lambda: Freshness(writer))
+    monkeypatch.setattr(handlers, "notifier", lambda: Notifier(writer, boto3.client("sns", REGION), ""))
     assert handlers.handle({"trigger": "clock"}, FakeContext())["late"] == late
     published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "LateDatasets" in line]
     assert [(line["LateDatasets"], line["service"]) for line in published] == ([([1.0], "conductor")] if late else [])

@@ -6,19 +6,21 @@ A slice gives a fixture `source` (a SourceUnderTest over an empty source of its 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
+import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.steps import Deadline
-from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.intervals import Interval, floor
-from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
+from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
 from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
@@ -62,6 +64,10 @@ class SourceUnderTest(Protocol):
 
     def put(self, table: str, rows: Sequence[Row], at: datetime) -> None:
         """Inserts rows, or updates those whose label is there, as of a moment; what a row does not name is null."""
+        ...
+
+    def put_unreadable(self, table: str, label: str, at: datetime) -> None:
+        """Inserts a row of COLUMNS, or updates it, whose `day` is none that the warehouse can hold."""
         ...
 
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None: ...
@@ -133,6 +139,15 @@ class Collecting:
         names = {self.source.collected_name(name): name for name in (*COLUMNS, "label")}
         rows = [{names.get(name, name): value for name, value in row.items()} for row in (found.to_pylist() if found else [])]
         return sorted(rows, key=lambda row: row["label"] or "")
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """What the latest batch has set aside, ordered by its values."""
+        files = self.cloud.manifest(self.dataset)["rejected"]
+        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"]))) for file in files]
+        assert [table.num_rows for table in tables] == [file["rows"] for file in files]
+        rows = [{**row, "data": json.loads(row["data"])} for table in tables for row in table.to_pylist()]
+        assert all(row["stage"] == "collect" for row in rows)
+        return sorted(rows, key=lambda row: str(row["data"]))
 
     def labels(self) -> list[str]:
         return [row["label"] for row in self.rows()]
@@ -494,6 +509,62 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         assert types == {column["name"]: column["type"] for column in columns}
 
     # -- what is gone, wrong or down
+
+    # -- rows that cannot be read
+
+    def test_a_row_that_cannot_be_read_fails_the_batch_that_does_not_tolerate_it(self, collecting: Collecting) -> None:
+        self._with_unreadable(collecting, BadRows(1))
+        collecting.collect(collecting.table)
+        error = collecting.run(record_errors=True).errors[collecting.dataset]
+        assert isinstance(error, RowError) and str(HERE) in str(error) and "BAD ROWS" in error.remedy
+        assert "10000" not in str(error) and collecting.cloud.reader.latest_version(collecting.dataset) is None
+
+    @pytest.mark.parametrize("incremental", [True, False])
+    def test_a_tolerated_row_that_cannot_be_read_is_set_aside_and_the_others_are_collected(
+        self, collecting: Collecting, incremental: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self._with_unreadable(collecting, BadRows(1), incremental=incremental)
+        collecting.run()
+        assert collecting.labels() == ["a", "b"]
+        (row,) = collecting.rejected()
+        day, label = (collecting.source.collected_name(name) for name in ("day", "label"))
+        assert (row["data"][label], str(row["data"][day])[:5]) == ("broken", "10000") and day in row["reason"].lower()
+        batch = collecting.cloud.reader.batches(FLOW)[0]
+        outcome = batch.outcomes[collecting.dataset]
+        assert (outcome.rows, outcome.rejected, row["_batch"]) == (2, 1, batch.interval.start)
+        assert "10000-" not in caplog.text
+
+    def test_more_rows_that_cannot_be_read_than_tolerated_fail_the_batch_with_their_number(self, collecting: Collecting) -> None:
+        self._with_unreadable(collecting, BadRows(percent=30))
+        with pytest.raises(RowError, match="1 of 3 rows cannot be read, and TOLERATE 30 PERCENT BAD ROWS allows fewer"):
+            collecting.run()
+        assert collecting.cloud.reader.latest_version(collecting.dataset) is None
+        collecting.cloud.clock.advance(hours=1)
+        collecting.collect(collecting.table, bad_rows=BadRows(percent=34))
+        collecting.run()
+        assert (collecting.labels(), len(collecting.rejected())) == (["a", "b"], 1)
+
+    def test_a_row_that_is_mended_arrives_with_its_change(self, collecting: Collecting) -> None:
+        self._with_unreadable(collecting, BadRows(1))
+        collecting.run()
+        collecting.source.put(collecting.table, [{"label": "broken", "day": date(2026, 2, 28)}], collecting.at)
+        collecting.run()
+        assert collecting.labels() == ["broken"] and collecting.rejected() == []
+
+    def test_a_batch_of_nothing_but_rows_that_cannot_be_read_sets_them_aside(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put_unreadable(table, "broken", collecting.at)
+        collecting.collect(table, bad_rows=BadRows(percent=100))
+        collecting.run()
+        assert collecting.rows() == [] and len(collecting.rejected()) == 1
+
+    def _with_unreadable(self, collecting: Collecting, bad_rows: BadRows, *, incremental: bool = True) -> None:
+        if not collecting.source.declaration.capabilities.rejects_rows:
+            pytest.skip("the slice does not declare that it sets rows aside")
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.source.put_unreadable(table, "broken", collecting.at)
+        collecting.collect(table, incremental=incremental, bad_rows=bad_rows)
 
     def test_dropped_column_is_no_longer_in_the_schema(self, collecting: Collecting) -> None:
         table = self._round_trip(collecting, label_rows(["a"]))

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shared_metadata.boundary import Effect
 from shared_metadata.contract.discovery import OpenCatalog
 from shared_metadata.contract.harness import HarnessSteps, OpenTarget
 from shared_metadata.contract.staging import Staging
-from shared_metadata.errors import DefinitionError, RetryLater, SecretError, StaleToken
+from shared_metadata.errors import DefinitionError, RetryLater, RowError, SecretError, StaleToken
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
+from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from slices.registry import installed
 from tests.conformance import hostile
@@ -57,6 +58,10 @@ class TargetUnderTest(Protocol):
 
     def rows(self) -> Rows: ...
 
+    def widen(self, column: str, type: str) -> None:
+        """Gives a column of the table a wider type."""
+        ...
+
     def read_while(self, during: Any) -> list[int]:
         """Counts the table's rows from another connection again and again while `during()` runs."""
         ...
@@ -73,8 +78,8 @@ class Way:
     columns: tuple[SchemaColumn, ...]
     starts: list[datetime] = field(default_factory=list)
 
-    def put_result(self, rows: Rows, *, files: int = 1, interval: Interval | None = None) -> Interval:
-        """Commits a result of the next batch, or of `interval` again."""
+    def put_result(self, rows: Rows, *, files: int = 1, interval: Interval | None = None, aside: int = 0) -> Interval:
+        """Commits a result of the next batch, or of `interval` again. aside: as many rows have failed an expectation."""
         result = f"{self.flow.id}:result"
         state = self.cloud.reader.flow_states([result])[result].tables[result]
         rerun = interval is not None
@@ -87,7 +92,8 @@ class Way:
         staging = Staging(self.cloud.s3, self.cloud.bucket, "organize.test", claim)
         written = [self._file(staging, f"{n}.parquet", rows[n::files]) for n in range(files)]
         schema = Schema(self.columns)
-        manifest = staging.write({"files": written, "schema": dataclasses.asdict(schema)}, result, "manifest.json")
+        document = {"files": written, "schema": dataclasses.asdict(schema), "rejected_rows": aside}
+        manifest = staging.write(document, result, "manifest.json")
         commit = TableCommit(result, rows=len(rows), pointer={"manifest": manifest}, schema=schema)
         self.cloud.writer.commit(claim, [commit])
         return interval
@@ -100,6 +106,18 @@ class Way:
 
     def run(self, interval: Interval, *, rerun: bool = False, **options: Any) -> BatchRun:
         return run_batch(self.steps, self.cloud.event(self.flow.id, rerun=rerun, interval=interval), **options)
+
+    def rejected(self, interval: Interval) -> list[tuple[int, str, Any]]:
+        """What a batch has set aside: the batch's hour, why, and the row, in the order of their reasons and values."""
+        batch = self.cloud.reader.batch(self.flow.id, interval.start)
+        assert batch is not None
+        outcome = batch.outcomes[self.flow.id]
+        files = (outcome.pointer or {}).get("rejected", [])
+        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"])), columns=REJECTED) for file in files]
+        assert outcome.rejected == sum(file["rows"] for file in files) == sum(table.num_rows for table in tables)
+        rows = [row for table in tables for row in table.to_pylist()]
+        assert all(row["stage"] == "harness" and row["_batch"] == interval.start for row in rows)
+        return sorted(((row["_batch"].hour, row["reason"], json.loads(row["data"])) for row in rows), key=str)
 
     def _file(self, staging: Staging, name: str, rows: Rows) -> dict[str, Any]:
         fields = [pa.field(c.name, _arrow(c.type)) for c in self.columns]
@@ -142,6 +160,9 @@ TYPES = ("string", "boolean", "int", "long", "float", "double", "decimal(18,2)",
 EVERY_TYPE = columns(**{f"t{number}": kind for number, kind in enumerate(TYPES)})
 SECRET_FIELDS = ("password", "private_key", "client_secret")
 CARRIERS = columns(carrier="string", flights="long")
+NARROW = columns(carrier="string", flights="int")  # a target of this type refuses TOO_MANY
+TOO_MANY = 2**40 + 7
+REJECTED = ["_batch", "stage", "reason", "data"]
 EXTREMES: Rows = [
     {"id": 1, "b": True, "i": 2**31 - 1, "l": 2**63 - 1, "d": 1.7976931348623157e308, "m": Decimal("9999999999999999.9999")},
     {"id": 2, "b": False, "i": -(2**31), "l": -(2**63), "d": float("-inf"), "m": Decimal("-9999999999999999.9999")},
@@ -182,8 +203,11 @@ class HarnessConformance(DiscoveryConformance):
     def way(
         self, cloud: Cloud, target: TargetUnderTest, shape: Sequence[SchemaColumn] = CARRIERS, *, mode: Mode = Mode.MERGE,
         key: tuple[str, ...] = ("carrier",), whole: bool = True, secret: Mapping[str, Any] | None = None,
+        bad_rows: BadRows | None = None,
     ) -> Way:  # fmt: skip
         declaration = installed()[target.slice_id]
+        if bad_rows and not declaration.capabilities.rejects_rows:
+            pytest.skip(f"{target.slice_id} does not declare that it sets rows aside")
         if mode not in declaration.capabilities.modes:
             pytest.skip(f"{target.slice_id} does not declare {mode}")
         dataset = f"{target.connection}.{target.table}"
@@ -191,6 +215,7 @@ class HarnessConformance(DiscoveryConformance):
         flow = Flow(
             dataset, Kind.PUBLISH, target.slice_id, "lake", HOUR, (Table(dataset, inputs=(name,)),), PLACE,
             connection=target.connection, mode=mode, key=key if mode == Mode.MERGE else (), query="SELECT 1", whole=whole,
+            bad_rows=bad_rows,
         )  # fmt: skip
         result = Flow(name, Kind.RESULT, "organize.test", "lake", HOUR, (Table(name),), PLACE, query="SELECT 1", whole=whole)
         options = {"secret": "target", **target.options}
@@ -214,8 +239,12 @@ class HarnessConformance(DiscoveryConformance):
         way.publish([_row("AA", 1), _row("UA", 2), _row("DL", 3)])
         way.publish([_row("AA", 1), _row("UA", 20), _row("WN", 4)])
         assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 20), _row("WN", 4)]
-        pointer = cloud.reader.latest_version(way.flow.id)
-        assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (2, 1)
+        version = cloud.reader.latest_version(way.flow.id)
+        assert version and {name: version.pointer[name] for name in ("upserts", "deletes", "total_rows")} == {
+            "upserts": 2,
+            "deletes": 1,
+            "total_rows": 3,
+        }
 
     def test_statistics_tell_size_skew_and_cost(self, cloud: Cloud, target: TargetUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
@@ -369,6 +398,146 @@ class HarnessConformance(DiscoveryConformance):
             run = way.run(way.put_result(rows), record_errors=True)
             (error,) = run.errors.values()
             assert "a-private-value" not in str(error) and str(2**40 + 7) not in str(error), error
+
+    # -- rows that the target refuses
+
+    @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
+    def test_tolerated_rows_that_the_target_refuses_are_set_aside_and_the_others_published(
+        self, cloud: Cloud, target: TargetUnderTest, mode: Mode, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG, "shared_metadata")
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, mode=mode, bad_rows=BadRows(2))
+        rows = [_row("AA", 1), _row("DL", TOO_MANY), _row("UA", 2), _row("WN", -TOO_MANY), _row("XX", None)]
+        interval = way.publish(rows, files=2)
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 2), _row("XX", None)]
+        (hour, why, low), (_, _, high) = way.rejected(interval)
+        assert (hour, low, high) == (interval.start.hour, _row("DL", TOO_MANY), _row("WN", -TOO_MANY))
+        assert "flights" in why and str(TOO_MANY) not in why + caplog.text
+        batch = cloud.reader.batch(way.flow.id, interval.start)
+        assert batch and (batch.outcomes[way.flow.id].rows, batch.outcomes[way.flow.id].rejected) == (3, 2)
+        documents = [cloud.body(key).decode() for key in cloud.keys(f"staging/{target.slice_id}/") if key.endswith(".json")]
+        assert not [text for text in documents if str(TOO_MANY) in text]
+
+    def test_more_refused_rows_than_tolerated_fail_the_batch_before_anything_is_visible(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(percent=25))
+        way.publish([_row("AA", 1)])
+        bad = [_row(f"B{n}", TOO_MANY) for n in range(2)]
+        run = way.run(interval := way.put_result([_row("AA", 5), *bad, *(_row(f"C{n}", n) for n in range(4))]), record_errors=True)
+        with pytest.raises(RowError, match=r"2 of 7 rows cannot be written \(.*flights.*: 2\), and TOLERATE 25 PERCENT BAD ROWS"):
+            raise run.errors[way.flow.id]
+        assert target.rows() == [_row("AA", 1)]
+        cloud.clock.advance(hours=1)
+        way.put_result([_row("AA", 5), *bad, *(_row(f"C{n}", n) for n in range(5))], interval=interval)
+        way.run(interval)
+        assert len(target.rows()) == 6 and len(way.rejected(interval)) == 2
+
+    def test_rows_that_fail_an_expectation_and_rows_that_are_refused_share_the_tolerance(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(2))
+        rows = [_row("AA", 1), _row("DL", TOO_MANY)]
+        run = way.run(interval := way.put_result(rows, aside=2), record_errors=True)
+        assert "1 of 2 rows" in str(run.errors[way.flow.id]) and "2 more fail an expectation" in str(run.errors[way.flow.id])
+        cloud.clock.advance(hours=1)
+        way.put_result(rows, interval=interval, aside=1)
+        way.run(interval)
+        assert target.rows() == [_row("AA", 1)] and len(way.rejected(interval)) == 1
+
+    def test_a_refused_row_is_tried_again_by_every_batch_and_its_former_version_stands_meanwhile(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(1))
+        way.publish([_row("AA", 1), _row("DL", 1)])
+        refused = way.publish([_row("AA", TOO_MANY), _row("DL", 2)])
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("DL", 2)]
+        again = way.publish([_row("AA", TOO_MANY), _row("DL", 3)])
+        assert len(way.rejected(refused)) == len(way.rejected(again)) == 1
+        mended = way.publish([_row("AA", 4), _row("DL", 3)])
+        assert _sorted(target.rows()) == [_row("AA", 4), _row("DL", 3)] and way.rejected(mended) == []
+
+    def test_a_row_that_the_target_comes_to_take_is_written_though_it_did_not_change(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(1))
+        way.publish([_row("AA", TOO_MANY), _row("DL", 2)])
+        target.widen("flights", "long")
+        way.publish([_row("AA", TOO_MANY), _row("DL", 2), _row("UA", 3)])
+        assert _sorted(target.rows()) == [_row("AA", TOO_MANY), _row("DL", 2), _row("UA", 3)]
+
+    def test_a_refused_row_that_vanishes_takes_its_former_version_with_it_and_no_row_of_others(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        target.create(NARROW, ["carrier"])
+        target.insert([_row("WN", 9)])
+        way = self.way(cloud, target, bad_rows=BadRows(2))
+        way.publish([_row("AA", 1), _row("DL", 1)])
+        way.publish([_row("AA", TOO_MANY), _row("DL", 1), _row("WN", TOO_MANY)])
+        way.publish([_row("AA", TOO_MANY), _row("DL", 2), _row("WN", TOO_MANY)])
+        way.publish([_row("DL", 2)])
+        assert _sorted(target.rows()) == [_row("DL", 2), _row("WN", 9)]
+
+    def test_replace_leaves_no_former_version_of_a_refused_row(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(NARROW, [])
+        way = self.way(cloud, target, mode=Mode.REPLACE, bad_rows=BadRows(1))
+        way.publish([_row("AA", 1), _row("DL", 1), _row("DL", 1)])
+        way.publish([_row("AA", TOO_MANY), _row("DL", 1), _row("DL", 1), _row("DL", 1)])
+        assert _sorted(target.rows()) == [_row("DL", 1)] * 3
+
+    def test_append_again_replaces_what_was_written_and_what_was_set_aside(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(NARROW, [])
+        way = self.way(cloud, target, mode=Mode.APPEND, whole=False, bad_rows=BadRows(2))
+        first = way.publish([_row("AA", 1), _row("DL", TOO_MANY)])
+        target.widen("flights", "long")
+        target.insert([_row("DL", TOO_MANY)])  # another's
+        way.publish([_row("AA", 1)])
+        way.publish([_row("AA", 2)], interval=first)
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("AA", 2), _row("DL", TOO_MANY)]
+        assert way.rejected(first) == []
+
+    def test_another_tolerance_holds_from_its_boundary_on(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(1))
+        first = way.publish([_row("AA", 1), _row("DL", TOO_MANY)])
+        program = cloud.reader.active_program()
+        stricter = dataclasses.replace(program, flows={**program.flows, way.flow.id: dataclasses.replace(way.flow, bad_rows=None)})
+        cloud.writer.put_program(stricter)
+        boundary = first.end + timedelta(seconds=HOUR)
+        cloud.writer.schedule(stricter, Effect(boundary), expected=cloud.reader.timeline())
+        second = way.publish([_row("AA", 2), _row("DL", TOO_MANY)])
+        assert second.end == boundary and len(way.rejected(second)) == 1
+        run = way.run(way.put_result([_row("AA", 3), _row("DL", TOO_MANY)]), record_errors=True)
+        assert isinstance(run.errors[way.flow.id], RowError)
+        assert target.rows() == [_row("AA", 2)]
+
+    def test_looking_for_refused_rows_goes_on_where_it_stopped(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(8))
+        rows = [_row(f"C{n:02}", TOO_MANY if n % 5 == 0 else n) for n in range(40)]
+        interval = way.put_result(rows, files=4)
+        run = way.run(interval, context=lambda _: FakeContext(remaining_seconds=20))
+        assert run.calls["publish"] > 4
+        assert _sorted(target.rows()) == [row for row in rows if row["flights"] != TOO_MANY]
+        assert [row["carrier"] for _, _, row in way.rejected(interval)] == [f"C{n:02}" for n in range(0, 40, 5)]
+
+    def test_a_crash_after_publishing_loses_no_refused_row_and_counts_it_once(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, mode=Mode.APPEND, whole=False, bad_rows=BadRows(1))
+        interval = way.put_result([_row("AA", 1), _row("DL", TOO_MANY)])
+        way.steps.commit = _crash  # type: ignore[method-assign, assignment]
+        with pytest.raises(InterruptedError):
+            way.run(interval)
+        del way.steps.commit
+        cloud.clock.advance(hours=1)
+        way.run(interval)
+        assert target.rows() == [_row("AA", 1)]
+        assert [row for *_, row in way.rejected(interval)] == [_row("DL", TOO_MANY)]
 
     def test_an_interrupted_publish_goes_on_where_it_stopped(self, cloud: Cloud, target: TargetUnderTest) -> None:
         way = self.way(cloud, target)

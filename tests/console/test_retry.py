@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from console import retry_wait
 from shared_metadata.records import TableCommit
 from tests.console.test_status import ORDERS, STAGED, VIEW, activate, claim, fail, program
 
@@ -62,6 +63,26 @@ def test_it_waits_until_the_batch_is_committed(atoll: Atoll, stopped: Any) -> No
 def test_a_batch_that_fails_again_says_why(atoll: Atoll, stopped: Any) -> None:
     result = while_it_waits(atoll, stopped, lambda ready: fail(ready, ORDERS, STAGED, "SecretError: still refused"))
     assert result.exit_code == 1 and f"failed again: {STAGED}: SecretError: still refused" in result.stderr
+
+
+def test_a_batch_whose_inputs_are_not_complete_is_not_waited_for_and_says_what_it_waits_for(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    for _ in range(5):
+        fail(ready, VIEW, VIEW, "it broke")
+    result = atoll("retry", VIEW)
+    assert result.exit_code == 1 and f"{VIEW} is tried again" in result.stdout
+    assert f"redriven, and not made yet: {VIEW} waits for {ORDERS}, which waits for {STAGED}, which has its batch" in result.stderr
+    assert "atoll why" in result.stderr
+
+
+def test_a_batch_that_nobody_starts_is_waited_for_no_longer_than_the_conductor_may_take(
+    atoll: Atoll, stopped: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry_wait, "START_SECONDS", 0.0)
+    result = atoll("retry", STAGED, "--json")
+    (found,) = json.loads(result.stdout)
+    assert result.exit_code == 1 and found["status"] == "WAITING"
+    assert found["error"] == f"{STAGED} has its batch due, and nobody has started it: `atoll logs conductor`"
 
 
 def test_a_name_that_is_none_is_an_error_with_what_may_have_been_meant(atoll: Atoll, stopped: Any) -> None:

@@ -13,8 +13,11 @@ import pytest
 from click.testing import Result
 
 from console.init import PROGRAM
+from console.project import compile_files
 from shared_metadata import naming
 from shared_metadata.intervals import Interval, floor, from_text, to_text
+from shared_metadata.records import TableCommit
+from shared_metadata.schedule import due_batches
 
 Atoll = Callable[..., Result]
 CUSTOMERS = "lake.ops.customers"
@@ -88,6 +91,33 @@ def test_history_is_made_again_from_a_moment_on(atoll: Atoll, running: Any) -> N
     assert atoll("apply", "--restate-from", "2020-01-01").exit_code == 0  # that is, from where each flow itself begins
     entry = running.writer().reader.timeline().entries[-1]
     assert (entry.boundary, entry.restates) == (from_text("2020-01-01"), True)
+
+
+def test_history_is_made_again_no_further_back_than_versions_are_kept(atoll: Atoll, ready: Any, folder: Path) -> None:
+    kept = PROGRAM.replace("USING iceberg", "USING iceberg WITH (keep = '1 hour')")
+    (folder / "program.sql").write_text(kept)
+    now = floor(datetime.now(UTC), 900)
+    made_since(ready, now - 9 * QUARTER, now)
+    (folder / "program.sql").write_text(kept.replace("sum(amount)", "max(amount)"))
+    since = next(now - n * QUARTER for n in (6, 7) if (now - (n - 1) * QUARTER).minute)  # full hours are kept for a day
+    for command in ("plan", "apply"):
+        refused = atoll(command, "--restate-from", to_text(since))
+        assert refused.exit_code == 1 and "lake.ops.customers cannot be made again from" in refused.stderr
+        assert f"the version of lake.ops.orders as of {to_text(since + QUARTER)}" in refused.stderr
+        assert f"choose {to_text(now - 3 * QUARTER)} or later" in refused.stderr
+    assert atoll("apply", "--restate-from", to_text(now - 3 * QUARTER)).exit_code == 0
+
+
+def made_since(account: Any, start: datetime, end: datetime) -> None:
+    """The program of the files, active since then, with all its batches made."""
+    compilation = compile_files([])
+    account.writer().put_program(compilation)
+    account.writer(start + QUARTER).activate(compilation, former_version="")
+    writer = account.writer()
+    while batches := due_batches(compilation, writer.reader.flow_states(list(compilation.flows)), end):
+        for batch in batches:
+            claim = writer.claim(batch.flow, batch.interval, batch.datasets, program_version="v", owner="me", lease_seconds=60)
+            writer.commit(claim, [TableCommit(dataset, 1, pointer={"manifest": "m"}) for dataset in batch.datasets])
 
 
 def test_a_rollback_brings_the_former_program_back_at_the_next_boundary(atoll: Atoll, running: Any) -> None:

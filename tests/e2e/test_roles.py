@@ -80,6 +80,7 @@ class Account:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
         for key in (
             *map(staged, SLICES),
+            refused("harness.postgres"),
             *(f"warehouse/{name}probe" for name in ("lake/", "lake/ops/x/metadata/", "other/")),
             "probe",
         ):
@@ -99,6 +100,10 @@ class Account:
 
 def staged(slice_id: str) -> str:
     return f"{naming.staging_prefix(slice_id)}probe"
+
+
+def refused(slice_id: str) -> str:
+    return f"{naming.rejected_prefix(slice_id)}probe"
 
 
 def _short(function: str) -> str:
@@ -178,6 +183,13 @@ def test_a_staging_prefix_is_written_by_its_slice_and_read_by_the_stage_after_it
     place = {"Bucket": account.bucket, "Key": staged(slice_id)}
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | WRITERS[slice_id] | readers
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | WRITERS[slice_id]
+
+
+def test_rows_that_a_target_refused_are_kept_by_publish_and_read_by_the_next_comparison(account: Account) -> None:
+    place = {"Bucket": account.bucket, "Key": refused("harness.postgres")}
+    assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | PUBLISHING
+    assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER, "harness.postgres-publish"}
+    assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER}
 
 
 def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit_and_maintenance(account: Account) -> None:

@@ -236,7 +236,7 @@ def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
     assert {who for who, _, resource in pairs(templates) if "atoll/mask" in resource} == {"CollectPostgresSlice ExtractRole"}
 
 
-def test_a_slice_writes_below_its_own_staging_prefix_only(templates):
+def test_a_slice_writes_below_its_own_prefixes_only(templates):
     written: dict[str, set[str]] = {}
     for who, action, resource in pairs(templates):
         if action == "s3:PutObject":
@@ -244,7 +244,7 @@ def test_a_slice_writes_below_its_own_staging_prefix_only(templates):
     assert written == {
         "CollectSalesforceSlice": {"staging/collect.salesforce/*"},
         "CollectPostgresSlice": {"staging/collect.postgres/*"},
-        "HarnessPostgresSlice": {"staging/harness.postgres/*"},
+        "HarnessPostgresSlice": {"staging/harness.postgres/*", "rejected/harness.postgres/*"},
         "OrganizeIcebergSlice": {"staging/organize.iceberg/*", "warehouse/lake/*"},
     }
 

@@ -173,6 +173,8 @@ def _clauses(random: Random, mode: bool = False, cursor: bool = False) -> list[s
         found.append(f"EXPECT e{number}: ({predicate}) OR {random.choice(['WARN', 'FAIL', 'QUARANTINE'])}")
     if random.random() < 0.2:
         found.append("FRESH WITHIN '2 weeks'")
+    if random.random() < 0.2:
+        found.append(f"TOLERATE {random.choice(['0', '100', '0.5 PERCENT', '100 percent', '1e2', '101 PERCENT'])} BAD ROWS")
     random.shuffle(found)
     return found
 

@@ -468,6 +468,23 @@ class MetadataBehaviour:
         commit(writer, claim(writer))
         assert letters.claim_notification("lake.crm", staged("t000")) is None
 
+    def test_an_empty_batch_completes_no_load_that_a_later_program_has_moved(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        collected = apply(writer, program())
+        commit(writer, claim(writer), rows=1)
+        run(writer, due_along(writer, clock)[0])
+        clock.now = SECOND.end + timedelta(minutes=1)
+        late = claim(writer, interval=SECOND)
+        load = replace(collected.flows["lake.crm:load"], partition_by=("day",))
+        scheduled(writer, replace(collected, flows={**collected.flows, load.id: load}), FIRST.start, restates=True)
+        run(writer, next(batch for batch in due_along(writer, clock) if batch.flow == load.id))
+        moved = standing(writer, flow=load.id, dataset="lake.crm.t000")
+        assert (moved.watermark, moved.entry > late.entry) == (SECOND.start, True)
+        writer.commit(late, [TableCommit(staged("t000"))], passes={"lake.crm.t000": load.id})
+        assert standing(writer).watermark == SECOND.end
+        assert standing(writer, flow=load.id, dataset="lake.crm.t000") == moved
+
     # -- programs
 
     def test_a_program_larger_than_an_item_is_stored_and_read(self, writer: MetadataWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -127,6 +128,23 @@ class DriftBehaviour:
         settle(writer, known, [])
         state = writer.reader.flow_states([flow])[flow].tables[flow]
         assert (state.attempts, state.failures, state.stopped) == (MAX_ATTEMPTS + 1, 0, False)
+
+    def test_what_failed_of_a_dataset_that_a_drift_frees_alone_does_not_count_any_more(self, writer: MetadataWriter) -> None:
+        writing = Writing()
+        names = [f"{writing.collect(f'out.{table}', THINGS, flow_id='lake.raw')}:staged" for table in ("one", "two")]
+        known = activate(writer, writing.finish())
+        change = DriftChange(Change.COLUMN_DROPPED, TABLE, "name", quiesces=tuple(names))
+        settle(writer, known, [change])
+        start = writer.reader.flow_states(["lake.raw"])["lake.raw"].tables[names[0]].watermark
+        for _ in range(MAX_ATTEMPTS):
+            interval = Interval(start, start + timedelta(hours=1))
+            held = writer.claim("lake.raw", interval, names, program_version="v1", owner="one", lease_seconds=60)
+            for name in names:
+                writer.fail(held, name, "the column name is gone")
+        settle(writer, known, [replace(change, quiesces=tuple(names[1:]))])
+        state = writer.reader.flow_states(["lake.raw"])["lake.raw"]
+        assert [state.tables[name].failures for name in names] == [0, MAX_ATTEMPTS]
+        assert [state.drifts(name) for name in names] == [(), (1,)]
 
     def test_a_column_that_goes_again_is_another_drift(self, writer: MetadataWriter) -> None:
         known = activate(writer, things())

@@ -16,7 +16,7 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.verification.difference import Difference, Kind
-from shared_metadata.verification.differences import differences
+from shared_metadata.verification.differences import differences, unseen_cursors
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.repair import Repair
 from shared_metadata.whole_table import every_item
@@ -123,6 +123,33 @@ def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(
     settle(world)
 
 
+def test_where_the_last_batch_is_gone_a_repair_keeps_the_cursor_that_the_state_has() -> None:
+    world = lived()
+    before = world.reader.flow_states([COLLECT])[COLLECT].tables[STAGED]
+    move(COLLECT, STAGED, -2)(world)
+    delete(keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    Repair(world.dynamodb, METADATA, "ann", lambda: world.now).mend(found(world))  # type: ignore[arg-type]
+    assert before.cursor and world.reader.flow_states([COLLECT])[COLLECT].tables[STAGED] == before
+    assert found(world) == []
+
+
+def test_where_state_and_last_batch_are_gone_nothing_is_repaired_with_an_empty_cursor() -> None:
+    world = lived()
+    delete(keys.flow_state(COLLECT), keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    differing = [one for one in found(world) if one.dataset == STAGED]
+    assert {one.kind for one in differing} == {Kind.STATE, Kind.BATCH}
+    assert all(not one.repairable and "from a backup" in one.remedy for one in differing)
+
+
+def test_cursors_that_nothing_tells_are_named() -> None:
+    world = lived()
+    facts = Facts.of(world.rows.values())
+    assert unseen_cursors(facts, world.reader.programs()) == {}
+    delete(keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    unseen = unseen_cursors(Facts.of(world.rows.values()), world.reader.programs())
+    assert unseen == {STAGED: "the record of its last batch is gone, and the batch's event does not tell the cursor"}
+
+
 def test_events_that_were_kept_for_their_time_are_not_missed() -> None:
     world = lived()
     for key in [k for k, item in world.rows.items() if "expires" in item]:
@@ -185,6 +212,34 @@ class TestAlongTheTimeline:
         Repair(writer._client, "t", "ann", clock).mend([lost])
         assert text_of(rows[key["pk"], key["sk"]]) == text_of(before) and "again_until" in text_of(before)
         assert self.run_all(writer, clock) == 2
+
+    @pytest.mark.parametrize("lost", [True, False], ids=["the state is lost", "the watermark was moved"])
+    def test_a_repaired_batch_has_its_attempts_before_it_and_none_of_their_executions_names_again(
+        self, writer: MetadataWriter, clock: SettableClock, lost: bool
+    ) -> None:
+        apply(writer, behaviour.program())
+        self.run_all(writer, clock)
+        clock.now = SECOND.end + timedelta(minutes=1)
+        names = [self.failed_attempt(writer, clock) for _ in range(3)]
+        rows: Any = writer._client.tables["t"]  # type: ignore[attr-defined]
+        key = keys.flow_state("lake.crm")
+        if lost:
+            del rows[key["pk"], key["sk"]]
+        else:
+            rows[key["pk"], key["sk"]]["tables"]["M"][staged("t000")]["M"]["watermark"] = {"S": to_text(FIRST.start)}
+        Repair(writer._client, "t", "ann", clock).mend(self.found(writer))
+        (batch,) = [batch for batch in due_along(writer, clock) if batch.flow == "lake.crm"]
+        assert batch.interval == SECOND and batch.execution_name not in names
+        state = behaviour.standing(writer)
+        assert (state.failures, state.attempts) == (0, len(names))
+
+    def failed_attempt(self, writer: MetadataWriter, clock: SettableClock) -> str:
+        """Of the second batch, by an execution of the conductor; its name."""
+        (batch,) = [batch for batch in due_along(writer, clock) if batch.flow == "lake.crm"]
+        owner = f"arn:aws:states:eu-central-1:123456789012:execution:atoll-collect-test:{batch.execution_name}"
+        behaviour.fail(writer, claim(writer, owner=owner, interval=batch.interval))
+        clock.advance(minutes=31)
+        return batch.execution_name
 
     def test_a_flow_that_was_removed_and_came_back_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
         with_view, without = behaviour.program(1, views=(view("lake.a.v", "lake.crm.t000"),)), behaviour.program(1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from shared_metadata.intervals import to_text
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, program
@@ -15,32 +17,19 @@ HOUR = timedelta(hours=1)
 
 def collecting(made: Made | None = None) -> World:
     """Both are to collect the first batch."""
-    world = World(program(view=False), made or Made(), hurries=True)
-    for name in WORKERS:
-        world.start(name, "collect.model", {"flow": COLLECT})
-    return world
+    return _with_both(_world(made), "collect.model", COLLECT)
 
 
 def loading(made: Made | None = None) -> World:
     """Both are to load the first batch, which is collected."""
-    world = World(program(view=False), made or Made(), hurries=True)
-    world.start("before", "collect.model", {"flow": COLLECT})
-    finish(world)
-    for name in WORKERS:
-        world.start(name, "organize.model", {"flow": LOAD})
-    return world
+    return _with_both(_collected(made), "organize.model", LOAD)
 
 
 def late(made: Made | None = None) -> World:
     """One comes late to a batch that was committed, and that a backfill has begun again and left; two is to collect the next."""
-    world = World(program(view=False), made or Made(), hurries=True)
-    world.start("before", "collect.model", {"flow": COLLECT})
-    finish(world)
+    world = _collected(made)
     first = {"start": to_text(BEGIN), "end": to_text(BEGIN + HOUR)}
-    world.start("again", "collect.model", {"flow": COLLECT, **first, "rerun": True})
-    while world.executions["again"].branches[0].step == "plan":
-        world.step("again/0")
-    world.abort("again")
+    _claimed_and_left(world, "again", {"flow": COLLECT, **first, "rerun": True})
     world.now += 2 * HOUR
     world.start("one", "collect.model", {"flow": COLLECT, **first})
     world.start("two", "collect.model", {"flow": COLLECT})
@@ -49,20 +38,37 @@ def late(made: Made | None = None) -> World:
 
 def abandoned(made: Made | None = None) -> World:
     """Both are to collect the first batch, which somebody has claimed and left."""
-    world = World(program(view=False), made or Made(), hurries=True)
-    world.start("before", "collect.model", {"flow": COLLECT})
-    while world.executions["before"].branches[0].step == "plan":
-        world.step("before/0")
-    world.abort("before")
+    world = _world(made)
+    _claimed_and_left(world, "before", {"flow": COLLECT})
     world.now += LAPSE
-    for name in WORKERS:
-        world.start(name, "collect.model", {"flow": COLLECT})
+    return _with_both(world, "collect.model", COLLECT)
+
+
+def _world(made: Made | None) -> World:
+    return World(program(view=False), made or Made(), hurries=True)
+
+
+def _collected(made: Made | None) -> World:
+    """The first batch is collected."""
+    world = _world(made)
+    world.start("before", "collect.model", {"flow": COLLECT})
+    while found := next(world.processes(), None):
+        world.step(found[0])
     return world
 
 
-def finish(world: World) -> None:
-    while found := next(world.processes(), None):
-        world.step(found[0])
+def _claimed_and_left(world: World, name: str, event: Mapping[str, Any]) -> None:
+    """An execution is stopped as soon as it has planned."""
+    world.start(name, "collect.model", event)
+    while world.executions[name].branches[0].step == "plan":
+        world.step(f"{name}/0")
+    world.abort(name)
+
+
+def _with_both(world: World, slice_id: str, flow: str) -> World:
+    for name in WORKERS:
+        world.start(name, slice_id, {"flow": flow})
+    return world
 
 
 SCENES = {"collecting": collecting, "loading": loading, "late": late, "abandoned": abandoned}

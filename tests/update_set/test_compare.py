@@ -100,6 +100,14 @@ def test_a_longer_interval_of_a_view_that_is_made_whole_changes_no_data() -> Non
     assert not update.other_rows and not update.breaking and not update.recompute
 
 
+@pytest.mark.parametrize("place", ["TABLES (t) EVERY '1 hour' REPLACE", "out EVERY '1 day' MERGE ON (k)"])
+def test_another_tolerance_breaks_nobody_changes_no_data_and_makes_nothing_anew(place: str) -> None:
+    update = changed((place, f"{place} TOLERATE 5 BAD ROWS"))
+    assert [part.part for change in update.changed for part in change.parts] == ["TOLERATE … BAD ROWS"]
+    assert not update.breaking and not update.other_rows and not update.recompute
+    assert not [reader for reader in update.readers if reader.changes or reader.rows_of]
+
+
 def test_merging_into_what_was_collected_whole_keeps_its_history() -> None:
     update = changed(("EVERY '1 hour' REPLACE", "EVERY '1 hour' MERGE ON (k)"))
     assert not any(item.reason == Reason.MODE_CHANGED for item in update.breaking)

@@ -50,6 +50,7 @@ CHANGES: dict[str, Edits] = {
     "a key": [("MERGE ON (carrier)", "MERGE ON (carrier, name)")],
     "a rule that takes rows away": [("IS NOT NULL) OR FAIL", "IS NOT NULL) OR QUARANTINE")],
     "how many bad rows": [("IS NOT NULL) OR FAIL", "IS NOT NULL) OR QUARANTINE\n  TOLERATE 1 PERCENT BAD ROWS")],
+    "how many bad rows a target may refuse": [("MERGE ON (carrier)", "MERGE ON (carrier)\n  TOLERATE 10 BAD ROWS")],
     "how fresh": [("FRESH WITHIN '5 minutes'", "FRESH WITHIN '1 hour'")],
     "a statement is removed": [],
     "a statement is added": [],

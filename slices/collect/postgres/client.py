@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres import catalog, cursor_window, failures, logic
+from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
 from slices.collect.postgres.logic import SETTINGS, Relation
@@ -25,13 +28,18 @@ if TYPE_CHECKING:
     from psycopg import Connection as Session
 
 PLAN_TIMEOUT_SECONDS = 30
+CONNECT_SECONDS = 10
 
 
 class PostgresSource:
-    """A Source over one connection of a program; `aws` is the boto3 session whose role writes the staged files."""
+    """A Source over one connection of a program; `aws` is the boto3 session whose role writes the staged files.
 
-    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any) -> None:
-        self._connection, self._aws = connection, aws
+    until: when the call at work must have returned, on the monotonic clock.
+    """
+
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float]) -> None:
+        self._connection, self._aws, self._until = connection, aws, until
+        self._patience: Patience | None = None
         self._config, self.address = read_config(connection), Address.of(secret, connection)
         self._relations: dict[str, Relation] = {}
         self._opened: list[Session[Any]] = []
@@ -73,6 +81,8 @@ class PostgresSource:
         return sampled(column.type, [value for (value,) in found])
 
     def close(self) -> None:
+        if self._patience:
+            self._patience.stop()
         while self._opened:
             self._opened.pop().close()
 
@@ -80,8 +90,9 @@ class PostgresSource:
 
     @cached_property
     def session(self) -> Session[Any]:
-        """The session for the catalog and the plan: read only, with a short timeout for each statement."""
+        """The session for the catalog and the plan: read only, with a short timeout for each statement, and cut off with the call."""
         session = self.connect()
+        self._patience = Patience(session, self._seconds_left)
         settings = {**SETTINGS, "default_transaction_read_only": "on", "statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}
         for name, value in settings.items():
             session.execute("SELECT set_config(%s, %s, false)", (name, value))
@@ -92,11 +103,17 @@ class PostgresSource:
         import psycopg
 
         try:
-            session = psycopg.connect(self.address.conninfo(password=True), autocommit=True)
+            seconds = int(max(min(CONNECT_SECONDS, self._seconds_left), 2))
+            session = psycopg.connect(self.address.conninfo(password=True), autocommit=True, connect_timeout=seconds)
         except psycopg.OperationalError as error:
             raise self.connection_error(str(error)) from None
         self._opened.append(session)
         return session
+
+    @property
+    def _seconds_left(self) -> float:
+        """For the server's answers; then there is just time enough to say that they did not come."""
+        return max(self._until() - time.monotonic() - ANSWER_SECONDS, 0.1)
 
     @property
     def aws(self) -> Any:
@@ -223,10 +240,14 @@ class PostgresSource:
         try:
             yield
         except psycopg.Error as error:
+            if self._patience and self._patience.ended:
+                raise silent(place) from None
             text = error.diag.message_primary or str(error)
             raise failures.statement_error(self.scrub(text), place) from None
 
 
-def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any) -> PostgresSource:
+def open_source(
+    connection: Connection, secret: Mapping[str, Any], *, aws: Any, until: Callable[[], float] = lambda: math.inf
+) -> PostgresSource:
     """The Source of a connection; nothing is opened before it is needed. Raises DefinitionError or SecretError."""
-    return PostgresSource(connection, secret, aws)
+    return PostgresSource(connection, secret, aws, until)

@@ -15,8 +15,10 @@ from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
-from shared_metadata.errors import DefinitionError, RetryLater
-from slices.collect.postgres import failures, logic, one_state
+from shared_metadata.errors import DefinitionError, RetryLater, RowError
+from shared_metadata.intervals import to_text
+from slices.collect.postgres import failures, logic, one_state, unreadable
+from slices.collect.postgres.answering import ANSWER_SECONDS, silent
 from slices.collect.postgres.logic import SETTINGS, Part
 
 if TYPE_CHECKING:
@@ -25,14 +27,12 @@ if TYPE_CHECKING:
 
     from slices.collect.postgres.client import PostgresSource
 
+TOLERATE = "mend it at the source, set such rows aside with TOLERATE … BAD ROWS"
 MEMORY_MB = 256  # of DuckDB's; the process with its libraries takes 100 more
 MOST_WORKERS = 4
 SHORTEST_TIMEOUT_SECONDS = 5.0
 SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
-ANSWER_SECONDS, LEAST_SECONDS = (
-    5.0,
-    60.0,
-)  # between giving up a source that is silent and the deadline; how long it is waited for at least
+LEAST_SECONDS = 60.0  # a source that is silent is waited for so long at least
 
 
 class Extraction:
@@ -45,8 +45,8 @@ class Extraction:
     def __init__(self, source: PostgresSource, request: ExtractRequest, deadline: Deadline) -> None:
         self._source, self._deadline, self._part = source, deadline, Part.from_plain(request.part)
         self._schema, self._batch, self._out = request.schema, request.window.interval.start, request.out
-        self._hashing = request.hashing
-        self._place = str(request.flow.position)
+        self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
+        self._place, self._table = str(request.flow.position), request.table.source or request.table.dataset.removesuffix(":staged")
         several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
         self._one_state = bool(self._part.end_page) and not request.flow.cursor
@@ -84,8 +84,7 @@ class Extraction:
         for cursor in self._reading.values():
             with contextlib.suppress(duckdb.ConnectionException):  # its chunk has just ended
                 cursor.interrupt()
-        remedy = "see whether it is overloaded or stopped; the batch is tried again and goes on from where it was"
-        self._errors.append(RetryLater("the database did not answer before the call's time was up", place=self._place, remedy=remedy))
+        self._errors.append(silent(self._place))
 
     def _read(self) -> None:
         try:
@@ -218,30 +217,70 @@ class Extraction:
                 self._ranges.insert(0, [first, end])
 
     def _copy(self, snapshot: str, first: int, end: int) -> list[dict[str, Any]]:
-        """One chunk into one file, in one transaction on the snapshot."""
-        import duckdb
+        """One chunk into one file. Values that their types cannot hold are looked for only when one has made that fail."""
+        cursor = self._reading[first, end]
+        try:
+            return self._written(snapshot, cursor, first, logic.chunk_sql(self._part, first, end))
+        except RowError as error:
+            found = self._unreadable(snapshot, cursor, first, end)
+            if not found:
+                raise
+            if not self._tolerant:
+                remedy = f"{TOLERATE}, or SELECT column::text, of an array to_json(column)::text"
+                raise RowError(f"{self._table}: {', '.join(found)} cannot hold a value", place=self._place, remedy=remedy) from error
+            return self._set_aside(snapshot, cursor, first, end)
+        finally:
+            cursor.close()
 
+    def _unreadable(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[str]:
+        """The columns with values that their types cannot hold."""
+        columns = unreadable.checked(self._part, self._schema)
+        if not columns:
+            return []
+        query = f"SELECT * FROM postgres_query('source', {literal(unreadable.which_sql(self._part, first, end))})"
+        return [column for column, found in zip(columns, self._run(snapshot, cursor, query)[0], strict=True) if found]
+
+    def _set_aside(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[dict[str, Any]]:
+        """The chunk into two files: the rows that can be read, and the others with their reasons."""
+        name = f"{first:013d}-{self._call}-rejected.parquet"
+        rows = unreadable.rejected_sql(self._part, first, end, self._schema, self._hashing.columns)
+        copy = unreadable.copy_rejected("source", rows, to_text(self._batch), self._out.url(name))
+        rejected = {"key": self._out.key(name), "rows": self._run(snapshot, cursor, copy)[0][0]}
+        written = self._written(snapshot, cursor, first, unreadable.readable_sql(self._part, first, end))
+        nothing = {"key": self._out.key(name), "rows": 0, "bytes": 0, "values": {}}
+        return [{**(written[0] if written else nothing), "rejected": rejected}, *written[1:]]
+
+    def _written(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, rows: str) -> list[dict[str, Any]]:
         name = f"{first:013d}-{self._call}.parquet"
-        settings = [
-            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
-            f"SET LOCAL statement_timeout = {int(self._statement_seconds * 1000)}",
-        ]
-        settings += [f"SET LOCAL {setting} = {literal(value)}" for setting, value in SETTINGS.items()]
-        sql = logic.copy_sql(
+        copy = logic.copy_sql(
             "source",
-            logic.chunk_sql(self._part, first, end),
+            rows,
             self._schema,
             self._hashing,
             self._batch,
             self._out.url(name),
             logic.row_group_rows(self._part.row_bytes),
         )
-        cursor = self._reading[first, end]
+        return [
+            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, self._schema)}
+            for _, rows, size, _, statistics, *_ in self._run(snapshot, cursor, copy)
+        ]
+
+    def _run(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+        """One statement of DuckDB's, in a transaction of its own on the snapshot."""
+        import duckdb
+
+        settings = [
+            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
+            f"SET LOCAL statement_timeout = {int(self._statement_seconds * 1000)}",
+        ]
+        settings += [f"SET LOCAL {setting} = {literal(value)}" for setting, value in SETTINGS.items()]
         try:
             cursor.execute("BEGIN")
             cursor.execute(f"CALL postgres_execute('source', {literal('; '.join(settings))})")
-            written = cursor.execute(sql).fetchall()
+            found = cursor.execute(sql).fetchall()
             cursor.execute("COMMIT")
+            return found
         except duckdb.Error as error:
             if "Out of Memory Error" in str(error):
                 raise MemoryError from None
@@ -252,8 +291,3 @@ class Extraction:
             # close rolls back too, but where the source has gone it fails, in a destructor, which ends the whole process
             with contextlib.suppress(duckdb.Error):
                 cursor.execute("ROLLBACK")
-            cursor.close()
-        return [
-            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, self._schema)}
-            for _, rows, size, _, statistics, *_ in written
-        ]

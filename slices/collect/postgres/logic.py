@@ -20,6 +20,7 @@ from slices.collect.postgres.type_mapping import duckdb_type, map_type
 
 BATCH = "_batch"
 SETTINGS = {
+    "client_encoding": "UTF8",  # of a database in another encoding; where one checks none, the server does so now
     "TimeZone": "UTC",
     "datestyle": "ISO, YMD",
     "intervalstyle": "postgres",
@@ -41,13 +42,15 @@ class Relation:
     """What a flow's table is at the source.
 
     reads: what stands in FROM: a quoted table, or the query in parentheses.  columns: SQL over it, in the schema's order.
-    expressions: SQL over c0, c1 …: each column so that its Iceberg type can hold it.  filter: the flow's WHERE, or ''.
+    expressions: SQL over c0, c1 …: each column as its Iceberg type.  misfits: over the same, where that cannot be, or ''.
+    filter: the flow's WHERE, or ''.
     """
 
     schema: Schema
     reads: str
     columns: tuple[str, ...]
     expressions: tuple[str, ...]
+    misfits: tuple[str, ...]
     filter: str = ""
     size: TableSize = field(default_factory=TableSize)
 
@@ -63,16 +66,16 @@ def table_relation(flow: Flow, table: TableName, columns: list[SourceColumn], si
     """A table, with the flow's projection and filter."""
     names = [column.name for column in flow.columns] or [column.name for column in columns]
     sources = [column.source for column in flow.columns] or [identifier(column.name) for column in columns]
-    schema, expressions = _schema(names, columns, str(flow.position))
-    return Relation(schema, table.quoted, tuple(sources), expressions, flow.filter, size)
+    schema, expressions, misfits = _schema(names, columns, str(flow.position))
+    return Relation(schema, table.quoted, tuple(sources), expressions, misfits, flow.filter, size)
 
 
 def query_relation(flow: Flow, columns: list[SourceColumn], dropped: Collection[str]) -> Relation:
     """A query of the source's own; what is dropped of its answer stays there."""
     aliases = [f"c{number}" for number in range(len(columns))]
     kept = {alias: column for alias, column in zip(aliases, columns, strict=True) if column.name.lower() not in dropped}
-    schema, expressions = _schema([column.name for column in kept.values()], list(kept.values()), str(flow.position))
-    return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", tuple(kept), expressions)
+    schema, expressions, misfits = _schema([column.name for column in kept.values()], list(kept.values()), str(flow.position))
+    return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", tuple(kept), expressions, misfits)
 
 
 def table_schema(columns: list[SourceColumn]) -> Schema:
@@ -80,9 +83,9 @@ def table_schema(columns: list[SourceColumn]) -> Schema:
     return Schema(tuple(_column(column.name, column) for column in columns))
 
 
-def _schema(names: list[str], columns: list[SourceColumn], place: str) -> tuple[Schema, tuple[str, ...]]:
+def _schema(names: list[str], columns: list[SourceColumn], place: str) -> tuple[Schema, tuple[str, ...], tuple[str, ...]]:
     folded: dict[str, str] = {}
-    found, expressions = [], []
+    found, expressions, misfits = [], [], []
     for number, (name, column) in enumerate(zip(names, columns, strict=True)):
         if name.lower() in folded or name.lower() == BATCH:
             other = folded.get(name.lower(), "Atoll's own column")
@@ -93,16 +96,16 @@ def _schema(names: list[str], columns: list[SourceColumn], place: str) -> tuple[
             )
         folded[name.lower()] = name
         found.append(_column(name, column))
-        expressions.append(map_type(column.type).expression(f"c{number}"))
+        mapped = map_type(column.type)
+        expressions.append(mapped.expression(f"c{number}"))
+        misfits.append(mapped.misfit(f"c{number}"))
     if not found:
         raise DefinitionError("there are no columns to collect", place=place, remedy="add a column, or leave the table out")
-    return Schema((*found, SchemaColumn(BATCH, "timestamptz", False))), tuple(expressions)
+    return Schema((*found, SchemaColumn(BATCH, "timestamptz", False))), tuple(expressions), tuple(misfits)
 
 
 def _column(name: str, column: SourceColumn) -> SchemaColumn:
-    mapped = map_type(column.type)
-    nullable = mapped.may_become_null or not column.not_null
-    return SchemaColumn(name.lower(), mapped.iceberg, nullable, column.name, column.type_name)
+    return SchemaColumn(name.lower(), map_type(column.type).iceberg, not column.not_null, column.name, column.type_name)
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Part:
     last: bool
     page_bytes: int
     row_bytes: int
+    misfits: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -144,6 +148,7 @@ def parts(relation: Relation, where: str, max_parts: int) -> tuple[Part, ...]:
             last=number + 1 == wanted,
             page_bytes=max(8192, relation.size.bytes // max(relation.size.pages, 1)) if relation.size.pages else 8192,
             row_bytes=row_bytes,
+            misfits=relation.misfits,
         )
         for number in range(wanted)
     )
@@ -157,14 +162,19 @@ def rows_sql(reads: str, columns: Sequence[str], where: Sequence[str]) -> str:
 
 def chunk_sql(part: Part, first: int, end: int) -> str:
     """What the source runs for the part's positions [first, end); columns are called c0, c1 …"""
+    selected = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(part.expressions))
+    return f"SELECT {selected} FROM {rows_of_chunk(part, first, end)}"
+
+
+def rows_of_chunk(part: Part, first: int, end: int) -> str:
+    """What stands in FROM for the positions [first, end) of a part."""
     where = list(part.where)
     if part.end_page:
         where.append(f"ctid >= {_tid(first)}")
         if not (part.last and end >= part.end_page * LINES):
             where.append(f"ctid < {_tid(end)}")
-    names = [f"c{number}" for number in range(len(part.columns))]
-    selected = ", ".join(f"{expression} AS {name}" for expression, name in zip(part.expressions, names, strict=True))
-    return f"SELECT {selected} FROM (\n{rows_sql(part.reads, part.columns, where)}\n) AS q ({', '.join(names)})"
+    names = ", ".join(f"c{number}" for number in range(len(part.columns)))
+    return f"(\n{rows_sql(part.reads, part.columns, where)}\n) AS q ({names})"
 
 
 def _tid(position: int) -> str:

@@ -14,6 +14,7 @@ SLICE = Slice(
         queries="full",
         reports_deletes=False,
         resumable=True,
+        rejects_rows=True,
     ),
     config="slices.collect.postgres.config:Config",
     steps=("plan", "extract", "commit", "discover"),

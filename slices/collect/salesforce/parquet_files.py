@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.column_values import file_values
+from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.errors import RetryLater, RowError
@@ -114,9 +115,8 @@ class ParquetFiles:
             f"CASE WHEN {misfit} THEN {literal(f'{name} is no {self._types[name].lower()}')} END" for name, misfit in misfits.items()
         )
         clear = [c for c in self._schema.columns if c.source and c.name not in self._hashing.columns]
-        values = ", ".join(f"{literal(c.name)}: {identifier(c.source)}" for c in clear)
-        why, data = f"concat_ws(', ', {reasons}) AS reason", f"to_json({{{values}}})::VARCHAR AS data"
-        return f"SELECT TIMESTAMPTZ {literal(to_text(self._batch_start))} AS _batch, 'collect' AS stage, {why}, {data}"
+        data = rejected_rows.as_json({c.name: identifier(c.source) for c in clear})
+        return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {reasons})", data)
 
     def _copy(self, query: str, name: str) -> dict[str, Any]:
         import duckdb

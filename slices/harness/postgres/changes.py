@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
+from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.harness import run_again
 from shared_metadata.contract.steps import Work
+from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
 from slices.harness.postgres import logic, statements
-from slices.harness.postgres.receipts import Receipt
-from slices.harness.postgres.results import FILE_MB, File, Results
+from slices.harness.postgres.config import read_config
+from slices.harness.postgres.receipts import Former, Receipt
+from slices.harness.postgres.results import FILE_MB, File, FileGone, Results
 
 
 def key_of(work: Work) -> tuple[str, ...]:
@@ -22,19 +29,21 @@ def compare(work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], 
     flow, claim, named = work.flow, work.claim, logic.identity(result)
     mine = next((r for r in receipts if r.start == claim.interval.start), None)
     last = receipts[-1] if receipts else None
-    state = flow.whole or flow.mode == Mode.REPLACE  # the result says what the table holds, so that only the latest counts
-    forget = state and flow.mode != Mode.APPEND
+    forget = flow.supersedes
     keys = [file["key"] for file in result["files"] if file["rows"]]
-    changes = {"upserts": 0, "deletes": 0, "files": [], "result": named, "result_files": keys, "forget": forget, "nothing": False}
+    changes = {"upserts": 0, "deletes": 0, "files": [], "result": named, "result_files": keys, "forget": forget}
+    changes |= {"nothing": False, "rejected": [], "former": None}
     if forget and last and last.start > claim.interval.start:
         return {**changes, "nothing": True, "base": last.mark}
     if mine and mine.result == named and (not claim.rerun or mine.token == claim.token):
-        return {**changes, "nothing": True, "upserts": mine.upserts, "deletes": mine.deletes, "base": mine.mark}
+        counts = {"upserts": mine.upserts, "deletes": mine.deletes, "rejected": list(mine.rejected)}
+        return {**changes, **counts, "nothing": True, "base": mine.mark}
     base = last if forget else mine
     upserts, deletes, deleted = _differences(work, result, receipts, base, results, url)
     files = [{**file, "into": "upserts"} for file in upserts] + [{**file, "into": "deletes"} for file in deletes]
     counts = {"upserts": sum(file["rows"] for file in upserts), "deletes": sum(file["rows"] for file in deletes)}
-    return {**changes, **counts, "files": files, "deleted": deleted, "base": base.mark if base else None}
+    compared = {"base": base.mark, "former": asdict(base.former)} if base else {"base": None}
+    return {**changes, **counts, **compared, "files": files, "deleted": deleted}
 
 
 def _differences(
@@ -46,22 +55,55 @@ def _differences(
     source = results.relation([file["key"] for file in stated]) if stated else ""
     if key and source:
         results.check_key(source, key)
-    former = results.relation(base.files) if base and base.files and flow.mode != Mode.REPLACE else ""
+    appends = flow.mode == Mode.APPEND
+    compared = base.former if base and (appends or (key and flow.whole)) else None
+    former, columns = former_rows(work, compared, results)
     names, deleted = [column["name"] for column in result["schema"]["columns"]], key
-    alike = bool(source and former) and results.columns(source) == results.columns(former)
+    alike = bool(source and former) and results.columns(source) == columns
     rows, deletes = f"SELECT {statements.names(names)} FROM {source}" if source else "", ""
-    if flow.mode == Mode.APPEND and former:
-        deleted = list(results.columns(former))
+    if appends and former:
+        deleted = list(columns)
         deletes = statements.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
         rows = statements.rows_without(source, former, names) if alike else rows
-    elif former and flow.whole:
-        listed = statements.names(key)
-        deletes = statements.vanished(source, former, key) if source else f"SELECT {listed} FROM {former}"
+    elif compared and former:
+        listed, standing = statements.names(key), results.standing(compared)
+        deletes = statements.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
         rows = statements.new_or_changed(source, former, names) if alike and not rerun else rows
     elif key and source and not flow.whole:
-        later = [name for receipt in receipts if receipt.start > work.claim.interval.start for name in receipt.files]
-        rows = statements.not_published_later(rows, results.relation(later), key) if later else rows
+        published = [receipt.former for receipt in receipts if receipt.start > work.claim.interval.start]
+        together = Former(tuple(chain(*(f.files for f in published))), tuple(chain(*(f.rejected for f in published))))
+        later, _ = former_rows(work, together, results)
+        rows = statements.not_published_later(rows, later, key) if later else rows
     plain = rows == f"SELECT {statements.names(names)} FROM {source}" and all(f["bytes"] <= 4 * FILE_MB << 20 for f in stated)
     kept = [{"key": file["key"], "rows": file["rows"]} for file in stated]
     upserts = kept if plain else results.write(rows, f"{url}/upserts") if rows else []
     return upserts, results.write(deletes, f"{url}/deletes") if deletes else [], deleted
+
+
+def former_rows(work: Work, former: Former | None, results: Results) -> tuple[str, dict[str, str]]:
+    """What was published before, and its columns with their types; '' for nothing. Raises DefinitionError where it is gone."""
+    try:
+        relation = results.written(former) if former else ""
+        return relation, results.columns(relation) if relation else {}
+    except FileGone:
+        raise _forgotten(work) from None
+
+
+def _forgotten(work: Work) -> DefinitionError:
+    """A receipt that names a result which is gone; without the receipt the batch is published as if it never was before."""
+    flow, start = work.flow, literal(to_text(work.claim.interval.start))
+    receipts = f"{identifier(read_config(work.program.connections[flow.connection]).receipts_schema)}.receipts"
+    forget, again = f"DELETE FROM {receipts} WHERE flow = {literal(flow.id)}", run_again(flow.id, work.claim.interval)
+    if flow.mode == Mode.APPEND:
+        what = f"the rows that batch {work.claim.interval} has added are not known any more"
+        mine = f"{forget} AND batch_start = {start}"
+        remedy = f"delete them from the table yourself, then {mine}, then {again}; without the first they are twice"
+    elif flow.whole:
+        what = "the keys that were published last are not known any more"
+        remedy = f"{forget}: the next batch writes its whole result; what vanished from it meanwhile you delete yourself"
+    else:
+        what = "the keys that later batches have published are not known any more"
+        later = f"{forget} AND batch_start > {start}"
+        remedy = f"{later}, then run this batch and all after it again: {again.rpartition(' --to')[0]} --to …"
+    gone = "since their result is gone from S3: it stays as long as the option keep of the warehouse says"
+    return DefinitionError(f"{what}, {gone}", place=f"{flow.position}: {work.table.dataset}", remedy=remedy)

@@ -37,7 +37,9 @@ MISFITS = {
     "23505": "a row breaks a unique constraint",
     "23514": "a row breaks a check constraint",
     "23P01": "a row breaks an exclusion constraint",
+    "P0001": "a trigger refuses a row",
 }
+REFUSED_REMEDY = "change the query or the table so that they fit, or set such rows aside with TOLERATE … BAD ROWS"
 # A peer that is gone, or a network that lets nothing through, is noticed within a minute.
 SILENCE: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 T = TypeVar("T")
@@ -106,12 +108,8 @@ def _explained(error: psycopg.Error, place: str, table: TargetTable | None, user
     if state[:2] in ("08", "53", "57", "40") or state in ("25P03", "55P03", "55006", "42P07") or not state:
         remedy = "nothing if it passes; else see the server's load and who holds locks on the table"
         return RetryLater(f"PostgreSQL broke off ({_word(error)}) while writing{where}", place=place, remedy=remedy)
-    if state[:2] in ("22", "23"):
-        column = error.diag.column_name or _column_of(error.diag.context or "", columns)
-        named = f" in column {column}" if column else ""
-        named += f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
-        what = f"{MISFITS.get(state, f'a value does not fit ({_word(error)})')}{named}{where}"
-        return RowError(what, place=place, remedy="change the query so that the value fits, or the table so that it takes it")
+    if why := refusal(error, columns):
+        return RowError(f"{why}{where}", place=place, remedy=REFUSED_REMEDY)
     if state == "42501":
         grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.sql} TO {identifier(user)}" if table else "grant it"
         if table and not table.exists:
@@ -125,6 +123,17 @@ def _explained(error: psycopg.Error, place: str, table: TargetTable | None, user
     return DefinitionError(
         f"PostgreSQL refused to write ({_word(error)} {state}){where}", place=place, remedy="see the table's definition"
     )
+
+
+def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
+    """Why the database refuses a row, in names of columns and constraints; '' for what no row is to blame for."""
+    state = error.sqlstate or ""
+    if state[:2] not in ("22", "23") and state not in MISFITS:
+        return ""
+    column = error.diag.column_name or _column_of(error.diag.context or "", columns)
+    named = f" in column {column}" if column else ""
+    named += f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
+    return MISFITS.get(state, f"a value does not fit ({_word(error)})") + named
 
 
 def _word(error: psycopg.Error) -> str:

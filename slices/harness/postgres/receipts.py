@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,21 @@ from slices.harness.postgres.logic import lock_number
 
 COLUMNS = """flow text NOT NULL, batch_start timestamptz NOT NULL, batch_end timestamptz NOT NULL, token bigint NOT NULL,
     result text NOT NULL, files text NOT NULL, upserts bigint NOT NULL, deletes bigint NOT NULL,
-    published_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (flow, batch_start)"""
+    published_at timestamptz NOT NULL DEFAULT now(), rejected text NOT NULL DEFAULT '[]', PRIMARY KEY (flow, batch_start)"""
+
+
+@dataclass(frozen=True)
+class Former:
+    """What results a target holds. files: their Parquet files' keys; rejected: those of rows of them that were set aside."""
+
+    files: tuple[str, ...]
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """One published batch. result: the identity of the result; files: its Parquet files' keys."""
+    """One published batch. result: the identity of the result; files: its Parquet files' keys; rejected: {'key', 'rows'} of those of
+    rows that were set aside."""
 
     start: datetime
     token: int
@@ -32,6 +41,11 @@ class Receipt:
     files: tuple[str, ...]
     upserts: int
     deletes: int
+    rejected: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def former(self) -> Former:
+        return Former(self.files, tuple(file["key"] for file in self.rejected))
 
     @property
     def mark(self) -> list[Any]:
@@ -55,6 +69,8 @@ class Receipts:
                 self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             if not self._is_there("to_regclass", self._table):
                 self._connection.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({COLUMNS})")
+            elif not self._names_rejected():  # made by an earlier version
+                self._connection.execute(f"ALTER TABLE {self._table} ADD COLUMN IF NOT EXISTS rejected text NOT NULL DEFAULT '[]'")
         except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema):
             return  # another worker made it at this moment
         except psycopg.errors.InsufficientPrivilege:
@@ -69,6 +85,10 @@ class Receipts:
         row = self._connection.execute(f"SELECT {function}(%s) IS NOT NULL", (name,)).fetchone()
         return bool(row and row[0])
 
+    def _names_rejected(self) -> bool:
+        columns = "SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'rejected'"
+        return self._connection.execute(columns, (self._table,)).fetchone() is not None
+
     def lock(self, flow: str) -> None:
         """Until the transaction ends nobody else publishes this flow."""
         self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(flow),))
@@ -76,10 +96,12 @@ class Receipts:
     def of(self, flow: str) -> list[Receipt]:
         """Oldest first."""
         rows = self._connection.execute(
-            f"SELECT batch_start, token, result, files, upserts, deletes FROM {self._table} WHERE flow = %s ORDER BY 1", (flow,)
+            f"SELECT batch_start, token, result, files, upserts, deletes, rejected FROM {self._table} WHERE flow = %s ORDER BY 1",
+            (flow,),
         )
         return [
-            Receipt(start, token, result, tuple(json.loads(files)), ups, downs) for start, token, result, files, ups, downs in rows
+            Receipt(start, token, result, tuple(json.loads(files)), ups, downs, tuple(json.loads(rejected)))
+            for start, token, result, files, ups, downs, rejected in rows
         ]
 
     def newest(self, flow: str) -> tuple[Interval, int] | None:
@@ -91,16 +113,16 @@ class Receipts:
         ).fetchall()
         return next(((Interval(start, end), token) for start, end, token in rows), None)
 
-    def put(self, claim: Claim, changes: Mapping[str, Any]) -> None:
+    def put(self, claim: Claim, changes: Mapping[str, Any], rejected: Sequence[Mapping[str, Any]] = ()) -> None:
         """Of this batch; `changes['forget']`: earlier ones are of no more use."""
-        interval = claim.interval
-        files = json.dumps(changes["result_files"])
+        interval, counts = claim.interval, (changes["upserts"], changes["deletes"])
+        files, aside = json.dumps(changes["result_files"]), json.dumps(list(rejected))
         self._connection.execute(
-            f"INSERT INTO {self._table} (flow, batch_start, batch_end, token, result, files, upserts, deletes) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (flow, batch_start) DO UPDATE SET batch_end = EXCLUDED.batch_end, "
-            "token = EXCLUDED.token, result = EXCLUDED.result, files = EXCLUDED.files, upserts = EXCLUDED.upserts, "
-            "deletes = EXCLUDED.deletes, published_at = now()",
-            (claim.flow, interval.start, interval.end, claim.token, changes["result"], files, changes["upserts"], changes["deletes"]),
+            f"INSERT INTO {self._table} (flow, batch_start, batch_end, token, result, files, upserts, deletes, rejected) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (flow, batch_start) DO UPDATE SET "
+            "batch_end = EXCLUDED.batch_end, token = EXCLUDED.token, result = EXCLUDED.result, files = EXCLUDED.files, "
+            "upserts = EXCLUDED.upserts, deletes = EXCLUDED.deletes, rejected = EXCLUDED.rejected, published_at = now()",
+            (claim.flow, interval.start, interval.end, claim.token, changes["result"], files, *counts, aside),
         )
         if changes["forget"]:
             self._connection.execute(f"DELETE FROM {self._table} WHERE flow = %s AND batch_start < %s", (claim.flow, interval.start))

@@ -14,6 +14,7 @@ from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.harness.postgres import statements
 from slices.harness.postgres.logic import TargetColumn, csv_value
+from slices.harness.postgres.receipts import Former
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 FILE_MB = 64  # one file is brought in one go, which must be over long before a function's 15 minutes are
 END_SECONDS = 5.0  # before a call's time is up its query is ended: an error of ours says more than the end of the function
 File = dict[str, Any]
+
+
+class FileGone(DefinitionError):
+    """A file of a result is not there any more."""
 
 
 class Results:
@@ -42,6 +47,22 @@ class Results:
         """These files, which must be there, as DuckDB SQL."""
         return statements.parquet([f"s3://{self._bucket}/{key}" for key in keys])
 
+    def written(self, former: Former) -> str:
+        """What was published, without the rows that were set aside; '' for nothing."""
+        if not former.files:
+            return ""
+        relation = self.relation(former.files)
+        if not former.rejected:
+            return relation
+        return statements.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
+
+    def standing(self, former: Former) -> str:
+        """Of whose keys the target has a row of ours: with those that were set aside and have an earlier version there."""
+        written = self.written(former)
+        if not written or not former.rejected:
+            return written
+        return statements.with_held(written, self.relation(former.rejected), list(self.columns(written)))
+
     def columns(self, relation: str) -> dict[str, str]:
         """Column ▸ DuckDB's type."""
         rows = self._fetch(f"DESCRIBE SELECT * FROM {relation}")
@@ -61,15 +82,38 @@ class Results:
         rows = self._fetch(f"COPY ({query}) TO {literal(url)} ({options})")
         return [{"key": row[0].removeprefix(f"s3://{self._bucket}/"), "rows": row[1]} for row in rows if row[1]]
 
-    def write_csv(self, file: File, number: int, columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path) -> None:
-        """The rows [from, to) of a Parquet file as CSV, the file's number first; nulls are empty, everything else is quoted."""
+    def write_csv(
+        self, file: File, marks: Mapping[str, str], columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path
+    ) -> None:
+        """The rows [from, to) of a Parquet file as CSV, after the marks (name ▸ expression); nulls are empty, values are quoted."""
         relation = self.relation([file["key"]])
         types = self.columns(relation)
         values = ", ".join(f"{csv_value(name, types[name], c.base)} AS {identifier(name)}" for name, c in columns.items())
         quoted = statements.names(list(columns))
         these = f"file_row_number >= {rows[0]} AND file_row_number < {rows[1]}"
-        query = f"SELECT {number} AS {identifier(statements.FILE)}, {values} FROM {relation} WHERE {these}"
+        marked = ", ".join(f"{expression} AS {name}" for name, expression in marks.items())
+        query = f"SELECT {marked}, {values} FROM {relation} WHERE {these}"
         self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({quoted}))")
+
+    def write_rejected(
+        self,
+        files: Mapping[str, int],
+        columns: Sequence[str],
+        reasons: Path,
+        batch: str,
+        former: Former | None,
+        key: Sequence[str],
+        into: str,
+    ) -> int:
+        """Writes the rows of these files that the CSV `reasons` names; returns how many.
+
+        files: key ▸ the number of its first row.  former: what the batch was compared with; by `key` it tells what stands there.
+        """
+        urls = {f"s3://{self._bucket}/{name}": at for name, at in files.items()}
+        standing = self.standing(former) if former and key else ""
+        query = statements.rejected(urls, columns, str(reasons), batch, standing, key)
+        rows = self._fetch(f"COPY ({query}) TO {literal(f's3://{self._bucket}/{into}')} (FORMAT parquet, COMPRESSION zstd)")
+        return int(rows[0][0])
 
     def holding_null_characters(self, file: File, columns: Sequence[str]) -> list[str]:
         """The text columns of a file in which U+0000 occurs, which PostgreSQL cannot store and does not name."""
@@ -95,8 +139,9 @@ class Results:
         except duckdb.HTTPException as error:
             status = getattr(error, "status_code", 0)
             if status == 404:
-                remedy = "run the batch of the result again; if a former result is gone, see `receipts` in the slice's README"
-                raise DefinitionError("a file of a result is gone from S3", place=self._place, remedy=remedy) from None
+                raise FileGone(
+                    "a file of the result is gone from S3", place=self._place, remedy="run the result's batch again"
+                ) from None
             raise RetryLater(f"S3 answered {status or 'nothing'} while a result was read", place=self._place) from None
         except duckdb.IOException as error:
             raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None

@@ -12,6 +12,8 @@ SLICE = Slice(
         modes=(Mode.MERGE, Mode.REPLACE, Mode.APPEND),
         default_mode=Mode.REPLACE,
         resumable=True,
+        rejects_rows=True,
+        longest_name=63,  # https://www.postgresql.org/docs/current/limits.html: longer ones are cut off without an error
     ),
     config="slices.harness.postgres.config:Config",
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),

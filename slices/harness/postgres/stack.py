@@ -14,6 +14,7 @@ from slices.harness.postgres.slice import SLICE
 from slices.harness.postgres.workflow import workflow
 
 RESULTS = "what the organize slices of this program computed, whose keys hold batches and tokens"
+REJECTED = "rows that a target has refused, whose keys hold batches and tokens"
 
 
 class SliceStack(slice_stack.SliceStack):
@@ -29,6 +30,8 @@ class SliceStack(slice_stack.SliceStack):
             step.write_objects([self.staging], slice_stack.OWN_STAGING)
             step.read_objects(self._results, RESULTS)
             step.read_secrets(self.secrets)
+        diff.read_objects([naming.rejected_prefix(SLICE.id)], REJECTED)
+        publish.write_objects([naming.rejected_prefix(SLICE.id)], REJECTED)
         self.discover(data=True)  # its bundle has the driver
         self.landed(memory_mb=256).read_secrets(self.secrets)
         self.finish(workflow)

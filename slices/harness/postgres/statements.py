@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.duckdb_session import identifier, literal
 from slices.harness.postgres.logic import WITHOUT_EQUALITY, TargetColumn, TargetTable
 
-FILE = "_atoll_file"
+FILE, ROW = "_atoll_file", "_atoll_row"
 
 
 def names(columns: Sequence[str], alias: str = "") -> str:
@@ -48,6 +49,35 @@ def not_published_later(rows: str, later: str, key: Sequence[str]) -> str:
     return f"SELECT r.* FROM ({rows}) r WHERE NOT EXISTS (SELECT 1 FROM {later} l WHERE {same})"
 
 
+def without_rejected(former: str, rejected: str, columns: Sequence[str]) -> str:
+    """DuckDB: what of a former result was written."""
+    return f"(SELECT {names(columns)} FROM {former} EXCEPT ALL SELECT {_typed(columns)} FROM {rejected} r)"
+
+
+def with_held(written: str, rejected: str, columns: Sequence[str]) -> str:
+    """DuckDB: with it those whose former version stands in the target."""
+    return f"(SELECT {names(columns)} FROM {written} UNION ALL SELECT {_typed(columns)} FROM {rejected} r WHERE r.held)"
+
+
+def _typed(columns: Sequence[str]) -> str:
+    return ", ".join(f"struct_extract(r.typed, {literal(name)}) AS {identifier(name)}" for name in columns)
+
+
+def rejected(files: Mapping[str, int], columns: Sequence[str], reasons: str, batch: str, standing: str, key: Sequence[str]) -> str:
+    """DuckDB: rejected rows, for people in `data`, and for the next comparison in `typed` and `held`.
+
+    files: URL ▸ the number of its first row.  reasons: the path of a CSV of numbers and reasons.  standing: the keys in the target.
+    """
+    rows = [f"SELECT {at} + file_row_number AS n, {names(columns)} FROM {parquet([url])}" for url, at in files.items()]
+    why = f"read_csv({literal(reasons)}, header = false, columns = {{'n': 'BIGINT', 'reason': 'VARCHAR'}})"
+    typed = ", ".join(f"{literal(name)}: {names([name], 'f')}" for name in columns)
+    same = " AND ".join(f"{names([name], 's')} = {names([name], 'f')}" for name in key)
+    held = f"EXISTS (SELECT 1 FROM {standing} s WHERE {same})" if key and standing else "false"
+    data = rejected_rows.as_json({name: names([name], "f") for name in columns})
+    chosen = f"{rejected_rows.select(batch, 'harness', 'w.reason', data)}, {{{typed}}} AS typed, {held} AS held"
+    return f"{chosen} FROM ({' UNION ALL '.join(rows)}) f JOIN {why} w USING (n)"
+
+
 # -- PostgreSQL
 
 
@@ -56,8 +86,27 @@ def create_stage(stage: str, columns: Sequence[TargetColumn]) -> str:
     return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([f'{identifier(FILE)} integer NOT NULL', *kinds])})"
 
 
-def copy_in(stage: str, columns: Sequence[TargetColumn]) -> str:
-    return f"COPY {stage} ({names([FILE, *(c.name for c in columns)])}) FROM STDIN (FORMAT csv)"
+def create_numbered(stage: str, columns: Sequence[TargetColumn]) -> str:
+    """With each row's number among the batch's, from 0."""
+    kinds = [f"{identifier(c.name)} {c.type}" for c in columns]
+    marks = [f"{FILE} integer NOT NULL", f"{ROW} bigint PRIMARY KEY"]
+    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([*marks, *kinds])})"
+
+
+def create_rejected(rejected: str) -> str:
+    """The numbers of rows that the database refuses, and why; none of their values."""
+    columns = f"{FILE} integer NOT NULL, {ROW} bigint PRIMARY KEY, reason text NOT NULL"
+    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {rejected} ({columns})"
+
+
+def numbered(stage: str, first: int, end: int, without: str) -> str:
+    """Of a numbered stage the rows [first, end), less those that a table of rejected rows names."""
+    others = f" AND NOT EXISTS (SELECT 1 FROM {without} x WHERE x.{ROW} = n.{ROW})" if without else ""
+    return f"(SELECT * FROM {stage} n WHERE n.{ROW} >= {first} AND n.{ROW} < {end}{others})"
+
+
+def copy_in(stage: str, columns: Sequence[str]) -> str:
+    return f"COPY {stage} ({names(columns)}) FROM STDIN (FORMAT csv)"
 
 
 def delete_keys(table: TargetTable, stage: str, key: Sequence[str]) -> str:
@@ -73,7 +122,7 @@ def upsert(table: TargetTable, stage: str, columns: Sequence[TargetColumn], key:
         if rest:
             sets = ", ".join(f"{identifier(c.name)} = EXCLUDED.{identifier(c.name)}" for c in rest)
             action = f"UPDATE SET {sets} WHERE {_differs(rest, 't', 'EXCLUDED')}"
-        insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {listed} FROM {stage}"
+        insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {listed} FROM {stage} s"
         return [f"{insert} ON CONFLICT ({names(key)}) DO {action}"]
     same = " AND ".join(f"t.{identifier(name)} = s.{identifier(name)}" for name in key)
     missing = f"NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE {same})"
@@ -86,7 +135,7 @@ def upsert(table: TargetTable, stage: str, columns: Sequence[TargetColumn], key:
 
 def insert_all(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
     listed = names([c.name for c in columns])
-    return f"INSERT INTO {table.sql} ({listed}) SELECT {listed} FROM {stage}"
+    return f"INSERT INTO {table.sql} ({listed}) SELECT {listed} FROM {stage} s"
 
 
 def delete_like(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
@@ -98,17 +147,29 @@ def delete_like(table: TargetTable, stage: str, columns: Sequence[TargetColumn])
     )
 
 
-def make_equal(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> list[str]:
-    """Deletes what the stage does not hold, then inserts what the table does not: like rows stay untouched."""
-    listed = names([c.name for c in columns])
+def delete_others(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
+    """Deletes what the stage does not hold: like rows stay untouched."""
     both = f"{_numbered(table.sql, columns, True)} x LEFT JOIN {_numbered(stage, columns, False)} s USING (digest, n)"
-    return [
+    return (
         f"DELETE FROM {table.sql} t USING (SELECT x.place, x.tableoid FROM {both} WHERE s.n IS NULL) gone "
-        f"WHERE t.ctid = gone.place AND t.tableoid = gone.tableoid",
+        f"WHERE t.ctid = gone.place AND t.tableoid = gone.tableoid"
+    )
+
+
+def insert_missing(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
+    """Inserts of the stage what the table does not hold."""
+    listed = names([c.name for c in columns])
+    return (
         f"INSERT INTO {table.sql} ({listed}) SELECT {names([c.name for c in columns], 'r')} FROM {stage} r "
         f"JOIN (SELECT s.place FROM {_numbered(stage, columns, True)} s LEFT JOIN {_numbered(table.sql, columns, False)} x "
-        f"USING (digest, n) WHERE x.n IS NULL) added ON r.ctid = added.place",
-    ]
+        f"USING (digest, n) WHERE x.n IS NULL) added ON r.ctid = added.place"
+    )
+
+
+def forget_present(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
+    """Deletes from the stage what the table holds."""
+    both = f"{_numbered(stage, columns, True)} s JOIN {_numbered(table.sql, columns, False)} x USING (digest, n)"
+    return f"DELETE FROM {stage} r USING (SELECT s.place FROM {both}) present WHERE r.ctid = present.place"
 
 
 def _numbered(source: str, columns: Sequence[TargetColumn], placed: bool) -> str:

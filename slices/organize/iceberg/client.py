@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.maintenance import Maintained, Upkeep
-from shared_metadata.contract.organize import CheckResult, Committed, RejectedRow
+from shared_metadata.contract.organize import CheckResult, Committed
+from shared_metadata.contract.rejected_rows import RejectedRow
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Deadline, Work
@@ -60,7 +62,7 @@ class IcebergDriver:
         if not staged:
             return {}
         with self._engine(work) as engine:
-            rows = f"SELECT {logic.names(rejected.COLUMNS)} FROM {logic.rows_of(staged, rejected.COLUMNS)}"
+            rows = f"SELECT {rejected_rows.NAMES} FROM {logic.rows_of(staged, rejected_rows.COLUMNS)}"
             files = engine.write(rows, self._folder(rejected.beside(work)))
         return {"rejected": files, "rejected_rows": sum(file["rows"] for file in files)}
 
@@ -117,7 +119,7 @@ class IcebergDriver:
         columns, files = _columns(prepared), prepared["files"]
         rows, sizes = sum(file["rows"] for file in files), tuple(file["bytes"] for file in files)
         if work.flow.kind == Kind.RESULT:
-            return self._commit_result(work, columns, files, staging)
+            return self._commit_result(work, columns, prepared, staging)
         tables, dataset = self._tables(work), work.table.dataset
         changes = Changes(work, tables, columns, [f["url"] for f in files], lambda: self._engine(work), self._folder)
         table, snapshot_id = tables.commit(
@@ -142,8 +144,8 @@ class IcebergDriver:
             return
         tables, aside = self._tables(work), rejected.beside(work)
         if urls or tables.find(aside.table.dataset):
-            changes = Changes(aside, tables, rejected.COLUMNS, urls, lambda: self._engine(work), self._folder)
-            tables.commit(aside.table.dataset, rejected.COLUMNS, (), Identity.of(work.claim), True, changes.of)
+            changes = Changes(aside, tables, rejected_rows.COLUMNS, urls, lambda: self._engine(work), self._folder)
+            tables.commit(aside.table.dataset, rejected_rows.COLUMNS, (), Identity.of(work.claim), True, changes.of)
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
         tables = Tables(self._warehouse.name, self._services, dataset)
@@ -153,15 +155,14 @@ class IcebergDriver:
             return []
         files = [file.file_path for file in tables.files(table, snapshot.snapshot_id)]
         with Engine(self._services.session, dataset, self._config.target_file_mb) as engine:
-            rows = engine.fetch(rejected.latest(logic.rows_of(files, rejected.COLUMNS), limit))
-        return [RejectedRow(datetime.fromtimestamp(start, UTC), *more) for start, *more in rows]
+            return rejected_rows.read(engine.fetch(rejected_rows.latest(logic.rows_of(files, rejected_rows.COLUMNS), limit)))
 
-    def _commit_result(
-        self, work: Work, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]], staging: Staging
-    ) -> Committed:
+    def _commit_result(self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        files = prepared["files"]
         prefix, schema = f"s3://{staging.bucket}/", Schema(tuple(columns))
         listed = [{"key": f["url"].removeprefix(prefix), "rows": f["rows"], "bytes": f["bytes"]} for f in files]
-        manifest = staging.write_manifest({"files": listed, "schema": asdict(schema)}, work.table.dataset)
+        aside = {"rejected_rows": prepared["rejected_rows"]} if prepared.get("rejected_rows") else {}
+        manifest = staging.write_manifest({"files": listed, "schema": asdict(schema), **aside}, work.table.dataset)
         rows, sizes = sum(f["rows"] for f in files), tuple(f["bytes"] for f in files)
         return Committed({"manifest": manifest}, schema, rows, sum(sizes), {"format": "parquet"}, sizes)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared_metadata.contract.duckdb_session import literal
+from shared_metadata.contract import rejected_rows
+from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.contract.organize import CheckResult
 from shared_metadata.program import Expectation
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg import logic, rejected
+from slices.organize.iceberg import logic
 from slices.organize.iceberg.engine import Engine
 
 
@@ -24,7 +25,8 @@ def quarantined(expectations: Sequence[Expectation], columns: Sequence[SchemaCol
     ours = _quarantine(expectations)
     reasons = ", ".join(f"CASE WHEN {_fails(e)} THEN {literal(e.name)} END" for e in ours)
     reason = f"concat_ws(', ', {reasons})"
-    return f"{rejected.row(batch, 'organize', reason, columns)} FROM {source} AS checked WHERE {_any_fails(ours)}"
+    data = rejected_rows.as_json({c.name: identifier(c.name) for c in columns})
+    return f"{rejected_rows.select(batch, 'organize', reason, data)} FROM {source} AS checked WHERE {_any_fails(ours)}"
 
 
 def kept(expectations: Sequence[Expectation], columns: Sequence[SchemaColumn], source: str) -> str:

@@ -7,7 +7,12 @@ SLICE = Slice(
     stage="organize",
     system="iceberg",
     title="Iceberg",
-    capabilities=Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE), maintains=True),
+    capabilities=Capabilities(
+        dialect="duckdb",
+        modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
+        maintains=True,
+        longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
+    ),
     config="slices.organize.iceberg.config:Config",
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

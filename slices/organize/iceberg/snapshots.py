@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
@@ -18,12 +19,16 @@ READERS = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Made:
-    """A snapshot, and which batch made it; None for maintenance and for what others did."""
+    """A snapshot, and which batch made it; None for maintenance and for what others did.
+
+    until: it was the current one until then; None where the table's log does not tell, or it still is.
+    """
 
     snapshot_id: int
     parent_id: int | None
     at: datetime
     batch: Identity | None
+    until: datetime | None = None
 
 
 def expirable(
@@ -43,16 +48,21 @@ def expirable(
     return [
         made.snapshot_id
         for made in snapshots
-        if made.snapshot_id not in stay and superseded.get(made.snapshot_id, made.at) < now - READERS
+        if made.snapshot_id not in stay and (made.until or superseded.get(made.snapshot_id, made.at)) < now - READERS
     ]
 
 
 def made(table: Table) -> list[Made]:
-    """The table's snapshots, oldest first."""
+    """The table's snapshots, oldest first. One to which somebody has rolled the table back was the current one twice."""
+    until = {before.snapshot_id: _moment(after.timestamp_ms) for before, after in pairwise(table.metadata.snapshot_log)}
     return [
-        Made(s.snapshot_id, s.parent_snapshot_id, datetime.fromtimestamp(s.timestamp_ms / 1000, UTC), Identity.read(_summary(s)))
+        Made(s.snapshot_id, s.parent_snapshot_id, _moment(s.timestamp_ms), Identity.read(_summary(s)), until.get(s.snapshot_id))
         for s in table.metadata.snapshots
     ]
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def history(table: Table | None) -> Iterator[tuple[int, Identity]]:

@@ -11,5 +11,9 @@ CREATE MATERIALIZED VIEW lake.ops.late TOLERATE 0.5 percent BAD ROWS -- the feed
   TOLERATE lake.ops.weather STALE '2 hours' EVERY '15 minutes' REPLACE EXPECT known: (id > 0) OR QUARANTINE
 AS SELECT f.id FROM lake.ops.flights f JOIN lake.ops.weather w ON w.id = f.id;
 
+INSERT INTO lake.ops.seats EVERY '1 hour' MERGE ON (id) TOLERATE 3 BAD ROWS AS SELECT id, n FROM ops.public.seats;
+
+INSERT INTO ops.public.all_late EVERY '15 minutes' MERGE ON (id) TOLERATE 0.25 PERCENT BAD ROWS AS SELECT id FROM lake.ops.late;
+
 INSERT INTO ops.public.late EVERY '15 minutes' MERGE ON (id) EXPECT known: (id > 0) OR QUARANTINE TOLERATE 0 BAD ROWS
 AS SELECT id FROM lake.ops.late;

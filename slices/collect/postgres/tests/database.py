@@ -41,11 +41,16 @@ class Database:
             answer = c.execute(statement, parameters)  # type: ignore[call-overload]
             return answer.fetchall() if answer.description else []
 
-    def create(self) -> None:
+    def create(self, encoding: str = "UTF8") -> None:
         role, name = sql.Identifier(self.user), sql.Identifier(self.name)
         with psycopg.connect(host=self.host, port=self.port, dbname="postgres", user="postgres", autocommit=True) as c:
             c.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(PASSWORD)))
-            c.execute(sql.SQL("CREATE DATABASE {}").format(name))
+            own = (
+                sql.SQL("")
+                if encoding == "UTF8"
+                else sql.SQL("ENCODING {} LOCALE 'C' TEMPLATE template0").format(sql.Literal(encoding))
+            )
+            c.execute(sql.SQL("CREATE DATABASE {} {}").format(name, own))
         self.run(f'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "{self.user}"')
 
     def drop(self) -> None:

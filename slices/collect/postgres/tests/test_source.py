@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
-from slices.collect.postgres import extraction, failures, logic
+from slices.collect.postgres import answering, catalog, extraction, failures, logic
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.silence import Way
 from tests.conformance.collect import FLOW, Collecting, run_states
@@ -312,6 +314,29 @@ def way(collecting: Collecting, database: Database) -> Iterator[Way]:
     opened.close()
 
 
+@pytest.mark.parametrize("at", ["connecting", "planning"])
+def test_plan_gives_up_a_source_that_is_silent_before_its_time_is_up(
+    collecting: Collecting, database: Database, way: Way, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    database.run("CREATE TABLE t (id int)")
+    collect(collecting, "public.t")
+    found = catalog.find_table
+
+    def silenced(*arguments: Any) -> Any:
+        way.silence()
+        return found(*arguments)
+
+    if at == "connecting":
+        way.silence()
+    monkeypatch.setattr(catalog, "find_table", silenced)
+    until = time.monotonic() + answering.ANSWER_SECONDS + 1.0
+    steps = collecting.steps(lambda open_source: partial(open_source, until=lambda: until))
+    said = "cannot be reached" if at == "connecting" else "did not answer before the call's time was up"
+    with pytest.raises(RetryLater, match=said):
+        steps.plan(collecting.cloud.event(FLOW), FakeContext())
+    assert time.monotonic() < until
+
+
 @pytest.mark.parametrize("chunks", [0, 4])
 def test_source_that_falls_silent_is_given_up_in_time_and_what_was_read_before_is_kept(
     collecting: Collecting, database: Database, way: Way, monkeypatch: pytest.MonkeyPatch, chunks: int
@@ -347,14 +372,20 @@ def test_chunk_that_ends_just_as_it_is_given_up_is_read_again(
     collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
-    finished, calls = extraction.Extraction._finished, iter(range(100))
+    finished, calls, given_up = extraction.Extraction._finished, iter(range(100)), threading.Event()
+    gives_up = extraction.Extraction._give_up
 
     def late(*arguments: Any) -> None:
         if next(calls) == 4:
-            time.sleep(3)
+            assert given_up.wait(60)
         finished(*arguments)
 
+    def give_up(work: extraction.Extraction) -> None:
+        gives_up(work)
+        given_up.set()
+
     monkeypatch.setattr(extraction.Extraction, "_finished", late)
+    monkeypatch.setattr(extraction.Extraction, "_give_up", give_up)
     monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
     monkeypatch.setattr(extraction, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(extraction, "ANSWER_SECONDS", 898.5)  # of a call's 900

@@ -61,6 +61,13 @@ class PostgresUnderTest:
         with self._connect() as connection, psycopg.RawCursor(connection) as cursor:  # a name may hold %s
             cursor.executemany(statement, [(*(row.get(name) for name in columns), at) for row in rows])
 
+    def put_unreadable(self, table: str, label: str, at: datetime) -> None:
+        self._run(
+            sql.SQL("INSERT INTO {} (label, day, updated_at) VALUES ({}, '10000-01-01', {})").format(
+                self._name(table), sql.Literal(label), sql.Literal(at)
+            )
+        )
+
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
         with self._connect() as connection:
             connection.execute(sql.SQL("DELETE FROM {} WHERE label = ANY(%s)").format(self._name(table)), (list(labels),))

@@ -54,6 +54,12 @@ class SalesforceUnderTest:
         made = self.server.org.insert(table, new, at)
         self._ids |= {(table, values["label__c"]): record_id for values, record_id in zip(new, made, strict=True)}
 
+    def put_unreadable(self, table: str, label: str, at: datetime) -> None:
+        """Past the double's checks: Salesforce has such values of fields whose type was changed."""
+        self.put(table, [{"label": label}], at)
+        with self.server.org.store.transaction() as connection:
+            connection.execute(f'UPDATE "{table}" SET day__c = ? WHERE label__c = ?', ("10000-02-31", label))
+
     def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
         for label in labels:
             self.server.org.delete(table, self._ids.pop((table, label)), at)

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from shared_metadata.records import SchemaColumn
 from slices.harness.postgres.handlers import open_catalog, open_target
-from slices.harness.postgres.logic import create_statement, new_table
+from slices.harness.postgres.logic import create_statement, new_table, target_type
 from tests.conformance.harness import Rows
 
 PASSWORD = "s3cr3t-öf-publisher"
@@ -48,6 +48,9 @@ class Database:
 
     def rows(self) -> Rows:
         return self.execute("SELECT * FROM public.scorecard")
+
+    def widen(self, column: str, type: str) -> None:
+        self.execute(f"ALTER TABLE public.scorecard ALTER COLUMN {column} TYPE {target_type(type)}")
 
     def read_while(self, during: Callable[[], Any]) -> list[int]:
         seen: list[int] = []

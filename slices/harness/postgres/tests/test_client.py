@@ -18,9 +18,11 @@ import pytest
 from shared_metadata.contract.duckdb_session import open_duckdb
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
+from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
-from slices.harness.postgres import client, statements
 from slices.harness.postgres import database as db
+from slices.harness.postgres import statements
+from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.logic import csv_value
 from slices.harness.postgres.results import END_SECONDS, Results
@@ -389,11 +391,56 @@ def test_a_former_result_that_is_gone_from_s3_is_an_error_with_its_remedy(cloud:
     interval = publishing.put_result([{"id": 2, "x": "b"}])
     with pytest.raises(DefinitionError, match="gone from S3") as caught:
         publishing.run(interval)
-    assert "README" in caught.value.remedy
-    target.execute("DELETE FROM atoll.receipts")
+    assert "delete yourself" in caught.value.remedy
+    target.execute(caught.value.remedy.split(": the next batch")[0])
     cloud.clock.advance(hours=1)
     publishing.run(interval)
     assert len(target.rows()) == 2
+
+
+def forget_results(cloud: Cloud) -> None:
+    """As maintenance does with what is older than `keep`."""
+    for key in cloud.keys("staging/organize.test/"):
+        cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
+
+
+def test_an_old_append_whose_result_is_gone_is_run_again_by_what_the_errors_say_and_is_not_there_twice(
+    cloud: Cloud, target: Database
+) -> None:
+    publishing = way(cloud, target, (), mode=Mode.APPEND)
+    first = publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
+    publishing.publish([{"id": 3, "x": "a"}])
+    forget_results(cloud)
+    with pytest.raises(DefinitionError, match="the option keep of the warehouse") as caught:
+        publishing.run(first, rerun=True)
+    assert f"atoll run ops.public.scorecard:result --from {to_text(first.start)}" in caught.value.remedy
+    cloud.clock.advance(hours=1)
+    publishing.put_result([{"id": 1, "x": "b"}], interval=first)
+    with pytest.raises(DefinitionError, match="has added are not known any more, since their result is gone from S3") as caught:
+        publishing.run(first, rerun=True)
+    assert "delete them from the table yourself" in caught.value.remedy and "they are twice" in caught.value.remedy
+    target.execute("DELETE FROM scorecard WHERE id < 3")
+    target.execute(caught.value.remedy.split(", then ")[1])
+    cloud.clock.advance(hours=1)
+    publishing.run(first, rerun=True)
+    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (3, "a")]
+
+
+def test_an_old_window_behind_later_ones_whose_results_are_gone_says_how_to_publish_them_in_order(
+    cloud: Cloud, target: Database
+) -> None:
+    publishing = way(cloud, target, whole=False)
+    first = publishing.publish([{"id": 1, "x": "a"}])
+    second = publishing.publish([{"id": 1, "x": "b"}])
+    forget_results(cloud)
+    publishing.put_result([{"id": 1, "x": "c"}, {"id": 2, "x": "c"}], interval=first)
+    with pytest.raises(DefinitionError, match="later batches have published are not known") as caught:
+        publishing.run(first, rerun=True)
+    target.execute(caught.value.remedy.split(", then ")[0])
+    cloud.clock.advance(hours=1)
+    publishing.run(first, rerun=True)
+    publishing.publish([{"id": 1, "x": "b"}], interval=second)
+    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (2, "c")]
 
 
 def test_dates_before_christ_and_infinite_ones_arrive(cloud: Cloud, target: Database) -> None:
@@ -418,7 +465,7 @@ def _staging_tables(target: Database) -> list[str]:
 def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
     cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CSV_ROWS", 3)
+    monkeypatch.setattr(Batch, "csv_rows", 3)
     published = way(cloud, target)
     published.publish([{"id": number, "x": f"{number}\n'"} for number in range(10)])
     assert sorted((row["id"], row["x"]) for row in target.rows()) == [(number, f"{number}\n'") for number in range(10)]
@@ -431,23 +478,34 @@ def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
 
 
 class _SlowToInterrupt:
-    """A DuckDB connection whose `interrupt` returns only after the query that it interrupts has."""
+    """A DuckDB connection whose `interrupt` goes on until somebody waits for it to end, so for longer than the interrupted query."""
 
     interrupting = False
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, waited_for: threading.Event) -> None:
         self.execute, self.close, self._interrupt = connection.execute, connection.close, connection.interrupt
+        self._waited_for = waited_for
 
     def interrupt(self) -> None:
         self.interrupting = True
-        self._interrupt()
-        time.sleep(0.5)
+        tries = iter(range(1000))
+        while next(tries, None) is not None and not self._waited_for.wait(0.01):
+            self._interrupt()  # again, since DuckDB forgets one that comes just before its query begins
         self.interrupting = False
 
 
-def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_ended(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for, join = threading.Event(), threading.Thread.join
+
+    def joined(thread: threading.Thread, timeout: float | None = None) -> None:
+        waited_for.set()
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", joined)
     opened = Results(cloud.services("harness.postgres"), "p.sql:1:1: ops.public.t", Deadline(time.monotonic() + END_SECONDS))
-    opened._duckdb = connection = _SlowToInterrupt(open_duckdb())  # type: ignore[assignment]  # opened before the time is up
+    opened._duckdb = connection = _SlowToInterrupt(open_duckdb(), waited_for)  # type: ignore[assignment]  # opened before the time is up
     long = "SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000) b"  # ten seconds, if nothing ended it
     with pytest.raises(DefinitionError, match=r"p.sql:1:1.*too large to be worked through in one call.*batch_start\(\)"):
         opened.write(long, str(tmp_path / "never.parquet"))

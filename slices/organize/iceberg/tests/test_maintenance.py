@@ -27,11 +27,12 @@ from slices.organize.iceberg.compaction import LEAST_FILES
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE
+from slices.organize.iceberg.snapshots import Made, expirable, made
 from slices.organize.iceberg.tables import Tables
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import paths, table
 from tests.conformance.fixtures import FakeContext, open_cloud
-from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, flights
+from tests.conformance.organize import FLIGHTS, ID, KNOWN, VIEW, Lake, flights
 
 MANY, A_BATCH = 12, 4  # rows, each in a file of its own
 
@@ -58,6 +59,25 @@ def filled(lake: Lake, mode: Mode = Mode.APPEND, first: int = 0, **clauses: Any)
     for at in range(first, first + MANY, A_BATCH):
         lake.load(flights(*((number, "AA") for number in range(at, at + A_BATCH))), files=A_BATCH)
     return list(range(first, first + MANY))
+
+
+def loaded(lake: Lake, batches: int) -> None:
+    """So many batches with a row each."""
+    for number in range(batches):
+        lake.load(flights((number, "AA")))
+
+
+def counts_one_more_each_time(lake: Lake, batches: int) -> None:
+    """Runs a view that counts the rows of its input: each of its batches reads the version of its own time."""
+    for number in range(batches):
+        lake.run(VIEW)
+        assert ids(lake, VIEW) == [number + 1]
+
+
+def left_of(lake: Lake, batch: Interval) -> list[str]:
+    """The endings of what is left of what the batch has staged."""
+    keys = lake.cloud.keys("staging/collect.fake")
+    return [key.rpartition(".")[2] for key in keys if key.split("/")[3] == f"{batch.start:%Y%m%dT%H%M%SZ}"]
 
 
 def data_files(lake: Lake) -> int:
@@ -129,17 +149,50 @@ def test_old_versions_are_forgotten_and_say_so_and_the_last_one_stays(lake: Lake
 def test_what_a_reader_that_is_behind_still_needs_stays(lake: Lake) -> None:
     lake.collected(Mode.APPEND)
     lake.view(f"SELECT count(*) AS id FROM {FLIGHTS}")
-    for number in range(3):
-        lake.load(flights((number, "AA")))
+    loaded(lake, 3)
     later(lake, days=30)
     maintain(lake)
-    for number in range(3):
-        lake.run(VIEW)
-        assert ids(lake, VIEW) == [number + 1]
+    counts_one_more_each_time(lake, 3)
     maintain(lake)
     later(lake, days=1)
     maintain(lake)
     assert snapshots(lake) <= 3
+
+
+def test_while_the_state_of_a_reader_is_lost_nothing_that_it_may_read_goes(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.view(f"SELECT count(*) AS id FROM {FLIGHTS}")
+    loaded(lake, 3)
+    cloud, key = lake.cloud, {"pk": {"S": f"FLOW#{VIEW}"}, "sk": {"S": "STATE"}}
+    state = cloud.dynamodb.delete_item(TableName=cloud.table, Key=key, ReturnValues="ALL_OLD")["Attributes"]
+    later(lake, days=30)
+    maintain(lake)
+    cloud.dynamodb.put_item(TableName=cloud.table, Item=state)
+    counts_one_more_each_time(lake, 3)
+
+
+def test_a_snapshot_to_which_somebody_rolled_the_table_back_was_the_current_one_until_the_next(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    loaded(lake, 2)
+    first, second = (snapshot.snapshot_id for snapshot in table(lake).metadata.snapshots)
+    table(lake).manage_snapshots().rollback_to_snapshot(first).commit()
+    lake.load(flights((9, "AA")))
+    moments = {entry.snapshot_id: entry.timestamp_ms for entry in table(lake).metadata.snapshot_log}
+    (_, _, back, last) = [entry.timestamp_ms for entry in table(lake).metadata.snapshot_log]
+    until = {one.snapshot_id: one.until and round(one.until.timestamp() * 1000) for one in made(table(lake))}
+    assert until == {first: last, second: back, **{name: None for name in moments if name not in (first, second)}}
+
+
+def test_a_snapshot_that_was_current_until_just_now_stays_however_old_it_is() -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+
+    def old(number: int, parent: int | None, **until: datetime) -> Made:
+        return Made(number, parent, now - timedelta(days=9), None, **until)
+
+    ago = {"until": now - timedelta(days=8)}
+    rolled_back = [old(1, None, until=now - timedelta(hours=1)), old(2, 1, until=now - timedelta(hours=2)), old(3, 1)]
+    assert expirable(rolled_back, 3, (), "f", now, now) == []
+    assert expirable([old(1, None, **ago), old(2, 1, **ago), old(3, 1)], 3, (), "f", now, now) == [1, 2]
 
 
 def test_what_keep_says_can_be_run_again(lake: Lake) -> None:
@@ -236,8 +289,25 @@ def test_a_batch_that_is_being_loaded_again_keeps_what_it_has_staged(lake: Lake)
     later(lake, days=400)
     lake.until_commit(f"{FLIGHTS}:load", rerun=True, interval=first)
     maintain(lake)
-    starts = {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake") if key.endswith(".parquet")}
-    assert f"{first.start:%Y%m%dT%H%M%SZ}" in starts
+    assert "parquet" in left_of(lake, first)
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 1)], ids=["longer", "shorter"])
+def test_a_batch_of_another_length_that_is_being_loaded_again_keeps_what_was_staged_under_the_former_one(
+    lake: Lake, before: int, now: int
+) -> None:
+    lake.collected(Mode.MERGE, key=("id",))
+    flows = (FLIGHTS, f"{FLIGHTS}:load")
+    for flow in flows:
+        lake.change(flow, interval_seconds=before * 3600)
+    first = next(batch for batch in [lake.load(flights((1, f"of {n}"))) for n in range(3)] if batch.end.hour % now == 0)
+    for flow in flows:
+        lake.change(flow, interval_seconds=now * 3600)
+    later(lake, days=400)
+    again = Interval(first.end - timedelta(hours=now), first.end)
+    lake.until_commit(f"{FLIGHTS}:load", rerun=True, interval=again)
+    maintain(lake)
+    assert "parquet" in left_of(lake, first)
 
 
 def test_a_worker_whose_execution_was_given_up_may_still_make_table_data_of_what_was_staged(lake: Lake) -> None:
@@ -252,16 +322,15 @@ def test_a_worker_whose_execution_was_given_up_may_still_make_table_data_of_what
     lake.cloud.writer.record_lost(load, first, [FLIGHTS], "aborted", owner=batch.workers[FLIGHTS].owner)
     later(lake, minutes=10)
     maintain(lake)
-    assert f"{first.start:%Y%m%dT%H%M%SZ}" in {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake")}
+    assert "parquet" in left_of(lake, first)
     later(lake, minutes=10)
     maintain(lake)
-    assert f"{first.start:%Y%m%dT%H%M%SZ}" not in {key.split("/")[3] for key in lake.cloud.keys("staging/collect.fake")}
+    assert not left_of(lake, first)
 
 
 def test_where_the_catalog_has_no_table_nothing_that_was_staged_goes(lake: Lake) -> None:
     lake.collected(Mode.APPEND)
-    for number in range(3):
-        lake.load(flights((number, "AA")))
+    loaded(lake, 3)
     held = lake.cloud.keys("")
     lake.cloud.session.client("glue").delete_table(DatabaseName="lake_ops", Name="flights")
     later(lake, days=400)
@@ -294,8 +363,7 @@ def test_a_file_under_another_name_of_its_scheme_is_the_same_file(lake: Lake, mo
 
 def test_a_version_that_another_engine_has_tagged_stays_and_the_others_go(lake: Lake) -> None:
     lake.collected(Mode.APPEND)
-    for number in range(4):
-        lake.load(flights((number, "AA")))
+    loaded(lake, 4)
     tagged = table(lake).metadata.snapshots[0].snapshot_id
     table(lake).manage_snapshots().create_tag(tagged, "audit").commit()
     later(lake, days=400)
@@ -487,6 +555,50 @@ def test_results_that_were_published_are_deleted_but_for_the_last(lake: Lake) ->
     assert done["deleted_staged"] > 0
     assert [key for key in lake.cloud.keys("staging/organize") if "/manifest-" in key] == [manifest]
     assert lake.cloud.rows(result).num_rows == 3
+
+
+# -- rejected rows
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+def test_the_table_of_rejected_rows_is_looked_after_with_its_own(lake: Lake, mode: Mode) -> None:
+    lake.collected(mode, expectations=(KNOWN,), **({"key": ("id",)} if mode == Mode.MERGE else {}))
+    first, *_ = [lake.load(flights((number, "AA"), (100 + number, "XX"))) for number in range(LEAST_FILES)]
+    maintain(lake)
+    lake.load(flights((99, "AA"), (199, "XX")))  # the version before it, which is of small files, is not the last one any more
+    expected = [*(100 + number for number in range(LEAST_FILES)), 199]
+    assert Suite().rejected(lake) == expected
+    later(lake, days=30)
+    (done,) = maintain(lake)["tables"]
+    assert done["deleted_files"] >= LEAST_FILES and done["expired_versions"] > LEAST_FILES
+    assert Suite().rejected(lake) == expected
+    files = [task.file.file_path for task in table(lake, "flights__rejected").scan().plan_files()]
+    lying = lake.cloud.keys("warehouse/lake/ops/flights__rejected/data/")
+    assert sorted(f"s3://{lake.cloud.bucket}/{key}" for key in lying) == sorted(files) and len(files) == 2
+    lake.load(flights((0, "AA"), (500, "XX")), again=first)
+    assert Suite().rejected(lake) == [*expected[1:], 500]
+
+
+def test_rows_of_a_published_result_that_were_rejected_are_looked_after(lake: Lake) -> None:
+    result = "ops.public.t:result"
+    lake.collected(Mode.APPEND)
+    query = f"SELECT id, carrier FROM {FLIGHTS} WHERE id >= 100"
+    lake.view(query, Mode.MERGE, result, key=("id",), expectations=(KNOWN,))
+    for number in range(LEAST_FILES):
+        lake.load(flights((100 + number, "XX")))
+        lake.run(result)
+    before = Suite().read(lake.cloud, "lake.ops.public_t__rejected")
+    (done,) = maintain(lake, {"dataset": result})["tables"]
+    assert done["compacted_files"] == LEAST_FILES
+    assert sorted(map(str, Suite().read(lake.cloud, "lake.ops.public_t__rejected"))) == sorted(map(str, before))
+
+
+def test_where_no_row_was_ever_rejected_there_is_no_table_to_look_after(lake: Lake) -> None:
+    lake.collected(Mode.APPEND, expectations=(KNOWN,))
+    lake.load(flights((1, "AA")))
+    later(lake, days=30)
+    (done,) = maintain(lake)["tables"]
+    assert done["finished"] and done["deleted_staged"] > 0 and ids(lake) == [1]
 
 
 def test_a_wrong_input_says_what_is_accepted(lake: Lake) -> None:

@@ -1,0 +1,35 @@
+"""When an update set takes effect; refused where it would make again what cannot be, as its inputs' versions are forgotten."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from console.project import config_model
+from shared_metadata.applying import Moment, moment_of
+from shared_metadata.contract.restatable import refuse_what_is_forgotten
+from shared_metadata.program import Flow, Program
+from slices.registry import installed
+
+if TYPE_CHECKING:
+    from shared_metadata.reader import MetadataReader
+
+
+def effective_moment(
+    reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
+) -> Moment:
+    """As `moment_of`. Raises InputError also for a restatement from further back than the warehouse keeps versions."""
+    moment = moment_of(reader, program, now, at=at, restate_from=restate_from)
+    if restate_from is not None and moment.timeline.entries:
+        refuse_what_is_forgotten(reader, program, moment, now, keep_of)
+    return moment
+
+
+def keep_of(program: Program, flow: Flow) -> timedelta | None:
+    """For how long its slice keeps versions of what a flow makes, as the warehouse's options say; None where it forgets none."""
+    declaration, warehouse = installed().get(flow.slice_id), program.warehouses.get(flow.warehouse)
+    if declaration is None or warehouse is None or not declaration.capabilities.maintains:
+        return None
+    config = config_model(declaration).read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
+    keep: timedelta = config.keep_of(flow.interval_seconds)
+    return keep

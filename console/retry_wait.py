@@ -1,0 +1,72 @@
+"""Waits until batches that were redriven have ended, or it is clear that they do not for now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from console.run import POLL_SECONDS
+from console.why import why_of
+from console.wording import counted
+from shared_metadata.intervals import to_text
+from shared_metadata.records import FlowState, TableState
+from shared_metadata.schedule import due_batches
+
+if TYPE_CHECKING:
+    from console.target import Target
+    from shared_metadata.timeline import Programs
+
+Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and where it stood
+Ended = dict[str, tuple[str, str]]  # dataset ▸ 'COMMITTED' | 'FAILED' | 'QUIESCED' | 'WAITING', and the error or what it waits for
+START_SECONDS = 180.0  # the clock calls the conductor each minute
+
+
+class Waiting:
+    """For these batches; one that is due and that nobody starts is given up after START_SECONDS."""
+
+    def __init__(self, target: Target, programs: Programs, redriven: Redriven) -> None:
+        self._reader, self._programs, self._redriven = target.reader, programs, redriven
+        self._ended: Ended = {}
+        self._idle_since: dict[str, float] = {}
+
+    def until_all_ended(self, say: Callable[[str], None]) -> Ended:
+        while True:
+            states = self._reader.flow_states(list(self._programs.flow_ids))
+            for dataset in self._redriven.keys() - self._ended.keys():
+                if ended := self._one(dataset, states):
+                    self._ended[dataset] = ended
+            if len(self._ended) == len(self._redriven):
+                return self._ended
+            say(f"{len(self._ended)} of {counted(len(self._redriven), 'batch')} ended")
+            time.sleep(POLL_SECONDS)
+
+    def _one(self, dataset: str, states: Mapping[str, FlowState]) -> tuple[str, str] | None:
+        """How it ended; None while it goes on."""
+        flow, before = self._redriven[dataset]
+        table = states[flow].tables[dataset]
+        if states[flow].drifts(dataset):
+            return "QUIESCED", table.error
+        if table.watermark < before.watermark:
+            return "WAITING", f"{dataset} is made again from {to_text(table.watermark)} on, by another program"
+        if table.watermark > before.watermark:
+            return "COMMITTED", ""
+        if table.attempts > before.attempts:
+            return "FAILED", table.error
+        return self._standing(dataset, flow, table, states)
+
+    def _standing(self, dataset: str, flow: str, table: TableState, states: Mapping[str, FlowState]) -> tuple[str, str] | None:
+        """Of one that has neither been made nor failed."""
+        now, batch = datetime.now(UTC), self._reader.batch(flow, table.watermark)
+        if batch and batch.running(dataset, now):
+            self._idle_since.pop(dataset, None)
+            return None
+        due = due_batches(self._programs, states, now, ignore_failures=True)
+        if any(one.flow == flow and dataset in one.datasets for one in due):
+            idle = time.monotonic() - self._idle_since.setdefault(dataset, time.monotonic())
+            what = f"{dataset} has its batch due, and nobody has started it: `atoll logs conductor`"
+            return ("WAITING", what) if idle >= START_SECONDS else None
+        found = self._programs.with_flow(flow, table.watermark)
+        assert found is not None  # the flow was one of theirs when it was redriven
+        return "WAITING", why_of(dataset, found[1], states, self._reader.batch, now).sentence.rstrip(".")

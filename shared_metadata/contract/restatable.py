@@ -1,0 +1,87 @@
+"""From when on an update set's flows can be made again: their other inputs have to be readable as they were then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared_metadata.applying import Moment
+from shared_metadata.boundary import intervals_of, next_common
+from shared_metadata.contract.retention import Retention
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import ceil, next_interval, to_text
+from shared_metadata.program import Flow, Kind, Mode, Program, Table
+from shared_metadata.reader import MetadataReader
+from shared_metadata.records import Version
+
+# Of a flow, and in the program that was active until now: for how long its versions are kept; None for ever.
+Keep = Callable[[Program, Flow], timedelta | None]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A version that a batch would read, and that may be gone by now. since: from here on all are kept."""
+
+    reader: str
+    version: Version
+    since: datetime
+
+
+def refuse_what_is_forgotten(reader: MetadataReader, program: Program, moment: Moment, now: datetime, keep: Keep) -> None:
+    """Raises InputError when a restatement would begin further back than versions of its inputs are kept."""
+    found = sorted(_Restatement(reader, program, moment, now, keep).forgotten(), key=lambda one: (one.since, one.version.dataset))
+    if not found:
+        return
+    last, dataset = found[-1], found[-1].version.dataset
+    flows = {flow for flow in moment.affected if flow in program.flows}
+    first = to_text(next_common(last.since - timedelta(microseconds=1), intervals_of(flows, program)))
+    raise InputError(
+        f"{last.reader} cannot be made again from {to_text(moment.effect.boundary)} on: the version of {dataset} as of "
+        f"{to_text(last.version.interval.end)}, which it would read, is kept no longer",
+        remedy=f"choose {first} or later; the option keep of the warehouse says how long versions stay, from now on",
+    )
+
+
+class _Restatement:
+    def __init__(self, reader: MetadataReader, program: Program, moment: Moment, now: datetime, keep: Keep) -> None:
+        self._reader, self._program, self._moment, self._keep = reader, program, moment, keep
+        self._retention, self._former = Retention(reader, now), reader.active_program()
+        self._makers = self._former.producers()
+
+    def forgotten(self) -> Iterator[Forgotten]:
+        """Of each input that is not made again itself the first such version."""
+        for flow in (self._program.flows[name] for name in self._moment.affected if name in self._program.flows):
+            for table in flow.tables:
+                for name in table.inputs:
+                    maker = self._makers.get(name)
+                    if maker and maker.id not in self._moment.affected and (found := self._of(flow, table, name, maker)):
+                        yield found
+
+    def _of(self, flow: Flow, table: Table, name: str, maker: Flow) -> Forgotten | None:
+        """A load is what keeps the files that are staged for it; all else is kept by who makes it."""
+        keep = self._keep(self._former, flow if flow.kind == Kind.LOAD else maker)
+        horizon = self._retention.horizon(name, keep) if keep is not None else None
+        start = max(self._moment.effect.boundary, self._retention.begins(flow.id, table.dataset) or self._moment.effect.boundary)
+        if keep is None or horizon is None or start >= horizon:
+            return None
+        whole = flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE
+        kept = {version.interval.end for version in self._retention.kept(name, keep)} if whole else set[datetime]()
+        for version in self._needed(flow, name, maker, start):
+            if version.interval.end <= horizon and version.interval.end not in kept:
+                return Forgotten(table.dataset, version, horizon)
+        return None
+
+    def _needed(self, flow: Flow, name: str, maker: Flow, start: datetime) -> Iterator[Version]:
+        """What the batches from `start` on read: a load each version that was staged since, others the last at their end."""
+        if flow.kind == Kind.LOAD:
+            yield from self._reader.versions_after(name, start)
+            return
+        first = ceil(next_interval(start, flow.interval_seconds).end, maker.interval_seconds)
+        step = max(flow.interval_seconds, maker.interval_seconds)
+        standing = self._reader.version_at(name, first)
+        versions = [*([standing] if standing else []), *self._reader.versions_after(name, first)]
+        for number, version in enumerate(versions):
+            asked = max(first, ceil(version.interval.end, step))
+            if number + 1 == len(versions) or asked < versions[number + 1].interval.end:
+                yield version

@@ -1,0 +1,56 @@
+"""Finds the records that a database refuses among those that it takes, in a CSV file or by number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+BLOCK_BYTES = 1 << 20
+
+
+def refused(first: int, end: int, attempt: Callable[[int, int], str]) -> Iterator[tuple[int, str]]:
+    """Those of [first, end) that are refused, each with why; all others are accepted.
+
+    attempt: tries a range: '' when it is accepted, else why all of it is refused.
+    """
+    ranges = [(first, end)] if first < end else []
+    while ranges:
+        first, end = ranges.pop()
+        if not (why := attempt(first, end)):
+            continue
+        if end - first == 1:
+            yield first, why
+            continue
+        middle = (first + end) // 2
+        ranges += [(middle, end), (first, middle)]
+
+
+class Records:
+    """The records of a CSV file in which every text is quoted; each begins with the part's number and the row's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._ends = path, array("q", [0])
+        at, within = 0, False
+        with path.open("rb") as lines:
+            for line in lines:
+                at, within = at + len(line), within ^ bool(line.count(b'"') % 2)
+                if not within:
+                    self._ends.append(at)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def blocks(self, first: int, end: int) -> Iterator[bytes]:
+        """The bytes of the records [first, end)."""
+        with self._path.open("rb") as file:
+            file.seek(self._ends[first])
+            left = self._ends[end] - self._ends[first]
+            while left and (block := file.read(min(left, BLOCK_BYTES))):
+                left -= len(block)
+                yield block
+
+    def fields(self, record: int) -> list[str]:
+        return next(csv.reader(io.StringIO(b"".join(self.blocks(record, record + 1)).decode(), newline="")))

@@ -1,0 +1,247 @@
+"""Publishes a batch of which the database refuses rows: finds those, sets aside what the program tolerates, writes the rest."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from shared_metadata.contract.harness import Allowance, Published, allowance
+from shared_metadata.contract.staging import Staging
+from shared_metadata.errors import RetryLater
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Mode
+from slices.harness.postgres import database as db
+from slices.harness.postgres import statements
+from slices.harness.postgres.batch import Batch, Changes
+from slices.harness.postgres.changes import key_of
+from slices.harness.postgres.receipts import Former
+from slices.harness.postgres.records import Records, refused
+from slices.harness.postgres.results import Results
+from slices.harness.postgres.statements import FILE, ROW
+
+SIFTING = {"sifting": True}  # the resume token
+SIFT_ROWS = 100_000  # are brought at a time: looking for refused ones among them has to end within a call
+SPARE_SECONDS = 10.0  # of a call, to undo a transaction and to remember what it has found
+SLACK = 1_000  # so many rows may seem to be refused only because others were not there yet
+NULL_CHARACTER = "a text holds U+0000"
+
+
+class SiftedBatch(Batch):
+    """The same batch, its rows numbered, so that one can be named without its values.
+
+    The table `…_rejected` holds the numbers of those that the columns' types do not take, which are not brought, and of those that
+    the table has refused, which are. The latter are tried again, after all others, in each transaction: the one that commits has
+    refused exactly them.
+    """
+
+    csv_rows = SIFT_ROWS
+    suffix = "_sifted"
+
+    def publish(self, results: Results, changes: Changes, staging: Staging) -> Published:
+        """Until it is published or the deadline is near. Raises RowError when more is refused than is tolerated."""
+        with self.translated():
+            if receipt := self.published(changes):
+                return Published(rejected=receipt.rejected)
+            self.prepare(changes)
+            missing = self.missing_parts(changes)
+        for number in missing:
+            self.bring(results, changes, number)
+            if self._deadline.near:
+                return Published(SIFTING)
+        allowed = allowance(self._work, changes)
+        while True:
+            with self.translated():
+                rejected = self._rejected()
+            kept = self._keep(results, changes, staging, rejected)
+            if done := self._transacted(changes, lambda: self._apply_sifted(changes, allowed, rejected, kept)):  # noqa: B023
+                return done
+
+    # -- values that do not fit their columns
+
+    def bring(self, results: Results, changes: Changes, number: int) -> None:
+        """One part of a file, without the records whose values do not fit."""
+        file, first = self._parts(changes)[number]
+        if file["into"] == "deletes":
+            super().bring(results, changes, number)
+            return
+        columns = self._mapped(changes, "upserts")
+        names = [column.name for column in columns.values()]
+        marks = {FILE: str(number), ROW: f"{_offsets(changes)[file['key']]} + file_row_number"}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.csv"
+            results.write_csv(file, marks, columns, (first, first + self.csv_rows), path)
+            records = Records(path)
+            with self.translated(names), self._connection.transaction():
+                if self._is_missing("upserts", number) and self._is_missing("rejected", number):
+                    self._bring_fitting(records, names, number, allowance(self._work, changes))
+
+    def _bring_fitting(self, records: Records, names: Sequence[str], number: int, allowed: Allowance) -> None:
+        copy = statements.copy_in(self._sql("upserts"), [FILE, ROW, *names])
+
+        def attempt(first: int, end: int) -> str:
+            return self._refusal(lambda: self._copy(copy, records.blocks(first, end)), names)
+
+        found, reasons = [], Counter(self._rejected().values())
+        for record, why in refused(0, len(records), attempt):
+            _, row, *values = records.fields(record)
+            unstorable = [name for name, value in zip(names, values, strict=True) if "\0" in value]
+            found.append((int(row), f"{NULL_CHARACTER} in column {', '.join(unstorable)}" if unstorable else why))
+            reasons[found[-1][1]] += 1
+            if not allowed.allows(reasons.total()):
+                raise allowed.exceeded(reasons, self.place, at_least=True)
+        self._reject(found, number)
+
+    # -- rows that the table does not take
+
+    def _apply_sifted(
+        self, changes: Changes, allowed: Allowance, rejected: Mapping[int, str], kept: tuple[Mapping[str, Any], ...]
+    ) -> Published | None:
+        """One transaction, which commits when it refuses exactly the rows that were rejected; None when it has found others.
+
+        kept: the file of those rows.
+        """
+        self._analyze(changes)
+        with self._connection.transaction() as transaction:
+            self.receipts.lock(self._work.flow.id)
+            if receipt := self.published(changes):
+                self.drop_stages(changes)
+                return Published(rejected=receipt.rejected)
+            suspects = self._suspects()
+            unfit = {row: why for row, why in self._rejected().items() if row not in suspects}
+            for statement in [*self._before(changes), *self._narrowed(changes), "SET CONSTRAINTS ALL IMMEDIATE"]:
+                self._connection.execute(statement)
+            found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()))
+            if finished and unfit.keys() | found.keys() == rejected.keys():
+                self.receipts.put(self._work.claim, changes, kept)
+                self.drop_stages(changes)
+                return Published(rejected=kept)
+            raise psycopg.Rollback(transaction)
+        if not finished and found.keys() == suspects.keys():
+            raise RetryLater("the rows that the database refuses were not found in one call of 15 minutes", place=self.place)
+        self._suspect(found)
+        return None if finished else Published(SIFTING)
+
+    def _narrowed(self, changes: Changes) -> list[str]:
+        """In REPLACE rows that the table holds are not written again; whole and at once, since like rows are counted."""
+        if self._work.flow.mode != Mode.REPLACE:
+            return []
+        return [statements.forget_present(self.table(changes["columns"]), self._sql("upserts"), self._columns(changes, "upserts"))]
+
+    def _sift(
+        self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str], unfit: Counter[str]
+    ) -> tuple[dict[int, str], bool]:
+        """The rows that the table refuses when all the others are there; and whether the time was enough to tell."""
+        out_of_time, most = False, None if self._refers_to_itself(changes) else SLACK
+
+        def attempt(first: int, end: int, without: str = "") -> str:
+            nonlocal out_of_time
+            out_of_time = out_of_time or self._deadline.seconds_left < SPARE_SECONDS
+            rows = statements.numbered(self._sql("upserts"), first, end, without)
+            return "" if out_of_time else self._refusal(lambda: self._run(self._written(changes, rows)))
+
+        found = dict(suspects)
+        rows = sum(file["rows"] for file in changes["files"] if file["into"] == "upserts")
+        for row, why in refused(0, rows, lambda first, end: attempt(first, end, self._sql("rejected"))):
+            found[row] = why
+            if most is not None and not allowed.allows(unfit.total() + len(found) - most):
+                raise allowed.exceeded(unfit + Counter(found.values()), self.place, at_least=True)
+        while True:
+            again = {row: why for row in found for why in [attempt(row, row + 1)] if why}
+            if out_of_time:
+                return found, False
+            if len(again) == len(found):
+                break
+            found = again
+        if not allowed.allows(unfit.total() + len(found)):
+            raise allowed.exceeded(unfit + Counter(found.values()), self.place)
+        return found, True
+
+    def _refers_to_itself(self, changes: Changes) -> bool:
+        """Whether rows of the table may need others of it."""
+        found = self._connection.execute(
+            "SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conrelid = confrelid AND conrelid = to_regclass(%s)",
+            (self.table(changes["columns"]).sql,),
+        )
+        return found.fetchone() is not None
+
+    def _run(self, commands: Sequence[str]) -> None:
+        for command in commands:
+            self._connection.execute(command)
+
+    def _refusal(self, work: Callable[[], None], names: Sequence[str] = ()) -> str:
+        """Does it, or undoes it and tells why the database refuses a row of it."""
+        try:
+            with self._connection.transaction():
+                work()
+        except psycopg.Error as error:
+            if why := db.refusal(error, names):
+                return why
+            raise
+        return ""
+
+    # -- the table of rejected rows
+
+    def _rejected(self) -> dict[int, str]:
+        return dict(self._connection.execute(f"SELECT {ROW}, reason FROM {self._sql('rejected')}").fetchall())
+
+    def _suspects(self) -> dict[int, str]:
+        """Those that were brought."""
+        rows = f"SELECT r.{ROW}, r.reason FROM {self._sql('rejected')} r JOIN {self._sql('upserts')} s USING ({ROW})"
+        return dict(self._connection.execute(rows).fetchall())
+
+    def _suspect(self, found: Mapping[int, str]) -> None:
+        """Puts these in the place of the former suspects."""
+        with self._connection.transaction():
+            brought = f"SELECT {ROW} FROM {self._sql('upserts')}"
+            self._connection.execute(f"DELETE FROM {self._sql('rejected')} WHERE {ROW} IN ({brought})")
+            self._reject(list(found.items()), -1)
+
+    def _reject(self, rows: Sequence[tuple[int, str]], number: int) -> None:
+        into = f"INSERT INTO {self._sql('rejected')} SELECT %s, * FROM unnest(%s::bigint[], %s::text[]) ON CONFLICT DO NOTHING"
+        self._connection.execute(into, (number, [row for row, _ in rows], [why for _, why in rows]))
+
+    def _keep(
+        self, results: Results, changes: Changes, staging: Staging, rejected: Mapping[int, str]
+    ) -> tuple[Mapping[str, Any], ...]:
+        """These rows as Parquet, under a new name each time; none for none."""
+        if not rejected:
+            return ()
+        key, start = staging.rejected(f"{uuid.uuid4().hex[:8]}.parquet"), to_text(self._work.claim.interval.start)
+        with tempfile.TemporaryDirectory() as folder:
+            reasons = Path(folder) / "reasons.csv"
+            with reasons.open("w", newline="") as file:
+                csv.writer(file).writerows(rejected.items())
+            names = [column["name"] for column in changes["columns"]]
+            key_columns = list(key_of(self._work)) if self._work.flow.whole else []
+            former = Former(**changes["former"]) if changes["former"] else None
+            count = results.write_rejected(_offsets(changes), names, reasons, start, former, key_columns, key)
+        return ({"key": key, "rows": count},)
+
+    # -- the staging tables
+
+    def _stages(self, changes: Changes) -> list[str]:
+        return sorted({*super()._stages(changes), "upserts", "rejected"})
+
+    def _create(self, into: str, changes: Changes) -> None:
+        if into == "rejected":
+            self._connection.execute(statements.create_rejected(self._sql(into)))
+        elif into == "upserts":
+            self._connection.execute(statements.create_numbered(self._sql(into), self._columns(changes, into)))
+        else:
+            super()._create(into, changes)
+
+
+def _offsets(changes: Changes) -> dict[str, int]:
+    """Of each file of rows the number of its first row."""
+    found, at = {}, 0
+    for file in changes["files"]:
+        if file["into"] == "upserts":
+            found[file["key"]], at = at, at + file["rows"]
+    return found

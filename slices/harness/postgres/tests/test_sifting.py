@@ -1,0 +1,276 @@
+"""Rows that PostgreSQL refuses, for every reason that it has, found among those that it takes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared_metadata.errors import RowError
+from shared_metadata.program import BadRows, Mode
+from slices.harness.postgres import sifting
+from slices.harness.postgres.records import Records, refused
+from slices.harness.postgres.sifting import SiftedBatch
+from slices.harness.postgres.tests.database import Database
+from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
+from tests.conformance.harness import HarnessConformance, Rows, Way, columns
+
+GOOD_UUID = "6f1c2d3e-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    yield from open_cloud(monkeypatch)
+
+
+def way(cloud: Cloud, target: Database, table: str, shape: dict[str, str], tolerated: int = 1, **options: Any) -> Way:
+    """A way to a table of this definition; its key is `id` for MERGE."""
+    user = target.secret["username"]
+    target.execute("CREATE TABLE parents (id bigint PRIMARY KEY)")
+    target.execute(f"CREATE TABLE scorecard ({table})")
+    target.execute(f'ALTER TABLE scorecard OWNER TO "{user}"; ALTER TABLE parents OWNER TO "{user}"')
+    options = {"key": ("id",), "bad_rows": BadRows(tolerated), **options}
+    return HarnessConformance().way(cloud, target, columns(**shape), **options)  # type: ignore[arg-type]
+
+
+def row(id: int, x: Any = None) -> dict[str, Any]:
+    return {"id": id, "x": x}
+
+
+def by_id(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: row["id"])
+
+
+@pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
+@pytest.mark.parametrize(
+    ("column", "kind", "good", "bad", "said"),
+    [
+        ("x varchar(3)", "string", "abc", "abcd", "a value is too long in column x"),
+        ("x smallint", "long", 4, 40_000, "a value is out of range in column x"),
+        ("x uuid", "string", GOOD_UUID, "none", "a value cannot be read as the column's type in column x"),
+        ("x mood", "string", "good", "bad", "a value cannot be read as the column's type in column x"),
+        ("x date", "string", "2026-02-28", "2026-02-30", "a date or time is out of range in column x"),
+        ("x text", "string", "a\nb\"c,\\.", "a\0b", "a text holds U+0000 in column x"),
+        ("x text[]", "list<string>", ["a", None, 'b"'], ["a\0"], "a text holds U+0000 in column x"),
+        ("x code", "string", "ab", "abc", "a row breaks a check constraint in column x (code_check)"),
+        ("x text NOT NULL", "string", "", None, "a value is null in column x"),
+        ("x text CONSTRAINT short CHECK (length(x) < 5)", "string", "four", "longer", "a row breaks a check constraint (short)"),
+        ("x text UNIQUE", "string", "free", "taken", "a row breaks a unique constraint (scorecard_x_key)"),
+        ("x bigint REFERENCES parents", "long", 7, 404, "a row breaks a foreign key (scorecard_x_fkey)"),
+        (
+            "x bigint, CONSTRAINT known FOREIGN KEY (x) REFERENCES parents DEFERRABLE INITIALLY DEFERRED",
+            "long", 7, 404, "a row breaks a foreign key (known)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_refused_row_is_set_aside_with_the_name_of_what_refuses_it(
+    cloud: Cloud, target: Database, mode: Mode, column: str, kind: str, good: Any, bad: Any, said: str
+) -> None:
+    target.execute("CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN code AS text CONSTRAINT code_check CHECK (length(value) < 3)")
+    publishing = way(cloud, target, f"id bigint PRIMARY KEY, {column}", {"id": "long", "x": kind}, mode=mode)
+    target.execute("INSERT INTO parents VALUES (7)")
+    if "UNIQUE" in column:
+        if mode == Mode.REPLACE:
+            pytest.skip("nobody else's row is there to be broken with")
+        target.execute("INSERT INTO scorecard VALUES (99, 'taken')")
+    before = target.rows()
+    interval = publishing.publish([row(1, good), row(2, bad), row(3, None if "NOT NULL" not in column else "z")])
+    found = target.execute("SELECT id FROM scorecard ORDER BY 1")
+    assert [r["id"] for r in found] == sorted([1, 3, *(r["id"] for r in before)])
+    ((_, why, data),) = publishing.rejected(interval)
+    assert (why, data["id"], data["x"]) == (said, 2, bad)
+    assert target.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll'") == [{"tablename": "receipts"}]
+
+
+def test_a_trigger_refuses_rows_too(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x text", {"id": "long", "x": "string"})
+    target.execute(
+        "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF new.x = 'secret' THEN RAISE EXCEPTION 'no %', new.x; END IF; RETURN new; END $$;"
+        "CREATE TRIGGER guard BEFORE INSERT ON scorecard FOR EACH ROW EXECUTE FUNCTION guard()"
+    )
+    interval = publishing.publish([row(1, "a"), row(2, "secret")])
+    assert publishing.rejected(interval) == [(interval.start.hour, "a trigger refuses a row", row(2, "secret"))]
+
+
+def test_of_rows_that_refuse_one_another_the_first_is_written(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x text UNIQUE", {"id": "long", "x": "string"}, tolerated=2)
+    interval = publishing.publish([row(1, "a"), row(2, "b"), row(3, "a"), row(4, "a")])
+    assert by_id(target.rows()) == [row(1, "a"), row(2, "b")]
+    assert [data["id"] for *_, data in publishing.rejected(interval)] == [3, 4]
+
+
+def test_rows_of_a_table_that_refers_to_itself_are_refused_only_when_their_parents_are(cloud: Cloud, target: Database) -> None:
+    """Children come before their parents, so that nearly every one is refused as long as the others are not there."""
+    shape = {"id": "long", "x": "long"}
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x bigint REFERENCES scorecard", shape, tolerated=3)
+    rows = [*(row(n, n + 1) for n in range(1, 40)), row(40), row(50, 51), row(51, 404), row(60, 404)]
+    interval = publishing.publish(rows)
+    assert by_id(target.rows()) == rows[:40]
+    assert [data["id"] for *_, data in publishing.rejected(interval)] == [50, 51, 60]
+
+
+def test_texts_that_the_database_s_encoding_does_not_have_are_set_aside(cloud: Cloud, target: Database) -> None:
+    name = f"{target.secret['dbname']}_latin"
+    target.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0 OWNER \"{target.secret['username']}\"")
+    try:
+        target.admin = target.admin.replace(f"dbname={target.secret['dbname']}", f"dbname={name}")
+        target.secret = {**target.secret, "dbname": name}
+        publishing = way(cloud, target, "id bigint PRIMARY KEY, x text", {"id": "long", "x": "string"})
+        interval = publishing.publish([row(1, "ü"), row(2, "€")])
+        assert target.rows() == [row(1, "ü")]
+        ((_, why, data),) = publishing.rejected(interval)
+        assert "encoding" in why and data == row(2, "€")
+    finally:
+        target.admin = target.admin.replace(f"dbname={name}", "dbname=postgres")
+        target.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_what_no_row_of_the_batch_is_to_blame_for_fails_it(cloud: Cloud, target: Database) -> None:
+    """A row that goes is still referred to: setting rows of the result aside would not help."""
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x bigint", {"id": "long", "x": "long"}, tolerated=100)
+    target.execute("CREATE TABLE children (id bigint REFERENCES scorecard)")
+    publishing.publish([row(1), row(2)])
+    target.execute("INSERT INTO children VALUES (1)")
+    run = publishing.run(publishing.put_result([row(2, 5)]), record_errors=True)
+    with pytest.raises(RowError, match=r"foreign key \(children_id_fkey\)"):
+        raise run.errors["ops.public.scorecard"]
+    assert by_id(target.rows()) == [row(1), row(2)]
+
+
+def test_a_result_full_of_refused_rows_is_given_up_early(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sifting, "SLACK", 5)
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x text NOT NULL", {"id": "long", "x": "string"}, tolerated=3)
+    run = publishing.run(publishing.put_result([row(n) for n in range(100)]), record_errors=True)
+    with pytest.raises(
+        RowError, match=r"at least 9 of 100 rows cannot be written \(a value is null in column x: 9\), and TOLERATE 3"
+    ):
+        raise run.errors["ops.public.scorecard"]
+
+
+def test_refused_rows_that_are_mended_between_two_looks_are_written(
+    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x bigint REFERENCES parents", {"id": "long", "x": "long"}, tolerated=2)
+    keep = SiftedBatch._keep
+
+    def mended_meanwhile(self: SiftedBatch, *arguments: Any) -> Any:
+        kept = keep(self, *arguments)
+        target.execute("INSERT INTO parents SELECT 404 WHERE %s ON CONFLICT DO NOTHING", (bool(kept),))
+        return kept
+
+    monkeypatch.setattr(SiftedBatch, "_keep", mended_meanwhile)
+    interval = publishing.publish([row(1, 404), row(2, 405)])
+    assert target.rows() == [row(1, 404)]
+    assert [data["id"] for *_, data in publishing.rejected(interval)] == [2]
+
+
+def test_suspects_are_remembered_when_a_call_s_time_is_up(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x text NOT NULL", {"id": "long", "x": "string"}, tolerated=9)
+    rows = [row(n, "a" if n % 7 else None) for n in range(1, 60)]
+    interval = publishing.put_result(rows)
+    looks: list[int] = []
+    refusal = SiftedBatch._refusal
+
+    def slowly(self: SiftedBatch, *arguments: Any) -> str:
+        looks.append(1)
+        if len(looks) in (25, 60):
+            monkeypatch.setattr(sifting, "SPARE_SECONDS", 10_000.0)
+        return refusal(self, *arguments)
+
+    publish = publishing.steps.publish
+
+    def with_new_time(*arguments: Any) -> Any:
+        monkeypatch.setattr(sifting, "SPARE_SECONDS", 10.0)
+        return publish(*arguments)
+
+    monkeypatch.setattr(SiftedBatch, "_refusal", slowly)
+    monkeypatch.setattr(publishing.steps, "publish", with_new_time)
+    run = publishing.run(interval)
+    assert run.calls["publish"] == 4  # plainly; twice out of time; to the end
+    assert by_id(target.rows()) == [r for r in rows if r["x"]]
+    assert len(publishing.rejected(interval)) == 8
+
+
+def test_a_call_that_was_overtaken_by_another_one_of_its_step_finds_its_receipt(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x smallint", {"id": "long", "x": "long"})
+    interval = publishing.put_result([row(1, 1), row(2, 40_000)])
+    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+    state = publishing.steps.diff(state, FakeContext())
+    state = publishing.steps.publish(state, FakeContext())
+    first, second = (publishing.steps.publish(state, FakeContext()) for _ in range(2))
+    assert first["done"] and first["rejected"] == second["rejected"] and first["rejected"][0]["rows"] == 1
+
+
+def test_receipts_of_an_earlier_version_learn_to_name_what_was_set_aside(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x smallint", {"id": "long", "x": "long"})
+    publishing.publish([row(1, 1)])
+    target.execute("ALTER TABLE atoll.receipts DROP COLUMN rejected")
+    interval = publishing.publish([row(1, 2), row(2, 40_000)])
+    assert target.rows() == [row(1, 2)] and len(publishing.rejected(interval)) == 1
+
+
+def test_every_type_is_kept_so_that_the_next_result_can_be_compared(cloud: Cloud, target: Database) -> None:
+    shape = {"id": "long", "m": "decimal(12,2)", "at": "timestamptz", "b": "binary", "l": "list<string>", "d": "double", "x": "long"}
+    table = "id bigint PRIMARY KEY, m numeric(12,2), at timestamptz, b bytea, l text[], d float8, x smallint"
+    publishing = way(cloud, target, table, shape)
+    values = {"m": 1.5, "at": "2026-11-23T10:00:00+00:00", "b": b"\x00\xff", "l": ['a"', None], "d": float("nan")}
+    full = {**values, "m": Decimal("1.50"), "at": datetime.fromisoformat(str(values["at"]))}
+    rows = [{"id": 1, **full, "x": 1}, {"id": 2, **full, "x": 40_000}, {"id": 3, **dict.fromkeys(full), "x": 40_001 - 40_000}]
+    publishing.publish(rows)
+    before = target.execute("SELECT xmin::text, id FROM scorecard ORDER BY id")
+    publishing.publish([*rows, {"id": 4, **full, "x": 4}])
+    assert target.execute("SELECT xmin::text, id FROM scorecard ORDER BY id")[:2] == before
+
+
+# -- the search, and the file that it goes by
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200), st.sets(st.integers(0, 199)))
+def test_the_search_finds_exactly_the_refused_ones(count: int, bad: set[int]) -> None:
+    accepted: list[int] = []
+
+    def attempt(first: int, end: int) -> str:
+        if bad & set(range(first, end)):
+            return f"of {end - first}"
+        accepted.extend(range(first, end))
+        return ""
+
+    found = dict(refused(0, count, attempt))
+    assert set(found) == {n for n in bad if n < count} and set(found.values()) <= {"of 1"}
+    assert accepted == [n for n in range(count) if n not in bad]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=6) | st.none(), min_size=2, max_size=2), max_size=20))
+def test_the_records_of_a_csv_file_are_told_apart_whatever_they_hold(rows: list[list[str | None]]) -> None:
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        path = Path(folder) / "rows.csv"
+        connection.execute("CREATE TABLE t (file INTEGER, n INTEGER, a VARCHAR, b VARCHAR)")
+        for number, values in enumerate(rows):
+            connection.execute("INSERT INTO t VALUES (3, ?, ?, ?)", [number, *values])
+        connection.execute(f"COPY (SELECT * FROM t ORDER BY n) TO '{path}' (FORMAT csv, HEADER false, FORCE_QUOTE (a, b))")
+        records = Records(path)
+        assert len(records) == len(rows)
+        for number, values in enumerate(rows):
+            assert records.fields(number) == ["3", str(number), *(value or "" for value in values)]
+        assert b"".join(records.blocks(0, len(rows))) == path.read_bytes()
+
+
+def test_data_is_json_that_people_can_read(cloud: Cloud, target: Database) -> None:
+    publishing = way(cloud, target, "id bigint PRIMARY KEY, x varchar(2)", {"id": "long", "x": "string"})
+    interval = publishing.publish([row(1, 'ü"\n')])
+    batch = cloud.reader.batch(publishing.flow.id, interval.start)
+    assert batch and batch.outcomes[publishing.flow.id].pointer
+    ((_, _, data),) = publishing.rejected(interval)
+    assert json.loads(json.dumps(data)) == row(1, 'ü"\n')

@@ -1,0 +1,135 @@
+"""A restatement begins no further back than the versions that its batches read are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared_metadata.applying import Moment, moment_of, switch_to
+from shared_metadata.contract.restatable import refuse_what_is_forgotten
+from shared_metadata.contract.retention import Retention
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import floor
+from shared_metadata.program import Program
+from shared_metadata.writer import MetadataWriter
+from tests.conformance.fixtures import SettableClock, create_metadata_table
+from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, run, view
+from tests.metadata.memory import MemoryDynamoDB
+
+INPUT, READER = "lake.crm.t000", "lake.a.v"
+DAYS = 12
+Restate = Callable[[datetime], Moment]
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(FIRST.end + timedelta(minutes=1))
+
+
+@pytest.fixture
+def writer(clock: SettableClock) -> MetadataWriter:
+    dynamodb = MemoryDynamoDB()
+    create_metadata_table(dynamodb, "metadata")
+    return MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
+
+
+def history(writer: MetadataWriter, clock: SettableClock, *, view_seconds: int = HOUR) -> None:
+    """Some days of hourly batches of the input, and of the view over it."""
+    apply(writer, program(1, views=(view(READER, INPUT, seconds=view_seconds),)))
+    for _ in range(DAYS * 24):
+        while batches := due_along(writer, clock):
+            for batch in batches:
+                run(writer, batch)
+        clock.advance(hours=1)
+
+
+def restating(writer: MetadataWriter, clock: SettableClock, changed: Program, days: int | None = 2) -> Restate:
+    def restate(since: datetime) -> Moment:
+        moment = moment_of(writer.reader, changed, clock.now, restate_from=since)
+        keep = None if days is None else timedelta(days=days)
+        refuse_what_is_forgotten(writer.reader, changed, moment, clock.now, lambda program, flow: keep)
+        return moment
+
+    return restate
+
+
+def with_another_view(seconds: int = HOUR) -> Program:
+    return program(1, views=(view(READER, INPUT, seconds=seconds, query="SELECT 2"),))
+
+
+def test_what_is_kept_can_be_made_again_and_what_is_older_is_refused_with_the_first_moment_that_can(
+    writer: MetadataWriter, clock: SettableClock
+) -> None:
+    history(writer, clock)
+    restate = restating(writer, clock, with_another_view())
+    first = floor(clock.now, HOUR) - timedelta(days=2, hours=-1)
+    assert restate(first).effect.boundary == first
+    with pytest.raises(InputError, match=f"{INPUT} as of .*is kept no longer") as refused:
+        restate(first - timedelta(hours=5))
+    assert READER in str(refused.value) and f"choose {first:%Y-%m-%dT%H:%M:%SZ} or later" in str(refused.value)
+
+
+def test_of_a_daily_reader_the_midnights_are_kept_for_longer(writer: MetadataWriter, clock: SettableClock) -> None:
+    history(writer, clock, view_seconds=24 * HOUR)
+    restate = restating(writer, clock, with_another_view(24 * HOUR))
+    midnight = floor(clock.now, 24 * HOUR)
+    assert restate(midnight - timedelta(days=6))
+    with pytest.raises(InputError):
+        restate(midnight - timedelta(days=9))
+
+
+def test_what_is_accepted_reads_only_what_is_kept(writer: MetadataWriter, clock: SettableClock) -> None:
+    history(writer, clock)
+    restate = restating(writer, clock, with_another_view())
+    last = writer.reader.latest_version(INPUT)
+    kept = {version.interval.end for version in Retention(writer.reader, clock.now).kept(INPUT, timedelta(days=2))}
+    for hours in range(1, 24 * DAYS - 2, 5):
+        assert last is not None
+        since = last.interval.end - timedelta(hours=hours)
+        read = {since + timedelta(hours=n) for n in range(1, hours + 1)}
+        try:
+            restate(since)
+        except InputError:
+            assert not read <= kept, since
+        else:
+            assert read <= kept, since
+
+
+def test_an_input_that_has_not_changed_since_is_read_as_it_stands(writer: MetadataWriter, clock: SettableClock) -> None:
+    apply(writer, program(1, views=(view(READER, INPUT),)))
+    for batch in due_along(writer, clock):
+        run(writer, batch)
+    for batch in due_along(writer, clock):
+        run(writer, batch)
+    clock.advance(days=30)
+    assert restating(writer, clock, with_another_view())(START)
+
+
+def test_what_is_made_again_itself_is_not_asked_for(writer: MetadataWriter, clock: SettableClock) -> None:
+    history(writer, clock)
+    wanted = program(1, views=(view(READER, INPUT),))
+    collect = wanted.flows["lake.crm"]
+    changed = Program(wanted.connections, wanted.warehouses, {**wanted.flows, collect.id: replace(collect, filter="amount > 0")})
+    assert restating(writer, clock, changed)(START)
+
+
+def test_a_load_is_made_again_from_what_is_still_staged(writer: MetadataWriter, clock: SettableClock) -> None:
+    history(writer, clock)
+    wanted = program(1, views=(view(READER, INPUT),))
+    load = wanted.flows["lake.crm:load"]
+    changed = Program(wanted.connections, wanted.warehouses, {**wanted.flows, load.id: replace(load, partition_by=("day",))})
+    restate = restating(writer, clock, changed)
+    assert restate(floor(clock.now, HOUR) - timedelta(days=1))
+    with pytest.raises(InputError, match=f"{INPUT}:staged"):
+        restate(START)
+
+
+def test_a_warehouse_that_forgets_nothing_refuses_nothing(writer: MetadataWriter, clock: SettableClock) -> None:
+    history(writer, clock)
+    changed = with_another_view()
+    moment = restating(writer, clock, changed, days=None)(START)
+    writer.put_program(changed)
+    assert switch_to(writer, changed, moment).restates
