@@ -42,7 +42,7 @@ def explain(dataset: str, files: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        _show_explained(printable(found))
+        _show_explained(printable({**found, "query": found["query"].splitlines()}))
 
 
 def _known(name: str, known: Iterable[str], what: str) -> str:
@@ -139,4 +139,4 @@ def _show_explained(found: dict[str, Any]) -> None:
     console.print(f"  read by {', '.join(found['read_by']) or 'nothing in the program'}")
     if found["query"]:
         console.print("  runs")
-        console.print("\n".join(f"    {line}" for line in found["query"].splitlines()), markup=False)
+        console.print("\n".join(f"    {line}" for line in found["query"]), markup=False)

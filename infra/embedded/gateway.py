@@ -1,4 +1,4 @@
-"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with four faults corrected.
+"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with five faults corrected.
 
 Run as a script by `aws.py`, which sets its environment. It does not use ministack's own command because that also
 listens on port 443, and because it saves state only when it ends, so that a crash or a power cut would lose
@@ -30,6 +30,7 @@ _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
+_PROCESS_ENDED = "Worker process died"
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
 _leading_keys: ContextVar[list[str] | None] = ContextVar("leading_keys", default=None)
 
@@ -57,7 +58,7 @@ def _keep_stream_records() -> None:
 def _keep_error_names() -> None:
     """Report a function's exception by its class name, as Lambda does and as Retry and Catch of a state machine need.
 
-    ministack calls every exception Runtime.HandlerError.
+    ministack calls every exception Runtime.HandlerError, and the end of its process too.
     https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
     """
     reported = '{"status": "error", "error": str(e), '
@@ -76,7 +77,8 @@ def _keep_error_names() -> None:
     def execute_and_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
         _raised.set(None)
         answer: dict[str, Any] = execute(*args, **kwargs)
-        if answer.get("error") and (name := _raised.get()):
+        ended = answer.get("error") and answer["body"].get("errorMessage") == _PROCESS_ENDED
+        if name := "Runtime.ExitError" if ended else _raised.get():
             answer["body"]["errorType"] = name
         return answer
 

@@ -134,7 +134,8 @@ class HarnessSteps(Steps):
             target.close()
         counts = {"result_rows": sum(file["rows"] for file in result["files"]), "result_rejected": result.get("rejected_rows", 0)}
         staging.write({**changes, **counts}, work.table.dataset, "changes.json")
-        return {**event, "upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        done = {"upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        return {**event, **done, **({"stated": counts["result_rows"]} if work.flow.supersedes else {})}
 
     def publish(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works until published or the deadline is near; {…, 'done': bool}."""
@@ -159,6 +160,7 @@ class HarnessSteps(Steps):
         rejected = sum(file["rows"] for file in files)
         upserts, deletes = state["upserts"] - rejected, state["deletes"]
         pointer = {"manifest": state["result"], "upserts": upserts, "deletes": deletes}
+        pointer |= {"total_rows": state["stated"] - rejected} if "stated" in state else {}
         return TableCommit(
             work.table.dataset,
             rows=upserts + deletes,

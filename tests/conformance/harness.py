@@ -239,8 +239,12 @@ class HarnessConformance(DiscoveryConformance):
         way.publish([_row("AA", 1), _row("UA", 2), _row("DL", 3)])
         way.publish([_row("AA", 1), _row("UA", 20), _row("WN", 4)])
         assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 20), _row("WN", 4)]
-        pointer = cloud.reader.latest_version(way.flow.id)
-        assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (2, 1)
+        version = cloud.reader.latest_version(way.flow.id)
+        assert version and {name: version.pointer[name] for name in ("upserts", "deletes", "total_rows")} == {
+            "upserts": 2,
+            "deletes": 1,
+            "total_rows": 3,
+        }
 
     def test_statistics_tell_size_skew_and_cost(self, cloud: Cloud, target: TargetUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")

@@ -16,7 +16,7 @@ from infra.embedded.state import wait_until
 pytestmark = pytest.mark.xdist_group("emulator")
 
 _FUNCTION = """
-import json, os, time
+import json, os, signal, time
 import boto3
 
 class RetryLater(Exception):
@@ -30,6 +30,8 @@ def handler(event, context):
         return
     if event.get("fail"):
         raise RetryLater("later")
+    if event.get("dies"):
+        os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(event.get("seconds", 0))
     return {"remaining": context.get_remaining_time_in_millis(), "keeps_bytecode": "PYTHONDONTWRITEBYTECODE" in os.environ}
 """
@@ -84,6 +86,11 @@ def test_a_function_that_takes_too_long_is_ended(local_aws: LocalStack, function
 
 def test_an_exception_is_reported_by_its_class_name(local_aws: LocalStack, function: str) -> None:
     assert _invoke(local_aws.session(), function, {"fail": True}) == {"errorType": "RetryLater", "errorMessage": "later"}
+
+
+def test_a_process_that_dies_is_reported_as_lambda_does(local_aws: LocalStack, function: str) -> None:
+    assert _invoke(local_aws.session(), function, {"dies": True})["errorType"] == "Runtime.ExitError"
+    assert "remaining" in _invoke(local_aws.session(), function, {})
 
 
 def test_a_state_machine_catches_an_exception_by_its_class_name(local_aws: LocalStack, function: str) -> None:

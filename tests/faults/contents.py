@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -105,7 +105,7 @@ def _versions(services: Services, dataset: str) -> Iterator[Version]:
 def _read_batches(services: Services, program: Program, since: datetime, found: Contents) -> None:
     """Which batches were made, and that each was told once."""
     told: Counter[tuple[str, str, str]] = Counter()
-    for event in services.reader.events(since, services.clock()):
+    for event in services.reader.events(since, services.clock() + timedelta(days=2)):  # of a clock that was ahead
         if event.kind == EventKind.BATCH_COMPLETED:
             for dataset in event.detail["datasets"]:
                 told[event.flow, event.detail["start"], dataset] += 1

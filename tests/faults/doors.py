@@ -39,10 +39,11 @@ SERVER_ERRORS = {"s3": ("InternalError", 500), "dynamodb": ("InternalServerError
 class Doors:
     """Runs the doors of any number of lanes on an event loop of their own."""
 
-    def __init__(self, aws_endpoint: str, ca_bundle: Path, postgres_port: int) -> None:
+    def __init__(self, aws_endpoint: str, ca_bundle: Path, postgres_port: int, aws_door: type[AwsDoor] | None = None) -> None:
         for talkative in ("aiohttp.server", "microburst", "microburst.forward"):  # of clients that have died, which is the point
             logging.getLogger(talkative).setLevel(logging.CRITICAL)
         self._aws, self._bundle, self._postgres_port = aws_endpoint, ca_bundle, postgres_port
+        self._aws_door = aws_door or AwsDoor
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="doors", daemon=True)
         self._thread.start()
@@ -66,7 +67,7 @@ class Doors:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _open(self, lane: Lane) -> Lane:
-        aws = AwsDoor(lane, self._aws, self._bundle)
+        aws = self._aws_door(lane, self._aws, self._bundle)
         lane.aws_port = await aws.listen()
         postgres = PostgresDoor(lane, self._postgres_port)
         lane.postgres_port = await postgres.listen()

@@ -24,9 +24,9 @@ class Kind(StrEnum):
     TIMED_OUT = "timed out"  # the gateway's answer after it waited: the call was not made
     PAUSED = "paused"  # the process stands still, the state machine tries the step again, then it wakes and goes on
     OVERTAKEN = "overtaken"  # likewise, but its execution ends too, and another claims the batch
-    MACHINE = "machine stops"  # all processes die, and it is 20 hours later when they come back
-    CLOCK_FORWARD = "clock jumps forward"  # by six hours
-    CLOCK_BACK = "clock jumps back"  # by six hours
+    MACHINE = "machine stops"  # all processes die, and it is a day later when they come back
+    CLOCK_FORWARD = "clock jumps forward"  # by two hours
+    CLOCK_BACK = "clock jumps back"  # by two hours
     CHANGED = "rows change"  # while the source is being read
     CUT = "cut in mid-stream"  # of what the source answers, only a part arrives
     EXPIRED = "token expired"
@@ -40,6 +40,11 @@ DEATHS = (Kind.DIES_BEFORE, Kind.DIES_DURING, Kind.DIES_AFTER)
 LOSSES = (Kind.LOST, Kind.LOST_FOR_GOOD)
 AWS_TROUBLES = (Kind.THROTTLED, Kind.SERVER_ERROR, Kind.DOWN, Kind.RESET, Kind.SLOW, Kind.TIMED_OUT)
 LASTING = (Kind.LOST_FOR_GOOD, Kind.DOWN)
+ONCE_A_BATCH = (Kind.MACHINE, *CLOCKS)
+SOURCE = {
+    "salesforce": (Kind.EXPIRED, Kind.RATE_LIMIT, Kind.SERVER_ERROR, Kind.CUT, Kind.RESET, Kind.SLOW, Kind.PAGE_TWICE),
+    "postgres": (*DEATHS, *LOSSES, Kind.DOWN, Kind.RESET, Kind.SLOW, *PAUSES, *ONCE_A_BATCH),
+}
 
 READS = ("Get", "Head", "List", "Query", "Describe", "BatchGet", "SELECT", "SHOW", "BEGIN", "SET", "Scan")
 
@@ -61,10 +66,43 @@ class Site:
     def __str__(self) -> str:
         return f"{self.flow}/{self.dataset}/{self.step}/{self.operation}/{self.number}"
 
+    @property
+    def service(self) -> str:
+        return self.operation.partition(".")[0]
+
+    @property
+    def call(self) -> str:
+        """The operation without its service; a further page of Salesforce's has an id of its own as its name."""
+        name = self.operation.partition(".")[2]
+        return "(next page)" if self.service == "salesforce" and "-" in name else name
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What can go wrong with it."""
+        found = SOURCE.get(self.service, (*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES, *ONCE_A_BATCH))
+        if self.operation == "postgres.COPY":
+            return (*found, Kind.CUT)
+        if self.service == "salesforce":
+            never = {"token": (Kind.EXPIRED, Kind.PAGE_TWICE), "describe": (Kind.PAGE_TWICE,)}.get(self.call, ())
+            return tuple(kind for kind in found if kind not in never)
+        return found
+
     @staticmethod
     def read(text: str) -> Site:
         flow, dataset, step, operation, number = text.split("/")
         return Site(flow, dataset, step, operation, int(number))
+
+
+@dataclass(frozen=True, order=True)
+class Combination:
+    """What is to be tried: a kind of fault at an operation of a step, as in 'organize.iceberg load', 's3.PutObject'."""
+
+    step: str
+    operation: str
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.step}, {self.operation}: {self.kind}"
 
 
 @dataclass(frozen=True, order=True)
@@ -74,6 +112,10 @@ class Fault:
     batch: int
     site: Site
     kind: Kind
+
+    def tries(self, slice_id: str) -> Combination:
+        step = "" if slice_id == CONDUCTOR else self.site.step.rstrip("0123456789")
+        return Combination(f"{slice_id} {step}".strip(), self.site.service + "." + self.site.call, self.kind)
 
     def __str__(self) -> str:
         return f"{self.batch}/{self.site}/{self.kind}"

@@ -7,11 +7,19 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from typing import Protocol
 
-from tests.faults.faults import CLOCKS, PAUSES, Invocation, Kind, Schedule
+from tests.faults.faults import CLOCKS, PAUSES, Invocation, Kind
 
 HOST = "127.0.0.1"
 SLOW_MS = 300
+
+
+class Strikes(Protocol):
+    """What decides what a call meets."""
+
+    def strike(self, invocation: Invocation, operation: str) -> Kind | None:
+        """What this call of the invocation meets."""
 
 
 class Lane:
@@ -20,7 +28,7 @@ class Lane:
     told: is called from the doors' thread with what the run itself has to do: pauses, jumps of the clock, the machine's end.
     """
 
-    def __init__(self, schedule: Schedule, told: Callable[[Kind, Invocation], None]) -> None:
+    def __init__(self, schedule: Strikes, told: Callable[[Kind, Invocation], None]) -> None:
         self._schedule, self.told = schedule, told
         self._standing: dict[int, asyncio.Event] = {}
         self.invocation: Invocation | None = None

@@ -11,7 +11,8 @@ from tests.faults import sources
 from tests.faults.account import Stage
 from tests.faults.campaign import Campaign
 from tests.faults.contents import differences
-from tests.faults.faults import Fault, Kind, Site
+from tests.faults.cover import Cover
+from tests.faults.faults import AWS_TROUBLES, DEATHS, LOSSES, PAUSES, Fault, Kind, Site
 from tests.faults.world import DAY, world
 
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
@@ -35,6 +36,16 @@ def test_whatever_breaks_nothing_is_lost_and_nothing_comes_twice(campaign: Campa
     assert result.lines == [], f"make faults SEED={seed}"
     assert len(faults) > 100 and len(result.fired) > 0.9 * len(faults)
     assert result.rows == campaign.expected.rows
+
+
+def test_the_conductor_breaks_in_every_way_where_it_starts_batches_and_the_machine_is_off_for_a_day(campaign: Campaign) -> None:
+    """`make faults COVER=1` tries all there are, at every step."""
+    calls = {call: name for call, name in campaign.sites.items() if call[1].operation == "stepfunctions.StartExecution"}
+    stop = Fault(0, next(site for batch, site in campaign.sites if site.operation == "postgres.COMMIT" and batch == 0), Kind.MACHINE)
+    faults = (*Cover.of(calls, campaign.batches).next(), stop)
+    result = campaign.run(faults)
+    assert result.lines == []
+    assert stop in result.fired and {fault.kind for fault in result.fired} >= {*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES}
 
 
 def test_operators_conductors_and_repeated_events_make_no_batch_twice(campaign: Campaign) -> None:

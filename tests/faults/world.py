@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared_metadata import naming
+from shared_metadata.dead_letters import dead_batches
 from tests.faults import sources
 from tests.faults.account import BEGIN, Account, Stage
 from tests.faults.contents import Contents
@@ -25,10 +26,10 @@ from tests.faults.machine import Execution
 from tests.faults.processes import LOST, TIMED_OUT, Function, FunctionError
 
 DAY = timedelta(days=1)
-MOST_ROUNDS = 80
-OUTAGE = timedelta(hours=20)
+MOST_ROUNDS = 200
+MOST_REDRIVES = 4  # of each day
 LATEST = timedelta(hours=23, minutes=50)  # after a batch's end; ten minutes later the next is due
-JUMP = timedelta(hours=6)
+JUMP = timedelta(hours=2)
 OPERATORS = 2
 
 
@@ -52,10 +53,12 @@ class World(Account):
 
     def __init__(self, stage: Stage, faults: tuple[Fault, ...] = (), *, crowded: bool = False) -> None:
         self._crowd = Crowd(self, OPERATORS) if crowded else None
-        self.schedule, self.batch, self.invocations = Schedule(faults), 0, 0
+        self.schedule, self.batch, self.invocations, self._idle = Schedule(faults), 0, 0, 0
+        self.redriven = 0
         self._told: Kind | None = None
         self._paused: list[tuple[Function, Invocation]] = []
         self._functions: dict[str, Function] = {}
+        self._begun: list[tuple[Execution, str]] = []  # and not at work yet
         self._lane = stage.doors.open(Lane(self.schedule, self._tell))
         super().__init__(stage, self._lane.postgres_port)
 
@@ -66,42 +69,66 @@ class World(Account):
         self.writer.put_program(self.program, self.stage.compilation.lineage)
         self.writer.activate(self.program, former_version="")
 
-    def run(self, batches: int) -> World:
-        """The first batch and those that follow it, each with what changed in the sources before."""
+    def run(self, batches: int, outages: Sequence[int] = ()) -> World:
+        """The first batch and those that follow it, each with what changed in the sources before.
+
+        outages: the batches during which the machine stops, each as often as it does. It is a day later then, so that the next
+        day's batch is due as well; in the sources nothing changes that day, for what was not read in time cannot be read later.
+        """
         self.apply()
         for number in range(batches):
-            self.run_batch(number)
+            self.run_batch(number, outages.count(number))
         return self
 
-    def run_batch(self, number: int) -> None:
-        """Until every dataset is complete through the end of this batch. Raises Stuck when it does not get there."""
-        self.batch, end = number, BEGIN + number * DAY
+    def run_batch(self, number: int, idle: int = 0) -> None:
+        """Until every dataset is complete through the end of this batch, and of so many days after it without any change.
+
+        Raises Stuck when it does not get there.
+        """
+        self.batch, first = number, BEGIN + (number + self._idle) * DAY
         if number:
-            sources.change_database(self.dsn, number, end - DAY / 2)
-            self.sales.change(number, end - DAY / 2)
-        self.now = max(self.now, end) + timedelta(seconds=10)
-        for _ in range(MOST_ROUNDS):
-            if not self._round(end) and not self.behind(end):
-                break
-        else:
-            raise Stuck(f"batch {number} did not complete: {self.behind(end)}")
+            sources.change_database(self.dsn, number, first - DAY / 2)
+            self.sales.change(number, first - DAY / 2)
+        for day in range(idle + 1):
+            self._run_day(first + day * DAY, first + idle * DAY + LATEST)
+        self._idle += idle
         self._wake()
 
-    def _round(self, end: datetime) -> bool:
+    def _run_day(self, end: datetime, latest: datetime) -> None:
+        """Until all is complete through `end`; waits no longer than `latest`. What died of too many faults an operator redrives."""
+        self.now, redrives = max(self.now, end) + timedelta(seconds=10), 0
+        for _ in range(MOST_ROUNDS):
+            if self._round(latest):
+                continue
+            if not self.behind(end):
+                return
+            redrives += redrives < MOST_REDRIVES and self._redrive()
+        raise Stuck(f"the batches until {end} did not complete: {self.behind(end)}")
+
+    def _round(self, latest: datetime) -> bool:
         """One call of the conductor and the executions that it started; False when there were none."""
         try:
             self._conduct()
-            found = list(self.started())
+            self._begun += self.started()
+            if not self._begun:
+                self.now = max(self.now, min(self.now + timedelta(minutes=10), latest))
+                return False
             if self._crowd:
-                self._crowd.execute(found)
-            else:
-                for execution, token in found:
-                    self._execute(execution, token)
+                self._crowd.execute(self._begun)
+                self._begun.clear()
+            while self._begun:
+                self._execute(*self._begun.pop(0))
         except MachineStops:
-            return self._restart(end)
-        if not found:
-            self.now = min(self.now + timedelta(minutes=10), end + LATEST)
-        return bool(found)
+            self._restart()
+        return True
+
+    def _redrive(self) -> bool:
+        """As `atoll retry --all` does."""
+        programs = self.reader.programs()
+        dead = dead_batches(programs, self.reader.flow_states(list(programs.flow_ids)))
+        for flow in {batch.flow for batch in dead}:
+            self.redriven += len(self.writer.dead_letters.redrive(flow, [batch.dataset for batch in dead if batch.flow == flow]))
+        return bool(dead)
 
     def behind(self, end: datetime) -> dict[str, str]:
         """The datasets that are not complete through `end`, with their last errors."""
@@ -148,15 +175,17 @@ class World(Account):
         while self.states.describe_execution(executionArn=arn)["status"] == "RUNNING":
             time.sleep(0.005)
 
-    def _restart(self, end: datetime) -> bool:
-        """The machine was off: what ran is gone, and Step Functions knows of its executions only that they ended."""
-        for function in self._functions.values():
+    def _restart(self) -> None:
+        """The machine was off for a day: what ran is gone, and Step Functions knows of its executions only that they ended."""
+        for function in (*self._functions.values(), *(standing for standing, _ in self._paused)):
             function.end()
         self._functions.clear()
-        for execution, token in self.started():
-            self.end_execution(execution.arn, token, "States.ServiceRestart")
-        self.now = min(self.now + OUTAGE, end + LATEST)
-        return True
+        self._paused.clear()
+        for begun in (self._begun, self.started()):
+            for execution, token in begun:
+                self.end_execution(execution.arn, token, "States.ServiceRestart")
+        self._begun.clear()
+        self.now += DAY
 
     def _waited(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -225,7 +254,7 @@ class World(Account):
         for fault in self.schedule.waiting:
             site = fault.site
             mine = (fault.batch, site.flow, site.dataset, site.step) == (invocation.batch, *invocation.place)
-            if mine and site.operation.startswith("salesforce."):
+            if mine and site.service == "salesforce" and not found:
                 self.sales.arm(fault.kind, site.operation.partition(".")[2])
                 found.append(fault)
         return found
@@ -248,7 +277,7 @@ class World(Account):
             function.end()
 
     def close(self) -> None:
-        for function in (*self._functions.values(), *(paused for paused, _ in self._paused)):
+        for function in (*self._functions.values(), *(standing for standing, _ in self._paused)):
             function.end()
         if self._crowd:
             self._crowd.close()

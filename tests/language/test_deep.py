@@ -60,7 +60,7 @@ COMPILED = {
     + "".join(f" JOIN lake.ops.flights AS s{n} ON s{n}.id = s.id" for n in range(100)),
     "a string": "SELECT '" + "a" * MANY * 100 + "' AS a",
     "a number": "SELECT " + "9" * MANY * 10 + ".0 AS a",
-    "a name": "SELECT 1 AS " + "a" * MANY * 10,
+    "a name": "SELECT a" + "a" * MANY * 10 + " AS a FROM (SELECT 1 AS a" + "a" * MANY * 10 + ")",
     "comments": "SELECT " + "/* a */ " * MANY + "1 AS a",
     "comments in comments": "SELECT " + "/* " * MANY + "*/ " * MANY + "1 AS a",
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_metadata.errors import RowError
@@ -235,6 +235,7 @@ def test_every_type_is_kept_so_that_the_next_result_can_be_compared(cloud: Cloud
 # -- the search, and the file that it goes by
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.sets(st.integers(0, 199)))
 def test_the_search_finds_exactly_the_refused_ones(count: int, bad: set[int]) -> None:
     accepted: list[int] = []
@@ -250,6 +251,7 @@ def test_the_search_finds_exactly_the_refused_ones(count: int, bad: set[int]) ->
     assert accepted == [n for n in range(count) if n not in bad]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=6) | st.none(), min_size=2, max_size=2), max_size=20))
 def test_the_records_of_a_csv_file_are_told_apart_whatever_they_hold(rows: list[list[str | None]]) -> None:
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:

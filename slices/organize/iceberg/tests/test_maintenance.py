@@ -563,21 +563,20 @@ def test_results_that_were_published_are_deleted_but_for_the_last(lake: Lake) ->
 @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
 def test_the_table_of_rejected_rows_is_looked_after_with_its_own(lake: Lake, mode: Mode) -> None:
     lake.collected(mode, expectations=(KNOWN,), **({"key": ("id",)} if mode == Mode.MERGE else {}))
-    batches = [lake.load(flights((number, "AA"), (100 + number, "XX"))) for number in range(LEAST_FILES)]
-    aside = "lake.ops.flights__rejected"
-    expected = [100 + number for number in range(LEAST_FILES)]
-    assert Suite().rejected(lake) == expected
+    first, *_ = [lake.load(flights((number, "AA"), (100 + number, "XX"))) for number in range(LEAST_FILES)]
     maintain(lake)
+    lake.load(flights((99, "AA"), (199, "XX")))  # the version before it, which is of small files, is not the last one any more
+    expected = [*(100 + number for number in range(LEAST_FILES)), 199]
+    assert Suite().rejected(lake) == expected
     later(lake, days=30)
     (done,) = maintain(lake)["tables"]
     assert done["deleted_files"] >= LEAST_FILES and done["expired_versions"] > LEAST_FILES
     assert Suite().rejected(lake) == expected
-    assert len(table(lake, "flights__rejected").metadata.snapshots) <= 2
     files = [task.file.file_path for task in table(lake, "flights__rejected").scan().plan_files()]
-    lying = [key for key in lake.cloud.keys("warehouse/lake/ops/flights__rejected/data/")]
-    assert [f"s3://{lake.cloud.bucket}/{key}" for key in lying] == files and len(files) == 1
-    lake.load(flights((0, "AA"), (500, "XX")), again=batches[0])
-    assert Suite().rejected(lake) == [*expected[1:], 500] and lake.pointer(FLIGHTS) and aside
+    lying = lake.cloud.keys("warehouse/lake/ops/flights__rejected/data/")
+    assert sorted(f"s3://{lake.cloud.bucket}/{key}" for key in lying) == sorted(files) and len(files) == 2
+    lake.load(flights((0, "AA"), (500, "XX")), again=first)
+    assert Suite().rejected(lake) == [*expected[1:], 500]
 
 
 def test_rows_of_a_published_result_that_were_rejected_are_looked_after(lake: Lake) -> None:
