@@ -21,7 +21,8 @@ from slices.registry import installed
 pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(600)]
 PROGRAM = Path(__file__).with_name("alone.sql")
 FLOW, STAGED = "lake.crm", "lake.crm.account:staged"
-ACCOUNTS = [{"Name": f"Airline {number}", "Type": "Airline"} for number in range(3)]
+LONG_AGO = {"SystemModstamp": "2026-01-01T00:00:00.000Z"}  # before the end of the batch that is due
+ACCOUNTS = [{"Name": f"Airline {number}", "Type": "Airline", **LONG_AGO} for number in range(3)]
 
 
 @pytest.fixture(scope="module")
