@@ -13,6 +13,7 @@ import json
 import os
 import re
 import resource
+import signal
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -164,9 +165,13 @@ def _key(table: str, item: dict[str, Any]) -> list[str]:
 
 
 async def _save_regularly() -> None:
-    pause_seconds = _SAVE_INTERVAL_SECONDS
+    """And when SIGUSR1 asks for it."""
+    pause_seconds, asked = _SAVE_INTERVAL_SECONDS, asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
     while True:
-        await asyncio.sleep(pause_seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), pause_seconds)
+        asked.clear()
         started = time.monotonic()
         await asyncio.to_thread(save_all, _build_persistence_save_dict())
         pause_seconds = max(_SAVE_INTERVAL_SECONDS, (time.monotonic() - started) / _SAVE_SHARE)

@@ -86,11 +86,16 @@ def test_item_object_secret_and_rows_survive_a_restart(root: Path, stack: LocalS
         assert connection.execute("SELECT id FROM orders").fetchone() == (7,)
 
 
-def test_state_survives_a_crash_that_comes_after_the_regular_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ATOLL_SAVE_INTERVAL_SECONDS", "0.2")
+@pytest.mark.parametrize("interval_seconds", ["0.2", "3600"])
+def test_state_survives_a_crash_that_comes_after_the_regular_save_or_one_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval_seconds: str
+) -> None:
+    monkeypatch.setenv("ATOLL_SAVE_INTERVAL_SECONDS", interval_seconds)
     try:
         stack = up(tmp_path, port=free_port())
         _put_everywhere(stack.session(), "crash")
+        if interval_seconds == "3600":
+            os.kill(status(tmp_path).gateway_pid or 0, signal.SIGUSR1)
         saved = Folders(tmp_path).aws / "state" / "secretsmanager.json"
         wait_until(lambda: saved.exists() and "crash" in saved.read_text(), 20, f"{saved} was not written")
         _kill(status(tmp_path).gateway_pid)

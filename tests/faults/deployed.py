@@ -128,9 +128,11 @@ def faltering(deployed: Deployed, kinds: Mapping[str, Sequence[Kind]]) -> Iterat
 
 
 def _saved(stack: LocalStack) -> None:
-    """Waits until the emulator has written its functions to disk once more: a stop would forget what they are now."""
-    path = stack.folders.aws / "state" / "lambda.json"
-    before = path.stat().st_mtime if path.exists() else 0
+    """Has the emulator write its functions to disk: a stop would forget what they are now."""
+    path, record = stack.folders.aws / "state" / "lambda.json", stack.folders.read().gateway
+    before, gateway = path.stat().st_mtime if path.exists() else 0, record.find() if record else None
+    assert gateway, "it does not run"
+    gateway.send_signal(signal.SIGUSR1)
     wait_until(lambda: path.exists() and path.stat().st_mtime > before, 120, "the embedded AWS saves nothing")
 
 
