@@ -24,9 +24,11 @@ Result = TypeVar("Result")
 class Crew:
     """Processes that do the same, each with its own share first; alone it is this process."""
 
-    def __init__(self, memo: Memo | None = None, count: int = 1, number: int = 0, links: Sequence[Connection] = ()) -> None:
-        """number: of this process, 0 of the first.  links: to the first, and of the first to all others."""
-        self._memo, self.count, self._number, self._links = memo, count, number, list(links)
+    def __init__(
+        self, memo: Memo | None = None, count: int = 1, number: int = 0, links: Sequence[Connection] = (), others: Sequence[int] = ()
+    ) -> None:
+        """number: of this process, 0 of the first.  links: to the first, or of the first to all `others`, which are process ids."""
+        self._memo, self.count, self._number, self._links, self._others = memo, count, number, list(links), others
 
     def each(self, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
         """`work` of each item; it asks the memo first, and lets it know of what it did. No item needs another's result."""
@@ -42,6 +44,14 @@ class Crew:
         """Only the first process goes on."""
         if self._number:
             os._exit(0)
+
+    def end(self) -> None:
+        """Waits for the other processes, which have left by now or do when nobody is linked to them."""
+        self.leave()
+        for link in self._links:
+            link.close()
+        for process in self._others:
+            os.waitpid(process, 0)
 
     def _exchange(self, news: bytes) -> list[bytes]:
         """What the others have found out; of those that have died nothing."""
@@ -69,20 +79,22 @@ def crew_for(size: int, memo: Memo | None) -> Iterator[Crew]:
     try:
         yield crew
     finally:
-        crew.leave()  # also when the first one has ended
+        crew.end()  # also when the first one has ended
 
 
 def _forked(memo: Memo | None, count: int) -> Crew:
-    links: list[Connection] = []
+    links, others = list[Connection](), list[int]()
     for number in range(1, count):
         ours, theirs = multiprocessing.Pipe()
-        if not os.fork():
+        process = os.fork()
+        if not process:
             for link in (*links, ours):
                 link.close()
             return Crew(memo, count, number, [theirs])
         theirs.close()
         links.append(ours)
-    return Crew(memo, count, 0, links)
+        others.append(process)
+    return Crew(memo, count, 0, links, others)
 
 
 def processors() -> int:
