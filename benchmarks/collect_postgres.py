@@ -4,9 +4,9 @@
 
 A fresh embedded PostgreSQL is filled; then the two take turns, each in a fresh process with as many threads as there are cores.
 Ours is the slice's whole batch (plan, extract, commit; metadata and documents in an emulated AWS, in a process of its own);
-DuckDB's is one COPY with its default settings. Parquet goes to disk, or with `--target s3` to the emulated S3, which is Python and
-shares the cores. `--memory` measures the peak memory of our process at `--rows` and at ten times as many. `--mask` lets ours run
-once more in each turn with two text columns hashed.
+DuckDB's is opening it and one COPY with its default settings. Parquet goes to disk, or with `--target s3` to the emulated S3,
+which is Python and shares the cores. `--memory` measures the peak memory of our process at `--rows` and at ten times as many.
+`--mask` lets ours run once more in each turn with two text columns hashed.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def _duckdb(arguments: argparse.Namespace) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         cloud = Cloud() if arguments.target == "s3" else None
-        database = open_duckdb(cloud.session if cloud else None, extensions=("postgres_scanner",), memory_mb=4000)
         started = time.monotonic()
+        database = open_duckdb(cloud.session if cloud else None, extensions=("postgres_scanner",), memory_mb=4000)
         database.execute(f"ATTACH '{os.environ['ATOLL_BENCHMARK_ADDRESS']}' AS source (TYPE postgres, READ_ONLY)")
         place = f"s3://{cloud.bucket}/orders.parquet" if cloud else f"{folder}/orders.parquet"
         database.execute(f"COPY (SELECT * FROM source.public.orders) TO '{place}' (FORMAT parquet)")
