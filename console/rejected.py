@@ -46,7 +46,8 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
     flow, name = _maker(dataset, program)
     table, publisher = naming.rejected_table(name, flow.warehouse), program.producers()[name.removesuffix(":result")]
     files = _refused(target, publisher) if publisher.kind == Kind.PUBLISH else []
-    found = _driver(target, program, flow).rejected(table, limit) + (_read(target, files, limit) if files else [])
+    with target.environment():
+        found = _driver(target, program, flow).rejected(table, limit) + (_read(target, files, limit) if files else [])
     found = sorted(found, key=lambda row: row.batch, reverse=True)[:limit]
     if as_json:
         click.echo(json.dumps([_plain(row) for row in found], indent=2))

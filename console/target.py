@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,14 @@ CONNECT_SECONDS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """An account and region. `profile` is 'local' or a profile of the AWS configuration."""
+    """An account and region. `profile` is 'local' or a profile of the AWS configuration.
+
+    variables: by which libraries with AWS clients of their own find the embedded AWS; none for an account.
+    """
 
     profile: str
     session: Any
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def account(self) -> str:
@@ -47,6 +52,17 @@ class Target:
     @property
     def reader(self) -> MetadataReader:
         return self.writer.reader
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Within it DuckDB and s3fs, which make their clients by themselves, reach this account too."""
+        former = {name: os.environ.get(name) for name in self.variables}
+        os.environ.update(self.variables)
+        try:
+            yield
+        finally:
+            for name, value in former.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
 
     def state_machine_arn(self, slice_id: str) -> str:
         partition = self.session.get_partition_for_region(self.region)
@@ -71,7 +87,8 @@ def _local(folder: Path) -> Target:
             f"the embedded AWS of {folder} does not run",
             remedy="atoll local up, or choose an account with `--profile`",
         )
-    return Target(LOCAL, up(folder).session())
+    stack = up(folder)
+    return Target(LOCAL, stack.session(), stack.environment())
 
 
 def _account(profile: str) -> Target:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from console.target import LOCAL, Target
 from language import compile_program
 from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.rejected_rows import RejectedRow
@@ -46,7 +49,7 @@ class Reader:
 
 @pytest.fixture(autouse=True)
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    target = SimpleNamespace(reader=Reader(), session=None, account="1", region="r")
+    target = SimpleNamespace(reader=Reader(), session=None, account="1", region="r", environment=nullcontext)
     failed = [RejectedRow(HOURS[2], "organize", "known", '{"id": 20}')]
     monkeypatch.setattr("console.rejected.open_target", lambda _: target)
     monkeypatch.setattr("console.rejected._driver", lambda *_: SimpleNamespace(rejected=lambda *_: list(failed)))
@@ -91,3 +94,12 @@ def test_rows_are_read_from_files_of_their_one_shape_whatever_else_they_hold(tmp
             connection.execute(f"COPY ({one}, {{'id': {hour}}} AS typed) TO '{tmp_path}/{hour}.parquet' (FORMAT parquet)")
         found = rejected_rows.of_files(connection, [f"{tmp_path}/{hour}.parquet" for hour in (1, 2)], 5)
     assert found == [RejectedRow(HOURS[hour], "harness", "why", f'{{"id":{hour}}}') for hour in (2, 1)]
+
+
+def test_libraries_with_clients_of_their_own_reach_the_embedded_aws_and_only_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    target = Target(LOCAL, None, {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "https://127.0.0.1:4566"})
+    with target.environment():
+        assert (os.environ["AWS_REGION"], os.environ["AWS_ENDPOINT_URL"]) == ("us-east-1", "https://127.0.0.1:4566")
+    assert os.environ["AWS_REGION"] == "eu-central-1" and "AWS_ENDPOINT_URL" not in os.environ
