@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,11 @@ from infra.embedded.state import wait_until
 from tests.e2e.test_airline import Deployed
 from tests.faults import deployed
 
-pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.xdist_group("airline"),
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not os.environ.get("ATOLL_STOPS"), reason="takes minutes: ATOLL_STOPS=1, or make faults DEPLOYED=1"),
+]
 SEED = 1
 
 
