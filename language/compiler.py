@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from language.crew import Crew, crew_for
+from language.crew import ALONE, Crew, crew_for
 from language.diagnostics import ProgramErrors, source_text
 from language.garbage import without_garbage_collection
 from language.graph import check_graph
@@ -62,7 +62,7 @@ def compile_sources(
             if memo is None or crew.count == 1:
                 raise
     memo.begin_again()  # what is wrong is told by one process, in its order
-    return _compile(sources, slices, schemas, memo, Crew())
+    return _compile(sources, slices, schemas, memo, ALONE)
 
 
 def _compile(

@@ -71,11 +71,14 @@ class Crew:
         return found[1:]
 
 
+ALONE = Crew()
+
+
 @contextmanager
 def crew_for(size: int, memo: Memo | None) -> Iterator[Crew]:
     """As many processes as pay for a program of `size` characters of which nothing is known yet; they end with the block."""
     count = min(processors(), size // SHARE) if memo is not None and memo.is_empty else 1
-    crew = _forked(memo, count) if count > 1 else Crew()
+    crew = _forked(memo, count) if count > 1 else ALONE
     try:
         yield crew
     finally:

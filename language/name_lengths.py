@@ -11,7 +11,7 @@ from shared_metadata.contract.declaration import Slice
 
 def check_lengths(statement: Resolved) -> None:
     """Raises Problem for a target whose names its system does not take, or whose table of rejected rows the warehouse does not."""
-    target = statement.statement.target
+    target, clauses = statement.statement.target, statement.statement.clauses
     if isinstance(statement, Publish):
         for part in target.parts[1:]:
             _check(part.text, statement.harness, part.span)
@@ -22,7 +22,7 @@ def check_lengths(statement: Resolved) -> None:
             _, schema, table = dataset.split(".")
             _check(naming.glue_database(warehouse, schema), statement.organizer, target.parts[1].span)
             _check(table, statement.organizer, span)
-        if _sets_rows_aside(statement):
+        if clauses.bad_rows is not None or clauses.quarantines:
             beside = naming.rejected_table(f"{dataset}:result" if published else dataset, warehouse)
             _check(beside.rpartition(".")[2], statement.organizer, span, " of the table of rejected rows")
 
@@ -39,14 +39,8 @@ def _datasets(statement: Resolved) -> dict[str, Span]:
     return {statement.dataset: statement.statement.target.span}
 
 
-def _sets_rows_aside(statement: Resolved) -> bool:
-    clauses = statement.statement.clauses
-    return clauses.bad_rows is not None or any(e.action == "QUARANTINE" for e in clauses.expectations)
-
-
 def _check(name: str, slice_: Slice, span: Span, of: str = "") -> None:
     longest, length = slice_.capabilities.longest_name, len(name.encode())
     if longest and length > longest:
-        shown = f"{name[:30]}…" if length > longest else name
-        cause = f"the name{of} `{shown}` has {length} bytes, and {slice_.id} takes {longest}"
+        cause = f"the name{of} `{name[:30]}…` has {length} bytes, and {slice_.id} takes {longest}"
         raise Problem(span, cause, "choose a shorter one")

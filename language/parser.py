@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from language.clauses import ClauseParser
-from language.crew import Crew
+from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
 from language.memo import Memo
 from language.nesting import check_nesting
@@ -16,10 +16,10 @@ from language.token_reader import TokenReader
 from language.tokens import Chunk, Kind, split_statements, tokenize
 
 
-def parse(sources: list[SourceText], memo: Memo | None = None, crew: Crew | None = None) -> tuple[Syntax, list[Diagnostic]]:
+def parse(sources: list[SourceText], memo: Memo | None = None, crew: Crew = ALONE) -> tuple[Syntax, list[Diagnostic]]:
     """Every file's statements, and what is wrong in those that could not be read; what `memo` knows is not read again."""
     syntax, problems = Syntax(), list[Diagnostic]()
-    for read, wrong in (crew or Crew()).each(sources, lambda source: _parse_file(source, memo)):
+    for read, wrong in crew.each(sources, lambda source: _parse_file(source, memo)):
         syntax.statements += read.statements
         syntax.broken += read.broken
         problems += wrong

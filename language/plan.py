@@ -149,7 +149,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         key=settings.key,
         query=statement.sql,
         expectations=_expectations(clauses),
-        bad_rows=_bad_rows(clauses) if any(e.action == "QUARANTINE" for e in clauses.expectations) else None,
+        bad_rows=_bad_rows(clauses) if clauses.quarantines else None,
         whole=whole,
         tolerates=_tolerates(clauses),
     )

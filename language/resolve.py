@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from language.collect_query import Projection, projection, source_connection, without_connection
-from language.crew import Crew
+from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
@@ -30,7 +30,7 @@ from shared_metadata.contract.declaration import Slice
 
 
 def resolve(
-    syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None, crew: Crew | None = None
+    syntax: Syntax, names: Names, problems: list[Diagnostic], memo: Memo | None = None, crew: Crew = ALONE
 ) -> ResolvedProgram:
     """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
     failed: set[tuple[str, ...]] = set()
@@ -57,7 +57,7 @@ def resolve(
             memo.keep_resolved(found)
         return found
 
-    statements = tuple(found for found in (crew or Crew()).each(syntax.statements, resolved) if found is not None)
+    statements = tuple(found for found in crew.each(syntax.statements, resolved) if found is not None)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, statements)
 

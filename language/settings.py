@@ -74,7 +74,7 @@ def _key(mode: ModeClause) -> tuple[str, ...]:
 def check_bad_rows(clauses: Clauses, outside: Slice | None) -> None:
     """Raises Problem where bad rows are tolerated and nothing sets them aside; outside: what collects or publishes the rows."""
     able = outside is not None and outside.capabilities.rejects_rows
-    if clauses.bad_rows is not None and not able and not any(e.action == "QUARANTINE" for e in clauses.expectations):
+    if clauses.bad_rows is not None and not able and not clauses.quarantines:
         remedy = "say which rows are bad: EXPECT name: (predicate) OR QUARANTINE"
         what = "nothing here sets bad rows aside" if outside is None else f"{outside.id} sets no bad rows aside"
         raise Problem(clauses.bad_rows.span, what, remedy)

@@ -135,6 +135,11 @@ class Clauses:
     query: Span | None = None
     spans: dict[str, Span] = field(default_factory=dict)
 
+    @property
+    def quarantines(self) -> bool:
+        """Whether an expectation sets rows aside."""
+        return any(expectation.action == "QUARANTINE" for expectation in self.expectations)
+
 
 @dataclass(frozen=True)
 class CreateWarehouse:

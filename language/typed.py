@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
-from language.crew import Crew
+from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.graph import levels, makes
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
@@ -68,13 +68,13 @@ def type_program(
     schemas: SourceSchemas,
     problems: list[Diagnostic],
     memo: Memo | None = None,
-    crew: Crew | None = None,
+    crew: Crew = ALONE,
 ) -> TypedProgram:
     """The typed form; mistakes are added to `problems`."""
     typing = _Typing(schemas, problems, memo, places_of_drops(program))
     typed: dict[int, Resolved] = {}
     for level in levels(program.statements):
-        typed |= zip(map(id, level), (crew or Crew()).each(level, typing.statement), strict=True)
+        typed |= zip(map(id, level), crew.each(level, typing.statement), strict=True)
     statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
     return TypedProgram(dataclasses.replace(program, statements=statements), typing)
 
