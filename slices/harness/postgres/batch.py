@@ -38,6 +38,7 @@ class Batch:
 
     csv_rows = CSV_ROWS
     suffix = ""  # of the staging tables' names
+    resume: Mapping[str, Any] = {"sifting": False}  # the resume token
 
     def __init__(self, connection: db.Connection, schema: str, user: str, origin: str, work: Work, deadline: Deadline) -> None:
         self._connection, self._schema, self._user, self._work, self._deadline = connection, schema, user, work, deadline
@@ -56,7 +57,11 @@ class Batch:
         for number in missing:
             self.bring(results, changes, number)
             if self._deadline.near:
-                return Published({"brought": number + 1})
+                return Published(self.resume)
+        return self._brought(results, changes, staging)
+
+    def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
+        """Applies what has been brought."""
         return self._transacted(changes, lambda: self.apply(changes))
 
     def _transacted(self, changes: Changes, apply: Callable[[], T]) -> T:

@@ -26,7 +26,7 @@ from slices.harness.postgres.records import Records, refused
 from slices.harness.postgres.results import Results
 from slices.harness.postgres.statements import FILE, ROW
 
-SIFTING = {"sifting": True}  # the resume token
+SIFTING = {"sifting": True}
 SIFT_ROWS = 100_000  # are brought at a time: looking for refused ones among them has to end within a call
 SPARE_SECONDS = 10.0  # of a call, to undo a transaction and to remember what it has found
 SLACK = 1_000  # so many rows may seem to be refused only because others were not there yet
@@ -43,18 +43,10 @@ class SiftedBatch(Batch):
 
     csv_rows = SIFT_ROWS
     suffix = "_sifted"
+    resume = SIFTING
 
-    def publish(self, results: Results, changes: Changes, staging: Staging) -> Published:
-        """Until it is published or the deadline is near. Raises RowError when more is refused than is tolerated."""
-        with self.translated():
-            if receipt := self.published(changes):
-                return Published(rejected=receipt.rejected)
-            self.prepare(changes)
-            missing = self.missing_parts(changes)
-        for number in missing:
-            self.bring(results, changes, number)
-            if self._deadline.near:
-                return Published(SIFTING)
+    def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
+        """Raises RowError when more is refused than is tolerated."""
         allowed = allowance(self._work, changes)
         while True:
             with self.translated():
