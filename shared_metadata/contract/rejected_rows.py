@@ -37,6 +37,11 @@ def select(batch: str, stage: str, reason: str, data: str) -> str:
     return f"SELECT TIMESTAMPTZ {literal(batch)} AS _batch, {literal(stage)} AS stage, {reason} AS reason, {data} AS data"
 
 
+def reason(condition: str, why: str) -> str:
+    """The expression of why a row that fulfils the condition was set aside; null for others. PostgreSQL takes it too."""
+    return f"CASE WHEN {condition} THEN {literal(why)} END"
+
+
 def as_json(values: Mapping[str, str]) -> str:
     """The expression of a JSON object: name ▸ expression."""
     return f"to_json({{{', '.join(f'{literal(name)}: {value}' for name, value in values.items())}}})::VARCHAR"

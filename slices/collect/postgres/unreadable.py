@@ -28,9 +28,7 @@ def readable_sql(part: Part, first: int, end: int) -> str:
 
 def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Collection[str]) -> str:
     """The rows, each with its reason and, as JSON, its values as PostgreSQL has them; those of hidden columns are left out."""
-    reasons = [
-        f"CASE WHEN {misfit} THEN {literal(f'{name} is no {kind}')} END" for name, kind, misfit in _columns(part, schema) if misfit
-    ]
+    reasons = [rejected_rows.reason(misfit, f"{name} is no {kind}") for name, kind, misfit in _columns(part, schema) if misfit]
     values = [
         f"{_value(f'c{number}', kind, misfit)} AS {identifier(name)}"
         for number, (name, kind, misfit) in enumerate(_columns(part, schema))

@@ -88,12 +88,10 @@ class ParquetFiles:
     def _file(self, source: Callable[[Mapping[str, str]], str], number: int) -> dict[str, Any]:
         """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to tell the rows apart."""
         name = f"{number:04d}.parquet"
-        misfits = {
-            n: f"({identifier(n)} IS NOT NULL AND {self._read(n)} IS NULL)" for n in self._types if self._types[n] != "VARCHAR"
-        }
         try:
             return self._copy(self._rows(source(self._types)), name)
         except RowError:
+            misfits = self._misfits()
             if not self._tolerant or not misfits:
                 raise
         texts = source(dict.fromkeys(self._types, "VARCHAR"))
@@ -102,6 +100,11 @@ class ParquetFiles:
         rejected = self._copy(f"{self._rejected(misfits)} FROM {texts} WHERE {bad}", f"{number:04d}-rejected.parquet")
         written = self._copy(self._rows(f"(SELECT {read} FROM {texts} WHERE NOT ({bad}))"), name)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
+
+    def _misfits(self) -> dict[str, str]:
+        """Field ▸ the condition of texts that are no value of its type."""
+        checked = (name for name, kind in self._types.items() if kind != "VARCHAR")
+        return {name: f"({identifier(name)} IS NOT NULL AND {self._read(name)} IS NULL)" for name in checked}
 
     def _read(self, name: str) -> str:
         return f"TRY_CAST({identifier(name)} AS {self._types[name]})"
@@ -112,7 +115,7 @@ class ParquetFiles:
     def _rejected(self, misfits: Mapping[str, str]) -> str:
         """SELECT of rejected rows; what is masked does not stand in their data."""
         reasons = ", ".join(
-            f"CASE WHEN {misfit} THEN {literal(f'{name} is no {self._types[name].lower()}')} END" for name, misfit in misfits.items()
+            rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
         )
         clear = [c for c in self._schema.columns if c.source and c.name not in self._hashing.columns]
         data = rejected_rows.as_json({c.name: identifier(c.source) for c in clear})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.organize import CheckResult
 from shared_metadata.program import Expectation
 from shared_metadata.records import SchemaColumn
@@ -23,7 +23,7 @@ def evaluate(engine: Engine, expectations: Sequence[Expectation], source: str) -
 def quarantined(expectations: Sequence[Expectation], columns: Sequence[SchemaColumn], source: str, batch: str) -> str:
     """The rows that fail any QUARANTINE expectation, as rejected rows: each with the names of those."""
     ours = _quarantine(expectations)
-    reasons = ", ".join(f"CASE WHEN {_fails(e)} THEN {literal(e.name)} END" for e in ours)
+    reasons = ", ".join(rejected_rows.reason(_fails(e), e.name) for e in ours)
     reason = f"concat_ws(', ', {reasons})"
     data = rejected_rows.as_json({c.name: identifier(c.name) for c in columns})
     return f"{rejected_rows.select(batch, 'organize', reason, data)} FROM {source} AS checked WHERE {_any_fails(ours)}"
