@@ -26,9 +26,9 @@ def describe(
 
     Raises DefinitionError when the slice is not deployed, and what its function raises.
     """
-    found: dict[str, Schema | None] = {}
     from shared_metadata.contract.discovery import STEP
 
+    found: dict[str, Schema | None] = {}
     close: dict[str, str] = {}
     left = list(tables)
     while left:

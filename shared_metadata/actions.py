@@ -201,11 +201,11 @@ class Actions:
     def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
         """Keeps when people were told of a dead letter; None: that nobody has told them after all."""
         names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
-        values, removes = {":at": to_text(letter.at)}, "REMOVE #t.#d.#l.#until"
+        values, expression = {":at": to_text(letter.at)}, "REMOVE #t.#d.#l.#until"
         if moment is not None:
             names, values = {**names, "#told": "told_at"}, {**values, ":told": to_text(moment)}
-            removes = f"SET #t.#d.#l.#told = :told {removes}"
-        return self.update(keys.flow_state(flow), removes, "#t.#d.#l.#at = :at", names, values)
+            expression = f"SET #t.#d.#l.#told = :told {expression}"
+        return self.update(keys.flow_state(flow), expression, "#t.#d.#l.#at = :at", names, values)
 
     def schema(self, schema: SchemaVersion) -> Action:
         values = {
