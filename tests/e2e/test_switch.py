@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,10 @@ from console.main import main
 from console.target import LOCAL, Target
 from examples.airline import production
 from infra.embedded import LocalStack, bootstrap, cdk
+from infra.embedded.state import wait_until
 from shared_metadata import naming
 from shared_metadata.intervals import floor, from_text
+from tests.watcher import Watcher
 
 pytestmark = [pytest.mark.xdist_group("switch"), pytest.mark.timeout(900)]
 STACKS = ("SharedMetadata", "Conductor", "CollectPostgresSlice", "OrganizeIcebergSlice", "HarnessPostgresSlice")
@@ -46,7 +46,6 @@ INSERT INTO ops.published.slow EVERY '2 minutes' REPLACE AS SELECT made, below, 
 VIEWS = ("lake.ops.quick", "lake.ops.slow")
 PUBLISHED = ("ops.published.quick", "ops.published.slow")
 TWO_MINUTES = timedelta(minutes=2)
-State = tuple[tuple[Any, ...], ...]
 
 
 class Shop:
@@ -82,49 +81,19 @@ class Shop:
         tables = self.target.reader.flow_states([dataset])[dataset].tables
         return dataset in tables and tables[dataset].watermark >= moment
 
-    def wait_past(self, moment: datetime) -> None:
-        deadline = time.monotonic() + 600
-        while not all(self.complete(dataset, moment) for dataset in (*VIEWS, *PUBLISHED)):
-            assert time.monotonic() < deadline, self.atoll("status")
-            time.sleep(0.5)
+    def wait_past(self, moment: datetime, datasets: Sequence[str] = (*VIEWS, *PUBLISHED)) -> None:
+        wait_until(lambda: all(self.complete(dataset, moment) for dataset in datasets), 600, f"not complete through {moment}")
 
-    def wait_for_switch(self) -> None:
-        deadline = time.monotonic() + 180
-        while self.target.reader.timeline().pending(datetime.now(UTC)) is not None:
-            assert time.monotonic() < deadline, self.atoll("plan", "--pending")
-            time.sleep(0.2)
+    def watcher(self, query: str) -> Watcher[list[Any]]:
+        """Of a published table."""
+        connection = psycopg.connect(self.dsn, autocommit=True)
+        return Watcher(lambda: connection.execute(query).fetchall(), pause_seconds=0.02)
 
     def versions(self, flow: str) -> dict[datetime, str]:
         """The start of each committed batch ▸ the version of the program that made it."""
         batches = self.target.reader.batches(flow, 100)
         assert all(batch.status == "COMMITTED" for batch in batches)
         return {batch.interval.start: batch.program_version for batch in batches}
-
-
-class Watcher(threading.Thread):
-    """Reads a published table again and again; keeps each state of it that it saw, in order."""
-
-    def __init__(self, dsn: str, query: str) -> None:
-        super().__init__(daemon=True)
-        self._dsn, self._query, self._end = dsn, query, threading.Event()
-        self.seen: list[State] = []
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            with psycopg.connect(self._dsn, autocommit=True) as connection:
-                while not self._end.wait(0.02):
-                    rows = tuple(connection.execute(self._query).fetchall())
-                    if not self.seen or rows != self.seen[-1]:
-                        self.seen.append(rows)
-        except Exception as error:
-            self.error = error
-
-    def stop(self) -> list[State]:
-        self._end.set()
-        self.join()
-        assert self.error is None, self.error
-        return self.seen
 
 
 @pytest.fixture(scope="module")
@@ -135,21 +104,23 @@ def shop(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_flows_of_one_and_of_two_minutes_switch_together_and_back_and_nobody_sees_half_of_it(shop: Shop) -> None:
     shop.atoll("apply", str(shop.file))
     shop.wait_past(floor(datetime.now(UTC), 120))
-    quick = Watcher(shop.dsn, "SELECT made FROM published.quick")
-    slow = Watcher(shop.dsn, "SELECT made, below FROM published.slow")
+    quick = shop.watcher("SELECT made FROM published.quick")
+    slow = shop.watcher("SELECT made, below FROM published.slow")
     quick.start()
     slow.start()
 
     shop.write("new")
     switch = shop.boundary_of("apply", str(shop.file))
     assert switch == floor(switch, 120), "all that is changed, and its readers, begin a batch there"
-    shop.wait_for_switch()
+    # Before anything is made by the new program, a rollback would take effect at this same boundary.
+    shop.wait_past(switch + TWO_MINUTES / 2, ["lake.ops.quick"])
     back = shop.boundary_of("rollback")
-    assert back == switch + TWO_MINUTES
+    assert back > switch
+    assert back == floor(back, 120)
     shop.wait_past(back + TWO_MINUTES)
 
-    assert quick.stop() == [(("old",),), (("new",),), (("old",),)]
-    assert slow.stop() == [(("old", "old"),), (("new", "new"),), (("old", "old"),)]
+    assert quick.stop() == [[("old",)], [("new",)], [("old",)]]
+    assert slow.stop() == [[("old", "old")], [("new", "new")], [("old", "old")]]
     for flow in (*VIEWS, *PUBLISHED):
         made = shop.versions(flow)
         length = TWO_MINUTES if flow.endswith("slow") else TWO_MINUTES / 2

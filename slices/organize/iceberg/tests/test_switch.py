@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from slices.organize.iceberg.slice import SLICE
 from slices.organize.iceberg.tests import test_conformance
 from tests.conformance.fixtures import open_cloud, run_batch
 from tests.conformance.organize import FLIGHTS, HERE, Lake, flights
+from tests.watcher import Watcher
 
 HOURLY, SLOW = "lake.ops.hourly", "lake.ops.slow"
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -67,30 +67,9 @@ def hour(lake: Lake) -> list[str]:
             ran.append(f"{batch.flow} {batch.interval.start:%H}")
 
 
-class Watcher(threading.Thread):
-    """Reads a table again and again; keeps each state of it that it saw, in order."""
-
-    def __init__(self, lake: Lake, dataset: str) -> None:
-        super().__init__(daemon=True)
-        self._lake, self._dataset, self._end = lake, dataset, threading.Event()
-        self.seen: list[list[dict[str, Any]]] = []
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        suite = test_conformance.TestConformance()
-        try:
-            while not self._end.is_set():
-                rows = suite.read(self._lake.cloud, self._dataset)
-                if not self.seen or rows != self.seen[-1]:
-                    self.seen.append(rows)
-        except Exception as error:
-            self.error = error
-
-    def stop(self) -> list[list[dict[str, Any]]]:
-        self._end.set()
-        self.join()
-        assert self.error is None, self.error
-        return self.seen
+def watcher(lake: Lake, dataset: str) -> Watcher[list[dict[str, Any]]]:
+    suite = test_conformance.TestConformance()
+    return Watcher(lambda: suite.read(lake.cloud, dataset))
 
 
 def test_both_views_switch_at_one_boundary_and_nobody_sees_half_of_it(lake: Lake) -> None:
@@ -105,12 +84,12 @@ def test_both_views_switch_at_one_boundary_and_nobody_sees_half_of_it(lake: Lake
     moment = moment_of(cloud.writer.reader, new, cloud.clock.now)
     assert moment.effect.boundary == MIDNIGHT, to_text(moment.effect.boundary)
     switch_to(cloud.writer, new, moment, by="ann")
-    watchers = [Watcher(lake, HOURLY), Watcher(lake, SLOW)]
-    for watcher in watchers:
-        watcher.start()
+    watchers = [watcher(lake, HOURLY), watcher(lake, SLOW)]
+    for each in watchers:
+        each.start()
     for _ in range(5):
         hour(lake)
-    hourly, slow = (watcher.stop() for watcher in watchers)
+    hourly, slow = (each.stop() for each in watchers)
     for states in (hourly, slow):
         made = [row["made"] for rows in states for row in rows]
         assert all(len(rows) == 1 for rows in states), "a table is one row at each moment"
@@ -140,10 +119,10 @@ def test_a_column_that_an_update_set_adds_is_filled_by_restatement_from_its_boun
     cloud.writer.put_program(new)
     since = floor(cloud.clock.now, 3600) - 2 * HOUR
     switch_to(cloud.writer, new, moment_of(cloud.writer.reader, new, cloud.clock.now, restate_from=since), by="ann")
-    watcher = Watcher(lake, HOURLY)
-    watcher.start()
+    reader = watcher(lake, HOURLY)
+    reader.start()
     assert hour(lake)[0] == f"{HOURLY} {since:%H}"
-    for states in watcher.stop():
+    for states in reader.stop():
         hours = [row["hour"] for row in states]
         assert len(set(hours)) == len(hours) >= len(rows)
     after = {row["hour"]: row for row in test_conformance.TestConformance().read(cloud, HOURLY)}
