@@ -69,9 +69,9 @@ def told(moment: Moment, now: datetime) -> None:
     else:
         click.echo("Applied, and in effect. How its flows are: atoll status")
     for name in moment.still:
-        click.secho(f"  {name} stands still; its batches before the boundary stay with the former program.", fg="yellow")
-    if moment.still:
-        click.echo("  To make them by this one: atoll cancel, then atoll apply --restate-from MOMENT")
+        click.secho(f"  {name} fails or has stopped; its batches before the boundary stay with the former program.", fg="yellow")
+    if moment.still_since:
+        click.echo(f"  To make them by this one: atoll cancel, then atoll apply --restate-from {to_text(moment.still_since)}")
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:

@@ -15,6 +15,7 @@ from shared_metadata.boundary import (
     chosen_boundary,
     chosen_restatement,
     intervals_of,
+    last_common,
     natural_effect,
     next_common,
     stands_still,
@@ -36,13 +37,15 @@ class Moment:
 
     timeline: as it was when that was found out; it must still be so when the program is put into it.
     affected: the flows that change and their readers, in either program.
-    still: of these the flows that stopped before the boundary and stay so, unless they are made again from an earlier one.
+    still: of these the flows that stopped or fail before the boundary and stay so, unless they are made again from an earlier one.
+    still_since: that earlier one.
     """
 
     timeline: Timeline
     effect: Effect
     affected: tuple[str, ...] = ()
     still: tuple[str, ...] = ()
+    still_since: datetime | None = None
 
 
 def moment_of(
@@ -72,7 +75,9 @@ def moment_of(
         effect = Effect(chosen_boundary(at, now, intervals))
     else:
         effect = natural_effect(old, program, progress, now, timeline.earliest)
-    return Moment(timeline, effect, tuple(sorted(affected)), tuple(stands_still(old, program, progress, effect)))
+    still = stands_still(old, program, progress, effect)
+    since = last_common(min(progress[name].first for name in still), intervals) if still else None
+    return Moment(timeline, effect, tuple(sorted(affected)), tuple(still), since)
 
 
 def switch_to(writer: MetadataWriter, program: Program, moment: Moment, *, by: str = "") -> Entry:
@@ -103,7 +108,8 @@ def _progress(reader: MetadataReader, programs: Programs, state: FlowState) -> P
     ran = bool(reader.batches(state.flow, 1))
     stopped = any(table.stopped or state.drifts(name) for name, table in state.tables.items())
     begins = max((table.begins for table in state.tables.values() if table.begins), default=None)
-    return Progress(min(through), max(through), ran, stopped, begins)
+    failing = any(table.failures and not table.stopped for table in state.tables.values())
+    return Progress(min(through), max(through), ran, stopped, begins, failing)
 
 
 def _refuse_pending(timeline: Timeline, now: datetime) -> None:

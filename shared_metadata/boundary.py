@@ -18,7 +18,7 @@ _NOWHERE = Position("", 0, 0)
 class Progress:
     """How far a flow is: its tables are complete through `first` to `last`; whether it ever ran a batch, and whether it stopped.
 
-    begins: the start of its first batch, where that is known.
+    begins: the start of its first batch, where that is known.  failing: its last attempt failed, and it is tried again by itself.
     """
 
     first: datetime
@@ -26,6 +26,7 @@ class Progress:
     ran: bool
     stopped: bool = False
     begins: datetime | None = None
+    failing: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ def begins_later(new: Program, affected: Collection[str], progress: Mapping[str,
 
 
 def stands_still(old: Program, new: Program, progress: Mapping[str, Progress], effect: Effect) -> list[str]:
-    """The affected flows that have stopped before the boundary: their batches up to it stay with the former program, and undone."""
+    """The affected flows that stopped or fail before the boundary: their batches up to it stay with the former program."""
     affected = affected_flows(old, new) & old.flows.keys() & progress.keys()
-    return sorted(name for name in affected if progress[name].stopped and progress[name].first < effect.boundary)
+    troubled = {name for name in affected if progress[name].stopped or progress[name].failing}
+    return sorted(name for name in troubled if progress[name].first < effect.boundary)
 
 
 def changed_flows(old: Program, new: Program) -> frozenset[str]:

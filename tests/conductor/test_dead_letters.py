@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,10 +18,11 @@ from conductor.notifier import Notifier
 from shared_metadata.dead_letters import dead_batches
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_drift import KEYS, Inbox, new_starter, new_writer, tick
+from tests.conductor.test_drift import KEYS, new_starter, new_writer, tick
 from tests.conductor.test_history import History
 from tests.conductor.test_starter import REGION, FakeStepFunctions
 from tests.conformance.fixtures import FakeContext, SettableClock
+from tests.inbox import Inbox
 from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, scheduled, staged, standing, view
 
 
@@ -38,7 +40,7 @@ def writer(monkeypatch: pytest.MonkeyPatch, clock: SettableClock) -> Iterator[Me
 
 @pytest.fixture
 def inbox(writer: MetadataWriter) -> Inbox:
-    return Inbox()
+    return Inbox(partial(boto3.client, region_name=REGION, **KEYS))
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def notifier(writer: MetadataWriter, inbox: Inbox, monkeypatch: pytest.MonkeyPat
 def test_the_message_names_dataset_batch_cause_readers_and_remedy(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
     dead(writer, tables=2)
     assert notifier.tell_dead([("lake.crm", staged("t000"))]) == [staged("t000")]
-    (message,) = inbox.messages()
+    (message,) = inbox.take()
     assert message["Subject"] == "Atoll: lake.crm.t000:staged stopped after 5 failures"
     for said in (
         "The batch [2026-11-23T11:00:00Z, 2026-11-23T12:00:00Z) of lake.crm has failed 5 times",
@@ -70,7 +72,7 @@ def test_however_often_the_stream_brings_the_event_people_are_told_once_and_of_a
     records = stream_records(writer)
     for batch in (records, records[:1], records):
         assert handlers.handle({"Records": batch}, FakeContext()) == {"batchItemFailures": []}
-    (message,) = inbox.messages()
+    (message,) = inbox.take()
     assert message["Subject"] == "Atoll: lake.crm.t000:staged and 1 more stopped after 5 failures"
 
 
@@ -83,7 +85,7 @@ def test_a_message_that_could_not_be_sent_is_sent_when_the_stream_brings_the_eve
         patched.setattr(handlers, "notifier", lambda: broken)
         assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
     handlers.handle({"Records": stream_records(writer)}, FakeContext())
-    assert len(inbox.messages()) == 1
+    assert len(inbox.take()) == 1
 
 
 def test_a_message_is_sent_later_where_the_table_could_not_be_asked_of_another_dataset(
@@ -101,7 +103,7 @@ def test_a_message_is_sent_later_where_the_table_could_not_be_asked_of_another_d
         patched.setattr(writer.dead_letters, "claim_notification", throttled)
         assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
     handlers.handle({"Records": stream_records(writer)}, FakeContext())
-    (message,) = inbox.messages()
+    (message,) = inbox.take()
     assert message["Subject"] == "Atoll: lake.crm.t000:staged and 1 more stopped after 5 failures"
 
 
@@ -111,11 +113,11 @@ def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
     dead(writer, "t000", "t001", tables=2)
     assert writer.dead_letters.claim_notification("lake.crm", staged("t000"))  # and died
     handlers.handle({"Records": stream_records(writer)}, FakeContext())
-    assert [m["Subject"] for m in inbox.messages()] == ["Atoll: lake.crm.t001:staged stopped after 5 failures"]
+    assert [m["Subject"] for m in inbox.take()] == ["Atoll: lake.crm.t001:staged stopped after 5 failures"]
     assert not notifier.tell_left(), "it may still be at it"
     clock.advance(minutes=3)
     assert [notifier.tell_left() for _ in range(2)] == [True, False]
-    assert [m["Subject"] for m in inbox.messages()] == ["Atoll: lake.crm.t000:staged stopped after 5 failures"]
+    assert [m["Subject"] for m in inbox.take()] == ["Atoll: lake.crm.t000:staged stopped after 5 failures"]
     letter = standing(writer).dead_letter
     assert letter and letter.told_at == clock.now
 
@@ -132,7 +134,7 @@ def test_a_message_of_which_no_record_could_be_made_comes_again(
         patched.setattr(writer.dead_letters, "told", throttled)
         assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
     clock.advance(minutes=3)
-    assert notifier.tell_left() and len(inbox.messages()) == 2
+    assert notifier.tell_left() and len(inbox.take()) == 2
 
 
 def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
@@ -140,7 +142,7 @@ def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifi
     records = stream_records(writer)
     commit(writer, claim(writer))
     handlers.handle({"Records": records}, FakeContext())
-    assert inbox.messages() == []
+    assert inbox.take() == []
 
 
 def test_a_redriven_batch_is_started_by_the_event_with_a_name_of_its_own(

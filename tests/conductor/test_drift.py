@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -25,6 +25,7 @@ from shared_metadata.writer import MetadataWriter
 from tests.conductor.test_history import History
 from tests.conductor.test_starter import ACCOUNT, REGION, FakeStepFunctions
 from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
+from tests.inbox import Inbox
 from tests.metadata.behaviour import FIRST
 from tests.metadata.drift_behaviour import activate, gone, quiesced, settle, things
 
@@ -58,7 +59,7 @@ class TestNotification:
 
     @pytest.fixture
     def inbox(self, writer: MetadataWriter) -> Inbox:
-        return Inbox()
+        return Inbox(partial(boto3.client, region_name=REGION, **KEYS))
 
     @pytest.fixture
     def notifier(self, writer: MetadataWriter, inbox: Inbox) -> Notifier:
@@ -68,7 +69,7 @@ class TestNotification:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
         assert notifier.tell(1)
-        (message,) = inbox.messages()
+        (message,) = inbox.take()
         assert message["Subject"] == "Atoll: drift 1: out.things.name: column dropped"
         for said in (
             "the column name of out.things, string, is gone",
@@ -88,7 +89,7 @@ class TestNotification:
         monkeypatch.setattr(handlers, "notifier", lambda: notifier)
         for number in (1, 2, 1, 1):
             assert handlers.handle(record(EventKind.FLOW_QUIESCED, number), FakeContext()) == {"batchItemFailures": []}
-        assert [m["Subject"].split(": ")[1] for m in inbox.messages()] == ["drift 1", "drift 2"]
+        assert [m["Subject"].split(": ")[1] for m in inbox.take()] == ["drift 1", "drift 2"]
 
     def test_a_message_that_could_not_be_sent_is_sent_when_the_stream_brings_the_event_again(
         self, writer: MetadataWriter, notifier: Notifier, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
@@ -101,7 +102,7 @@ class TestNotification:
         assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
         monkeypatch.setattr(handlers, "notifier", lambda: notifier)
         handlers.handle(record(EventKind.FLOW_QUIESCED, 1), FakeContext())
-        assert len(inbox.messages()) == 1
+        assert len(inbox.take()) == 1
 
     def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
         self, writer: MetadataWriter, notifier: Notifier, inbox: Inbox, clock: SettableClock
@@ -112,22 +113,7 @@ class TestNotification:
         assert not notifier.tell_left(), "it may still be at it"
         clock.advance(minutes=3)
         assert [notifier.tell_left() for _ in range(2)] == [True, False]
-        assert [m["Subject"].split(": ")[1] for m in inbox.messages()] == ["drift 1"]
-
-
-class Inbox:
-    """A queue that subscribes to the alerts topic."""
-
-    def __init__(self) -> None:
-        sns, self._sqs = boto3.client("sns", REGION, **KEYS), boto3.client("sqs", REGION, **KEYS)
-        self.topic = sns.create_topic(Name="atoll-alerts")["TopicArn"]
-        self._url = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
-
-    def messages(self) -> list[dict[str, Any]]:
-        found = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
-        return sorted((json.loads(message["Body"]) for message in found), key=lambda m: str(m["Subject"]))
+        assert [m["Subject"].split(": ")[1] for m in inbox.take()] == ["drift 1"]
 
 
 def record(kind: EventKind, number: int) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -12,8 +14,11 @@ import pytest
 from click.testing import Result
 
 from console import retry_wait
+from shared_metadata.intervals import to_text
+from shared_metadata.program import BadRows
 from shared_metadata.records import TableCommit
-from tests.console.test_status import ORDERS, STAGED, VIEW, activate, claim, fail, program
+from tests.console.test_change import edit
+from tests.console.test_status import ORDERS, STAGED, VIEW, activate, claim, commit, fail, program
 
 Atoll = Callable[..., Result]
 
@@ -107,3 +112,20 @@ def while_it_waits(atoll: Atoll, ready: Any, what: Callable[[Any], None]) -> Res
     result = atoll("retry", STAGED)
     other.join()
     return result
+
+
+def test_what_keeps_failing_is_taken_over_by_a_program_that_is_applied_from_before_it(atoll: Atoll, ready: Any, folder: Path) -> None:
+    """A batch belongs to the program of its start: a mended one does not help it by itself, and says what does."""
+    activate(ready, program(), timedelta(hours=2))
+    commit(ready, ORDERS, STAGED)
+    fail(ready, ORDERS, STAGED, "RowError: a row is too long")
+    edit(folder, "CURSOR updated_at\nAS", "CURSOR updated_at\n  TOLERATE 5 BAD ROWS\nAS")
+    since = to_text(ready.writer().reader.flow_states([ORDERS])[ORDERS].tables[STAGED].watermark)
+    shown = atoll("apply").stdout
+    assert f"{ORDERS} fails or has stopped; its batches before the boundary stay with the former program." in shown
+    assert f"atoll cancel, then atoll apply --restate-from {since}" in shown
+    assert atoll("cancel").exit_code == 0
+    assert atoll("apply", "--restate-from", since).exit_code == 0
+    reader = ready.writer().reader
+    table = reader.flow_states([ORDERS])[ORDERS].tables[STAGED]
+    assert reader.programs().standing(ORDERS, STAGED, table).program.flows[ORDERS].bad_rows == BadRows(5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,11 +15,11 @@ from console.main import main
 from examples.airline import crm
 from examples.airline.demo import Demo
 from infra.embedded import LocalStack
-from shared_metadata import naming
 from shared_metadata.drift import Change
 from shared_metadata.drift_records import Drift
 from shared_metadata.intervals import floor
 from tests.e2e.test_airline import MINUTE, Deployed
+from tests.inbox import Inbox
 
 pytestmark = [pytest.mark.xdist_group("drift"), pytest.mark.timeout(1500)]
 DELAYS, SCORECARD = "ops.published.airport_delays", "ops.published.carrier_scorecard"
@@ -31,15 +30,7 @@ class Drifting(Deployed):
 
     def __init__(self, demo: Demo) -> None:
         super().__init__(demo)
-        session = demo.target.session
-        sns, self._sqs = session.client("sns"), session.client("sqs")
-        self._inbox = self._sqs.create_queue(QueueName="alerts")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = f"arn:aws:sns:{session.region_name}:{demo.target.account}:{naming.ALERTS_TOPIC}"
-        allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-        policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]}
-        self._sqs.set_queue_attributes(QueueUrl=self._inbox, Attributes={"Policy": json.dumps(policy)})
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        self._inbox = Inbox(demo.target.session.client)
         self.messages: list[dict[str, Any]] = []
 
     def alter(self, *statements: str) -> None:
@@ -63,10 +54,7 @@ class Drifting(Deployed):
 
     def read_alerts(self) -> list[str]:
         """The subjects of all messages about drift so far."""
-        while found := self._sqs.receive_message(QueueUrl=self._inbox, MaxNumberOfMessages=10).get("Messages", []):
-            for message in found:
-                self._sqs.delete_message(QueueUrl=self._inbox, ReceiptHandle=message["ReceiptHandle"])
-                self.messages.append(json.loads(message["Body"]))
+        self.messages += self._inbox.take()
         return sorted(str(m.get("Subject")) for m in self.messages if "drift" in str(m.get("Subject")))
 
     def quiesced(self) -> set[str]:

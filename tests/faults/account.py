@@ -22,6 +22,7 @@ from slices.registry import installed
 from tests.conformance.fixtures import create_metadata_table
 from tests.faults import sources
 from tests.faults.doors import Doors
+from tests.inbox import Inbox
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "airline" / "program.sql"
@@ -96,6 +97,7 @@ class Account:
         self.writer = MetadataWriter(self.dynamodb, naming.METADATA_TABLE, lambda: self.now)
         self.reader = self.writer.reader
         self.queue = self.sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+        self.inbox = Inbox(self.client)
         role = self._role()
         for slice_id in self.program.slice_ids:
             message = {"token.$": "$$.Task.Token", "input.$": "$", "arn.$": "$$.Execution.Id", "slice": slice_id}

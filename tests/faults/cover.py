@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, LASTING, Combination, Fault, Kind, Site
+from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, ENDING, LASTING, Combination, Fault, Kind, Site
 
 MOST_TRIES = 4  # of a combination whose call is not met
 TRIED_AGAIN = (*DEATHS, Kind.PAUSED)  # by the state machine, twice
@@ -135,7 +135,8 @@ class Load:
         step = (batch, site.flow, site.dataset, site.step)
         found: dict[tuple[object, ...], int] = {(batch, kind): MOST_JUMPS} if kind in CLOCKS else {}
         if site.flow == CONDUCTOR:
-            return found | {step: CONDUCTORS}
+            told = {(batch, "told"): 1} if site.service == "sns" and kind not in ENDING else {}
+            return found | told | {step: CONDUCTORS}
         found[*step, site.operation] = 1
         for kinds, most in MOST.items():
             if kind in kinds:
@@ -144,7 +145,7 @@ class Load:
             found[batch, site.flow, kind] = 1
         if kind in FAILING:
             found[batch, site.flow, site.dataset, "attempts"] = MOST_ATTEMPTS
-        if kind not in (*TRIED_AGAIN, *FAILING):
+        if kind not in ENDING:
             found[*step, "others"] = OTHERS
         if site.service == "salesforce":
             found[*step, "source"] = 1

@@ -33,6 +33,7 @@ THROTTLES = {
     "secretsmanager": ("ThrottlingException", 400),
     "stepfunctions": ("ThrottlingException", 400),
 }
+ONLY_OPERATIONS = {"sns": "Publish"}  # of services that name theirs in the body, which is not read here
 SERVER_ERRORS = {"s3": ("InternalError", 500), "dynamodb": ("InternalServerError", 500)}
 
 
@@ -103,7 +104,8 @@ class AwsDoor:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         found = detect(request.headers, request.method, request.rel_url.raw_path, request.rel_url.query, None)
-        service, operation = found.service or "unknown", found.operation or request.method
+        service = found.service or "unknown"
+        operation = found.operation or ONLY_OPERATIONS.get(service, request.method)
         kind, invocation = self._lane.strike(f"{service}.{operation}")
         if kind is None or invocation is None:
             return await self._pass(request)

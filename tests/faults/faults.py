@@ -40,6 +40,7 @@ DEATHS = (Kind.DIES_BEFORE, Kind.DIES_DURING, Kind.DIES_AFTER)
 LOSSES = (Kind.LOST, Kind.LOST_FOR_GOOD)
 AWS_TROUBLES = (Kind.THROTTLED, Kind.SERVER_ERROR, Kind.DOWN, Kind.RESET, Kind.SLOW, Kind.TIMED_OUT)
 LASTING = (Kind.LOST_FOR_GOOD, Kind.DOWN)
+ENDING = (*DEATHS, *LASTING, *PAUSES)  # a function's call does not succeed after it
 ONCE_A_BATCH = (Kind.MACHINE, *CLOCKS)
 SOURCE = {
     "salesforce": (Kind.EXPIRED, Kind.RATE_LIMIT, Kind.SERVER_ERROR, Kind.CUT, Kind.RESET, Kind.SLOW, Kind.PAGE_TWICE),
@@ -169,13 +170,14 @@ class Schedule:
         self.met[invocation.batch, site] = invocation.slice_id
         if lasting := invocation.lasting.get(operation):
             return lasting
-        for fault in self.waiting:
-            if (fault.batch, fault.site) == (invocation.batch, site):
-                self.struck(fault, invocation)
-                if fault.kind in LASTING:
-                    invocation.lasting[operation] = Kind.RESET if fault.kind == Kind.LOST_FOR_GOOD else Kind.DOWN
-                return fault.kind
-        return None
+        found = [fault for fault in self.waiting if (fault.batch, fault.site) == (invocation.batch, site)]
+        if not found:
+            return None
+        fault = min(found, key=lambda one: (one.kind not in ENDING, one))  # after the others the call may not come again
+        self.struck(fault, invocation)
+        if fault.kind in LASTING:
+            invocation.lasting[operation] = Kind.RESET if fault.kind == Kind.LOST_FOR_GOOD else Kind.DOWN
+        return fault.kind
 
     def struck(self, fault: Fault, invocation: Invocation) -> None:
         self.waiting.remove(fault)

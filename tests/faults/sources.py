@@ -67,6 +67,17 @@ def change_database(dsn: str, number: int, at: datetime) -> None:
             connection.execute("INSERT INTO airports VALUES ('LGA', 'La Guardia', 41, -74, 22, -5, 'A', NULL) ON CONFLICT DO NOTHING")
 
 
+def refuse(dsn: str, table: str) -> None:
+    """From now on the target refuses whatever is written to this table."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT refused CHECK (false) NOT VALID")  # type: ignore[arg-type]
+
+
+def accept(dsn: str, table: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS refused")  # type: ignore[arg-type]
+
+
 def change_meanwhile(dsn: str, at: datetime) -> None:
     """What somebody does while a batch is being collected; `at` lies after its end."""
     moment = datetime.combine(at.date(), datetime.min.time(), at.tzinfo) + timedelta(hours=5)

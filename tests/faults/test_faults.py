@@ -38,14 +38,21 @@ def test_whatever_breaks_nothing_is_lost_and_nothing_comes_twice(campaign: Campa
     assert result.rows == campaign.expected.rows
 
 
-def test_the_conductor_breaks_in_every_way_where_it_starts_batches_and_the_machine_is_off_for_a_day(campaign: Campaign) -> None:
+def test_the_conductor_breaks_where_it_starts_batches_and_tells_people_and_the_machine_is_off_for_a_day(campaign: Campaign) -> None:
     """`make faults COVER=1` tries all there are, at every step."""
     calls = {call: name for call, name in campaign.sites.items() if call[1].operation == "stepfunctions.StartExecution"}
     stop = Fault(0, next(site for batch, site in campaign.sites if site.operation == "postgres.COMMIT" and batch == 0), Kind.MACHINE)
-    faults = (*Cover.of(calls, campaign.batches).next(), stop)
+    publish = next(call for call in campaign.sites if call[1].operation == "sns.Publish")
+    told = [Fault(*publish, kind) for kind in (Kind.DIES_BEFORE, Kind.DIES_AFTER, Kind.LOST_FOR_GOOD, Kind.THROTTLED)]
+    faults = (*Cover.of(calls, campaign.batches).next(), *told, stop)
     result = campaign.run(faults)
     assert result.lines == []
-    assert stop in result.fired and {fault.kind for fault in result.fired} >= {*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES}
+    assert {stop, *told} <= result.fired.keys() and {fault.kind for fault in result.fired} >= {
+        *DEATHS,
+        *LOSSES,
+        *AWS_TROUBLES,
+        *PAUSES,
+    }
 
 
 def test_operators_conductors_and_repeated_events_make_no_batch_twice(campaign: Campaign) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from conductor.freshness import EVERY_MINUTES
 from shared_metadata import naming
 from shared_metadata.dead_letters import dead_batches
+from shared_metadata.intervals import floor
 from tests.faults import sources
 from tests.faults.account import BEGIN, Account, Stage
 from tests.faults.contents import Contents
@@ -27,7 +30,10 @@ from tests.faults.processes import LOST, TIMED_OUT, Function, FunctionError
 
 DAY = timedelta(days=1)
 MOST_ROUNDS = 200
-MOST_REDRIVES = 4  # of each day
+MOST_REDRIVES = 5  # of each day
+REFUSED, REFUSED_BATCH = "published.airport_delays", 1  # what a target refuses until people were told of it, and when
+CLOCK_SECONDS = EVERY_MINUTES * 60
+WAIT = timedelta(minutes=10, seconds=10)
 LATEST = timedelta(hours=23, minutes=50)  # after a batch's end; ten minutes later the next is due
 JUMP = timedelta(hours=2)
 OPERATORS = 2
@@ -59,6 +65,7 @@ class World(Account):
         self._paused: list[tuple[Function, Invocation]] = []
         self._functions: dict[str, Function] = {}
         self._begun: list[tuple[Execution, str]] = []  # and not at work yet
+        self._subjects: set[str] = set()
         self._lane = stage.doors.open(Lane(self.schedule, self._tell))
         super().__init__(stage, self._lane.postgres_port)
 
@@ -89,6 +96,8 @@ class World(Account):
         if number:
             sources.change_database(self.dsn, number, first - DAY / 2)
             self.sales.change(number, first - DAY / 2)
+        if number == REFUSED_BATCH:
+            sources.refuse(self.dsn, REFUSED)
         for day in range(idle + 1):
             self._run_day(first + day * DAY, first + idle * DAY + LATEST)
         self._idle += idle
@@ -111,7 +120,7 @@ class World(Account):
             self._conduct()
             self._begun += self.started()
             if not self._begun:
-                self.now = max(self.now, min(self.now + timedelta(minutes=10), latest))
+                self.now = max(self.now, min(floor(self.now, CLOCK_SECONDS) + WAIT, latest))
                 return False
             if self._crowd:
                 self._crowd.execute(self._begun)
@@ -123,11 +132,17 @@ class World(Account):
         return True
 
     def _redrive(self) -> bool:
-        """As `atoll retry --all` does."""
+        """As `atoll retry --all` does; of what the target refuses, when somebody was told and has removed the cause."""
         programs = self.reader.programs()
         dead = dead_batches(programs, self.reader.flow_states(list(programs.flow_ids)))
+        refused = [batch for batch in dead if batch.dataset.endswith(REFUSED)]
+        if any(batch.letter and batch.letter.told_at for batch in refused):
+            sources.accept(self.dsn, REFUSED)
+        else:
+            dead = [batch for batch in dead if batch not in refused]
         for flow in {batch.flow for batch in dead}:
-            self.redriven += len(self.writer.dead_letters.redrive(flow, [batch.dataset for batch in dead if batch.flow == flow]))
+            redriven = self.writer.dead_letters.redrive(flow, [batch.dataset for batch in dead if batch.flow == flow])
+            self.redriven += sum(not name.endswith(REFUSED) for name in redriven)
         return bool(dead)
 
     def behind(self, end: datetime) -> dict[str, str]:
@@ -268,13 +283,16 @@ class World(Account):
             self.schedule.met.setdefault((invocation.batch, invocation.next_site(f"salesforce.{operation}")), invocation.slice_id)
 
     def contents(self) -> Contents:
-        """All that was made so far."""
+        """All that was made so far, and what people were told at least once of that which the target refused."""
         function = Function("contents", self.variables("contents", self.stage.stack.endpoint))
         try:
             function.send("contents", {"program": self.program.version, "dsn": self.dsn, "since": BEGIN - DAY}, self.now)
-            return function.answer(120)  # type: ignore[no-any-return]
+            found: Contents = function.answer(120)
         finally:
             function.end()
+        self._subjects |= {message["Subject"] for message in self.inbox.take()}
+        found.tables["told"] = Counter((subject,) for subject in self._subjects if REFUSED in subject)
+        return found
 
     def close(self) -> None:
         for function in (*self._functions.values(), *(standing for standing, _ in self._paused)):
