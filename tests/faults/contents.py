@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from shared_metadata import items, keys
 from shared_metadata.contract.services import Services
-from shared_metadata.program import Program
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Kind, Program
 from shared_metadata.records import EventKind, Version
 from slices.organize.iceberg.tables import Tables, history
 
@@ -103,20 +104,27 @@ def _versions(services: Services, dataset: str) -> Iterator[Version]:
 
 
 def _read_batches(services: Services, program: Program, since: datetime, found: Contents) -> None:
-    """Which batches were made, and that each was told once."""
+    """Which batches were made, and that each was told once.
+
+    Left out are loads of nothing: an empty batch of a source completes its load as well, if that does not lag behind.
+    """
     told: Counter[tuple[str, str, str]] = Counter()
     for event in services.reader.events(since, services.clock() + timedelta(days=2)):  # of a clock that was ahead
         if event.kind == EventKind.BATCH_COMPLETED:
             for dataset in event.detail["datasets"]:
                 told[event.flow, event.detail["start"], dataset] += 1
     found.twice += [f"event of {batch}" for batch, count in told.items() if count > 1]
-    found.tables["events"] = Counter(tuple(batch) for batch in told)
-    outcomes: Rows = Counter()
+    outcomes, empty = Counter[tuple[str, ...]](), set[tuple[str, str, str]]()
     for flow, state in services.reader.flow_states(list(program.flows)).items():
         for batch in services.reader.batches(flow, 100):
-            outcomes.update((flow, str(batch.interval), name, str(o.status), str(o.rows)) for name, o in batch.outcomes.items())
+            for name, o in batch.outcomes.items():
+                if program.flows[flow].kind == Kind.LOAD and not o.rows:
+                    empty.add((flow, to_text(batch.interval.start), name))
+                else:
+                    outcomes[flow, str(batch.interval), name, str(o.status), str(o.rows)] += 1
         outcomes.update((flow, name, str(t.watermark), t.cursor, str(t.attempts)) for name, t in state.tables.items())
     found.tables["batches"] = outcomes
+    found.tables["events"] = Counter(tuple(batch) for batch in told if batch not in empty)
 
 
 def _rows(services: Services, urls: list[str]) -> Rows:
