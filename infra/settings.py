@@ -1,10 +1,13 @@
-"""What may be set from outside when the stacks are made: the context values of `cdk … -c name=value`."""
+"""What may be set from outside when the stacks are made: `cdk … -c name=value`, and a variable that the embedded AWS sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+DEPENDENCIES = "ATOLL_DEPENDENCIES"
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class Settings:
     log_days: int = 30
 
     @staticmethod
-    def of_context(get: Callable[[str], Any]) -> Settings:
-        """From the app's context; raises ValueError that names the value and what is accepted."""
-        dependencies = get("dependencies") or "bundled"
+    def of_context(get: Callable[[str], Any], environment: Mapping[str, str] = os.environ) -> Settings:
+        """From the app's context and the process's environment; raises ValueError that names the value and what is accepted."""
+        dependencies = environment.get(DEPENDENCIES) or "bundled"
         if dependencies not in ("bundled", "host"):
-            raise ValueError(f"-c dependencies={dependencies}: accepted are bundled and host")
+            raise ValueError(f"{DEPENDENCIES}={dependencies}: accepted are bundled and host")
         vpc_id, subnets = get("vpcId") or "", tuple(filter(None, (get("subnetIds") or "").split(",")))
         if bool(vpc_id) != bool(subnets):
             raise ValueError("-c vpcId=… and -c subnetIds=subnet-…,subnet-… belong together")

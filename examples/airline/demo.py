@@ -105,7 +105,7 @@ class Demo:
             embedded.bootstrap(self.stack, say)
         with step(f"cdk deploy {' '.join(stacks)}") as say:
             arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
-            arguments += ["--context", "dependencies=host", "--context", f"program={PROGRAM}"]
+            arguments += ["--context", f"program={PROGRAM}"]
             embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say)
         return compilation
 

@@ -61,6 +61,7 @@ def client_environment(folders: Folders, port: int) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        "ATOLL_DEPENDENCIES": "host",  # functions run where the packages are: they need no bundles of another platform
         "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
         # Node 20 works and is the oldest that Atoll accepts, but jsii ended its support on 2026-10-30.
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",

@@ -31,7 +31,8 @@ def read_secret(secrets: SecretsManagerClient, reference: str, *, place: str, ve
     except secrets.exceptions.ResourceNotFoundException as error:
         raise SecretError(f"the secret {name} does not exist", place=place, remedy=remedy) from error
     except secrets.exceptions.ClientError as error:
-        raise denied(error, f"reading the secret {name} was denied", place) from error
+        # A role may read its secrets by ARN: of one that is not there the answer is this, too.
+        raise denied(error, f"reading the secret {name} was denied", place, missing=f"if it is not there, {remedy}; else ") from error
     try:
         values = json.loads(found["SecretString"])
     except ValueError:
@@ -41,9 +42,9 @@ def read_secret(secrets: SecretsManagerClient, reference: str, *, place: str, ve
     return StoredSecret(found["VersionId"], values)
 
 
-def denied(error: Any, what: str, place: str) -> Exception:
-    """The error as it is, or as a SecretError where access was denied."""
+def denied(error: Any, what: str, place: str, missing: str = "") -> Exception:
+    """The error as it is, or as a SecretError where access was denied; missing: what to do before all else."""
     if error.response["Error"]["Code"] != "AccessDeniedException":
         return error  # type: ignore[no-any-return]
-    remedy = "deploy the slice's stack again, so that its role is granted this connection's secret"
+    remedy = f"{missing}deploy the slice's stack again, so that its role is granted this connection's secret"
     return SecretError(what, place=place, remedy=remedy)

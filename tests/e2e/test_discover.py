@@ -63,7 +63,7 @@ def ops(own_aws: LocalStack, masked: Path, tmp_path_factory: pytest.TempPathFact
         for reference, secret in (("ops", production.secret(dsn)), ("crm", rotating(sales)), ("mask", {"key": MASK_KEY})):
             secrets.create_secret(Name=naming.secret(reference), SecretString=json.dumps(secret))
         bootstrap(own_aws)
-        options = ["--require-approval", "never", "--concurrency", "4", "-c", "dependencies=host", "-c", f"program={masked}"]
+        options = ["--require-approval", "never", "--concurrency", "4", "-c", f"program={masked}"]
         cdk(own_aws, ["deploy", *STACKS, *options, "--output", str(own_aws.folders.home / "cdk.out")])
         yield dsn
     finally:
@@ -122,6 +122,7 @@ def test_each_function_reads_the_secrets_of_its_own_connections_only(own_aws: Lo
     connection = {"name": "ops", "system": "postgres", "options": {"secret": "crm"}}
     answer = invoke(own_aws, {"connection": connection})
     assert answer["errorType"] == "SecretError" and "reading the secret atoll/crm was denied" in answer["errorMessage"]
+    assert "if it is not there, aws secretsmanager create-secret --name atoll/crm" in answer["errorMessage"]
 
 
 def test_a_source_that_refuses_is_told_without_its_secret(atoll: Atoll, own_aws: LocalStack, ops: str) -> None:

@@ -43,7 +43,7 @@ def target(own_aws: LocalStack, sales: crm.Crm) -> Iterator[Target]:
     secrets = own_aws.session().client("secretsmanager")
     secrets.create_secret(Name=naming.secret("crm"), SecretString=json.dumps(sales.secret()))
     bootstrap(own_aws)
-    options = ["--require-approval", "never", "-c", "dependencies=host", "-c", f"program={PROGRAM}"]
+    options = ["--require-approval", "never", "-c", f"program={PROGRAM}"]
     cdk(own_aws, ["deploy", "CollectSalesforceSlice", *options, "--output", str(own_aws.folders.home / "cdk.out")])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(own_aws.folders.home.parent)

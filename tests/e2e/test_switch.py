@@ -60,7 +60,7 @@ class Shop:
         self.target.session.client("secretsmanager").create_secret(Name=naming.secret("ops"), SecretString=secret)
         self.write("old")
         bootstrap(stack)
-        options = ["--require-approval", "never", "--concurrency", "4", "-c", "dependencies=host", "-c", f"program={self.file}"]
+        options = ["--require-approval", "never", "--concurrency", "4", "-c", f"program={self.file}"]
         cdk(stack, ["deploy", *STACKS, *options, "--output", str(stack.folders.home / "cdk.out")])
         self.atoll("discover", "--program", str(self.file))
 

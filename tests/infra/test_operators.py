@@ -47,7 +47,7 @@ def start(own_aws: LocalStack, source: psycopg.Connection[Any]) -> Start:
     """Deploys the slices, without the conductor, so that nothing runs but what is started by hand."""
     bootstrap(own_aws)
     output = own_aws.folders.home / "cdk.out"
-    options = ["--require-approval", "never", "--concurrency", "4", "-c", "dependencies=host", "-c", f"program={PROGRAM}"]
+    options = ["--require-approval", "never", "--concurrency", "4", "-c", f"program={PROGRAM}"]
     cdk(own_aws, ["deploy", *STACKS, *options, "--output", str(output)])
     session = own_aws.session()
     program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
