@@ -118,6 +118,9 @@ class _Search:
         if worker:
             what = f"is running its batch {interval}"
             return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: atoll logs {flow.id}")
+        if table.failures:
+            what = f"failed ({counted(table.failures, 'time')} so far) and is tried again within a minute: {table.error}"
+            return self._why(Cause.RETRY, dataset, table, what, "if it stays so: atoll logs conductor")
         what = f"has its batch {interval} due: the conductor starts it within a minute"
         return self._why(Cause.DUE, dataset, table, what, "if it stays so: atoll logs conductor")
 

@@ -103,6 +103,14 @@ class TestWhy:
         found = self.why(atoll, VIEW)
         assert found["cause"] == "retry" and "the database is down" in found["sentence"] and "is tried again at" in found["sentence"]
 
+    def test_a_retry_whose_moment_has_come(self, atoll: Atoll, ready: Any) -> None:
+        activate(ready, program())
+        _, claimed = claim(ready, ORDERS, STAGED)
+        ready.writer(datetime.now(UTC) - timedelta(hours=1)).fail(claimed, STAGED, "RetryLater: the database is down")
+        found = self.why(atoll, VIEW)
+        assert found["cause"] == "retry"
+        assert found["sentence"].endswith("failed (1 time so far) and is tried again within a minute: RetryLater: the database is down.")
+
     def test_a_batch_that_failed_too_often(self, atoll: Atoll, ready: Any) -> None:
         activate(ready, program())
         for _ in range(5):
