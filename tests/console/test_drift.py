@@ -109,7 +109,7 @@ class TestWhy:
         ready.writer(datetime.now(UTC) - timedelta(hours=1)).fail(claimed, STAGED, "RetryLater: the database is down")
         found = self.why(atoll, VIEW)
         assert found["cause"] == "retry"
-        assert found["sentence"].endswith("failed (1 time so far) and is tried again within a minute: RetryLater: the database is down.")
+        assert found["sentence"].endswith("and is tried again within a minute: RetryLater: the database is down.")
 
     def test_a_batch_that_failed_too_often(self, atoll: Atoll, ready: Any) -> None:
         activate(ready, program())

@@ -130,8 +130,9 @@ class Facts:
                 yield f"{dataset} is said to be complete through {to_text(watermark)}, and is through {to_text(start)}"
 
     def _passed(self, dataset: str, start: datetime, watermark: datetime) -> bool:
-        """An empty collect batch completes its load as well."""
-        empty = (STAGED, to_text(start)) in {event[:2] for event in self._events} and (STAGED, to_text(start)) not in self._versions
+        """An empty collect batch completes its load as well; one that is run again stages that it is empty."""
+        staged = (STAGED, to_text(start))
+        empty = staged in {event[:2] for event in self._events} and not self._versions.get(staged, {"rows": 0})["rows"]
         return dataset == TABLE and empty and start < watermark
 
     def _pointers(self) -> Iterator[str]:

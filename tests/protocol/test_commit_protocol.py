@@ -7,13 +7,18 @@ chance; without it through those with less of it.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from shared_metadata.intervals import to_text
+from tests.protocol.lake import BEGIN, COLLECT, TABLE, program
 from tests.protocol.machine import CommitProtocol
+from tests.protocol.promises import Facts, settle
 from tests.protocol.scenes import SCENES, WORKERS
 from tests.protocol.search import explore
+from tests.protocol.world import World
 
 ALL = os.environ.get("ATOLL_MODEL") == "all"
 SOME = [("collecting", WORKERS, 0), ("loading", WORKERS, 0), ("loading", (), 1), ("late", (), 1), ("abandoned", (), 1)]
@@ -36,3 +41,15 @@ def test_whatever_two_workers_do_in_whatever_order_every_batch_is_done_once(
     found = explore(SCENES[scene](), crashes, lapses=lapses)
     print(f"{scene}, {len(crashes)} crashes, {lapses} lapses: {found}")
     assert found.states > 500 and found.ends > 10
+
+
+def test_an_empty_batch_that_is_run_again_leaves_all_as_complete_as_it_was() -> None:
+    """It had completed its load as well, without a version; run again, it stages that it is empty."""
+    world = World(program())
+    world.now = BEGIN + timedelta(hours=3)
+    settle(world)
+    first, end = (to_text(BEGIN + timedelta(hours=hour)) for hour in (2, 3))
+    world.start("again", "collect.model", {"flow": COLLECT, "from": first, "to": end})
+    settle(world)
+    assert Facts(world).watermarks[TABLE] == BEGIN + timedelta(hours=3)
+    assert world.executions["again"].status == "SUCCEEDED"
