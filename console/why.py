@@ -92,8 +92,8 @@ class _Search:
             what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {table.error}"
             return self._why(Cause.STOPPED, dataset, table, what, dead_remedy([dataset]))
         if table.retry_at and table.retry_at > self._now:
-            what = f"failed ({counted(table.failures, 'time')} so far) and is tried again at {_moment(table.retry_at)}: {table.error}"
-            return self._why(Cause.RETRY, dataset, table, what, f"nothing, unless the error says so; at once: atoll run {flow.id}")
+            remedy = f"nothing, unless the error says so; at once: atoll run {flow.id}"
+            return self._retried(dataset, table, f"at {_moment(table.retry_at)}", remedy)
         return self._in_order(dataset, flow, table, before)
 
     def _quiesced(self, dataset: str, table: TableState, drifts: tuple[int, ...]) -> Why:
@@ -119,10 +119,13 @@ class _Search:
             what = f"is running its batch {interval}"
             return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: atoll logs {flow.id}")
         if table.failures:
-            what = f"failed ({counted(table.failures, 'time')} so far) and is tried again within a minute: {table.error}"
-            return self._why(Cause.RETRY, dataset, table, what, "if it stays so: atoll logs conductor")
+            return self._retried(dataset, table, "within a minute", "if it stays so: atoll logs conductor")
         what = f"has its batch {interval} due: the conductor starts it within a minute"
         return self._why(Cause.DUE, dataset, table, what, "if it stays so: atoll logs conductor")
+
+    def _retried(self, dataset: str, table: TableState, when: str, remedy: str) -> Why:
+        what = f"failed ({counted(table.failures, 'time')} so far) and is tried again {when}: {table.error}"
+        return self._why(Cause.RETRY, dataset, table, what, remedy)
 
     def _reaches(self, dataset: str, end: datetime) -> bool:
         maker = self._makers.get(dataset)
