@@ -92,18 +92,16 @@ class Campaign:
         return Fault(batch, site, chance.choice(possible)) if possible else None
 
     def run(self, faults: Iterable[Fault]) -> Result:
-        faults = tuple(faults)
-        outages = tuple(sorted(fault.batch for fault in faults if fault.kind == Kind.MACHINE))
-        expected, started = self.expected_after(outages), time.monotonic()
+        faults, started = tuple(faults), time.monotonic()
         with world(self.stage, faults) as broken:
             lines, rows = [], 0
             try:
-                broken.run(self.batches, outages)
+                broken.run(self.batches)
             except Stuck as error:
                 lines = [str(error)]
             else:
                 found = broken.contents()
-                lines, rows = differences(found, expected), found.rows
+                lines, rows = differences(found, self.expected_after(broken.outages)), found.rows
             result = Result(len(faults), dict(broken.schedule.slices), lines, rows, time.monotonic() - started, broken.redriven)
         self.results.append(result)
         return result

@@ -39,15 +39,17 @@ def test_whatever_breaks_nothing_is_lost_and_nothing_comes_twice(campaign: Campa
 
 
 def test_the_conductor_breaks_where_it_starts_batches_and_tells_people_and_the_machine_is_off_for_a_day(campaign: Campaign) -> None:
-    """`make faults COVER=1` tries all there are, at every step."""
+    """`make faults COVER=1` tries all there are, at every step. The second stop comes on the day after the first."""
     calls = {call: name for call, name in campaign.sites.items() if call[1].operation == "stepfunctions.StartExecution"}
     stop = Fault(0, next(site for batch, site in campaign.sites if site.operation == "postgres.COMMIT" and batch == 0), Kind.MACHINE)
+    claim = next(call for call in campaign.sites if call[1].step == "plan" and call[1].operation == "dynamodb.PutItem")
+    stops = [stop, Fault(*claim, Kind.LOST_FOR_GOOD), Fault(*claim, Kind.MACHINE)]  # what was claimed is not claimed again that day
     publish = next(call for call in campaign.sites if call[1].operation == "sns.Publish")
     told = [Fault(*publish, kind) for kind in (Kind.DIES_BEFORE, Kind.DIES_AFTER, Kind.LOST_FOR_GOOD, Kind.THROTTLED)]
-    faults = (*Cover.of(calls, campaign.batches).next(), *told, stop)
+    faults = (*Cover.of(calls, campaign.batches).next(), *told, *stops)
     result = campaign.run(faults)
     assert result.lines == []
-    assert {stop, *told} <= result.fired.keys()
+    assert {*stops, *told} <= result.fired.keys()
     assert {fault.kind for fault in result.fired} >= {*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES}
 
 

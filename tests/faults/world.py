@@ -59,8 +59,8 @@ class World(Account):
 
     def __init__(self, stage: Stage, faults: tuple[Fault, ...] = (), *, crowded: bool = False) -> None:
         self._crowd = Crowd(self, OPERATORS) if crowded else None
-        self.schedule, self.batch, self.invocations, self._idle = Schedule(faults), 0, 0, 0
-        self.redriven = 0
+        self.schedule, self.batch, self.invocations, self.redriven = Schedule(faults), 0, 0, 0
+        self.outages: list[int] = []  # the batches during which the machine stopped
         self._told: Kind | None = None
         self._paused: list[tuple[Function, Invocation]] = []
         self._functions: dict[str, Function] = {}
@@ -79,47 +79,57 @@ class World(Account):
     def run(self, batches: int, outages: Sequence[int] = ()) -> World:
         """The first batch and those that follow it, each with what changed in the sources before.
 
-        outages: the batches during which the machine stops, each as often as it does. It is a day later then, so that the next
-        day's batch is due as well; in the sources nothing changes that day, for what was not read in time cannot be read later.
+        When the machine has stopped it is a day later, so that the next day's batch is due as well; in the sources nothing changes
+        that day, for what was not read in time cannot be read later. outages: batches with such a day although nothing stops.
         """
         self.apply()
+        self.outages += outages
         for number in range(batches):
-            self.run_batch(number, outages.count(number))
+            self.run_batch(number)
         return self
 
-    def run_batch(self, number: int, idle: int = 0) -> None:
-        """Until every dataset is complete through the end of this batch, and of so many days after it without any change.
+    def run_batch(self, number: int) -> None:
+        """Until every dataset is complete through the end of this batch, and of a day without changes for each outage.
 
         Raises Stuck when it does not get there.
         """
-        self.batch, first = number, BEGIN + (number + self._idle) * DAY
+        self.batch, first = number, self._last_day(number - 1) + DAY
         if number:
             sources.change_database(self.dsn, number, first - DAY / 2)
             self.sales.change(number, first - DAY / 2)
         if number == REFUSED_BATCH:
             sources.refuse(self.dsn, REFUSED)
-        for day in range(idle + 1):
-            self._run_day(first + day * DAY, first + idle * DAY + LATEST)
-        self._idle += idle
+        day = first
+        while day <= self._last_day(number):  # which an outage moves
+            self._run_day(day)
+            day += DAY
         self._wake()
 
-    def _run_day(self, end: datetime, latest: datetime) -> None:
-        """Until all is complete through `end`; waits no longer than `latest`. What died of too many faults an operator redrives."""
+    def _last_day(self, number: int) -> datetime:
+        """The end of this batch, or of its last day without changes."""
+        return BEGIN + (number + sum(outage <= number for outage in self.outages)) * DAY
+
+    def _run_day(self, end: datetime) -> None:
+        """Until all is complete through `end`. What died of too many faults an operator redrives."""
         self.now, redrives = max(self.now, end) + timedelta(seconds=10), 0
         for _ in range(MOST_ROUNDS):
-            if self._round(latest):
+            if self._round():
                 continue
             if not self.behind(end):
                 return
             redrives += redrives < MOST_REDRIVES and self._redrive()
         raise Stuck(f"the batches until {end} did not complete: {self.behind(end)}")
 
-    def _round(self, latest: datetime) -> bool:
-        """One call of the conductor and the executions that it started; False when there were none."""
+    def _round(self) -> bool:
+        """One call of the conductor and the executions that it started; False when there were none.
+
+        Then time passes, but not until a further day's batch is due.
+        """
         try:
             self._conduct()
             self._begun += self.started()
             if not self._begun:
+                latest = self._last_day(self.batch) + LATEST
                 self.now = max(self.now, min(floor(self.now, CLOCK_SECONDS) + WAIT, latest))
                 return False
             if self._crowd:
@@ -200,6 +210,7 @@ class World(Account):
             for execution, token in begun:
                 self.end_execution(execution.arn, token, "States.ServiceRestart")
         self._begun.clear()
+        self.outages.append(self.batch)
         self.now += DAY
 
     def _waited(self, seconds: float) -> None:
