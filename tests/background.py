@@ -15,6 +15,9 @@ from typing import Any
 
 import psycopg
 
+from infra.embedded import LocalStack, down, up
+from infra.embedded.ports import free_port
+
 _WATCH = "import subprocess, sys\nif not sys.stdin.read():\n    subprocess.run(sys.argv[1:])"
 STARTS = 10
 _RULES = "local all postgres trust\nlocal all all scram-sha-256\n"
@@ -35,6 +38,22 @@ def ended_by(command: Sequence[str], folder: Path) -> Iterator[None]:
         yield
     finally:
         watch.communicate(b"the block has ended")
+
+
+@contextmanager
+def fresh_aws() -> Iterator[LocalStack]:
+    """An embedded AWS in a folder of its own.
+
+    Not in pytest's folder: its next session, of whatever project, closes it to all others, as whom PostgreSQL runs for root.
+    """
+    root = Path(tempfile.mkdtemp(prefix="atoll-aws-"))
+    stop = f"import pathlib, infra.embedded; infra.embedded.down(pathlib.Path({str(root)!r}))"
+    with ended_by([sys.executable, "-c", stop], Path(__file__).parents[1]):
+        try:
+            yield up(root, port=free_port())
+        finally:
+            down(root)
+            shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager

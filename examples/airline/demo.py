@@ -138,7 +138,7 @@ class Demo:
                 deadline = started + TIMEOUT_SECONDS + missed * CATCH_UP_SECONDS
                 waiting = [name for name, table in tables.items() if table.watermark < moment]
                 if not waiting:
-                    return
+                    return say(f"all {len(tables)} datasets complete through {moment:%H:%M}")
                 stopped = [f"{n}: {t.error}" for n, t in tables.items() if t.attempts >= MAX_ATTEMPTS]
                 if stopped or time.monotonic() > deadline:
                     errors = stopped or [f"{n}: {t.error}" for n, t in tables.items() if t.error]

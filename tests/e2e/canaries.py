@@ -101,6 +101,13 @@ class Planted(Deployed):
         finally:
             self.restore()
 
+    def executions(self) -> int:
+        """How many there were, of all state machines."""
+        client = self.demo.target.session.client("stepfunctions")
+        pages = client.get_paginator("list_executions").paginate
+        machines = client.list_state_machines()["stateMachines"]
+        return sum(len(page["executions"]) for one in machines for page in pages(stateMachineArn=one["stateMachineArn"]))
+
     def first_failure(self, slice_id: str, flow: str) -> str:
         """The same of one that is tried again: how its first step ended."""
         states, target = self.demo.target.session.client("stepfunctions"), self.demo.target

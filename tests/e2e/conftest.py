@@ -9,7 +9,7 @@ import pytest
 
 from examples.airline import crm
 from examples.airline.demo import Demo
-from tests.conftest import fresh_aws
+from tests.background import fresh_aws
 from tests.e2e.canaries import Planted
 
 
@@ -24,7 +24,7 @@ def airline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
 
 def _planted(folder: Path) -> Iterator[Planted]:
     try:
-        for stack in fresh_aws():
+        with fresh_aws() as stack:
             yield Planted(Demo(stack, folder))
     finally:
         crm.down(folder)

@@ -9,17 +9,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from console.main import main
 from console.maintain import until_done
 from console.run import wait_for
 from examples.airline.demo import Demo
 from examples.airline.reconcile import Difference, reconcile
+from infra.embedded import LocalStack
 from shared_metadata import keys, naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
 from slices.registry import installed
+from tests.command import called
 
 pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900)]
 MINUTE = timedelta(minutes=1)
@@ -141,11 +141,8 @@ def test_maintenance_runs_beside_the_batches_under_its_own_role(airline: Deploye
     assert airline.differences() == []
 
 
-def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(
-    airline: Deployed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(airline.demo.stack.folders.home.parent)
-    clean = state_command("verify", "--json")
+def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(airline: Deployed) -> None:
+    clean = state_command(airline.demo.stack, "verify", "--json")
     assert clean["differences"] == [] and clean["not_compared_with"] == {}
     assert clean["compared_with"] == ["harness.postgres, ops", "organize.iceberg, lake"]
 
@@ -159,7 +156,7 @@ def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(
     set_state(table, scores, scores, watermark=to_text(airline.watermark(scores, scores) - 2 * MINUTE))
     set_state(table, "lake.ops.flights", flights.dataset, cursor='{"another": 1}')
 
-    repaired = state_command("repair", "--yes", "--json")
+    repaired = state_command(airline.demo.stack, "repair", "--yes", "--json")
     assert {(one["what"], one["dataset"], one["repaired"]) for one in repaired["differences"]} == {
         ("the state is missing", "lake.ops.carrier_day", True),
         ("the version is missing", flights.dataset, True),
@@ -168,7 +165,7 @@ def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(
         ("the cursor differs", flights.dataset, True),
     }
     airline.demo.wait(airline.program, datetime.now(UTC), "the batches after the repair")
-    assert state_command("verify", "--json")["differences"] == []
+    assert state_command(airline.demo.stack, "verify", "--json")["differences"] == []
     assert airline.differences() == []
 
 
@@ -183,8 +180,8 @@ def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:
     )
 
 
-def state_command(*arguments: str) -> dict[str, Any]:
+def state_command(stack: LocalStack, *arguments: str) -> dict[str, Any]:
     """What `atoll state` says; it fails where something is left over."""
-    result = CliRunner().invoke(main, ["state", *arguments, "--profile", "local"])
+    result = called(stack, "state", *arguments)
     assert result.exit_code == 0 or "verify" not in arguments, result.output
     return json.loads(result.stdout)  # type: ignore[no-any-return]

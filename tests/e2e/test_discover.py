@@ -15,9 +15,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 import requests
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from console.main import main
 from console.project import compile_project
 from console.run import wait_for
 from console.target import open_target
@@ -28,6 +27,7 @@ from shared_metadata import naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.source_registry import SourceRegistry
 from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
+from tests.command import called
 
 pytestmark = [pytest.mark.xdist_group("discover"), pytest.mark.timeout(900)]
 STACKS = ("CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice")
@@ -71,15 +71,13 @@ def ops(own_aws: LocalStack, masked: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def atoll(own_aws: LocalStack, ops: str, masked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Atoll:
+def atoll(own_aws: LocalStack, ops: str, masked: Path, tmp_path: Path) -> Atoll:
     """The command, with a copy of the deployed program and its snapshots in tmp_path."""
     shutil.copy(masked, tmp_path)
     shutil.copytree(PROGRAM.parent / FOLDER, tmp_path / FOLDER)
-    monkeypatch.chdir(own_aws.folders.home.parent)
 
     def call(*arguments: str) -> Result:
-        options = ["--program", str(tmp_path / PROGRAM.name), "--profile", "local"]
-        return CliRunner().invoke(main, ["discover", *arguments, *options])
+        return called(own_aws, "discover", *arguments, "--program", str(tmp_path / PROGRAM.name))
 
     return call
 
@@ -143,11 +141,8 @@ def invoke(stack: LocalStack, event: dict[str, Any]) -> dict[str, Any]:
     return json.loads(answer["Payload"].read())  # type: ignore[no-any-return]
 
 
-def test_what_is_masked_reaches_no_object_and_the_key_no_log(
-    own_aws: LocalStack, ops: str, masked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(own_aws.folders.home.parent)
-    target, end = open_target("local"), floor(datetime.now(UTC), 60)
+def test_what_is_masked_reaches_no_object_and_the_key_no_log(own_aws: LocalStack, ops: str, masked: Path) -> None:
+    target, end = open_target("local", own_aws.folders.root), floor(datetime.now(UTC), 60)
     compilation = compile_project([str(masked)])
     target.writer.put_program(compilation.program, compilation.lineage)
     target.writer.activate(compilation.program, former_version=target.reader.active_version())

@@ -9,15 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from console.main import main
 from examples.airline import crm
 from examples.airline.demo import Demo
 from infra.embedded import LocalStack
 from shared_metadata.drift import Change
 from shared_metadata.drift_records import Drift
 from shared_metadata.intervals import floor
+from tests.command import atoll
 from tests.e2e.test_airline import MINUTE, Deployed
 from tests.inbox import Inbox
 
@@ -61,12 +60,8 @@ class Drifting(Deployed):
         states = self.demo.target.reader.flow_states(list(self.program.flows)).values()
         return {name for state in states for name in state.tables if state.drifts(name)}
 
-    def atoll(self, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-        for name, value in self.demo.stack.environment().items():
-            monkeypatch.setenv(name, value)
-        result = CliRunner().invoke(main, list(arguments))
-        assert result.exit_code == 0, result.output
-        return result.stdout
+    def atoll(self, *arguments: str) -> str:
+        return atoll(self.demo.stack, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +73,7 @@ def airline(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> It
         crm.down(folder)
 
 
-def test_every_row_of_the_designs_table(airline: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_of_the_designs_table(airline: Drifting) -> None:
     airline.alter(
         "ALTER TABLE planes ADD COLUMN colour text DEFAULT 'white'",
         "ALTER TABLE planes DROP COLUMN engine",  # nobody reads it
@@ -126,9 +121,9 @@ def test_every_row_of_the_designs_table(airline: Drifting, monkeypatch: pytest.M
     assert "it is probably called maker now" in message and "atoll discover ops" in message
 
     # the commands say it
-    assert f"{gone.number}  quiesces" in airline.atoll(monkeypatch, "drift")
-    assert message == airline.atoll(monkeypatch, "drift", "show", str(gone.number))[: len(message)]
-    why = airline.atoll(monkeypatch, "why", DELAYS)
+    assert f"{gone.number}  quiesces" in airline.atoll("drift")
+    assert message == airline.atoll("drift", "show", str(gone.number))[: len(message)]
+    why = airline.atoll("why", DELAYS)
     assert why.startswith(f"{DELAYS} is quiesced by drift {gone.number} since ") and "manufacturer" in why
 
     # the column returns: what stood still goes on and catches up

@@ -10,15 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from console.main import main
 from console.target import LOCAL, Target
 from examples.airline import production
 from infra.embedded import LocalStack, bootstrap, cdk
 from infra.embedded.state import wait_until
 from shared_metadata import naming
 from shared_metadata.intervals import floor, from_text
+from tests.command import atoll
 from tests.watcher import Watcher
 
 pytestmark = [pytest.mark.xdist_group("switch"), pytest.mark.timeout(900)]
@@ -68,11 +67,7 @@ class Shop:
         self.file.write_text(PROGRAM.format(made=made))
 
     def atoll(self, *arguments: str) -> str:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(self.stack.folders.home.parent)
-            result = CliRunner().invoke(main, [*arguments, "--profile", LOCAL])
-        assert result.exit_code == 0, result.output
-        return result.stdout
+        return atoll(self.stack, *arguments)
 
     def boundary_of(self, command: str, *arguments: str) -> datetime:
         return from_text(json.loads(self.atoll(command, *arguments, "--json"))["boundary"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra import embedded
-from infra.embedded.ports import free_port
+from tests.background import fresh_aws
 from tests.faults.account import Stage
 from tests.faults.campaign import BATCHES, COLUMNS, Campaign, Result
 from tests.faults.cover import Cover
@@ -104,15 +102,12 @@ def _told(name: str, result: Result) -> bool:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """An embedded AWS of its own."""
-    with tempfile.TemporaryDirectory(prefix="atoll-faults-") as folder:
-        made: Stage | None = None
+    with fresh_aws() as stack:
+        made = Stage(stack)
         try:
-            made = Stage(embedded.up(Path(folder), port=free_port()))
             yield made
         finally:
-            if made:
-                made.close()
-            embedded.down(Path(folder))
+            made.close()
 
 
 if __name__ == "__main__":

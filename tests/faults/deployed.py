@@ -198,8 +198,7 @@ def wrong(deployed: Deployed, since: datetime) -> list[str]:
     """What is not as it should be, once all batches are made that end by now; `since` when nothing was yet."""
     deployed.demo.wait(deployed.program, floor(datetime.now(UTC), 60) + MINUTE, "the batches after it")
     found = [f"published.{d.table}: {d.missing} rows missing, {d.unexpected} unexpected" for d in deployed.differences()]
-    with contextlib.chdir(deployed.demo.stack.folders.root):
-        verified = state_command("verify", "--json")
+    verified = state_command(deployed.demo.stack, "verify", "--json")
     found += [f"state verify: {one}" for one in verified["differences"]]
     found += [f"state verify did not look at {what}" for what in verified["not_compared_with"]]
     return found + made_twice(deployed, since)

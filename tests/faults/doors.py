@@ -45,7 +45,8 @@ class Doors:
             logging.getLogger(talkative).setLevel(logging.CRITICAL)
         self._aws, self._bundle, self._postgres_port = aws_endpoint, ca_bundle, postgres_port
         self._aws_door = aws_door or AwsDoor
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="doors", daemon=True)
         self._thread.start()
         self._closing: list[Callable[[], Coroutine[Any, Any, Any]]] = []
@@ -63,6 +64,7 @@ class Doors:
                 self._wait(close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._runner.close()  # and with it calls of processes that have died, which nobody answers
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

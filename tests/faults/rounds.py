@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from examples.airline import crm
 from examples.airline.demo import Demo
 from examples.airline.reconcile import reconcile
-from infra import embedded
-from infra.embedded.ports import free_port
 from infra.embedded.state import wait_until
+from tests.background import fresh_aws
 from tests.e2e.test_airline import Deployed
 from tests.faults import deployed
 from tests.faults.faults import Kind
@@ -91,10 +88,9 @@ def run(seed: int, until: float) -> bool:
 @contextmanager
 def _airline() -> Iterator[Deployed]:
     os.environ["ATOLL_SAVE_INTERVAL_SECONDS"] = SAVE_SECONDS
-    with tempfile.TemporaryDirectory(prefix="atoll-deployed-") as folder:
-        root, sales = Path(folder), Path(folder) / "crm"
+    with fresh_aws() as stack:
+        sales = stack.folders.root / "crm"
         try:
-            yield Deployed(Demo(embedded.up(root, port=free_port()), sales))
+            yield Deployed(Demo(stack, sales))
         finally:
             crm.down(sales)
-            embedded.down(root)

@@ -1,0 +1,24 @@
+"""The command `atoll`, as somebody calls it who stands where an embedded AWS was started."""
+
+from __future__ import annotations
+
+import contextlib
+
+from click.testing import CliRunner, Result
+
+from console.main import main
+from console.target import LOCAL
+from infra.embedded import LocalStack
+
+
+def called(stack: LocalStack, *arguments: str) -> Result:
+    """`atoll <arguments> --profile local` in the folder of this embedded AWS, however it ended."""
+    with contextlib.chdir(stack.folders.root):
+        return CliRunner().invoke(main, [*arguments, "--profile", LOCAL])
+
+
+def atoll(stack: LocalStack, *arguments: str) -> str:
+    """What it prints; it has to succeed."""
+    result = called(stack, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
