@@ -14,14 +14,14 @@ from conductor.starter import Starter
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_starter import FakeStepFunctions, _records, clock, dynamodb, said, starter, states, writer  # noqa: F401
+from tests.conductor.doubles import FakeStepFunctions, records_of
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, program, view
 
 HOURS = 6
 
 
-def run_everything_that_runs(writer: MetadataWriter, states: FakeStepFunctions) -> int:  # noqa: F811
+def run_everything_that_runs(writer: MetadataWriter, states: FakeStepFunctions) -> int:
     """Every execution commits its batch; how many there were."""
     running = [(arn, json.loads(e["input"])) for arn, e in states.executions.items() if e["status"] == "RUNNING"]
     for arn, body in running:
@@ -34,10 +34,10 @@ def run_everything_that_runs(writer: MetadataWriter, states: FakeStepFunctions) 
 
 
 def test_commit_events_alone_catch_up_on_every_missed_batch(
-    writer: MetadataWriter,  # noqa: F811
-    states: FakeStepFunctions,  # noqa: F811
-    starter: Starter,  # noqa: F811
-    clock: SettableClock,  # noqa: F811
+    writer: MetadataWriter,
+    states: FakeStepFunctions,
+    starter: Starter,
+    clock: SettableClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     apply(writer, program(views=(view("lake.a.v", "lake.crm.t000"),)))
@@ -54,7 +54,7 @@ def test_commit_events_alone_catch_up_on_every_missed_batch(
     rounds = 0
     while run_everything_that_runs(writer, states):
         rounds += 1
-        assert handlers.handle(_records(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
+        assert handlers.handle(records_of(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
     found = writer.reader.flow_states(["lake.crm", "lake.crm:load", "lake.a.v"])
     end = FIRST.start + timedelta(hours=HOURS)
     assert {table.watermark for state in found.values() for table in state.tables.values()} == {end}

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from random import Random
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from conductor import handlers
 from conductor.notifier import Notifier
 from shared_metadata.dead_letters import dead_batches
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_drift import KEYS, new_starter, new_writer, tick
+from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, new_starter
+from tests.conductor.test_drift import tick
 from tests.conductor.test_history import History
-from tests.conductor.test_starter import REGION, FakeStepFunctions
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.inbox import Inbox
 from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, scheduled, staged, standing, view
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock(FIRST.end + timedelta(minutes=1))
-
-
-@pytest.fixture
-def writer(monkeypatch: pytest.MonkeyPatch, clock: SettableClock) -> Iterator[MetadataWriter]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield new_writer(clock)
-
-
-@pytest.fixture
-def inbox(writer: MetadataWriter) -> Inbox:
-    return Inbox(partial(boto3.client, region_name=REGION, **KEYS))
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,51 +13,22 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from conductor import handlers
-from conductor.environment import Environment
 from conductor.notifier import Notifier
 from conductor.starter import Starter
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Kind, Program
 from shared_metadata.records import Claim, EventKind
 from shared_metadata.writer import MetadataWriter
+from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, new_starter, new_writer
 from tests.conductor.test_history import History
-from tests.conductor.test_starter import ACCOUNT, REGION, FakeStepFunctions
-from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
+from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.inbox import Inbox
 from tests.metadata.behaviour import FIRST
 from tests.metadata.drift_behaviour import activate, gone, quiesced, settle, things
 
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock(FIRST.end + timedelta(minutes=1))
-
-
-@pytest.fixture
-def writer(monkeypatch: pytest.MonkeyPatch, clock: SettableClock) -> Iterator[MetadataWriter]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield new_writer(clock)
-
-
-def new_writer(clock: SettableClock) -> MetadataWriter:
-    client = boto3.client("dynamodb", REGION, **KEYS)
-    create_metadata_table(client, "metadata")
-    return MetadataWriter(client, "metadata", clock)
-
-
-def new_starter(writer: MetadataWriter, states: FakeStepFunctions) -> Starter:
-    return Starter(writer, states, Environment("metadata", ACCOUNT, REGION), lambda *_: None)  # type: ignore[arg-type]
-
 
 class TestNotification:
     """One message a drift, to the alerts topic."""
-
-    @pytest.fixture
-    def inbox(self, writer: MetadataWriter) -> Inbox:
-        return Inbox(partial(boto3.client, region_name=REGION, **KEYS))
 
     @pytest.fixture
     def notifier(self, writer: MetadataWriter, inbox: Inbox) -> Notifier:

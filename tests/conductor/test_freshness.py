@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from conductor import handlers
 from conductor.freshness import Freshness
@@ -21,8 +19,8 @@ from shared_metadata.freshness import late_datasets
 from shared_metadata.program import Program
 from shared_metadata.records import EventKind, FlowState, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_starter import REGION, CountsCalls
-from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
+from tests.conductor.doubles import REGION, CountsCalls
+from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, program, staged
 
 HOURS_2 = 7200
@@ -47,25 +45,6 @@ def test_a_dataset_is_late_exactly_when_it_is_older_than_promised(promised: int,
 
 def test_what_never_had_a_state_is_not_called_late() -> None:
     assert late_datasets(promising(), {}, FIRST.end) == []
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock(FIRST.end + timedelta(minutes=1))
-
-
-@pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountsCalls]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        client = boto3.client("dynamodb", REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
-        create_metadata_table(client, "metadata")
-        yield CountsCalls(client)
-
-
-@pytest.fixture
-def writer(dynamodb: CountsCalls, clock: SettableClock) -> MetadataWriter:
-    return MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
 
 
 def recorded(writer: MetadataWriter, until: datetime) -> list[tuple[datetime, Any]]:

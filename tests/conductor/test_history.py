@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from conductor.environment import Environment
 from conductor.starter import Starter
@@ -21,8 +18,8 @@ from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Program
 from shared_metadata.records import Claim, EventKind, TableCommit
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.test_starter import ACCOUNT, REGION, FakeStepFunctions
-from tests.conformance.fixtures import SettableClock, create_metadata_table
+from tests.conductor.doubles import ACCOUNT, REGION, FakeStepFunctions
+from tests.conformance.fixtures import SettableClock
 from tests.metadata.behaviour import FIRST, apply, program, view
 
 TICKS = 45
@@ -90,15 +87,6 @@ class History:
         for name in inputs:
             assert self.ends[name][-1] >= claim.interval.end, "ran before its input was complete"
         ends.append(claim.interval.end)
-
-
-@pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        client = boto3.client("dynamodb", REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
-        create_metadata_table(client, "metadata")
-        yield client
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from conductor import handlers
 from conductor.environment import Environment
@@ -22,96 +18,11 @@ from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.intervals import Interval
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.writer import MetadataWriter
-from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
+from tests.conductor.doubles import ACCOUNT, REGION, CountsCalls, FakeStepFunctions, records_of
+from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, fail, program, staged, standing, view
 
-REGION, ACCOUNT = "eu-central-1", "123456789012"
 COLLECT = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:atoll-collect-test"
-
-
-class FakeStepFunctions:
-    """StartExecution and DescribeExecution of standard workflows: names stay taken for 90 days after the end."""
-
-    def __init__(self, clock: SettableClock) -> None:
-        self.clock, self.missing, self.throttled = clock, set[str](), False
-        self.executions: dict[str, dict[str, Any]] = {}
-
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:
-        if stateMachineArn in self.missing:
-            raise _error("StateMachineDoesNotExist")
-        if self.throttled:
-            raise _error("ThrottlingException")
-        arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
-        known = self.executions.get(arn)
-        if known and (known["status"], known["input"]) != ("RUNNING", input):
-            raise _error("ExecutionAlreadyExists")
-        self.executions.setdefault(arn, {"status": "RUNNING", "input": input, "startDate": self.clock.now})
-        return {"executionArn": arn, "startDate": self.executions[arn]["startDate"]}
-
-    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
-        if executionArn not in self.executions:
-            raise _error("ExecutionDoesNotExist")
-        return self.executions[executionArn]
-
-    def end(self, status: str = "FAILED", **more: str) -> None:
-        """Ends everything that runs."""
-        for execution in self.executions.values():
-            if execution["status"] == "RUNNING":
-                execution |= {"status": status, **more}
-
-    @property
-    def inputs(self) -> list[dict[str, Any]]:
-        return [json.loads(execution["input"]) for execution in self.executions.values()]
-
-
-class CountsCalls:
-    """A client that counts its calls."""
-
-    def __init__(self, client: Any) -> None:
-        self._client, self.calls = client, Counter[str]()
-
-    def __getattr__(self, name: str) -> Any:
-        self.calls[name] += 1
-        return getattr(self._client, name)
-
-
-def _error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, "call")
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock(FIRST.end + timedelta(minutes=1))
-
-
-@pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountsCalls]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        client = boto3.client("dynamodb", REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
-        create_metadata_table(client, "metadata")
-        yield CountsCalls(client)
-
-
-@pytest.fixture
-def writer(dynamodb: CountsCalls, clock: SettableClock) -> MetadataWriter:
-    return MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def states(clock: SettableClock) -> FakeStepFunctions:
-    return FakeStepFunctions(clock)
-
-
-@pytest.fixture
-def said() -> list[tuple[str, Mapping[str, Any]]]:
-    return []
-
-
-@pytest.fixture
-def starter(writer: MetadataWriter, states: FakeStepFunctions, said: list[tuple[str, Mapping[str, Any]]]) -> Starter:
-    environment = Environment("metadata", ACCOUNT, REGION, max_starts=3)
-    return Starter(writer, states, environment, lambda message, figures: said.append((message, figures)))  # type: ignore[arg-type]
 
 
 def test_a_due_batch_is_started_once_however_often_it_is_asked_for(
@@ -255,18 +166,18 @@ class TestHandler:
 
     def test_a_completed_batch_starts_what_it_makes_due(self, writer: MetadataWriter, states: FakeStepFunctions) -> None:
         apply(writer, program())
-        assert handlers.handle(_records(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
+        assert handlers.handle(records_of(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
         assert [body["flow"] for body in states.inputs] == ["lake.crm"]
 
     def test_other_records_cost_nothing(self, writer: MetadataWriter, dynamodb: CountsCalls) -> None:
         dynamodb.calls.clear()
-        assert handlers.handle(_records(EventKind.BATCH_FAILED), FakeContext()) == {"batchItemFailures": []}
+        assert handlers.handle(records_of(EventKind.BATCH_FAILED), FakeContext()) == {"batchItemFailures": []}
         assert not dynamodb.calls
 
     def test_a_failed_round_gives_the_records_back_to_the_stream(self, writer: MetadataWriter, states: FakeStepFunctions) -> None:
         apply(writer, program())
         states.throttled = True
-        answer = handlers.handle(_records(EventKind.BATCH_COMPLETED), FakeContext())
+        answer = handlers.handle(records_of(EventKind.BATCH_COMPLETED), FakeContext())
         assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
 
     def test_a_wrong_input_says_what_is_accepted(self) -> None:
@@ -278,11 +189,6 @@ class _FixedTime(datetime):
     @classmethod
     def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
         return FIRST.end + timedelta(minutes=1)
-
-
-def _records(kind: EventKind) -> dict[str, Any]:
-    image = {"pk": {"S": "EVENT#2026-11-23"}, "sk": {"S": "x"}, "kind": {"S": kind.value}}
-    return {"Records": [{"eventName": "INSERT", "dynamodb": {"SequenceNumber": "7", "NewImage": image}}]}
 
 
 def test_a_missing_variable_is_named() -> None:
