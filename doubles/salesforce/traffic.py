@@ -3,6 +3,7 @@
 import re
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -68,10 +69,14 @@ class _Armed:
 
 @dataclass
 class Traffic:
-    """The request log, the faults that wait, and the count of the day's requests against `daily_limit`."""
+    """The request log, the faults that wait, and the count of the day's requests against `daily_limit`.
+
+    on_fault: is called when a request meets a fault, before anything is done for it.
+    """
 
     daily_limit: int = 100_000
     daily_used: int = 0
+    on_fault: Callable[[], None] | None = None
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=100_000))
     _day: date | None = None
     _armed: list[_Armed] = field(default_factory=list)
@@ -95,12 +100,14 @@ class Traffic:
     def next_fault(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, used up by it."""
         with self._lock:
-            for armed in self._armed:
-                if armed.method in ("", method) and armed.pattern.search(path):
-                    armed.left -= 1
-                    self._armed = [one for one in self._armed if one.left > 0]
-                    return armed.fault
-        return None
+            met = next((one for one in self._armed if one.method in ("", method) and one.pattern.search(path)), None)
+            if met is None:
+                return None
+            met.left -= 1
+            self._armed = [one for one in self._armed if one.left > 0]
+        if self.on_fault:
+            self.on_fault()
+        return met.fault
 
     def count_request(self, today: date) -> None:
         """Count one API request; SalesforceError REQUEST_LIMIT_EXCEEDED beyond the day's limit."""

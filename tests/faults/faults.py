@@ -43,7 +43,17 @@ LASTING = (Kind.LOST_FOR_GOOD, Kind.DOWN)
 ENDING = (*DEATHS, *LASTING, *PAUSES)  # a function's call does not succeed after it
 ONCE_A_BATCH = (Kind.MACHINE, *CLOCKS)
 SOURCE = {
-    "salesforce": (Kind.EXPIRED, Kind.RATE_LIMIT, Kind.SERVER_ERROR, Kind.CUT, Kind.RESET, Kind.SLOW, Kind.PAGE_TWICE),
+    "salesforce": (
+        Kind.EXPIRED,
+        Kind.RATE_LIMIT,
+        Kind.SERVER_ERROR,
+        Kind.CUT,
+        Kind.RESET,
+        Kind.SLOW,
+        Kind.PAGE_TWICE,
+        *DEATHS,
+        *PAUSES,
+    ),
     "postgres": (*DEATHS, *LOSSES, Kind.DOWN, Kind.RESET, Kind.SLOW, *PAUSES, *ONCE_A_BATCH),
 }
 

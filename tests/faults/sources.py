@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,8 +23,13 @@ TROUBLES = {
     Kind.RESET: "drop",
     Kind.SLOW: "slow",
     Kind.PAGE_TWICE: "repeat_page",
+    Kind.DIES_BEFORE: "drop",
+    Kind.DIES_DURING: "drop_midway",
+    Kind.DIES_AFTER: "slow",
+    Kind.PAUSED: "slow",
+    Kind.OVERTAKEN: "slow",
 }
-PAGE_ROWS = 25
+PAGE_ROWS, SLOW_SECONDS = 25, 0.3
 CARRIERS = ("AA", "B6", "DL", "UA", "WN")
 ROWS = """
 INSERT INTO airports SELECT faa, faa || ' airport', 40 + n, -73 - n, 10 * n, -5, 'A', 'America/New_York'
@@ -116,10 +121,11 @@ class Sales:
         self.org.delete("Opportunity", self.deals[10 + number], at + timedelta(seconds=2))
         self.org.update("Account", self.accounts[number % 25], {"Name": f"Renamed {number}"}, at)
 
-    def arm(self, kind: Kind, path: str) -> None:
-        """The next request whose path ends like this meets it."""
-        changes: dict[str, Any] = {"delay_seconds": 0.3} if kind == Kind.SLOW else {}
-        self.org.fail_next(TROUBLES[kind], 1, f"{path}$", **changes)
+    def arm(self, kind: Kind, path: str, met: Callable[[], None]) -> None:
+        """The next request whose path ends like this meets it; then `met` is called, before the request is served."""
+        name = TROUBLES[kind]
+        self.org.traffic.on_fault = met
+        self.org.fail_next(name, 1, f"{path}$", **({"delay_seconds": SLOW_SECONDS} if name == "slow" else {}))
 
     def disarm(self) -> int:
         """How many of the armed troubles nobody met."""

@@ -44,12 +44,14 @@ def test_the_conductor_breaks_where_it_starts_batches_and_tells_people_and_the_m
     stop = Fault(0, next(site for batch, site in campaign.sites if site.operation == "postgres.COMMIT" and batch == 0), Kind.MACHINE)
     claim = next(call for call in campaign.sites if call[1].step == "plan" and call[1].operation == "dynamodb.PutItem")
     stops = [stop, Fault(*claim, Kind.LOST_FOR_GOOD), Fault(*claim, Kind.MACHINE)]  # what was claimed is not claimed again that day
+    asked = next(call for call in campaign.sites if call[1].service == "salesforce" and call[1].step == "extract")
+    asking = [Fault(*asked, kind) for kind in (Kind.DIES_AFTER, Kind.PAUSED)]
     publish = next(call for call in campaign.sites if call[1].operation == "sns.Publish")
     told = [Fault(*publish, kind) for kind in (Kind.DIES_BEFORE, Kind.DIES_AFTER, Kind.LOST_FOR_GOOD, Kind.THROTTLED)]
-    faults = (*Cover.of(calls, campaign.batches).next(), *told, *stops)
+    faults = (*Cover.of(calls, campaign.batches).next(), *told, *stops, *asking)
     result = campaign.run(faults)
     assert result.lines == []
-    assert {*stops, *told} <= result.fired.keys()
+    assert {*stops, *told, *asking} <= result.fired.keys()
     assert {fault.kind for fault in result.fired} >= {*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES}
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from conductor.freshness import EVERY_MINUTES
@@ -23,8 +25,8 @@ from tests.faults import sources
 from tests.faults.account import BEGIN, Account, Stage
 from tests.faults.contents import Contents
 from tests.faults.crowd import Crowd
-from tests.faults.faults import CLOCKS, CONDUCTOR, PAUSES, Fault, Invocation, Kind, Schedule
-from tests.faults.lane import Lane
+from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, PAUSES, Fault, Invocation, Kind, Schedule
+from tests.faults.lane import Lane, send_signal
 from tests.faults.machine import Execution
 from tests.faults.processes import LOST, TIMED_OUT, Function, FunctionError
 
@@ -281,9 +283,17 @@ class World(Account):
             site = fault.site
             mine = (fault.batch, site.flow, site.dataset, site.step) == (invocation.batch, *invocation.place)
             if mine and site.service == "salesforce" and not found:
-                self.sales.arm(fault.kind, site.operation.partition(".")[2])
+                self.sales.arm(fault.kind, site.operation.partition(".")[2], partial(self._met_source, fault.kind, invocation))
                 found.append(fault)
         return found
+
+    def _met_source(self, kind: Kind, invocation: Invocation) -> None:
+        """The process that asks dies, or stands still until it is woken."""
+        if kind in DEATHS:
+            send_signal(invocation.pid, signal.SIGKILL)
+        if kind in PAUSES:
+            self._tell(kind, invocation)
+            send_signal(invocation.pid, signal.SIGSTOP)
 
     def _disarm_source(self, invocation: Invocation, armed: list[Fault]) -> None:
         left = self.sales.disarm()

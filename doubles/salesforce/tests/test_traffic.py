@@ -54,6 +54,17 @@ def test_a_fault_answers_the_next_requests_that_match(
     assert api.call("GET", "/limits").status_code == 200
 
 
+def test_who_injects_a_fault_is_told_when_it_is_met(server: SalesforceServer, api: Any) -> None:
+    met: list[int] = []
+    server.org.traffic.on_fault = lambda: met.append(len(server.org.traffic.requests))
+    server.org.fail_next("server_error", path="/limits$")
+    api.call("GET", "/sobjects")
+    before = len(server.org.traffic.requests)
+    assert not met and api.call("GET", "/limits").status_code == 500
+    api.call("GET", "/limits")
+    assert met == [before]
+
+
 def test_unavailable_may_be_a_page_of_html(server: SalesforceServer, api: Any) -> None:
     server.org.fail_next("server_unavailable_html", retry_after_seconds=7)
     response = api.call("GET", "/limits")
