@@ -1,14 +1,25 @@
-"""Distributes the tests to xdist's workers so that one that crashes, or is ended by its timeout, costs its own test and no other."""
+"""How the tests of all folders run: what is read once for all of them, and how xdist's workers share them."""
 
 from __future__ import annotations
 
+import functools
+
 import pytest
+from botocore.loaders import JSONFileLoader
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
 
+# Each session reads the models of its services anew, for a tenth of a second; and a test has sessions of its own.
+_models = functools.cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda _, path: _models(path)
+
+
 class CrashProofScheduling(LoadGroupScheduling):
-    """xdist 3.8 gives the test that crashed to the next worker, which crashes too, and lets one with a single test wait for more."""
+    """One that crashes, or is ended by its timeout, costs its own test and no other.
+
+    xdist 3.8 gives the test that crashed to the next worker, which crashes too, and lets one with a single test wait for more.
+    """
 
     def remove_node(self, node: WorkerController) -> str | None:
         workload = self.assigned_work.pop(node)
