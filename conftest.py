@@ -9,7 +9,6 @@ from botocore.loaders import JSONFileLoader
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
-
 # Each session reads the models of its services anew, for a tenth of a second; and a test has sessions of its own.
 _models = functools.cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda _, path: _models(path)
