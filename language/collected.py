@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from language.diagnostics import Span, did_you_mean
 from language.queries import ParsedQuery
-from language.query_typing import QueryColumn, QueryProblem, QueryUse, TypedQuery
+from language.query_problems import QueryProblem
+from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import Use
 from shared_metadata.program import Column

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from language.diagnostics import Span
+from language.dialects.duckdb.query import DuckDBQuery
 from language.queries import ParsedQuery
 from language.resolved import Collect, CollectTable, Input, Publish, Settings, View
 from language.statement_texts import StatementText
@@ -39,7 +40,7 @@ from shared_metadata.records import Schema, SchemaColumn
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
     *(Part, TableList, Tolerate, TolerateBadRows),
-    *(Collect, CollectTable, Input, ParsedQuery, Publish, Settings, View, Column, Mask, Mode),
+    *(Collect, CollectTable, DuckDBQuery, Input, ParsedQuery, Publish, Settings, View, Column, Mask, Mode),
     *(ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use, Schema, SchemaColumn),
 )
 _CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from sqlglot import exp
-
 from language.diagnostics import Problem, Span, did_you_mean
-from language.queries import ParsedQuery, parse_predicate, place
+from language.dialects.duckdb.predicate import parse_predicate
+from language.queries import Query
 from language.resolved import Settings
 from language.syntax import Clauses
 
 OWN_COLUMNS = frozenset({"_batch", "_deleted"})
 
 
-def check_output(query: ParsedQuery | None, clauses: Clauses, settings: Settings, dialect: str) -> None:
+def check_output(query: Query | None, clauses: Clauses, settings: Settings) -> None:
     """Raises Problem for a clause that names a column which the query does not have, or an unfit expectation.
 
-    query: None for a list of tables, whose columns only the source knows.  dialect: of expectations.
+    query: None for a list of tables, whose columns only the source knows.
     """
     known = output_columns(query) if query is not None else None
     if known is not None:
         check_named(clauses, settings, known | OWN_COLUMNS, "the query's columns")
     for expectation in clauses.expectations:
-        predicate = parse_predicate(expectation.predicate, dialect)
-        for column in predicate.find_all(exp.Column):
-            if known is not None and len(column.parts) == 1:
-                span = place(column.this, expectation.predicate)
-                _check_known(column.name.lower(), known | OWN_COLUMNS, span, "column", "the query's columns")
+        predicate = parse_predicate(expectation.predicate)
+        for name, span in predicate.columns():
+            if known is not None:
+                _check_known(name, known | OWN_COLUMNS, span, "column", "the query's columns")
 
 
-def output_columns(query: ParsedQuery) -> frozenset[str] | None:
+def output_columns(query: Query) -> frozenset[str] | None:
     """The folded names of the query's columns; None where `*` or an unnamed expression hides one.
 
     Raises Problem for two of one name.
     """
     names: set[str] = set()
-    for select in query.tree.selects:
-        if not isinstance(select, exp.Alias | exp.Column) or select.is_star:
+    for found in query.output_names():
+        if found is None:
             return None
-        name = select.alias_or_name.lower()
+        name, span = found
         if name in names:
-            raise twins(name, query.place(select))
+            raise twins(name, span)
         names.add(name)
     return frozenset(names) or None
 

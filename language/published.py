@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from language.diagnostics import did_you_mean
-from language.query_typing import QueryColumn, QueryProblem
+from language.query_problems import QueryProblem
+from language.query_typing import QueryColumn
 from shared_metadata.records import Schema
 
 _KINDS = {

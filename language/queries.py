@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any, Protocol
 
 import sqlglot
 from sqlglot import Dialect, TokenType, exp
@@ -35,7 +36,7 @@ class TableReference:
 
     parts: tuple[str, ...]
     spans: tuple[Span, ...]
-    node: exp.Table
+    node: Any = None  # sqlglot's, of a source's query
 
     @property
     def span(self) -> Span:
@@ -82,6 +83,17 @@ class ParsedQuery:
     @property
     def first_word(self) -> Span:
         return first_word(self.span)
+
+    @property
+    def common_tables(self) -> frozenset[str]:
+        """The folded names of its CTEs."""
+        return frozenset(cte.alias.lower() for cte in of_kind(self.nodes, exp.CTE))
+
+    def output_names(self) -> Iterator[tuple[str, Span] | None]:
+        """Each output column's folded name and place, as far as the text tells them; None where it does not."""
+        for select in self.tree.selects:
+            named = isinstance(select, exp.Alias | exp.Column) and not select.is_star
+            yield (select.alias_or_name.lower(), self.place(select)) if named else None
 
     def place(self, node: exp.Expr) -> Span:
         """Where a node of the query stands."""
@@ -130,22 +142,30 @@ def closed(span: Span, query: ParsedQuery) -> Span:
     return Span(span.source, span.start, span.start + length)
 
 
-def parse_query(span: Span, dialect: str) -> ParsedQuery:
-    """The query at `span`; it must be one SELECT or set operation. Raises Problem where it is not."""
+class Query(Protocol):
+    """A query as its text alone tells it, whatever reads it. All but the first two raise Problem where it is not one SELECT."""
+
+    @property
+    def span(self) -> Span: ...
+    @property
+    def dialect(self) -> str: ...
+    @property
+    def tables(self) -> tuple[TableReference, ...]: ...
+    @property
+    def uses_batch_bounds(self) -> bool: ...
+    @property
+    def common_tables(self) -> frozenset[str]: ...
+    @property
+    def first_word(self) -> Span: ...
+    def output_names(self) -> Iterator[tuple[str, Span] | None]: ...
+
+
+def parse_source_query(span: Span, dialect: str) -> ParsedQuery:
+    """The query at `span` in a source's dialect; it must be one SELECT or set operation. Raises Problem where it is not."""
     query = ParsedQuery(span, dialect)
     _refuse_writing(query)
     _refuse_files(query)
     return query
-
-
-def parse_predicate(span: Span, dialect: str) -> exp.Expr:
-    """The condition at `span`, which speaks of one row. Raises Problem where it does not."""
-    tree = _parse(span, dialect)
-    if isinstance(tree, (exp.Query, exp.DDL, exp.DML, exp.Command)) or tree.find(exp.Query, exp.Table) is not None:
-        raise Problem(span, "an expectation cannot read tables", "put the check's input into the query as a column")
-    if tree.find(exp.AggFunc, exp.Window) is not None:
-        raise Problem(span, "an expectation speaks of one row, without aggregates", "aggregate in a view and expect there")
-    return tree
 
 
 @cache

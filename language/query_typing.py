@@ -19,36 +19,23 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from language.diagnostics import did_you_mean
-from language.duckdb_arguments import unknown_function
-from language.duckdb_types import DuckDBTypes
-from language.functions import functions
 from language.grouping import ungrouped_columns
 from language.iceberg_types import data_type, iceberg_name, source_data_type
 from language.places import of_kind, place_of
 from language.postgres_types import PostgresTypes, loaded_name
-from language.queries import BATCH_BOUNDS, sqlglot_dialect
+from language.queries import sqlglot_dialect
 from language.query_forms import name_inner_columns, refused, rewrite_exists, rewrite_series, unnamed
 from language.query_lineage import QueryLineage, trace
 from language.query_places import Written, remember
+from language.query_problems import QueryProblem
 from language.type_rules import Mismatch, TypeRules
 from shared_metadata.lineage import Use
 from shared_metadata.records import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 SOURCE_DIALECTS = ("postgres",)
-_RULES: dict[str, type[DuckDBTypes] | type[PostgresTypes]] = {"duckdb": DuckDBTypes, "postgres": PostgresTypes}
+_RULES: dict[str, type[PostgresTypes]] = {"postgres": PostgresTypes}
 _UNNAMED = re.compile(r"_col_\d+")
-
-
-@dataclass(frozen=True)
-class QueryProblem:
-    """What is wrong at [start, end) of the query's text."""
-
-    start: int
-    end: int
-    cause: str
-    remedy: str
 
 
 class QueryColumn(NamedTuple):
@@ -122,7 +109,6 @@ def type_query(tree: exp.Query, references: Mapping[int, str], dialect: str, tab
     if not problems and complete:  # of a name that is not known nothing more can be said
         problems += _condition_problems(scopes, rules) if rules else []
         problems += _ungrouped(scopes)
-        problems += _functions(tree, rules) if rules and dialect == "duckdb" else []
     originals = _source_columns(tables, dialect) if dialect in SOURCE_DIALECTS else {}
     outputs, untyped = _outputs(tree, lineage, written, rules, originals, dialect, bool(problems) or not complete)
     uses = tuple(QueryUse(table, column, use, *place) for (table, column, use), place in sorted(lineage.uses.items()))
@@ -217,19 +203,6 @@ def _ungrouped(scopes: list[Scope]) -> list[QueryProblem]:
         start, end = place_of(column) or (0, 0)
         cause = f"`{column.name}` is neither grouped nor aggregated"
         found.append(QueryProblem(start, end, cause, f"add it to GROUP BY, or write an aggregate such as any_value({column.name})"))
-    return found
-
-
-def _functions(tree: exp.Query, rules: TypeRules) -> list[QueryProblem]:
-    """Functions that the warehouse does not have."""
-    known = functions("duckdb")
-    found = []
-    for node in tree.find_all(exp.Func):
-        name = unknown_function(node) if type(node) not in rules.own else None
-        if name is not None and name not in BATCH_BOUNDS:
-            start, end = place_of(node) or (0, 0)
-            remedy = did_you_mean(name, known) + "write a function that the warehouse has"
-            found.append(QueryProblem(start, end, f"there is no function `{name}`", remedy))
     return found
 
 

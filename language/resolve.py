@@ -5,13 +5,14 @@ from __future__ import annotations
 from language.collect_query import Projection, projection, source_connection, without_connection
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
+from language.dialects.duckdb.query import parse_warehouse_query
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
 from language.name_lengths import check_lengths
 from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
-from language.queries import ParsedQuery, parse_query, source_name
+from language.queries import ParsedQuery, Query, parse_source_query, source_name
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.settings import (
     check_bad_rows,
@@ -82,8 +83,8 @@ def _view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, n
     dataset = dataset_name(statement.target)
     organizer = names.slice("organize", endpoint, span)
     settings = view_settings(clauses, organizer)
-    query = parse_query(_query(clauses), organizer.capabilities.dialect)
-    _check_output(query, clauses, settings, organizer)
+    query = parse_warehouse_query(_query(clauses))
+    _check_output(query, clauses, settings)
     warehouse, inputs, edits = read_datasets(query, names)
     check_tolerates(clauses, inputs)
     if warehouse is not None and warehouse is not endpoint:
@@ -103,9 +104,9 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     refuse_clauses(clauses, "publishing", "cursor", "partition_by", "masks")
     harness = names.slice("harness", connection, target.span)
     settings = publish_settings(clauses, harness)
-    organizer = _reading_organizer(_query(clauses), names)
-    query = parse_query(_query(clauses), organizer.capabilities.dialect)
-    _check_output(query, clauses, settings, organizer, harness)
+    _check_reads_warehouse(_query(clauses), names)
+    query = parse_warehouse_query(_query(clauses))
+    _check_output(query, clauses, settings, harness)
     warehouse, inputs, edits = read_datasets(query, names)
     check_tolerates(clauses, inputs)
     if warehouse is None:
@@ -115,11 +116,10 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, edits)
 
 
-def _reading_organizer(span: Span, names: Names) -> Slice:
-    """The slice whose dialect a published query is in: that of the first warehouse which its text names."""
-    found = names.first_named(span, names.warehouses) or next(iter(names.warehouses.values()), None)
-    if found is not None:
-        return names.slice("organize", found, span)
+def _check_reads_warehouse(span: Span, names: Names) -> None:
+    """Raises Problem where there is no warehouse that a published query could read."""
+    if names.warehouses:
+        return
     if names.broken:
         raise Undeclared
     raise Problem(span, "there is no warehouse to read", "declare one, as in CREATE WAREHOUSE lake USING iceberg;")
@@ -150,7 +150,7 @@ def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names)
     organizer = names.slice("organize", warehouse, statement.target.span)
     check_no_lag(clauses)
     settings = collect_settings(clauses, collector, organizer)
-    _check_output(None, clauses, settings, organizer, collector)
+    _check_output(None, clauses, settings, collector)
     masks = table_masks(clauses, listed)
     check_masks(clauses, settings, collector)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
@@ -183,7 +183,7 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     found = projection(query)
     if isinstance(found, Problem) and collector.capabilities.queries != "full":
         raise found
-    _check_output(query, clauses, settings, organizer, collector)
+    _check_output(query, clauses, settings, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
     check_masks(clauses, settings, collector)
@@ -198,23 +198,21 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
     """A collect query read in the dialect of the connection that it reads, with that connection and its slice."""
     likely = names.first_named(span, names.connections)
     collector = names.slices.get(f"collect.{likely.system.folded}") if likely else None
-    query = parse_query(span, collector.capabilities.dialect if collector else DIALECT)
+    query = parse_source_query(span, collector.capabilities.dialect if collector else DIALECT)
     connection = source_connection(query, names)
     collector = names.slice("collect", connection, query.tables[0].span)
     if collector.capabilities.queries == "none":
         raise Problem(query.first_word, f"{collector.id} takes no query", "write FROM connection TABLES (…)")
     if collector.capabilities.dialect != query.dialect:
-        query = parse_query(span, collector.capabilities.dialect)
+        query = parse_source_query(span, collector.capabilities.dialect)
         connection = source_connection(query, names)
     return query, connection, collector
 
 
-def _check_output(
-    query: ParsedQuery | None, clauses: Clauses, settings: Settings, organizer: Slice, outside: Slice | None = None
-) -> None:
+def _check_output(query: Query | None, clauses: Clauses, settings: Settings, outside: Slice | None = None) -> None:
     refuse_twins(clauses.partition_by)
     check_bad_rows(clauses, outside)
-    check_output(query, clauses, settings, organizer.capabilities.dialect)
+    check_output(query, clauses, settings)
 
 
 def _query(clauses: Clauses) -> Span:

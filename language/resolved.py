@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from language.diagnostics import Diagnostic, Span
+from language.dialects.duckdb.query import DuckDBQuery
 from language.queries import ParsedQuery, edited
 from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, MaskedColumn
 from shared_metadata.contract.declaration import Slice
@@ -73,7 +74,7 @@ class View:
     warehouse: CreateWarehouse
     organizer: Slice
     settings: Settings
-    query: ParsedQuery
+    query: DuckDBQuery
     inputs: tuple[Input, ...]
     edits: Edits
 
@@ -93,7 +94,7 @@ class Publish:
     organizer: Slice
     harness: Slice
     settings: Settings
-    query: ParsedQuery
+    query: DuckDBQuery
     inputs: tuple[Input, ...]
     edits: Edits
 

@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlglot import exp
-
 from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
+from language.dialects.duckdb.binding import bind_query
+from language.dialects.duckdb.predicate import parse_predicate
 from language.graph import levels, makes
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, Typed, digest_of
@@ -23,11 +23,12 @@ from language.names import Undeclared
 from language.nesting import too_deep
 from language.outputs import check_named, twins
 from language.published import check_target
-from language.queries import ParsedQuery, parse_predicate
-from language.query_typing import QueryProblem, TypedQuery, type_query
+from language.queries import ParsedQuery
+from language.query_problems import QueryProblem
+from language.query_typing import TypedQuery, type_query
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.snapshots import Snapshots
-from language.typed_places import first_uses, with_stars, within
+from language.typed_places import first_uses, with_edits, with_stars, within
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
 from shared_metadata.records import Schema, SchemaColumn
@@ -219,8 +220,7 @@ class _Typing:
     def _warehouse_query(self, statement: View | Publish) -> View | Publish:
         query, target = statement.query, statement.statement.target.span
         inputs = {input_.dataset: self._columns_of(input_.dataset) for input_ in statement.inputs}
-        references = {id(reference.node): ".".join(reference.folded) for reference in query.tables}
-        typed = explain_dropped(type_query(query.tree, references, query.dialect, inputs), inputs, self._dropped)
+        typed = explain_dropped(bind_query(query, inputs), inputs, self._dropped)
         name = statement.dataset if isinstance(statement, View) else statement.target
         made = _Made(name, name, target)
         into = statement.harness if isinstance(statement, Publish) else statement.organizer
@@ -228,7 +228,7 @@ class _Typing:
         self._finish(statement, statement.settings, made, outputs, uses, ())
         if isinstance(statement, Publish):
             self._check_target(statement, typed)
-        return dataclasses.replace(statement, edits=with_stars(query, statement.edits, typed))
+        return dataclasses.replace(statement, edits=with_edits(query.span, statement.edits, typed.edits))
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
         connection = statement.connection.name.folded
@@ -279,8 +279,7 @@ class _Typing:
         uses += [(ref, Use.KEY, key_span) for name in settings.key for ref in inputs.get(name, ())]
         uses += [(ref, Use.KEY, part.span) for part in clauses.partition_by for ref in inputs.get(part.folded, ())]
         for expectation in clauses.expectations:
-            dialect = statement.organizer.capabilities.dialect
-            used = self._predicate(expectation.predicate, dialect, made.dataset, columns)
+            used = self._predicate(expectation.predicate, made.dataset, columns)
             uses += [(ref, Use.EXPECT, expectation.predicate) for name in used for ref in inputs.get(name, ())]
         own_lineage = [ColumnLineage(c.name, c.type, c.nullable, (), made.span.position) for c in own]
         lineage = DatasetLineage(made.dataset, made.flow, (*outputs, *own_lineage), first_uses(uses), made.span.position)
@@ -289,16 +288,9 @@ class _Typing:
         self._remembered.pop(made.dataset, None)
         self.outlines[made.dataset] = Outline(made.dataset, types, lineage.signature, len(columns))
 
-    def _predicate(self, span: Span, dialect: str, dataset: str, columns: Columns) -> list[str]:
+    def _predicate(self, span: Span, dataset: str, columns: Columns) -> list[str]:
         """The columns that an expectation uses."""
-        table = exp.to_table("atoll_rows")
-        condition = (
-            exp.select(exp.alias_(exp.Literal.number(1), "kept"))
-            .from_(table, copy=False)
-            .where(parse_predicate(span, dialect), copy=False)
-        )
-        typed = type_query(condition, {id(table): dataset}, dialect, {dataset: columns})
-        typed = explain_dropped(typed, [dataset], self._dropped)
+        typed = explain_dropped(parse_predicate(span).typed(columns), [dataset], self._dropped)
         self._say(typed.problems, span)
         return [use.column for use in typed.uses]
 

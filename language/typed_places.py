@@ -18,6 +18,13 @@ def with_stars(query: ParsedQuery, edits: Edits, typed: TypedQuery) -> Edits:
     return (*kept, *stars)
 
 
+def with_edits(base: Span, edits: Edits, more: Iterable[tuple[int, int, str]]) -> Edits:
+    """The statement's edits and those at offsets of its query's text; of what lies within one of these, these hold."""
+    placed = [(Span(base.source, base.start + start, base.start + end), text) for start, end, text in more]
+    kept = [e for e in edits if not any(span.start <= e[0].start and e[0].end <= span.end for span, _ in placed)]
+    return (*kept, *placed)
+
+
 def within(base: Span, start: int, end: int) -> Span:
     """[start, end) of the text at `base`; its first word where sqlglot told no place."""
     return Span(base.source, base.start + start, base.start + end) if end else first_word(base)

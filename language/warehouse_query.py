@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from language.diagnostics import Problem
+from language.diagnostics import Problem, did_you_mean
 from language.names import Names
-from language.queries import ParsedQuery, TableReference
+from language.queries import Query, TableReference
 from language.resolved import Edits, Input
 from language.syntax import CreateConnection, CreateWarehouse
 
 
-def read_datasets(query: ParsedQuery, names: Names) -> tuple[CreateWarehouse | None, tuple[Input, ...], Edits]:
+def read_datasets(query: Query, names: Names) -> tuple[CreateWarehouse | None, tuple[Input, ...], Edits]:
     """The warehouse that the query reads (None if it reads no table), its inputs, and the edits that fold their names.
 
     Raises Problem for a table outside of the warehouse, in two warehouses, or not named in full.
@@ -17,7 +17,7 @@ def read_datasets(query: ParsedQuery, names: Names) -> tuple[CreateWarehouse | N
     inputs: dict[str, Input] = {}
     warehouse: CreateWarehouse | None = None
     for reference in query.tables:
-        found = _warehouse(reference, names)
+        found = _warehouse(reference, names, query.common_tables)
         if warehouse is not None and found is not warehouse:
             raise Problem(
                 reference.span,
@@ -31,12 +31,13 @@ def read_datasets(query: ParsedQuery, names: Names) -> tuple[CreateWarehouse | N
     return warehouse, tuple(inputs.values()), tuple(edits)
 
 
-def _warehouse(reference: TableReference, names: Names) -> CreateWarehouse:
+def _warehouse(reference: TableReference, names: Names, near: frozenset[str]) -> CreateWarehouse:
     if len(reference.parts) == 1:
+        hint = did_you_mean(reference.folded[0], near - {reference.folded[0]}).strip()
         raise Problem(
             reference.span,
             f"`{reference.parts[0]}` is no table of the program",
-            "name it in full, as in lake.ops.flights" + _short(reference),
+            hint or "name it in full, as in lake.ops.flights" + _short(reference),
         )
     endpoint = names.endpoint(reference.folded[0], reference.spans[0])
     if isinstance(endpoint, CreateConnection):

@@ -144,8 +144,8 @@ _LITERALS = {
         "2::DECIMAL(8, 3)",
     ],
     "text": ["'a'", "''", "'it''s'", "CAST(NULL AS VARCHAR)"],
-    "time": ["batch_start()", "batch_end()", "TIMESTAMP '2024-01-01 00:00:00'", "now()"],
-    "day": ["DATE '2024-02-29'", "current_date"],
+    "time": ["batch_start()", "batch_end()", "TIMESTAMP '2024-01-01 00:00:00'"],
+    "day": ["DATE '2024-02-29'", "batch_end()::DATE"],
     "flag": ["TRUE", "FALSE", "CAST(NULL AS BOOLEAN)"],
 }
 _ANY = ["coalesce({same}, {same})", "CASE WHEN {flag} THEN {same} ELSE {same} END", "CASE WHEN {flag} THEN {same} END", "({same})",

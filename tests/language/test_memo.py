@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 from language import Diagnostic, ProgramErrors, compile_with_positions
 from language.diagnostics import source_text
+from language.dialects.duckdb.binding import bind_query
+from language.dialects.duckdb.engine import Tables
+from language.dialects.duckdb.query import DuckDBQuery
 from language.memo import Memo
+from language.query_typing import TypedQuery
 from language.statement_texts import chunks_of, statement_texts
 from language.tokens import split_statements, tokenize
 from shared_metadata.contract.declaration import Slice
@@ -203,8 +207,8 @@ def test_what_a_process_that_died_did_not_do_is_done_by_the_first(
     monkeypatch.setattr("language.crew.processors", lambda: 3)
     monkeypatch.setattr("language.crew.SHARE", 1)
     first = os.getpid()
-    type_query = _noting([])
-    monkeypatch.setattr("language.typed.type_query", lambda *all: type_query(*all) if os.getpid() == first else os._exit(1))
+    bind_query = _noting([])
+    monkeypatch.setattr("language.typed.bind_query", lambda *all: bind_query(*all) if os.getpid() == first else os._exit(1))
     assert _compile(files, types, slices, Memo()) == expected
 
 
@@ -220,6 +224,7 @@ def test_what_did_not_change_is_neither_parsed_nor_typed_again(slices: Mapping[s
     former = _compile(files, types, slices, memo)
     monkeypatch.setattr("sqlglot.parse_one", None)
     monkeypatch.setattr("sqlglot.Dialect.tokenize", None)
+    monkeypatch.setattr("language.dialects.duckdb.engine.engine", None)
     again = Memo(memo.to_bytes())
     assert _compile(files, types, slices, again) == former
     assert not again.changed
@@ -231,7 +236,7 @@ def test_a_changed_filter_leaves_the_views_readers_as_they_are(slices: Mapping[s
     _compile(files, types, slices, memo)
     files["p1.sql"] = [statement.replace("amount > 1", "amount > 2") for statement in files["p1.sql"]]
     typed: list[str] = []
-    monkeypatch.setattr("language.typed.type_query", _noting(typed))
+    monkeypatch.setattr("language.typed.bind_query", _noting(typed))
     _compile(files, types, slices, Memo(memo.to_bytes()))
     assert typed == ["SELECT * FROM lake.raw.orders WHERE amount > 2"]
 
@@ -247,12 +252,10 @@ def test_what_was_left_untyped_for_a_mistake_told_elsewhere_is_not_taken_for_sou
     assert _compile(files, types, slices, Memo(memo.to_bytes())) == _compile(files, types, slices, None)
 
 
-def _noting(typed: list[str]) -> Callable[..., object]:
-    from language.query_typing import type_query
-
-    def noted(tree: object, *rest: object) -> object:
-        typed.append(tree.sql("duckdb"))  # type: ignore[attr-defined]
-        return type_query(tree, *rest)  # type: ignore[arg-type]
+def _noting(typed: list[str]) -> Callable[[DuckDBQuery, Tables], TypedQuery]:
+    def noted(query: DuckDBQuery, tables: Tables) -> TypedQuery:
+        typed.append(query.span.text)
+        return bind_query(query, tables)
 
     return noted
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from language.diagnostics import Problem
 from tests.language.test_lineage import TABLES
 from tests.language.typed_query import typed
 
@@ -22,4 +23,8 @@ def test_mistakes_have_places_causes_and_remedies(block: str) -> None:
 
 
 def _shown(query: str) -> list[str]:
-    return [f"{query[p.start : p.end]}: {p.cause}; {p.remedy}" for p in typed(query, TABLES).problems]
+    try:
+        return [f"{query[p.start : p.end]}: {p.cause}; {p.remedy}" for p in typed(query, TABLES).problems]
+    except Problem as problem:  # what the text alone tells
+        found = problem.diagnostic
+        return [f"{query[found.column - 1 : found.column - 1 + found.length]}: {found.cause}; {found.remedy}"]

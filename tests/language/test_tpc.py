@@ -23,7 +23,7 @@ from shared_metadata.contract.duckdb_session import extension_path
 from shared_metadata.lineage import ColumnLineage
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import ConnectionSchemas
-from tests.language.typed_query import parsed
+from tests.language.typed_query import warehouse_query
 
 SUITES = {"tpch": (22, "dbgen"), "tpcds": (99, "dsdgen")}
 QUERIES = [(suite, number) for suite, (count, _) in SUITES.items() for number in range(1, count + 1)]
@@ -74,7 +74,7 @@ def _described(suite: str, number: int) -> list[str]:
 
 def _view(suite: str, number: int, columns: int) -> str:
     """The query over the warehouse's tables, its columns named c1, c2, …: some have no name, or the same."""
-    query = parsed(_query(suite, number))
+    query = warehouse_query(_query(suite, number))
     edits = [(reference.spans[0], f"lake.{suite}.{reference.folded[0]}") for reference in query.tables]
     names = ", ".join(f"c{n}" for n in range(1, columns + 1))
     text = f"SELECT * FROM (\n{edited(query.span, edits)}\n) AS q({names})"

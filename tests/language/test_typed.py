@@ -14,7 +14,7 @@ import pytest
 from language import ProgramErrors, compile_with_positions
 from language.compiler import Compilation
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import DatasetLineage, Lineage, Use
+from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use
 from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
 
 CASES = Path(__file__).parent / "typed"
@@ -82,7 +82,7 @@ def test_what_is_pinned_compiles_to_the_same_columns(name: str, slices: Mapping[
             text = text.replace(statement.query.span.text, pinned, 1)
     again = compile_with_positions({case.name: text}, slices, schemas)
     assert first.lineage is not None and again.lineage is not None
-    assert _signatures(again.lineage) == _signatures(first.lineage)
+    assert _made_of(again.lineage) == _made_of(first.lineage)
 
 
 def _pinned(compilation: Compilation) -> list[str | None]:
@@ -90,8 +90,8 @@ def _pinned(compilation: Compilation) -> list[str | None]:
     return [queries.get(getattr(statement, "dataset", "")) for statement in compilation.resolved.statements]
 
 
-def _signatures(lineage: Lineage) -> dict[str, str]:
-    return {name: dataset.signature for name, dataset in lineage.datasets.items()}
+def _made_of(lineage: Lineage) -> dict[str, list[tuple[str, str, tuple[ColumnRef, ...]]]]:
+    return {name: [(c.name, c.type, c.inputs) for c in dataset.columns] for name, dataset in lineage.datasets.items()}
 
 
 def test_lineage_survives_json(slices: Mapping[str, Slice], schemas: SourceSchemas) -> None:
@@ -105,4 +105,5 @@ def test_a_moved_statement_has_the_same_signature(slices: Mapping[str, Slice], s
     one = compile_with_positions({"p.sql": text}, slices, schemas).lineage
     other = compile_with_positions({"p.sql": "\n\n-- moved\n" + text}, slices, schemas).lineage
     assert one is not None and other is not None
-    assert _signatures(one) == _signatures(other) and one.version != other.version
+    assert {name: each.signature for name, each in one.datasets.items()} == {n: each.signature for n, each in other.datasets.items()}
+    assert one.version != other.version

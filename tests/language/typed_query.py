@@ -1,11 +1,13 @@
-"""One query typed by itself, as the compiler's typing pass does it, and its text with every star spelled out."""
+"""One query typed by itself, as the compiler's typing pass does it, and the text that runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from language.diagnostics import SourceText, Span
-from language.queries import ParsedQuery, closed, edited, parse_query
+from language.dialects.duckdb.binding import bind_query
+from language.dialects.duckdb.query import DuckDBQuery, parse_warehouse_query
+from language.queries import closed, edited, parse_source_query
 from language.query_typing import TypedQuery, type_query
 from shared_metadata.records import SchemaColumn
 
@@ -14,21 +16,32 @@ Columns = Mapping[str, Mapping[str, str]]
 
 def typed(sql: str, tables: Columns, dialect: str = "duckdb") -> TypedQuery:
     """tables: name as in FROM ▸ column ▸ type (a schema's; for a source's dialect, the source's own word)."""
-    query = parsed(sql, dialect)
+    schemas = {name: _schema(columns, dialect) for name, columns in tables.items()}
+    if dialect == "duckdb":
+        return bind_query(parse_warehouse_query(_span(sql)), schemas)
+    query = parse_source_query(_span(sql), dialect)
     references = {id(reference.node): ".".join(reference.folded) for reference in query.tables}
-    return type_query(query.tree, references, dialect, {name: _schema(columns, dialect) for name, columns in tables.items()})
-
-
-def parsed(sql: str, dialect: str = "duckdb") -> ParsedQuery:
-    return parse_query(Span(SourceText("q.sql", sql), 0, len(sql)), dialect)
+    return type_query(query.tree, references, dialect, schemas)
 
 
 def pinned(sql: str, tables: Columns, dialect: str = "duckdb") -> str:
-    """The query's text with each star's columns in its place."""
-    query, found = parsed(sql, dialect), typed(sql, tables, dialect)
+    """The query's text as it runs: of all columns of a table only those that there are now."""
+    found = typed(sql, tables, dialect)
     assert not found.problems, found.problems
-    edits = [(closed(Span(query.span.source, start, end), query), text) for start, end, text in found.edits]
-    return edited(query.span, edits)
+    source = _span(sql).source
+    edits = [(Span(source, start, end), text) for start, end, text in found.edits]
+    if dialect != "duckdb":
+        query = parse_source_query(Span(source, 0, len(sql)), dialect)
+        edits = [(closed(span, query), text) for span, text in edits]
+    return edited(Span(edits[0][0].source, 0, len(sql)), edits) if edits else sql
+
+
+def warehouse_query(sql: str) -> DuckDBQuery:
+    return parse_warehouse_query(_span(sql))
+
+
+def _span(sql: str) -> Span:
+    return Span(SourceText("q.sql", sql), 0, len(sql))
 
 
 def _schema(columns: Mapping[str, str], dialect: str) -> tuple[SchemaColumn, ...]:

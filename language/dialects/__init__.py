@@ -1,0 +1,1 @@
+"""What belongs to one SQL dialect: a folder each."""

@@ -1,0 +1,248 @@
+"""Types one query by asking DuckDB: its columns with their types and origins, its uses of its inputs' columns, what is wrong.
+
+The text that runs is the one that was written, but for the tables of a query that speaks of all columns of one (`*`, NATURAL JOIN,
+a whole row …): each becomes a subquery of the columns that it has now, so that one which comes later is not among them. Both texts
+are bound, and must mean the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from language.diagnostics import Span
+from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
+from language.dialects.duckdb.plan_lineage import NOWHERE, PlanLineage, Ref, Unplanned, lineage
+from language.dialects.duckdb.problems import binding_problems
+from language.dialects.duckdb.purity import impurities
+from language.dialects.duckdb.query import DuckDBQuery
+from language.dialects.duckdb.syntax_tree import Said, Scope, outermost
+from language.dialects.duckdb.text import Place
+from language.dialects.duckdb.types import iceberg_type
+from language.queries import edited
+from language.query_problems import QueryProblem
+from language.query_typing import QueryColumn, QueryUse, TypedQuery
+from shared_metadata.lineage import Use
+
+OWN_COLUMNS = ("_batch", "_deleted")
+_UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+Edit = tuple[int, int, str]
+
+
+def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
+    """Types a query over its inputs.  tables: by their names in FROM; a column of no type is of a statement that is itself wrong."""
+    judge, said, complete = engine(), query.said, all(column.type for columns in tables.values() for column in columns)
+    seen = _in_sight(said, tables) if said.wide else tables
+    try:
+        bound = judge.bind(query.span.text, seen)
+        plan = _lineage(bound, said, seen)
+    except EngineError as error:
+        found, rest = binding_problems(query.span.text, error, seen, judge)
+        return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
+    problems = [*impurities(query.text, said, bound.plan, judge), *_impossible_casts(query, plan, judge)]
+    edits = _edits(query, seen) if said.wide else ()
+    if edits and not _same(query, edits, bound, tables, judge):
+        cause = "the columns behind a * here cannot be pinned to those that there are now"
+        problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
+    columns, unfit = _columns(query, bound, plan, seen, complete and not problems)
+    uses = tuple(_uses(query, plan, seen))
+    return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
+
+
+def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
+    """The columns of a query that is wrong, as far as they have names: what reads them is then wrong for its own mistakes only."""
+    written = list(query.output_names())
+    names = [found[0] for found in written if found]
+    if len(names) < len(written) and rest is not None:
+        names += [name for name, _ in rest.columns if name != "NULL"]
+    return tuple(QueryColumn(name.lower(), "", (), *query.text.first_word()) for name in dict.fromkeys(names))
+
+
+def _in_sight(said: Said, tables: Tables) -> Tables:
+    """The tables without Atoll's own columns that the text does not name."""
+    hidden = {name for name in OWN_COLUMNS if name not in said.words}
+    return {name: tuple(column for column in columns if column.name not in hidden) for name, columns in tables.items()}
+
+
+def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
+    """By the plan; where DuckDB gives none that is known here, every output is made from every column of every input."""
+    names = {tuple(name.split(".")): name for name in tables}
+
+    def named(database: str, schema: str, table: str) -> str:
+        for parts in ((database, schema, table), (schema, table), (table,)):
+            if parts in names:
+                return names[parts]
+        raise Unplanned(table)
+
+    try:
+        if bound.plan is not None:
+            return lineage(bound.plan, named)
+    except Unplanned:
+        pass
+    read = frozenset((".".join(t.names).lower(), c.name) for t in said.tables for c in tables.get(".".join(t.names).lower(), ()))
+    return PlanLineage((read,) * len(bound.columns), frozenset((ref, Use.FILTER) for ref in read), read, frozenset())
+
+
+def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
+    """Values that DuckDB would try to turn into another type, and never can."""
+    for source, target, at in sorted(plan.casts):
+        if not judge.casts(source, target):
+            place = query.text.path(at) if at < NOWHERE else query.text.first_word()
+            remedy = "compare it with something" if target == "BOOLEAN" else "bring both to one type, as by CAST(… AS VARCHAR)"
+            yield QueryProblem(*place, f"this is {source} where {target} is wanted, which it never becomes", remedy)
+
+
+def _columns(
+    query: DuckDBQuery, bound: Bound, plan: PlanLineage, tables: Tables, judged: bool
+) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
+    columns, problems = [], []
+    items = outermost(query.tree["statements"][0]["node"])
+    places = [query.item(item) for item in items] if len(items) == len(bound.columns) else []
+    stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
+    untyped = {(table, column.name) for table, each in tables.items() for column in each if not column.type}
+    spoken = query.said.words | {column.name for each in tables.values() for column in each}
+    for number, (name, kind) in enumerate(bound.columns):
+        start, end = places[number] if places else (stars or [query.text.first_word()])[0]
+        type_ = iceberg_type(kind)
+        if judged and not _PLAIN.fullmatch(name.lower()) and name.lower() not in spoken:
+            problems.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
+        elif judged and type_ is None:
+            cause = f"the column `{name}` has the type {kind}, which no table can hold"
+            problems.append(QueryProblem(start, end, cause, "CAST it to the type that it is to have"))
+        refs = plan.outputs[number] if number < len(plan.outputs) else frozenset()
+        told = type_ if refs.isdisjoint(untyped) else ""
+        columns.append(QueryColumn(name.lower(), told or "", tuple(sorted(refs)), start, end))
+    return tuple(columns), problems
+
+
+# -- places
+
+
+def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[QueryUse]:
+    """Each use, at the first place where the text names the column so; else where it names it, or means it by a star or USING."""
+    direct = _direct(query, tables)
+    uses = set(plan.uses) | {(ref, Use.VALUE) for refs in plan.outputs for ref in refs}
+    used = {ref for ref, _ in uses}
+    uses |= {(ref, Use.VALUE) for ref in plan.read if ref not in used}
+    anywhere: dict[Ref, Place] = {}
+    for (ref, _), place in direct.items():
+        anywhere[ref] = min(place, anywhere.get(ref, place))
+    for ref, use in sorted(uses):
+        place = direct.get((ref, use)) or anywhere.get(ref) or _indirect(query, ref)
+        yield QueryUse(*ref, use, *place)
+
+
+def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
+    found: dict[tuple[Ref, Use], Place] = {}
+    for column in query.said.columns:
+        for ref in _meant(column.names, column.scope, tables):
+            place = query.text.path(column.at)
+            key = ref, column.use
+            found[key] = min(place, found.get(key, place))
+    for name, at, scope in query.said.using:
+        for ref in _meant((name,), scope, tables):
+            place = query.text.find(name) or query.text.path(at)
+            found.setdefault((ref, Use.JOIN), place)
+    return found
+
+
+def _meant(names: tuple[str, ...], scope: Scope | None, tables: Tables) -> Iterator[Ref]:
+    """The inputs' columns that a name may stand for: with a table's name before it in that table, else in all that are near."""
+    folded = [name.lower() for name in names]
+    while scope is not None:
+        found = [
+            (".".join(table.names).lower(), column.name)
+            for table in scope.tables
+            for column in tables.get(".".join(table.names).lower(), ())
+            if column.name.lower() in folded[:1] or (column.name.lower() in folded[1:] and table.called in folded)
+        ]
+        if found:
+            yield from found
+            return
+        scope = scope.outer
+
+
+def _indirect(query: DuckDBQuery, ref: Ref) -> Place:
+    for star in query.said.stars:
+        if any(".".join(table.names).lower() == ref[0] for table in star.tables):
+            return query.text.star(star.at) or query.text.first_word()
+    stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
+    return stars[0] if stars else query.text.first_word()
+
+
+# -- the text that runs
+
+
+def _edits(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
+    """(start, end, text): each table by a subquery of its columns, and what was named through its full name by its last."""
+    found: list[Edit] = []
+    for table in query.said.wide:
+        columns = tables.get(".".join(table.names).lower())
+        if columns is None:
+            continue
+        start, end = query.text.path(table.at)
+        names = ", ".join(map(_spelled, (column.name for column in columns)))
+        path = ".".join(query.span.text[slice(*part)].lower() for part in query.text.parts(table.at))
+        alias = "" if table.alias else f" AS {_spelled(table.names[-1].lower())}"
+        inner, before = f"(SELECT {names} FROM {path}){alias}", query.span.text[:start].rstrip()
+        if before[-5:].upper() == "TABLE":
+            start, inner = len(before) - 5, f"FROM {inner}"
+        found.append((start, end, inner))
+    for column in query.said.columns:
+        found += _unqualified(query, column.names, column.scope, column.at)
+    return tuple(sorted([*found, *_excluded(query, tables)]))
+
+
+def _unqualified(query: DuckDBQuery, names: tuple[str, ...], scope: Scope | None, at: int) -> Iterator[Edit]:
+    folded = tuple(name.lower() for name in names)
+    while scope is not None:
+        for table in query.said.wide.intersection(scope.tables):
+            path = tuple(name.lower() for name in table.names)
+            for skipped in range(len(path) - 1):
+                if not table.alias and folded[: len(path) - skipped] == path[skipped:]:
+                    parts = query.text.parts(at)
+                    last = len(path) - skipped - 1
+                    if last < len(parts):
+                        yield parts[0][0], parts[last][0], ""
+                    return
+        scope = scope.outer
+
+
+def _excluded(query: DuckDBQuery, tables: Tables) -> Iterator[Edit]:
+    """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
+    for star in query.said.stars:
+        place = query.text.star(star.at)
+        own = {column.name for table in star.tables for column in tables.get(".".join(table.names).lower(), ())}
+        names = [name for name in OWN_COLUMNS if name in own]
+        if place is None or not names:
+            continue
+        rest = query.span.text[place[1] :]
+        listed = re.match(r"\s*EXCLUDE\s*\(([^)]*)\)|\s*EXCLUDE\s+([\w\"]+)", rest, re.IGNORECASE)
+        if listed is None:
+            yield place[1], place[1], f" EXCLUDE ({', '.join(names)})"
+            continue
+        former = (listed[1] or listed[2]).strip()
+        more = [name for name in names if name not in re.findall(r"\w+", former.lower())]
+        if more:
+            yield place[1], place[1] + listed.end(), f" EXCLUDE ({', '.join([former, *more])})"
+
+
+def _spelled(name: str) -> str:
+    if _PLAIN.fullmatch(name) and name not in engine().reserved_words:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _same(query: DuckDBQuery, edits: tuple[Edit, ...], bound: Bound, tables: Tables, judge: Engine) -> bool:
+    """Whether the text that runs, over all columns of the inputs, gives the columns that the written one gives."""
+    base = query.span
+    text = edited(base, [(Span(base.source, base.start + start, base.start + end), put) for start, end, put in edits])
+    try:
+        runs = judge.bind(text, tables)
+    except EngineError:
+        return False
+    own = {name for name in OWN_COLUMNS if name in query.said.words}
+    written = [(name, str(kind)) for name, kind in bound.columns]
+    found = [(name, str(kind)) for name, kind in runs.columns]
+    return found == written or found == [column for column in written if column[0] not in own]

@@ -1,0 +1,196 @@
+"""DuckDB as the judge of queries: parses and binds them over empty tables of their inputs' schemas; nothing is ever run.
+
+One connection serves the process. It has one thread, so that a process can be forked beside it; it reaches no file and no network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from language.dialects.duckdb.types import SAMPLES, WHOLE, duckdb_type
+from language.recursion import deep_recursion
+from shared_metadata.records import SchemaColumn
+
+if TYPE_CHECKING:
+    from duckdb.sqltypes import DuckDBPyType
+
+Tree = dict[str, Any]
+Tables = Mapping[str, tuple[SchemaColumn, ...]]
+_TREE = "skip_null := true, skip_empty := true, skip_default := true"
+_PLAN = "skip_null := true, skip_empty := true"  # a reference's number 0 is a default, and must be told
+_BOUNDS = ("batch_start", "batch_end")
+
+
+@dataclass
+class EngineError(Exception):
+    """What DuckDB has against a query.  kind: its own ('parser', 'binder', 'catalog' …), subtype too ('COLUMN_NOT_FOUND' …).
+
+    position: in bytes of the text, None where it tells none.
+    """
+
+    kind: str
+    message: str
+    position: int | None = None
+    subtype: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A query that binds: its output columns as (name, DuckDB's type), and its logical plan; None for one that has no JSON form."""
+
+    columns: tuple[tuple[str, DuckDBPyType], ...]
+    plan: Tree | None
+
+
+class Engine:
+    def __init__(self) -> None:
+        import duckdb
+
+        self._duckdb = duckdb
+        self._connection = duckdb.connect(
+            config={
+                "threads": 1,
+                "enable_external_access": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        for name in _BOUNDS:
+            self._connection.execute(f"CREATE MACRO {name}() AS TIMESTAMPTZ '2000-01-01 00:00:00+00'")
+        self._databases = {"memory"}
+        self._tables: dict[str, tuple[SchemaColumn, ...]] = {}
+        self._trees: dict[str, str] = {}
+        self._casts: dict[tuple[str, str], bool] = {}
+
+    def read_ahead(self, texts: Iterable[str]) -> None:
+        """Parses many queries by one call, which costs a tenth of as many calls; `tree` then knows them."""
+        new = list({text for text in texts if text not in self._trees})
+        if not new:
+            return
+        found = self._connection.execute(f"SELECT json_serialize_sql(q, {_TREE}) FROM (SELECT unnest($1) AS q)", [new]).fetchall()
+        self._trees = dict(zip(new, (row[0] for row in found), strict=True))
+
+    def tree(self, text: str) -> Tree:
+        """The text's parse tree: `{'statements': [{'node': …}, …]}`. Raises EngineError."""
+        if text not in self._trees:
+            self.read_ahead([text])
+        return _answer(self._trees[text])
+
+    def bind(self, text: str, tables: Tables) -> Bound:
+        """The query over its inputs.  tables: by the names that FROM has, 'lake.ops.flights'. Raises EngineError."""
+        self._provide(tables)
+        return Bound(self._columns(text), self._plan(text))
+
+    def _columns(self, text: str) -> tuple[tuple[str, DuckDBPyType], ...]:
+        try:
+            relation = self._connection.sql(text)
+        except self._duckdb.Error as error:
+            _answer(self._serialized_plan(text))  # says where it is
+            raise EngineError("binder", str(error).partition("\n")[0].partition(": ")[2]) from None
+        return tuple(zip(relation.columns, relation.types, strict=True))
+
+    def _plan(self, text: str) -> Tree | None:
+        try:
+            plans = _answer(self._serialized_plan(text))["plans"]
+        except EngineError:
+            return None
+        return plans[0] if len(plans) == 1 else None
+
+    def _serialized_plan(self, text: str) -> str:
+        row = self._connection.execute(f"SELECT json_serialize_plan($1::VARCHAR, {_PLAN})", [text]).fetchone()
+        return str(row[0]) if row else "{}"
+
+    def _provide(self, tables: Tables) -> None:
+        for name, columns in tables.items():
+            if self._tables.get(name) != columns:
+                self._create(name, columns)
+                self._tables[name] = columns
+
+    def _create(self, name: str, columns: tuple[SchemaColumn, ...]) -> None:
+        *path, table = name.split(".")
+        if len(path) == 2 and path[0] not in self._databases:
+            self._connection.execute(f"ATTACH ':memory:' AS {_quoted(path[0])}")
+            self._databases.add(path[0])
+        if path:
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(_quoted, path))}")
+        fields = ", ".join(f"{_quoted(column.name)} {duckdb_type(column.type)}" for column in columns)
+        self._connection.execute(f"CREATE OR REPLACE TABLE {'.'.join(map(_quoted, (*path, table)))} ({fields})")
+
+    @cached_property
+    def impure_functions(self) -> frozenset[str]:
+        """Functions whose result may differ between two calls with the same arguments, by DuckDB's own catalogue.
+
+        A macro without arguments tells of the session ("current_user").
+        """
+        rows = self._connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+            " OR (function_type = 'macro' AND len(parameters) = 0)"
+        )
+        return frozenset(row[0] for row in rows.fetchall())
+
+    @cached_property
+    def table_functions(self) -> frozenset[str]:
+        rows = self._connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type LIKE 'table%'")
+        return frozenset(row[0] for row in rows.fetchall())
+
+    @cached_property
+    def aggregates(self) -> frozenset[str]:
+        rows = self._connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'")
+        return frozenset(row[0] for row in rows.fetchall())
+
+    @cached_property
+    def reserved_words(self) -> frozenset[str]:
+        """Words that cannot stand wherever a name may."""
+        rows = self._connection.execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'")
+        return frozenset(row[0] for row in rows.fetchall())
+
+    def casts(self, source: str, target: str) -> bool:
+        """Whether any value of one type can become one of the other: asked with a value, since NULL becomes everything."""
+        if source not in SAMPLES or target not in SAMPLES:
+            return True
+        if (source, target) not in self._casts:
+            self._casts[source, target] = self._cast(SAMPLES[source], WHOLE.get(target, target))
+        return self._casts[source, target]
+
+    def _cast(self, value: str, target: str) -> bool:
+        try:
+            self._connection.execute(f"SELECT CAST({value} AS {target})").fetchall()
+        except self._duckdb.Error as error:
+            return "Unimplemented type for cast" not in str(error)
+        return True
+
+
+def _answer(text: str) -> Tree:
+    with deep_recursion():
+        found: Tree = json.loads(text)
+    if found.get("error"):
+        position = found.get("position")
+        raise EngineError(
+            str(found.get("error_type", "")),
+            str(found.get("error_message", "")),
+            int(position) if position is not None else None,
+            str(found.get("error_subtype", "")),
+            str(found.get("name", "")),
+        )
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def engine() -> Engine:
+    """The process's own: a forked one makes another."""
+    return _engine_of(os.getpid())
+
+
+@cache
+def _engine_of(process: int) -> Engine:
+    return Engine()

@@ -1,0 +1,67 @@
+"""What makes a query no function of its inputs: the moment, chance, the session, and whatever no FROM clause names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from language.diagnostics import did_you_mean
+from language.dialects.duckdb.engine import Engine
+from language.dialects.duckdb.plan_lineage import NOWHERE
+from language.dialects.duckdb.syntax_tree import Said
+from language.dialects.duckdb.text import QueryText
+from language.queries import BATCH_BOUNDS
+from language.query_problems import QueryProblem
+
+# Table functions that make rows of their arguments alone; DuckDB's catalogue does not tell them from those that read a file.
+_OF_ARGUMENTS = frozenset(
+    ("unnest", "range", "generate_series", "repeat", "repeat_row", "json_each", "json_tree", "generate_subscripts")
+)
+# Of these the catalogue says that they depend on their arguments alone.
+_IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
+_CHANCE = frozenset(("random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
+_MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
+
+
+def impurities(query: QueryText, said: Said, plan: dict[str, Any] | None, engine: Engine) -> Iterator[QueryProblem]:
+    """plan: of a query that binds."""
+    if said.samples:
+        place = query.find("sample") or query.find("tablesample") or query.first_word()
+        yield QueryProblem(*place, "a sample is another one each time", "filter by a hash of the key, as in hash(id) % 10 = 0")
+    for name, at, arguments in _calls(said, plan):
+        impure = name in engine.impure_functions or name in _IMPURE
+        place = query.path(at) if at < NOWHERE else query.find(name) or query.first_word()
+        if name == "age" and arguments == 1:
+            yield QueryProblem(*place, "`age` of one moment counts from today", "write age(batch_end(), …)")
+        elif impure and name not in BATCH_BOUNDS and name != "error":
+            cause = f"`{query.text[slice(*place)]}` gives something else each time, so the result is no function of the inputs"
+            chance = "take a hash of the key, as in md5(id::VARCHAR)"
+            yield QueryProblem(*place, cause, chance if name in _CHANCE else _MOMENT_REMEDY)
+
+
+def _calls(said: Said, plan: dict[str, Any] | None) -> Iterator[tuple[str, int, int]]:
+    """(name, place, number of arguments) of each function of the text, and of the plan: there macros and words are functions."""
+    yield from ((call.name, call.at, 0) for call in said.calls if not call.in_from)
+    stack: list[Any] = [plan] if plan is not None else []
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack += value
+        elif isinstance(value, dict):
+            if value.get("expression_class") == "BOUND_FUNCTION" and not value.get("is_operator"):
+                yield value["name"], value.get("query_location", NOWHERE), len(value.get("children", ()))
+            stack += (child for child in value.values() if isinstance(child, (dict, list)))
+
+
+def readers(query: QueryText, said: Said, engine: Engine) -> Iterator[QueryProblem]:
+    """Functions in FROM that read what no FROM clause names."""
+    for call in said.calls:
+        if call.in_from and call.name not in _OF_ARGUMENTS:
+            place = query.path(call.at)
+            name = query.text[slice(*place)]
+            if call.name not in engine.table_functions:
+                remedy = did_you_mean(call.name, _OF_ARGUMENTS) + "read a table, range, generate_series or unnest"
+                yield QueryProblem(*place, f"there is no function `{name}` that makes rows", remedy)
+                continue
+            remedy = "collect it into a warehouse with INSERT INTO, and read that"
+            yield QueryProblem(*place, f"`{name}` reads what no FROM clause names", remedy)

@@ -1,0 +1,105 @@
+"""A query in DuckDB's SQL: what its text alone tells, before its inputs' columns are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from language.diagnostics import Problem, Span
+from language.dialects.duckdb.engine import EngineError, Tree, engine
+from language.dialects.duckdb.problems import syntax_problem
+from language.dialects.duckdb.purity import readers
+from language.dialects.duckdb.syntax_tree import Said, outermost, places_in, read
+from language.dialects.duckdb.text import Place, QueryText
+from language.nesting import too_deep
+from language.queries import BATCH_BOUNDS, TableReference, first_word
+from language.query_problems import QueryProblem
+
+
+@dataclass(frozen=True, eq=False)
+class DuckDBQuery:
+    """The query at `span`; its tree is made when it is first asked for, and kept by nobody."""
+
+    span: Span
+    dialect: str = "duckdb"
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"span": self.span, "dialect": self.dialect, "uses_batch_bounds": self.uses_batch_bounds}
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Raises Problem where the text is not one SELECT or set operation."""
+        try:
+            tree = engine().tree(self.span.text)
+        except EngineError as error:
+            raise self.problem(syntax_problem(self.span.text, error, engine())) from None
+        except RecursionError:
+            raise too_deep(self.first_word) from None
+        if len(tree["statements"]) != 1:
+            raise Problem(self.first_word, "a query must be a SELECT", "write AS SELECT …")
+        return tree
+
+    @cached_property
+    def said(self) -> Said:
+        """Raises Problem as `tree` does."""
+        return read(self.tree)
+
+    @cached_property
+    def text(self) -> QueryText:
+        return QueryText(self.span.text)
+
+    @cached_property
+    def tables(self) -> tuple[TableReference, ...]:
+        """The tables in FROM that are no CTEs, in the order of the text."""
+        found = []
+        for table in sorted(self.said.tables, key=lambda table: table.at):
+            places = self.text.parts(table.at)
+            if len(places) != len(table.names):  # a file's name, say
+                places = [self.text.word(table.at)] * len(table.names)
+            found.append(TableReference(table.names, tuple(self.span_of(place) for place in places)))
+        return tuple(found)
+
+    @cached_property
+    def uses_batch_bounds(self) -> bool:
+        return any(call.name in BATCH_BOUNDS for call in self.said.calls)
+
+    @property
+    def common_tables(self) -> frozenset[str]:
+        """The names of its CTEs."""
+        return frozenset(self.said.common_tables)
+
+    @property
+    def first_word(self) -> Span:
+        return first_word(self.span)
+
+    def output_names(self) -> Iterator[tuple[str, Span] | None]:
+        """Each output column's folded name and place, as far as the text tells them; None where it does not."""
+        for item in outermost(self.tree["statements"][0]["node"]):
+            name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else None)
+            yield (name.lower(), self.span_of(self.item(item))) if name else None
+
+    def item(self, item: Tree) -> Place:
+        """Where an item of a SELECT stands, from comma to comma."""
+        places = sorted(places_in(item))
+        return self.text.item(self.text.at(places[0])) if places else self.text.first_word()
+
+    def span_of(self, place: Place) -> Span:
+        return Span(self.span.source, self.span.start + place[0], self.span.start + max(place[1], place[0] + 1))
+
+    def problem(self, found: QueryProblem) -> Problem:
+        return Problem(self.span_of((found.start, found.end)), found.cause, found.remedy)
+
+    def check(self) -> None:
+        """Raises Problem for what is no query of tables."""
+        if self.said.shows:
+            raise Problem(self.first_word, "a query must be a SELECT", "write AS SELECT …")
+        for found in readers(self.text, self.said, engine()):
+            raise self.problem(found)
+
+
+def parse_warehouse_query(span: Span) -> DuckDBQuery:
+    """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""
+    query = DuckDBQuery(span)
+    query.check()
+    return query

@@ -1,0 +1,244 @@
+"""Reads a query's parse tree: the tables in FROM, the columns, functions and stars that it names, each with its place and clause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from language.recursion import deep_recursion
+from shared_metadata.lineage import Use
+
+Tree = dict[str, Any]
+Names = frozenset[str]
+# what a key of a query's node says of the columns below it; below all others it stays what it was
+_CLAUSES = {
+    "select_list": Use.VALUE,
+    "where_clause": Use.FILTER,
+    "having": Use.FILTER,
+    "qualify": Use.FILTER,
+    "group_expressions": Use.GROUP,
+    "distinct_on_targets": Use.GROUP,
+    "limit": Use.FILTER,
+    "offset": Use.FILTER,
+    "condition": Use.JOIN,
+    "partitions": Use.ORDER,
+    "orders": Use.ORDER,
+    "filter": Use.FILTER,
+    "filter_expr": Use.FILTER,
+    "values": Use.VALUE,
+    "function": Use.JOIN,
+}
+_WIDE_TABLES = ("PIVOT", "SHOW_REF")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in FROM that is no CTE.  names: its dotted parts.  at: the byte at which the first begins."""
+
+    names: tuple[str, ...]
+    alias: str
+    at: int
+    columns: tuple[str, ...] = ()  # that a list of columns after the alias gives
+
+    @property
+    def called(self) -> str:
+        return (self.alias or self.names[-1]).lower()
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A SELECT: what its FROM names, and the SELECT around it."""
+
+    tables: list[Table] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # CTEs, subqueries and functions, by name
+    outer: Scope | None = None
+    wide: list[str] = field(default_factory=list)  # what in FROM speaks of all columns of all tables
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as it is named: its dotted parts, the clause that it stands in, and where."""
+
+    names: tuple[str, ...]
+    use: Use
+    at: int
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Call:
+    name: str
+    at: int
+    in_from: bool
+
+
+@dataclass(frozen=True)
+class Star:
+    """`*`, or `t.*` of one table, folded."""
+
+    table: str
+    at: int
+    scope: Scope
+
+    @property
+    def tables(self) -> list[Table]:
+        return [table for table in self.scope.tables if self.table in ("", table.called)]
+
+
+@dataclass
+class Said:
+    """All that a query's text says, in the order of the tree."""
+
+    tables: list[Table] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    common_tables: list[str] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)  # every name that the text gives or uses, folded
+    stars: list[Star] = field(default_factory=list)
+    using: list[tuple[str, int, Scope]] = field(default_factory=list)
+    samples: bool = False
+    windows: bool = False
+    shows: bool = False  # DESCRIBE, SUMMARIZE, SHOW
+    wide: set[Table] = field(default_factory=set)  # of whose columns it speaks without naming them
+
+
+def read(tree: Tree) -> Said:
+    """What a query says.  tree: of `Engine.tree`."""
+    reader = _Reader()
+    with deep_recursion():
+        for statement in tree["statements"]:
+            reader.query(statement["node"], frozenset(), None)
+    reader.find_wide_tables()
+    return reader.said
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.said = Said()
+        self._scopes: list[Scope] = []
+
+    def query(self, node: Tree, ctes: Names, outer: Scope | None) -> None:
+        """A SELECT, a set operation, or a recursive CTE with its two sides.  ctes: that are in sight, folded."""
+        for entry in (node.get("cte_map") or {}).get("map", ()):
+            name, inner = entry["key"].lower(), entry["value"]["query"]["node"]
+            self.said.common_tables.append(name)
+            self.said.words |= {name, *map(str.lower, entry["value"].get("aliases", ()))}
+            self.query(inner, ctes | {name} if inner["type"] == "RECURSIVE_CTE_NODE" else ctes, outer)
+            ctes |= {name}
+        if node["type"] != "SELECT_NODE":
+            for side in self._sides(node):
+                self.query(side, ctes, outer)
+            self._walk(node.get("modifiers"), ctes, Scope(outer=outer), Use.ORDER)
+            return
+        scope = Scope(outer=outer)
+        self._scopes.append(scope)
+        self._walk(node.get("from_table"), ctes, scope, Use.JOIN)
+        self.said.samples |= node.get("sample") is not None
+        for key, value in node.items():
+            if key not in ("from_table", "cte_map"):
+                self._walk(value, ctes, scope, _CLAUSES.get(key, Use.VALUE))
+
+    @staticmethod
+    def _sides(node: Tree) -> Iterator[Tree]:
+        for key in ("left", "right", "query", "child"):
+            if isinstance(node.get(key), dict):
+                yield node[key]
+        yield from node.get("children", ())
+
+    def _walk(self, value: Any, ctes: Names, scope: Scope, use: Use) -> None:
+        if isinstance(value, list):
+            for each in value:
+                self._walk(each, ctes, scope, use)
+        if not isinstance(value, dict):
+            return
+        kind = value.get("type")
+        if "node" in value and isinstance(value["node"], dict):  # a subquery
+            self.query(value["node"], ctes, scope)
+            return
+        if "class" in value:
+            self._expression(value, scope, use)
+        elif isinstance(kind, str):
+            self._from(value, kind, ctes, scope)
+        for key, child in value.items():
+            if (isinstance(child, (dict, list)) and key != "value") or (
+                key == "value" and isinstance(child, dict) and "class" in child
+            ):
+                self._walk(child, ctes, scope, _CLAUSES.get(key, use) if key != "values" or kind == "EXPRESSION_LIST" else use)
+
+    def _expression(self, value: Tree, scope: Scope, use: Use) -> None:
+        at, kind = value.get("query_location", 0), value["class"]
+        if alias := value.get("alias"):
+            self.said.words.add(alias.lower())
+        if kind == "COLUMN_REF":
+            names = tuple(value["column_names"])
+            self.said.words |= {name.lower() for name in names}
+            self.said.columns.append(Column(names, use, at, scope))
+        elif kind in ("FUNCTION", "WINDOW"):
+            self.said.windows |= kind == "WINDOW"
+            self.said.calls.append(Call(value["function_name"].lower(), at, in_from=False))
+        elif kind == "STAR":
+            self.said.stars.append(Star(str(value.get("relation_name", "")).lower(), at, scope))
+            self.said.words |= {str(name).lower() for name in value.get("exclude_list", ()) if isinstance(name, str)}
+
+    def _from(self, value: Tree, kind: str, ctes: Names, scope: Scope) -> None:
+        alias, at = str(value.get("alias", "")), value.get("query_location", 0)
+        columns = tuple(value.get("column_name_alias", ()))
+        self.said.words |= {alias.lower(), *map(str.lower, columns)}
+        if kind == "BASE_TABLE":
+            names = tuple(value[key] for key in ("catalog_name", "schema_name", "table_name") if value.get(key))
+            if len(names) == 1 and names[0].lower() in ctes:
+                scope.others.append((alias or names[0]).lower())
+                return
+            self.said.words.add(names[-1].lower())
+            table = Table(names, alias, at, columns)
+            scope.tables.append(table)
+            self.said.tables.append(table)
+        elif kind == "JOIN":
+            if value.get("ref_type") == "NATURAL":
+                scope.wide.append(kind)
+            self.said.words |= {name.lower() for name in value.get("using_columns", ())}
+            self.said.using += [(name.lower(), at, scope) for name in value.get("using_columns", ())]
+        elif kind == "TABLE_FUNCTION":
+            self.said.calls.append(Call(value["function"]["function_name"].lower(), at, in_from=True))
+            scope.others.append(alias.lower() or value["function"]["function_name"].lower())
+        elif kind in _WIDE_TABLES:
+            scope.wide.append(kind)
+            self.said.shows |= kind == "SHOW_REF"
+        if kind == "SUBQUERY":
+            scope.others.append(alias.lower())
+        self.said.samples |= value.get("sample") is not None
+
+    def find_wide_tables(self) -> None:
+        """Those behind a star, beside NATURAL JOIN or PIVOT, and those named where a column may stand: as a whole row."""
+        for scope in self._scopes:
+            if scope.wide:
+                self.said.wide |= set(scope.tables)
+        for star in self.said.stars:
+            self.said.wide |= set(star.tables)
+        for column in self.said.columns:
+            around: Scope | None = column.scope
+            while around is not None and len(column.names) == 1:
+                self.said.wide |= {table for table in around.tables if table.called == column.names[0].lower()}
+                around = around.outer
+
+
+def outermost(node: Tree) -> Sequence[Tree]:
+    """The items of the SELECT whose rows are the query's; of a set operation those of the leftmost."""
+    while node["type"] != "SELECT_NODE":
+        node = next(_Reader._sides(node))
+    items: Sequence[Tree] = node["select_list"]
+    return items
+
+
+def places_in(item: Tree) -> Iterator[int]:
+    """The byte at which each thing below a node stands."""
+    stack: list[Any] = [item]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack += value
+        elif isinstance(value, dict):
+            if "query_location" in value:
+                yield value["query_location"]
+            stack += value.values()
