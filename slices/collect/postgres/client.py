@@ -22,7 +22,8 @@ from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
-from slices.collect.postgres.logic import SETTINGS, Relation
+from slices.collect.postgres.logic import Relation
+from systems.postgres.sessions import settling
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -91,15 +92,23 @@ class PostgresSource:
     @cached_property
     def session(self) -> Session[Any]:
         """The session for the catalog and the plan: read only, with a short timeout for each statement, and cut off with the call."""
-        session = self.connect()
+        session = self._connected()
         self._patience = Patience(session, self._seconds_left)
-        settings = {**SETTINGS, "default_transaction_read_only": "on", "statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}
-        for name, value in settings.items():
-            session.execute("SELECT set_config(%s, %s, false)", (name, value))
+        session.execute(self.settling({"statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}))
         return session
 
     def connect(self) -> Session[Any]:
-        """A new session that `close` ends. Raises SecretError or RetryLater."""
+        """A new session, settled and read only, that `close` ends. Raises SecretError or RetryLater."""
+        session = self._connected()
+        session.execute(self.settling())
+        return session
+
+    def settling(self, own: Mapping[str, str] | None = None, *, local: bool = False) -> str:
+        """The statements that settle a session which only reads."""
+        own = {"default_transaction_read_only": "on", **(own or {})}
+        return settling(own, schema=self._config.default_schema.strip('"'), local=local)
+
+    def _connected(self) -> Session[Any]:
         import psycopg
 
         try:

@@ -19,7 +19,7 @@ from shared_metadata.errors import DefinitionError, RetryLater, RowError
 from shared_metadata.intervals import to_text
 from slices.collect.postgres import failures, logic, one_state, unreadable
 from slices.collect.postgres.answering import ANSWER_SECONDS, silent
-from slices.collect.postgres.logic import SETTINGS, Part
+from slices.collect.postgres.logic import Part
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,7 +109,6 @@ class Extraction:
         with self._source.translated(self._place):
             session = self._source.connect()
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             if self._one_state:
                 self._check_state(session)
             row = session.execute("SELECT pg_export_snapshot()").fetchone()
@@ -270,14 +269,11 @@ class Extraction:
         """One statement of DuckDB's, in a transaction of its own on the snapshot."""
         import duckdb
 
-        settings = [
-            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
-            f"SET LOCAL statement_timeout = {int(self._statement_seconds * 1000)}",
-        ]
-        settings += [f"SET LOCAL {setting} = {literal(value)}" for setting, value in SETTINGS.items()]
+        timeout = {"statement_timeout": str(int(self._statement_seconds * 1000))}
+        settled = f"SET TRANSACTION SNAPSHOT {literal(snapshot)}; {self._source.settling(timeout, local=True)}"
         try:
             cursor.execute("BEGIN")
-            cursor.execute(f"CALL postgres_execute('source', {literal('; '.join(settings))})")
+            cursor.execute(f"CALL postgres_execute('source', {literal(settled)})")
             found = cursor.execute(sql).fetchall()
             cursor.execute("COMMIT")
             return found

@@ -19,14 +19,6 @@ from slices.collect.postgres.cursor_window import CursorColumn
 from slices.collect.postgres.type_mapping import duckdb_type, map_type
 
 BATCH = "_batch"
-SETTINGS = {
-    "client_encoding": "UTF8",  # of a database in another encoding; where one checks none, the server does so now
-    "TimeZone": "UTC",
-    "datestyle": "ISO, YMD",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "3",
-    "standard_conforming_strings": "on",
-}
 PART_BYTES = 256 * 2**20  # of table: less is not worth a connection more
 FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
