@@ -102,6 +102,10 @@ class Lake:
             manifest = {"files": listed, "schema": asdict(schema)}
             if unread := how.get("rejected"):
                 manifest["rejected"] = [self._put(staging.key(staged, "rejected.parquet"), unread, UNREAD)]
+            if left := how.get("left"):
+                gone = [{"_batch": interval.start, **row} for row in left]
+                known = [column for column in every if column[0] in gone[0]]
+                manifest["left"] = [self._put(staging.key(staged, "left.parquet"), gone, known)]
             pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
         commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
         passes = {dataset: f"{dataset}:load"} if rows is None else {}

@@ -54,7 +54,8 @@ class IcebergDriver:
         ]
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
             files = self._arranged(work, columns, files, deadline)
-        document = {"files": files, "columns": [asdict(column) for column in columns]}
+        left = [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("left", ())]
+        document = {"files": files, "left": left, "columns": [asdict(column) for column in columns]}
         return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
 
     def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class IcebergDriver:
         folder = staging.url(work.table.dataset, "result") if result else self._folder(work)
         with self._engine(work) as engine:
             engine.only_select(flow.query)
-            engine.attach(inputs)
+            engine.attach(inputs, flow.sees_deleted)
             engine.bound(start, end)
             engine.confine([url for files, _ in inputs.values() for url in files], [folder + "/"])
             with engine.until(deadline.seconds_left):
@@ -121,7 +122,8 @@ class IcebergDriver:
         if work.flow.kind == Kind.RESULT:
             return self._commit_result(work, columns, prepared, staging)
         tables, dataset = self._tables(work), work.table.dataset
-        changes = Changes(work, tables, columns, [f["url"] for f in files], lambda: self._engine(work), self._folder)
+        urls, left = [f["url"] for f in files], prepared.get("left", ())
+        changes = Changes(work, tables, columns, urls, lambda: self._engine(work), self._folder, left)
         table, snapshot_id = tables.commit(
             dataset,
             columns,

@@ -11,6 +11,7 @@ from shared_metadata.contract.duckdb_session import identifier, literal, open_du
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic
+from slices.organize.iceberg.merging import DELETED
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,8 +82,11 @@ class Engine:
         """(name, DuckDB's type) of each column of a query's result."""
         return [(str(row[0]), str(row[1])) for row in self.fetch(f"DESCRIBE {query}")]
 
-    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]]) -> None:
-        """Makes `warehouse.schema.table` resolve to exactly these files and columns."""
+    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]], sees_deleted: Sequence[str] = ()) -> None:
+        """Makes `warehouse.schema.table` resolve to exactly these files and columns, and to the rows that are not marked as deleted.
+
+        sees_deleted: the tables of which those are seen too.
+        """
         for dataset, (files, columns) in tables.items():
             database, schema, table = dataset.split(".")
             if database in RESERVED:
@@ -92,6 +96,8 @@ class Engine:
             qualified = f"{identifier(database)}.{identifier(schema)}"
             self.fetch(f"CREATE SCHEMA IF NOT EXISTS {qualified}")
             rows = f"SELECT {logic.names(columns)} FROM {logic.rows_of(files, columns)}"
+            if DELETED in columns and dataset not in sees_deleted:
+                rows += f" WHERE {identifier(DELETED.name)} IS NOT TRUE"
             self.fetch(f"CREATE VIEW {qualified}.{identifier(table)} AS {rows}")
 
     def bound(self, start: str, end: str) -> None:

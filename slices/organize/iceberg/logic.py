@@ -62,24 +62,6 @@ def latest_rows(files: Sequence[str], columns: Sequence[SchemaColumn], key: Sequ
     )
 
 
-def incoming_keys(files: Sequence[str], columns: Sequence[SchemaColumn], key: Sequence[str], order: str) -> str:
-    """Makes the table `incoming` of the batch's keys, and by what it is told whether a row is newer."""
-    keys = ", ".join(map(identifier, key))
-    return f"CREATE TEMP TABLE incoming AS SELECT {keys}, {identifier(order)} AS atoll_order FROM {rows_of(files, columns)}"
-
-
-def met_keys(stored: str, key: Sequence[str], order: str) -> str:
-    """Makes the table `met` of the incoming keys that `stored` has, in which file, and whether its row is newer by `order`."""
-    keys = ", ".join(f"n.{identifier(column)}" for column in key)
-    newer = f"t.{identifier(order)} > n.atoll_order" if order else "false"
-    on = same_key(key, "t", "n")
-    return f"CREATE TEMP TABLE met AS SELECT {keys}, t.atoll_file, {newer} AS atoll_newer FROM {stored} t JOIN incoming n ON {on}"
-
-
-def same_key(key: Sequence[str], left: str, right: str) -> str:
-    return " AND ".join(f"{left}.{identifier(k)} IS NOT DISTINCT FROM {right}.{identifier(k)}" for k in key)
-
-
 def within(column: str, start: str, end: str) -> str:
     """Whether a row was made by the batch [start, end); never null."""
     name = identifier(column)
