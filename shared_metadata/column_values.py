@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata.records import Schema
-from shared_metadata.type_widening import decimal
+from shared_metadata.type_names import decimal
 
 SAMPLE_ROWS = 1000
 _NUMBERS = frozenset({"int", "long", "float", "double"})

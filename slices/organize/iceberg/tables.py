@@ -26,7 +26,7 @@ from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic
 from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution
-from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema, parsed_type
+from slices.organize.iceberg.iceberg_schema import columns_of, evolve, iceberg_schema
 from slices.organize.iceberg.snapshots import history
 
 COMMIT_TRIES = 6
@@ -235,11 +235,7 @@ class Tables:
         if not changes:
             return
         with transaction.update_schema() as update:
-            for name, type_name in changes.items():
-                if any(c.name == name for c in known):
-                    update.update_column(name, field_type=parsed_type(type_name))
-                else:
-                    update.add_column(name, parsed_type(type_name))
+            evolve(update, known, list(changes.items()))
 
 
 def between(column: str, low: int | str, high: int | str) -> BooleanExpression:
