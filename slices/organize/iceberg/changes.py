@@ -8,6 +8,7 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.steps import Work
 from shared_metadata.intervals import to_text
@@ -18,13 +19,13 @@ from slices.organize.iceberg.batch_identity import Standing
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import columns_of
 from slices.organize.iceberg.merging import DELETED, Merge
-from slices.organize.iceberg.tables import Change, Tables, between
+from slices.organize.iceberg.tables import Change, Tables, Written, between
 
 PRUNABLE = {"int", "long", "string", "date"}  # types of keys whose bounds are worth comparing with those of files
 
 
 class Changes:
-    """Of one batch: `urls` are its prepared files, `columns` theirs; `folder` gives a fresh place to write to.
+    """Of one batch: `files` are prepared, as Engine.write gives them, `columns` theirs; `folder` gives a fresh place to write to.
 
     left: files with the keys of rows that the source has no more.
     """
@@ -34,45 +35,47 @@ class Changes:
         work: Work,
         tables: Tables,
         columns: Sequence[SchemaColumn],
-        urls: Sequence[str],
+        files: Sequence[Written],
         open_engine: Callable[[], Engine],
         folder: Callable[[Work], str],
         left: Sequence[str] = (),
     ) -> None:
-        self._work, self._tables, self._columns, self._urls, self._left = work, tables, columns, urls, left
+        self._work, self._tables, self._columns, self._files, self._left = work, tables, columns, files, left
+        self._urls = [file["url"] for file in files]
         self._open_engine, self._folder = open_engine, folder
 
     def of(self, table: Table | None, stands: Standing) -> Change:
         """An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
         mode, snapshot = self._work.flow.mode, table.current_snapshot() if table else None
         if mode == Mode.REPLACE:
-            return Change(self._urls, replace=True, aside=stands.newer)
+            return Change(self._files, replace=True, aside=stands.newer)
         if table is None or snapshot is None:
-            return Change(self._urls)
+            return Change(self._files)
         if mode == Mode.MERGE:
             return self._merge(table, snapshot.snapshot_id) if self._urls or self._left else Change(())
         if stands.again or self._work.claim.again:
             return self._append_again(table, snapshot.snapshot_id)
-        return Change(self._urls)
+        return Change(self._files)
 
     def _append_again(self, table: Table, snapshot_id: int) -> Change:
         """This batch's rows instead of those that it made before."""
-        interval, column = self._work.claim.interval, logic.batch_column(self._work.flow)
-        if column not in table.schema().column_names:
-            return Change(self._urls)
+        interval, column, columns = self._work.claim.interval, logic.batch_column(self._work.flow), columns_of(table.schema())
+        if column not in (c.name for c in columns):
+            return Change(self._files)
         start, end = interval.start.isoformat(), interval.end.isoformat()
         candidates = self._tables.files(table, snapshot_id, between(column, start, end))
-        inside = logic.within(column, start, end)
+        inside = logic.within(f"t.{identifier(column)}", start, end)
         with self._open_engine() as engine:
-            columns = columns_of(table.schema())
-            held = engine.fetch(f"SELECT DISTINCT atoll_file FROM {_stored(candidates, columns)} WHERE {inside}")
+            held = engine.fetch(
+                f"SELECT DISTINCT t.{logic.file_column(columns)} FROM {_stored(candidates, columns)} t WHERE {inside}"
+            )
             removed, rest = self._rewrite(
                 engine,
                 candidates,
                 held,
-                lambda files: f"SELECT {logic.names(columns)} FROM {_stored(files, columns)} WHERE NOT {inside}",
+                lambda files: f"SELECT {logic.names(columns, 't')} FROM {_stored(files, columns)} t WHERE NOT {inside}",
             )
-        return Change([*self._urls, *rest], removed)
+        return Change([*self._files, *rest], removed)
 
     def _merge(self, table: Table, snapshot_id: int) -> Change:
         """Copy on write of those files only that hold a key of the batch; rows that the table has newer stay as they are."""
@@ -85,16 +88,19 @@ class Changes:
             engine.fetch(merge.met(_stored(candidates, stored_columns), stored_columns))
             held = engine.fetch("SELECT DISTINCT file FROM met WHERE NOT stays")
             engine.fetch(merge.outdated())
-            urls = self._urls
-            if urls and engine.fetch(f"SELECT (SELECT count(*) FROM {rows}) > (SELECT count(*) FROM incoming WHERE NOT gone)")[0][0]:
-                urls = self._write(engine, merge.brought(rows, self._columns))
+            brought = self._files
+            if (
+                brought
+                and engine.fetch(f"SELECT (SELECT count(*) FROM {rows}) > (SELECT count(*) FROM incoming WHERE NOT gone)")[0][0]
+            ):
+                brought = self._write(engine, merge.brought(rows, self._columns))
             start, marked = to_text(self._work.claim.interval.start), stored_columns
             if left and DELETED not in marked:
                 marked = (*marked, DELETED)
             removed, rest = self._rewrite(
                 engine, candidates, held, lambda files: merge.kept(_stored(files, marked), marked, start, left=bool(left))
             )
-        return Change([*urls, *rest], removed)
+        return Change([*brought, *rest], removed)
 
     @property
     def _how(self) -> Merge:
@@ -103,7 +109,7 @@ class Changes:
 
     def _rewrite(
         self, engine: Engine, candidates: Sequence[DataFile], held: Sequence[tuple[str]], kept: Callable[[Sequence[DataFile]], str]
-    ) -> tuple[list[DataFile], list[str]]:
+    ) -> tuple[list[DataFile], Sequence[Written]]:
         """The files that hold rows which go, by their names, and new ones of what `kept` selects of them."""
         gone = {name for (name,) in held}
         removed = [file for file in candidates if file.file_path in gone]
@@ -119,9 +125,9 @@ class Changes:
             return None
         return between(first.name, *(value.isoformat() if first.type == "date" else value for value in (low, high)))
 
-    def _write(self, engine: Engine, query: str) -> list[str]:
-        return [file["url"] for file in engine.write(query, self._folder(self._work), self._work.flow.partition_by)]
+    def _write(self, engine: Engine, query: str) -> Sequence[Written]:
+        return engine.write(query, self._folder(self._work), self._work.flow.partition_by)
 
 
 def _stored(files: Sequence[DataFile], columns: Sequence[SchemaColumn]) -> str:
-    return logic.rows_of([file.file_path for file in files], columns, filename=True)
+    return logic.rows_of([file.file_path for file in files], columns, file=True)

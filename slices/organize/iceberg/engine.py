@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg import logic
+from slices.organize.iceberg import logic, partitions
+from slices.organize.iceberg.column_types import result_columns
 from slices.organize.iceberg.merging import DELETED
 
 if TYPE_CHECKING:
@@ -121,14 +122,25 @@ class Engine:
             raise DefinitionError("the query is not one SELECT", place=self._place, remedy="write one SELECT after AS")
 
     def write(self, query: str, folder: str, partition_by: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """The query's rows as Parquet below `folder` (s3://…/): {'url', 'rows', 'bytes'} of each file that has rows."""
+        """The query's rows as Parquet below `folder` (s3://…/): {'url', 'rows', 'bytes'} of each file that has rows.
+
+        With `partition_by` each file has rows of one partition only, and beside these 'partition', of partitions.encoded.
+        """
         layout = f"FILE_SIZE_BYTES '{self._target_file_mb}MB'"
+        described = self.describe(query) if partition_by else []
         if partition_by:
-            keys = ", ".join(map(identifier, partition_by))
-            layout = f"PARTITION_BY ({keys}), WRITE_PARTITION_COLUMNS true, HIVE_FILE_PATTERN false"
+            column = logic.unlike((name for name, _ in described), "atoll_partition")
+            query = f"SELECT atoll_all.*, {partitions.digest(partition_by, 'atoll_all')} AS {column} FROM ({query}\n) AS atoll_all"
+            layout = f"PARTITION_BY ({column}), WRITE_PARTITION_COLUMNS false, HIVE_FILE_PATTERN false"
         options = "FORMAT parquet, COMPRESSION zstd, FILENAME_PATTERN '{uuid}', OVERWRITE_OR_IGNORE true, RETURN_STATS true"
         written = self.fetch(f"COPY ({query}\n) TO {literal(folder.rstrip('/'))} ({options}, {layout})")
-        return [{"url": row[0], "rows": row[1], "bytes": row[2]} for row in written if row[1]]
+        files = [{"url": row[0], "rows": row[1], "bytes": row[2]} for row in written if row[1]]
+        if not partition_by or not files:
+            return files
+        columns = [c for c in result_columns(described, place=self._place) if c.name in partition_by]
+        found = self.fetch(partitions.values([file["url"] for file in files], columns))
+        of = partitions.encoded(found, columns, place=self._place)
+        return [{**file, "partition": of[file["url"]]} for file in files]
 
     @contextlib.contextmanager
     def until(self, seconds_left: float) -> Iterator[None]:

@@ -49,7 +49,7 @@ class Merge:
         if _has(columns, DELETED.name):
             marked = f"n.gone AND t.{identifier(DELETED.name)} IS TRUE AND NOT coalesce(n.ordered > {order}, false)"
             stays = f"({stays} OR {marked})"
-        selected = f"SELECT {keys}, t.atoll_file AS file, {stays} AS stays"
+        selected = f"SELECT {keys}, t.{logic.file_column(columns)} AS file, {stays} AS stays"
         return f"CREATE TEMP TABLE met AS {selected} FROM {stored} t JOIN incoming n ON {self.same}"
 
     def outdated(self) -> str:
