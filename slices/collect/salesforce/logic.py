@@ -20,6 +20,9 @@ DEFAULT_CURSOR = "systemmodstamp"
 # An object without SystemModstamp is followed by the next best that it has; history objects are only ever created.
 CURSOR_FIELDS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 OBJECT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+# The resource and the Bulk operation that leave nothing out. `query` has neither deleted records nor archived ones, such as tasks and
+# events of a year ago: https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_queryall.htm
+QUERY = "queryAll"
 MAX_SOQL_CHARACTERS = 100_000  # SOQL and SOSL Reference, "SOQL and SOSL Limits"
 
 # Field types: Object Reference, "Field Types"; numbers that are no integers are xsd:double in every API, also money, and
@@ -161,14 +164,40 @@ def cursor_text(span: Range) -> str:
     return json.dumps({"until": to_text(span.upper)})
 
 
-def where_clause(field: str, span: Range, filter_soql: str) -> str:
-    """' WHERE …', or '' for all records."""
-    conditions = [f"({filter_soql})"] if filter_soql else []
-    if field and span.lower:
-        conditions.append(f"{field} >= {to_text(span.lower)}")
-    if field:
-        conditions.append(f"{field} < {to_text(span.upper)}")
-    return " WHERE " + " AND ".join(conditions) if conditions else ""
+def left_out(described: SalesforceObject, changes: bool) -> str:
+    """What is left out of what QUERY has: the deleted records, unless changes since a moment are read, of which deletes are one."""
+    return "" if changes or "IsDeleted" not in described.fields else "IsDeleted = FALSE"
+
+
+def window(field: str, span: Range, described: SalesforceObject) -> str:
+    """SOQL of what changed within the range; '' where there is no cursor.
+
+    A field that is not Salesforce's own clock may be empty, and no range meets that: such records are read every time. Nor does it
+    move when a record is deleted; that moves SystemModstamp.
+    """
+    if not field:
+        return ""
+    inside = _inside(field, span)
+    also = [] if field in CURSOR_FIELDS else [f"{field} = null"]
+    if span.lower and field != CURSOR_FIELDS[0] and {"IsDeleted", CURSOR_FIELDS[0]} <= set(described.fields):
+        also.append(f"(IsDeleted = TRUE AND {_inside(CURSOR_FIELDS[0], span)})")
+    return f"(({inside}) OR {' OR '.join(also)})" if also else inside
+
+
+def _inside(field: str, span: Range) -> str:
+    lower = f"{field} >= {to_text(span.lower)} AND " if span.lower else ""
+    return f"{lower}{field} < {to_text(span.upper)}"
+
+
+def where(*conditions: str) -> str:
+    """' WHERE …' of those that are not '', or '' for all records."""
+    given = [condition for condition in conditions if condition]
+    return " WHERE " + " AND ".join(given) if given else ""
+
+
+def never_met(field: str, mode: Mode) -> str:
+    """SOQL of the records that no batch meets but all would have to add again and again; '' where there are none of that kind."""
+    return f"{field} = null" if field and mode == Mode.APPEND and field not in CURSOR_FIELDS else ""
 
 
 def check_soql(soql: str, flow: Flow, table: Table) -> str:

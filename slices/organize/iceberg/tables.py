@@ -23,12 +23,14 @@ from shared_metadata import naming
 from shared_metadata.contract.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg import logic
+from slices.organize.iceberg import exact_doubles, logic
 from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution
 from slices.organize.iceberg.data_files import data_file
 from slices.organize.iceberg.iceberg_schema import columns_of, evolve, iceberg_schema
 from slices.organize.iceberg.snapshots import history
+
+exact_doubles.install()
 
 COMMIT_TRIES = 6
 NAME_MAPPING = "schema.name-mapping.default"
