@@ -9,11 +9,12 @@ from typing import Any
 from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
 from shared_metadata.contract.discovery import MOST_NAMES
+from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.rotating_grant import RotatingGrant
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.drift import source_name
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Connection, Flow, Table
+from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.salesforce import logic
 from slices.collect.salesforce.session import Refused, Session
@@ -117,17 +118,33 @@ class SalesforceSource(Source):
         if self._config.all_records:
             self._visibility.check(described.name)
         changes = bool(field and span.lower)
-        conditions = [self._filter(flow, table, described), logic.left_out(described, changes)]
+        taken, window_soql = self._filter(flow, table, described), logic.window(field, span, described)
+        goings = changes or (flow.mode == Mode.MERGE and not window.first)  # those of an object without a cursor too
+        conditions = [taken, logic.left_out(described, goings)]
         self._refuse_empty_cursor(flow, table, described, field, conditions)
-        where = logic.where(*conditions, logic.window(field, span, described))
+        parts = [self._part(flow, table, described, schema.columns, logic.where(*conditions, window_soql))]
+        if flow.reports_left and goings:
+            left = left_columns(flow, schema.columns)
+            parts.append(self._part(flow, table, described, left, logic.where(f"(NOT {taken})", window_soql), left=True))
+        found = [part for part in parts if part["count"] or not changes]
+        return TablePlan(tuple(found), logic.cursor_text(span)) if found else None
+
+    def _part(
+        self,
+        flow: Flow,
+        table: Table,
+        described: logic.SalesforceObject,
+        columns: Sequence[SchemaColumn],
+        where: str,
+        *,
+        left: bool = False,
+    ) -> dict[str, Any]:
+        """left: of records that the WHERE takes no more."""
         count = self._count(described.name, where)
-        if count == 0 and changes:
-            return None
-        fields = logic.selected_fields(schema, described)
+        fields = logic.selected_fields(columns, described)
         soql = logic.check_soql(f"SELECT {', '.join(fields)} FROM {described.name}", flow, table)
         bulk = count >= self._config.bulk_threshold_rows or len(soql) + len(where) > MAX_REST_SOQL
-        part = {"soql": soql, "where": where, "fields": fields, "bulk": bulk}
-        return TablePlan((part,), logic.cursor_text(span))
+        return {"soql": soql, "where": where, "fields": fields, "bulk": bulk, "left": left, "count": count}
 
     def _refuse_empty_cursor(
         self, flow: Flow, table: Table, described: logic.SalesforceObject, field: str, conditions: Sequence[str]
@@ -144,8 +161,9 @@ class SalesforceSource(Source):
     def _filter(self, flow: Flow, table: Table, described: logic.SalesforceObject) -> str:
         if not flow.filter:
             return ""
-        from slices.collect.salesforce.soql_filter import to_soql
+        from slices.collect.salesforce.soql_filter import fields_of, to_soql
 
+        logic.check_filter(flow, table, described, fields_of(flow.filter, described.fields))
         return f"({to_soql(flow.filter, described.fields, logic.place(flow, table))})"
 
     def _count(self, name: str, where: str) -> int:

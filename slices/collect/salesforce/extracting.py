@@ -35,7 +35,7 @@ NO_BULK_CODES = frozenset({"INVALIDENTITY", "API_ERROR", "INVALIDJOB", "FEATUREN
 def extract(
     session: Session, part: Mapping[str, Any], files: ParquetFiles, resume: Mapping[str, Any] | None, deadline: Deadline
 ) -> Extracted:
-    """part: {'soql', 'where', 'fields', 'bulk'} of the plan."""
+    """part: {'soql', 'where', 'fields', 'bulk', 'left'} of the plan."""
     if resume and "after" in resume:
         return _RestExtract(session, part, files, resume, deadline).run()
     if not resume and part["bulk"]:

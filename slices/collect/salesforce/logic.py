@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,11 +44,15 @@ NOT_COLLECTED = frozenset({"address", "location", "base64"})
 
 @dataclass(frozen=True)
 class SalesforceObject:
-    """An object as describe tells: its API name, and its fields that can be collected, name ▸ Salesforce type."""
+    """An object as describe tells: its API name, and its fields that can be collected, name ▸ Salesforce type.
+
+    excluded: those that cannot.  calculated: formulas and the like, whose values change without a change of the record.
+    """
 
     name: str
     fields: Mapping[str, str]
     excluded: Mapping[str, str]
+    calculated: frozenset[str] = frozenset()
 
     def find(self, name: str) -> str | None:
         """The API name of a field written in any case."""
@@ -63,6 +67,7 @@ def read_describe(answer: Mapping[str, Any]) -> SalesforceObject:
         _api_name(answer["name"]),
         {name: kind for name, kind in fields.items() if kind not in NOT_COLLECTED},
         {name: kind for name, kind in fields.items() if kind in NOT_COLLECTED},
+        frozenset(field["name"] for field in answer["fields"] if field.get("calculated")),
     )
 
 
@@ -113,10 +118,10 @@ def source_field(text: str) -> str:
     return text.strip().strip('"')
 
 
-def selected_fields(schema: Schema, described: SalesforceObject) -> list[str]:
+def selected_fields(columns: Sequence[SchemaColumn], described: SalesforceObject) -> list[str]:
     """What to SELECT: each collected field once, the Id that a query is resumed by, and IsDeleted where there is one."""
     extra = [name for name in ("Id", "IsDeleted") if name in described.fields]
-    return list(dict.fromkeys([*extra, *(column.source for column in schema.columns if column.source)]))
+    return list(dict.fromkeys([*extra, *(column.source for column in columns if column.source)]))
 
 
 def cursor_field(flow: Flow, table: Table, described: SalesforceObject) -> str:
@@ -164,9 +169,9 @@ def cursor_text(span: Range) -> str:
     return json.dumps({"until": to_text(span.upper)})
 
 
-def left_out(described: SalesforceObject, changes: bool) -> str:
-    """What is left out of what QUERY has: the deleted records, unless changes since a moment are read, of which deletes are one."""
-    return "" if changes or "IsDeleted" not in described.fields else "IsDeleted = FALSE"
+def left_out(described: SalesforceObject, goings: bool) -> str:
+    """What is left out of what QUERY has: the deleted records, unless it is to be told which have gone."""
+    return "" if goings or "IsDeleted" not in described.fields else "IsDeleted = FALSE"
 
 
 def window(field: str, span: Range, described: SalesforceObject) -> str:
@@ -193,6 +198,16 @@ def where(*conditions: str) -> str:
     """' WHERE …' of those that are not '', or '' for all records."""
     given = [condition for condition in conditions if condition]
     return " WHERE " + " AND ".join(given) if given else ""
+
+
+def check_filter(flow: Flow, table: Table, described: SalesforceObject, fields: Iterable[str]) -> None:
+    """Raises DefinitionError for a filter that records leave without being changed. fields: those that it names."""
+    if flow.reports_left and (formulas := sorted(described.calculated.intersection(fields))):
+        raise DefinitionError(
+            f"{described.name}.{formulas[0]} is calculated: records leave the WHERE without a change by which they would be found",
+            place=place(flow, table),
+            remedy="filter by it in a view, or use REPLACE, which reads all records every time",
+        )
 
 
 def never_met(field: str, mode: Mode) -> str:

@@ -235,6 +235,12 @@ class IcebergDriver:
                         place=str(flow.position),
                         remedy=f"its columns are {', '.join(sorted(known))}",
                     )
+        if logic.VIEW_BATCH in known and flow.kind != Kind.RESULT:
+            raise DefinitionError(
+                f"{work.table.dataset} has a column {logic.VIEW_BATCH}, which is Atoll's own in the tables of a warehouse",
+                place=str(flow.position),
+                remedy="collect or select it by another name, with AS",
+            )
         for column in flow.partition_by:
             partitions.check(column, known[column], place=f"{flow.position}: {work.table.dataset}")
 

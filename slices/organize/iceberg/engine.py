@@ -129,8 +129,8 @@ class Engine:
         layout = f"FILE_SIZE_BYTES '{self._target_file_mb}MB'"
         described = self.describe(query) if partition_by else []
         if partition_by:
-            column = logic.unlike((name for name, _ in described), "atoll_partition")
-            query = f"SELECT atoll_all.*, {partitions.digest(partition_by, 'atoll_all')} AS {column} FROM ({query}\n) AS atoll_all"
+            column, rows = (logic.unlike((name for name, _ in described), word) for word in ("atoll_partition", "atoll_rows"))
+            query = f"SELECT {rows}.*, {partitions.digest(partition_by, rows)} AS {column} FROM ({query}\n) AS {rows}"
             layout = f"PARTITION_BY ({column}), WRITE_PARTITION_COLUMNS false, HIVE_FILE_PATTERN false"
         options = "FORMAT parquet, COMPRESSION zstd, FILENAME_PATTERN '{uuid}', OVERWRITE_OR_IGNORE true, RETURN_STATS true"
         written = self.fetch(f"COPY ({query}\n) TO {literal(folder.rstrip('/'))} ({options}, {layout})")

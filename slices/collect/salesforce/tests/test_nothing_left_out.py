@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from doubles.salesforce import Field
 from shared_metadata.program import Mode
-from slices.collect.salesforce.tests.conftest import EARLIER, Crm
+from slices.collect.salesforce.tests.conftest import DATASET, EARLIER, Crm
 from tests.conformance.fixtures import NOW
 
 CHANGED = NOW + timedelta(minutes=20)
@@ -122,3 +124,88 @@ def test_a_deletion_is_seen_although_it_moves_another_field_than_the_cursor(eith
     either.org.delete("Call__c", made, CHANGED)
     either.run()
     assert called(either) == [("a", True)]
+
+
+def left(crm: Crm) -> list[dict[str, Any]]:
+    """What the last batch has staged of records that its filter takes no more."""
+    listed = crm.cloud.manifest(DATASET).get("left", [])
+    rows = [row for file in listed for row in pq.read_table(io.BytesIO(crm.cloud.body(file["key"]))).to_pylist()]
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def airlines(crm: Crm, **flow: Any) -> list[str]:
+    """Three records, of which a filter takes the first two."""
+    rows = [{"Name": name, "Industry": "air" if name != "c" else None, "Description": "private"} for name in "abc"]
+    made = crm.org.insert("Account", rows, EARLIER)
+    crm.apply(filter="industry = 'air'", **flow)
+    return made  # type: ignore[no-any-return]
+
+
+def test_a_record_that_leaves_the_filter_is_told_by_its_key_alone(either: Crm) -> None:
+    first, second, third = airlines(either)
+    either.run()
+    assert (either.names(), left(either)) == (["a", "b"], [])
+    either.org.update("Account", first, {"Industry": "rail"}, CHANGED)
+    either.org.update("Account", second, {"Industry": None}, CHANGED)
+    either.org.update("Account", third, {"Industry": "Air"}, CHANGED)  # SOQL looks at no case
+    either.run()
+    assert either.names() == ["c"]
+    assert [row["id"] for row in left(either)] == sorted([first, second])
+    assert all(set(row) == {"id", "systemmodstamp", "_batch"} for row in left(either))
+
+
+def test_a_batch_in_which_a_record_only_leaves_is_not_empty(either: Crm) -> None:
+    first, *_ = airlines(either)
+    either.run()
+    either.org.update("Account", first, {"Industry": "rail"}, CHANGED)
+    either.run()
+    assert (either.names(), [row["id"] for row in left(either)]) == ([], [first])
+
+
+def test_a_record_that_is_changed_and_deleted_after_it_left_is_told_too(crm: Crm) -> None:
+    first, second, _ = airlines(crm)
+    crm.run()
+    crm.org.update("Account", first, {"Industry": "rail"}, CHANGED)
+    crm.org.delete("Account", first, CHANGED)
+    crm.org.delete("Account", second, CHANGED)
+    crm.run()
+    assert [(row["name"], row["_deleted"]) for row in crm.rows()] == [("b", True)]
+    assert [row["id"] for row in left(crm)] == [first]
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE])
+def test_nothing_is_told_where_no_row_is_replaced(crm: Crm, mode: Mode) -> None:
+    first, *_ = airlines(crm, mode=mode)
+    crm.run()
+    crm.org.update("Account", first, {"Industry": "rail"}, CHANGED)
+    crm.run()
+    assert left(crm) == []
+
+
+def test_a_filter_by_a_formula_cannot_tell_who_leaves_and_is_refused_with_the_remedy(crm: Crm) -> None:
+    crm.org.add_field("Account", Field("Rating__c", calculated=True))
+    crm.apply(filter="rating__c = 'good' AND name <> 'x'")
+    told = failure(crm)
+    assert "Account.Rating__c is calculated" in told and "use REPLACE" in told
+    crm.apply(filter="rating__c = 'good'", mode=Mode.REPLACE)
+    assert failure(crm) == ""
+
+
+def test_an_object_without_any_cursor_tells_what_left_and_what_was_deleted(crm: Crm) -> None:
+    crm.org.add_object("Odd__c", [Field("Kind__c")])
+    for name in ("SystemModstamp", "LastModifiedDate", "CreatedDate"):
+        crm.org.remove_field("Odd__c", name)
+    crm.apply("Odd__c", filter="kind__c = 'x'")
+    staged = "lake.crm.odd__c:staged"
+    with crm.org.store.transaction() as connection:
+        connection.executemany(
+            'INSERT INTO "Odd__c" ("Id", "IsDeleted", "Name", "Kind__c") VALUES (?, ?, ?, ?)',
+            [(f"a0000000000000{n}AAA", 0, f"{n}", "x") for n in range(3)],
+        )
+    crm.run()
+    with crm.org.store.transaction() as connection:
+        connection.execute("""UPDATE "Odd__c" SET "IsDeleted" = 1 WHERE "Name" = '0'""")
+        connection.execute("""UPDATE "Odd__c" SET "Kind__c" = 'y' WHERE "Name" = '1'""")
+    crm.run()
+    assert [(row["name"], row["_deleted"]) for row in crm.rows(staged)] == [("0", True), ("2", False)]
+    assert len(crm.cloud.manifest(staged)["left"]) == 1
