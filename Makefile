@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-PACKAGES := language shared_metadata conductor slices infra console doubles
+PACKAGES := language shared_metadata systems conductor slices infra console doubles
 CHECKED := $(wildcard $(PACKAGES) app.py)
 BIN := .venv/bin
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \

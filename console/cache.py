@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".atoll", "cache")
 FILES_KEPT = 16  # one or two for each way in which the program's files are named
-_DECIDING = ("console", "language", "shared_metadata", "slices")
+_DECIDING = ("console", "language", "shared_metadata", "slices", "systems")
 _LIBRARIES = ("sqlglot", "pydantic")
 _DIGEST = hashlib.sha256().digest_size
 

@@ -192,11 +192,12 @@ class SliceStack(Stack):
 
 
 def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
-    """The slice's own folder, what all slices share, and the packages its requirements name."""
-    folder = f"slices/{declaration.stage}/{declaration.system}"
+    """The slice's own folder, what all slices and what those of its system share, and the packages its requirements name."""
+    folder, system = f"slices/{declaration.stage}/{declaration.system}", f"systems/{declaration.system}"
+    shared = ("shared_metadata", system) if (PROJECT / system).is_dir() else ("shared_metadata",)
     requirements = None if settings.host_dependencies else requirements_of(folder)
     name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
-    return Bundle(name, ("shared_metadata", folder), requirements, data)
+    return Bundle(name, (*shared, folder), requirements, data)
 
 
 def requirements_of(folder: str) -> Path:

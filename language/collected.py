@@ -16,10 +16,11 @@ from shared_metadata.program import Column
 from shared_metadata.records import Schema, SchemaColumn
 
 
-def own_columns(collector: Slice) -> tuple[SchemaColumn, ...]:
-    """The columns that Atoll adds to every collected row."""
+def own_columns(collector: Slice, *, reports_left: bool) -> tuple[SchemaColumn, ...]:
+    """The columns that Atoll adds to every collected row; reports_left: of a statement whose WHERE lets rows go."""
     batch = SchemaColumn("_batch", "timestamptz", False)
-    return (batch, SchemaColumn("_deleted", "boolean")) if collector.capabilities.reports_deletes else (batch,)
+    marked = collector.capabilities.reports_deletes or reports_left
+    return (batch, SchemaColumn("_deleted", "boolean")) if marked else (batch,)
 
 
 def source_name(column: SchemaColumn) -> str:

@@ -131,8 +131,7 @@ class Memo:
         text, entry = self._of.get(id(resolved.statement), (None, None))
         if text is None or entry is None or not entry.resolved:
             return
-        same = (spelled.edits, getattr(spelled, "columns", ())) == (resolved.edits, getattr(resolved, "columns", ()))
-        entry.spelled = b"" if same else self._dump(spelled, text, resolved.statement)
+        entry.spelled = b"" if spelled == resolved else self._dump(spelled, text, resolved.statement)
         entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o in outlines)
         entry.typed = dump((typed.datasets, dict(typed.sources)), text, {})
         entry.basis = basis

@@ -84,6 +84,7 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         query=statement.sql,
         columns=statement.columns,
         filter=statement.filter,
+        left_out=statement.left_out if not statement.filter and statement.reports_left else "",
         mask_key=mask_key(statement),
         bad_rows=_bad_rows(clauses) if statement.collector.capabilities.rejects_rows else None,
     )
@@ -130,6 +131,7 @@ def _view(statement: View) -> Flow:
         fresh_within_seconds=_fresh(clauses),
         whole=not statement.query.uses_batch_bounds,
         tolerates=_tolerates(clauses),
+        sees_deleted=statement.sees_deleted,
     )
 
 
@@ -152,6 +154,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         bad_rows=_bad_rows(clauses) if clauses.quarantines else None,
         whole=whole,
         tolerates=_tolerates(clauses),
+        sees_deleted=statement.sees_deleted,
     )
     publish = Flow(
         id=statement.target,

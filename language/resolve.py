@@ -6,6 +6,7 @@ from language.collect_query import Projection, projection, source_connection, wi
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.dialects.duckdb.query import parse_warehouse_query
+from language.left_rows import condition
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
 from language.name_lengths import check_lengths
@@ -190,7 +191,7 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     edits = tuple(without_connection(query, connection))
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),
-        query, edits, simple.columns, simple.filter,
+        query, edits, simple.columns, simple.filter, condition(query, settings, collector),
     )  # fmt: skip
 
 

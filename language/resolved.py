@@ -45,7 +45,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Collect:
-    """INSERT into a warehouse from a connection; `columns` and `filter` are the plan's, `edits` make the text the source's own."""
+    """INSERT into a warehouse from a connection; `columns` and `filter` are the plan's, `edits` make the text the source's own.
+
+    condition: the query's WHERE, where its rows are those of one table.
+    """
 
     statement: Insert
     id: str
@@ -59,15 +62,34 @@ class Collect:
     edits: Edits = ()
     columns: tuple[Column, ...] = ()
     filter: str = ""
+    condition: Span | None = None
 
     @property
     def sql(self) -> str:
         return edited(self.query.span, self.edits) if self.query is not None else ""
 
+    @property
+    def left_out(self) -> str:
+        """The query over the rows that its WHERE does not take; '' where it has none."""
+        if self.query is None or self.condition is None:
+            return ""
+        span = self.query.span
+        before, after = (Span(span.source, *ends) for ends in ((span.start, self.condition.start), (self.condition.end, span.end)))
+        # A condition may end in a comment.
+        return f"{edited(before, self.edits)}({edited(self.condition, self.edits)}\n) IS NOT TRUE{edited(after, self.edits)}"
+
+    @property
+    def reports_left(self) -> bool:
+        """Whether rows that the WHERE takes no more are told."""
+        return self.settings.mode is Mode.MERGE and self.condition is not None
+
 
 @dataclass(frozen=True)
 class View:
-    """A materialized view; `sql` names every dataset in full, and every column where the statement was typed."""
+    """A materialized view; `sql` names every dataset in full, and every column where the statement was typed.
+
+    sees_deleted: the inputs whose `_deleted` it names, once it was typed.
+    """
 
     statement: CreateView
     dataset: str
@@ -77,6 +99,7 @@ class View:
     query: DuckDBQuery
     inputs: tuple[Input, ...]
     edits: Edits
+    sees_deleted: tuple[str, ...] = ()
 
     @property
     def sql(self) -> str:
@@ -97,6 +120,7 @@ class Publish:
     query: DuckDBQuery
     inputs: tuple[Input, ...]
     edits: Edits
+    sees_deleted: tuple[str, ...] = ()
 
     @property
     def sql(self) -> str:

@@ -21,7 +21,7 @@ from language.memo import Memo, Outline, Typed, digest_of
 from language.name_lengths import check_column
 from language.names import Undeclared
 from language.nesting import too_deep
-from language.outputs import check_named, twins
+from language.outputs import OWN_COLUMNS, check_named, twins
 from language.published import check_target
 from language.queries import ParsedQuery
 from language.query_problems import QueryProblem
@@ -206,14 +206,14 @@ class _Typing:
     ) -> None:
         clauses, settings = statement.statement.clauses, statement.settings
         made = _Made(table.dataset, f"{statement.id}:load", table.span, f"{statement.connection.name.folded}.")
-        outputs, uses = self._outputs(made, typed, base, statement.organizer)
+        outputs, uses = self._outputs(made, typed, base, statement.organizer, OWN_COLUMNS)
         check_masked(table, [column.name for column in outputs])
         outputs, uses = masked_columns(table, outputs, uses)
         cursor = _cursor(settings.cursor, outputs, made, tables) if settings.cursor else ()
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
         if cursor or clauses.cursor is None:  # a slice's default is for tables that have it
             settings = dataclasses.replace(settings, cursor="")
-        self._finish(statement, settings, made, outputs, uses, own_columns(statement.collector))
+        self._finish(statement, settings, made, outputs, uses, own_columns(statement.collector, reports_left=statement.reports_left))
 
     # -- queries in a warehouse
 
@@ -228,7 +228,9 @@ class _Typing:
         self._finish(statement, statement.settings, made, outputs, uses, ())
         if isinstance(statement, Publish):
             self._check_target(statement, typed)
-        return dataclasses.replace(statement, edits=with_edits(query.span, statement.edits, typed.edits))
+        seen = {ref.dataset for ref, _, place in uses if ref.column == "_deleted" and "_deleted" in place.text.lower()}
+        edits = with_edits(query.span, statement.edits, typed.edits)
+        return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)))
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
         connection = statement.connection.name.folded
@@ -246,7 +248,9 @@ class _Typing:
             raise Undeclared
         return self._columns[dataset]
 
-    def _outputs(self, made: _Made, typed: TypedQuery, base: Span, into: Slice) -> tuple[list[ColumnLineage], list[Used]]:
+    def _outputs(
+        self, made: _Made, typed: TypedQuery, base: Span, into: Slice, own: frozenset[str] = frozenset()
+    ) -> tuple[list[ColumnLineage], list[Used]]:
         self._say(typed.problems, base)
         outputs: list[ColumnLineage] = []
         names: set[str] = set()
@@ -254,6 +258,9 @@ class _Typing:
             span = within(base, column.start, column.end)
             if column.name in names:
                 raise twins(column.name, span)
+            if column.name in own:
+                remedy = "collect it by a query that renames it: SELECT …, the column AS another_name"
+                raise Problem(span, f"`{column.name}` is a column of Atoll's own in every collected table", remedy)
             names.add(column.name)
             check_column(column.name, into, span)
             inputs = tuple(ColumnRef(made.prefix + table, name) for table, name in column.inputs)

@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata.records import Schema
-from shared_metadata.type_widening import decimal
+from shared_metadata.type_names import decimal
 
 SAMPLE_ROWS = 1000
 _NUMBERS = frozenset({"int", "long", "float", "double"})
 _DATES = frozenset({"date", "timestamp", "timestamptz"})
+_CUT_BYTES = 250  # of a text whose bounds may be cut: DuckDB keeps 256, or less so that no character is split
 _FEW = 20  # rows that hold the same value by chance
 _NULLS = 0.2  # by which the shares of nulls in the same column may differ from batch to batch
 
 
 @dataclass(frozen=True)
 class ColumnValues:
-    """Of `rows` values `nulls` are null. constant: all others are the same.
+    """Of `rows` values `nulls` are null. constant: all others are the same; None where that is not told.
 
     least, most: their sizes, of numbers the digits before the point, of dates the year; None for other types.
     """
 
     rows: int
     nulls: int
-    constant: bool = False
+    constant: bool | None = False
     least: int | None = None
     most: int | None = None
 
@@ -48,10 +49,19 @@ def file_values(statistics: Mapping[str, Mapping[str, str]], schema: Schema) -> 
     for column in schema.columns:
         said = statistics.get('"' + column.name.replace('"', '""') + '"')
         if said is not None and "null_count" in said:
-            low, high = said.get("min"), said.get("max")
-            constant = low is not None and low == high
-            found[column.name] = [int(said["null_count"]), constant, _size(column.type, low), _size(column.type, high)]
+            sizes = [_size(column.type, said.get(bound)) for bound in ("min", "max")]
+            found[column.name] = [int(said["null_count"]), _constant(said), *sizes]
     return found
+
+
+def _constant(said: Mapping[str, str]) -> bool | None:
+    """Whether a column's values are all the same. Bounds that were cut, or that are not there, do not tell."""
+    low, high = said.get("min"), said.get("max")
+    if said["null_count"] == said.get("num_values"):
+        return False
+    if low is None or high is None or len(low.encode()) >= _CUT_BYTES:
+        return None
+    return low == high and said.get("has_nan") != "true"
 
 
 def of_files(column: str, files: Sequence[Mapping[str, Any]]) -> ColumnValues | None:
@@ -61,7 +71,8 @@ def of_files(column: str, files: Sequence[Mapping[str, Any]]) -> ColumnValues | 
         return None
     rows, nulls, constant, least, most = zip(*known, strict=True)
     lows, highs = [size for size in least if size is not None], [size for size in most if size is not None]
-    return ColumnValues(sum(rows), sum(nulls), all(constant), min(lows, default=None), max(highs, default=None))
+    same = False if False in constant else constant[0] if len(known) == 1 else None  # each file may have another one
+    return ColumnValues(sum(rows), sum(nulls), same, min(lows, default=None), max(highs, default=None))
 
 
 def alike(kind: str, gone: ColumnValues, come: ColumnValues) -> bool | None:
@@ -72,8 +83,10 @@ def alike(kind: str, gone: ColumnValues, come: ColumnValues) -> bool | None:
     """
     if gone.nulls == gone.rows or not come.rows:
         return None
-    if come.nulls == come.rows or (come.constant and not gone.constant and come.rows >= _FEW):
+    if come.nulls == come.rows:
         return False
+    if come.constant and not gone.constant and come.rows >= _FEW:
+        return False if gone.constant is False else None
     if abs(gone.nulls / gone.rows - come.nulls / come.rows) > _NULLS:
         return None
     if gone.least is None or gone.most is None or come.least is None or come.most is None:

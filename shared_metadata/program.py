@@ -163,6 +163,8 @@ class Flow:
         `columns` is empty for all columns.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
+    left_out: COLLECT of a query that is no projection: the same query over the rows that its WHERE does not take; '' for none.
+    sees_deleted: VIEW and RESULT: the inputs whose `_deleted` the query names; of all others it sees no row that is marked so.
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     """
@@ -188,10 +190,17 @@ class Flow:
     tolerates: Mapping[str, int] = field(default_factory=dict)
     bad_rows: BadRows | None = None
     mask_key: str = ""
+    left_out: str = ""
+    sees_deleted: tuple[str, ...] = ()
 
     @property
     def stage(self) -> str:
         return STAGES[self.kind]
+
+    @property
+    def reports_left(self) -> bool:
+        """COLLECT: whether rows that the WHERE takes no more are to be told, for those of them that the warehouse has."""
+        return self.mode == Mode.MERGE and bool(self.filter or self.left_out)
 
     @property
     def quarantines(self) -> bool:

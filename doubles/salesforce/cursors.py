@@ -8,6 +8,7 @@ from typing import Any
 
 from doubles.salesforce import identifiers, soql_sql, soql_syntax
 from doubles.salesforce.errors import SalesforceError
+from doubles.salesforce.permissions import Permissions
 from doubles.salesforce.schema import COMPOUND_TYPES, Field, ObjectSchema
 from doubles.salesforce.soql_sql import CompiledQuery
 from doubles.salesforce.store import Store
@@ -36,7 +37,8 @@ class Cursors:
     A cursor holds the rows that its query found, and reads their values when a page is asked for.
     """
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime], permissions: Permissions) -> None:
+        self._permissions = permissions
         self.page_rows = _LARGEST_PAGE
         # REST API Developer Guide, "Query More Results": a locator lives for two days.
         self.lifetime_seconds = 2 * 86_400.0
@@ -54,7 +56,10 @@ class Cursors:
         if select.offset > _LARGEST_OFFSET:
             message = f"Maximum SOQL offset allowed is {_LARGEST_OFFSET}"
             raise SalesforceError(400, "NUMBER_OUTSIDE_VALID_RANGE", message)
-        return soql_sql.compile_query(select, self._store.find_object, self._now(), include_deleted)
+        return soql_sql.compile_query(select, self._find_object, self._now(), include_deleted)
+
+    def _find_object(self, name: str) -> ObjectSchema | None:
+        return self._store.find_object(name) or self._permissions.find(name)
 
     def open(self, soql: str, include_deleted: bool, batch_size: int | None, version: str, repeat: bool = False) -> dict[str, Any]:
         """The first page of a query; with `repeat` its successor is that page once more."""

@@ -10,6 +10,7 @@ from doubles.salesforce import identifiers
 from doubles.salesforce.bulk import QueryJobs
 from doubles.salesforce.cursors import Cursors
 from doubles.salesforce.oauth import Authority, Credentials, make_credentials
+from doubles.salesforce.permissions import Permissions
 from doubles.salesforce.records import Records
 from doubles.salesforce.schema import Field, ObjectSchema, build_object
 from doubles.salesforce.store import Store
@@ -34,11 +35,12 @@ class Org:
         self.now = now
         self.store = Store(directory)
         organization_id = identifiers.make_id("00D", 1)
-        user_id = identifiers.make_id("005", 1)
+        self.user_id = user_id = identifiers.make_id("005", 1)
         self.traffic = Traffic()
         self.authority = Authority(credentials or self._stored_credentials(), organization_id, user_id, token_seconds)
         self.records = Records(self.store, lambda: self.now(), user_id)
-        self.cursors = Cursors(self.store, lambda: self.now())
+        self.permissions = Permissions(self.store, user_id)
+        self.cursors = Cursors(self.store, lambda: self.now(), self.permissions)
         self.jobs = QueryJobs(self.store, self.cursors, lambda: self.now(), user_id)
 
     def _stored_credentials(self) -> Credentials:

@@ -17,6 +17,11 @@ def versions(org: Org, call: Call) -> Answer:
     return Answer([{"label": f"v{one}", "url": f"/services/data/v{one}", "version": one} for one in VERSIONS])
 
 
+def user_info(org: Org, call: Call) -> Answer:
+    """`GET /services/oauth2/userinfo`"""
+    return Answer({"user_id": org.user_id, "preferred_username": org.authority.credentials.username})
+
+
 def resources(org: Org, call: Call) -> Answer:
     """`GET /services/data/vXX.X`"""
     names = ("sobjects", "query", "queryAll", "limits", "jobs")

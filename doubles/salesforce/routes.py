@@ -14,6 +14,7 @@ _OBJECT = _DATA + r"/sobjects/(?P<object>\w+)"
 _JOB = _DATA + r"/jobs/query/(?P<id>\w+)"
 
 _ROUTES: list[tuple[str, dict[str, Handler]]] = [
+    (r"/services/oauth2/userinfo", {"GET": rest.user_info}),
     (r"/services/data", {"GET": rest.versions}),
     (_DATA, {"GET": rest.resources}),
     (_DATA + "/limits", {"GET": rest.limits}),

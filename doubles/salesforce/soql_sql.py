@@ -57,7 +57,7 @@ class _Compiler:
             if one.name in seen:
                 raise self.error(token, "INVALID_FIELD", f"duplicate field selected: {one.name}")
             seen.add(one.name)
-        conditions = [] if include_deleted else ['"IsDeleted" = 0']
+        conditions = [] if include_deleted else self.left_out()
         if self.select.where is not None:
             conditions.append(self.condition(self.select.where))
         tail = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -67,6 +67,14 @@ class _Compiler:
             tail += " LIMIT ? OFFSET ?"
             self.parameters += [-1 if self.select.limit is None else self.select.limit, self.select.offset]
         return CompiledQuery(self.schema, fields, tail, tuple(self.parameters))
+
+    def left_out(self) -> list[str]:
+        """What `query` has no records of: those in the recycle bin, and archived ones, where an object has such.
+
+        SOAP API Developer Guide, "queryAll()": "including records that have been deleted or archived".
+        """
+        archived = ['coalesce("IsArchived", 0) = 0'] if "IsArchived" in self.schema.fields else []
+        return ['"IsDeleted" = 0', *archived]
 
     def error(self, token: Token, code: str, message: str) -> SalesforceError:
         return soql_syntax.query_error(self.select.text, token.offset, code, message)

@@ -101,6 +101,13 @@ class Store:
         for name in booleans:
             connection.execute(f'UPDATE "{schema.name}" SET "{name}" = 0')
 
+    def fill(self, schema: ObjectSchema, names: Sequence[str], rows: Sequence[Sequence[Stored]]) -> None:
+        """Give a table that is no object of the org's these rows and no others."""
+        with self.transaction() as connection:
+            self._shape_table(connection, schema)
+            connection.execute(f'DELETE FROM "{schema.name}"')
+            self.insert_rows(schema, names, rows)
+
     def rename_column(self, name: str, column: str, new_name: str) -> None:
         with self.transaction() as connection:
             connection.execute(f'ALTER TABLE "{name}" RENAME COLUMN "{column}" TO "{new_name}"')

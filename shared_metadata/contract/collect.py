@@ -56,7 +56,8 @@ class TablePlan:
 class Extracted:
     """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
 
-    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows set aside
+    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows set aside;
+    # 'left': {'key', 'rows'} of rows that the flow's WHERE takes no more (`left_columns` of them; see Source)
     files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
 
@@ -65,8 +66,12 @@ class Source(Sampled, Protocol):
     """What a collect slice's client.py implements; made as Source(connection, secret) and closed after each step.
 
     Every column of the schema is in every file, in its order, and after them `_batch` (timestamptz: the interval's start) and,
-    if the slice reports deletes, `_deleted` (boolean); both are in the schema that `schema` returns. Of a table that is collected
-    whole its other columns are exactly those that `describe` gives.
+    if the slice reports deletes or `flow.reports_left`, `_deleted` (boolean); both are in the schema that `schema` returns. Of a
+    table that is collected whole its other columns are exactly those that `describe` gives.
+
+    Where `flow.reports_left`, the rows of a window that the WHERE does not take are staged as well, in files of their own, but for
+    the first window: of `left_columns`, hashed like the others, and nothing else, since a WHERE may be there to hide the rest. A
+    window is then empty only if it has neither rows.
     """
 
     def schema(self, flow: Flow, table: Table) -> Schema:
@@ -206,17 +211,17 @@ class CollectSteps(Steps):
             files += progress["files"]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
             used.append(progress.get("used", {}))
-        rejected = _rejected(work, files)
+        rejected, left = _rejected(work, files), [dict(file["left"]) for file in files if file.get("left")]
         files = [file for file in files if file["rows"]]
         schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files) or bool(rejected) or work.claim.again or self._registered(work) != schema
+            changed = bool(files or rejected or left) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected}
+            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left}
             manifest = staging.write_manifest(document, dataset)
         return TableCommit(
             dataset,

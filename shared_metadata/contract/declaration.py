@@ -15,6 +15,7 @@ class Capabilities:
     modes: the modes it can run.  default_mode, default_key, default_cursor: for `TABLES (…)` without clauses.
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
+    reports_left: COLLECT: rows that a WHERE takes no more are told (`Extracted.files`: 'left'); without it a MERGE takes no WHERE.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
@@ -30,6 +31,7 @@ class Capabilities:
     default_cursor: str = ""
     queries: str = "full"
     reports_deletes: bool = False
+    reports_left: bool = False
     resumable: bool = True
     maintains: bool = False
     never_masked: tuple[str, ...] = ()

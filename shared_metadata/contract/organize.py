@@ -52,7 +52,8 @@ class Driver(Protocol):
     """What an organize slice's client.py implements; made as Driver(warehouse, services). JSON documents are the driver's own.
 
     staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket), and
-        where rows were set aside {'rejected': [{'key', 'rows'}]}, with the columns of RejectedRow.
+        where rows were set aside {'rejected': [{'key', 'rows'}]}, with the columns of RejectedRow; where rows left a WHERE {'left':
+        [{'key', 'rows'}]}, with their `left_columns`: those of them that the table has are marked `_deleted`.
     reads: dataset ▸ pointer of the version to read (what `commit` returned for it).
     """
 

@@ -21,6 +21,8 @@ WORDS = {
     "query": "query",
     "columns": "query",
     "filter": "query",
+    "left_out": "query",
+    "sees_deleted": "query",
     "whole": "query",
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("language", "shared_metadata", "conductor", "slices", "infra", "console")
+PACKAGES = ("language", "shared_metadata", "systems", "conductor", "slices", "infra", "console")
 SKELETON = [
     "README.md",
     "slice.py",

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -102,6 +102,10 @@ class Lake:
             manifest = {"files": listed, "schema": asdict(schema)}
             if unread := how.get("rejected"):
                 manifest["rejected"] = [self._put(staging.key(staged, "rejected.parquet"), unread, UNREAD)]
+            if left := how.get("left"):
+                gone = [{"_batch": interval.start, **row} for row in left]
+                known = [column for column in every if column[0] in gone[0]]
+                manifest["left"] = [self._put(staging.key(staged, "left.parquet"), gone, known)]
             pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
         commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
         passes = {dataset: f"{dataset}:load"} if rows is None else {}
@@ -583,6 +587,45 @@ class OrganizeConformance:
             found = {r["id"]: {k: v for k, v in r.items() if k != "_batch"} for r in self.read(lake.cloud, dataset)}
             assert found == expected
 
+    @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
+    def test_structs_and_maps_of_any_nesting_survive_load_view_and_quarantine(self, lake: Lake, mode: Mode) -> None:
+        rule = Expectation("known", "nested.name <> 'XX' AND len(nested.\"odd: name\") > 0", "QUARANTINE", HERE)
+        lake.collected(mode, expectations=(rule,), **({"key": ("id",)} if mode == Mode.MERGE else {}))
+        lake.view(f"SELECT *, nested.name AS name, tags['k'].v AS v FROM {FLIGHTS}", dataset="lake.ops.whole")
+        rows = nested_rows()
+        lake.load(rows, NESTED)
+        lake.load([*rows, {**rows[0], "id": 9, "nested": {**rows[0]["nested"], "name": "XX"}}], NESTED)
+        for _ in range(2):
+            lake.run("lake.ops.whole")
+        kept = rows * 2 if mode == Mode.APPEND else rows
+        for dataset in (FLIGHTS, "lake.ops.whole"):
+            found = [{name: row[name] for name, _, _ in NESTED} for row in self.read(lake.cloud, dataset)]
+            assert _by_id(found) == _by_id(kept)
+        (aside,) = self.read(lake.cloud, REJECTED)
+        assert json.loads(aside["data"]) == {
+            "id": 9,
+            "nested": {"name": "XX", "odd: name": [{"x": 1, "y": None}, None]},
+            "tags": {"k": {"v": 1.5}, "none": None},
+            "lists": [{"k": {"deep": ["a", None]}}],
+        }
+
+    def test_fields_of_structs_come_go_and_widen_wherever_they_are_nested(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",))
+        for kind in ("struct<{}>", "list<struct<{}>>", "map<string, struct<{}>>", "struct<deep: list<struct<{}>>>"):
+            dataset, made = f"lake.ops.t{len(kind)}", _wrapped(kind)
+            lake.collected(Mode.MERGE, dataset, key=("id",))
+            narrow = [ID[0], ("c", kind.format("a: int, gone: string"), made[0](pa.struct({"a": pa.int32(), "gone": pa.string()})))]
+            wide = [ID[0], ("c", kind.format("come: date, a: long"), made[0](pa.struct({"come": pa.date32(), "a": pa.int64()})))]
+            for columns, rows in (
+                (narrow, [{"id": 1, "c": made[1]({"a": 1, "gone": "x"})}, {"id": 2, "c": made[1]({"a": 2, "gone": "y"})}]),
+                (wide, [{"id": 2, "c": made[1]({"a": 2**40, "come": date(2026, 1, 1)})}]),
+                (narrow, [{"id": 3, "c": made[1](None)}]),
+            ):
+                lake.run(f"{dataset}:load", lake.stage(rows, columns, dataset=dataset))
+            first, second, third = _by_id(self.read(lake.cloud, dataset))
+            assert first["c"] == made[1]({"a": 1, "gone": "x", "come": None}) and third["c"] == made[1](None)
+            assert second["c"] == made[1]({"a": 2**40, "gone": None, "come": date(2026, 1, 1)})
+
     @pytest.mark.security
     @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
     def test_hostile_names_and_values_are_names_and_values_and_nothing_else(self, lake: Lake, mode: Mode) -> None:
@@ -653,6 +696,49 @@ class OrganizeConformance:
 
 def _by_id(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: row["id"])
+
+
+NESTED: list[Typed] = [
+    ID[0],
+    (
+        "nested",
+        'struct<name: string, "odd: name": list<struct<x: int, y: decimal(5,2)>>>',
+        pa.struct(
+            {"name": pa.string(), "odd: name": pa.list_(pa.field("element", pa.struct({"x": pa.int32(), "y": pa.decimal128(5, 2)})))}
+        ),
+    ),
+    ("tags", "map<string, struct<v: double>>", pa.map_(pa.string(), pa.struct({"v": pa.float64()}))),
+    (
+        "lists",
+        "list<map<string, struct<deep: list<string>>>>",
+        pa.list_(
+            pa.field("element", pa.map_(pa.string(), pa.struct({"deep": pa.list_(pa.field("element", pa.string()))}))),
+        ),
+    ),
+]
+
+
+def nested_rows() -> list[Row]:
+    """As pyarrow gives them back: a map is a list of pairs."""
+    whole = {
+        "id": 1,
+        "nested": {"name": "a", "odd: name": [{"x": 1, "y": None}, None]},
+        "tags": [("k", {"v": 1.5}), ("none", None)],
+        "lists": [[("k", {"deep": ["a", None]})]],
+    }
+    bare = {"id": 2, "nested": {"name": None, "odd: name": [{"x": None, "y": Decimal("1.50")}]}, "tags": [], "lists": [[], None]}
+    return [whole, {**bare, "nested": {**bare["nested"], "name": "b"}}]  # type: ignore[dict-item]
+
+
+def _wrapped(kind: str) -> tuple[Callable[[pa.DataType], pa.DataType], Callable[[Any], Any]]:
+    """How a struct's type and value become those of `kind`."""
+    if kind.startswith("list"):
+        return (lambda inner: pa.list_(pa.field("element", inner))), (lambda value: [value])
+    if kind.startswith("map"):
+        return (lambda inner: pa.map_(pa.string(), inner)), (lambda value: [("k", value)])
+    if "deep" in kind:
+        return (lambda inner: pa.struct({"deep": pa.list_(pa.field("element", inner))})), (lambda value: {"deep": [value]})
+    return (lambda inner: inner), (lambda value: value)
 
 
 def _extremes() -> tuple[list[Typed], list[Row]]:

@@ -39,6 +39,28 @@ def test_a_file_tells_of_each_of_its_columns_and_no_value(tmp_path: Path) -> Non
     assert "secret" not in str(file) and "5000" not in str(file)
 
 
+@pytest.mark.parametrize(
+    ("select", "constant"),
+    [
+        ('SELECT repeat(\'x\', 300) AS "a ""name""" FROM range(30)', None),
+        ('SELECT repeat(\'x\', 300) || i AS "a ""name""" FROM range(30) t(i)', None),
+        ('SELECT \'a\' || repeat(\'é\', 300) AS "a ""name""" FROM range(30)', None),  # a bound is left out, or cut shorter
+        ('SELECT repeat(\'é\', 300) AS "a ""name""" FROM range(30)', None),
+        ('SELECT \'short\' AS "a ""name""" FROM range(30)', True),
+        ("SELECT CASE WHEN i < 9 THEN 'nan'::DOUBLE ELSE 1 END AS nothing FROM range(30) t(i)", False),  # no bound knows NaN
+    ],
+)
+def test_a_bound_that_was_cut_is_not_taken_for_a_value(select: str, constant: bool | None, tmp_path: Path) -> None:
+    column = "nothing" if "nothing" in select else 'a "name"'
+    found = of_files(column, [written(select, tmp_path)])
+    assert found is not None and found.constant is constant
+    assert alike("string", found, sampled("string", ["x"] * 30)) is {None: None, True: True, False: False}[constant]
+
+
+def test_files_of_one_value_each_may_have_several() -> None:
+    assert of_files("n", [{"rows": 9, "values": {"n": [0, True, 1, 1]}}] * 2) == ColumnValues(18, 0, None, 1, 1)
+
+
 def test_files_that_do_not_say_it_tell_nothing() -> None:
     assert of_files("n", [{"rows": 1, "values": {"n": [0, False, 1, 1]}}, {"rows": 3}]) is None
     assert of_files("n", []) is None

@@ -13,8 +13,9 @@ EVERY_TYPE = [
     *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
     *("FLOAT", "DOUBLE", "DECIMAL", "DECIMAL(9,4)", "DECIMAL(38,0)", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"),
     *("TIMESTAMP_NS", "TIMESTAMPTZ", "VARCHAR", "JSON", "UUID", "BLOB", "INTEGER[]", "VARCHAR[][]", "INTEGER[3]", "DECIMAL(5,1)[]"),
-    *("INTERVAL", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)", "BIT", "TIMETZ", "ENUM('x', 'y')"),
-]
+    *("INTERVAL", "BIT", "TIMETZ", "ENUM('x', 'y')"),
+    *(pytest.param(name, marks=pytest.mark.xfail(strict=True)) for name in ("STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)")),
+]  # the last are known to the table only, so far
 
 
 @pytest.mark.parametrize("name", EVERY_TYPE)

@@ -184,3 +184,12 @@ def test_a_prepared_file_can_be_a_result(server: SalesforceServer, api: Any, tmp
     assert page.text == '"Name","Industry"\n"a\nb","x"\n'
     other = finish(api, create(api, "SELECT Name FROM Account").json())
     assert other["state"] == "Failed" and "other columns" in other["errorMessage"]
+
+
+def test_archived_records_are_in_no_query_but_in_query_all(api: Any, server: SalesforceServer) -> None:
+    server.org.add_object("Task", [Field("Subject"), Field("IsArchived", "boolean")])
+    server.org.insert("Task", [{"Subject": "old", "IsArchived": True}, {"Subject": "new"}])
+    soql = "SELECT Subject FROM Task"
+    rest = {kind: api.call("GET", f"/{kind}", params={"q": soql}).json()["totalSize"] for kind in ("query", "queryAll")}
+    bulk = {kind: finish(api, create(api, soql, kind).json())["numberRecordsProcessed"] for kind in ("query", "queryAll")}
+    assert rest == bulk == {"query": 1, "queryAll": 2}

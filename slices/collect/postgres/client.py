@@ -22,7 +22,8 @@ from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn
-from slices.collect.postgres.logic import SETTINGS, Relation
+from slices.collect.postgres.logic import Relation
+from systems.postgres.sessions import settling
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -56,7 +57,7 @@ class PostgresSource:
             if bounds is None:
                 return None
         several = self._config.max_parts if flow.cursor and bounds.whole else 1
-        parts = logic.parts(relation, bounds.where, several)
+        parts = logic.parts(relation, bounds.where, several, tell_left=flow.reports_left and not window.first)
         return TablePlan(tuple(part.to_plain() for part in parts), bounds.cursor)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
@@ -91,15 +92,23 @@ class PostgresSource:
     @cached_property
     def session(self) -> Session[Any]:
         """The session for the catalog and the plan: read only, with a short timeout for each statement, and cut off with the call."""
-        session = self.connect()
+        session = self._connected()
         self._patience = Patience(session, self._seconds_left)
-        settings = {**SETTINGS, "default_transaction_read_only": "on", "statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}
-        for name, value in settings.items():
-            session.execute("SELECT set_config(%s, %s, false)", (name, value))
+        session.execute(self.settling({"statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}))
         return session
 
     def connect(self) -> Session[Any]:
-        """A new session that `close` ends. Raises SecretError or RetryLater."""
+        """A new session, settled and read only, that `close` ends. Raises SecretError or RetryLater."""
+        session = self._connected()
+        session.execute(self.settling())
+        return session
+
+    def settling(self, own: Mapping[str, str] | None = None, *, local: bool = False) -> str:
+        """The statements that settle a session which only reads."""
+        own = {"default_transaction_read_only": "on", **(own or {})}
+        return settling(own, schema=self._config.default_schema.strip('"'), local=local)
+
+    def _connected(self) -> Session[Any]:
         import psycopg
 
         try:
@@ -195,7 +204,7 @@ class PostgresSource:
                 remedy="use MERGE ON (…), or a connection without lag",
             )
         bounds = cursor_window.time_bounds(window, column, self._config.lag)
-        if bounds.whole or window.rerun or self._any(relation, bounds.where):
+        if bounds.whole or window.rerun or self._any(relation.due(bounds.where, tell_left=flow.reports_left)):
             return bounds
         return None
 
@@ -207,29 +216,29 @@ class PostgresSource:
                 remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
             )
         last = cursor_window.stored(window, column)
-        newest = self._newest(relation, column, last)
+        newest = self._newest(relation, column, last, tell_left=flow.reports_left)
         if newest is None and not window.first and cursor_window.was_read(window, column):
             return None
         return cursor_window.value_bounds(column, last, newest, first=not cursor_window.was_read(window, column))
 
-    def _any(self, relation: Relation, where: str) -> bool:
+    def _any(self, due: Sequence[str]) -> bool:
         """Whether a row is due; where finding out takes long, it is taken for granted."""
         import psycopg
 
-        rows = logic.rows_sql(relation.reads, ["1"], [c for c in (relation.filter, where) if c])
         try:
-            found = self.session.execute(f"SELECT EXISTS ({rows}\n)").fetchone()
+            found = self.session.execute("SELECT " + " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in due)).fetchone()
         except psycopg.errors.QueryCanceled:
             return True
         return bool(found and found[0])
 
-    def _newest(self, relation: Relation, column: CursorColumn, last: str | None) -> str | None:
+    def _newest(self, relation: Relation, column: CursorColumn, last: str | None, *, tell_left: bool) -> str | None:
         """The greatest value of the cursor column above `last`, as text."""
         above = (
             f"{column.expression} > {cursor_window.value(last, column)}" if last is not None else f"{column.expression} IS NOT NULL"
         )
-        rows = logic.rows_sql(relation.reads, [f"({column.expression})::text"], [c for c in (relation.filter, above) if c])
-        found = self.session.execute(f"{rows}\nORDER BY {column.expression} DESC LIMIT 1").fetchone()
+        tops = [f"(SELECT {column.expression} {rows}\nORDER BY 1 DESC LIMIT 1)" for rows in relation.due(above, tell_left=tell_left)]
+        newest = f"SELECT value::text FROM ({' UNION ALL '.join(tops)}) AS tops (value) ORDER BY value DESC LIMIT 1"
+        found = self.session.execute(newest).fetchone()
         return str(found[0]) if found else None
 
     @contextlib.contextmanager

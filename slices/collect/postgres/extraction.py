@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
+from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError
 from shared_metadata.intervals import to_text
+from shared_metadata.records import Schema
 from slices.collect.postgres import failures, logic, one_state, unreadable
 from slices.collect.postgres.answering import ANSWER_SECONDS, silent
-from slices.collect.postgres.logic import SETTINGS, Part
+from slices.collect.postgres.logic import Part
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +47,7 @@ class Extraction:
     def __init__(self, source: PostgresSource, request: ExtractRequest, deadline: Deadline) -> None:
         self._source, self._deadline, self._part = source, deadline, Part.from_plain(request.part)
         self._schema, self._batch, self._out = request.schema, request.window.interval.start, request.out
-        self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
+        self._flow, self._hashing, self._tolerant = request.flow, request.hashing, request.flow.bad_rows is not None
         self._place, self._table = str(request.flow.position), request.table.source or request.table.dataset.removesuffix(":staged")
         several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
@@ -109,7 +111,6 @@ class Extraction:
         with self._source.translated(self._place):
             session = self._source.connect()
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             if self._one_state:
                 self._check_state(session)
             row = session.execute("SELECT pg_export_snapshot()").fetchone()
@@ -220,7 +221,24 @@ class Extraction:
         """One chunk into one file. Values that their types cannot hold are looked for only when one has made that fail."""
         cursor = self._reading[first, end]
         try:
-            return self._written(snapshot, cursor, first, logic.chunk_sql(self._part, first, end))
+            return [*self._rows(snapshot, cursor, first, end), *self._left(snapshot, cursor, first, end)]
+        finally:
+            cursor.close()
+
+    def _left(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[dict[str, Any]]:
+        """The chunk's rows that the flow's WHERE takes no more, into a file of their own."""
+        part = self._part.left
+        if part is None:
+            return []
+        left = Schema(left_columns(self._flow, self._schema.columns))
+        rows = logic.left_sql(part, first, end, self._schema, left.columns)
+        files = self._written(snapshot, cursor, f"{first:013d}-{self._call}-left.parquet", rows, left)
+        return [{**file, "rows": 0, "bytes": 0, "values": {}, "left": {"key": file["key"], "rows": file["rows"]}} for file in files]
+
+    def _rows(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[dict[str, Any]]:
+        name = f"{first:013d}-{self._call}.parquet"
+        try:
+            return self._written(snapshot, cursor, name, logic.chunk_sql(self._part, first, end), self._schema)
         except RowError as error:
             found = self._unreadable(snapshot, cursor, first, end)
             if not found:
@@ -229,8 +247,6 @@ class Extraction:
                 remedy = f"{TOLERATE}, or SELECT column::text, of an array to_json(column)::text"
                 raise RowError(f"{self._table}: {', '.join(found)} cannot hold a value", place=self._place, remedy=remedy) from error
             return self._set_aside(snapshot, cursor, first, end)
-        finally:
-            cursor.close()
 
     def _unreadable(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[str]:
         """The columns with values that their types cannot hold."""
@@ -246,23 +262,25 @@ class Extraction:
         rows = unreadable.rejected_sql(self._part, first, end, self._schema, self._hashing.columns)
         copy = unreadable.copy_rejected("source", rows, to_text(self._batch), self._out.url(name))
         rejected = {"key": self._out.key(name), "rows": self._run(snapshot, cursor, copy)[0][0]}
-        written = self._written(snapshot, cursor, first, unreadable.readable_sql(self._part, first, end))
+        good = unreadable.readable_sql(self._part, first, end)
+        written = self._written(snapshot, cursor, f"{first:013d}-{self._call}.parquet", good, self._schema)
         nothing = {"key": self._out.key(name), "rows": 0, "bytes": 0, "values": {}}
         return [{**(written[0] if written else nothing), "rejected": rejected}, *written[1:]]
 
-    def _written(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, rows: str) -> list[dict[str, Any]]:
-        name = f"{first:013d}-{self._call}.parquet"
+    def _written(
+        self, snapshot: str, cursor: duckdb.DuckDBPyConnection, name: str, rows: str, schema: Schema
+    ) -> list[dict[str, Any]]:
         copy = logic.copy_sql(
             "source",
             rows,
-            self._schema,
+            schema,
             self._hashing,
             self._batch,
             self._out.url(name),
             logic.row_group_rows(self._part.row_bytes),
         )
         return [
-            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, self._schema)}
+            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, schema)}
             for _, rows, size, _, statistics, *_ in self._run(snapshot, cursor, copy)
         ]
 
@@ -270,14 +288,11 @@ class Extraction:
         """One statement of DuckDB's, in a transaction of its own on the snapshot."""
         import duckdb
 
-        settings = [
-            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
-            f"SET LOCAL statement_timeout = {int(self._statement_seconds * 1000)}",
-        ]
-        settings += [f"SET LOCAL {setting} = {literal(value)}" for setting, value in SETTINGS.items()]
+        timeout = {"statement_timeout": str(int(self._statement_seconds * 1000))}
+        settled = f"SET TRANSACTION SNAPSHOT {literal(snapshot)}; {self._source.settling(timeout, local=True)}"
         try:
             cursor.execute("BEGIN")
-            cursor.execute(f"CALL postgres_execute('source', {literal('; '.join(settings))})")
+            cursor.execute(f"CALL postgres_execute('source', {literal(settled)})")
             found = cursor.execute(sql).fetchall()
             cursor.execute("COMMIT")
             return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,15 +18,8 @@ from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
 from slices.collect.postgres.type_mapping import duckdb_type, map_type
 
-BATCH = "_batch"
-SETTINGS = {
-    "client_encoding": "UTF8",  # of a database in another encoding; where one checks none, the server does so now
-    "TimeZone": "UTC",
-    "datestyle": "ISO, YMD",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "3",
-    "standard_conforming_strings": "on",
-}
+BATCH, DELETED = "_batch", "_deleted"
+OWN = (BATCH, DELETED)
 PART_BYTES = 256 * 2**20  # of table: less is not worth a connection more
 FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
@@ -43,7 +36,7 @@ class Relation:
 
     reads: what stands in FROM: a quoted table, or the query in parentheses.  columns: SQL over it, in the schema's order.
     expressions: SQL over c0, c1 …: each column as its Iceberg type.  misfits: over the same, where that cannot be, or ''.
-    filter: the flow's WHERE, or ''.
+    filter: the flow's WHERE, or ''.  unfiltered: what stands in FROM for the rows that the flow's WHERE does not take, or ''.
     """
 
     schema: Schema
@@ -52,7 +45,22 @@ class Relation:
     expressions: tuple[str, ...]
     misfits: tuple[str, ...]
     filter: str = ""
+    unfiltered: str = ""
     size: TableSize = field(default_factory=TableSize)
+
+    @property
+    def left(self) -> tuple[str, tuple[str, ...]]:
+        """What stands in FROM and WHERE for the rows that the flow's WHERE does not take; ('', ()) where it has none."""
+        if self.unfiltered:
+            return self.unfiltered, ()
+        return (self.reads, (f"({self.filter}\n) IS NOT TRUE",)) if self.filter else ("", ())
+
+    def due(self, where: str, *, tell_left: bool) -> list[str]:
+        """The FROM and WHERE of all rows that a window takes; tell_left: also of those that the flow's WHERE does not take."""
+        if tell_left and self.filter:
+            return [_from(self.reads, [where])]
+        found = [_from(self.reads, [self.filter, where])]
+        return [*found, _from(self.unfiltered, [where])] if tell_left and self.unfiltered else found
 
     def column(self, name: str) -> CursorColumn | None:
         """The column as a cursor."""
@@ -66,16 +74,18 @@ def table_relation(flow: Flow, table: TableName, columns: list[SourceColumn], si
     """A table, with the flow's projection and filter."""
     names = [column.name for column in flow.columns] or [column.name for column in columns]
     sources = [column.source for column in flow.columns] or [identifier(column.name) for column in columns]
-    schema, expressions, misfits = _schema(names, columns, str(flow.position))
-    return Relation(schema, table.quoted, tuple(sources), expressions, misfits, flow.filter, size)
+    schema, expressions, misfits = _schema(names, columns, flow)
+    return Relation(schema, table.quoted, tuple(sources), expressions, misfits, flow.filter, size=size)
 
 
 def query_relation(flow: Flow, columns: list[SourceColumn], dropped: Collection[str]) -> Relation:
     """A query of the source's own; what is dropped of its answer stays there."""
     aliases = [f"c{number}" for number in range(len(columns))]
     kept = {alias: column for alias, column in zip(aliases, columns, strict=True) if column.name.lower() not in dropped}
-    schema, expressions, misfits = _schema([column.name for column in kept.values()], list(kept.values()), str(flow.position))
-    return Relation(schema, f"({flow.query}\n) AS query ({', '.join(aliases)})", tuple(kept), expressions, misfits)
+    schema, expressions, misfits = _schema([column.name for column in kept.values()], list(kept.values()), flow)
+    named = f"AS query ({', '.join(aliases)})"
+    unfiltered = f"({flow.left_out}\n) {named}" if flow.left_out else ""
+    return Relation(schema, f"({flow.query}\n) {named}", tuple(kept), expressions, misfits, unfiltered=unfiltered)
 
 
 def table_schema(columns: list[SourceColumn]) -> Schema:
@@ -83,14 +93,14 @@ def table_schema(columns: list[SourceColumn]) -> Schema:
     return Schema(tuple(_column(column.name, column) for column in columns))
 
 
-def _schema(names: list[str], columns: list[SourceColumn], place: str) -> tuple[Schema, tuple[str, ...], tuple[str, ...]]:
-    folded: dict[str, str] = {}
+def _schema(names: list[str], columns: list[SourceColumn], flow: Flow) -> tuple[Schema, tuple[str, ...], tuple[str, ...]]:
+    own, folded = own_columns(flow), dict.fromkeys(OWN, "Atoll's own column")
+    place = str(flow.position)
     found, expressions, misfits = [], [], []
     for number, (name, column) in enumerate(zip(names, columns, strict=True)):
-        if name.lower() in folded or name.lower() == BATCH:
-            other = folded.get(name.lower(), "Atoll's own column")
+        if name.lower() in folded:
             raise DefinitionError(
-                f"the column {name} collides with {other}: names are folded to lower case",
+                f"the column {name} collides with {folded[name.lower()]}: names are folded to lower case",
                 place=place,
                 remedy=f"rename it in a query: SELECT …, {identifier(name)} AS another_name",
             )
@@ -101,7 +111,13 @@ def _schema(names: list[str], columns: list[SourceColumn], place: str) -> tuple[
         misfits.append(mapped.misfit(f"c{number}"))
     if not found:
         raise DefinitionError("there are no columns to collect", place=place, remedy="add a column, or leave the table out")
-    return Schema((*found, SchemaColumn(BATCH, "timestamptz", False))), tuple(expressions), tuple(misfits)
+    return Schema((*found, *own)), tuple(expressions), tuple(misfits)
+
+
+def own_columns(flow: Flow) -> tuple[SchemaColumn, ...]:
+    """Those that Atoll adds to every row of the flow."""
+    batch = SchemaColumn(BATCH, "timestamptz", False)
+    return (batch, SchemaColumn(DELETED, "boolean")) if flow.reports_left else (batch,)
 
 
 def _column(name: str, column: SourceColumn) -> SchemaColumn:
@@ -110,7 +126,10 @@ def _column(name: str, column: SourceColumn) -> SchemaColumn:
 
 @dataclass(frozen=True)
 class Part:
-    """One extract's share: pages [first_page, end_page) of the table, all rows when end_page is 0; `last` has no upper bound."""
+    """One extract's share: pages [first_page, end_page) of the table, all rows when end_page is 0; `last` has no upper bound.
+
+    left_reads, left_where: the same of the rows that the flow's WHERE does not take, where those are to be told; else ''.
+    """
 
     reads: str
     columns: tuple[str, ...]
@@ -122,6 +141,13 @@ class Part:
     page_bytes: int
     row_bytes: int
     misfits: tuple[str, ...] = ()
+    left_reads: str = ""
+    left_where: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> Part | None:
+        """The part's rows that left the flow's WHERE."""
+        return replace(self, reads=self.left_reads, where=self.left_where) if self.left_reads else None
 
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -131,9 +157,10 @@ class Part:
         return from_plain(Part, values)
 
 
-def parts(relation: Relation, where: str, max_parts: int) -> tuple[Part, ...]:
+def parts(relation: Relation, where: str, max_parts: int, *, tell_left: bool) -> tuple[Part, ...]:
     """The table's parts, of about equal numbers of pages."""
     conditions = tuple(condition for condition in (relation.filter, where) if condition)
+    left_reads, left_where = relation.left if tell_left else ("", ())
     wanted = min(max_parts, max(1, relation.size.bytes // PART_BYTES)) if relation.size.pages else 1
     edges = [relation.size.pages * number // wanted for number in range(wanted + 1)]
     row_bytes = max(relation.size.bytes // max(relation.size.rows, 1) if relation.size.rows > 0 else 0, 16 * len(relation.columns))
@@ -149,6 +176,8 @@ def parts(relation: Relation, where: str, max_parts: int) -> tuple[Part, ...]:
             page_bytes=max(8192, relation.size.bytes // max(relation.size.pages, 1)) if relation.size.pages else 8192,
             row_bytes=row_bytes,
             misfits=relation.misfits,
+            left_reads=left_reads,
+            left_where=(*left_where, where) if left_reads and where else left_where,
         )
         for number in range(wanted)
     )
@@ -156,13 +185,31 @@ def parts(relation: Relation, where: str, max_parts: int) -> tuple[Part, ...]:
 
 def rows_sql(reads: str, columns: Sequence[str], where: Sequence[str]) -> str:
     """A SELECT of `columns`; each condition on lines of its own, since a filter may end in a comment."""
-    conditions = "\nAND ".join(f"({condition}\n)" for condition in where)
-    return f"SELECT {', '.join(columns)} FROM {reads}" + (f"\nWHERE {conditions}" if where else "")
+    return f"SELECT {', '.join(columns)} {_from(reads, where)}"
+
+
+def _from(reads: str, where: Sequence[str]) -> str:
+    conditions = "\nAND ".join(f"({condition}\n)" for condition in where if condition)
+    return f"FROM {reads}" + (f"\nWHERE {conditions}" if conditions else "")
 
 
 def chunk_sql(part: Part, first: int, end: int) -> str:
     """What the source runs for the part's positions [first, end); columns are called c0, c1 …"""
     selected = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(part.expressions))
+    return f"SELECT {selected} FROM {rows_of_chunk(part, first, end)}"
+
+
+def left_sql(part: Part, first: int, end: int, schema: Schema, left: Sequence[SchemaColumn]) -> str:
+    """What the source runs for rows that left, of a `Part.left`; those with a key that its type cannot hold were never collected."""
+    numbers = {column.name: number for number, column in enumerate(schema.columns)}
+    kept = [numbers[column.name] for column in left if column.name not in OWN]
+    misfits = {number: part.misfits[number] for number in kept if part.misfits[number]}
+    selected = ", ".join(
+        f"CASE WHEN {misfits[n]} THEN NULL ELSE {part.expressions[n]} END AS c{i}"
+        if n in misfits
+        else f"{part.expressions[n]} AS c{i}"
+        for i, n in enumerate(kept)
+    )
     return f"SELECT {selected} FROM {rows_of_chunk(part, first, end)}"
 
 
@@ -186,9 +233,10 @@ def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: dat
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
     casts = [
         f"{hashing.value(column.name, f'CAST(c{number} AS {duckdb_type(column.type)})', column.type)} AS {identifier(column.name)}"
-        for number, column in enumerate(column for column in schema.columns if column.name != BATCH)
+        for number, column in enumerate(column for column in schema.columns if column.name not in OWN)
     ]
-    casts.append(f"TIMESTAMPTZ '{to_text(batch)}' AS {identifier(BATCH)}")
+    own = {BATCH: f"TIMESTAMPTZ '{to_text(batch)}'", DELETED: "false"}
+    casts += [f"{own[column.name]} AS {identifier(column.name)}" for column in schema.columns if column.name in OWN]
     return (
         f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)}){hashing.joined}) TO {literal(url)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "

@@ -13,6 +13,7 @@ SLICE = Slice(
         default_mode=Mode.REPLACE,
         queries="full",
         reports_deletes=False,
+        reports_left=True,
         resumable=True,
         rejects_rows=True,
     ),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.records import Schema
-from slices.collect.postgres.logic import BATCH, Part, chunk_sql, rows_of_chunk
+from slices.collect.postgres.logic import OWN, Part, chunk_sql, rows_of_chunk
 
 
 def which_sql(part: Part, first: int, end: int) -> str:
@@ -46,7 +46,7 @@ def copy_rejected(source: str, sql: str, batch: str, url: str) -> str:
 
 
 def _columns(part: Part, schema: Schema) -> Iterator[tuple[str, str, str]]:
-    columns = (column for column in schema.columns if column.name != BATCH)
+    columns = (column for column in schema.columns if column.name not in OWN)
     for column, misfit in zip(columns, part.misfits, strict=True):
         yield column.name, column.type, misfit
 

@@ -9,14 +9,16 @@ from typing import Any
 from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
 from shared_metadata.contract.discovery import MOST_NAMES
+from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.rotating_grant import RotatingGrant
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.drift import source_name
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Connection, Flow, Table
+from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.salesforce import logic
 from slices.collect.salesforce.session import Refused, Session
+from slices.collect.salesforce.visibility import Visibility
 
 MAX_REST_SOQL = 8_000  # a request's line and headers may have 16,384 bytes, and SOQL grows by a half when it is encoded
 GrantOf = Callable[..., RotatingGrant]
@@ -49,6 +51,8 @@ class SalesforceSource(Source):
             compression=self._config.compression,
         )
 
+        self._visibility = Visibility(self.session)
+
     def schema(self, flow: Flow, table: Table) -> Schema:
         with _at(flow, table):
             return logic.schema_of(flow, table, self._describe(flow, table))
@@ -78,7 +82,7 @@ class SalesforceSource(Source):
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         field = source_name(column)
-        answer = self.session.get("query", {"q": f"SELECT {field} FROM {table} LIMIT {SAMPLE_ROWS}"})
+        answer = self.session.get(logic.QUERY, {"q": f"SELECT {field} FROM {table} LIMIT {SAMPLE_ROWS}"})
         return sampled(column.type, [record[field] for record in answer["records"]])
 
     def close(self) -> None:
@@ -111,29 +115,62 @@ class SalesforceSource(Source):
         described = self._describe(flow, table)
         field = logic.cursor_field(flow, table, described)
         span = logic.range_of(flow.mode, window, self._config.lag)
-        where = logic.where_clause(field, span, self._filter(flow, table, described))
+        if self._config.all_records:
+            self._visibility.check(described.name)
         changes = bool(field and span.lower)
-        count = self._count(described.name, where, changes)
-        if count == 0 and changes:
-            return None
-        fields = logic.selected_fields(schema, described)
+        taken, window_soql = self._filter(flow, table, described), logic.window(field, span, described)
+        goings = changes or (flow.mode == Mode.MERGE and not window.first)  # those of an object without a cursor too
+        conditions = [taken, logic.left_out(described, goings)]
+        self._refuse_empty_cursor(flow, table, described, field, conditions)
+        parts = [self._part(flow, table, described, schema.columns, logic.where(*conditions, window_soql))]
+        if flow.reports_left and goings:
+            left = left_columns(flow, schema.columns)
+            parts.append(self._part(flow, table, described, left, logic.where(f"(NOT {taken})", window_soql), left=True))
+        found = [part for part in parts if part["count"] or not changes]
+        return TablePlan(tuple(found), logic.cursor_text(span)) if found else None
+
+    def _part(
+        self,
+        flow: Flow,
+        table: Table,
+        described: logic.SalesforceObject,
+        columns: Sequence[SchemaColumn],
+        where: str,
+        *,
+        left: bool = False,
+    ) -> dict[str, Any]:
+        """left: of records that the WHERE takes no more."""
+        count = self._count(described.name, where)
+        fields = logic.selected_fields(columns, described)
         soql = logic.check_soql(f"SELECT {', '.join(fields)} FROM {described.name}", flow, table)
         bulk = count >= self._config.bulk_threshold_rows or len(soql) + len(where) > MAX_REST_SOQL
-        part = {"soql": soql, "where": where, "fields": fields, "deleted_too": changes, "bulk": bulk}
-        return TablePlan((part,), logic.cursor_text(span))
+        return {"soql": soql, "where": where, "fields": fields, "bulk": bulk, "left": left, "count": count}
+
+    def _refuse_empty_cursor(
+        self, flow: Flow, table: Table, described: logic.SalesforceObject, field: str, conditions: Sequence[str]
+    ) -> None:
+        unmet = logic.never_met(field, flow.mode)
+        if unmet and (count := self._count(described.name, logic.where(*conditions, unmet))):
+            raise DefinitionError(
+                f"{count} record{'s' if count > 1 else ''} of {described.name} {'have' if count > 1 else 'has'} no {field}, "
+                "so that no batch of an APPEND would meet them",
+                place=logic.place(flow, table),
+                remedy=f"use CURSOR {logic.DEFAULT_CURSOR}, MERGE ON (id), or leave them out with WHERE {field.lower()} IS NOT NULL",
+            )
 
     def _filter(self, flow: Flow, table: Table, described: logic.SalesforceObject) -> str:
         if not flow.filter:
             return ""
-        from slices.collect.salesforce.soql_filter import to_soql
+        from slices.collect.salesforce.soql_filter import fields_of, to_soql
 
-        return to_soql(flow.filter, described.fields, logic.place(flow, table))
+        logic.check_filter(flow, table, described, fields_of(flow.filter, described.fields))
+        return f"({to_soql(flow.filter, described.fields, logic.place(flow, table))})"
 
-    def _count(self, name: str, where: str, deleted_too: bool) -> int:
+    def _count(self, name: str, where: str) -> int:
         """How many records are to be read; a table too large to be counted counts as a large one."""
         soql = f"SELECT COUNT() FROM {name}{where}"
         try:
-            answer = self.session.get("queryAll" if deleted_too else "query", {"q": soql})
+            answer = self.session.get(logic.QUERY, {"q": soql})
             return int(answer["totalSize"])
         except Refused as error:
             if error.code not in TOO_MUCH_TO_COUNT:

@@ -25,6 +25,7 @@ class Config(BaseModel):
 
     api_version: of the REST and Bulk APIs.  bulk_threshold_rows: from so many rows on a table is read by a Bulk job.
     lag: how far behind the batch's end a change may still become visible; each window is re-read by it.
+    all_records: a batch fails unless the user may see all records of its objects; FALSE where a part is what is wanted.
     rotating_grant: the secret's refresh token is replaced at each use, and written back.
     compression: whether answers are asked for compressed: right over the Internet, wrong on one machine.
     """
@@ -37,3 +38,4 @@ class Config(BaseModel):
     lag: Annotated[int, BeforeValidator(_seconds)] = Field(60, ge=0, le=86_400)
     compression: Literal["gzip", "none"] = "gzip"
     rotating_grant: bool = False
+    all_records: bool = True

@@ -17,6 +17,7 @@ from shared_metadata.contract.collect import Extracted
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.collect.salesforce.bulk_download import LAST_PAGE, Chunk, Download, PageEnd
+from slices.collect.salesforce.logic import QUERY
 from slices.collect.salesforce.parquet_files import ParquetFiles
 from slices.collect.salesforce.session import Refused, Session
 
@@ -34,7 +35,7 @@ NO_BULK_CODES = frozenset({"INVALIDENTITY", "API_ERROR", "INVALIDJOB", "FEATUREN
 def extract(
     session: Session, part: Mapping[str, Any], files: ParquetFiles, resume: Mapping[str, Any] | None, deadline: Deadline
 ) -> Extracted:
-    """part: {'soql', 'where', 'fields', 'deleted_too', 'bulk'} of the plan."""
+    """part: {'soql', 'where', 'fields', 'bulk', 'left'} of the plan."""
     if resume and "after" in resume:
         return _RestExtract(session, part, files, resume, deadline).run()
     if not resume and part["bulk"]:
@@ -51,9 +52,8 @@ def extract(
 
 def _create_job(session: Session, part: Mapping[str, Any], tries: int) -> dict[str, Any]:
     """The token of a new job, to be saved at once; a crash before that leaves a job that nobody reads and that expires."""
-    operation = "queryAll" if part["deleted_too"] else "query"
     try:
-        job = session.post("jobs/query", {"operation": operation, "query": part["soql"] + part["where"], "lineEnding": "LF"})
+        job = session.post("jobs/query", {"operation": QUERY, "query": part["soql"] + part["where"], "lineEnding": "LF"})
     except Refused as error:
         if error.code in NO_BULK_CODES:
             return {"after": "", "files": 0}
@@ -210,8 +210,7 @@ class _RestExtract:
         where = self._part["where"]
         if self._after:
             where += f"{' AND' if where else ' WHERE'} Id > '{self._after}'"
-        resource = "queryAll" if self._part["deleted_too"] else "query"
-        return self._session.get_bytes(resource, {"q": f"{self._part['soql']}{where} ORDER BY Id"})
+        return self._session.get_bytes(QUERY, {"q": f"{self._part['soql']}{where} ORDER BY Id"})
 
     def _flush(self) -> None:
         if not self._pages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,9 @@ DEFAULT_CURSOR = "systemmodstamp"
 # An object without SystemModstamp is followed by the next best that it has; history objects are only ever created.
 CURSOR_FIELDS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 OBJECT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+# The resource and the Bulk operation that leave nothing out. `query` has neither deleted records nor archived ones, such as tasks and
+# events of a year ago: https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_queryall.htm
+QUERY = "queryAll"
 MAX_SOQL_CHARACTERS = 100_000  # SOQL and SOSL Reference, "SOQL and SOSL Limits"
 
 # Field types: Object Reference, "Field Types"; numbers that are no integers are xsd:double in every API, also money, and
@@ -41,11 +44,15 @@ NOT_COLLECTED = frozenset({"address", "location", "base64"})
 
 @dataclass(frozen=True)
 class SalesforceObject:
-    """An object as describe tells: its API name, and its fields that can be collected, name ▸ Salesforce type."""
+    """An object as describe tells: its API name, and its fields that can be collected, name ▸ Salesforce type.
+
+    excluded: those that cannot.  calculated: formulas and the like, whose values change without a change of the record.
+    """
 
     name: str
     fields: Mapping[str, str]
     excluded: Mapping[str, str]
+    calculated: frozenset[str] = frozenset()
 
     def find(self, name: str) -> str | None:
         """The API name of a field written in any case."""
@@ -60,6 +67,7 @@ def read_describe(answer: Mapping[str, Any]) -> SalesforceObject:
         _api_name(answer["name"]),
         {name: kind for name, kind in fields.items() if kind not in NOT_COLLECTED},
         {name: kind for name, kind in fields.items() if kind in NOT_COLLECTED},
+        frozenset(field["name"] for field in answer["fields"] if field.get("calculated")),
     )
 
 
@@ -110,10 +118,10 @@ def source_field(text: str) -> str:
     return text.strip().strip('"')
 
 
-def selected_fields(schema: Schema, described: SalesforceObject) -> list[str]:
+def selected_fields(columns: Sequence[SchemaColumn], described: SalesforceObject) -> list[str]:
     """What to SELECT: each collected field once, the Id that a query is resumed by, and IsDeleted where there is one."""
     extra = [name for name in ("Id", "IsDeleted") if name in described.fields]
-    return list(dict.fromkeys([*extra, *(column.source for column in schema.columns if column.source)]))
+    return list(dict.fromkeys([*extra, *(column.source for column in columns if column.source)]))
 
 
 def cursor_field(flow: Flow, table: Table, described: SalesforceObject) -> str:
@@ -161,14 +169,50 @@ def cursor_text(span: Range) -> str:
     return json.dumps({"until": to_text(span.upper)})
 
 
-def where_clause(field: str, span: Range, filter_soql: str) -> str:
-    """' WHERE …', or '' for all records."""
-    conditions = [f"({filter_soql})"] if filter_soql else []
-    if field and span.lower:
-        conditions.append(f"{field} >= {to_text(span.lower)}")
-    if field:
-        conditions.append(f"{field} < {to_text(span.upper)}")
-    return " WHERE " + " AND ".join(conditions) if conditions else ""
+def left_out(described: SalesforceObject, goings: bool) -> str:
+    """What is left out of what QUERY has: the deleted records, unless it is to be told which have gone."""
+    return "" if goings or "IsDeleted" not in described.fields else "IsDeleted = FALSE"
+
+
+def window(field: str, span: Range, described: SalesforceObject) -> str:
+    """SOQL of what changed within the range; '' where there is no cursor.
+
+    A field that is not Salesforce's own clock may be empty, and no range meets that: such records are read every time. Nor does it
+    move when a record is deleted; that moves SystemModstamp.
+    """
+    if not field:
+        return ""
+    inside = _inside(field, span)
+    also = [] if field in CURSOR_FIELDS else [f"{field} = null"]
+    if span.lower and field != CURSOR_FIELDS[0] and {"IsDeleted", CURSOR_FIELDS[0]} <= set(described.fields):
+        also.append(f"(IsDeleted = TRUE AND {_inside(CURSOR_FIELDS[0], span)})")
+    return f"(({inside}) OR {' OR '.join(also)})" if also else inside
+
+
+def _inside(field: str, span: Range) -> str:
+    lower = f"{field} >= {to_text(span.lower)} AND " if span.lower else ""
+    return f"{lower}{field} < {to_text(span.upper)}"
+
+
+def where(*conditions: str) -> str:
+    """' WHERE …' of those that are not '', or '' for all records."""
+    given = [condition for condition in conditions if condition]
+    return " WHERE " + " AND ".join(given) if given else ""
+
+
+def check_filter(flow: Flow, table: Table, described: SalesforceObject, fields: Iterable[str]) -> None:
+    """Raises DefinitionError for a filter that records leave without being changed. fields: those that it names."""
+    if flow.reports_left and (formulas := sorted(described.calculated.intersection(fields))):
+        raise DefinitionError(
+            f"{described.name}.{formulas[0]} is calculated: records leave the WHERE without a change by which they would be found",
+            place=place(flow, table),
+            remedy="filter by it in a view, or use REPLACE, which reads all records every time",
+        )
+
+
+def never_met(field: str, mode: Mode) -> str:
+    """SOQL of the records that no batch meets but all would have to add again and again; '' where there are none of that kind."""
+    return f"{field} = null" if field and mode == Mode.APPEND and field not in CURSOR_FIELDS else ""
 
 
 def check_soql(soql: str, flow: Flow, table: Table) -> str:

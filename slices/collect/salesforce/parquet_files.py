@@ -11,8 +11,10 @@ from shared_metadata.column_values import file_values
 from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
+from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.errors import RetryLater, RowError
 from shared_metadata.intervals import to_text
+from shared_metadata.records import Schema
 from slices.collect.salesforce.logic import place
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class ParquetFiles:
     """
 
     def __init__(self, aws: Any, request: ExtractRequest) -> None:
-        self._aws, self._schema, self._out = aws, request.schema, request.out
+        self._aws, self._out, self._left = aws, request.out, bool(request.part["left"])
+        self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
         self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
         self._place, fields = place(request.flow, request.table), request.part["fields"]
         kinds = {column.source: DUCKDB_TYPES[column.type] for column in self._schema.columns if column.source}
@@ -88,6 +91,8 @@ class ParquetFiles:
     def _file(self, source: Callable[[Mapping[str, str]], str], number: int) -> dict[str, Any]:
         """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to tell the rows apart."""
         name = f"{number:04d}.parquet"
+        if self._left:
+            return self._of_left(source, name)
         try:
             return self._copy(self._rows(source(self._types)), name)
         except RowError:
@@ -96,10 +101,18 @@ class ParquetFiles:
                 raise
         texts = source(dict.fromkeys(self._types, "VARCHAR"))
         bad = " OR ".join(misfits.values())
-        read = ", ".join(f"{self._read(n)} AS {identifier(n)}" for n in self._types)
         rejected = self._copy(f"{self._rejected(misfits)} FROM {texts} WHERE {bad}", f"{number:04d}-rejected.parquet")
-        written = self._copy(self._rows(f"(SELECT {read} FROM {texts} WHERE NOT ({bad}))"), name)
+        written = self._copy(self._rows(self._as_far_as_read(texts, f" WHERE NOT ({bad})")), name)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
+
+    def _of_left(self, source: Callable[[Mapping[str, str]], str], name: str) -> dict[str, Any]:
+        """Of records that the WHERE takes no more; one whose key cannot be read was never collected."""
+        written = self._copy(self._rows(self._as_far_as_read(source(dict.fromkeys(self._types, "VARCHAR")))), name)
+        return {"key": written["key"], "rows": 0, "bytes": 0, "values": {}, "left": {"key": written["key"], "rows": written["rows"]}}
+
+    def _as_far_as_read(self, texts: str, where: str = "") -> str:
+        read = ", ".join(f"{self._read(name)} AS {identifier(name)}" for name in self._types)
+        return f"(SELECT {read} FROM {texts}{where})"
 
     def _misfits(self) -> dict[str, str]:
         """Field ▸ the condition of texts that are no value of its type."""
@@ -143,7 +156,7 @@ class ParquetFiles:
         ]
         deleted = "IsDeleted" if "IsDeleted" in self._types else "false"
         batch = f"TIMESTAMPTZ {literal(to_text(self._batch_start))} AS _batch"
-        return ", ".join([*found, batch, f"{deleted} AS _deleted"])
+        return ", ".join([*found, batch, *([] if self._left else [f"{deleted} AS _deleted"])])
 
     def _unreadable(self, message: str) -> RowError:
         """DuckDB's message holds the value, so only the column is taken from it."""

@@ -15,6 +15,7 @@ SLICE = Slice(
         default_cursor="systemmodstamp",
         queries="projection",
         reports_deletes=True,
+        reports_left=True,
         rejects_rows=True,
         never_masked=("id", "isdeleted"),
     ),

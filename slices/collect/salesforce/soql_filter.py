@@ -37,6 +37,12 @@ def to_soql(condition: str, fields: Mapping[str, str] | None, place: str) -> str
     return _Translation(fields, place).condition(tree)
 
 
+def fields_of(condition: str, fields: Mapping[str, str]) -> set[str]:
+    """The fields of the object that a condition names."""
+    named = {column.name.lower() for column in sqlglot.parse_one(condition).find_all(exp.Column)}
+    return {name for name in fields if name.lower() in named}
+
+
 class _Translation:
     def __init__(self, fields: Mapping[str, str] | None, place: str) -> None:
         self._fields, self._place = fields, place

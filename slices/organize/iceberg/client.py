@@ -19,7 +19,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.records import Schema, SchemaColumn
-from slices.organize.iceberg import expectations, logic, rejected
+from slices.organize.iceberg import expectations, logic, partitions, rejected
 from slices.organize.iceberg.batch_identity import Identity
 from slices.organize.iceberg.changes import Changes
 from slices.organize.iceberg.column_types import result_columns
@@ -54,7 +54,8 @@ class IcebergDriver:
         ]
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
             files = self._arranged(work, columns, files, deadline)
-        document = {"files": files, "columns": [asdict(column) for column in columns]}
+        left = [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("left", ())]
+        document = {"files": files, "left": left, "columns": [asdict(column) for column in columns]}
         return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
 
     def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class IcebergDriver:
         folder = staging.url(work.table.dataset, "result") if result else self._folder(work)
         with self._engine(work) as engine:
             engine.only_select(flow.query)
-            engine.attach(inputs)
+            engine.attach(inputs, flow.sees_deleted)
             engine.bound(start, end)
             engine.confine([url for files, _ in inputs.values() for url in files], [folder + "/"])
             with engine.until(deadline.seconds_left):
@@ -86,7 +87,7 @@ class IcebergDriver:
                 query = logic.result_query(flow.query, columns, hidden)
                 files = engine.write(query, folder, () if result else flow.partition_by)
                 if flow.mode == Mode.MERGE and files and not result:
-                    self._keys_are_unique(work, engine, files)
+                    self._keys_are_unique(work, engine, columns, files)
         if hidden:
             columns = (*columns, SchemaColumn(logic.VIEW_BATCH, "timestamptz"))
         return {"files": files, "columns": [asdict(column) for column in columns]}
@@ -112,7 +113,7 @@ class IcebergDriver:
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         """The table first, so that a worker which is not the batch's any more has rejected nothing."""
         committed = self._commit_rows(work, prepared, staging)
-        self._commit_rejected(work, [file["url"] for file in prepared.get("rejected", ())])
+        self._commit_rejected(work, prepared.get("rejected", ()))
         return replace(committed, rejected=int(prepared.get("rejected_rows", 0)))
 
     def _commit_rows(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
@@ -121,7 +122,7 @@ class IcebergDriver:
         if work.flow.kind == Kind.RESULT:
             return self._commit_result(work, columns, prepared, staging)
         tables, dataset = self._tables(work), work.table.dataset
-        changes = Changes(work, tables, columns, [f["url"] for f in files], lambda: self._engine(work), self._folder)
+        changes = Changes(work, tables, columns, files, lambda: self._engine(work), self._folder, prepared.get("left", ()))
         table, snapshot_id = tables.commit(
             dataset,
             columns,
@@ -138,13 +139,13 @@ class IcebergDriver:
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
 
-    def _commit_rejected(self, work: Work, urls: Sequence[str]) -> None:
+    def _commit_rejected(self, work: Work, files: Sequence[Mapping[str, Any]]) -> None:
         """Makes the rejected rows visible, instead of those that earlier attempts at this batch rejected."""
-        if not work.flow.quarantines or not (urls or rejected.may_be_there(work)):
+        if not work.flow.quarantines or not (files or rejected.may_be_there(work)):
             return
         tables, aside = self._tables(work), rejected.beside(work)
-        if urls or tables.find(aside.table.dataset):
-            changes = Changes(aside, tables, rejected_rows.COLUMNS, urls, lambda: self._engine(work), self._folder)
+        if files or tables.find(aside.table.dataset):
+            changes = Changes(aside, tables, rejected_rows.COLUMNS, files, lambda: self._engine(work), self._folder)
             tables.commit(aside.table.dataset, rejected_rows.COLUMNS, (), Identity.of(work.claim), True, changes.of)
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
@@ -190,10 +191,10 @@ class IcebergDriver:
         """The same rows by partition, and each key once; the same files where that is so already."""
         flow, urls = work.flow, [file["url"] for file in files]
         with self._engine(work) as engine, engine.until(deadline.seconds_left):
-            if flow.mode == Mode.MERGE and engine.fetch(logic.has_duplicates(urls, flow.key)):
+            if flow.mode == Mode.MERGE and engine.fetch(logic.has_duplicates(urls, columns, flow.key)):
                 return self._write(engine, work, logic.latest_rows(urls, columns, flow.key, flow.cursor))
             if flow.partition_by:
-                return self._write(engine, work, f"SELECT {logic.names(columns)} FROM {logic.rows_of(urls, columns)}")
+                return self._write(engine, work, logic.all_of(urls, columns))
         return files
 
     def _write(self, engine: Engine, work: Work, query: str) -> list[dict[str, Any]]:
@@ -210,8 +211,10 @@ class IcebergDriver:
     def _tables(self, work: Work) -> Tables:
         return Tables(self._warehouse.name, self._services, f"{work.flow.position}: {work.table.dataset}")
 
-    def _keys_are_unique(self, work: Work, engine: Engine, files: Sequence[Mapping[str, Any]]) -> None:
-        if engine.fetch(logic.has_duplicates([file["url"] for file in files], work.flow.key)):
+    def _keys_are_unique(
+        self, work: Work, engine: Engine, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if engine.fetch(logic.has_duplicates([file["url"] for file in files], columns, work.flow.key)):
             raise DefinitionError(
                 f"the query gives several rows with the same {', '.join(work.flow.key)}",
                 place=f"{work.flow.position}: {work.table.dataset}",
@@ -220,7 +223,7 @@ class IcebergDriver:
 
     def _columns_exist(self, work: Work, columns: Sequence[SchemaColumn]) -> None:
         """The key, the cursor and the partition columns are columns of the rows. Raises DefinitionError."""
-        flow, known = work.flow, {column.name for column in columns}
+        flow, known = work.flow, {column.name: column.type for column in columns}
         clauses = {"PARTITION BY": flow.partition_by, "MERGE ON": flow.key if flow.mode == Mode.MERGE else ()}
         if flow.kind == Kind.LOAD:
             clauses["CURSOR"] = (flow.cursor,) if flow.cursor and flow.mode == Mode.MERGE else ()
@@ -232,6 +235,14 @@ class IcebergDriver:
                         place=str(flow.position),
                         remedy=f"its columns are {', '.join(sorted(known))}",
                     )
+        if logic.VIEW_BATCH in known and flow.kind != Kind.RESULT:
+            raise DefinitionError(
+                f"{work.table.dataset} has a column {logic.VIEW_BATCH}, which is Atoll's own in the tables of a warehouse",
+                place=str(flow.position),
+                remedy="collect or select it by another name, with AS",
+            )
+        for column in flow.partition_by:
+            partitions.check(column, known[column], place=f"{flow.position}: {work.table.dataset}")
 
 
 def _columns(prepared: Mapping[str, Any]) -> tuple[SchemaColumn, ...]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
-from shared_metadata.type_widening import decimal, widened
+from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.type_widening import widened
 
 _TO_ICEBERG = {
     "BOOLEAN": "boolean",
@@ -52,23 +56,41 @@ _TO_DUCKDB = {
 
 def iceberg_type(duckdb_type: str) -> str | None:
     """'DECIMAL(10,2)[]' ▸ 'list<decimal(10,2)>'; None for a type that Iceberg or we cannot keep."""
-    if duckdb_type.endswith("]"):
-        element = iceberg_type(duckdb_type[: duckdb_type.rindex("[")])
-        return f"list<{element}>" if element else None
-    if found := decimal(duckdb_type):
-        return f"decimal({found[0]},{found[1]})"
-    if duckdb_type.startswith("ENUM("):
-        return "string"
-    return _TO_ICEBERG.get(duckdb_type)
+    import duckdb
+
+    try:
+        return str(_kept(duckdb.sqltype(duckdb_type)))
+    except (ValueError, duckdb.InvalidInputException):  # such as of a row without names
+        return None
 
 
+def _kept(kind: Any) -> TypeName:  # a DuckDBPyType, whose parts have no types of their own
+    """Raises ValueError for a type without a place in a table."""
+    if kind.id in ("list", "array"):
+        return list_of(_kept(kind.children[0][1]))
+    if kind.id == "map":
+        return map_of(*(_kept(part) for _, part in kind.children))
+    if kind.id == "struct":
+        return struct_of(tuple((name, _kept(part)) for name, part in kind.children))
+    if kind.id == "enum":
+        return TypeName("string")
+    return parsed(_TO_ICEBERG.get(str(kind), str(kind).lower()))
+
+
+@cache
 def duckdb_type(type_name: str) -> str:
-    """'list<decimal(10,2)>' ▸ 'DECIMAL(10,2)[]'. Raises KeyError for a type that is none of a schema's."""
-    if type_name.startswith("list<"):
-        return duckdb_type(type_name[5:-1]) + "[]"
-    if found := decimal(type_name):
-        return f"DECIMAL({found[0]},{found[1]})"
-    return _TO_DUCKDB[type_name]
+    """'list<decimal(10,2)>' ▸ 'DECIMAL(10,2)[]'. Raises ValueError for a type that is none of a schema's."""
+    return _sql(parsed(type_name))
+
+
+def _sql(kind: TypeName) -> str:
+    if kind.word == "list":
+        return f"{_sql(kind.parts[0])}[]"
+    if kind.word == "map":
+        return f"MAP({_sql(kind.parts[0])}, {_sql(kind.parts[1])})"
+    if kind.word == "struct":
+        return f"STRUCT({', '.join(f'{identifier(name)} {_sql(part)}' for name, part in kind.named())})"
+    return str(kind).upper() if kind.sizes else _TO_DUCKDB[kind.word]
 
 
 def evolution(known: Sequence[SchemaColumn], columns: Sequence[SchemaColumn], dataset: str, *, place: str) -> dict[str, str]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg import logic
+from slices.organize.iceberg import logic, partitions
+from slices.organize.iceberg.column_types import result_columns
+from slices.organize.iceberg.merging import DELETED
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,8 +83,11 @@ class Engine:
         """(name, DuckDB's type) of each column of a query's result."""
         return [(str(row[0]), str(row[1])) for row in self.fetch(f"DESCRIBE {query}")]
 
-    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]]) -> None:
-        """Makes `warehouse.schema.table` resolve to exactly these files and columns."""
+    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]], sees_deleted: Sequence[str] = ()) -> None:
+        """Makes `warehouse.schema.table` resolve to exactly these files and columns, and to the rows that are not marked as deleted.
+
+        sees_deleted: the tables of which those are seen too.
+        """
         for dataset, (files, columns) in tables.items():
             database, schema, table = dataset.split(".")
             if database in RESERVED:
@@ -92,6 +97,8 @@ class Engine:
             qualified = f"{identifier(database)}.{identifier(schema)}"
             self.fetch(f"CREATE SCHEMA IF NOT EXISTS {qualified}")
             rows = f"SELECT {logic.names(columns)} FROM {logic.rows_of(files, columns)}"
+            if DELETED in columns and dataset not in sees_deleted:
+                rows += f" WHERE {identifier(DELETED.name)} IS NOT TRUE"
             self.fetch(f"CREATE VIEW {qualified}.{identifier(table)} AS {rows}")
 
     def bound(self, start: str, end: str) -> None:
@@ -115,14 +122,25 @@ class Engine:
             raise DefinitionError("the query is not one SELECT", place=self._place, remedy="write one SELECT after AS")
 
     def write(self, query: str, folder: str, partition_by: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """The query's rows as Parquet below `folder` (s3://…/): {'url', 'rows', 'bytes'} of each file that has rows."""
+        """The query's rows as Parquet below `folder` (s3://…/): {'url', 'rows', 'bytes'} of each file that has rows.
+
+        With `partition_by` each file has rows of one partition only, and beside these 'partition', of partitions.encoded.
+        """
         layout = f"FILE_SIZE_BYTES '{self._target_file_mb}MB'"
+        described = self.describe(query) if partition_by else []
         if partition_by:
-            keys = ", ".join(map(identifier, partition_by))
-            layout = f"PARTITION_BY ({keys}), WRITE_PARTITION_COLUMNS true, HIVE_FILE_PATTERN false"
+            column, rows = (logic.unlike((name for name, _ in described), word) for word in ("atoll_partition", "atoll_rows"))
+            query = f"SELECT {rows}.*, {partitions.digest(partition_by, rows)} AS {column} FROM ({query}\n) AS {rows}"
+            layout = f"PARTITION_BY ({column}), WRITE_PARTITION_COLUMNS false, HIVE_FILE_PATTERN false"
         options = "FORMAT parquet, COMPRESSION zstd, FILENAME_PATTERN '{uuid}', OVERWRITE_OR_IGNORE true, RETURN_STATS true"
         written = self.fetch(f"COPY ({query}\n) TO {literal(folder.rstrip('/'))} ({options}, {layout})")
-        return [{"url": row[0], "rows": row[1], "bytes": row[2]} for row in written if row[1]]
+        files = [{"url": row[0], "rows": row[1], "bytes": row[2]} for row in written if row[1]]
+        if not partition_by or not files:
+            return files
+        columns = [c for c in result_columns(described, place=self._place) if c.name in partition_by]
+        found = self.fetch(partitions.values([file["url"] for file in files], columns))
+        of = partitions.encoded(found, columns, place=self._place)
+        return [{**file, "partition": of[file["url"]]} for file in files]
 
     @contextlib.contextmanager
     def until(self, seconds_left: float) -> Iterator[None]:

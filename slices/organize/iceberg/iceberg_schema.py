@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 
 from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.table import Table
-from pyiceberg.types import DecimalType, IcebergType, ListType, NestedField, PrimitiveType
+from pyiceberg.table.update.schema import UpdateSchema
+from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, NestedField, PrimitiveType, StructType
 
 from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.type_widening import decimal
+from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
 from slices.organize.iceberg import logic
+
+VALUE = {"list": "element", "map": "value"}  # what pyiceberg calls the part that can change
 
 
 def columns_of(schema: IcebergSchema) -> tuple[SchemaColumn, ...]:
-    return tuple(SchemaColumn(field.name, _text(field.field_type), not field.required) for field in schema.fields)
+    return tuple(SchemaColumn(field.name, str(_named(field.field_type)), not field.required) for field in schema.fields)
 
 
 def schema_of(table: Table, known: Sequence[SchemaColumn]) -> Schema:
@@ -30,19 +34,59 @@ def schema_of(table: Table, known: Sequence[SchemaColumn]) -> Schema:
 
 
 def iceberg_schema(columns: Sequence[SchemaColumn]) -> IcebergSchema:
-    """Field ids count from 1; those of list elements after them."""
-    fields = [NestedField(n, c.name, parsed_type(c.type, 10000 + 100 * n), required=False) for n, c in enumerate(columns, 1)]
+    """Field ids count from 1; those of what is nested follow."""
+    nested = count(len(columns) + 1)
+    fields = [NestedField(n, c.name, _iceberg(parsed(c.type), nested.__next__), required=False) for n, c in enumerate(columns, 1)]
     return IcebergSchema(*fields)
 
 
-def parsed_type(type_name: str, element_id: int = 1) -> IcebergType:
+def parsed_type(type_name: str) -> IcebergType:
     """'list<decimal(10,2)>' as pyiceberg's."""
-    if type_name.startswith("list<"):
-        return ListType(element_id, parsed_type(type_name[5:-1], element_id + 1), element_required=False)
-    if found := decimal(type_name):
-        return DecimalType(*found)
-    return PrimitiveType.model_validate(type_name)
+    return _iceberg(parsed(type_name), count(1).__next__)
 
 
-def _text(kind: IcebergType) -> str:
-    return str(kind).replace(", ", ",")
+def evolve(update: UpdateSchema, known: Sequence[SchemaColumn], changes: Sequence[tuple[str, str]]) -> None:
+    """Adds columns, and what is new within them, and widens what is narrower. changes: column, type, as `evolution` says."""
+    former = {c.name: parsed(c.type) for c in known}
+    for name, type_name in changes:
+        if name in former:
+            _widen(update, (name,), former[name], parsed(type_name))
+        else:
+            update.add_column((name,), parsed_type(type_name))
+
+
+def _widen(update: UpdateSchema, path: tuple[str, ...], former: TypeName, wide: TypeName) -> None:
+    if former == wide:
+        return
+    if wide.word in VALUE:
+        return _widen(update, (*path, VALUE[wide.word]), former.parts[-1], wide.parts[-1])
+    if wide.word != "struct":
+        update.update_column(path, field_type=_iceberg(wide, count(1).__next__))
+        return
+    fields = dict(former.named())
+    for name, part in wide.named():
+        if name in fields:
+            _widen(update, (*path, name), fields[name], part)
+        else:
+            update.add_column((*path, name), _iceberg(part, count(1).__next__))
+
+
+def _iceberg(kind: TypeName, next_id: Callable[[], int]) -> IcebergType:
+    if kind.word == "list":
+        return ListType(next_id(), _iceberg(kind.parts[0], next_id), element_required=False)
+    if kind.word == "map":
+        key, value = (_iceberg(part, next_id) for part in kind.parts)
+        return MapType(next_id(), key, next_id(), value, value_required=False)
+    if kind.word == "struct":
+        return StructType(*(NestedField(next_id(), name, _iceberg(part, next_id), required=False) for name, part in kind.named()))
+    return DecimalType(*kind.sizes) if kind.sizes else PrimitiveType.model_validate(kind.word)
+
+
+def _named(kind: IcebergType) -> TypeName:
+    if isinstance(kind, ListType):
+        return list_of(_named(kind.element_type))
+    if isinstance(kind, MapType):
+        return map_of(_named(kind.key_type), _named(kind.value_type))
+    if isinstance(kind, StructType):
+        return struct_of(tuple((field.name, _named(field.field_type)) for field in kind.fields))
+    return parsed(str(kind).replace(", ", ","))

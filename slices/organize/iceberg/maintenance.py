@@ -22,7 +22,7 @@ from slices.organize.iceberg.compaction import bins
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import columns_of
 from slices.organize.iceberg.snapshots import expirable, made
-from slices.organize.iceberg.tables import Change, Tables
+from slices.organize.iceberg.tables import Change, Tables, Written
 
 TRIES = 4
 LEAST_SECONDS = 90.0  # to write a file of target size and to commit it
@@ -79,15 +79,14 @@ class TableMaintenance:
             return
         columns = columns_of(table.schema())
         partition_by = [table.schema().find_column_name(field.source_id) or "" for field in table.spec().fields]
-        query = f"SELECT {logic.names(columns)} FROM {logic.rows_of([file.file_path for file in files], columns)}"
-        written = engine.write(query, self._folder, partition_by)
+        written = engine.write(logic.all_of([file.file_path for file in files], columns), self._folder, partition_by)
         rows, expected = sum(file["rows"] for file in written), sum(file.record_count for file in files)
         if rows != expected:
             raise RowError(f"{expected} rows became {rows} when files were put together", place=self._upkeep.dataset)
-        if self._swap({file.file_path for file in files}, [file["url"] for file in written]):
+        if self._swap({file.file_path for file in files}, written):
             self._done.update(compacted_files=len(files), new_files=len(written), compacted_rows=rows)
 
-    def _swap(self, paths: set[str], urls: Sequence[str]) -> bool:
+    def _swap(self, paths: set[str], written: Sequence[Written]) -> bool:
         """Tried again while batches commit other things; given up when one has replaced one of the files."""
         for _ in range(TRIES):
             table = self._find()
@@ -98,7 +97,7 @@ class TableMaintenance:
             if len(removed) < len(paths):
                 return False
             try:
-                self._tables.swap(table, Change(urls, removed), FILES)
+                self._tables.swap(table, Change(written, removed), FILES)
                 return True
             except (CommitFailedException, ValidationException):
                 continue

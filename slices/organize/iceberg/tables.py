@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from botocore.config import Config as BotoConfig
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError, ValidationException
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThanOrEqual
-from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.table import Table, Transaction
@@ -23,11 +23,14 @@ from shared_metadata import naming
 from shared_metadata.contract.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg import logic
+from slices.organize.iceberg import exact_doubles, logic
 from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution
-from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema, parsed_type
+from slices.organize.iceberg.data_files import data_file
+from slices.organize.iceberg.iceberg_schema import columns_of, evolve, iceberg_schema
 from slices.organize.iceberg.snapshots import history
+
+exact_doubles.install()
 
 COMMIT_TRIES = 6
 NAME_MAPPING = "schema.name-mapping.default"
@@ -41,14 +44,18 @@ PROPERTIES = {
 }
 
 
+Written = Mapping[str, Any]  # {'url'}, and 'partition' where the table is partitioned
+
+
 @dataclass(frozen=True)
 class Change:
     """What one commit does to a table.
 
-    added: s3 URLs.  removed: files of the parent; everything for `replace`.  aside: the snapshot does not become the current one.
+    added: as Engine.write gives them.  removed: files of the parent; everything for `replace`.
+    aside: the snapshot does not become the current one.
     """
 
-    added: Sequence[str]
+    added: Sequence[Written]
     removed: Sequence[DataFile] = ()
     replace: bool = False
     aside: bool = False
@@ -202,12 +209,11 @@ class Tables:
         snapshot = table.current_snapshot() if table else None
         return self.files(table, snapshot.snapshot_id) if table and snapshot else []
 
-    def _data_files(self, transaction: Transaction, urls: Sequence[str]) -> list[DataFile]:
-        """What Iceberg keeps of each file, from its footer; the rows are not read."""
+    def _data_files(self, transaction: Transaction, files: Sequence[Written]) -> list[DataFile]:
         io, metadata = transaction._table.io, transaction.table_metadata
         with ThreadPoolExecutor(8) as pool:
             try:
-                return list(pool.map(lambda url: parquet_file_to_data_file(io, metadata, url), urls))
+                return list(pool.map(lambda file: data_file(io, metadata, file), files))
             except FileNotFoundError as error:
                 raise DefinitionError(
                     f"the staged file {error} is gone", place=self._place, remedy="run the collect batch again with from and to"
@@ -235,11 +241,7 @@ class Tables:
         if not changes:
             return
         with transaction.update_schema() as update:
-            for name, type_name in changes.items():
-                if any(c.name == name for c in known):
-                    update.update_column(name, field_type=parsed_type(type_name))
-                else:
-                    update.add_column(name, parsed_type(type_name))
+            evolve(update, known, list(changes.items()))
 
 
 def between(column: str, low: int | str, high: int | str) -> BooleanExpression:

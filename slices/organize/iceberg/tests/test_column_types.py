@@ -2,11 +2,15 @@
 
 import duckdb
 import pytest
+from hypothesis import given
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
+from shared_metadata.type_names import TypeName
 from slices.organize.iceberg.column_types import duckdb_type, evolution, iceberg_type, result_columns, widened
+from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema
 from slices.organize.iceberg.logic import without_data
+from tests.metadata.test_type_names import TYPES
 
 
 def described(expression: str) -> str:
@@ -32,6 +36,9 @@ def described(expression: str) -> str:
         ("[[1.5]]", "list<list<decimal(2,1)>>"),
         ("[1]::INTEGER[1]", "list<int>"),
         ("NULL", "int"),
+        ("{'a': 1, 'b c': [1.5]}", 'struct<a: int, "b c": list<decimal(2,1)>>'),
+        ("MAP {'k': {'v': 'a'::ENUM('a', 'b,)')}}", "map<string, struct<v: string>>"),
+        ("[{'a': TIMESTAMP_NS '2026-01-01'}]", "list<struct<a: timestamp>>"),
     ],
 )
 def test_what_duckdb_gives_becomes_a_type_that_reads_back(expression: str, kept: str) -> None:
@@ -39,10 +46,19 @@ def test_what_duckdb_gives_becomes_a_type_that_reads_back(expression: str, kept:
     assert iceberg_type(described(f"CAST({expression} AS {duckdb_type(kept)})")) == kept
 
 
-@pytest.mark.parametrize("expression", ["{'a': 1}", "MAP {1: 2}", "INTERVAL 1 DAY", "'10:00+00'::TIMETZ", "[{'a': 1}]"])
+@pytest.mark.parametrize(
+    "expression", ["row(1, 2)", "union_value(a := 1)", "INTERVAL 1 DAY", "'10:00+00'::TIMETZ", "[{'a': BIT '1'}]"]
+)
 def test_a_type_without_a_place_in_a_table_says_to_cast(expression: str) -> None:
     with pytest.raises(DefinitionError, match=r"p:1:1: the column c .* CAST\(c AS VARCHAR\)"):
         result_columns([("c", described(expression))], place="p:1:1")
+
+
+@given(TYPES)
+def test_a_schema_of_any_nesting_is_the_same_as_icebergs_and_as_duckdbs(kind: TypeName) -> None:
+    name = str(kind)
+    assert columns_of(iceberg_schema([SchemaColumn("c", name)])) == (SchemaColumn("c", name),)
+    assert iceberg_type(duckdb_type(name)) == name
 
 
 def test_two_columns_of_one_folded_name_are_refused() -> None:

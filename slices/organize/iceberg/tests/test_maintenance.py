@@ -32,7 +32,7 @@ from slices.organize.iceberg.tables import Tables
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import paths, table
 from tests.conformance.fixtures import FakeContext, open_cloud
-from tests.conformance.organize import FLIGHTS, ID, KNOWN, VIEW, Lake, flights
+from tests.conformance.organize import FLIGHTS, ID, KNOWN, NESTED, VIEW, Lake, flights, nested_rows
 
 MANY, A_BATCH = 12, 4  # rows, each in a file of its own
 
@@ -72,6 +72,14 @@ def counts_one_more_each_time(lake: Lake, batches: int) -> None:
     for number in range(batches):
         lake.run(VIEW)
         assert ids(lake, VIEW) == [number + 1]
+
+
+def test_structs_and_maps_are_the_same_after_small_files_were_put_together(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.load(nested_rows() * LEAST_FILES, NESTED, files=LEAST_FILES)
+    before = Suite().read(lake.cloud, FLIGHTS)
+    assert maintain(lake)["tables"][0]["compacted_files"] == LEAST_FILES
+    assert sorted(map(str, Suite().read(lake.cloud, FLIGHTS))) == sorted(map(str, before))
 
 
 def left_of(lake: Lake, batch: Interval) -> list[str]:

@@ -1,0 +1,146 @@
+"""The names of columns' types, as in SchemaColumn: read into their parts, and written as one canonical text. Pure.
+
+'int', 'decimal(10,2)', 'list<string>', 'map<string, int>', 'struct<a: int, "b c": list<double>>': Iceberg's words. The name of
+a field that is no plain word stands in double quotes, doubled within. Whatever is nested may be null, but for the keys of a map.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+PRIMITIVES = frozenset(
+    {"boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "string", "uuid", "binary"}
+)
+_TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|\w+|[<>(),:])')
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """word: of PRIMITIVES, or 'decimal', 'list', 'map', 'struct'.
+
+    parts: a list's element; a map's key and value; the types of a struct's fields, whose names are `fields`.
+    sizes: a decimal's precision and scale.
+    """
+
+    word: str
+    parts: tuple[TypeName, ...] = ()
+    fields: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        if self.sizes:
+            return f"{self.word}({','.join(map(str, self.sizes))})"
+        if self.word == "struct":
+            return f"struct<{', '.join(f'{_written(name)}: {part}' for name, part in self.named())}>"
+        return f"{self.word}<{', '.join(map(str, self.parts))}>" if self.parts else self.word
+
+    def named(self) -> tuple[tuple[str, TypeName], ...]:
+        """The fields of a struct with their types."""
+        return tuple(zip(self.fields, self.parts, strict=True))
+
+    def over(self, change: Callable[[TypeName], TypeName]) -> TypeName:
+        """The same with each of its parts changed."""
+        return replace(self, parts=tuple(map(change, self.parts)))
+
+
+def list_of(element: TypeName) -> TypeName:
+    return TypeName("list", (element,))
+
+
+def map_of(key: TypeName, value: TypeName) -> TypeName:
+    return TypeName("map", (key, value))
+
+
+def struct_of(fields: tuple[tuple[str, TypeName], ...]) -> TypeName:
+    """Raises ValueError for no fields, for a name that is empty, or for two that differ in case only."""
+    names = tuple(name for name, _ in fields)
+    if not names or not all(names) or len({name.lower() for name in names}) < len(names):
+        raise ValueError("a struct has fields, each with a name of its own")
+    return TypeName("struct", tuple(part for _, part in fields), names)
+
+
+@cache
+def parsed(text: str) -> TypeName:
+    """Raises ValueError for a text that names no type of a column."""
+    reader = _Reader(text)
+    found = reader.type_name()
+    reader.end()
+    return found
+
+
+def decimal(text: str) -> tuple[int, int] | None:
+    """'decimal(10,2)' ▸ (10, 2); None for another type."""
+    found = _DECIMAL.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _written(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+class _Reader:
+    """By recursive descent over the text's tokens."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text.rstrip(), 0
+
+    def type_name(self) -> TypeName:
+        word = self._next().lower()
+        if word == "decimal":
+            return self._decimal()
+        if word in ("list", "map"):
+            self._expect("<")
+            parts = [self.type_name()]
+            if word == "map":
+                self._expect(",")
+                parts.append(self.type_name())
+            self._expect(">")
+            return TypeName(word, tuple(parts))
+        if word == "struct":
+            return self._struct()
+        if word not in PRIMITIVES:
+            raise ValueError(f"{word} is no type of a column")
+        return TypeName(word)
+
+    def end(self) -> None:
+        if self._at != len(self._text):
+            raise ValueError(f"{self._text} is no type of a column")
+
+    def _struct(self) -> TypeName:
+        self._expect("<")
+        fields = [self._field()]
+        while (sign := self._next()) == ",":
+            fields.append(self._field())
+        if sign != ">":
+            raise ValueError(f"{self._text} is no type of a column")
+        return struct_of(tuple(fields))
+
+    def _field(self) -> tuple[str, TypeName]:
+        name = self._next()
+        name = name[1:-1].replace('""', '"') if name.startswith('"') else name
+        self._expect(":")
+        return name, self.type_name()
+
+    def _decimal(self) -> TypeName:
+        self._expect("(")
+        precision = int(self._next())
+        self._expect(",")
+        scale = int(self._next())
+        self._expect(")")
+        return TypeName("decimal", sizes=(precision, scale))
+
+    def _expect(self, sign: str) -> None:
+        if self._next() != sign:
+            raise ValueError(f"{self._text} is no type of a column")
+
+    def _next(self) -> str:
+        found = _TOKEN.match(self._text, self._at)
+        if found is None:
+            raise ValueError(f"{self._text} is no type of a column")
+        self._at = found.end()
+        return found[1]

@@ -1,0 +1,100 @@
+"""What Iceberg keeps of a Parquet file, from its footer; the rows are not read. A bound that a footer does not tell is no bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyarrow.lib import ArrowException
+from pyiceberg.io import FileIO
+from pyiceberg.io.pyarrow import (
+    DataFileStatistics,
+    MetricModeTypes,
+    MetricsMode,
+    StatisticsCollector,
+    _check_pyarrow_schema_compatible,
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.typedef import Record
+
+from slices.organize.iceberg import partitions
+
+LAST_CHARACTER, BEFORE_SURROGATES, AFTER_SURROGATES = 0x10FFFF, 0xD7FF, 0xE000
+
+
+def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any]) -> DataFile:
+    """file: {'url'}, and {'partition'} for a table that is partitioned, as Engine.write gives them. Raises FileNotFoundError."""
+    read = io.new_input(file["url"])
+    with read.open() as stream:
+        footer = pq.read_metadata(stream)
+    schema = metadata.schema()
+    _check_pyarrow_schema_compatible(schema, footer.schema.to_arrow_schema(), format_version=metadata.format_version)
+    ids = parquet_path_to_id_mapping(schema)
+    plan = compute_statistics_plan(schema, metadata.properties)
+    statistics = data_file_statistics_from_parquet_metadata(footer, _told(footer, plan, ids), ids)
+    _bound(statistics)
+    columns = [schema.find_column_name(field.source_id) or "" for field in metadata.spec().fields]
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=file["url"],
+        file_format=FileFormat.PARQUET,
+        partition=Record(*(partitions.decoded(file["partition"], column) for column in columns)),
+        file_size_in_bytes=len(read),
+        sort_order_id=None,
+        spec_id=metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )
+
+
+def _told(footer: pq.FileMetaData, plan: dict[int, StatisticsCollector], ids: Mapping[str, int]) -> dict[int, StatisticsCollector]:
+    """The plan without bounds for columns of which a part of the file tells none: those of the other parts are not the file's."""
+    untold = set()
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for chunk in map(group.column, range(footer.num_columns)):
+            if not _tells(chunk):
+                untold.add(ids[chunk.path_in_schema])
+    counted = MetricsMode(MetricModeTypes.COUNTS)
+    return {field: replace(one, mode=counted) if field in untold else one for field, one in plan.items()}
+
+
+def _tells(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether a part of a column has bounds, or only nulls."""
+    said = chunk.statistics
+    if said is None or not said.has_null_count:
+        return False
+    try:
+        return bool(said.null_count == chunk.num_values or (said.has_min_max and said.min is not None and said.max is not None))
+    except (ArrowException, ValueError, OverflowError):  # such as of a year that Python does not know
+        return False
+
+
+def _bound(statistics: DataFileStatistics) -> None:
+    """Makes bounds hold for every reader: zeros of both signs are met, and a text that is cut stays above what it stands for."""
+    for aggregate in statistics.column_aggregates.values():
+        if isinstance(aggregate.current_min, float) and aggregate.current_min == 0:
+            aggregate.current_min = -0.0
+        if isinstance(aggregate.current_max, float) and aggregate.current_max == 0:
+            aggregate.current_max = 0.0
+        length = aggregate.trunc_length
+        if isinstance(aggregate.current_max, str) and length and len(aggregate.current_max) > length:
+            aggregate.current_max = upper_bound(aggregate.current_max, length)
+
+
+def upper_bound(text: str, length: int) -> str | None:
+    """A text of at most so many characters that is no less than any with the same beginning; None where there is none.
+
+    pyiceberg's own goes from U+D7FF to a surrogate, which no text can hold.
+    """
+    for at in range(length - 1, -1, -1):
+        code = ord(text[at])
+        if code < LAST_CHARACTER:
+            return text[:at] + chr(AFTER_SURROGATES if code == BEFORE_SURROGATES else code + 1)
+    return None

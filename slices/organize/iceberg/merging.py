@@ -1,0 +1,100 @@
+"""The SQL of a MERGE's commit: what of the batch is newer than the table's rows, and what becomes of the rows that it replaces.
+
+A batch brings rows, and the keys of rows that its source has no more. Its keys are called k0, k1 … here, so that no name of a user's
+column meets one of these tables'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.records import SchemaColumn
+from slices.organize.iceberg import logic
+from slices.organize.iceberg.column_types import duckdb_type
+
+DELETED = SchemaColumn("_deleted", "boolean")
+# A cursor that lies further ahead than any batch is long is none that a window met: such rows are read in every batch, as those
+# without a value are, and their cursors say nothing of which is newer.
+FAR = "INTERVAL 8 DAY"
+_TIMES = ("date", "timestamp", "timestamptz")
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Of one batch. cursor: the column that tells which of two rows is newer, or ''; batch: the one that tells when a row came."""
+
+    key: tuple[str, ...]
+    cursor: str
+    batch: str
+
+    def incoming(self, rows: str, left: str, columns: Sequence[SchemaColumn]) -> str:
+        """Makes the table `incoming` of the batch's keys, each once; rows and left are relations, left '' where no key is gone."""
+        keys = ", ".join(f"r.{identifier(name)} AS k{number}" for number, name in enumerate(self.key))
+        batch = f"r.{identifier(self.batch)}" if _has(columns, self.batch) else "NULL::TIMESTAMPTZ"
+        selected = f"SELECT {keys}, {self._order('r', columns)} AS ordered, {batch} AS batch"
+        if not left:
+            return f"CREATE TEMP TABLE incoming AS {selected}, false AS gone FROM {rows} r"
+        both = f"{selected}, false AS gone FROM {rows} r UNION ALL {selected}, true AS gone FROM {left} r"
+        same = ", ".join(f"k{number}" for number in range(len(self.key)))
+        latest = f"row_number() OVER (PARTITION BY {same} ORDER BY ordered DESC NULLS LAST, gone) = 1"
+        return f"CREATE TEMP TABLE incoming AS SELECT * FROM ({both}) QUALIFY {latest}"
+
+    def met(self, stored: str, columns: Sequence[SchemaColumn]) -> str:
+        """Makes the table `met`: of the incoming keys that `stored` has those where its row stays, and the file of each other."""
+        keys, order = ", ".join(f"n.k{number}" for number in range(len(self.key))), self._order("t", columns)
+        by_batch = f"t.{identifier(self.batch)} > n.batch" if _has(columns, self.batch) else "NULL"
+        stays = f"coalesce({order} > n.ordered, {by_batch}, false)"
+        if _has(columns, DELETED.name):
+            marked = f"n.gone AND t.{identifier(DELETED.name)} IS TRUE AND NOT coalesce(n.ordered > {order}, false)"
+            stays = f"({stays} OR {marked})"
+        selected = f"SELECT {keys}, t.{logic.file_column(columns)} AS file, {stays} AS stays"
+        return f"CREATE TEMP TABLE met AS {selected} FROM {stored} t JOIN incoming n ON {self.same}"
+
+    def outdated(self) -> str:
+        """Takes the keys out of `incoming` whose rows stay."""
+        same = " AND ".join(f"n.k{number} IS NOT DISTINCT FROM m.k{number}" for number in range(len(self.key)))
+        return f"DELETE FROM incoming n USING met m WHERE m.stays AND {same}"
+
+    def brought(self, rows: str, columns: Sequence[SchemaColumn]) -> str:
+        """The batch's rows, without those that are outdated or gone."""
+        return f"SELECT {logic.names(columns, 't')} FROM {rows} t SEMI JOIN incoming n ON {self.same} AND NOT n.gone"
+
+    def kept(self, stored: str, columns: Sequence[SchemaColumn], start: str, *, left: bool) -> str:
+        """The rows of rewritten files that stay, and, where keys are gone, those that are marked; start: of the batch, as a text."""
+        kept = f"SELECT {logic.names(columns, 't')} FROM {stored} t ANTI JOIN incoming n ON {self.same}"
+        if not left:
+            return kept
+        marked = ", ".join(f"{self._marked(column, start)} AS {identifier(column.name)}" for column in columns)
+        return f"{kept} UNION ALL SELECT {marked} FROM {stored} t JOIN incoming n ON {self.same} AND n.gone"
+
+    @property
+    def same(self) -> str:
+        """Whether a row t has the key of an incoming one, n."""
+        return " AND ".join(f"t.{identifier(name)} IS NOT DISTINCT FROM n.k{number}" for number, name in enumerate(self.key))
+
+    def _marked(self, column: SchemaColumn, start: str) -> str:
+        own = f"t.{identifier(column.name)}"
+        if column.name == DELETED.name:
+            return "true"
+        if column.name == self.batch:
+            return f"TIMESTAMPTZ {literal(start)}"
+        return f"CAST(coalesce(n.ordered, {own}) AS {duckdb_type(column.type)})" if column.name == self.cursor else own
+
+    def _order(self, row: str, columns: Sequence[SchemaColumn]) -> str:
+        """What tells which of two rows is newer; null where nothing does."""
+        column = next((c for c in columns if c.name == self.cursor), None)
+        if column is None:
+            return "NULL"
+        name, batch = f"{row}.{identifier(column.name)}", f"{row}.{identifier(self.batch)}"
+        if column.type in ("float", "double"):
+            return f"CASE WHEN isfinite({name}) THEN {name} END"
+        if column.type in _TIMES and _has(columns, self.batch):
+            moment = name if column.type == "timestamptz" else f"timezone('UTC', CAST({name} AS TIMESTAMP))"
+            return f"CASE WHEN {moment} < {batch} + {FAR} THEN {name} END"
+        return name
+
+
+def _has(columns: Sequence[SchemaColumn], name: str) -> bool:
+    return any(column.name == name for column in columns)

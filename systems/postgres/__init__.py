@@ -1,0 +1,1 @@
+"""What the slices that collect from PostgreSQL and publish to it share."""
