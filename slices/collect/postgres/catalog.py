@@ -62,11 +62,15 @@ class SourceColumn:
 
 @dataclass(frozen=True)
 class TableSize:
-    """pages: of the largest heap, 0 where it cannot be read by ranges of them.  bytes: with what is stored out of line."""
+    """pages: of the largest heap, 0 where it cannot be read by ranges of them.  bytes: with what is stored out of line.
+
+    told: each row tells which transaction wrote it.
+    """
 
     pages: int = 0
     bytes: int = 0
     rows: int = 0
+    told: bool = False
 
 
 def find_table(session: Session[Any], source: str, default_schema: str) -> TableName | None:
@@ -134,7 +138,7 @@ def table_size(session: Session[Any], table: TableName) -> TableSize:
     pages, size, rows, paged = row
     if not paged or session.info.server_version < _FIRST_VERSION_WITH_PAGE_SCANS:
         pages = 0
-    return TableSize(int(pages), int(size), int(rows))
+    return TableSize(int(pages), int(size), int(rows), bool(paged))
 
 
 def did_you_mean(wanted: str, known: list[str]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.masking import without_dropped
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.drift import source_name
-from shared_metadata.errors import AtollError, DefinitionError
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater
+from shared_metadata.intervals import to_text
 from shared_metadata.program import Connection, Flow, Mask, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres import catalog, cursor_window, failures, logic
 from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
 from slices.collect.postgres.config import Address, read_config
-from slices.collect.postgres.cursor_window import Bounds, CursorColumn
+from slices.collect.postgres.cursor_window import Bounds, CursorColumn, Past
+from slices.collect.postgres.horizon import Looking
 from slices.collect.postgres.logic import Relation
 from systems.postgres.sessions import settling
 
@@ -138,6 +141,10 @@ class PostgresSource:
     def scrub(self, text: str) -> str:
         return failures.scrub(text, self.address.password)
 
+    @cached_property
+    def _looking(self) -> Looking:
+        return Looking(self.session)
+
     # -- what a table is, and which of its rows are due
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
@@ -182,6 +189,20 @@ class PostgresSource:
         """The batch's rows; None when there are none."""
         if not flow.cursor:
             return cursor_window.snapshot_bounds(window)
+        column = self._cursor(flow, relation)
+        if window.rerun:
+            if not column.is_time:
+                raise DefinitionError(
+                    f"batches of {flow.id} cannot be run again: its cursor {column.name} is no time",
+                    place=str(flow.position),
+                    remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
+                )
+            return cursor_window.rerun_bounds(window, column, unmet=flow.mode == Mode.MERGE)
+        bounds = self._next(flow, relation, window, column)
+        due = window.first or self._any(relation.due(bounds.where, tell_left=flow.reports_left))
+        return bounds if due else None
+
+    def _cursor(self, flow: Flow, relation: Relation) -> CursorColumn:
         column = relation.column(flow.cursor)
         if column is None:
             names = [c.name for c in relation.schema.columns]
@@ -190,36 +211,44 @@ class PostgresSource:
                 place=str(flow.position),
                 remedy=catalog.did_you_mean(flow.cursor, names) + "name another CURSOR",
             )
-        return (
-            self._time_bounds(flow, relation, window, column)
-            if column.is_time
-            else self._value_bounds(flow, relation, window, column)
-        )
+        return replace(column, version=self.session.info.server_version)
 
-    def _time_bounds(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds | None:
-        if self._config.lag and flow.mode == Mode.APPEND:
+    def _next(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds:
+        """From where the last batch ended to the batch's end, or to the greatest value that there is."""
+        past = Past.of(window, column)
+        if column.is_time:
+            upper: str | None = to_text(window.interval.end)
+        else:
+            upper = self._newest(relation, column, past.upto, tell_left=flow.reports_left) or past.upto
+        seen = self._looking.seen()
+        if flow.mode != Mode.APPEND:
+            return cursor_window.merge_bounds(column, past, upper, seen, self._config.lag, told=relation.size.told)
+        self._check_append(flow, relation, column)
+        bounds = cursor_window.append_bounds(column, past, upper, seen)
+        if bounds is None:
+            raise RetryLater(
+                "a transaction that is open may still bring rows of the first batch, which APPEND could not take later",
+                place=str(flow.position),
+                remedy="nothing if it ends; else see pg_stat_activity and pg_prepared_xacts, or use MERGE ON (…)",
+            )
+        return bounds
+
+    def _check_append(self, flow: Flow, relation: Relation, column: CursorColumn) -> None:
+        """Raises DefinitionError for what would come twice, or never."""
+        if self._config.lag:
             raise DefinitionError(
                 "a lag reads rows twice, which APPEND would keep twice",
                 place=str(flow.position),
                 remedy="use MERGE ON (…), or a connection without lag",
             )
-        bounds = cursor_window.time_bounds(window, column, self._config.lag)
-        if bounds.whole or window.rerun or self._any(relation.due(bounds.where, tell_left=flow.reports_left)):
-            return bounds
-        return None
-
-    def _value_bounds(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds | None:
-        if window.rerun:
+        met = " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in relation.due(column.unmet, tell_left=False))
+        found = self.session.execute(f"SELECT {met}").fetchone()
+        if found and found[0]:
             raise DefinitionError(
-                f"batches of {flow.id} cannot be run again: its cursor {column.name} is no time",
+                f"the cursor {column.name} is null, NaN or infinite in some rows: no batch would ever take them",
                 place=str(flow.position),
-                remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
+                remedy=f"use MERGE ON (…), which takes them, or leave them out: WHERE {column.name} IS NOT NULL …",
             )
-        last = cursor_window.stored(window, column)
-        newest = self._newest(relation, column, last, tell_left=flow.reports_left)
-        if newest is None and not window.first and cursor_window.was_read(window, column):
-            return None
-        return cursor_window.value_bounds(column, last, newest, first=not cursor_window.was_read(window, column))
 
     def _any(self, due: Sequence[str]) -> bool:
         """Whether a row is due; where finding out takes long, it is taken for granted."""
@@ -232,11 +261,12 @@ class PostgresSource:
         return bool(found and found[0])
 
     def _newest(self, relation: Relation, column: CursorColumn, last: str | None, *, tell_left: bool) -> str | None:
-        """The greatest value of the cursor column above `last`, as text."""
-        above = (
-            f"{column.expression} > {cursor_window.value(last, column)}" if last is not None else f"{column.expression} IS NOT NULL"
-        )
-        tops = [f"(SELECT {column.expression} {rows}\nORDER BY 1 DESC LIMIT 1)" for rows in relation.due(above, tell_left=tell_left)]
+        """The greatest value of the cursor column above `last`, as text; infinity and NaN are none: nothing would be above them."""
+        above = f"{column.expression} > {column.literal(last)}" if last is not None else f"{column.expression} IS NOT NULL"
+        ordinary = " AND ".join(condition for condition in (above, column.lowest, column.highest) if condition)
+        tops = [
+            f"(SELECT {column.expression} {rows}\nORDER BY 1 DESC LIMIT 1)" for rows in relation.due(ordinary, tell_left=tell_left)
+        ]
         newest = f"SELECT value::text FROM ({' UNION ALL '.join(tops)}) AS tops (value) ORDER BY value DESC LIMIT 1"
         found = self.session.execute(newest).fetchone()
         return str(found[0]) if found else None
@@ -251,8 +281,7 @@ class PostgresSource:
         except psycopg.Error as error:
             if self._patience and self._patience.ended:
                 raise silent(place) from None
-            text = error.diag.message_primary or str(error)
-            raise failures.statement_error(self.scrub(text), place) from None
+            raise failures.statement_error(error, place) from None
 
 
 def open_source(

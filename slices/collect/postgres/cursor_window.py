@@ -1,29 +1,99 @@
-"""Which rows of a table a batch takes: the pinned bounds of its cursor column, as SQL that a retry repeats word for word."""
+"""Which rows of a table a batch takes: the pinned bounds of its cursor column, as SQL that a retry repeats word for word.
+
+A window is [lower, upper), and beside it every row that no window meets: without a cursor value, with NaN or an infinite one, or with
+one so far ahead that it may stand for `never`. And those that lie before it, but were committed only after it had been read.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.intervals import from_text, to_text
+from slices.collect.postgres.horizon import FIRST_WRITE, ROW_TRANSACTION, Point, Seen, settled
 
 TIME_TYPES = ("timestamptz", "timestamp", "date")
+FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
+_INFINITE = {"real": 0, "double precision": 0, "numeric": 140000, "interval": 170000}  # since which version of the server
 
 
 @dataclass(frozen=True)
 class CursorColumn:
-    """expression: over the source's columns.  iceberg, source_type: its types."""
+    """expression: over the source's columns.  iceberg, source_type: its types.  version: the server's, as a number."""
 
     name: str
     expression: str
     iceberg: str
     source_type: str
+    version: int = 0
 
     @property
     def is_time(self) -> bool:
         return self.iceberg in TIME_TYPES
+
+    @property
+    def lowest(self) -> str:
+        """The condition of values that are not minus infinity; '' for types that do not know it."""
+        return f"{self.expression} > '-infinity'" if self._infinite else ""
+
+    @property
+    def highest(self) -> str:
+        """The condition of values below infinity and NaN, which are above all others."""
+        if self._infinite:
+            return f"{self.expression} < 'infinity'"
+        return f"{self.expression} < 'NaN'" if self._kind == "numeric" else ""
+
+    @property
+    def unmet(self) -> str:
+        """The condition of values that no window meets."""
+        outside = [f"NOT ({condition})" for condition in (self.lowest, self.highest) if condition]
+        return " OR ".join([f"{self.expression} IS NULL", *outside])
+
+    def literal(self, value: str) -> str:
+        """A value as SQL. value: of a time a moment in UTC, of anything else PostgreSQL's text."""
+        if self.is_time:
+            return _moment(from_text(value), self.iceberg)
+        escaped = value.replace("'", "''")
+        return f"CAST('{escaped}' AS {self.source_type})"
+
+    @property
+    def _kind(self) -> str:
+        return re.sub(r"\(.*\)", "", self.source_type)
+
+    @property
+    def _infinite(self) -> bool:
+        return self.is_time or self.version >= _INFINITE.get(self._kind, 10**9)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the last batch left.
+
+    upto: how far it read, None for nowhere.  since: before it all is settled, None for nothing.  ended: the transactions before that
+    one had ended; None for not known.  points: those from which the next batch can learn more.
+    """
+
+    upto: str | None = None
+    since: str | None = None
+    ended: int | None = None
+    points: tuple[Point, ...] = field(default=())
+
+    @staticmethod
+    def of(window: Window, column: CursorColumn) -> Past:
+        """Nothing when there was none, or the cursor column has changed since: then all rows are due."""
+        values = json.loads(window.cursor) if window.cursor else {}
+        if values.get("column") != column.name or values.get("upto") is None:
+            return Past()
+        upto = values["upto"]
+        points = tuple(Point(*point) for point in values.get("points", ()))
+        return Past(upto, values.get("since", upto), values.get("ended"), points)
+
+    def known_to(self, seen: Seen) -> Past:
+        """Itself, but for a server that has begun to count its transactions anew, since it was restored: nothing is settled there."""
+        return Past(self.upto) if self.ended is not None and self.ended > seen.begun else self
 
 
 @dataclass(frozen=True)
@@ -35,59 +105,88 @@ class Bounds:
     whole: bool
 
 
-def stored(window: Window, column: CursorColumn) -> str | None:
-    """The last batch's upper bound; None when there was none, or the cursor column has changed since: then all rows are due."""
-    values = json.loads(window.cursor) if window.cursor else {}
-    return values.get("upto") if values.get("column") == column.name else None
-
-
 def snapshot_bounds(window: Window) -> Bounds:
     return Bounds("", json.dumps({"column": "", "upto": to_text(window.interval.end)}), True)
 
 
-def time_bounds(window: Window, column: CursorColumn, lag: timedelta) -> Bounds:
-    """[last upper bound less lag, the batch's end); of the whole table at first, then with the rows that have no cursor value.
-
-    A date counts when its day is over: rows of the day are still being added before. Times without zone are UTC.
-    """
-    upper, last = window.interval.end, stored(window, column)
-    if window.rerun:
-        lower: datetime | None = window.interval.start
-    else:
-        lower = from_text(last) - lag if last else None
-    below = f"{column.expression} < {_moment(upper, column.iceberg)}"
-    where = (
-        f"{column.expression} >= {_moment(lower, column.iceberg)} AND {below}"
-        if lower
-        else f"({below} OR {column.expression} IS NULL)"
+def rerun_bounds(window: Window, column: CursorColumn, *, unmet: bool) -> Bounds:
+    """The rows of the interval; unmet: with those that no window meets."""
+    lower, upper = to_text(window.interval.start), to_text(window.interval.end)
+    inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
+    return Bounds(
+        _any((inside, _unmet(column, upper))) if unmet else inside, json.dumps({"column": column.name, "upto": upper}), False
     )
-    return Bounds(where, json.dumps({"column": column.name, "upto": to_text(upper)}), lower is None)
 
 
-def value_bounds(column: CursorColumn, last: str | None, newest: str | None, *, first: bool) -> Bounds:
-    """(last, newest] of a column that only grows; values are PostgreSQL's texts. The first batch takes rows without a value too."""
-    parts = [f"{column.expression} <= {value(newest, column)}"] if newest is not None else []
-    if last is not None:
-        parts.append(f"{column.expression} > {value(last, column)}")
-    where = " AND ".join(parts)
-    if first:
-        where = f"({where} OR {column.expression} IS NULL)" if where else f"{column.expression} IS NULL"
-    return Bounds(where, json.dumps({"column": column.name, "upto": newest if newest is not None else last}), last is None)
+def merge_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, *, told: bool) -> Bounds:
+    """Up to `upper`, from where the last batch ended; rows may come again. told: each row tells which transaction wrote it."""
+    past = past.known_to(seen)
+    since_then = [f"{ROW_TRANSACTION} >= {past.ended}"] if told and past.ended is not None else []
+    lower = _back(column, past.upto, lag)
+    windows = [_all(_above(column, lower), _below(column, upper) if upper is not None else "false")]
+    if past.upto is not None and (since_then or past.since != past.upto):
+        reach = _back(column, past.since, FIRST_WRITE) if since_then else past.since
+        windows.append(_all(_above(column, reach), _below(column, past.upto), *since_then))
+    unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
+    return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen), past.upto is None)
 
 
-def value(text: str, column: CursorColumn) -> str:
-    escaped = text.replace("'", "''")
-    return f"CAST('{escaped}' AS {column.source_type})"
+def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds | None:
+    """Up to where all is settled, so that no row has to come again; None where nothing is. It has no rows that no window meets."""
+    past = past.known_to(seen)
+    points = _points(past, upper, seen)
+    if points and points[0].begun > seen.ended:
+        return None
+    upto = points[0].upto if points else None
+    where = _all(_above(column, past.upto), _below(column, upto) if upto is not None else "false", column.highest)
+    return Bounds(where, _stored(column, past, upper, upto, seen), past.upto is None)
+
+
+def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:
+    points = _points(past, upper, seen)
+    since = points[0].upto if points and points[0].begun <= seen.ended else None
+    kept = [(point.upto, point.begun) for point in points]
+    return json.dumps({"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept})
+
+
+def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:
+    before = past.points or ((Point(past.since, 0),) if past.since is not None else ())
+    return settled((*before, Point(upper, seen.begun)) if upper is not None else before, seen)
+
+
+def _unmet(column: CursorColumn, upper: str | None) -> str:
+    if not column.is_time or upper is None:
+        return column.unmet
+    far = to_text(max(from_text(upper), datetime.now(UTC)) + FAR)
+    return f"{column.unmet} OR {column.expression} >= {column.literal(far)}"
+
+
+def _back(column: CursorColumn, value: str | None, length: timedelta) -> str | None:
+    return to_text(from_text(value) - length) if column.is_time and value is not None else value
+
+
+def _above(column: CursorColumn, value: str | None) -> str:
+    sign = ">=" if column.is_time else ">"
+    return f"{column.expression} {sign} {column.literal(value)}" if value is not None else ""
+
+
+def _below(column: CursorColumn, value: str) -> str:
+    """A date counts when its day is over: rows of the day are still being added before."""
+    return f"{column.expression} {'<' if column.is_time else '<='} {column.literal(value)}"
+
+
+def _all(*conditions: str) -> str:
+    return " AND ".join(condition for condition in conditions if condition)
+
+
+def _any(conditions: tuple[str, ...]) -> str:
+    return " OR ".join(f"({condition})" for condition in conditions)
 
 
 def _moment(moment: datetime, iceberg: str) -> str:
+    """Times without zone are UTC."""
     utc = moment.astimezone(UTC)
     if iceberg == "date":
         return f"DATE '{utc:%Y-%m-%d}'"
     text = utc.strftime("%Y-%m-%d %H:%M:%S.%f")
     return f"TIMESTAMPTZ '{text}+00'" if iceberg == "timestamptz" else f"TIMESTAMP '{text}'"
-
-
-def was_read(window: Window, column: CursorColumn) -> bool:
-    """Whether a batch over this cursor column was committed before."""
-    return bool(window.cursor) and json.loads(window.cursor).get("column") == column.name

@@ -16,7 +16,7 @@ from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
-from shared_metadata.errors import DefinitionError, RetryLater, RowError
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
 from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
 from slices.collect.postgres import failures, logic, one_state, unreadable
@@ -253,15 +253,16 @@ class Extraction:
         columns = unreadable.checked(self._part, self._schema)
         if not columns:
             return []
-        query = f"SELECT * FROM postgres_query('source', {literal(unreadable.which_sql(self._part, first, end))})"
-        return [column for column, found in zip(columns, self._run(snapshot, cursor, query)[0], strict=True) if found]
+        which = unreadable.which_sql(self._part, first, end)
+        (answer,) = self._run(snapshot, cursor, f"SELECT * FROM postgres_query('source', {literal(which)})", which)
+        return [column for column, found in zip(columns, answer, strict=True) if found]
 
     def _set_aside(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[dict[str, Any]]:
         """The chunk into two files: the rows that can be read, and the others with their reasons."""
         name = f"{first:013d}-{self._call}-rejected.parquet"
         rows = unreadable.rejected_sql(self._part, first, end, self._schema, self._hashing.columns)
         copy = unreadable.copy_rejected("source", rows, to_text(self._batch), self._out.url(name))
-        rejected = {"key": self._out.key(name), "rows": self._run(snapshot, cursor, copy)[0][0]}
+        rejected = {"key": self._out.key(name), "rows": self._run(snapshot, cursor, copy, rows)[0][0]}
         good = unreadable.readable_sql(self._part, first, end)
         written = self._written(snapshot, cursor, f"{first:013d}-{self._call}.parquet", good, self._schema)
         nothing = {"key": self._out.key(name), "rows": 0, "bytes": 0, "values": {}}
@@ -280,12 +281,12 @@ class Extraction:
             logic.row_group_rows(self._part.row_bytes),
         )
         return [
-            {"key": self._out.key(name), "rows": rows, "bytes": size, "values": file_values(statistics, schema)}
-            for _, rows, size, _, statistics, *_ in self._run(snapshot, cursor, copy)
+            {"key": self._out.key(name), "rows": count, "bytes": size, "values": file_values(statistics, schema)}
+            for _, count, size, _, statistics, *_ in self._run(snapshot, cursor, copy, rows)
         ]
 
-    def _run(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-        """One statement of DuckDB's, in a transaction of its own on the snapshot."""
+    def _run(self, snapshot: str, cursor: duckdb.DuckDBPyConnection, sql: str, asked: str) -> list[tuple[Any, ...]]:
+        """One statement of DuckDB's, in a transaction of its own on the snapshot. asked: what it asks of the source."""
         import duckdb
 
         timeout = {"statement_timeout": str(int(self._statement_seconds * 1000))}
@@ -301,8 +302,29 @@ class Extraction:
                 raise MemoryError from None
             if isinstance(error, duckdb.HTTPException) or " HTTP " in str(error):
                 raise RetryLater("S3 was not reached", place=self._place, remedy="nothing, the batch is tried again") from None
-            raise failures.statement_error(self._source.scrub(str(error)), self._place) from None
+            raise self._cause(self._source.scrub(str(error)), snapshot, asked) from None
         finally:
             # close rolls back too, but where the source has gone it fails, in a destructor, which ends the whole process
             with contextlib.suppress(duckdb.Error):
                 cursor.execute("ROLLBACK")
+
+    def _cause(self, said: str, snapshot: str, asked: str) -> AtollError:
+        """Why a statement failed. DuckDB passes on a text only, so PostgreSQL is asked once more, for its SQLSTATE."""
+        import psycopg
+
+        if failures.is_away(said):
+            return failures.ended(said, self._place)
+        try:
+            session = self._source.connect()
+            session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            session.execute(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
+            session.execute(self._source.settling({"statement_timeout": str(int(self._statement_seconds * 1000))}, local=True))
+            with session.cursor().copy(f"COPY ({asked}\n) TO STDOUT (FORMAT binary)") as answer:
+                while answer.read():
+                    pass
+        except (psycopg.errors.QueryCanceled, psycopg.errors.InvalidParameterValue) as error:
+            gone = "snapshot" in str(error) or "ERROR:" not in said
+            return failures.ended(said, self._place) if gone else failures.unreadable(said, self._place)
+        except psycopg.Error as error:
+            return failures.statement_error(error, self._place)
+        return failures.unreadable(said, self._place)

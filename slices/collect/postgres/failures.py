@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, SecretError
+
+if TYPE_CHECKING:
+    import psycopg
 
 _BUSY = (
     "too many",
@@ -17,25 +21,15 @@ _BUSY = (
     "terminating",
 )
 _SSL = ("does not support SSL", "certificate verify failed", "root certificate file", "no encryption")
+# What libpq and DuckDB say of a connection that has ended, for which there is no SQLSTATE.
 _AWAY = (
-    "canceling statement due to",
-    "terminating connection",
-    "server closed the connection",
-    "could not receive data",
-    "connection to server",
-    "SSL SYSCALL",
-    "SSL error",
-    "Connection refused",
-    "Connection timed out",
-    "deadlock detected",
-    "out of shared memory",
-    "too many clients",
-    "remaining connection slots",
-    "Lost connection",
-    "no connection to the server",
-    "PQ",
+    *("canceling statement due to", "terminating connection", "server closed the connection", "could not receive data"),
+    *("connection to server", "SSL SYSCALL", "SSL error", "Connection refused", "Connection timed out", "deadlock detected"),
+    *("Lost connection", "no connection to the server", "too many clients", "remaining connection slots", "PQ"),
 )
-_GONE = ("does not exist", "syntax error", "must appear in the GROUP BY", "is ambiguous", "operator is not unique")
+# https://www.postgresql.org/docs/current/errcodes-appendix.html, by their beginning: what passes by itself, what is about a value
+_PASSING = ("08", "40", "53", "57", "58", "55P03", "55006", "25P03", "25P04", "72")
+_OF_A_ROW = ("22", "23", "P0", "38", "39")
 # What may be told of a message about a row: PostgreSQL's own words. A function may put anything into a message of its own.
 _NUMBER = "smallint|integer|bigint|real|double precision|numeric|oid|money"
 _TOLD = re.compile(
@@ -69,29 +63,57 @@ def connection_error(text: str, reference: str, place: str) -> AtollError:
     )
 
 
-def statement_error(text: str, place: str) -> AtollError:
-    """What a failed statement means; text is PostgreSQL's or DuckDB's own, of which only what names no value is kept."""
-    said = _first_line(text)
-    if "permission denied" in said:
-        return DefinitionError(said, place=place, remedy="GRANT SELECT on it, and USAGE on its schema, to the secret's user")
-    if any(word in said for word in _AWAY) or said.startswith("snapshot "):
-        return RetryLater(
-            f"the database ended the work: {said}", place=place, remedy="the batch is tried again and goes on from where it was"
-        )
-    if any(word in said for word in _GONE):
-        said = _AFTER_COLON.sub(": …", said)
-        return DefinitionError(said, place=place, remedy="correct the statement in the program, or restore what it names")
-    if "dimensions" in said:
-        return RowError(
-            "an array has more dimensions than its column's type says",
+def statement_error(error: psycopg.Error, place: str) -> AtollError:
+    """What a failed statement means, by its SQLSTATE; of PostgreSQL's words only those are kept that name no value."""
+    state, said = error.sqlstate or "", _first_line(error.diag.message_primary or str(error))
+    if not state or state.startswith(_PASSING) or said.startswith("snapshot "):
+        return ended(said, place)
+    if state == "42501":
+        return _forbidden(said, place)
+    if state.startswith(_OF_A_ROW):
+        return unreadable(said, place)
+    if state == "55000" and "populated" in said:
+        remedy = "REFRESH MATERIALIZED VIEW it at the source, and after each restore; then `atoll retry`"
+        return DefinitionError(said, place=place, remedy=remedy)
+    if state == "42704" and "configuration parameter" in said:
+        remedy = "what is read asks for a setting: give it to the secret's user, ALTER ROLE … SET its name = …"
+        return DefinitionError(said, place=place, remedy=remedy)
+    if state.startswith("42"):
+        remedy = "correct the statement in the program, or restore what it names"
+        return DefinitionError(_AFTER_COLON.sub(": …", said), place=place, remedy=remedy)
+    remedy = "mend what is read at the source, or leave it out of the program"
+    return DefinitionError(f"PostgreSQL refuses to read it ({state}): {_AFTER_COLON.sub(': …', said)}", place=place, remedy=remedy)
+
+
+def _forbidden(said: str, place: str) -> DefinitionError:
+    if "row-level security" in said:
+        return DefinitionError(
+            f"row level security would hide rows: {said}",
             place=place,
-            remedy="SELECT to_json(column)::text AS column instead",
+            remedy="ALTER ROLE the secret's user BYPASSRLS, or collect a view of what is wanted, made by the table's owner",
         )
-    return RowError(
-        f"the rows cannot be read: {_without_values(said)}",
-        place=place,
-        remedy="correct the value or the expression, or SELECT column::text",
-    )
+    return DefinitionError(said, place=place, remedy="GRANT SELECT on it, and USAGE on its schema, to the secret's user")
+
+
+def is_away(text: str) -> bool:
+    """Whether a text says that a connection has ended, or what ran on it."""
+    return any(word in text for word in _AWAY)
+
+
+def ended(text: str, place: str) -> RetryLater:
+    """The connection, or the server, has ended what ran."""
+    remedy = "the batch is tried again and goes on from where it was"
+    return RetryLater(f"the database ended the work: {_first_line(text)}", place=place, remedy=remedy)
+
+
+def unreadable(text: str, place: str) -> RowError:
+    """A row is to blame, for what PostgreSQL refuses or for what is read of its answer."""
+    said = _first_line(text)
+    if "dimensions" in said:
+        remedy = "SELECT to_json(column)::text AS column instead"
+        return RowError("an array has more dimensions than its column's type says", place=place, remedy=remedy)
+    remedy = "correct the value or the expression, or SELECT column::text"
+    return RowError(f"the rows cannot be read: {_without_values(said)}", place=place, remedy=remedy)
 
 
 def _without_values(said: str) -> str:

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from slices.collect.postgres import logic
+from slices.collect.postgres.horizon import ROW_TRANSACTION
 from slices.collect.postgres.logic import Part
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
 
-# A row's xmin has 32 bits of its transaction's 64: the others are those of the next transaction to begin, or one less.
-_NEXT = "(SELECT txid_snapshot_xmax(txid_current_snapshot()))"
-_WRITTEN_SINCE = f"NOT txid_visible_in_snapshot({_NEXT} - (({_NEXT} - xmin::text::bigint) & 4294967295), %(snapshot)s::txid_snapshot)"
+_WRITTEN_SINCE = f"NOT txid_visible_in_snapshot({ROW_TRANSACTION}, %(snapshot)s::txid_snapshot)"
 # VACUUM FULL and CLUSTER move rows and leave their xmin; they put them into new files.
 _STATE = """SELECT txid_current_snapshot()::text, (SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
 FROM (SELECT %(table)s::regclass UNION SELECT relid FROM pg_partition_tree(%(table)s::regclass)) AS files (relid))"""

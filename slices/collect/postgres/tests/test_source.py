@@ -403,7 +403,7 @@ def test_chunk_that_ends_just_as_it_is_given_up_is_read_again(
     ],
 )
 def test_connection_that_breaks_at_any_statement_is_tried_again(reason: str) -> None:
-    assert isinstance(failures.statement_error(reason, "p.sql:1:1"), RetryLater)
+    assert failures.is_away(reason) and isinstance(failures.ended(reason, "p.sql:1:1"), RetryLater)
 
 
 def test_server_that_ends_a_session_as_it_begins_does_not_blame_the_secret() -> None:

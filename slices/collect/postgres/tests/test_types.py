@@ -277,3 +277,40 @@ def make_table(database: Database) -> None:
         for place, literal in enumerate(values, 1)
     ]
     database.run("; ".join(updates))
+
+
+DOMAINS = """CREATE DOMAIN narrow AS price CHECK (VALUE > 0); CREATE DOMAIN narrower AS narrow; CREATE DOMAIN labels AS text[];
+CREATE DOMAIN moment AS timestamptz; CREATE DOMAIN feeling AS mood; CREATE TYPE contact AS (mail email, costs narrower, seen moment);
+CREATE DOMAIN known AS contact; CREATE DOMAIN many AS narrower[]"""
+CONTACT = '{"mail":"a@b","costs":1.500,"seen":"2026-01-02T03:04:05+00:00"}'
+ROW = "ROW('a@b', 1.5, '2026-01-02 03:04:05Z')"
+OF_DOMAINS: dict[str, tuple[str, str, Any]] = {
+    "narrow": ("decimal(8,3)", "1.5", Decimal("1.500")),
+    "narrower": ("decimal(8,3)", "1.5", Decimal("1.500")),
+    "labels": ("list<string>", "'{a,b}'", ["a", "b"]),
+    "moment": ("timestamptz", "'infinity'", LAST_MOMENT.replace(tzinfo=UTC)),
+    "feeling": ("string", "'sad'", "sad"),
+    "email[]": ("string", "'{a@b,NULL}'", '["a@b",null]'),
+    "narrower[]": ("string", "'{1.5}'", "[1.500]"),
+    "many": ("string", "'{1.5}'", "[1.500]"),
+    "contact": ("string", ROW, CONTACT),
+    "known": ("string", ROW, CONTACT),
+    "contact[]": ("string", f"ARRAY[{ROW}::contact]", f"[{CONTACT}]"),
+    "known[]": ("string", f"ARRAY[{ROW}::known]", f"[{CONTACT}]"),
+}
+
+
+@pytest.mark.parametrize("as_query", [False, True])
+def test_domains_are_what_lies_below_them_however_deep(collecting: Collecting, database: Database, as_query: bool) -> None:
+    database.run(OWN_TYPES)
+    database.run(DOMAINS)
+    names = [f"c{number}" for number in range(len(OF_DOMAINS))]
+    database.run(f"CREATE TABLE d ({', '.join(f'{name} {kind}' for name, kind in zip(names, OF_DOMAINS, strict=True))})")
+    database.run(f"INSERT INTO d VALUES ({', '.join(literal for _, literal, _ in OF_DOMAINS.values())})")
+    how: dict[str, Any] = {"query": f"SELECT {', '.join(names)} FROM public.d LIMIT 5"} if as_query else {}
+    collecting.collect("" if as_query else "public.d", incremental=False, **how)
+    collecting.run()
+    (row,) = collecting.cloud.rows(collecting.dataset).to_pylist()
+    assert [row[name] for name in names] == [value for _, _, value in OF_DOMAINS.values()]
+    latest = collecting.cloud.reader.latest_schema(collecting.dataset)
+    assert latest and [column.type for column in latest.schema.columns[:-1]] == [iceberg for iceberg, _, _ in OF_DOMAINS.values()]
