@@ -135,7 +135,7 @@ class Batch:
         copy = statements.copy_in(self._sql(file["into"]), [FILE, *(column.name for column in columns.values())])
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, {FILE: str(number)}, columns, (first, first + self.csv_rows), path)
+            results.write_csv(file, [str(number)], columns, (first, first + self.csv_rows), path)
             try:
                 with self.translated([c.name for c in columns.values()]), self._connection.transaction():
                     if self._is_missing(file["into"], number):

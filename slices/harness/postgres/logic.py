@@ -192,9 +192,8 @@ def _takes(base: str, iceberg_type: str) -> bool:
     return head not in TYPES or base in TYPES[head][1]
 
 
-def csv_value(name: str, duckdb_type: str, base: str) -> str:
+def csv_value(column: str, duckdb_type: str, base: str) -> str:
     """DuckDB SQL that writes a column's value as PostgreSQL's input of the type `base` reads it."""
-    column = identifier(name)
     if duckdb_type.endswith("[]"):
         return _array(column, duckdb_type) if base.startswith("_") else f"to_json({column})::VARCHAR"
     if duckdb_type.startswith(("STRUCT", "MAP")):

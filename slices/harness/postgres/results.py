@@ -83,17 +83,13 @@ class Results:
         return [{"key": row[0].removeprefix(f"s3://{self._bucket}/"), "rows": row[1]} for row in rows if row[1]]
 
     def write_csv(
-        self, file: File, marks: Mapping[str, str], columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path
+        self, file: File, marks: Sequence[str], columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path
     ) -> None:
-        """The rows [from, to) of a Parquet file as CSV, after the marks (name ▸ expression); nulls are empty, values are quoted."""
-        relation = self.relation([file["key"]])
-        types = self.columns(relation)
-        values = ", ".join(f"{csv_value(name, types[name], c.base)} AS {identifier(name)}" for name, c in columns.items())
-        quoted = statements.names(list(columns))
-        these = f"file_row_number >= {rows[0]} AND file_row_number < {rows[1]}"
-        marked = ", ".join(f"{expression} AS {name}" for name, expression in marks.items())
-        query = f"SELECT {marked}, {values} FROM {relation} WHERE {these}"
-        self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({quoted}))")
+        """The rows [from, to) of a Parquet file as CSV, after marks, which are expressions; nulls are empty, values are quoted."""
+        types = self.columns(self.relation([file["key"]]))
+        values = [csv_value(f"r.{identifier(name)}", types[name], column.base) for name, column in columns.items()]
+        query, quoted = statements.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
+        self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({', '.join(quoted)}))")
 
     def write_rejected(
         self,
@@ -111,7 +107,8 @@ class Results:
         """
         urls = {f"s3://{self._bucket}/{name}": at for name, at in files.items()}
         standing = self.standing(former) if former and key else ""
-        query = statements.rejected(urls, columns, str(reasons), batch, standing, key)
+        types = self.columns(self.relation(list(files)))
+        query = statements.rejected(urls, {name: types[name] for name in columns}, str(reasons), batch, standing, key)
         rows = self._fetch(f"COPY ({query}) TO {literal(f's3://{self._bucket}/{into}')} (FORMAT parquet, COMPRESSION zstd)")
         return int(rows[0][0])
 

@@ -65,7 +65,7 @@ class SiftedBatch(Batch):
             return
         columns = self._mapped(changes, "upserts")
         names = [column.name for column in columns.values()]
-        marks = {FILE: str(number), ROW: f"{_offsets(changes)[file['key']]} + file_row_number"}
+        marks = [str(number), statements.position(_offsets(changes)[file["key"]])]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
             results.write_csv(file, marks, columns, (first, first + self.csv_rows), path)

@@ -60,22 +60,42 @@ def with_held(written: str, rejected: str, columns: Sequence[str]) -> str:
 
 
 def _typed(columns: Sequence[str]) -> str:
-    return ", ".join(f"struct_extract(r.typed, {literal(name)}) AS {identifier(name)}" for name in columns)
+    return ", ".join(f"{_of_typed(name, 'r')} AS {identifier(name)}" for name in columns)
 
 
-def rejected(files: Mapping[str, int], columns: Sequence[str], reasons: str, batch: str, standing: str, key: Sequence[str]) -> str:
+def _of_typed(name: str, alias: str) -> str:
+    return f"struct_extract({alias}.typed, {literal(name)})"
+
+
+def position(first: int) -> str:
+    """DuckDB: the number of a row of a file, counted from `first`. Not DuckDB's own file_row_number: a file may have such a column.
+
+    https://duckdb.org/docs/stable/sql/dialect/order_preservation: an empty OVER clause counts rows in the file's order.
+    """
+    return f"{first} + row_number() OVER () - 1"
+
+
+def csv_rows(url: str, marks: Sequence[str], values: Sequence[str], rows: tuple[int, int]) -> tuple[str, list[str]]:
+    """DuckDB: of the rows [from, to) of a file, called `r`, the marks and values; and what the columns of the values are called."""
+    called = [f"c{number}" for number in range(len(values))]
+    listed = [*(f"{mark} AS m{number}" for number, mark in enumerate(marks)), *map(" AS ".join, zip(values, called, strict=True))]
+    return f"SELECT {', '.join(listed)} FROM {parquet([url])} r LIMIT {rows[1] - rows[0]} OFFSET {rows[0]}", called
+
+
+def rejected(files: Mapping[str, int], types: Mapping[str, str], reasons: str, batch: str, standing: str, key: Sequence[str]) -> str:
     """DuckDB: rejected rows, for people in `data`, and for the next comparison in `typed` and `held`.
 
-    files: URL ▸ the number of its first row.  reasons: the path of a CSV of numbers and reasons.  standing: the keys in the target.
+    files: URL ▸ the number of its first row.  types: DuckDB's, of their columns.  reasons: the path of a CSV of numbers and reasons.
+    standing: the keys in the target.
     """
-    rows = [f"SELECT {at} + file_row_number AS n, {names(columns)} FROM {parquet([url])}" for url, at in files.items()]
-    why = f"read_csv({literal(reasons)}, header = false, columns = {{'n': 'BIGINT', 'reason': 'VARCHAR'}})"
-    typed = ", ".join(f"{literal(name)}: {names([name], 'f')}" for name in columns)
-    same = " AND ".join(f"{names([name], 's')} = {names([name], 'f')}" for name in key)
+    typed = ", ".join(f"{literal(name)}: {names([name], 'r')}" for name in types)
+    rows = [f"SELECT {position(at)} AS number, {{{typed}}} AS typed FROM {parquet([url])} r" for url, at in files.items()]
+    why = f"read_csv({literal(reasons)}, header = false, columns = {{'number': 'BIGINT', 'reason': 'VARCHAR'}})"
+    same = " AND ".join(f"{names([name], 's')} = {_of_typed(name, 'f')}" for name in key)
     held = f"EXISTS (SELECT 1 FROM {standing} s WHERE {same})" if key and standing else "false"
-    data = rejected_rows.as_json({name: names([name], "f") for name in columns})
-    chosen = f"{rejected_rows.select(batch, 'harness', 'w.reason', data)}, {{{typed}}} AS typed, {held} AS held"
-    return f"{chosen} FROM ({' UNION ALL '.join(rows)}) f JOIN {why} w USING (n)"
+    data = rejected_rows.as_json({name: (_of_typed(name, "f"), kind) for name, kind in types.items()})
+    chosen = f"{rejected_rows.select(batch, 'harness', 'w.reason', data)}, f.typed AS typed, {held} AS held"
+    return f"{chosen} FROM ({' UNION ALL '.join(rows)}) f JOIN {why} w ON w.number = f.number"
 
 
 # -- PostgreSQL
