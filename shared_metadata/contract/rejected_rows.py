@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.records import SchemaColumn
 
 if TYPE_CHECKING:
     import duckdb
+    from duckdb.sqltypes import DuckDBPyType
 
 COLUMNS = (
     SchemaColumn("_batch", "timestamptz"),
@@ -20,6 +21,10 @@ COLUMNS = (
     SchemaColumn("data", "string"),
 )
 NAMES = ", ".join(identifier(column.name) for column in COLUMNS)
+# Types of DuckDB, as it names them: what a double may not hold, what it may be, what it always holds.
+LONG_NUMBERS = ("bigint", "ubigint", "hugeint", "uhugeint", "decimal")
+FLOATS = ("float", "double")
+SHORT_NUMBERS = ("tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger")
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,44 @@ def reason(condition: str, why: str) -> str:
     return f"CASE WHEN {condition} THEN {literal(why)} END"
 
 
-def as_json(values: Mapping[str, str]) -> str:
-    """The expression of a JSON object: name ▸ expression."""
-    return f"to_json({{{', '.join(f'{literal(name)}: {value}' for name, value in values.items())}}})::VARCHAR"
+def as_json(values: Mapping[str, tuple[str, str]]) -> str:
+    """The expression of a JSON object: name ▸ (expression, its type in DuckDB).
+
+    As RFC 8259 has it, and so that a reader who keeps numbers as doubles reads what was there: a number that a double does not hold
+    is a text of its digits, and NaN and the infinities are texts, as in PostgreSQL's JSON; so are bytes, as \\x and their hex digits.
+    """
+    import duckdb
+
+    written = (f"{literal(name)}: {_json_value(value, duckdb.sqltype(kind))}" for name, (value, kind) in values.items())
+    return f"to_json({{{', '.join(written)}}})::VARCHAR"
+
+
+def _json_value(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
+    """The expression of what `to_json` writes for a value so that anybody may read it."""
+    if kind.id in ("list", "array", "struct", "map"):
+        written = _json_nested(value, kind, f"x{depth}", depth + 1)
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE {written} END"
+    if kind.id in FLOATS:
+        words = f"CASE WHEN isnan({value}) THEN 'NaN' WHEN {value} > 0 THEN 'Infinity' ELSE '-Infinity' END"
+        return f"CASE WHEN isfinite({value}) THEN to_json({value}) WHEN {value} IS NOT NULL THEN to_json({words}) END"
+    if kind.id in LONG_NUMBERS:
+        exact = f"TRY_CAST({value}::DOUBLE AS {kind}) IS NOT DISTINCT FROM {value}"
+        return f"CASE WHEN {exact} THEN to_json({value}) ELSE to_json({value}::VARCHAR) END"
+    if kind.id == "blob":
+        return f"'\\x' || lower(hex({value}))"
+    return value if kind.id in ("boolean", *SHORT_NUMBERS) else f"{value}::VARCHAR"
+
+
+def _json_nested(value: str, kind: DuckDBPyType, item: str, depth: int) -> str:
+    inner: Mapping[str, Any] = dict(kind.children)
+    if kind.id == "struct":
+        parts = ((name, _json_value(f"struct_extract({value}, {literal(name)})", part, depth)) for name, part in inner.items())
+        return f"{{{', '.join(f'{literal(name)}: {written}' for name, written in parts)}}}"
+    element = inner["value" if kind.id == "map" else "child"]
+    if kind.id == "map":
+        entry = f"{{'key': {item}.key::VARCHAR, 'value': {_json_value(f'{item}.value', element, depth)}}}"
+        return f"map_from_entries(list_transform(map_entries({value}), lambda {item}: {entry}))"
+    return f"list_transform({value}, lambda {item}: {_json_value(item, element, depth)})"
 
 
 def latest(rows: str, limit: int) -> str:

@@ -90,7 +90,8 @@ def test_rows_are_read_from_files_of_their_one_shape_whatever_else_they_hold(tmp
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for hour in (1, 2):
-            one = rejected_rows.select(f"2026-11-24T0{hour}:00:00Z", "harness", "'why'", rejected_rows.as_json({"id": str(hour)}))
+            data = rejected_rows.as_json({"id": (str(hour), "INTEGER")})
+            one = rejected_rows.select(f"2026-11-24T0{hour}:00:00Z", "harness", "'why'", data)
             connection.execute(f"COPY ({one}, {{'id': {hour}}} AS typed) TO '{tmp_path}/{hour}.parquet' (FORMAT parquet)")
         found = rejected_rows.of_files(connection, [f"{tmp_path}/{hour}.parquet" for hour in (1, 2)], 5)
     assert found == [RejectedRow(HOURS[hour], "harness", "why", f'{{"id":{hour}}}') for hour in (2, 1)]

@@ -131,7 +131,7 @@ class ParquetFiles:
             rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
         )
         clear = [c for c in self._schema.columns if c.source and c.name not in self._hashing.columns]
-        data = rejected_rows.as_json({c.name: identifier(c.source) for c in clear})
+        data = rejected_rows.as_json({c.name: (identifier(c.source), "VARCHAR") for c in clear})
         return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {reasons})", data)
 
     def _copy(self, query: str, name: str) -> dict[str, Any]:

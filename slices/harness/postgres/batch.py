@@ -1,57 +1,39 @@
-"""One batch at its table: brings the changes to staging tables, and applies them with the receipt in one transaction."""
+"""One batch at its table: applies what has been brought, with the receipt, in one transaction."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from shared_metadata.contract.duckdb_session import identifier
+import psycopg
+
 from shared_metadata.contract.harness import Published
 from shared_metadata.contract.staging import Staging
-from shared_metadata.contract.steps import Deadline, Work
-from shared_metadata.errors import RetryLater, RowError, StaleToken
+from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
 from slices.harness.postgres import logic, statements
+from slices.harness.postgres.brought import Brought, Changes
 from slices.harness.postgres.changes import key_of
-from slices.harness.postgres.logic import TargetColumn, TargetTable
-from slices.harness.postgres.receipts import Receipt, Receipts
+from slices.harness.postgres.logic import TargetColumn
+from slices.harness.postgres.moves import Moves
+from slices.harness.postgres.receipts import Receipt
 from slices.harness.postgres.results import Results
-from slices.harness.postgres.statements import FILE
 
-COPY_BLOCK_BYTES = 1 << 20
-CSV_ROWS = 1_000_000  # in /tmp at once, however well their file is compressed
-NULL_CHARACTER_REMEDY = "replace(x, chr(0), '') in the query, or set such rows aside with TOLERATE … BAD ROWS"
-Changes = Mapping[str, Any]
 T = TypeVar("T")
 
 
-class Batch:
-    """The connection, the table as it is, its staging tables.
+class Batch(Brought):
+    """What is brought is applied as it is, or not at all."""
 
-    schema, user: of the receipts, and who works with them.  origin: where the connection is declared.
-    """
-
-    csv_rows = CSV_ROWS
-    suffix = ""  # of the staging tables' names
     resume: Mapping[str, Any] = {"sifting": False}  # the resume token
-
-    def __init__(self, connection: db.Connection, schema: str, user: str, origin: str, work: Work, deadline: Deadline) -> None:
-        self._connection, self._schema, self._user, self._work, self._deadline = connection, schema, user, work, deadline
-        self.place = f"{work.flow.position}: {work.table.dataset}"
-        self.receipts = Receipts(connection, schema, user, origin)
-        self._names = logic.table_name(work.table.dataset, work.flow.connection)
-        self._table: TargetTable | None = None
 
     def publish(self, results: Results, changes: Changes, staging: Staging) -> Published:
         """Until it is published or the deadline is near. Raises RowError when the database refuses a row."""
         with self.translated():
             if receipt := self.published(changes):
                 return Published(rejected=receipt.rejected)
+            self.table(changes["columns"])
             self.prepare(changes)
             missing = self.missing_parts(changes)
         for number in missing:
@@ -62,6 +44,8 @@ class Batch:
 
     def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
         """Applies what has been brought."""
+        with self.translated():
+            self.check_key(changes)
         return self._transacted(changes, lambda: self.apply(changes))
 
     def _transacted(self, changes: Changes, apply: Callable[[], T]) -> T:
@@ -72,23 +56,6 @@ class Batch:
             except StaleToken:
                 self.drop_stages(changes)
                 raise
-
-    @cached_property
-    def _prefix(self) -> str:
-        return logic.stage_prefix(self._work.flow.id, self._work.claim.interval.start.isoformat())
-
-    @cached_property
-    def _stage(self) -> str:
-        return f"{self._prefix}{self._work.claim.token}{self.suffix}"
-
-    def table(self, columns: Sequence[Mapping[str, Any]]) -> TargetTable:
-        if self._table is None:
-            found = db.read_table(self._connection, *self._names)
-            self._table = found or logic.new_table(*self._names, columns, key_of(self._work))
-        return self._table
-
-    def translated(self, columns: Sequence[str] = ()) -> AbstractContextManager[None]:
-        return db.translated(self.place, self._table, self._user, columns)
 
     def published(self, changes: Changes) -> Receipt | None:
         """This batch's receipt, if it is there. Raises StaleToken for an older token or batch."""
@@ -104,63 +71,6 @@ class Batch:
             raise RetryLater("another worker published since the changes were worked out", place=self.place)
         return None
 
-    def prepare(self, changes: Changes) -> None:
-        """Makes the staging tables of this token and drops those of earlier ones, whose workers gave up."""
-        schema, mine = self._schema, {f"{self._stage}_{into}" for into in self._stages(changes)}
-        found = self._connection.execute(
-            "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)", (schema, self._prefix)
-        )
-        for (name,) in found.fetchall():
-            if name not in mine:
-                self._connection.execute(f"DROP TABLE IF EXISTS {identifier(schema)}.{identifier(name)}")
-        for into in self._stages(changes):
-            self._create(into, changes)
-
-    def _create(self, into: str, changes: Changes) -> None:
-        self._connection.execute(statements.create_stage(self._sql(into), self._columns(changes, into)))
-
-    def missing_parts(self, changes: Changes) -> list[int]:
-        """The numbers of the files' parts that are not brought yet; each was brought as a whole or not at all."""
-        brought: set[int] = set()
-        for into in self._stages(changes):
-            rows = self._connection.execute(f"SELECT DISTINCT {FILE} FROM {self._sql(into)}")
-            brought |= {number for (number,) in rows}
-        return [number for number in range(len(self._parts(changes))) if number not in brought]
-
-    def bring(self, results: Results, changes: Changes, number: int) -> None:
-        """Copies one part of a file into its staging table, as a whole, unless another call of this step, given up but still at
-        work, did. It is read from S3 before the transaction, which would keep the other call waiting or end idle."""
-        file, first = self._parts(changes)[number]
-        columns = self._mapped(changes, file["into"])
-        copy = statements.copy_in(self._sql(file["into"]), [FILE, *(column.name for column in columns.values())])
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "rows.csv"
-            results.write_csv(file, {FILE: str(number)}, columns, (first, first + self.csv_rows), path)
-            try:
-                with self.translated([c.name for c in columns.values()]), self._connection.transaction():
-                    if self._is_missing(file["into"], number):
-                        self._copy(copy, _blocks(path))
-            except RowError as error:
-                unstorable = [columns[name].name for name in results.holding_null_characters(file, list(columns))]
-                if not unstorable:
-                    raise
-                what = f"the character U+0000 in column {', '.join(unstorable)} of {'.'.join(self._names)}"
-                raise RowError(what, place=self.place, remedy=NULL_CHARACTER_REMEDY) from error
-
-    def _is_missing(self, into: str, number: int) -> bool:
-        """Whether a part is to be brought; nobody else brings to this staging table until the transaction ends. Another call that
-        does is waited for however long it takes, at most for what this call has: it is no failure."""
-        stage = self._sql(into)
-        self._connection.execute("SET LOCAL lock_timeout = 0")
-        self._connection.execute(f"LOCK TABLE {stage} IN SHARE ROW EXCLUSIVE MODE")
-        held = self._connection.execute(f"SELECT 1 FROM {stage} WHERE {FILE} = %s LIMIT 1", (number,))
-        return held.fetchone() is None
-
-    def _copy(self, statement: str, blocks: Iterable[bytes]) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(statement) as into:
-            for block in blocks:
-                into.write(block)
-
     def apply(self, changes: Changes) -> Published:
         """One transaction: receipts looked at under a lock, deletes, upserts, receipt; nothing but its staging tables goes when it is
         published already."""
@@ -169,73 +79,77 @@ class Batch:
             self.receipts.lock(self._work.flow.id)
             receipt = self.published(changes)
             if not receipt:
-                for statement in [*self._before(changes), *self._rows(changes)]:
-                    self._connection.execute(statement)
+                self._run([*self._before(changes), "SET CONSTRAINTS ALL DEFERRED"])
+                self._write(changes)
                 self.receipts.put(self._work.claim, changes)
             self.drop_stages(changes)
         return Published(rejected=receipt.rejected if receipt else ())
+
+    def _write(self, changes: Changes) -> None:
+        """Row by row as it comes; where unique values have moved between rows, with these made way for before."""
+        moves = self._moves(changes)
+        try:
+            with self._connection.transaction():
+                self._run(self._rows(changes))
+        except (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation):
+            if not (moves and moves.possible):
+                raise
+            rows, gone = self._relation(changes, "upserts"), self._relation(changes, "deletes")
+            self._run([*moves.away(rows, gone), *moves.back(rows), *self._rows(changes), *moves.over(rows)])
+
+    def _moves(self, changes: Changes) -> Moves | None:
+        """What may move; nothing in modes that change no row, nor without rows."""
+        if self._work.flow.mode != Mode.MERGE or "upserts" not in self._stages(changes):
+            return None
+        return Moves(self.table(changes["columns"]), self._columns(changes, "upserts"), self._key(changes), self._sql("moved"))
+
+    def _run(self, commands: Iterable[str]) -> None:
+        for command in commands:
+            self._connection.execute(command)
 
     def _analyze(self, changes: Changes) -> None:
         for into in self._stages(changes):
             self._connection.execute(f"ANALYZE {self._sql(into)}")
 
-    def drop_stages(self, changes: Changes) -> None:
-        for into in self._stages(changes):
-            self._connection.execute(f"DROP TABLE IF EXISTS {self._sql(into)}")
+    def check_key(self, changes: Changes) -> None:
+        """Raises DefinitionError for keys that differ in the result and not in the table, as char(n) knows no spaces at the end."""
+        key, columns = self._key(changes), self._columns(changes, "upserts")
+        if not key or "upserts" not in self._stages(changes):
+            return
+        row = self._connection.execute(statements.key_twice(self._sql("upserts"), columns, key)).fetchone()
+        if row and row[0]:
+            kinds = ", ".join(f"{column.name} {column.type}" for column in key)
+            what = f"{row[0]} keys ({kinds}) occur more than once as the table compares them, and differ in the query's result"
+            remedy = "make them equal in the query and its rows unique by them, or give the key columns a type that tells them apart"
+            raise DefinitionError(what, place=self.place, remedy=remedy)
+
+    def _key(self, changes: Changes) -> list[TargetColumn]:
+        mapped = self._mapped(changes, "upserts")
+        return [mapped[name] for name in key_of(self._work)]
 
     def _before(self, changes: Changes) -> list[str]:
         """What is done to the table before the batch's rows are written."""
-        table, mode, deletes = self.table(changes["columns"]), self._work.flow.mode, "deletes" in self._stages(changes)
-        key = [self._mapped(changes, "upserts")[name].name for name in key_of(self._work)]
-        made = [] if table.exists else [logic.create_statement(table, key)]
-        lock = f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE"  # writers wait, readers do not
-        if mode == Mode.REPLACE:
-            return [*made, lock, statements.delete_others(table, self._sql("upserts"), self._columns(changes, "upserts"))]
-        if mode == Mode.APPEND:
-            like = [lock, statements.delete_like(table, self._sql("deletes"), self._columns(changes, "deletes"))] if deletes else []
-            return [*made, *like]
-        guarded = [] if frozenset(key) in table.unique else [lock]
-        return [*made, *guarded, *([statements.delete_keys(table, self._sql("deletes"), key)] if deletes else [])]
+        table, mode, key = self.table(changes["columns"]), self._work.flow.mode, self._key(changes)
+        made = [] if table.exists else [logic.create_statement(table, [column.name for column in key])]
+        lock = [f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE"]  # writers wait, readers do not
+        if mode == Mode.APPEND and "deletes" in self._stages(changes):
+            return [*made, *lock, statements.delete_like(table, self._sql("deletes"), self._columns(changes, "deletes"))]
+        guarded = mode == Mode.APPEND or frozenset(column.name for column in key) in table.unique
+        return made if guarded else [*made, *lock]
 
     def _rows(self, changes: Changes) -> list[str]:
-        """What writes the batch's rows."""
+        """What writes the batch's rows, and deletes those that go."""
         table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
-        if "upserts" not in self._stages(changes):
-            return []
         if self._work.flow.mode == Mode.REPLACE:
-            return [statements.insert_missing(table, self._sql("upserts"), columns)]
-        return self._written(changes, self._sql("upserts"))
+            return [statements.replace(table, self._sql("upserts"), columns)]
+        gone = self._relation(changes, "deletes") if self._work.flow.mode == Mode.MERGE else ""
+        if rows := self._relation(changes, "upserts"):
+            return self._written(changes, rows, gone)
+        return [statements.delete_keys(table, gone, self._key(changes))] if gone else []
 
-    def _written(self, changes: Changes, rows: str) -> list[str]:
+    def _written(self, changes: Changes, rows: str, gone: str = "") -> list[str]:
         """What writes these rows; the table has none of them if it is not MERGE."""
         table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
         if self._work.flow.mode != Mode.MERGE:
             return [statements.insert_all(table, rows, columns)]
-        key = [self._mapped(changes, "upserts")[name].name for name in key_of(self._work)]
-        return statements.upsert(table, rows, columns, key)
-
-    def _stages(self, changes: Changes) -> list[str]:
-        needed = {file["into"] for file in changes["files"]}
-        return sorted(needed | ({"upserts"} if self._work.flow.mode == Mode.REPLACE else set()))
-
-    def _mapped(self, changes: Changes, into: str) -> dict[str, TargetColumn]:
-        """Result column ▸ target column, of a staging table."""
-        table = self.table(changes["columns"])
-        wanted = changes["deleted"] if into == "deletes" else changes["written"]
-        return {name: column for name in wanted if (column := table.column(name))}
-
-    def _columns(self, changes: Changes, into: str) -> list[TargetColumn]:
-        return list(self._mapped(changes, into).values())
-
-    def _sql(self, into: str) -> str:
-        return f"{identifier(self._schema)}.{identifier(f'{self._stage}_{into}')}"
-
-    def _parts(self, changes: Changes) -> list[tuple[dict[str, Any], int]]:
-        """(file, its first row) of what is brought at a time, in the same order in every call."""
-        return [(file, first) for file in changes["files"] for first in range(0, file["rows"], self.csv_rows)]
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as rows:
-        while block := rows.read(COPY_BLOCK_BYTES):
-            yield block
+        return [statements.merge(table, rows, columns, self._key(changes), gone)]

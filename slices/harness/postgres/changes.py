@@ -13,7 +13,7 @@ from shared_metadata.contract.steps import Work
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
-from slices.harness.postgres import logic, statements
+from slices.harness.postgres import comparisons, logic
 from slices.harness.postgres.config import read_config
 from slices.harness.postgres.receipts import Former, Receipt
 from slices.harness.postgres.results import FILE_MB, File, FileGone, Results
@@ -24,8 +24,13 @@ def key_of(work: Work) -> tuple[str, ...]:
     return work.flow.key if work.flow.mode == Mode.MERGE else ()
 
 
-def compare(work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], results: Results, url: str) -> dict[str, Any]:
-    """What is to be written, from this result and what the receipts say the table holds already."""
+def compare(
+    work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], results: Results, url: str, exact: bool = True
+) -> dict[str, Any]:
+    """What is to be written, from this result and what the receipts say the table holds already.
+
+    exact: the table tells all keys apart that differ here; otherwise it sees all of the result's, to tell that one occurs twice.
+    """
     flow, claim, named = work.flow, work.claim, logic.identity(result)
     mine = next((r for r in receipts if r.start == claim.interval.start), None)
     last = receipts[-1] if receipts else None
@@ -39,7 +44,7 @@ def compare(work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], 
         counts = {"upserts": mine.upserts, "deletes": mine.deletes, "rejected": list(mine.rejected)}
         return {**changes, **counts, "nothing": True, "base": mine.mark}
     base = last if forget else mine
-    upserts, deletes, deleted = _differences(work, result, receipts, base, results, url)
+    upserts, deletes, deleted = _differences(work, result, receipts, base, results, url, exact)
     files = [{**file, "into": "upserts"} for file in upserts] + [{**file, "into": "deletes"} for file in deletes]
     counts = {"upserts": sum(file["rows"] for file in upserts), "deletes": sum(file["rows"] for file in deletes)}
     compared = {"base": base.mark, "former": asdict(base.former)} if base else {"base": None}
@@ -47,7 +52,13 @@ def compare(work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], 
 
 
 def _differences(
-    work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], base: Receipt | None, results: Results, url: str
+    work: Work,
+    result: Mapping[str, Any],
+    receipts: Sequence[Receipt],
+    base: Receipt | None,
+    results: Results,
+    url: str,
+    exact: bool,
 ) -> tuple[list[File], list[File], list[str]]:
     """The Parquet files of rows to write, those of rows (APPEND) or keys (MERGE) to delete, and the columns of the latter."""
     flow, key, rerun = work.flow, list(key_of(work)), work.claim.rerun
@@ -60,21 +71,21 @@ def _differences(
     former, columns = former_rows(work, compared, results)
     names, deleted = [column["name"] for column in result["schema"]["columns"]], key
     alike = bool(source and former) and results.columns(source) == columns
-    rows, deletes = f"SELECT {statements.names(names)} FROM {source}" if source else "", ""
+    rows, deletes = f"SELECT {comparisons.names(names)} FROM {source}" if source else "", ""
     if appends and former:
         deleted = list(columns)
-        deletes = statements.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
-        rows = statements.rows_without(source, former, names) if alike else rows
+        deletes = comparisons.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
+        rows = comparisons.rows_without(source, former, names) if alike else rows
     elif compared and former:
-        listed, standing = statements.names(key), results.standing(compared)
-        deletes = statements.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
-        rows = statements.new_or_changed(source, former, names) if alike and not rerun else rows
+        listed, standing = comparisons.names(key), results.standing(compared)
+        deletes = comparisons.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
+        rows = comparisons.new_or_changed(source, former, names) if alike and exact and not rerun else rows
     elif key and source and not flow.whole:
         published = [receipt.former for receipt in receipts if receipt.start > work.claim.interval.start]
         together = Former(tuple(chain(*(f.files for f in published))), tuple(chain(*(f.rejected for f in published))))
         later, _ = former_rows(work, together, results)
-        rows = statements.not_published_later(rows, later, key) if later else rows
-    plain = rows == f"SELECT {statements.names(names)} FROM {source}" and all(f["bytes"] <= 4 * FILE_MB << 20 for f in stated)
+        rows = comparisons.not_published_later(rows, later, key) if later else rows
+    plain = rows == f"SELECT {comparisons.names(names)} FROM {source}" and all(f["bytes"] <= 4 * FILE_MB << 20 for f in stated)
     kept = [{"key": file["key"], "rows": file["rows"]} for file in stated]
     upserts = kept if plain else results.write(rows, f"{url}/upserts") if rows else []
     return upserts, results.write(deletes, f"{url}/deletes") if deletes else [], deleted

@@ -15,6 +15,7 @@ from slices.harness.postgres import database as db
 from slices.harness.postgres import logic
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.changes import compare, key_of
+from slices.harness.postgres.column_types import tells_apart
 from slices.harness.postgres.config import read_config, read_credentials
 from slices.harness.postgres.results import Results
 from slices.harness.postgres.sifting import SIFTING, SiftedBatch
@@ -41,7 +42,10 @@ class PostgresTarget:
             batch.receipts.ensure()
             receipts = batch.receipts.of(work.flow.id)
             matched = logic.matched(batch.table(columns), columns, key_of(work), batch.place)
-        changes = compare(work, result, receipts, self._results(batch, deadline), staging.url(work.table.dataset, "changes"))
+        keys = [(matched[c["name"]], c["type"]) for c in columns if c["name"] in key_of(work)]
+        exact = all(not c.collation and tells_apart(c.type, kind) for c, kind in keys)
+        url = staging.url(work.table.dataset, "changes")
+        changes = compare(work, result, receipts, self._results(batch, deadline), url, exact)
         return {**changes, "columns": columns, "written": [c["name"] for c in columns if c["name"] in matched]}
 
     def publish(

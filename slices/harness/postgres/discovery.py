@@ -13,8 +13,11 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection
 from shared_metadata.records import Schema, SchemaColumn
 from slices.harness.postgres import database as db
+from slices.harness.postgres.catalog import read_table
+from slices.harness.postgres.column_types import iceberg_type
 from slices.harness.postgres.config import read_config, read_credentials
-from slices.harness.postgres.logic import TargetTable, iceberg_type, split_name
+from slices.harness.postgres.logic import TargetTable, split_name
+from slices.harness.postgres.refusals import translated
 
 STATEMENT_SECONDS = 30
 _NAMES = """SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -37,7 +40,7 @@ class PostgresCatalog:
         self._place = f"connection {connection.name} ({connection.position})"
 
     def tables(self) -> list[str]:
-        with db.translated(self._place, None, self._credentials.username):
+        with translated(self._place, None, self._credentials.username):
             return [row[0] for row in self._session.execute(_NAMES, (MOST_NAMES,)).fetchall()]
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
@@ -54,13 +57,13 @@ class PostgresCatalog:
     def _describe(self, name: str) -> Schema | None:
         place, session = f"{self._place}: {name}", self._session
         try:
-            with db.translated(place, None, self._credentials.username):
-                table = db.read_table(session, *split_name(name))
+            with translated(place, None, self._credentials.username):
+                table = read_table(session, *split_name(name))
         except DefinitionError as error:
             raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
         if table is None:
             return None
-        with db.translated(place, table, self._credentials.username):
+        with translated(place, table, self._credentials.username):
             return Schema(tuple(self._columns(table)))
 
     def _columns(self, table: TargetTable) -> list[SchemaColumn]:

@@ -11,6 +11,7 @@ from shared_metadata.program import Connection
 from slices.harness.postgres import database as db
 from slices.harness.postgres.config import read_config, read_credentials
 from slices.harness.postgres.receipts import Receipts
+from slices.harness.postgres.refusals import translated
 
 
 def newest_batches(
@@ -21,7 +22,7 @@ def newest_batches(
     credentials = read_credentials(connection, services.secret(config.secret, place=place))
     session = db.connect(credentials, place, config.secret, deadline)
     try:
-        with db.translated(place, None, credentials.username):
+        with translated(place, None, credentials.username):
             receipts = Receipts(session, config.receipts_schema, credentials.username, place)
             return {dataset: _landed(receipts, config.receipts_schema, flow) for dataset, flow in flows.items()}
     finally:

@@ -1,53 +1,20 @@
-"""Decides, without I/O, how a result's columns fit a PostgreSQL table and how their values are written there."""
+"""Decides, without I/O, how a result's columns fit a PostgreSQL table."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
+from slices.harness.postgres.column_types import base_of, takes, target_type
 
-TEXT = frozenset({"text", "varchar", "bpchar", "citext", "name"})
-JSON = frozenset({"json", "jsonb"})
 MISFITS_SHOWN = 5
-NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
-WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "box", "path", "polygon", "line", "lseg", "circle"})
-
-# Iceberg type ▸ (the PostgreSQL type of a table made by Atoll, the base types of a table of the user's that take it)
-TYPES: Mapping[str, tuple[str, frozenset[str]]] = {
-    "boolean": ("boolean", frozenset({"bool"}) | TEXT),
-    "int": ("integer", NUMBERS | TEXT | {"money", "oid"}),
-    "long": ("bigint", NUMBERS | TEXT | {"money", "oid"}),
-    "float": ("real", frozenset({"float4", "float8", "numeric"}) | TEXT),
-    "double": ("double precision", frozenset({"float4", "float8", "numeric"}) | TEXT),
-    "decimal": ("numeric", frozenset({"numeric", "float4", "float8", "money"}) | TEXT),
-    "date": ("date", frozenset({"date", "timestamp", "timestamptz"}) | TEXT),
-    "time": ("time", frozenset({"time", "timetz", "interval"}) | TEXT),
-    "timestamp": ("timestamp", frozenset({"timestamp", "timestamptz"}) | TEXT),
-    "timestamptz": ("timestamptz", frozenset({"timestamp", "timestamptz"}) | TEXT),
-    "uuid": ("uuid", frozenset({"uuid"}) | TEXT),
-    "binary": ("bytea", frozenset({"bytea"})),
-}
-_ICEBERG: Mapping[str, str] = {
-    "bool": "boolean",
-    "int2": "int",
-    "int4": "int",
-    "int8": "long",
-    "oid": "long",
-    "float4": "float",
-    "float8": "double",
-    "text": "string",
-    "varchar": "string",
-    **{name: name for name in ("uuid", "date", "time", "timestamp", "timestamptz")},
-    "bytea": "binary",
-}
-_LIST_ELEMENTS = ("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "uuid")
-MAX_PRECISION = 38  # of an Iceberg decimal
+# https://www.postgresql.org/docs/current/ddl-system-columns.html
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
 @dataclass(frozen=True)
@@ -55,7 +22,8 @@ class TargetColumn:
     """A column of the table in PostgreSQL.
 
     type: as in a CREATE TABLE, with its modifiers.  base: the type's catalog name, a domain's base type, '_int4' for arrays.
-    required: NOT NULL without a default.  generated: the database computes it and takes no value.
+    required: NOT NULL without a default.  generated: the database computes it and takes no value; identity: but one by override.
+    nullable: takes nulls.  equals: the operator of its type.  collation: a COLLATE clause, where it is none of the type's own.
     """
 
     name: str
@@ -63,17 +31,38 @@ class TargetColumn:
     base: str
     required: bool = False
     generated: bool = False
+    identity: bool = False
+    nullable: bool = True
+    equals: str = "="
+    collation: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A unique index or an exclusion constraint. columns: all that it looks at.  nulls_differ: any number of nulls is allowed."""
+
+    columns: frozenset[str]
+    nulls_differ: bool
 
 
 @dataclass(frozen=True)
 class TargetTable:
-    """The table in PostgreSQL; `exists` is False for one that the first batch makes. unique: sets of columns."""
+    """The table in PostgreSQL; `exists` is False for one that the first batch makes. unique: sets of columns, for ON CONFLICT.
+
+    guarded: row level security holds for the user.  reacts: others would notice that a row is deleted and inserted anew (foreign
+    keys, triggers).  referenced: columns to which foreign keys refer.  parents: foreign key ▸ the table that it refers to.
+    """
 
     schema: str
     name: str
     columns: tuple[TargetColumn, ...]
     unique: tuple[frozenset[str], ...] = ()
     exists: bool = True
+    guarded: bool = False
+    guards: tuple[Guard, ...] = ()
+    reacts: bool = False
+    referenced: frozenset[str] = frozenset()
+    parents: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def sql(self) -> str:
@@ -102,40 +91,8 @@ def new_table(schema: str, name: str, columns: Sequence[Mapping[str, Any]], key:
     made = []
     for column in columns:
         kind = target_type(column["type"])
-        made.append(TargetColumn(column["name"], kind, _base_of(kind), required=column["name"] in key))
+        made.append(TargetColumn(column["name"], kind, base_of(kind), required=column["name"] in key))
     return TargetTable(schema, name, tuple(made), (frozenset(key),) if key else (), exists=False)
-
-
-def target_type(iceberg_type: str) -> str:
-    """The PostgreSQL type for a new column; the README holds the table."""
-    head = re.split(r"[(<]", iceberg_type, maxsplit=1)[0]
-    if head == "decimal":
-        return iceberg_type.replace("decimal", "numeric")
-    if head == "list":
-        inner = iceberg_type[len("list<") : -1]
-        return "jsonb" if re.match(r"(list|struct|map)<", inner) else target_type(inner) + "[]"
-    if head in ("struct", "map"):
-        return "jsonb"
-    return TYPES[head][0] if head in TYPES else "text"
-
-
-def _base_of(kind: str) -> str:
-    if kind.endswith("[]"):
-        return "_" + _base_of(kind.removesuffix("[]"))
-    names = {"boolean": "bool", "integer": "int4", "bigint": "int8", "real": "float4", "double precision": "float8"}
-    return names.get(kind, kind.split("(")[0])
-
-
-def iceberg_type(base: str, type_word: str, dimensions: int) -> str:
-    """What the values of a PostgreSQL type are in a warehouse; base: the catalog name, dimensions: an array's, as declared."""
-    if base.startswith("_"):
-        inner = _ICEBERG.get(base[1:])
-        return f"list<{inner}>" if inner and base[1:] in _LIST_ELEMENTS and dimensions <= 1 else "string"
-    if base == "numeric" and (digits := re.fullmatch(r"numeric\((\d+),(-?\d+)\)", type_word)):
-        precision, scale = int(digits[1]), int(digits[2])
-        wide = max(precision - min(scale, 0), scale)
-        return f"decimal({wide},{max(scale, 0)})" if wide <= MAX_PRECISION else "string"
-    return _ICEBERG.get(base, "string")
 
 
 def create_statement(table: TargetTable, key: Sequence[str]) -> str:
@@ -150,13 +107,16 @@ def matched(table: TargetTable, columns: Sequence[Mapping[str, Any]], key: Seque
     wrong: list[tuple[str, str]] = []
     for column in columns:
         target = table.column(column["name"])
-        if target is None:
+        if column["name"].lower() in SYSTEM_COLUMNS:
+            remedy = f"SELECT … {column['name']} AS another name"
+            wrong.append((f"cannot have a column {column['name']}, a name that PostgreSQL keeps for itself", remedy))
+        elif target is None:
             kind = target_type(column["type"])
             remedy = f"ALTER TABLE {table.sql} ADD COLUMN {identifier(column['name'])} {kind}"
             wrong.append((f"has no column {column['name']}", remedy))
         elif target.generated:
             wrong.append((f"computes column {target.name} itself", f"leave {target.name} out of the query"))
-        elif not _takes(target.base, column["type"]):
+        elif not takes(target.base, column["type"]):
             remedy = f"CAST({column['name']} AS …) in the query, or change the column's type"
             wrong.append((f"has column {target.name} of type {target.type}, which takes no {column['type']}", remedy))
         else:
@@ -179,46 +139,6 @@ def _misfit(table: TargetTable, wrong: Sequence[tuple[str, str]], place: str) ->
     more = f"; and {len(wrong) - len(shown)} more" if len(wrong) > len(shown) else ""
     what = f"the table {table.schema}.{table.name} " + "; it ".join(text for text, _ in shown) + more
     return DefinitionError(what, place=place, remedy="; ".join(remedy for _, remedy in shown))
-
-
-def _takes(base: str, iceberg_type: str) -> bool:
-    head = re.split(r"[(<]", iceberg_type, maxsplit=1)[0]
-    if head == "list":
-        return base.startswith("_") or base in JSON | TEXT
-    if head in ("struct", "map"):
-        return base in JSON | TEXT
-    if head == "decimal" and iceberg_type.endswith(",0)"):
-        return base in NUMBERS | TYPES[head][1]  # a sum of whole numbers; one too large for the column is an error of its row
-    return head not in TYPES or base in TYPES[head][1]
-
-
-def csv_value(name: str, duckdb_type: str, base: str) -> str:
-    """DuckDB SQL that writes a column's value as PostgreSQL's input of the type `base` reads it."""
-    column = identifier(name)
-    if duckdb_type.endswith("[]"):
-        return _array(column, duckdb_type) if base.startswith("_") else f"to_json({column})::VARCHAR"
-    if duckdb_type.startswith(("STRUCT", "MAP")):
-        return f"to_json({column})::VARCHAR"
-    return _scalar(column, duckdb_type)
-
-
-def _scalar(value: str, duckdb_type: str) -> str:
-    if duckdb_type == "BLOB":
-        return f"'\\x' || hex({value})"
-    if duckdb_type == "DATE" or duckdb_type.startswith("TIMESTAMP"):
-        return f"replace({value}::VARCHAR, '(BC)', 'BC')"
-    return f"{value}::VARCHAR"
-
-
-def _array(value: str, duckdb_type: str, depth: int = 0) -> str:
-    """https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO: elements quoted, backslash before quote and backslash."""
-    inner, item = duckdb_type[:-2], f"x{depth}"
-    if inner.endswith("[]"):
-        written = _array(item, inner, depth + 1)
-    else:
-        written = f"""'"' || replace(replace({_scalar(item, inner)}, '\\', '\\\\'), '"', '\\"') || '"'"""
-    listed = f"list_transform({value}, lambda {item}: CASE WHEN {item} IS NULL THEN 'NULL' ELSE {written} END)"
-    return f"CASE WHEN {value} IS NULL THEN NULL ELSE '{{' || array_to_string({listed}, ',') || '}}' END"
 
 
 def identity(manifest: Mapping[str, Any]) -> str:

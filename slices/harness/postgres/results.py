@@ -12,8 +12,9 @@ from shared_metadata.contract.duckdb_session import identifier, literal, open_du
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
-from slices.harness.postgres import statements
-from slices.harness.postgres.logic import TargetColumn, csv_value
+from slices.harness.postgres import comparisons
+from slices.harness.postgres.column_types import csv_value
+from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.receipts import Former
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Results:
 
     def relation(self, keys: Sequence[str]) -> str:
         """These files, which must be there, as DuckDB SQL."""
-        return statements.parquet([f"s3://{self._bucket}/{key}" for key in keys])
+        return comparisons.parquet([f"s3://{self._bucket}/{key}" for key in keys])
 
     def written(self, former: Former) -> str:
         """What was published, without the rows that were set aside; '' for nothing."""
@@ -54,14 +55,14 @@ class Results:
         relation = self.relation(former.files)
         if not former.rejected:
             return relation
-        return statements.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
+        return comparisons.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
 
     def standing(self, former: Former) -> str:
         """Of whose keys the target has a row of ours: with those that were set aside and have an earlier version there."""
         written = self.written(former)
         if not written or not former.rejected:
             return written
-        return statements.with_held(written, self.relation(former.rejected), list(self.columns(written)))
+        return comparisons.with_held(written, self.relation(former.rejected), list(self.columns(written)))
 
     def columns(self, relation: str) -> dict[str, str]:
         """Column ▸ DuckDB's type."""
@@ -70,7 +71,7 @@ class Results:
 
     def check_key(self, relation: str, key: Sequence[str]) -> None:
         """Raises DefinitionError for keys that are null or occur twice; names columns and counts, no values."""
-        twice, missing = self._fetch(statements.key_faults(relation, key))[0]
+        twice, missing = self._fetch(comparisons.key_faults(relation, key))[0]
         if twice or missing:
             remedy = "make the query's rows unique by the key (GROUP BY, QUALIFY) and drop rows without one, or choose another key"
             what = f"in the query's result {twice} keys ({', '.join(key)}) occur more than once and {missing} rows have a null in it"
@@ -83,17 +84,13 @@ class Results:
         return [{"key": row[0].removeprefix(f"s3://{self._bucket}/"), "rows": row[1]} for row in rows if row[1]]
 
     def write_csv(
-        self, file: File, marks: Mapping[str, str], columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path
+        self, file: File, marks: Sequence[str], columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path
     ) -> None:
-        """The rows [from, to) of a Parquet file as CSV, after the marks (name ▸ expression); nulls are empty, values are quoted."""
-        relation = self.relation([file["key"]])
-        types = self.columns(relation)
-        values = ", ".join(f"{csv_value(name, types[name], c.base)} AS {identifier(name)}" for name, c in columns.items())
-        quoted = statements.names(list(columns))
-        these = f"file_row_number >= {rows[0]} AND file_row_number < {rows[1]}"
-        marked = ", ".join(f"{expression} AS {name}" for name, expression in marks.items())
-        query = f"SELECT {marked}, {values} FROM {relation} WHERE {these}"
-        self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({quoted}))")
+        """The rows [from, to) of a Parquet file as CSV, after marks, which are expressions; nulls are empty, values are quoted."""
+        types = self.columns(self.relation([file["key"]]))
+        values = [csv_value(f"r.{identifier(name)}", types[name], column.base) for name, column in columns.items()]
+        query, quoted = comparisons.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
+        self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({', '.join(quoted)}))")
 
     def write_rejected(
         self,
@@ -111,7 +108,8 @@ class Results:
         """
         urls = {f"s3://{self._bucket}/{name}": at for name, at in files.items()}
         standing = self.standing(former) if former and key else ""
-        query = statements.rejected(urls, columns, str(reasons), batch, standing, key)
+        types = self.columns(self.relation(list(files)))
+        query = comparisons.rejected(urls, {name: types[name] for name in columns}, str(reasons), batch, standing, key)
         rows = self._fetch(f"COPY ({query}) TO {literal(f's3://{self._bucket}/{into}')} (FORMAT parquet, COMPRESSION zstd)")
         return int(rows[0][0])
 

@@ -17,10 +17,11 @@ from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
-from slices.harness.postgres import database as db
-from slices.harness.postgres import statements
+from slices.harness.postgres import comparisons, refusals, statements
 from slices.harness.postgres.batch import Batch, Changes
 from slices.harness.postgres.changes import key_of
+from slices.harness.postgres.logic import TargetColumn
+from slices.harness.postgres.moves import Moves
 from slices.harness.postgres.receipts import Former
 from slices.harness.postgres.records import Records, refused
 from slices.harness.postgres.results import Results
@@ -48,6 +49,8 @@ class SiftedBatch(Batch):
     def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
         """Raises RowError when more is refused than is tolerated."""
         allowed = allowance(self._work, changes)
+        with self.translated():
+            self.check_key(changes)
         while True:
             with self.translated():
                 rejected = self._rejected()
@@ -65,17 +68,17 @@ class SiftedBatch(Batch):
             return
         columns = self._mapped(changes, "upserts")
         names = [column.name for column in columns.values()]
-        marks = {FILE: str(number), ROW: f"{_offsets(changes)[file['key']]} + file_row_number"}
+        marks = [str(number), comparisons.position(_offsets(changes)[file["key"]])]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
             results.write_csv(file, marks, columns, (first, first + self.csv_rows), path)
             records = Records(path)
             with self.translated(names), self._connection.transaction():
                 if self._is_missing("upserts", number) and self._is_missing("rejected", number):
-                    self._bring_fitting(records, names, number, allowance(self._work, changes))
+                    self._bring_fitting(records, list(columns.values()), number, allowance(self._work, changes))
 
-    def _bring_fitting(self, records: Records, names: Sequence[str], number: int, allowed: Allowance) -> None:
-        copy = statements.copy_in(self._sql("upserts"), [FILE, ROW, *names])
+    def _bring_fitting(self, records: Records, columns: Sequence[TargetColumn], number: int, allowed: Allowance) -> None:
+        copy, names = statements.copy_in(self._sql("upserts"), [FILE, ROW], columns), [column.name for column in columns]
 
         def attempt(first: int, end: int) -> str:
             return self._refusal(lambda: self._copy(copy, records.blocks(first, end)), names)
@@ -107,10 +110,11 @@ class SiftedBatch(Batch):
                 return Published(rejected=receipt.rejected)
             suspects = self._suspects()
             unfit = {row: why for row, why in self._rejected().items() if row not in suspects}
-            for statement in [*self._before(changes), *self._narrowed(changes), "SET CONSTRAINTS ALL IMMEDIATE"]:
-                self._connection.execute(statement)
-            found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()))
+            moves = self._moves(changes)
+            self._run([*self._before(changes), *self._cleared(changes, moves), "SET CONSTRAINTS ALL IMMEDIATE"])
+            found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()), moves)
             if finished and unfit.keys() | found.keys() == rejected.keys():
+                self._run(self._left(changes, moves))
                 self.receipts.put(self._work.claim, changes, kept)
                 self.drop_stages(changes)
                 return Published(rejected=kept)
@@ -120,27 +124,37 @@ class SiftedBatch(Batch):
         self._suspect(found)
         return None if finished else Published(SIFTING)
 
-    def _narrowed(self, changes: Changes) -> list[str]:
-        """In REPLACE rows that the table holds are not written again; whole and at once, since like rows are counted."""
-        if self._work.flow.mode != Mode.REPLACE:
-            return []
-        return [statements.forget_present(self.table(changes["columns"]), self._sql("upserts"), self._columns(changes, "upserts"))]
+    def _cleared(self, changes: Changes, moves: Moves | None) -> list[str]:
+        """What goes before the rows come: in REPLACE what is not among them, whole and at once, since like rows are counted; in MERGE
+        also what rows give up, but not those that are refused, whose former versions stay."""
+        table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
+        if self._work.flow.mode == Mode.REPLACE:
+            stage = self._sql("upserts")
+            return [statements.delete_others(table, stage, columns), statements.forget_present(table, stage, columns)]
+        kept = self._numbered(changes, 0, _rows(changes), self._sql("rejected"))
+        return moves.away(kept, self._relation(changes, "deletes")) if moves else []
+
+    def _left(self, changes: Changes, moves: Moves | None) -> list[str]:
+        return moves.over(self._relation(changes, "upserts"), self._relation(changes, "deletes")) if moves else []
+
+    def _numbered(self, changes: Changes, first: int, end: int, without: str = "") -> str:
+        return statements.staged(statements.numbered(self._sql("upserts"), first, end, without), self._columns(changes, "upserts"))
 
     def _sift(
-        self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str], unfit: Counter[str]
+        self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str], unfit: Counter[str], moves: Moves | None
     ) -> tuple[dict[int, str], bool]:
         """The rows that the table refuses when all the others are there; and whether the time was enough to tell."""
         out_of_time, most = False, None if self._refers_to_itself(changes) else SLACK
+        back = moves.back if moves else lambda rows: []
 
         def attempt(first: int, end: int, without: str = "") -> str:
             nonlocal out_of_time
             out_of_time = out_of_time or self._deadline.seconds_left < SPARE_SECONDS
-            rows = statements.numbered(self._sql("upserts"), first, end, without)
-            return "" if out_of_time else self._refusal(lambda: self._run(self._written(changes, rows)))
+            rows = self._numbered(changes, first, end, without)
+            return "" if out_of_time else self._refusal(lambda: self._run([*back(rows), *self._written(changes, rows)]))
 
         found = dict(suspects)
-        rows = sum(file["rows"] for file in changes["files"] if file["into"] == "upserts")
-        for row, why in refused(0, rows, lambda first, end: attempt(first, end, self._sql("rejected"))):
+        for row, why in refused(0, _rows(changes), lambda first, end: attempt(first, end, self._sql("rejected"))):
             found[row] = why
             if most is not None and not allowed.allows(unfit.total() + len(found) - most):
                 raise allowed.exceeded(unfit + Counter(found.values()), self.place, at_least=True)
@@ -163,20 +177,19 @@ class SiftedBatch(Batch):
         )
         return found.fetchone() is not None
 
-    def _run(self, commands: Sequence[str]) -> None:
-        for command in commands:
-            self._connection.execute(command)
-
     def _refusal(self, work: Callable[[], None], names: Sequence[str] = ()) -> str:
         """Does it, or undoes it and tells why the database refuses a row of it."""
         try:
             with self._connection.transaction():
                 work()
         except psycopg.Error as error:
-            if why := db.refusal(error, names):
+            if why := self._blamed(error, names):
                 return why
             raise
         return ""
+
+    def _blamed(self, error: psycopg.Error, names: Sequence[str]) -> str:
+        return "" if refusals.refers_to_what_goes(error, self._table) else refusals.refusal(error, names)
 
     # -- the table of rejected rows
 
@@ -228,6 +241,10 @@ class SiftedBatch(Batch):
             self._connection.execute(statements.create_numbered(self._sql(into), self._columns(changes, into)))
         else:
             super()._create(into, changes)
+
+
+def _rows(changes: Changes) -> int:
+    return sum(file["rows"] for file in changes["files"] if file["into"] == "upserts")
 
 
 def _offsets(changes: Changes) -> dict[str, int]:

@@ -1,96 +1,47 @@
-"""The SQL that compares results (DuckDB) and that applies what was brought to a staging table (PostgreSQL); pure text."""
+"""The SQL of PostgreSQL that applies what was brought to a staging table; pure text.
+
+The columns of a staging table have names of ours, by their place: a user's column may have any name. `staged` gives them those of the
+table again, for statements in which nothing of ours stands beside them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.duckdb_session import identifier, literal
-from slices.harness.postgres.logic import WITHOUT_EQUALITY, TargetColumn, TargetTable
+from shared_metadata.contract.duckdb_session import identifier
+from slices.harness.postgres.logic import TargetColumn, TargetTable
 
 FILE, ROW = "_atoll_file", "_atoll_row"
 
 
-def names(columns: Sequence[str], alias: str = "") -> str:
+def names(columns: Sequence[TargetColumn], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
-    return ", ".join(prefix + identifier(name) for name in columns)
+    return ", ".join(prefix + identifier(column.name) for column in columns)
 
 
-def parquet(urls: Sequence[str]) -> str:
-    """DuckDB: these files as one relation."""
-    return f"read_parquet([{', '.join(map(literal, urls))}], union_by_name = true)"
+def places(columns: Sequence[TargetColumn]) -> list[str]:
+    """What the columns are called in a table of ours."""
+    return [f"c{number}" for number in range(len(columns))]
 
 
-def key_faults(source: str, key: Sequence[str]) -> str:
-    """DuckDB: how many keys occur more than once, and how many rows have a null in their key."""
-    missing = " OR ".join(f"{identifier(name)} IS NULL" for name in key)
-    twice = f"SELECT 1 FROM {source} GROUP BY {names(key)} HAVING count(*) > 1"
-    return f"SELECT (SELECT count(*) FROM ({twice})), (SELECT count(*) FROM {source} WHERE {missing})"
+def staged(stage: str, columns: Sequence[TargetColumn]) -> str:
+    """The rows of a staging table, with the table's own names of the columns."""
+    listed = (f"x.{place} AS {identifier(column.name)}" for place, column in zip(places(columns), columns, strict=True))
+    return f"(SELECT {', '.join(listed)} FROM {stage} x)"
 
 
-def new_or_changed(source: str, former: str, columns: Sequence[str]) -> str:
-    """DuckDB: rows of `source` that `former` does not hold alike; nulls are alike."""
-    return f"SELECT {names(columns)} FROM {source} EXCEPT SELECT {names(columns)} FROM {former}"
-
-
-def vanished(source: str, former: str, key: Sequence[str]) -> str:
-    """DuckDB: keys of `former` that `source` has no more."""
-    return f"SELECT {names(key)} FROM {former} EXCEPT SELECT {names(key)} FROM {source}"
-
-
-def rows_without(source: str, other: str, columns: Sequence[str]) -> str:
-    """DuckDB: `source` less one row for each like row of `other`."""
-    return f"SELECT {names(columns)} FROM {source} EXCEPT ALL SELECT {names(columns)} FROM {other}"
-
-
-def not_published_later(rows: str, later: str, key: Sequence[str]) -> str:
-    """DuckDB: those of `rows` whose key no later batch has published."""
-    same = " AND ".join(f"l.{identifier(name)} = r.{identifier(name)}" for name in key)
-    return f"SELECT r.* FROM ({rows}) r WHERE NOT EXISTS (SELECT 1 FROM {later} l WHERE {same})"
-
-
-def without_rejected(former: str, rejected: str, columns: Sequence[str]) -> str:
-    """DuckDB: what of a former result was written."""
-    return f"(SELECT {names(columns)} FROM {former} EXCEPT ALL SELECT {_typed(columns)} FROM {rejected} r)"
-
-
-def with_held(written: str, rejected: str, columns: Sequence[str]) -> str:
-    """DuckDB: with it those whose former version stands in the target."""
-    return f"(SELECT {names(columns)} FROM {written} UNION ALL SELECT {_typed(columns)} FROM {rejected} r WHERE r.held)"
-
-
-def _typed(columns: Sequence[str]) -> str:
-    return ", ".join(f"struct_extract(r.typed, {literal(name)}) AS {identifier(name)}" for name in columns)
-
-
-def rejected(files: Mapping[str, int], columns: Sequence[str], reasons: str, batch: str, standing: str, key: Sequence[str]) -> str:
-    """DuckDB: rejected rows, for people in `data`, and for the next comparison in `typed` and `held`.
-
-    files: URL ▸ the number of its first row.  reasons: the path of a CSV of numbers and reasons.  standing: the keys in the target.
-    """
-    rows = [f"SELECT {at} + file_row_number AS n, {names(columns)} FROM {parquet([url])}" for url, at in files.items()]
-    why = f"read_csv({literal(reasons)}, header = false, columns = {{'n': 'BIGINT', 'reason': 'VARCHAR'}})"
-    typed = ", ".join(f"{literal(name)}: {names([name], 'f')}" for name in columns)
-    same = " AND ".join(f"{names([name], 's')} = {names([name], 'f')}" for name in key)
-    held = f"EXISTS (SELECT 1 FROM {standing} s WHERE {same})" if key and standing else "false"
-    data = rejected_rows.as_json({name: names([name], "f") for name in columns})
-    chosen = f"{rejected_rows.select(batch, 'harness', 'w.reason', data)}, {{{typed}}} AS typed, {held} AS held"
-    return f"{chosen} FROM ({' UNION ALL '.join(rows)}) f JOIN {why} w USING (n)"
-
-
-# -- PostgreSQL
+def _kinds(columns: Sequence[TargetColumn]) -> list[str]:
+    return [f"{place} {column.type}{column.collation}" for place, column in zip(places(columns), columns, strict=True)]
 
 
 def create_stage(stage: str, columns: Sequence[TargetColumn]) -> str:
-    kinds = [f"{identifier(c.name)} {c.type}" for c in columns]
-    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([f'{identifier(FILE)} integer NOT NULL', *kinds])})"
+    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([f'{FILE} integer NOT NULL', *_kinds(columns)])})"
 
 
 def create_numbered(stage: str, columns: Sequence[TargetColumn]) -> str:
     """With each row's number among the batch's, from 0."""
-    kinds = [f"{identifier(c.name)} {c.type}" for c in columns]
     marks = [f"{FILE} integer NOT NULL", f"{ROW} bigint PRIMARY KEY"]
-    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([*marks, *kinds])})"
+    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([*marks, *_kinds(columns)])})"
 
 
 def create_rejected(rejected: str) -> str:
@@ -105,51 +56,79 @@ def numbered(stage: str, first: int, end: int, without: str) -> str:
     return f"(SELECT * FROM {stage} n WHERE n.{ROW} >= {first} AND n.{ROW} < {end}{others})"
 
 
-def copy_in(stage: str, columns: Sequence[str]) -> str:
-    return f"COPY {stage} ({names(columns)}) FROM STDIN (FORMAT csv)"
+def copy_in(stage: str, marks: Sequence[str], columns: Sequence[TargetColumn]) -> str:
+    return f"COPY {stage} ({', '.join([*marks, *places(columns)])}) FROM STDIN (FORMAT csv)"
 
 
-def delete_keys(table: TargetTable, stage: str, key: Sequence[str]) -> str:
-    same = " AND ".join(f"t.{identifier(name)} = s.{identifier(name)}" for name in key)
-    return f"DELETE FROM {table.sql} t USING {stage} s WHERE {same}"
+def key_twice(stage: str, columns: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:
+    """How many keys are there more than once, as the table's own types and collations compare them."""
+    return f"SELECT count(*) FROM (SELECT 1 FROM {staged(stage, columns)} s GROUP BY {names(key, 's')} HAVING count(*) > 1) twice"
 
 
-def upsert(table: TargetTable, stage: str, columns: Sequence[TargetColumn], key: Sequence[str]) -> list[str]:
-    """One INSERT … ON CONFLICT where the key is unique, else UPDATE and INSERT; rows that are equal stay untouched."""
-    listed, rest = names([c.name for c in columns]), [c for c in columns if c.name not in key]
-    if frozenset(key) in table.unique:
-        action = "NOTHING"
-        if rest:
-            sets = ", ".join(f"{identifier(c.name)} = EXCLUDED.{identifier(c.name)}" for c in rest)
-            action = f"UPDATE SET {sets} WHERE {_differs(rest, 't', 'EXCLUDED')}"
-        insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {listed} FROM {stage} s"
-        return [f"{insert} ON CONFLICT ({names(key)}) DO {action}"]
-    same = " AND ".join(f"t.{identifier(name)} = s.{identifier(name)}" for name in key)
-    missing = f"NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE {same})"
-    found = [f"INSERT INTO {table.sql} ({listed}) SELECT {names([c.name for c in columns], 's')} FROM {stage} s WHERE {missing}"]
+def same(columns: Sequence[TargetColumn], left: str, right: str) -> str:
+    """As the columns' own types compare; `=` of a type of an extension may be out of the search path."""
+    return " AND ".join(f"{left}.{identifier(c.name)} {c.equals} {right}.{identifier(c.name)}" for c in columns)
+
+
+def differ(columns: Sequence[TargetColumn], left: str, right: str) -> str:
+    """Whether they are stored otherwise, also where their types call them equal (citext, 1.0 and 1.00) or have no equality (json).
+
+    https://www.postgresql.org/docs/current/functions-comparisons.html#COMPOSITE-TYPE-COMPARISON
+    """
+    return f"ROW({names(columns, left)})::record OPERATOR(pg_catalog.*<>) ROW({names(columns, right)})::record"
+
+
+def delete_keys(table: TargetTable, gone: str, key: Sequence[TargetColumn], kept: str = "") -> str:
+    """Deletes the keys of a relation; not those that the relation `kept` has, which the table's types may take for equal."""
+    others = f" AND NOT EXISTS (SELECT 1 FROM {kept} k WHERE {same(key, 't', 'k')})" if kept else ""
+    return f"DELETE FROM {table.sql} t USING {gone} s WHERE {same(key, 't', 's')}{others}"
+
+
+def merge(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: Sequence[TargetColumn], gone: str = "") -> str:
+    """One statement, at whose end foreign keys are checked: deletes, then INSERT … ON CONFLICT where the key is unique, else UPDATE
+    and INSERT. Rows that are equal stay untouched.
+
+    rows, gone: relations of rows and of keys that go. Steps are counted by the next one, so that they are over before its first row.
+    """
+    listed, rest = names(columns), [c for c in columns if c not in key]
+    steps = {"gone": delete_keys(table, gone, key, rows)} if gone else {}
+    sets = ", ".join(f"{identifier(c.name)} = {{0}}.{identifier(c.name)}" for c in rest)
+    if frozenset(c.name for c in key) in table.unique:
+        action = f"UPDATE SET {sets.format('EXCLUDED')} WHERE {differ(rest, 't', 'EXCLUDED')}" if rest else "NOTHING"
+        insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {_over(steps)}"
+        return f"{_steps(steps)}{insert} ON CONFLICT ({names(key)}) DO {action}"
     if rest:
-        sets = ", ".join(f"{identifier(c.name)} = s.{identifier(c.name)}" for c in rest)
-        found.insert(0, f"UPDATE {table.sql} t SET {sets} FROM {stage} s WHERE {same} AND ({_differs(rest, 't', 's')})")
-    return found
+        update = f"UPDATE {table.sql} t SET {sets.format('s')} FROM {rows} s WHERE {same(key, 't', 's')} AND {differ(rest, 't', 's')}"
+        steps["changed"] = f"{update} AND {_over(steps)}"
+    missing = f"NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE {same(key, 't', 's')}) AND {_over(steps)}"
+    return f"{_steps(steps)}INSERT INTO {table.sql} ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {missing}"
 
 
-def insert_all(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
-    listed = names([c.name for c in columns])
-    return f"INSERT INTO {table.sql} ({listed}) SELECT {listed} FROM {stage} s"
+def _steps(steps: Mapping[str, str]) -> str:
+    written = ", ".join(f"{name} AS ({step} RETURNING 1)" for name, step in steps.items())
+    return f"WITH {written} " if steps else ""
+
+
+def _over(steps: Mapping[str, str]) -> str:
+    return " AND ".join([f"(SELECT count(*) FROM {name}) >= 0" for name in steps] or ["true"])
+
+
+def insert_all(table: TargetTable, rows: str, columns: Sequence[TargetColumn]) -> str:
+    return f"INSERT INTO {table.sql} ({names(columns)}) SELECT {names(columns, 's')} FROM {rows} s"
 
 
 def delete_like(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
     """Deletes one row of the table for each like row of the stage."""
     return (
-        f"DELETE FROM {table.sql} t USING (SELECT x.place, x.tableoid FROM {_numbered(table.sql, columns, True)} x "
-        f"JOIN {_numbered(stage, columns, False)} s USING (digest, n)) gone "
+        f"DELETE FROM {table.sql} t USING (SELECT x.place, x.tableoid FROM {_of_table(table, columns, True)} x "
+        f"JOIN {_of_stage(stage, columns, False)} s USING (digest, n)) gone "
         f"WHERE t.ctid = gone.place AND t.tableoid = gone.tableoid"
     )
 
 
 def delete_others(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
     """Deletes what the stage does not hold: like rows stay untouched."""
-    both = f"{_numbered(table.sql, columns, True)} x LEFT JOIN {_numbered(stage, columns, False)} s USING (digest, n)"
+    both = f"{_of_table(table, columns, True)} x LEFT JOIN {_of_stage(stage, columns, False)} s USING (digest, n)"
     return (
         f"DELETE FROM {table.sql} t USING (SELECT x.place, x.tableoid FROM {both} WHERE s.n IS NULL) gone "
         f"WHERE t.ctid = gone.place AND t.tableoid = gone.tableoid"
@@ -158,33 +137,38 @@ def delete_others(table: TargetTable, stage: str, columns: Sequence[TargetColumn
 
 def insert_missing(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
     """Inserts of the stage what the table does not hold."""
-    listed = names([c.name for c in columns])
+    listed = ", ".join(f"r.{place}" for place in places(columns))
     return (
-        f"INSERT INTO {table.sql} ({listed}) SELECT {names([c.name for c in columns], 'r')} FROM {stage} r "
-        f"JOIN (SELECT s.place FROM {_numbered(stage, columns, True)} s LEFT JOIN {_numbered(table.sql, columns, False)} x "
+        f"INSERT INTO {table.sql} ({names(columns)}) SELECT {listed} FROM {stage} r "
+        f"JOIN (SELECT s.place FROM {_of_stage(stage, columns, True)} s LEFT JOIN {_of_table(table, columns, False)} x "
         f"USING (digest, n) WHERE x.n IS NULL) added ON r.ctid = added.place"
     )
 
 
+def replace(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
+    """Both, in one statement, at whose end foreign keys are checked."""
+    steps = {"gone": delete_others(table, stage, columns)}
+    return f"{_steps(steps)}{insert_missing(table, stage, columns)} WHERE {_over(steps)}"
+
+
 def forget_present(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
     """Deletes from the stage what the table holds."""
-    both = f"{_numbered(stage, columns, True)} s JOIN {_numbered(table.sql, columns, False)} x USING (digest, n)"
+    both = f"{_of_stage(stage, columns, True)} s JOIN {_of_table(table, columns, False)} x USING (digest, n)"
     return f"DELETE FROM {stage} r USING (SELECT s.place FROM {both}) present WHERE r.ctid = present.place"
 
 
-def _numbered(source: str, columns: Sequence[TargetColumn], placed: bool) -> str:
+def _of_table(table: TargetTable, columns: Sequence[TargetColumn], placed: bool) -> str:
+    return _numbered(table.sql, names(columns, "o"), placed)
+
+
+def _of_stage(stage: str, columns: Sequence[TargetColumn], placed: bool) -> str:
+    return _numbered(stage, ", ".join(f"o.{place}" for place in places(columns)), placed)
+
+
+def _numbered(source: str, values: str, placed: bool) -> str:
     """Each row's digest and its number among like rows, so that rows that occur twice are compared one by one."""
-    digest = f"sha256(convert_to(ROW({names([c.name for c in columns])})::text, 'UTF8')) AS digest"
-    place = "ctid AS place, tableoid, " if placed else ""
-    inner = f"SELECT {place}{digest} FROM {source}"
-    kept = "place, tableoid, " if placed else ""
-    return f"(SELECT {kept}digest, row_number() OVER (PARTITION BY digest) AS n FROM ({inner}) d)"
-
-
-def _differs(columns: Sequence[TargetColumn], left: str, right: str) -> str:
-    def one(column: TargetColumn) -> str:
-        cast = "::text" if column.base.removeprefix("_") in WITHOUT_EQUALITY else ""
-        name = identifier(column.name)
-        return f"{left}.{name}{cast} IS DISTINCT FROM {right}.{name}{cast}"
-
-    return " OR ".join(map(one, columns))
+    digest = f"sha256(convert_to(ROW({values})::text, 'UTF8')) AS digest"
+    place = "o.ctid AS place, o.tableoid AS tableoid, " if placed else ""
+    inner = f"SELECT {place}{digest} FROM {source} o"
+    kept = "d.place, d.tableoid, " if placed else ""
+    return f"(SELECT {kept}d.digest, row_number() OVER (PARTITION BY d.digest) AS n FROM ({inner}) d)"

@@ -10,6 +10,7 @@ from shared_metadata.contract.organize import CheckResult
 from shared_metadata.program import Expectation
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic
+from slices.organize.iceberg.column_types import duckdb_type
 from slices.organize.iceberg.engine import Engine
 
 
@@ -25,7 +26,7 @@ def quarantined(expectations: Sequence[Expectation], columns: Sequence[SchemaCol
     ours = _quarantine(expectations)
     reasons = ", ".join(rejected_rows.reason(_fails(e), e.name) for e in ours)
     reason = f"concat_ws(', ', {reasons})"
-    data = rejected_rows.as_json({c.name: identifier(c.name) for c in columns})
+    data = rejected_rows.as_json({c.name: (identifier(c.name), duckdb_type(c.type)) for c in columns})
     return f"{rejected_rows.select(batch, 'organize', reason, data)} FROM {source} AS checked WHERE {_any_fails(ours)}"
 
 

@@ -10,8 +10,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from shared_metadata.records import SchemaColumn
+from slices.harness.postgres.column_types import target_type
 from slices.harness.postgres.handlers import open_catalog, open_target
-from slices.harness.postgres.logic import create_statement, new_table, target_type
+from slices.harness.postgres.logic import create_statement, new_table
 from tests.conformance.harness import Rows
 
 PASSWORD = "s3cr3t-öf-publisher"

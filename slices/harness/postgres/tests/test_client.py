@@ -21,10 +21,10 @@ from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleT
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
-from slices.harness.postgres import statements
+from slices.harness.postgres import refusals, statements
 from slices.harness.postgres.batch import Batch
+from slices.harness.postgres.column_types import csv_value
 from slices.harness.postgres.config import Credentials
-from slices.harness.postgres.logic import csv_value
 from slices.harness.postgres.results import END_SECONDS, Results
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
@@ -258,7 +258,7 @@ def test_a_worker_that_stands_still_in_its_transaction_does_not_hold_up_the_next
         standing.execute("BEGIN; LOCK TABLE scorecard IN ACCESS EXCLUSIVE MODE")
         publishing.run(interval)
         assert target.rows() == [{"id": 1, "x": "b"}]
-        with pytest.raises(RetryLater), db.translated("here", None, ""):
+        with pytest.raises(RetryLater), refusals.translated("here", None, ""):
             standing.execute("COMMIT")
     finally:
         standing.close()

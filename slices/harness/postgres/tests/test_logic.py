@@ -9,8 +9,9 @@ import pytest
 
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection, Position
+from slices.harness.postgres.column_types import target_type
 from slices.harness.postgres.config import read_config, read_credentials
-from slices.harness.postgres.logic import table_name, target_type
+from slices.harness.postgres.logic import table_name
 
 PLACE = Position("program.sql", 3, 1)
 

@@ -277,3 +277,16 @@ def test_data_is_json_that_people_can_read(cloud: Cloud, target: Database) -> No
     assert batch and batch.outcomes[publishing.flow.id].pointer
     ((_, _, data),) = publishing.rejected(interval)
     assert json.loads(json.dumps(data)) == row(1, 'ü"\n')
+
+
+def test_data_holds_values_that_json_has_no_word_for(cloud: Cloud, target: Database) -> None:
+    shape = {"id": "long", "x": "double", "b": "binary", "l": "list<double>", "m": "decimal(38,2)", "c": "string"}
+    table = "id bigint PRIMARY KEY, x float8, b bytea, l float8[], m numeric, c varchar(2)"
+    publishing = way(cloud, target, table, shape)
+    hard = {"x": float("inf"), "b": b"\xff", "l": [float("nan"), None, -float("inf")], "m": Decimal("12345678901234567890.12")}
+    interval = publishing.publish([{"id": 2**62 + 1, **hard, "c": "too long"}])
+    ((_, _, data),) = publishing.rejected(interval)
+    assert data == {
+        "id": str(2**62 + 1), "x": "Infinity", "b": "\\xff", "l": ["NaN", None, "-Infinity"], "m": "12345678901234567890.12",
+        "c": "too long",
+    }  # fmt: skip

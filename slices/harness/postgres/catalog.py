@@ -1,0 +1,91 @@
+"""Reads what the target's catalog says of a table: its columns and their base types, and what watches over its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared_metadata.errors import DefinitionError
+from slices.harness.postgres.database import Connection
+from slices.harness.postgres.logic import Guard, TargetColumn, TargetTable
+
+_TABLES = """SELECT c.oid, n.nspname, c.relname, c.relkind::text, row_security_active(c.oid) FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE lower(n.nspname) = lower(%s) AND lower(c.relname) = lower(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ORDER BY (n.nspname = %s AND c.relname = %s) DESC"""
+# Below a domain stands another one, or its base; an array's elements may be of a domain too. `=` is looked up, since an extension's
+# may be in no schema of the search path, and another one is then taken: citext is compared as text.
+_COLUMNS = """WITH RECURSIVE resolved (type, base, kind, below) AS (
+  SELECT DISTINCT a.atttypid, t.oid, t.typtype, t.typbasetype
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
+  JOIN pg_catalog.pg_type t ON t.oid = CASE WHEN own.typcategory = 'A' AND own.typtype = 'b' THEN own.typelem ELSE own.oid END
+  WHERE a.attrelid = %(table)s AND a.attnum > 0
+  UNION SELECT r.type, b.oid, b.typtype, b.typbasetype FROM resolved r JOIN pg_catalog.pg_type b ON r.kind = 'd' AND b.oid = r.below)
+SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+  CASE WHEN own.typcategory = 'A' AND own.typtype = 'b' THEN '_' ELSE '' END || base.typname,
+  a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', coalesce(to_jsonb(a)->>'attgenerated', '') <> '', a.attidentity = 'a',
+  NOT a.attnotnull AND own.typnotnull IS NOT TRUE,
+  (SELECT 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.=)' FROM pg_catalog.pg_operator o
+   JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+   WHERE o.oprname = '=' AND o.oprleft = base.oid AND o.oprright = base.oid AND n.nspname <> 'pg_catalog'
+   AND own.typcategory <> 'A'),
+  (SELECT ' COLLATE ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname)
+   FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+   WHERE c.oid = a.attcollation AND a.attcollation <> own.typcollation)
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
+JOIN resolved r ON r.type = a.atttypid AND r.kind <> 'd' JOIN pg_catalog.pg_type base ON base.oid = r.base
+WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
+_UNIQUE = """SELECT array_agg(a.attname::text) FROM pg_catalog.pg_index i
+CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) k(n)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n
+WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indimmediate AND NOT i.indisexclusion AND i.indpred IS NULL
+  AND i.indexprs IS NULL GROUP BY i.indexrelid"""
+# What an index's expressions and its predicate look at stands among its dependencies, or among its constraint's.
+_GUARDS = """SELECT array_agg(a.attname::text),
+  NOT i.indisexclusion AND coalesce(to_jsonb(i)->>'indnullsnotdistinct', 'false') = 'false'
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum > 0
+LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+WHERE i.indrelid = %s AND (i.indisunique OR i.indisexclusion) AND (a.attnum = ANY (i.indkey) OR EXISTS (
+  SELECT 1 FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+  AND d.refobjsubid = a.attnum AND (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+    OR d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = k.oid)))
+GROUP BY i.indexrelid, i.indisexclusion, to_jsonb(i)->>'indnullsnotdistinct'"""
+_REACTS = """SELECT c.relhasrules OR (c.relhassubclass AND c.relkind = 'r')
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = c.oid)
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D')
+FROM pg_catalog.pg_class c WHERE c.oid = %s"""
+_REFERENCED = """SELECT DISTINCT a.attname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a
+ON a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey) WHERE k.contype = 'f' AND k.confrelid = %s"""
+_PARENTS = """SELECT k.conname, n.nspname, c.relname FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype = 'f' AND k.conrelid = %s"""
+
+
+def read_table(connection: Connection, schema: str, name: str) -> TargetTable | None:
+    """The table by its exact name, or the only one whose name differs in case; None when there is none."""
+    found = connection.execute(_TABLES, (schema, name, schema, name)).fetchall()
+    exact = [row for row in found if row[1:3] == (schema, name)] or found
+    if not exact:
+        return None
+    if len(exact) > 1 or exact[0][3] not in "rp":
+        what = "are several tables that differ in case" if len(exact) > 1 else "is a view or a foreign table"
+        raise DefinitionError(f"{schema}.{name} {what}", remedy="publish to an ordinary table")
+    oid, schema, name, _, guarded = exact[0]
+    reacts = connection.execute(_REACTS, (oid,)).fetchone()
+    return TargetTable(
+        schema,
+        name,
+        tuple(_columns(connection, oid)),
+        tuple(frozenset(columns) for (columns,) in connection.execute(_UNIQUE, (oid,))),
+        guarded=guarded,
+        guards=tuple(Guard(frozenset(columns), differ) for columns, differ in connection.execute(_GUARDS, (oid,))),
+        reacts=bool(reacts and reacts[0]),
+        referenced=frozenset(column for (column,) in connection.execute(_REFERENCED, (oid,))),
+        parents={constraint: (schema, parent) for constraint, schema, parent in connection.execute(_PARENTS, (oid,))},
+    )
+
+
+def _columns(connection: Connection, oid: int) -> Iterator[TargetColumn]:
+    for name, kind, base, required, generated, identity, nullable, equals, collation in connection.execute(_COLUMNS, {"table": oid}):
+        yield TargetColumn(
+            name, kind, base, required, generated or identity, identity, nullable and not generated, equals or "=", collation or ""
+        )

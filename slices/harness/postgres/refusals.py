@@ -1,0 +1,167 @@
+"""Turns PostgreSQL's errors into Atoll's: a row's fault, the server's for a while, or the table's; none holds a value.
+
+By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+
+from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.steps import Work
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
+from slices.harness.postgres.logic import TargetTable, table_name
+
+MISFITS = {
+    "22001": "a value is too long",
+    "22003": "a value is out of range",
+    "22007": "a value is not a date or time",
+    "22008": "a date or time is out of range",
+    "22021": "a text holds a character that the database's encoding does not have, or U+0000",
+    "22P02": "a value cannot be read as the column's type",
+    "22P05": "a text holds a character that the database's encoding does not have",
+    "23502": "a value is null",
+    "23503": "a row breaks a foreign key",
+    "23505": "a row breaks a unique constraint",
+    "23514": "a row breaks a check constraint",
+    "23P01": "a row breaks an exclusion constraint",
+    "54000": "a value is too large for its index or page",
+    "P0001": "a trigger refuses a row",
+}
+REFUSED_REMEDY = "change the query or the table so that they fit, or set such rows aside with TOLERATE … BAD ROWS"
+# What passes, or what somebody at the server ends; the batch is tried again meanwhile.
+PASSING = {
+    "08": "nothing if it passes; else see the server's load and the network",
+    "25006": "name the primary server in the secret, not a standby; see default_transaction_read_only",
+    "25P03": "nothing if it passes; else see the server's load",
+    "40": "nothing if it passes; else see the server's load and who writes to the table at the same time",
+    "42P07": "nothing: another worker is at it",
+    "53100": "free disk space at the server",
+    "53200": "give the server more memory",
+    "53300": "end connections, or raise max_connections at the server",
+    "53400": "raise the limit at the server, as temp_file_limit",
+    "53": "nothing if it passes; else see the server's load",
+    "55006": "nothing if it passes; else see who uses the table",
+    "55P03": "nothing if it passes; else see who holds locks on the table",
+    "57": "nothing if it passes; else see the server's load and who holds locks on the table",
+    "58": "see the server's log and its disks",
+}
+# What the table's owner, or the server's, mends.
+MENDED = {
+    "0A": "see what the table's kind does not support",
+    "21000": "see the table's triggers and the unique indexes of its key",
+    "42P10": "give the key a unique index, or leave it without one",
+    "44": "publish rows that the view's CHECK OPTION allows",
+    "55000": "ALTER TABLE {table} REPLICA IDENTITY FULL where a publication has the table; else see the server's log",
+    "XX": "see the server's log; an index may be damaged: REINDEX TABLE {table}",
+}
+
+
+@contextmanager
+def translated(place: str, table: TargetTable | None, user: str, columns: Sequence[str] = ()) -> Iterator[None]:
+    """Raises psycopg's errors as Atoll's; of what the server said only names of columns and constraints are kept."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise explained(error, place, table, user, columns) from None
+
+
+def explained(error: psycopg.Error, place: str, table: TargetTable | None, user: str, columns: Sequence[str]) -> AtollError:
+    state, where = error.sqlstate or "", f" of {table.schema}.{table.name}" if table else ""
+    if remedy := _of(PASSING, state) or (PASSING["08"] if not state else ""):
+        return RetryLater(f"PostgreSQL broke off ({_word(error)}) while writing{where}", place=place, remedy=remedy)
+    if referring := refers_to_what_goes(error, table):
+        remedy = (
+            f"delete what refers to them there, or leave these rows in the query's result: they are deleted in {table and table.name}"
+        )
+        return DefinitionError(f"rows{where} go to which {referring} still refers", place=place, remedy=remedy)
+    if why := refusal(error, columns):
+        return RowError(f"{why}{where}", place=place, remedy=REFUSED_REMEDY)
+    if state == "42501":
+        return _not_granted(error, place, table, user, where)
+    if state == "3F000" and table:
+        create = f"CREATE SCHEMA {identifier(table.schema)} AUTHORIZATION {identifier(user)}"
+        return DefinitionError(f"the schema {table.schema} does not exist", place=place, remedy=create)
+    if state == "42P01" and not _function(error):
+        return RetryLater(f"a table went away while writing{where}", place=place)
+    within = f" in {_function(error)}" if _function(error) else ""
+    remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else _of(MENDED, state)
+    remedy = (remedy or "see the table's definition").replace("{table}", table.sql if table else "it")
+    return DefinitionError(f"PostgreSQL refused to write ({_word(error)} {state}{within}){where}", place=place, remedy=remedy)
+
+
+def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, user: str, where: str) -> AtollError:
+    if "row-level security" in (error.diag.message_primary or ""):
+        return row_security(table, place, user)
+    grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.sql} TO {identifier(user)}" if table else "grant it"
+    if table and not table.exists:
+        grant = f"GRANT CREATE ON SCHEMA {identifier(table.schema)} TO {identifier(user)}, or create the table yourself"
+    if function := _function(error):
+        return DefinitionError(f"the user may not do what {function} does", place=place, remedy=f"grant it to {identifier(user)}")
+    return DefinitionError(f"the user may not write{where or ' here'}", place=place, remedy=grant)
+
+
+def row_security(table: TargetTable | None, place: str, user: str) -> DefinitionError:
+    """Policies would hide rows from the user, or refuse some: what is published could not be compared, or be there as a whole."""
+    name, owned = (f"{table.schema}.{table.name}", table.sql) if table else ("a table", "it")
+    remedy = f"ALTER ROLE {identifier(user)} BYPASSRLS, or make the user the owner of {owned} without FORCE ROW LEVEL SECURITY"
+    return DefinitionError(f"row level security of {name} holds for the user who publishes", place=place, remedy=remedy)
+
+
+def awaited(error: psycopg.Error, table: TargetTable | None, work: Work, place: str) -> RetryLater | None:
+    """A row that refers to one which another flow is still to publish: it is tried again, as that one's batches are."""
+    parent, mine = table.parents.get(error.diag.constraint_name or "") if table else None, work.flow
+    if error.sqlstate != "23503" or not parent or refers_to_what_goes(error, table) or mine.bad_rows is not None:
+        return None
+    others = (f for f in work.program.flows.values() if (f.connection, f.kind) == (mine.connection, mine.kind) and f.id != mine.id)
+    found = next((f.id for f in others if table_name(f.tables[0].dataset, f.connection) == parent), "")
+    if not found:
+        return None
+    what = f"a row refers to one of {'.'.join(parent)} that is not there ({error.diag.constraint_name}); {found} publishes them"
+    remedy = "nothing if that flow is behind; else publish no rows whose parents it does not publish, or TOLERATE … BAD ROWS"
+    return RetryLater(what, place=place, remedy=remedy)
+
+
+def refers_to_what_goes(error: psycopg.Error, table: TargetTable | None) -> str:
+    """The table whose foreign key keeps a row of ours from being deleted; '' for every other error."""
+    referring = (error.diag.schema_name, error.diag.table_name)
+    foreign = error.sqlstate in ("23503", "23001") and table and None not in referring and referring != (table.schema, table.name)
+    return f"{'.'.join(map(str, referring))} ({error.diag.constraint_name})" if foreign else ""
+
+
+def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
+    """Why the database refuses a row, in names of columns and constraints; '' for what no row is to blame for."""
+    state, context = error.sqlstate or "", error.diag.context or ""
+    if state not in MISFITS and state[:2] not in ("22", "23") and " RAISE" not in context:
+        return ""
+    column = error.diag.column_name or _column_of(context, columns)
+    named = f" in column {column}" if column else ""
+    named += f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
+    if state == "23514" and not named:
+        return "a row fits none of the partitions"
+    raised = MISFITS["P0001"] if " RAISE" in context else f"a value does not fit ({_word(error)})"
+    return MISFITS.get(state, raised) + named
+
+
+def _of(remedies: dict[str, str], state: str) -> str:
+    return remedies.get(state) or remedies.get(state[:2], "")
+
+
+def _word(error: psycopg.Error) -> str:
+    return type(error).__name__
+
+
+def _function(error: psycopg.Error) -> str:
+    """'PL/pgSQL function public.guard() line 1 at …' ▸ 'public.guard'; '' for an error of none."""
+    found = re.search(r"PL/pgSQL function ([\w.\"$]+)", error.diag.context or "")
+    return found[1] if found else ""
+
+
+def _column_of(context: str, columns: Sequence[str]) -> str:
+    """'COPY stage_x, line 3, column c1: "value"' ▸ the second of the columns; the value is left where it is."""
+    found = re.search(r"^COPY \w+, line \d+, column c(\d+)", context, re.MULTILINE)
+    return columns[int(found[1])] if found and int(found[1]) < len(columns) else ""

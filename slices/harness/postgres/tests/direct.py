@@ -1,0 +1,95 @@
+"""A batch at its table without S3 and metadata: its rows are put into the staging tables, and the slice's own code applies them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared_metadata.contract.harness import Allowance
+from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.intervals import Interval
+from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
+from shared_metadata.records import Claim
+from slices.harness.postgres import database as db
+from slices.harness.postgres.batch import Batch
+from slices.harness.postgres.config import Credentials
+from slices.harness.postgres.sifting import SiftedBatch
+from slices.harness.postgres.statements import FILE, ROW
+from slices.harness.postgres.tests.database import Database
+
+PLACE = Position("program.sql", 1, 1)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Direct:
+    """Publishes to one table in MERGE; close it."""
+
+    def __init__(self, target: Database, shape: Mapping[str, str], key: Sequence[str] = ("id",), table: str = "scorecard") -> None:
+        self._target, self._key, self._table = target, tuple(key), table
+        self._columns = [{"name": name, "type": kind} for name, kind in shape.items()]
+        self.connection = db.connect(Credentials(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
+        self._number, self._base = 0, None
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def publish(self, rows: Rows, gone: Rows = (), tolerated: int = 0) -> dict[int, str]:
+        """Writes rows, deletes keys; what was set aside, by the row's number."""
+        self._number += 1
+        batch = self._batch(SiftedBatch if tolerated else Batch)
+        with batch.translated():
+            batch.receipts.ensure()
+        changes = self._changes(rows, gone)
+        batch.table(self._columns)
+        batch.prepare(changes)
+        self._bring(batch, changes, "upserts", rows)
+        self._bring(batch, changes, "deletes", gone)
+        rejected = self._apply(batch, changes, tolerated)
+        self._base = batch.receipts.of(self._table)[-1].mark
+        return rejected
+
+    def _apply(self, batch: Batch, changes: Mapping[str, Any], tolerated: int) -> dict[int, str]:
+        if not isinstance(batch, SiftedBatch):
+            batch._brought(None, changes, None)  # type: ignore[arg-type]
+            return {}
+        allowed, done = Allowance(BadRows(tolerated), changes["upserts"], 0), None
+        while not done:
+            rejected = batch._rejected()
+            done = batch._transacted(changes, lambda: batch._apply_sifted(changes, allowed, rejected, ()))  # noqa: B023
+        return rejected
+
+    def _batch(self, kind: type[Batch]) -> Batch:
+        hour = timedelta(hours=1)
+        interval = Interval(START + self._number * hour, START + self._number * hour + hour)
+        dataset = f"ops.public.{self._table}"
+        flow = Flow(
+            self._table, Kind.PUBLISH, "harness.postgres", "lake", 3600, (Table(dataset, inputs=("r",)),), PLACE,
+            connection="ops", mode=Mode.MERGE, key=self._key, query="SELECT 1", whole=True,
+        )  # fmt: skip
+        claim = Claim(self._table, interval, 1, (dataset,), "v", False, 0, None)
+        program = Program({"ops": Connection("ops", "postgres", {"secret": "ops"}, PLACE)}, {}, {self._table: flow})
+        work = Work(flow, flow.tables[0], claim, program)
+        user = str(self._target.secret["username"])
+        return kind(self.connection, "atoll", user, "here", work, Deadline(time.monotonic() + 900))
+
+    def _changes(self, rows: Rows, gone: Rows) -> dict[str, Any]:
+        counts = {"upserts": len(rows), "deletes": len(gone)}
+        files = [{"key": into, "rows": count, "into": into} for into, count in counts.items() if count]
+        names = [column["name"] for column in self._columns]
+        named = {"columns": self._columns, "written": names, "deleted": list(self._key), "files": files}
+        return {**counts, **named, "forget": True, "base": self._base, "result": str(self._number), "result_files": []}
+
+    def _bring(self, batch: Batch, changes: Mapping[str, Any], into: str, rows: Rows) -> None:
+        columns = batch._mapped(changes, into) if rows else {}
+        numbered = isinstance(batch, SiftedBatch) and into == "upserts"
+        for number, row in enumerate(rows):
+            marks = {FILE: 0, ROW: number} if numbered else {FILE: 0}
+            values = [*marks.values(), *(row[name] for name in columns)]
+            listed = ", ".join([*marks, *(f"c{place}" for place in range(len(columns)))])
+            self.connection.execute(
+                f"INSERT INTO {batch._sql(into)} ({listed}) VALUES ({', '.join(['%s'] * len(values))})",  # type: ignore[arg-type]
+                values,
+            )
