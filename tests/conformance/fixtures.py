@@ -28,6 +28,7 @@ from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
+from tests.light_moto import make_transactions_light
 
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -40,6 +41,7 @@ def moto_url() -> str:
     """The address of one emulated AWS over HTTP for the whole test session, so that DuckDB's httpfs reaches its S3 too."""
     from moto.server import ThreadedMotoServer
 
+    make_transactions_light()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
