@@ -55,4 +55,5 @@ class CrashProofScheduling(LoadGroupScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> CrashProofScheduling | None:
+    config.option.loadscopereorder = False  # the order is that of the collection, which knows how long the tests may take
     return CrashProofScheduling(config, log) if config.getoption("dist") == "loadgroup" else None

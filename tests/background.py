@@ -60,23 +60,27 @@ def fresh_aws() -> Iterator[LocalStack]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[tuple[str, int]]:
+def postgres_server(settings: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
     """The folder of a server's socket and its port; the user postgres needs no password there, every other does.
 
-    One for all tests of this process: they share no database, no user and no setting of the server.
+    One for all tests of this process, which take databases and users of their own; with settings, one of its own.
     """
-    yield _server_of_this_process()
+    if not settings:
+        yield _server_of_this_process()
+    else:
+        with _own_server(settings) as found:
+            yield found
 
 
 @functools.cache
 def _server_of_this_process() -> tuple[str, int]:
     running = ExitStack()
     atexit.register(running.close)
-    return running.enter_context(_own_server())
+    return running.enter_context(_own_server(()))
 
 
 @contextmanager
-def _own_server() -> Iterator[tuple[str, int]]:
+def _own_server(settings: Sequence[str]) -> Iterator[tuple[str, int]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(tempfile.mkdtemp(prefix="atoll-pg-"))
@@ -85,7 +89,7 @@ def _own_server() -> Iterator[tuple[str, int]]:
     with ended_by(["sh", "-c", f"kill -QUIT $(head -1 {where}/postmaster.pid); rm -rf {where}"], Path("/")):
         (folder / "pg_hba.conf").write_text(_RULES)
         with psycopg.connect(started.get_uri(), autocommit=True) as connection:
-            for setting in _NOT_FOR_EVER:
+            for setting in (*_NOT_FOR_EVER, *settings):
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
             host, port = connection.info.host, connection.info.port

@@ -1,4 +1,4 @@
-"""moto without its copies of whole tables: it makes one for each item of a transaction, to be able to take the transaction back."""
+"""moto without what makes it slow: copies of whole tables, and HTTP between two parts of one process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
 
 @functools.cache
 def make_transactions_light() -> None:
-    """From now on moto keeps, for each transaction, the items that it names, and not all others too."""
+    """From now on moto keeps, to take a transaction back, the items that it names; it would copy their table for each of them."""
     from moto.dynamodb.models import DynamoDBBackend, Table
 
     transact = DynamoDBBackend.transact_write_items
@@ -26,6 +29,32 @@ def make_transactions_light() -> None:
 
     Table.__deepcopy__ = lambda table, _: table  # what moto would put back instead; its backups, which nobody here makes, copy too
     DynamoDBBackend.transact_write_items = transact_write_items
+
+
+def answered_here(url: str) -> Callable[..., AWSResponse | None]:
+    """For the event before-send of botocore: what would go to the server at `url` is answered in this thread."""
+    from moto.core.botocore_stubber import MockRawResponse
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application = DomainDispatcherApplication(create_backend_app)
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        if not request.url.startswith(url):
+            return None
+        asked = EnvironBuilder(path=request.url, method=request.method, headers=_texts(request.headers), data=_body(request))
+        chunks, status, headers = run_wsgi_app(application, asked.get_environ(), buffered=True)
+        return AWSResponse(request.url, int(status.split()[0]), dict(headers), MockRawResponse(b"".join(chunks)))
+
+    return send
+
+
+def _texts(headers: Any) -> list[tuple[str, str]]:
+    return [(name, value.decode() if isinstance(value, bytes) else str(value)) for name, value in headers.items()]
+
+
+def _body(request: AWSPreparedRequest) -> bytes:
+    body = request.body or b""
+    return body.read() if hasattr(body, "read") else body.encode() if isinstance(body, str) else bytes(body)
 
 
 def _undo(backend: Any, transact_items: list[dict[str, Any]]) -> Iterator[Callable[[], None]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -38,6 +38,8 @@ class Pacing:
         if left:
             config.hook.pytest_deselected(items=left)
             items[:] = [item for item in items if self._belongs(item)]
+        if hasattr(config, "workerinput"):
+            items.sort(key=_longest_first(items))
         by_chance = [item for item in items if _makes_examples(item)]
         for holder, name in {_settings(item) for item in by_chance}:
             setattr(holder, name, share(getattr(holder, name), SHARES[self._suite]))
@@ -55,8 +57,7 @@ class Pacing:
         made: Any = yield
         report, before = made.get_result(), self._processor_seconds
         self._processor_seconds = time.process_time()
-        marker = item.get_closest_marker("budget")
-        report.budget_seconds = marker.args[0] if marker else BUDGET_SECONDS
+        report.budget_seconds = _budget_seconds(item)
         report.processor_seconds = self._processor_seconds - before
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -99,6 +100,24 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
     """The same settings with a share of the examples."""
     fewest = min(FEWEST, full.max_examples)
     return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * of)))
+
+
+def _budget_seconds(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("budget")
+    return float(marker.args[0]) if marker else BUDGET_SECONDS
+
+
+def _longest_first(items: list[pytest.Item]) -> Callable[[pytest.Item], float]:
+    """For workers: a group that may take long must not be what all others wait for."""
+    together: Counter[str] = Counter()
+    for item in items:
+        together[_group(item)] += _budget_seconds(item)  # type: ignore[assignment]
+    return lambda item: -together[_group(item)]
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else item.nodeid
 
 
 def _makes_examples(item: pytest.Item) -> bool:
