@@ -21,27 +21,30 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 
-.PHONY: help setup demo test security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup demo test test-deep security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(PYTHON_STAMP) $(NODE_STAMP) ## Install everything into .venv/ and node_modules/; a second run does nothing
 
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
 
-test: setup ## Run every test
-	@$(BIN)/pytest -n 4 --dist loadgroup
+test: setup ## Run the quick suite: every kind of test; says at its end what it leaves to the deep one
+	@ATOLL_SUITE=quick $(BIN)/pytest -n auto --dist loadgroup
+
+test-deep: setup ## Run the deep suite: what `make test` leaves out, or does with fewer examples
+	@ATOLL_SUITE=deep $(BIN)/pytest -n auto --dist loadgroup
 
 security: setup ## Run the tests of what SECURITY.md promises
-	@$(BIN)/pytest -n 4 --dist loadgroup -m security
+	@ATOLL_SUITE=all $(BIN)/pytest -n auto --dist loadgroup -m security
 
 fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat one)
 	@$(BIN)/python -m tests.language.fuzz --seconds $(or $(FOR),60) $(if $(SEED),--seed $(SEED))
 
 model: setup ## Search through every state of the commit protocol's small worlds, and some thousand ways of the larger one (15 minutes)
-	@ATOLL_MODEL=all $(BIN)/pytest -q -s --timeout 3600 tests/protocol
+	@ATOLL_SUITE=all ATOLL_MODEL=all $(BIN)/pytest -q -s --timeout 3600 tests/protocol
 
 faults: setup ## Break the reference program for five minutes (FOR=600 for ten, SEED=1 to repeat one, COVER=1 in every place, DEPLOYED=1 as it is deployed)
 	@$(BIN)/python -m tests.faults --seconds $(or $(FOR),300) $(if $(SEED),--seed $(SEED)) $(if $(COVER),--cover) \
@@ -60,7 +63,7 @@ format: setup ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pr: lint audit test ## Run exactly what continuous integration runs
+pr: lint audit test test-deep ## Run exactly what continuous integration runs
 
 bench: setup ## Run the benchmarks and print their figures
 	@$(BIN)/python -m benchmarks

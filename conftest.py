@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import functools
 
+import hypothesis
 import pytest
 from botocore.loaders import JSONFileLoader
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
+from tests.pacing import pacing, workers
+
 # Each session reads the models of its services anew, for a tenth of a second; and a test has sessions of its own.
 _models = functools.cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda _, path: _models(path)
+
+
+hypothesis.settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing there
+hypothesis.settings.load_profile("shared machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(pacing(), "pacing")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return workers()
 
 
 class CrashProofScheduling(LoadGroupScheduling):
@@ -40,4 +55,5 @@ class CrashProofScheduling(LoadGroupScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> CrashProofScheduling | None:
+    config.option.loadscopereorder = False  # the order is that of the collection, which knows how long the tests may take
     return CrashProofScheduling(config, log) if config.getoption("dist") == "loadgroup" else None

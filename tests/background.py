@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shlex
 import shutil
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from infra.embedded.ports import free_port
 
 _WATCH = "import subprocess, sys\nif not sys.stdin.read():\n    subprocess.run(sys.argv[1:])"
 STARTS = 10
+_NOT_FOR_EVER = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")  # what tests write need not outlast them
 _RULES = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 
@@ -58,7 +61,26 @@ def fresh_aws() -> Iterator[LocalStack]:
 
 @contextmanager
 def postgres_server(settings: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
-    """The folder of a server's socket and its port; the user postgres needs no password there, every other does."""
+    """The folder of a server's socket and its port; the user postgres needs no password there, every other does.
+
+    One for all tests of this process, which take databases and users of their own; with settings, one of its own.
+    """
+    if not settings:
+        yield _server_of_this_process()
+    else:
+        with _own_server(settings) as found:
+            yield found
+
+
+@functools.cache
+def _server_of_this_process() -> tuple[str, int]:
+    running = ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(_own_server(()))
+
+
+@contextmanager
+def _own_server(settings: Sequence[str]) -> Iterator[tuple[str, int]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(tempfile.mkdtemp(prefix="atoll-pg-"))
@@ -67,7 +89,7 @@ def postgres_server(settings: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
     with ended_by(["sh", "-c", f"kill -QUIT $(head -1 {where}/postmaster.pid); rm -rf {where}"], Path("/")):
         (folder / "pg_hba.conf").write_text(_RULES)
         with psycopg.connect(started.get_uri(), autocommit=True) as connection:
-            for setting in settings:
+            for setting in (*_NOT_FOR_EVER, *settings):
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
             host, port = connection.info.host, connection.info.port

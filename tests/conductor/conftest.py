@@ -1,4 +1,4 @@
-"""A conductor over the real metadata layer, a minute after the end of the first batch."""
+"""A conductor over the real metadata layer and a table in memory, a minute after the end of the first batch."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountsCalls]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield CountsCalls(new_table())
+def dynamodb() -> CountsCalls:
+    return CountsCalls(new_table())
 
 
 @pytest.fixture
@@ -38,9 +36,11 @@ def writer(dynamodb: CountsCalls, clock: SettableClock) -> MetadataWriter:
 
 
 @pytest.fixture
-def inbox(writer: MetadataWriter) -> Inbox:
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """Somebody who subscribes to the alerts."""
-    return Inbox(partial(boto3.client, region_name=REGION, **KEYS))
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield Inbox(partial(boto3.client, region_name=REGION, **KEYS))
 
 
 @pytest.fixture

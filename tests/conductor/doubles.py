@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from conductor.environment import Environment
@@ -14,6 +13,7 @@ from conductor.starter import Starter
 from shared_metadata.records import EventKind
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
+from tests.metadata.memory import MemoryDynamoDB
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
@@ -69,16 +69,16 @@ def _error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": code}}, "call")
 
 
-def new_table() -> Any:
-    """A client of an account whose metadata table is empty; within mock_aws()."""
-    client = boto3.client("dynamodb", REGION, **KEYS)
+def new_table() -> MemoryDynamoDB:
+    """A client of an account whose metadata table is empty."""
+    client = MemoryDynamoDB()
     create_metadata_table(client, "metadata")
     return client
 
 
 def new_writer(clock: SettableClock) -> MetadataWriter:
     """Over a table of its own."""
-    return MetadataWriter(new_table(), "metadata", clock)
+    return MetadataWriter(new_table(), "metadata", clock)  # type: ignore[arg-type]
 
 
 def new_starter(writer: MetadataWriter, states: FakeStepFunctions) -> Starter:

@@ -8,9 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from conductor import handlers
 from conductor.notifier import Notifier
@@ -136,34 +135,40 @@ class DriftingHistory(History):
                 else:
                     self.blind.add(claim.interval.start)
 
+    def redrive(self) -> None:
+        """As an operator does, who is told what failed too often."""
+        for flow, state in self.writer.reader.flow_states(list(self.program.flows)).items():
+            self.writer.dead_letters.redrive(flow, [name for name, table in state.tables.items() if table.dead_letter])
+
     def _check(self, claim: Claim, dataset: str, now: datetime) -> None:
         super()._check(claim, dataset, now)
         if dataset in ("lake.a.v000", "lake.a.reader"):
             assert claim.interval.start not in self.blind, "used a column that its input did not have"
 
 
-@settings(max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1000), turns=st.lists(st.integers(3, 9), min_size=1, max_size=4))
+@example(seed=109, turns=[3, 9, 9, 9])  # a batch of the readers fails too often
 def test_no_batch_is_lost_or_made_twice_while_columns_go_and_return(seed: int, turns: list[int]) -> None:
     chance = Random(seed)
-    with mock_aws():
-        clock = SettableClock(FIRST.end + timedelta(minutes=1))
-        writer, states = new_writer(clock), FakeStepFunctions(clock)
-        history = DriftingHistory(activate(writer, things()), writer, states, chance)
-        starter = new_starter(writer, states)
-        for turn in [*turns, *([4] if len(turns) % 2 else [])]:
-            history.has_name = not history.has_name
-            for _ in range(turn):
-                tick(history, starter, clock)
-        history.has_name = True
-        ends = history.ends
-        for _ in range(300):  # the batches that waited are caught up
-            tick(history, starter, clock, minutes=10)
-            if all(ends.get(name, [FIRST.start])[-1] >= clock.now - timedelta(hours=2) for name in ("lake.a.reader", "lake.a.other")):
-                break
-        else:
-            pytest.fail(f"at {clock.now} not caught up: {ends}")
-        assert writer.drifts.open_drifts() == [] and quiesced(writer, history.known) == {}
+    clock = SettableClock(FIRST.end + timedelta(minutes=1))
+    writer, states = new_writer(clock), FakeStepFunctions(clock)
+    history = DriftingHistory(activate(writer, things()), writer, states, chance)
+    starter = new_starter(writer, states)
+    for turn in [*turns, *([4] if len(turns) % 2 else [])]:
+        history.has_name = not history.has_name
+        for _ in range(turn):
+            tick(history, starter, clock)
+    history.has_name = True
+    ends = history.ends
+    for _ in range(300):  # the batches that waited are caught up
+        tick(history, starter, clock, minutes=10)
+        history.redrive()
+        if all(ends.get(name, [FIRST.start])[-1] >= clock.now - timedelta(hours=2) for name in ("lake.a.reader", "lake.a.other")):
+            break
+    else:
+        pytest.fail(f"at {clock.now} not caught up: {ends}")
+    assert writer.drifts.open_drifts() == [] and quiesced(writer, history.known) == {}
 
 
 def tick(history: History, starter: Starter, clock: SettableClock, minutes: int = 20) -> None:

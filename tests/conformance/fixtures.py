@@ -28,6 +28,8 @@ from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
+from tests.light_moto import answered_here, make_transactions_light
+from tests.metadata.memory_client import keep_dynamodb_in_memory
 
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -40,11 +42,24 @@ def moto_url() -> str:
     """The address of one emulated AWS over HTTP for the whole test session, so that DuckDB's httpfs reaches its S3 too."""
     from moto.server import ThreadedMotoServer
 
+    make_transactions_light()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     return f"http://{host}:{port}"
+
+
+@cache
+def shared_session() -> boto3.Session:
+    """One for all tests, for it is dear to make. Its clients ask the emulated AWS without HTTP, and for DynamoDB a table in memory.
+
+    That the metadata layer finds there what it finds in AWS is what its own suite says, which both and moto pass.
+    """
+    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+    session.events.register("before-send", answered_here(moto_url()))
+    keep_dynamodb_in_memory(session)
+    return session
 
 
 _one_write = threading.Lock()
@@ -90,7 +105,7 @@ class Cloud:
     """One test's AWS: a metadata table and a data bucket of its own, and the services of a slice over them."""
 
     def __init__(self) -> None:
-        self.session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+        self.session = shared_session()
         self.clock, identity = SettableClock(), uuid.uuid4().hex[:12]
         self.table, self.bucket = f"metadata-{identity}", f"data-{identity}"
         self.dynamodb, self.s3 = self.session.client("dynamodb"), self.session.client("s3")

@@ -20,6 +20,7 @@ from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
 from shared_metadata.writer import MetadataWriter
 from slices.registry import installed
+from tests.light_moto import make_transactions_light
 
 REGION = "eu-central-1"
 SLICES = ("collect.postgres", "organize.iceberg", "harness.postgres")
@@ -63,6 +64,7 @@ def empty_account(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    make_transactions_light()
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield
 

@@ -21,7 +21,7 @@ from shared_metadata.program import Program
 from slices.registry import installed
 from tests.command import called
 
-pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(180)]
 MINUTE = timedelta(minutes=1)
 
 
@@ -113,6 +113,7 @@ def test_a_wrong_input_fails_in_the_first_state_and_says_what_is_accepted(airlin
     assert "the input is refused" in result["cause"] and "accepted are {}" in result["cause"]
 
 
+@pytest.mark.deep
 def test_one_failing_table_holds_back_its_readers_only_and_catches_up(airline: Deployed) -> None:
     with psycopg.connect(airline.demo.dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE planes RENAME TO aeroplanes")
@@ -130,6 +131,7 @@ def test_one_failing_table_holds_back_its_readers_only_and_catches_up(airline: D
     assert airline.differences() == []
 
 
+@pytest.mark.deep
 def test_maintenance_runs_beside_the_batches_under_its_own_role(airline: Deployed) -> None:
     """Each table by the deployed function, with IAM on; so the first call for a table also looks for garbage."""
     flows = [flow for flow in airline.program.flows.values() if flow.slice_id == "organize.iceberg"]
@@ -141,6 +143,7 @@ def test_maintenance_runs_beside_the_batches_under_its_own_role(airline: Deploye
     assert airline.differences() == []
 
 
+@pytest.mark.deep
 def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(airline: Deployed) -> None:
     clean = state_command(airline.demo.stack, "verify", "--json")
     assert clean["differences"] == [] and clean["not_compared_with"] == {}

@@ -10,7 +10,7 @@ from infra.embedded.state import wait_until
 from tests.command import called
 from tests.e2e.canaries import RIGHTFUL, ROWS, SECRETS, VAULT, Planted, Search
 
-pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.security]
+pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(120), pytest.mark.security]
 ENOUGH = 50  # of each kind of place, for the search to be worth something
 COMMANDS = (
     ("status",),

@@ -29,7 +29,7 @@ from shared_metadata.source_registry import SourceRegistry
 from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
 from tests.command import called
 
-pytestmark = [pytest.mark.xdist_group("discover"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("discover"), pytest.mark.timeout(900), pytest.mark.budget(90), pytest.mark.deep]
 STACKS = ("CollectPostgresSlice", "CollectSalesforceSlice", "HarnessPostgresSlice")
 FUNCTION = naming.function("collect.postgres", "discover")
 MASK_KEY = "e2e mask key that is long enough for it"

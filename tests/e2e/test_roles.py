@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from shared_metadata import naming
 from tests.e2e.test_airline import Deployed
 
-pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.security]
+pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(30), pytest.mark.security]
 SLICES = ("collect.postgres", "collect.salesforce", "harness.postgres", "organize.iceberg")
 KINDS = ("PROGRAM", "PROGRAM#x", "FLOW#x", "DATASET#x", "EVENT#x", "STATISTICS#x", "DRIFT", "SOURCE#x", "SLICES", "MAINTENANCE")
 REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")

@@ -18,7 +18,7 @@ from language import compile_program
 from shared_metadata import naming
 from slices.registry import installed
 
-pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(600), pytest.mark.budget(90), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("alone.sql")
 FLOW, STAGED = "lake.crm", "lake.crm.account:staged"
 LONG_AGO = {"SystemModstamp": "2026-01-01T00:00:00.000Z"}  # before the end of the batch that is due

@@ -14,6 +14,8 @@ from tests.faults import deployed
 pytestmark = [
     pytest.mark.xdist_group("airline"),
     pytest.mark.timeout(900),
+    pytest.mark.budget(600),
+    pytest.mark.deep,
     pytest.mark.skipif(not os.environ.get("ATOLL_STOPS"), reason="takes minutes: ATOLL_STOPS=1, or make faults DEPLOYED=1"),
 ]
 SEED = 1

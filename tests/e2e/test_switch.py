@@ -20,7 +20,7 @@ from shared_metadata.intervals import floor, from_text
 from tests.command import atoll
 from tests.watcher import Watcher
 
-pytestmark = [pytest.mark.xdist_group("switch"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("switch"), pytest.mark.timeout(900), pytest.mark.budget(480), pytest.mark.deep]
 STACKS = ("SharedMetadata", "Conductor", "CollectPostgresSlice", "OrganizeIcebergSlice", "HarnessPostgresSlice")
 SOURCE = """
 CREATE TABLE sales (id bigint PRIMARY KEY, amount integer NOT NULL);

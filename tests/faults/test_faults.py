@@ -15,7 +15,7 @@ from tests.faults.cover import Cover
 from tests.faults.faults import AWS_TROUBLES, DEATHS, LOSSES, PAUSES, Fault, Kind, Site
 from tests.faults.world import DAY, world
 
-pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900), pytest.mark.budget(180), pytest.mark.deep]
 FLIGHTS = Site("lake.ops.flights", "lake.ops.flights:staged", "extract", "postgres.COPY", 0)
 
 
@@ -90,14 +90,3 @@ def test_a_difference_is_told(campaign: Campaign) -> None:
     row = next(iter(found.tables[name]))
     found.tables[name][row] += 1
     assert f"{name}: 0 rows missing [], 1 unexpected [{row}]" in differences(found, campaign.expected)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1/lake.ops.flights/lake.ops.flights:staged/extract/postgres.COPY/0/paused",
-        "0/conductor//handle/dynamodb.GetItem/3/machine stops",
-    ],
-)
-def test_a_fault_is_what_its_text_says(text: str) -> None:
-    assert str(Fault.read(text)) == text

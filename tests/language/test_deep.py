@@ -10,6 +10,7 @@ import pytest
 
 from tests.language.generated import HEAD, view
 
+pytestmark = pytest.mark.deep
 ROOT = Path(__file__).parents[2]
 MANY = 10_000
 DEADLINE_SECONDS = 120  # each takes a second or two alone

@@ -82,6 +82,11 @@ class MemoryDynamoDB:
     def update_item(self, **asked: Any) -> dict[str, Any]:
         return self._write("UpdateItem", {"Update": asked})
 
+    def delete_item(self, *, ReturnValues: str = "NONE", **asked: Any) -> dict[str, Any]:
+        before = self._rows(asked["TableName"]).get(_key(asked["Key"]))
+        self._write("DeleteItem", {"Delete": asked})
+        return {"Attributes": copy.deepcopy(before)} if before and ReturnValues == "ALL_OLD" else {}
+
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
         operation = "TransactWriteItems"
         targets = [(a["TableName"], _key(a.get("Key") or a["Item"])) for action in TransactItems for a in action.values()]
@@ -121,6 +126,9 @@ class MemoryDynamoDB:
             rows[_key(asked["Item"])] = copy.deepcopy(asked["Item"])
             return
         key = _key(asked["Key"])
+        if kind == "Delete":
+            rows.pop(key, None)
+            return
         item = copy.deepcopy(rows.get(key, asked["Key"]))
         _Expression.of(asked, "UpdateExpression").update(item)
         rows[key] = item

@@ -16,7 +16,7 @@ from tests.background import postgres_server
 @pytest.fixture(scope="session")
 def server() -> Iterator[tuple[str, int]]:
     """The folder of the server's socket and its port."""
-    with postgres_server(["fsync = off", "full_page_writes = off", "synchronous_commit = off"]) as found:
+    with postgres_server() as found:
         yield found
 
 

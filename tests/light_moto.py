@@ -1,0 +1,82 @@
+"""moto without what makes it slow: copies of whole tables, and HTTP between two parts of one process."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+
+@functools.cache
+def make_transactions_light() -> None:
+    """From now on moto keeps, to take a transaction back, the items that it names; it would copy their table for each of them."""
+    from moto.dynamodb.models import DynamoDBBackend, Table
+
+    transact = DynamoDBBackend.transact_write_items
+
+    def transact_write_items(backend: Any, transact_items: list[dict[str, Any]]) -> None:
+        undo = list(_undo(backend, transact_items))
+        try:
+            transact(backend, transact_items)
+        except BaseException:
+            for step in undo:
+                step()
+            raise
+
+    Table.__deepcopy__ = lambda table, _: table  # what moto would put back instead; its backups, which nobody here makes, copy too
+    DynamoDBBackend.transact_write_items = transact_write_items
+
+
+def answered_here(url: str) -> Callable[..., AWSResponse | None]:
+    """For the event before-send of botocore: what would go to the server at `url` is answered in this thread."""
+    from moto.core.botocore_stubber import MockRawResponse
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application = DomainDispatcherApplication(create_backend_app)
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        if not request.url.startswith(url):
+            return None
+        asked = EnvironBuilder(path=request.url, method=request.method, headers=_texts(request.headers), data=_body(request))
+        chunks, status, headers = run_wsgi_app(application, asked.get_environ(), buffered=True)
+        return AWSResponse(request.url, int(status.split()[0]), dict(headers), MockRawResponse(b"".join(chunks)))
+
+    return send
+
+
+def _texts(headers: Any) -> list[tuple[str, str]]:
+    return [(name, value.decode() if isinstance(value, bytes) else str(value)) for name, value in headers.items()]
+
+
+def _body(request: AWSPreparedRequest) -> bytes:
+    body = request.body or b""
+    return body.read() if hasattr(body, "read") else body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _undo(backend: Any, transact_items: list[dict[str, Any]]) -> Iterator[Callable[[], None]]:
+    for one in transact_items:
+        for action in one.values():
+            table = backend.tables.get(action.get("TableName"))
+            key = action.get("Key") or action.get("Item") or {}
+            if table is not None and {table.hash_key_attr, table.range_key_attr or table.hash_key_attr} <= key.keys():
+                yield _as_it_was(table, *backend.get_keys_value(table, key))
+
+
+def _as_it_was(table: Any, hash_key: Any, range_key: Any) -> Callable[[], None]:
+    before, stream = copy.deepcopy(table.get_item(hash_key, range_key)), table.stream_shard
+    records = len(stream.items) if stream else 0
+
+    def put_back() -> None:
+        rows, key = (table.items, hash_key) if range_key is None else (table.items[hash_key], range_key)
+        if before is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = before
+        if stream:
+            del stream.items[records:]
+
+    return put_back

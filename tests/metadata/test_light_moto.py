@@ -1,0 +1,81 @@
+"""A transaction that moto takes back leaves all as it was, also without its copies of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.dynamodb.models import Table, dynamodb_backends
+
+from tests.conformance.fixtures import create_metadata_table
+from tests.light_moto import make_transactions_light
+
+ABSENT = "attribute_not_exists(pk)"
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    make_transactions_light()
+    with mock_aws():
+        client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+        create_metadata_table(client, "metadata")
+        yield client
+
+
+def item(name: str, **more: Any) -> dict[str, Any]:
+    return {"pk": {"S": name}, "sk": {"S": "x"}, **more}
+
+
+def written(client: Any) -> Any:
+    (backend,) = (backend["eu-central-1"] for backend in dynamodb_backends.values())
+    return client.scan(TableName="metadata")["Items"], len(backend.tables["metadata"].stream_shard.items)
+
+
+CHANGES = (
+    {"Put": {"TableName": "metadata", "Item": item("new")}},
+    {"Put": {"TableName": "metadata", "Item": item("replaced", n={"N": "2"})}},
+    {"Delete": {"TableName": "metadata", "Key": item("deleted")}},
+    {
+        "Update": {
+            "TableName": "metadata",
+            "Key": item("changed"),
+            "UpdateExpression": "SET m.k = :v",
+            "ExpressionAttributeValues": {":v": {"S": "other"}},
+        }
+    },
+    {
+        "Update": {
+            "TableName": "metadata",
+            "Key": item("made"),
+            "UpdateExpression": "SET n = :v",
+            "ExpressionAttributeValues": {":v": {"S": "other"}},
+        }
+    },
+)
+REFUSED = {"Put": {"TableName": "metadata", "Item": item("there"), "ConditionExpression": ABSENT}}
+
+
+@pytest.mark.parametrize("end", [(REFUSED,), (CHANGES[1],)], ids=["a condition", "the same item twice"])
+def test_a_transaction_that_is_refused_at_its_end_leaves_no_trace(dynamodb: Any, end: tuple[dict[str, Any], ...]) -> None:
+    for name in ("replaced", "deleted", "changed", "there"):
+        dynamodb.put_item(TableName="metadata", Item=item(name, n={"N": "1"}, m={"M": {"k": {"S": "one"}}}))
+    before = written(dynamodb)
+    with pytest.raises(ClientError):
+        dynamodb.transact_write_items(TransactItems=[*CHANGES, *end])
+    assert written(dynamodb) == before
+    dynamodb.transact_write_items(TransactItems=CHANGES)
+    items, records = written(dynamodb)
+    assert {one["pk"]["S"] for one in items} == {"new", "replaced", "changed", "made", "there"}
+    assert records >= before[1] + len(CHANGES)
+
+
+def test_no_table_is_copied(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = []
+    monkeypatch.setattr(Table, "__deepcopy__", lambda table, _: copied.append(table) or table)
+    dynamodb.transact_write_items(TransactItems=CHANGES[:2])
+    assert copied, "moto copies in another way now"

@@ -1,0 +1,137 @@
+"""How much of the suite runs, and which of its tests take longer than they may: a plugin for the tests of all folders.
+
+`make test` runs the quick suite: no test that is marked `deep`, and a share of the examples of those that make them by chance.
+`make test-deep` runs what that leaves out: the deep tests, and those with all their examples. ATOLL_SUITE is quick, deep or all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+
+CHOICE = "ATOLL_SUITE"
+SHARES = {"quick": 0.2, "deep": 1.0, "all": 1.0}  # of the examples that a test's settings ask for
+FEWEST = 4
+BUDGET_SECONDS = 10.0  # of a test that is marked with no other
+TOLD = 20
+
+
+class Pacing:
+    """In each worker it chooses what runs; where all is told, it also tells what was too slow and what was left out."""
+
+    def __init__(self, suite: str) -> None:
+        self._suite, self._processor_seconds = suite, time.process_time()
+        self._slow: list[Any] = []
+        self._left_out: Counter[str] = Counter()
+
+    # -- what runs
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        left = [item for item in items if not self._belongs(item)]
+        if left:
+            config.hook.pytest_deselected(items=left)
+            items[:] = [item for item in items if self._belongs(item)]
+        if hasattr(config, "workerinput"):
+            items.sort(key=_longest_first(items))
+        by_chance = [item for item in items if _makes_examples(item)]
+        for holder, name in {_settings(item) for item in by_chance}:
+            setattr(holder, name, share(getattr(holder, name), SHARES[self._suite]))
+        if self._suite == "quick":
+            self._left_out = Counter({"deep": len(left), "with all their examples": len(by_chance)})
+
+    def _belongs(self, item: pytest.Item) -> bool:
+        deep = item.get_closest_marker("deep") is not None
+        return not deep if self._suite == "quick" else self._suite == "all" or deep or _makes_examples(item)
+
+    # -- what is told
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
+        made: Any = yield
+        report, before = made.get_result(), self._processor_seconds
+        self._processor_seconds = time.process_time()
+        report.budget_seconds = _budget_seconds(item)
+        report.processor_seconds = self._processor_seconds - before
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """A test that ended its worker has no budget left to be told of."""
+        if report.duration > getattr(report, "budget_seconds", report.duration):
+            self._slow.append(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Every worker has collected the same."""
+        self._left_out = Counter(getattr(node, "workeroutput", {}).get(CHOICE, self._left_out))
+
+    def pytest_sessionfinish(self, session: Any) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[CHOICE] = dict(self._left_out)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        slow = sorted(self._slow, key=lambda report: report.budget_seconds - report.duration)
+        if slow:
+            terminalreporter.section("over their time budgets (no failure)")
+        for report in slow[:TOLD]:
+            part = "" if report.when == "call" else f", {report.when}"
+            took = f"{report.duration:6.1f} s of {report.budget_seconds:g}, {report.processor_seconds:.1f} s of the processor"
+            terminalreporter.write_line(f"{took}  {report.nodeid}{part}")
+        if len(slow) > TOLD:
+            terminalreporter.write_line(f"and {len(slow) - TOLD} more")
+        left = ", ".join(f"{count} {what}" for what, count in self._left_out.items() if count)
+        if left:
+            terminalreporter.write_line(f"left to `make test-deep` (or {CHOICE}=all .venv/bin/pytest <path>): {left}")
+
+
+def pacing() -> Pacing:
+    suite = os.environ.get(CHOICE) or "quick"
+    if suite not in SHARES:
+        raise pytest.UsageError(f"{CHOICE} is {suite!r}: it may be {', '.join(SHARES)}")
+    return Pacing(suite)
+
+
+def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
+    """The same settings with a share of the examples."""
+    fewest = min(FEWEST, full.max_examples)
+    return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * of)))
+
+
+def _budget_seconds(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("budget")
+    return float(marker.args[0]) if marker else BUDGET_SECONDS
+
+
+def _longest_first(items: list[pytest.Item]) -> Callable[[pytest.Item], float]:
+    """For workers: a group that may take long must not be what all others wait for."""
+    together: Counter[str] = Counter()
+    for item in items:
+        together[_group(item)] += _budget_seconds(item)  # type: ignore[assignment]
+    return lambda item: -together[_group(item)]
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else item.nodeid
+
+
+def _makes_examples(item: pytest.Item) -> bool:
+    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+
+
+def _settings(item: Any) -> tuple[Any, str]:
+    """Where hypothesis keeps a test's settings: at the class of a state machine, or at the function."""
+    if hasattr(item.cls, "settings"):
+        return item.cls, "settings"
+    return getattr(item.obj, "__func__", item.obj), "_hypothesis_internal_use_settings"
+
+
+def workers() -> int:
+    """Two for each core: half of the long tests wait for a clock or for other processes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 2 * (cores or 1)

@@ -1,0 +1,118 @@
+"""The quick suite and the deep one together run everything, and what takes too long is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.pacing import CHOICE, FEWEST, SHARES, share
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = """
+    import pathlib, time
+    import pytest
+    from hypothesis import given, settings, strategies as st
+    from hypothesis.stateful import RuleBasedStateMachine, rule
+
+    def note(what):
+        with (pathlib.Path(__file__).parent / what).open("a") as notes:
+            notes.write("x")
+
+    def test_plain():
+        note("plain")
+
+    @pytest.mark.deep
+    def test_deep():
+        note("deep")
+
+    @settings(max_examples=50)
+    @given(st.integers())
+    def test_many(number):
+        note("many")
+
+    class TestMethods:
+        @pytest.mark.parametrize("one", [1, 2])
+        @given(number=st.integers())
+        def test_unsaid(self, one, number):
+            note(f"unsaid{one}")
+
+    class Machine(RuleBasedStateMachine):
+        @rule(number=st.integers())
+        def step(self, number):
+            pass
+
+        def teardown(self):
+            note("machine")
+
+    TestMachine = Machine.TestCase
+    TestMachine.settings = settings(max_examples=30, stateful_step_count=2)
+
+    @pytest.mark.budget(0.05)
+    def test_slow():
+        time.sleep(0.2)
+
+    @pytest.mark.budget(60)
+    def test_patient():
+        time.sleep(0.2)
+"""
+
+
+def run(folder: Path, suite: str, *options: str) -> str:
+    (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "budget"))
+    (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
+    (folder / "test_them.py").write_text(textwrap.dedent(TESTS))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    environment |= {CHOICE: suite, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def noted(folder: Path) -> dict[str, int]:
+    kinds = ("plain", "deep", "many", "unsaid1", "unsaid2", "machine")
+    return {name: len((folder / name).read_text()) for name in kinds if (folder / name).exists()}
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadgroup")], ids=["alone", "workers"])
+def test_the_quick_suite_leaves_out_what_is_deep_makes_fewer_examples_and_says_so(tmp_path: Path, options: tuple[str, ...]) -> None:
+    said = run(tmp_path, "quick", *options)
+    share = SHARES["quick"]
+    assert noted(tmp_path) == {"plain": 1, "many": 50 * share, "unsaid1": 100 * share, "unsaid2": 100 * share, "machine": 30 * share}
+    assert "1 deep, 4 with all their examples" in said and "make test-deep" in said
+
+
+def test_the_deep_suite_runs_the_rest_with_all_examples_and_nothing_else(tmp_path: Path) -> None:
+    said = run(tmp_path, "deep")
+    assert noted(tmp_path) == {"deep": 1, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
+    assert "make test-deep" not in said
+
+
+def test_both_together_are_all_there_is(tmp_path: Path) -> None:
+    run(tmp_path, "all")
+    assert noted(tmp_path) == {"plain": 1, "deep": 1, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
+
+
+def test_what_is_over_its_budget_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    for options in ((), ("-n", "1")):
+        said = run(tmp_path, "quick", *options)
+        assert re.search(r"0\.\d s of 0\.05, \d+\.\d s of the processor  test_them\.py::test_slow", said), said
+        assert "test_patient" not in said
+
+
+def test_a_suite_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="quick, deep, all"):
+        run(tmp_path, "quickest")
+
+
+def test_the_fewest_examples_are_no_more_than_a_test_asks_for() -> None:
+    assert share(hypothesis.settings(max_examples=2), 0.2).max_examples == 2
+    assert share(hypothesis.settings(max_examples=10), 0.2).max_examples == FEWEST
