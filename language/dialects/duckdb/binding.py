@@ -22,10 +22,13 @@ from language.dialects.duckdb.types import iceberg_type
 from language.queries import edited
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
 OWN_COLUMNS = ("_batch", "_deleted")
+_MOMENTS = ("now", "today", "tomorrow", "yesterday")
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
+_NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 Edit = tuple[int, int, str]
 
@@ -41,12 +44,17 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         found, rest = binding_problems(query.span.text, error, seen, judge)
         return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
     problems = [*impurities(query.text, said, bound.plan, judge), *_impossible_casts(query, plan, judge)]
-    edits = _edits(query, seen) if said.wide else ()
-    if edits and not _same(query, edits, bound, tables, judge):
-        cause = "the columns behind a * here cannot be pinned to those that there are now"
-        problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
-    columns, unfit = _columns(query, bound, plan, seen, complete and not problems)
-    uses = tuple(_uses(query, plan, seen))
+    uses, edits, runs = tuple(_uses(query, plan, seen)), _edits(query, seen), bound
+    if edits:
+        try:
+            runs = judge.bind(_edited(query, edits), tables)
+        except EngineError:
+            runs = Bound((), None)
+        if _meant_columns(runs, said) != _meant_columns(bound, said):
+            cause = "the columns behind a * here cannot be pinned to those that there are now"
+            problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
+        plan = _lineage(runs, said, tables)
+    columns, unfit = _columns(query, runs, plan, seen, complete and not problems)
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
 
 
@@ -81,7 +89,7 @@ def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
     except Unplanned:
         pass
     read = frozenset((".".join(t.names).lower(), c.name) for t in said.tables for c in tables.get(".".join(t.names).lower(), ()))
-    return PlanLineage((read,) * len(bound.columns), frozenset((ref, Use.FILTER) for ref in read), read, frozenset())
+    return PlanLineage((read,) * len(bound.columns), frozenset((ref, Use.FILTER) for ref in read), read)
 
 
 def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
@@ -91,6 +99,11 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
             place = query.text.path(at) if at < NOWHERE else query.text.first_word()
             remedy = "compare it with something" if target == "BOOLEAN" else "bring both to one type, as by CAST(… AS VARCHAR)"
             yield QueryProblem(*place, f"this is {source} where {target} is wanted, which it never becomes", remedy)
+    for text, target, at in sorted(plan.literals):
+        if not judge.reads(text, target):
+            place = query.text.word(at) if at < NOWHERE else query.text.first_word()
+            moment = "write batch_end(), the moment for which the batch is made" if text.lower() in _MOMENTS else "correct the text"
+            yield QueryProblem(*place, f"this text is no {target}", moment)
 
 
 def _columns(
@@ -229,20 +242,15 @@ def _excluded(query: DuckDBQuery, tables: Tables) -> Iterator[Edit]:
 
 
 def _spelled(name: str) -> str:
-    if _PLAIN.fullmatch(name) and name not in engine().reserved_words:
-        return name
-    return '"' + name.replace('"', '""') + '"'
+    return name if _PLAIN.fullmatch(name) and name not in engine().reserved_words else identifier(name)
 
 
-def _same(query: DuckDBQuery, edits: tuple[Edit, ...], bound: Bound, tables: Tables, judge: Engine) -> bool:
-    """Whether the text that runs, over all columns of the inputs, gives the columns that the written one gives."""
+def _edited(query: DuckDBQuery, edits: tuple[Edit, ...]) -> str:
     base = query.span
-    text = edited(base, [(Span(base.source, base.start + start, base.start + end), put) for start, end, put in edits])
-    try:
-        runs = judge.bind(text, tables)
-    except EngineError:
-        return False
-    own = {name for name in OWN_COLUMNS if name in query.said.words}
-    written = [(name, str(kind)) for name, kind in bound.columns]
-    found = [(name, str(kind)) for name, kind in runs.columns]
-    return found == written or found == [column for column in written if column[0] not in own]
+    return edited(base, [(Span(base.source, base.start + start, base.start + end), put) for start, end, put in edits])
+
+
+def _meant_columns(bound: Bound, said: Said) -> list[tuple[str, str]]:
+    """The columns but for Atoll's own that the text names: a `*` has those no more when it runs."""
+    own = {name for name in OWN_COLUMNS if name in said.words}
+    return [(name, str(kind)) for name, kind in bound.columns if _NUMBERED.sub("", name) not in own]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from language.dialects.duckdb.types import SAMPLES, WHOLE, duckdb_type
 from language.recursion import deep_recursion
+from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.records import SchemaColumn
 
 if TYPE_CHECKING:
@@ -116,12 +117,12 @@ class Engine:
     def _create(self, name: str, columns: tuple[SchemaColumn, ...]) -> None:
         *path, table = name.split(".")
         if len(path) == 2 and path[0] not in self._databases:
-            self._connection.execute(f"ATTACH ':memory:' AS {_quoted(path[0])}")
+            self._connection.execute(f"ATTACH ':memory:' AS {identifier(path[0])}")
             self._databases.add(path[0])
         if path:
-            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(_quoted, path))}")
-        fields = ", ".join(f"{_quoted(column.name)} {duckdb_type(column.type)}" for column in columns)
-        self._connection.execute(f"CREATE OR REPLACE TABLE {'.'.join(map(_quoted, (*path, table)))} ({fields})")
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(identifier, path))}")
+        fields = ", ".join(f"{identifier(column.name)} {duckdb_type(column.type)}" for column in columns)
+        self._connection.execute(f"CREATE OR REPLACE TABLE {'.'.join(map(identifier, (*path, table)))} ({fields})")
 
     @cached_property
     def impure_functions(self) -> frozenset[str]:
@@ -159,9 +160,17 @@ class Engine:
             self._casts[source, target] = self._cast(SAMPLES[source], WHOLE.get(target, target))
         return self._casts[source, target]
 
+    def reads(self, text: str, target: str) -> bool:
+        """Whether a text is a value of a type."""
+        try:
+            self._connection.execute(f"SELECT CAST(CAST({literal(text)} AS {target}) AS VARCHAR)").fetchall()
+        except self._duckdb.Error:
+            return False
+        return True
+
     def _cast(self, value: str, target: str) -> bool:
         try:
-            self._connection.execute(f"SELECT CAST({value} AS {target})").fetchall()
+            self._connection.execute(f"SELECT CAST(CAST({value} AS {target}) AS VARCHAR)").fetchall()
         except self._duckdb.Error as error:
             return "Unimplemented type for cast" not in str(error)
         return True
@@ -180,10 +189,6 @@ def _answer(text: str) -> Tree:
             str(found.get("name", "")),
         )
     return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def engine() -> Engine:

@@ -38,7 +38,8 @@ class PlanLineage:
     outputs: tuple[Refs, ...]
     uses: frozenset[tuple[Ref, Use]]
     read: Refs
-    casts: frozenset[tuple[str, str, int]]  # source, target, place: of DuckDB's own or the text's
+    casts: frozenset[tuple[str, str, int]] = frozenset()  # source, target, place: of DuckDB's own or the text's
+    literals: frozenset[tuple[str, str, int]] = frozenset()  # text, target, place: written out where another type is wanted
 
 
 Columns = list[Made]
@@ -50,7 +51,11 @@ def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
     with deep_recursion():
         outputs = tracer.visit(plan, None)
     return PlanLineage(
-        tuple(column.refs for column in outputs), frozenset(tracer.uses), frozenset(tracer.read), frozenset(tracer.casts)
+        tuple(column.refs for column in outputs),
+        frozenset(tracer.uses),
+        frozenset(tracer.read),
+        frozenset(tracer.casts),
+        frozenset(tracer.literals),
     )
 
 
@@ -60,6 +65,7 @@ class _Tracer:
         self.uses: set[tuple[Ref, Use]] = set()
         self.read: set[Ref] = set()
         self.casts: set[tuple[str, str, int]] = set()
+        self.literals: set[tuple[str, str, int]] = set()
         self._ctes: dict[int, Columns] = {}
         self._bound: dict[int, Columns] = {}  # by table index, for the few references that are not numbers of columns
 
@@ -281,6 +287,9 @@ class _Tracer:
         if source and target and not value.get("try_cast"):
             place = min(value.get("query_location", NOWHERE), child.get("query_location", NOWHERE))
             self.casts.add((source["id"], target["id"], place))
+            text = child.get("value", {}).get("value")
+            if source["id"] == "VARCHAR" and isinstance(text, str) and "type_info" not in target:
+                self.literals.add((text, target["id"], place))
 
     def _use(self, refs: Refs, use: Use) -> None:
         self.uses.update((ref, use) for ref in refs)

@@ -123,7 +123,8 @@ def _reserved(query: QueryText, places: Sequence[Place], error: EngineError, eng
     """The word that would be read if it stood in quotes."""
     for start, end in places:
         word = query.text[start:end]
-        if word.lower() not in engine.reserved_words or word.lower() in _KEYWORDS:
+        clause = word.lower() in _KEYWORDS
+        if word.lower() not in engine.reserved_words or (clause and (start, end) != places[0]):
             continue
         quoted = f'{query.text[:start]}"{word}"{query.text[end:]}'
         try:
@@ -131,7 +132,7 @@ def _reserved(query: QueryText, places: Sequence[Place], error: EngineError, eng
             return start, end
         except EngineError as other:
             beyond = other.position is not None and error.position is not None and other.position > error.position + 2
-            if beyond:
+            if beyond and not clause:
                 return start, end
     return None
 
@@ -327,22 +328,22 @@ def _split(arguments: str) -> list[str]:
 
 
 def _by_rule(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem:
-    place = _place_of(query, error, engine)
     for literal, said in _LITERALS.items():
         error.message = error.message.replace(literal, said)
     for rule in _RULES:
         if found := rule.pattern.search(error.message):
             groups: Mapping[int, str] = dict(enumerate(group or "" for group in found.groups()))
+            place = _place_of(query, error, engine, groups.get(0, ""))
             meant = re.findall(r'Did you mean "(.+?)"', error.message)
             hint = did_you_mean(error.name, [name.rpartition(".")[2] for name in meant]) if error.name else ""
             return QueryProblem(*place, rule.cause.format(*groups.values()), hint + rule.remedy.format(*groups.values()))
-    return QueryProblem(*place, _first_line(error), "correct the query at this place")
+    return QueryProblem(*_place_of(query, error, engine), _first_line(error), "correct the query at this place")
 
 
-def _place_of(query: QueryText, error: EngineError, engine: Engine) -> Place:
-    """Of a name what is written; of an operator what stands around it."""
+def _place_of(query: QueryText, error: EngineError, engine: Engine, name: str = "") -> Place:
+    """Of a name what is written; of an operator what stands around it.  name: that the message speaks of."""
     if error.position is None:
-        return _named(error.message, query)
+        return (query.find(name) if name else None) or _named(error.message, query)
     if re.match(r"[\w\"']", query.text[query.at(error.position) :]) or error.kind == "parser":
         return query.path(error.position)
     return _extent(query, _node_at(engine.tree(query.text), error.position), error.position)

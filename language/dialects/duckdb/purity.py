@@ -19,6 +19,7 @@ _OF_ARGUMENTS = frozenset(
 )
 # Of these the catalogue says that they depend on their arguments alone.
 _IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
+_SESSION = frozenset(("current_user", "session_user", "current_role", "current_catalog"))  # which DuckDB reads as words
 _CHANCE = frozenset(("random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
 _MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
 
@@ -42,6 +43,7 @@ def impurities(query: QueryText, said: Said, plan: dict[str, Any] | None, engine
 def _calls(said: Said, plan: dict[str, Any] | None) -> Iterator[tuple[str, int, int]]:
     """(name, place, number of arguments) of each function of the text, and of the plan: there macros and words are functions."""
     yield from ((call.name, call.at, 0) for call in said.calls if not call.in_from)
+    yield from ((column.names[0].lower(), column.at, 0) for column in said.columns if column.names[0].lower() in _SESSION)
     stack: list[Any] = [plan] if plan is not None else []
     while stack:
         value = stack.pop()

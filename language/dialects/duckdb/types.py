@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
@@ -40,7 +42,6 @@ _DUCKDB = {
     "binary": "BLOB",
 }
 _NESTED = ("decimal", "list", "array", "struct", "map")
-_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 SAMPLES = {  # a value of each type without parameters
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "INTEGER_LITERAL"), "1"),
     "BOOLEAN": "true",
@@ -63,26 +64,39 @@ UNKNOWN = "VARCHAR"  # of a column whose own statement is wrong
 
 def iceberg_type(kind: DuckDBPyType) -> str | None:
     """'DECIMAL(10,2)[]' ▸ 'list<decimal(10,2)>'; None for a type that no table can hold."""
+    try:
+        return str(_type_name(kind))
+    except (KeyError, ValueError):
+        return None
+
+
+def _type_name(kind: DuckDBPyType) -> TypeName:
+    """Raises KeyError or ValueError for a type that no table can hold."""
     children: dict[str, Any] = dict(kind.children) if kind.id in _NESTED else {}
     if kind.id == "decimal":
-        return f"decimal({children['precision']},{children['scale']})"
+        return TypeName("decimal", sizes=(children["precision"], children["scale"]))
     if kind.id in ("list", "array"):
-        element = iceberg_type(children["child"])
-        return f"list<{element}>" if element else None
+        return list_of(_type_name(children["child"]))
     if kind.id == "struct":
-        fields = [(name, iceberg_type(child)) for name, child in children.items()]
-        return f"struct<{', '.join(f'{name}: {inner}' for name, inner in fields)}>" if all(inner for _, inner in fields) else None
+        return struct_of(tuple((name, _type_name(child)) for name, child in children.items()))
     if kind.id == "map":
-        key, value = iceberg_type(children["key"]), iceberg_type(children["value"])
-        return f"map<{key}, {value}>" if key and value else None
-    return _ICEBERG.get(kind.id)
+        return map_of(_type_name(children["key"]), _type_name(children["value"]))
+    return parsed(_ICEBERG[kind.id])
 
 
 @cache
 def duckdb_type(name: str) -> str:
     """'list<long>' ▸ 'BIGINT[]'."""
-    if found := _DECIMAL.fullmatch(name):
-        return f"DECIMAL({found[1]}, {found[2]})"
-    if name.startswith("list<") and name.endswith(">"):
-        return f"{duckdb_type(name[5:-1])}[]"
-    return _DUCKDB.get(name, UNKNOWN)
+    return _written(parsed(name)) if name else UNKNOWN
+
+
+def _written(kind: TypeName) -> str:
+    if kind.word == "decimal":
+        return "DECIMAL({}, {})".format(*kind.sizes)
+    if kind.word == "list":
+        return f"{_written(kind.parts[0])}[]"
+    if kind.word == "struct":
+        return f"STRUCT({', '.join(f'{identifier(field)} {_written(part)}' for field, part in kind.named())})"
+    if kind.word == "map":
+        return f"MAP({', '.join(map(_written, kind.parts))})"
+    return _DUCKDB[kind.word]

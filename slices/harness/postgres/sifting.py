@@ -18,7 +18,8 @@ from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
 from slices.harness.postgres import comparisons, refusals, statements
-from slices.harness.postgres.batch import Batch, Changes
+from slices.harness.postgres.batch import Batch
+from slices.harness.postgres.brought import Changes
 from slices.harness.postgres.changes import key_of
 from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.moves import Moves

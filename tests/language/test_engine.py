@@ -1,0 +1,321 @@
+"""A warehouse's queries are what DuckDB says they are: what it refuses is refused, with its place; what runs is what was written."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from language.diagnostics import Problem
+from tests.language.typed_query import pinned, typed
+
+TABLES = {
+    "lake.ops.flights": {
+        "id": "long",
+        "carrier": "string",
+        "dep_delay": "int",
+        "distance": "int",
+        "fare": "decimal(9,2)",
+        "time_hour": "timestamptz",
+        "tags": "list<string>",
+        "place": "struct<city: string, at: struct<lat: double, lon: double>>",
+        "notes": "map<string, long>",
+        "_batch": "timestamptz",
+        "_deleted": "boolean",
+    },
+    "lake.ops.planes": {"id": "long", "tailnum": "string", "seats": "int", "_batch": "timestamptz"},
+}
+OWN = ("_batch", "_deleted")
+F = "lake.ops.flights"
+
+
+def _mistakes(query: str) -> list[tuple[str, str, str]]:
+    """The words at each mistake's place, its cause and its remedy."""
+    try:
+        return [(query[p.start : p.end], p.cause, p.remedy) for p in typed(query, TABLES).problems]
+    except Problem as problem:
+        found = problem.diagnostic
+        return [(query[found.column - 1 : found.column - 1 + found.length], found.cause, found.remedy)]
+
+
+ACCEPTED = {
+    f"FROM {F}": None,
+    f"WITH a AS (SELECT 1 AS x) SELECT f.id FROM (FROM {F}) AS f": ["long"],
+    f"WITH f AS (TABLE {F}) SELECT id FROM f": ["long"],
+    f"SELECT id, , carrier FROM {F}": "syntax",
+    f"SELECT id FROM {F} WHERE carrier IN ('AA' 'DL')": "syntax",
+    f"SELECT id FROM {F} WHERE id BETWEEN 1 2": "syntax",
+    f"SELECT FROM {F}": "syntax",
+    f"SELECT carrier, last_value(fare IGNORE NULLS) OVER (PARTITION BY carrier ORDER BY time_hour) AS filled FROM {F}": [
+        "string",
+        "decimal(9,2)",
+    ],
+    f"SELECT carrier, sum(fare) FILTER (WHERE dep_delay > 0) OVER (PARTITION BY carrier) AS late FROM {F}": [
+        "string",
+        "decimal(38,2)",
+    ],
+    f"SELECT carrier, json_group_array(id) AS ids, entropy(distance) AS e FROM {F} GROUP BY carrier": ["string", "string", "double"],
+    "WITH t(a, b) AS (VALUES (1, 'x'), (2, 'y')) SELECT a, b FROM t": ["int", "string"],
+    f"SELECT f.id, s.c FROM {F} AS f LEFT JOIN LATERAL (SELECT g.carrier AS c FROM {F} AS g WHERE g.id = f.id LIMIT 1) s ON true": [
+        "long",
+        "string",
+    ],
+    f"SELECT list_transform(tags, x -> length(x)) AS n FROM {F}": ["list<long>"],
+    f"SELECT [length(x) FOR x IN tags] AS n FROM {F}": ["list<long>"],
+    f"SELECT array(SELECT carrier FROM {F}) AS all_of_them": ["list<string>"],
+    f"SELECT quantile_cont(distance, [0.25, 0.5]) AS q FROM {F}": ["list<double>"],
+    "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT count(*) FROM t WHERE n < 3) SELECT n FROM t": ["int"],
+    f"SELECT lead(distance, 1, 0.5) OVER (ORDER BY id) AS next FROM {F}": ["int"],
+    f"SELECT COLUMNS('dist.*|fare') FROM {F}": ["int", "decimal(9,2)"],
+    f"SELECT * LIKE 'd%' FROM {F}": ["int", "int"],
+    f"PIVOT {F} ON carrier IN ('AA', 'DL') USING sum(distance) GROUP BY id": ["long", "decimal(38,0)", "decimal(38,0)"],
+    f"SELECT * FROM (SELECT carrier, distance FROM {F}) PIVOT (sum(distance) FOR carrier IN ('AA', 'DL'))": [
+        "decimal(38,0)",
+        "decimal(38,0)",
+    ],
+    f"UNPIVOT (SELECT id, dep_delay, distance FROM {F}) ON dep_delay, distance INTO NAME what VALUE n": ["long", "string", "int"],
+    f"SELECT f.id, e.key, e.value FROM {F} AS f, json_each(to_json(f.tags)) AS e": ["long", "string", "string"],
+    f"SELECT place.city, place.at.lat, notes['a'] AS a FROM {F}": ["string", "double", "long"],
+    f"SELECT place, notes, {{'k': id, 'tags': tags}} AS made FROM {F}": [
+        "struct<city: string, at: struct<lat: double, lon: double>>",
+        "map<string, long>",
+        "struct<k: long, tags: list<string>>",
+    ],
+    f"SELECT MAP {{'a': id}}['a'] AS x, map_keys(notes) AS k FROM {F}": ["long", "list<string>"],
+    f"SELECT carrier.upper() AS c FROM {F}": ["string"],
+    f"SELECT carrier, grouping(carrier) AS g, count(*) AS n FROM {F} GROUP BY ROLLUP (carrier)": ["string", "long", "long"],
+    f"SELECT regexp_extract(carrier, '(\\w)(\\w)', ['a', 'b']) AS parts FROM {F}": ["struct<a: string, b: string>"],
+}
+
+
+@pytest.mark.parametrize("query", ACCEPTED)
+def test_what_duckdb_reads_is_read_and_has_its_types(query: str) -> None:
+    expected = ACCEPTED[query]
+    mistakes = _mistakes(query)
+    if expected == "syntax":
+        assert len(mistakes) == 1 and mistakes[0][1].startswith(("this SQL cannot be read", "`"))
+    else:
+        assert not mistakes
+        assert expected is None or [column.type for column in typed(query, TABLES).columns] == expected
+
+
+REFUSED = {
+    f"SELECT * EXCLUDE (carier) FROM {F}": ("carier", "EXCLUDE names `carier`, which is no column behind this *"),
+    f"SELECT id FROM {F} WHERE row_number() OVER (ORDER BY id) = 1 AND count(*) > 5": (
+        "row_number",
+        "WHERE comes before windows are computed",
+    ),
+    f"SELECT sum(avg(fare)) AS x FROM {F}": ("avg", "an aggregate stands in another one"),
+    f"SELECT 1 AS one FROM {F} HAVING distance > 1": ("distance", "`distance` is neither grouped nor aggregated"),
+    f"SELECT id FROM {F} WHERE id = (SELECT id, carrier FROM {F})": ("(", "this subquery has 2 columns where one is wanted"),
+    f"SELECT id FROM {F} WEHRE x = 1": ("WEHRE", "this SQL cannot be read: `WEHRE` is no word of it"),
+    f"WITH latest AS (SELECT id FROM {F}) SELECT id FROM latst": None,
+    f"SELECT CAST(id AS INTEGR) AS i FROM {F}": ("INTEGR", "there is no type `INTEGR`"),
+    f"SELECT carrier, count(*) AS n FROM {F} GROUP BY 3": None,
+    "WITH a AS (SELECT 1 AS x), a AS (SELECT 2 AS x) SELECT x FROM a": ("a", "two tables are called `a` here"),
+    f"DESCRIBE {F}": None,
+    "SELECT * FROM duckdb_settings()": ("duckdb_settings", "`duckdb_settings` reads what no FROM clause names"),
+    "SELECT * FROM glob('*')": ("glob", "`glob` reads what no FROM clause names"),
+    f"SELECT id FROM {F}; DROP TABLE x": None,
+    f"SELECT id FROM {F} WHERE id = ?": None,
+}
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_what_duckdb_refuses_is_refused_at_its_place(query: str) -> None:
+    mistakes = _mistakes(query)
+    assert mistakes and all(cause and remedy for _, cause, remedy in mistakes)
+    if REFUSED[query] is not None:
+        assert (mistakes[0][0], mistakes[0][1]) == REFUSED[query]
+
+
+def test_a_type_mistake_is_told_beside_a_name_mistake() -> None:
+    assert [words for words, _, _ in _mistakes(f"SELECT nosuch, sum(carrier) AS s FROM {F}")] == ["nosuch", "sum(carrier)"]
+
+
+# -- what depends on the moment, on chance, on the session
+
+IMPURE = (
+    *("now()", "current_date", "current_timestamp", "transaction_timestamp()", "today()", "localtime", "localtimestamp"),
+    *("random()", "uuid()", "uuidv7()", "gen_random_uuid()", "get_current_time()", "age(time_hour)", "txid_current()"),
+    *("current_setting('TimeZone')", "current_user", "current_schema()", "version()", "getvariable('x')"),
+)
+
+
+@pytest.mark.parametrize("expression", IMPURE)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, {} AS x FROM lake.ops.flights",
+        "SELECT id FROM lake.ops.flights WHERE ({})::VARCHAR <> 'a'",
+        "WITH a AS (SELECT list_transform(tags, t -> t || ({})::VARCHAR) AS n FROM lake.ops.flights) SELECT n FROM a",
+        "SELECT carrier FROM lake.ops.flights GROUP BY carrier HAVING max(({})::VARCHAR) > ''",
+    ],
+)
+def test_what_is_no_function_of_the_inputs_is_refused(query: str, expression: str) -> None:
+    mistakes = _mistakes(query.format(expression))
+    assert mistakes and any("each time" in cause or "today" in cause for _, cause, _ in mistakes), mistakes
+    assert any("batch_end()" in remedy or "hash" in remedy for _, _, remedy in mistakes)
+
+
+def test_every_function_that_duckdb_calls_impure_is_refused() -> None:
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT function_name, parameter_types FROM duckdb_functions() WHERE function_type = 'scalar' "
+            "AND stability <> 'CONSISTENT' AND function_name <> 'error'"
+        ).fetchall()
+    assert len(rows) > 20
+    for name, kinds in rows:
+        arguments = ", ".join(f"CAST(NULL AS {'VARCHAR' if kind == 'ANY' else kind})" for kind in kinds)
+        assert _mistakes(f"SELECT {name}({arguments}) AS x FROM {F}"), name
+
+
+@pytest.mark.parametrize(
+    "query", ["FROM {} TABLESAMPLE 10%", "SELECT id FROM {} USING SAMPLE 5 ROWS", "SELECT 'today'::DATE AS d FROM {}"]
+)
+def test_chance_and_words_for_the_moment_are_refused(query: str) -> None:
+    assert _mistakes(query.format(F))
+
+
+def test_a_batchs_bounds_are_no_impurity() -> None:
+    assert not _mistakes(
+        f"SELECT id, batch_end() AS made, age(batch_end(), time_hour)::VARCHAR AS a FROM {F} WHERE time_hour < batch_start()"
+    )
+
+
+# -- reserved words
+
+_WORDS = [
+    row[0]
+    for row in duckdb.execute(
+        "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved' ORDER BY 1"
+    ).fetchall()
+]
+
+
+@pytest.mark.parametrize("word", _WORDS)
+def test_a_word_of_sql_is_a_columns_name_in_quotes_only(word: str) -> None:
+    tables = {"lake.ops.t": {"id": "long", word: "long"}}
+    quoted = typed(f'SELECT id, max("{word}") AS last FROM lake.ops.t GROUP BY id', tables)
+    assert not quoted.problems and quoted.columns[1].inputs == (("lake.ops.t", word),)
+    assert not typed("SELECT * FROM lake.ops.t", tables).problems
+    plain = f"SELECT id, max({word}) AS last FROM lake.ops.t GROUP BY id"
+    with duckdb.connect() as connection:
+        connection.execute(f'CREATE TABLE t (id BIGINT, "{word}" BIGINT)')
+        try:
+            connection.sql(plain.replace("lake.ops.", ""))
+            accepted = True
+        except duckdb.Error:
+            accepted = False
+    try:
+        found = [problem.cause for problem in typed(plain, tables).problems]
+    except Problem as problem:
+        found = [problem.diagnostic.cause]
+    assert accepted or found
+
+
+@pytest.mark.parametrize("word", ["at", "lateral", "asof", "qualify", "positional", "pivot", "end", "desc"])
+def test_a_reserved_word_is_told_with_quotes_as_the_remedy(word: str) -> None:
+    query = f"SELECT id, max({word}) AS last FROM lake.ops.t GROUP BY id"
+    with pytest.raises(Problem) as caught:
+        typed(query, {"lake.ops.t": {"id": "long", word: "long"}})
+    found = caught.value.diagnostic
+    assert query[found.column - 1 : found.column - 1 + found.length] == word and f'"{word}"' in found.remedy
+
+
+# -- Atoll's own columns, and the text that runs
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        ("SELECT * FROM lake.ops.planes", ["id", "tailnum", "seats"]),
+        (
+            "SELECT * FROM lake.ops.planes NATURAL JOIN (SELECT id, distance FROM lake.ops.flights)",
+            ["id", "tailnum", "seats", "distance"],
+        ),
+        ("SELECT * FROM lake.ops.planes JOIN lake.ops.planes AS other USING (id)", None),
+        ("SELECT *, _batch FROM lake.ops.planes", ["id", "tailnum", "seats", "_batch"]),
+        ("SELECT p.* FROM lake.ops.planes AS p WHERE p._batch < batch_end()", ["id", "tailnum", "seats"]),
+        ("SELECT * EXCLUDE (seats) FROM lake.ops.planes WHERE _batch < batch_end()", ["id", "tailnum"]),
+        ("SELECT * REPLACE (seats + 1 AS seats) FROM lake.ops.planes WHERE _batch < batch_end()", ["id", "tailnum", "seats"]),
+        ("WITH a AS (SELECT id, _batch FROM lake.ops.planes) SELECT * FROM a", ["id", "_batch"]),
+    ],
+)
+def test_a_star_has_no_column_of_atolls_own_unless_it_is_named(query: str, columns: list[str] | None) -> None:
+    found = typed(query, TABLES)
+    assert (not found.problems and [column.name for column in found.columns] == columns) or columns is None
+    if columns is not None:
+        assert [name for name, _ in _bound(pinned(query, TABLES))] == columns
+
+
+@cache
+def _database(more: bool) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("ATTACH ':memory:' AS lake; CREATE SCHEMA lake.ops")
+    connection.execute("CREATE MACRO batch_start() AS TIMESTAMPTZ '2020-01-01 00:00+00'")
+    connection.execute("CREATE MACRO batch_end() AS TIMESTAMPTZ '2020-01-02 00:00+00'")
+    added = ", added INTEGER, added_too VARCHAR" if more else ""
+    connection.execute(
+        "CREATE TABLE lake.ops.flights (id BIGINT, carrier VARCHAR, dep_delay INTEGER, distance INTEGER, fare DECIMAL(9, 2), "
+        'time_hour TIMESTAMPTZ, tags VARCHAR[], place STRUCT(city VARCHAR, "at" STRUCT(lat DOUBLE, lon DOUBLE)), '
+        f"notes MAP(VARCHAR, BIGINT), _batch TIMESTAMPTZ, _deleted BOOLEAN{added})"
+    )
+    connection.execute(f"CREATE TABLE lake.ops.planes (id BIGINT, tailnum VARCHAR, seats INTEGER, _batch TIMESTAMPTZ{added})")
+    return connection
+
+
+def _bound(query: str, more: bool = False) -> list[tuple[str, str]]:
+    return [(str(row[0]), str(row[1])) for row in _database(more).execute(f"DESCRIBE {query}").fetchall()]
+
+
+_ITEMS = st.sampled_from(
+    [
+        "*",
+        "f.*",
+        "p.*",
+        "f.id",
+        "p.seats",
+        "* EXCLUDE (id)",
+        "f.* REPLACE (upper(carrier) AS carrier)",
+        "COLUMNS('d.*')",
+        "f._batch",
+        "p",
+    ]
+)
+_FROM = st.sampled_from(
+    [
+        f"{F} AS f, lake.ops.planes AS p",
+        f"{F} f JOIN lake.ops.planes p USING (id)",
+        f"{F} AS f NATURAL JOIN lake.ops.planes AS p",
+        f"(FROM {F}) AS f LEFT JOIN (TABLE lake.ops.planes) AS p ON p.id = f.id",
+        f"{F} AS f POSITIONAL JOIN LAKE.ops.Planes AS p",
+        f"(SELECT * FROM {F} WHERE NOT _deleted) AS f CROSS JOIN lake.ops.planes AS p",
+    ]
+)
+
+
+@given(items=st.lists(_ITEMS, min_size=1, max_size=3), from_=_FROM, distinct=st.booleans())
+def test_the_text_that_runs_binds_to_the_columns_of_the_text_that_was_written(items: list[str], from_: str, distinct: bool) -> None:
+    """Also when the inputs have got more columns since."""
+    query = f"SELECT {'DISTINCT ' if distinct else ''}{', '.join(items)} FROM {from_}"
+    try:
+        found = typed(query, TABLES)
+    except Problem:
+        return
+    if found.problems:
+        return
+    runs = pinned(query, TABLES)
+    assert _bound(runs) == _bound(runs, more=True)
+    named = [column for column in OWN if column in query]
+    written = [column for column in _bound(query) if column[0].removesuffix("_1") not in OWN]
+    assert [column for column in _bound(runs) if column[0].removesuffix("_1") not in named] == written or "p" in items
+    assert [name.lower() for name, _ in _bound(runs)] == [column.name for column in found.columns]
+
+
+def test_places_are_right_beside_letters_of_several_bytes() -> None:
+    query = f"SELECT 'ÄÖÜ€😀' AS t, nosuch FROM {F}"
+    assert [words for words, _, _ in _mistakes(query)] == ["nosuch"]
