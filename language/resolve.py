@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from language.collect_query import Projection, projection, source_connection, without_connection
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
-from language.dialects.duckdb.query import parse_warehouse_query
+from language.dialects.duckdb.query import parse_warehouse_query, read_ahead
 from language.left_rows import condition
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
@@ -59,9 +61,18 @@ def resolve(
             memo.keep_resolved(found)
         return found
 
+    read_ahead(statement.clauses.query for statement in crew.share(syntax.statements) if _reads_a_warehouse(statement, names, memo))
     statements = tuple(found for found in crew.each(syntax.statements, resolved) if found is not None)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, statements)
+
+
+def _reads_a_warehouse(statement: Statement, names: Names, memo: Memo | None) -> TypeGuard[Insert | CreateView]:
+    """Whether its query will be read by the warehouse's engine, as far as its first name tells."""
+    if not isinstance(statement, (Insert, CreateView)) or statement.clauses.query is None:
+        return False
+    published = isinstance(statement, Insert) and statement.target.parts[0].folded in names.connections
+    return (isinstance(statement, CreateView) or published) and (memo is None or memo.resolved(statement) is None)
 
 
 def _statement(statement: Statement, names: Names) -> Resolved | None:

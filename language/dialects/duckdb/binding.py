@@ -8,7 +8,7 @@ are bound, and must mean the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from language.diagnostics import Span
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
@@ -16,9 +16,8 @@ from language.dialects.duckdb.plan_lineage import NOWHERE, PlanLineage, Ref, Unp
 from language.dialects.duckdb.problems import binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
-from language.dialects.duckdb.syntax_tree import Said, Scope, outermost
+from language.dialects.duckdb.syntax_tree import Said, Scope
 from language.dialects.duckdb.text import Place
-from language.dialects.duckdb.types import iceberg_type
 from language.queries import edited
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
@@ -43,7 +42,7 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
         return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
-    problems = [*impurities(query.text, said, bound.plan, judge), *_impossible_casts(query, plan, judge)]
+    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge)]
     uses, edits, runs = tuple(_uses(query, plan, seen)), _edits(query, seen), bound
     if edits:
         try:
@@ -63,7 +62,7 @@ def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
     written = list(query.output_names())
     names = [found[0] for found in written if found]
     if len(names) < len(written) and rest is not None:
-        names += [name for name, _ in rest.columns if name != "NULL"]
+        names += [column.name for column in rest.columns if column.name != "NULL"]
     return tuple(QueryColumn(name.lower(), "", (), *query.text.first_word()) for name in dict.fromkeys(names))
 
 
@@ -88,7 +87,7 @@ def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
             return lineage(bound.plan, named)
     except Unplanned:
         pass
-    read = frozenset((".".join(t.names).lower(), c.name) for t in said.tables for c in tables.get(".".join(t.names).lower(), ()))
+    read = frozenset((t.path, c.name) for t in said.tables for c in tables.get(t.path, ()))
     return PlanLineage((read,) * len(bound.columns), frozenset((ref, Use.FILTER) for ref in read), read)
 
 
@@ -110,14 +109,12 @@ def _columns(
     query: DuckDBQuery, bound: Bound, plan: PlanLineage, tables: Tables, judged: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
     columns, problems = [], []
-    items = outermost(query.tree["statements"][0]["node"])
-    places = [query.item(item) for item in items] if len(items) == len(bound.columns) else []
+    places = query.items if len(query.items) == len(bound.columns) else []
     stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
     untyped = {(table, column.name) for table, each in tables.items() for column in each if not column.type}
     spoken = query.said.words | {column.name for each in tables.values() for column in each}
-    for number, (name, kind) in enumerate(bound.columns):
+    for number, (name, type_, kind) in enumerate(bound.columns):
         start, end = places[number] if places else (stars or [query.text.first_word()])[0]
-        type_ = iceberg_type(kind)
         if judged and not _PLAIN.fullmatch(name.lower()) and name.lower() not in spoken:
             problems.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
         elif judged and type_ is None:
@@ -148,28 +145,28 @@ def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[Que
 
 def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
     found: dict[tuple[Ref, Use], Place] = {}
+    names = {table: {column.name.lower(): column.name for column in columns} for table, columns in tables.items()}
     for column in query.said.columns:
-        for ref in _meant(column.names, column.scope, tables):
+        for ref in _meant(column.names, column.scope, names):
             place = query.text.path(column.at)
             key = ref, column.use
             found[key] = min(place, found.get(key, place))
     for name, at, scope in query.said.using:
-        for ref in _meant((name,), scope, tables):
+        for ref in _meant((name,), scope, names):
             place = query.text.find(name) or query.text.path(at)
             found.setdefault((ref, Use.JOIN), place)
     return found
 
 
-def _meant(names: tuple[str, ...], scope: Scope | None, tables: Tables) -> Iterator[Ref]:
+def _meant(names: tuple[str, ...], scope: Scope | None, tables: Mapping[str, Mapping[str, str]]) -> Iterator[Ref]:
     """The inputs' columns that a name may stand for: with a table's name before it in that table, else in all that are near."""
     folded = [name.lower() for name in names]
     while scope is not None:
-        found = [
-            (".".join(table.names).lower(), column.name)
-            for table in scope.tables
-            for column in tables.get(".".join(table.names).lower(), ())
-            if column.name.lower() in folded[:1] or (column.name.lower() in folded[1:] and table.called in folded)
-        ]
+        found = []
+        for table in scope.tables:
+            columns = tables.get(table.path, {})
+            after = folded[1:] if table.called in folded else []
+            found += [(table.path, columns[name]) for name in (*folded[:1], *after) if name in columns]
         if found:
             yield from found
             return
@@ -178,7 +175,7 @@ def _meant(names: tuple[str, ...], scope: Scope | None, tables: Tables) -> Itera
 
 def _indirect(query: DuckDBQuery, ref: Ref) -> Place:
     for star in query.said.stars:
-        if any(".".join(table.names).lower() == ref[0] for table in star.tables):
+        if any(table.path == ref[0] for table in star.tables):
             return query.text.star(star.at) or query.text.first_word()
     stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
     return stars[0] if stars else query.text.first_word()
@@ -191,7 +188,7 @@ def _edits(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
     """(start, end, text): each table by a subquery of its columns, and what was named through its full name by its last."""
     found: list[Edit] = []
     for table in query.said.wide:
-        columns = tables.get(".".join(table.names).lower())
+        columns = tables.get(table.path)
         if columns is None:
             continue
         start, end = query.text.path(table.at)
@@ -226,7 +223,7 @@ def _excluded(query: DuckDBQuery, tables: Tables) -> Iterator[Edit]:
     """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
     for star in query.said.stars:
         place = query.text.star(star.at)
-        own = {column.name for table in star.tables for column in tables.get(".".join(table.names).lower(), ())}
+        own = {column.name for table in star.tables for column in tables.get(table.path, ())}
         names = [name for name in OWN_COLUMNS if name in own]
         if place is None or not names:
             continue
@@ -253,4 +250,4 @@ def _edited(query: DuckDBQuery, edits: tuple[Edit, ...]) -> str:
 def _meant_columns(bound: Bound, said: Said) -> list[tuple[str, str]]:
     """The columns but for Atoll's own that the text names: a `*` has those no more when it runs."""
     own = {name for name in OWN_COLUMNS if name in said.words}
-    return [(name, str(kind)) for name, kind in bound.columns if _NUMBERED.sub("", name) not in own]
+    return [(name, f"{type_} {kind}") for name, type_, kind in bound.columns if _NUMBERED.sub("", name) not in own]

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from language.dialects.duckdb.types import SAMPLES, WHOLE, duckdb_type
+from language.dialects.duckdb.types import SAMPLES, WHOLE, duckdb_type, iceberg_type
 from language.recursion import deep_recursion
 from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.records import SchemaColumn
-
-if TYPE_CHECKING:
-    from duckdb.sqltypes import DuckDBPyType
 
 Tree = dict[str, Any]
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 _TREE = "skip_null := true, skip_empty := true, skip_default := true"
 _PLAN = "skip_null := true, skip_empty := true"  # a reference's number 0 is a default, and must be told
+_NO_JSON = ("not implemented", "invalid input", "internal", "serialization")  # of what binds, and cannot be written as JSON
+_PASSING = {
+    "LOGICAL_LIMIT": 0,
+    "LOGICAL_ORDER_BY": 0,
+    "LOGICAL_DISTINCT": 0,
+    "LOGICAL_MATERIALIZED_CTE": 1,
+}  # on the columns of a child
+# Of these the catalogue says that they depend on their arguments alone.
+IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
+MOST_TREES = 20_000  # that are kept
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -41,12 +49,24 @@ class EngineError(Exception):
     name: str = ""
 
 
+class BoundColumn(NamedTuple):
+    """An output column.  type: a schema's, None for one that no table can hold.  said: DuckDB's word for it."""
+
+    name: str
+    type: str | None
+    said: str
+
+
 @dataclass(frozen=True)
 class Bound:
-    """A query that binds: its output columns as (name, DuckDB's type), and its logical plan; None for one that has no JSON form."""
+    """A query that binds: its output columns, and its logical plan.
 
-    columns: tuple[tuple[str, DuckDBPyType], ...]
+    plan: None for one that has no JSON form.  impure: whether the plan may call a function that is none of its arguments alone.
+    """
+
+    columns: tuple[BoundColumn, ...]
     plan: Tree | None
+    impure: bool = False
 
 
 class Engine:
@@ -72,11 +92,13 @@ class Engine:
 
     def read_ahead(self, texts: Iterable[str]) -> None:
         """Parses many queries by one call, which costs a tenth of as many calls; `tree` then knows them."""
-        new = list({text for text in texts if text not in self._trees})
+        new = [text for text in dict.fromkeys(texts) if text not in self._trees]
         if not new:
             return
         found = self._connection.execute(f"SELECT json_serialize_sql(q, {_TREE}) FROM (SELECT unnest($1) AS q)", [new]).fetchall()
-        self._trees = dict(zip(new, (row[0] for row in found), strict=True))
+        if len(self._trees) > MOST_TREES:
+            self._trees.clear()
+        self._trees |= dict(zip(new, (row[0] for row in found), strict=True))
 
     def tree(self, text: str) -> Tree:
         """The text's parse tree: `{'statements': [{'node': …}, …]}`. Raises EngineError."""
@@ -87,42 +109,54 @@ class Engine:
     def bind(self, text: str, tables: Tables) -> Bound:
         """The query over its inputs.  tables: by the names that FROM has, 'lake.ops.flights'. Raises EngineError."""
         self._provide(tables)
-        return Bound(self._columns(text), self._plan(text))
-
-    def _columns(self, text: str) -> tuple[tuple[str, DuckDBPyType], ...]:
+        serialized = self._serialized_plan(text)
         try:
-            relation = self._connection.sql(text)
+            plans = _answer(serialized)["plans"]
+        except EngineError as error:
+            if error.kind not in _NO_JSON:
+                raise
+            return Bound(self._described(text), None, True)
+        plan = plans[0] if len(plans) == 1 else None
+        columns = _columns_of(plan) if plan is not None else None
+        return Bound(columns or self._described(text), plan, self._impure.search(serialized) is not None)
+
+    def _described(self, text: str) -> tuple[BoundColumn, ...]:
+        """By another way, for what has no JSON form or leaves names out in it. Raises EngineError."""
+        try:
+            names = self._connection.sql(text).columns
+            kinds = _answer(self._serialized_plan(f"SELECT * FROM (\n{text}\n)"))["plans"][0]
         except self._duckdb.Error as error:
-            _answer(self._serialized_plan(text))  # says where it is
             raise EngineError("binder", str(error).partition("\n")[0].partition(": ")[2]) from None
-        return tuple(zip(relation.columns, relation.types, strict=True))
-
-    def _plan(self, text: str) -> Tree | None:
-        try:
-            plans = _answer(self._serialized_plan(text))["plans"]
-        except EngineError:
-            return None
-        return plans[0] if len(plans) == 1 else None
+        typed = _columns_of(kinds)
+        if typed is None or len(typed) != len(names):
+            raise EngineError("binder", "the columns of this query cannot be told")
+        return tuple(BoundColumn(name, *column[1:]) for name, column in zip(names, typed, strict=True))
 
     def _serialized_plan(self, text: str) -> str:
         row = self._connection.execute(f"SELECT json_serialize_plan($1::VARCHAR, {_PLAN})", [text]).fetchone()
         return str(row[0]) if row else "{}"
 
     def _provide(self, tables: Tables) -> None:
-        for name, columns in tables.items():
-            if self._tables.get(name) != columns:
-                self._create(name, columns)
-                self._tables[name] = columns
+        statements = [self._creation(name, columns) for name, columns in tables.items() if self._tables.get(name) != columns]
+        if statements:
+            self._connection.execute(";".join(statements))
+            self._tables.update(tables)
 
-    def _create(self, name: str, columns: tuple[SchemaColumn, ...]) -> None:
+    def _creation(self, name: str, columns: tuple[SchemaColumn, ...]) -> str:
         *path, table = name.split(".")
         if len(path) == 2 and path[0] not in self._databases:
             self._connection.execute(f"ATTACH ':memory:' AS {identifier(path[0])}")
             self._databases.add(path[0])
-        if path:
+        if path and ".".join(path) not in self._databases:
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(identifier, path))}")
+            self._databases.add(".".join(path))
         fields = ", ".join(f"{identifier(column.name)} {duckdb_type(column.type)}" for column in columns)
-        self._connection.execute(f"CREATE OR REPLACE TABLE {'.'.join(map(identifier, (*path, table)))} ({fields})")
+        return f"CREATE OR REPLACE TABLE {'.'.join(map(identifier, (*path, table)))} ({fields})"
+
+    @cached_property
+    def _impure(self) -> re.Pattern[str]:
+        names = "|".join(map(re.escape, sorted({*self.impure_functions, *IMPURE, "age"})))
+        return re.compile(rf'"name":"(?:{names})"')
 
     @cached_property
     def impure_functions(self) -> frozenset[str]:
@@ -189,6 +223,21 @@ def _answer(text: str) -> Tree:
             str(found.get("name", "")),
         )
     return found
+
+
+def _columns_of(plan: Tree) -> tuple[BoundColumn, ...] | None:
+    """The outputs of a plan; None where it does not name them."""
+    while plan["type"] in _PASSING:
+        plan = plan["children"][_PASSING[plan["type"]]]
+    if plan["type"] != "LOGICAL_PROJECTION":
+        return None
+    found = []
+    for expression in plan.get("expressions", ()):
+        kind = expression.get("return_type") or expression.get("value", {}).get("type")
+        if kind is None or not expression.get("alias"):
+            return None
+        found.append(BoundColumn(expression["alias"], iceberg_type(kind), kind["id"]))
+    return tuple(found)
 
 
 def engine() -> Engine:

@@ -241,7 +241,7 @@ def _scope_at(text: str, at: int, engine: Engine) -> Scope | None:
 def _columns_in(scope: Scope | None, tables: Tables, called: str = "") -> Iterator[str]:
     for table in scope.tables if scope else ():
         if called.lower() in ("", table.called):
-            columns = tables.get(".".join(table.names).lower(), ())
+            columns = tables.get(table.path, ())
             yield from (*table.columns, *(column.name for column in columns[len(table.columns) :]))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from language.diagnostics import did_you_mean
-from language.dialects.duckdb.engine import Engine
+from language.dialects.duckdb.engine import IMPURE, Bound, Engine
 from language.dialects.duckdb.plan_lineage import NOWHERE
 from language.dialects.duckdb.syntax_tree import Said
 from language.dialects.duckdb.text import QueryText
@@ -17,20 +17,18 @@ from language.query_problems import QueryProblem
 _OF_ARGUMENTS = frozenset(
     ("unnest", "range", "generate_series", "repeat", "repeat_row", "json_each", "json_tree", "generate_subscripts")
 )
-# Of these the catalogue says that they depend on their arguments alone.
-_IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 _SESSION = frozenset(("current_user", "session_user", "current_role", "current_catalog"))  # which DuckDB reads as words
 _CHANCE = frozenset(("random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
 _MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
 
 
-def impurities(query: QueryText, said: Said, plan: dict[str, Any] | None, engine: Engine) -> Iterator[QueryProblem]:
-    """plan: of a query that binds."""
+def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> Iterator[QueryProblem]:
+    """bound: the query."""
     if said.samples:
         place = query.find("sample") or query.find("tablesample") or query.first_word()
         yield QueryProblem(*place, "a sample is another one each time", "filter by a hash of the key, as in hash(id) % 10 = 0")
-    for name, at, arguments in _calls(said, plan):
-        impure = name in engine.impure_functions or name in _IMPURE
+    for name, at, arguments in _calls(said, bound):
+        impure = name in engine.impure_functions or name in IMPURE
         place = query.path(at) if at < NOWHERE else query.find(name) or query.first_word()
         if name == "age" and arguments == 1:
             yield QueryProblem(*place, "`age` of one moment counts from today", "write age(batch_end(), …)")
@@ -40,11 +38,11 @@ def impurities(query: QueryText, said: Said, plan: dict[str, Any] | None, engine
             yield QueryProblem(*place, cause, chance if name in _CHANCE else _MOMENT_REMEDY)
 
 
-def _calls(said: Said, plan: dict[str, Any] | None) -> Iterator[tuple[str, int, int]]:
+def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
     """(name, place, number of arguments) of each function of the text, and of the plan: there macros and words are functions."""
     yield from ((call.name, call.at, 0) for call in said.calls if not call.in_from)
     yield from ((column.names[0].lower(), column.at, 0) for column in said.columns if column.names[0].lower() in _SESSION)
-    stack: list[Any] = [plan] if plan is not None else []
+    stack: list[Any] = [bound.plan] if bound.plan is not None and bound.impure else []
     while stack:
         value = stack.pop()
         if isinstance(value, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,14 +75,17 @@ class DuckDBQuery:
 
     def output_names(self) -> Iterator[tuple[str, Span] | None]:
         """Each output column's folded name and place, as far as the text tells them; None where it does not."""
-        for item in outermost(self.tree["statements"][0]["node"]):
+        items = outermost(self.tree["statements"][0]["node"])
+        places = self.items if len(self.items) == len(items) else [self.text.first_word()] * len(items)
+        for item, place in zip(items, places, strict=True):
             name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else None)
-            yield (name.lower(), self.span_of(self.item(item))) if name else None
+            yield (name.lower(), self.span_of(place)) if name else None
 
-    def item(self, item: Tree) -> Place:
-        """Where an item of a SELECT stands, from comma to comma."""
-        places = sorted(places_in(item))
-        return self.text.item(self.text.at(places[0])) if places else self.text.first_word()
+    @cached_property
+    def items(self) -> Sequence[Place]:
+        """Where the items of the outermost SELECT stand, each from comma to comma."""
+        places = sorted(place for item in outermost(self.tree["statements"][0]["node"]) for place in places_in(item))
+        return self.text.items(self.text.at(places[0])) if places else []
 
     def span_of(self, place: Place) -> Span:
         return Span(self.span.source, self.span.start + place[0], self.span.start + max(place[1], place[0] + 1))
@@ -96,6 +99,13 @@ class DuckDBQuery:
             raise Problem(self.first_word, "a query must be a SELECT", "write AS SELECT …")
         for found in readers(self.text, self.said, engine()):
             raise self.problem(found)
+
+
+def read_ahead(queries: Iterable[Span | None]) -> None:
+    """Has DuckDB parse many queries by one call, which costs a tenth of as many calls."""
+    texts = [query.text for query in queries if query is not None]
+    if texts:
+        engine().read_ahead(texts)
 
 
 def parse_warehouse_query(span: Span) -> DuckDBQuery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from language.recursion import deep_recursion
@@ -41,9 +42,14 @@ class Table:
     at: int
     columns: tuple[str, ...] = ()  # that a list of columns after the alias gives
 
-    @property
+    @cached_property
     def called(self) -> str:
         return (self.alias or self.names[-1]).lower()
+
+    @cached_property
+    def path(self) -> str:
+        """Its name in the program, folded."""
+        return ".".join(self.names).lower()
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ _STAR = re.compile(rf"(?:{_NAME}{_SPACE}\.{_SPACE})*\*")
 _WORD = re.compile(rf"{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]")
 _TOKENS = re.compile(rf"--[^\n]*|/\*(?s:.*?)\*/|{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
-_BEFORE_ITEM = frozenset((",", "SELECT", "DISTINCT", "ALL"))
-_AFTER_ITEM = frozenset(
+_BEFORE_ITEMS = frozenset(("SELECT", "DISTINCT", "ALL"))
+_AFTER_ITEMS = frozenset(
     (",", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT")
 )
 Place = tuple[int, int]
@@ -77,21 +77,23 @@ class QueryText:
             end = max(end, found.end())
         return start, end
 
-    def item(self, at: int) -> Place:
-        """What stands between two commas, or the ends of a SELECT's list, around a character."""
-        tokens = self.tokens
-        here = max(bisect.bisect_right(tokens, (at, len(self.text))) - 1, 0)
-        first, depth = here, 0
-        while first > 0 and not (depth == 0 and self._said(first - 1) in _BEFORE_ITEM):
+    def items(self, at: int) -> Sequence[Place]:
+        """What stands between the commas of a SELECT's list, of the one around a character."""
+        tokens, said = self.tokens, self._said
+        first, depth = max(bisect.bisect_right(tokens, (at, len(self.text))) - 1, 0), 0
+        while first > 0 and not (depth == 0 and said(first - 1) in _BEFORE_ITEMS):
             first -= 1
-            depth += (self._said(first) in _CLOSING) - (self._said(first) in _OPENING and depth > 0)
-        last, depth = first, 0
-        while last + 1 < len(tokens):
-            depth += (self._said(last) in _OPENING) - (self._said(last) in _CLOSING)
-            if depth <= 0 and (self._said(last + 1) in _AFTER_ITEM or self._said(last + 1) in _CLOSING):
-                break
-            last += 1
-        return tokens[first][0], tokens[last][1]
+            depth += (said(first) in _CLOSING) - (said(first) in _OPENING and depth > 0)
+        found, begin, depth = list[Place](), first, 0
+        for number in range(first, len(tokens)):
+            word = said(number)
+            if depth == 0 and (word == "," or word in _AFTER_ITEMS or word in _CLOSING):
+                found.append((tokens[begin][0], tokens[max(number - 1, begin)][1]))
+                begin = number + 1
+                if word != ",":
+                    return found
+            depth += (word in _OPENING) - (word in _CLOSING)
+        return [*found, (tokens[begin][0], tokens[-1][1])] if begin < len(tokens) else found
 
     def _said(self, token: int) -> str:
         return self.text[slice(*self.tokens[token])].upper()

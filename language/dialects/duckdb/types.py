@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
 
-if TYPE_CHECKING:
-    from duckdb.sqltypes import DuckDBPyType
-
 _ICEBERG = {
-    "boolean": "boolean",
-    **dict.fromkeys(("tinyint", "smallint", "integer", "utinyint", "usmallint"), "int"),
-    **dict.fromkeys(("bigint", "uinteger"), "long"),
-    "ubigint": "decimal(20,0)",
-    **dict.fromkeys(("hugeint", "uhugeint"), "decimal(38,0)"),
-    "float": "float",
-    "double": "double",
-    "date": "date",
-    "time": "time",
-    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
-    "timestamp with time zone": "timestamptz",
-    **dict.fromkeys(("varchar", "enum"), "string"),
-    "uuid": "uuid",
-    "blob": "binary",
+    "BOOLEAN": "boolean",
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "INTEGER_LITERAL"), "int"),
+    "NULL": "int",  # a column of nothing but NULL: as DuckDB makes it
+    **dict.fromkeys(("BIGINT", "UINTEGER"), "long"),
+    "UBIGINT": "decimal(20,0)",
+    **dict.fromkeys(("HUGEINT", "UHUGEINT"), "decimal(38,0)"),
+    "FLOAT": "float",
+    "DOUBLE": "double",
+    "DATE": "date",
+    "TIME": "time",
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "timestamp"),
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    **dict.fromkeys(("VARCHAR", "CHAR", "ENUM", "STRING_LITERAL"), "string"),
+    "UUID": "uuid",
+    "BLOB": "binary",
 }
 _DUCKDB = {
     "boolean": "BOOLEAN",
@@ -41,7 +40,6 @@ _DUCKDB = {
     "uuid": "UUID",
     "binary": "BLOB",
 }
-_NESTED = ("decimal", "list", "array", "struct", "map")
 SAMPLES = {  # a value of each type without parameters
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "INTEGER_LITERAL"), "1"),
     "BOOLEAN": "true",
@@ -62,26 +60,33 @@ WHOLE = {"LIST": "INTEGER[]", "STRUCT": "STRUCT(a INTEGER)"}  # a type whose nam
 UNKNOWN = "VARCHAR"  # of a column whose own statement is wrong
 
 
-def iceberg_type(kind: DuckDBPyType) -> str | None:
-    """'DECIMAL(10,2)[]' ▸ 'list<decimal(10,2)>'; None for a type that no table can hold."""
+def iceberg_type(kind: Mapping[str, Any]) -> str | None:
+    """{'id': 'LIST', 'type_info': …} ▸ 'list<decimal(10,2)>'; None for a type that no table can hold.
+
+    kind: as DuckDB's JSON has it.
+    """
+    plain = _ICEBERG.get(kind["id"])
+    if plain is not None:
+        return plain
     try:
         return str(_type_name(kind))
     except (KeyError, ValueError):
         return None
 
 
-def _type_name(kind: DuckDBPyType) -> TypeName:
+def _type_name(kind: Mapping[str, Any]) -> TypeName:
     """Raises KeyError or ValueError for a type that no table can hold."""
-    children: dict[str, Any] = dict(kind.children) if kind.id in _NESTED else {}
-    if kind.id == "decimal":
-        return TypeName("decimal", sizes=(children["precision"], children["scale"]))
-    if kind.id in ("list", "array"):
-        return list_of(_type_name(children["child"]))
-    if kind.id == "struct":
-        return struct_of(tuple((name, _type_name(child)) for name, child in children.items()))
-    if kind.id == "map":
-        return map_of(_type_name(children["key"]), _type_name(children["value"]))
-    return parsed(_ICEBERG[kind.id])
+    word, more = kind["id"], kind.get("type_info") or {}
+    if word == "DECIMAL":
+        return TypeName("decimal", sizes=(more["width"], more["scale"]))
+    if word in ("LIST", "ARRAY"):
+        return list_of(_type_name(more["child_type"]))
+    if word == "STRUCT":
+        return struct_of(tuple((child["first"], _type_name(child["second"])) for child in more["child_types"]))
+    if word == "MAP":
+        key, value = more["child_type"]["type_info"]["child_types"]
+        return map_of(_type_name(key["second"]), _type_name(value["second"]))
+    return parsed(_ICEBERG[word])
 
 
 @cache
