@@ -63,24 +63,22 @@ def done_with(lake: Lake, names: Sequence[str], schema: str) -> dict[str, Rows]:
     )
     second = rows(("1", "a", "0", "x", "old"), ("3", "a", "5", "x", "good"), ("4", "a", "1", "y", "good"))
     lake.collected(Mode.MERGE, merged, key=(key, other), cursor=cursor, partition_by=(part,), expectations=(rule,))
-    lake.collected(Mode.APPEND, added, partition_by=(part,), expectations=(rule,))
+    lake.collected(Mode.APPEND, added, expectations=(rule,))
     for dataset in (merged, added):
-        loaded = lake.stage(first, columns, dataset=dataset, files=2)
+        loaded = lake.stage(first, columns, dataset=dataset, files=len(first))
         lake.run(f"{dataset}:load", loaded)
         left = [{key: "1", other: "a", cursor: "9"}] if dataset == merged else None
-        lake.run(f"{dataset}:load", lake.stage(second, columns, dataset=dataset, left=left))
+        files = LEAST_FILES if dataset == added else 1
+        lake.run(f"{dataset}:load", lake.stage(second * files, columns, dataset=dataset, left=left, files=files))
     lake.run(f"{added}:load", lake.stage(first[:2], columns, dataset=added, again=loaded), rerun=True)
-    for _ in range(LEAST_FILES):
-        lake.run(f"{added}:load", lake.stage(second[:1], columns, dataset=added))
     maintain(lake, {"dataset": added})
     listed = ", ".join(map(quoted, names))
     lake.view(
         f"SELECT {listed} FROM {merged}", Mode.MERGE, view, (merged,), key=(key, other), partition_by=(part,), expectations=(rule,)
     )
     lake.view(f"SELECT {listed} FROM {view}", Mode.REPLACE, f"{result}:result", (view,), expectations=(rule,))
-    for _ in range(2):
-        lake.run(view)
-        lake.run(f"{result}:result")
+    for flow in (view, view, f"{result}:result"):
+        lake.run(flow)
     found = {dataset.rpartition(".")[2]: Suite().read(lake.cloud, dataset) for dataset in (merged, added, view)}
     found["result"] = lake.cloud.rows(f"{result}:result").to_pylist()
     return {dataset: sorted(tuple(row[name] for name in names) for row in table) for dataset, table in found.items()}
