@@ -150,6 +150,24 @@ def test_zeros_of_both_signs_lie_within_the_bounds_for_readers_that_tell_them_ap
     assert len(table(lake).scan(row_filter=EqualTo("v", 0.0)).to_arrow()) == 2
 
 
+def test_a_moment_that_python_does_not_know_has_no_bound_and_is_kept(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.view(f"SELECT id, TIMESTAMP '20000-01-01' AS far FROM {FLIGHTS}", dataset="lake.ops.far")
+    lake.load([{"id": 1}], [ID[0]])
+    lake.run("lake.ops.far")
+    (file,) = [task.file for task in table(lake, "far").scan().plan_files()]
+    assert table(lake, "far").schema().find_field("far").field_id not in file.upper_bounds
+    assert table(lake, "far").scan().to_arrow().column("far").cast(pa.int64()).to_pylist() == [568_971_820_800 * 10**6]
+
+
+def test_a_column_whose_name_has_a_dot_comes_and_widens(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.load([{"id": 1}], [ID[0]])
+    for kind, arrow, value in (("int", pa.int32(), 1), ("long", pa.int64(), 2**40)):
+        lake.load([{"id": 2, "dotted.name": value}], [ID[0], ("dotted.name", kind, arrow)])
+    assert sorted(str(row["dotted.name"]) for row in Suite().read(lake.cloud, FLIGHTS)) == ["1", str(2**40), "None"]
+
+
 @given(st.text(min_size=17, max_size=20) | st.sampled_from(["\ud7ff" * 20, "\U0010ffff" * 20, "a" + "\U0010ffff" * 20]))
 def test_a_bound_that_is_cut_is_a_text_and_above_whatever_it_stands_for(text: str) -> None:
     bound = upper_bound(text, 16)
