@@ -93,6 +93,8 @@ class Store:
             return
         for name in present:
             if name not in wanted:
+                if name == "SystemModstamp":
+                    connection.execute(f'DROP INDEX IF EXISTS "{schema.name}.modified"')
                 connection.execute(f'ALTER TABLE "{schema.name}" DROP COLUMN "{name}"')
         for name in wanted:
             if name not in present:

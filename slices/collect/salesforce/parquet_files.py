@@ -47,7 +47,7 @@ class ParquetFiles:
     """
 
     def __init__(self, aws: Any, request: ExtractRequest) -> None:
-        self._aws, self._out, self._left = aws, request.out, bool(request.part["left"])
+        self._aws, self._out, self._left = aws, request.out, bool(request.part.get("left"))
         self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
         self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
         self._place, fields = place(request.flow, request.table), request.part["fields"]

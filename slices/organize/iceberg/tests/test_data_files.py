@@ -128,17 +128,16 @@ def test_a_list_or_a_struct_partitions_no_table(lake: Lake) -> None:
 
 def test_a_row_is_found_by_its_key_although_a_footer_tells_bounds_of_a_part_of_the_file_only(lake: Lake) -> None:
     """As DuckDB's of a text that no longer one follows, in one row group of several; a merge reads only files that may hold a key."""
-    lake.collected(Mode.MERGE, key=("id",))
-    lake.view(f"SELECT id AS n, CASE WHEN id % 2 = 0 THEN 'a' || id ELSE repeat(chr(1114111), 300) || id END AS id FROM {FLIGHTS}",
-              Mode.MERGE, key=("id",), partition_by=())  # fmt: skip
-    many = 130_000  # rows: more than one row group, of which the last has none but long ones
-    odd = [{"id": 2 * number + 1} for number in range(10)]
-    lake.load([*({"id": 2 * number} for number in range(many)), *odd], [ID[0]])
-    lake.run("lake.ops.carrier_day")
-    lake.load([{"id": 2 * many}, *odd], [ID[0]])
-    lake.run("lake.ops.carrier_day")
-    ids = [row["n"] for row in Suite().read(lake.cloud, "lake.ops.carrier_day")]
-    assert len(ids) == len(set(ids)) == many + 11
+    columns: list[Typed] = [ID[0], ("upto", "long", pa.int64())]
+    short = 125_000  # rows: more than one row group, of which the last has none but long texts
+    text = f"CASE WHEN n < {short} THEN 'a' || n ELSE repeat(chr(1114111), 300) || n END"
+    lake.collected(Mode.REPLACE)
+    lake.view(f"SELECT n, {text} AS id FROM {FLIGHTS} f, range(f.id, f.upto) t(n)", Mode.MERGE, key=("id",))
+    for row in ({"id": 0, "upto": short + 10}, {"id": short, "upto": short + 11}):
+        lake.load([row], columns)
+        lake.run("lake.ops.carrier_day")
+    found = table(lake, "carrier_day").scan(selected_fields=("n",)).to_arrow().column("n")
+    assert len(found) == len(found.unique()) == short + 11
 
 
 def test_zeros_of_both_signs_lie_within_the_bounds_for_readers_that_tell_them_apart(lake: Lake) -> None:
@@ -148,6 +147,24 @@ def test_zeros_of_both_signs_lie_within_the_bounds_for_readers_that_tell_them_ap
     field = table(lake).schema().find_field("v").field_id
     assert (file.lower_bounds[field], file.upper_bounds[field]) == (bytes(7) + b"\x80", bytes(8))
     assert len(table(lake).scan(row_filter=EqualTo("v", 0.0)).to_arrow()) == 2
+
+
+def test_a_moment_that_python_does_not_know_has_no_bound_and_is_kept(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.view(f"SELECT id, TIMESTAMP '20000-01-01' AS far FROM {FLIGHTS}", dataset="lake.ops.far")
+    lake.load([{"id": 1}], [ID[0]])
+    lake.run("lake.ops.far")
+    (file,) = [task.file for task in table(lake, "far").scan().plan_files()]
+    assert table(lake, "far").schema().find_field("far").field_id not in file.upper_bounds
+    assert table(lake, "far").scan().to_arrow().column("far").cast(pa.int64()).to_pylist() == [568_971_820_800 * 10**6]
+
+
+def test_a_column_whose_name_has_a_dot_comes_and_widens(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.load([{"id": 1}], [ID[0]])
+    for kind, arrow, value in (("int", pa.int32(), 1), ("long", pa.int64(), 2**40)):
+        lake.load([{"id": 2, "dotted.name": value}], [ID[0], ("dotted.name", kind, arrow)])
+    assert sorted(str(row["dotted.name"]) for row in Suite().read(lake.cloud, FLIGHTS)) == ["1", str(2**40), "None"]
 
 
 @given(st.text(min_size=17, max_size=20) | st.sampled_from(["\ud7ff" * 20, "\U0010ffff" * 20, "a" + "\U0010ffff" * 20]))
