@@ -29,6 +29,7 @@ class Pacing:
         self._suite, self._processor_seconds = suite, time.process_time()
         self._slow: list[Any] = []
         self._left_out: Counter[str] = Counter()
+        self._by_folder: Counter[str] = Counter()
 
     # -- what runs
 
@@ -62,6 +63,8 @@ class Pacing:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """A test that ended its worker has no budget left to be told of."""
+        folder = report.nodeid.partition("::")[0].rpartition("/")[0].removesuffix("/tests")
+        self._by_folder[folder] += getattr(report, "processor_seconds", 0)
         if report.duration > getattr(report, "budget_seconds", report.duration):
             self._slow.append(report)
 
@@ -74,7 +77,11 @@ class Pacing:
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[CHOICE] = dict(self._left_out)
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        if config.getoption("durations") is not None:
+            terminalreporter.section("seconds of the processor by folder, without other processes")
+            for folder, seconds in self._by_folder.most_common():
+                terminalreporter.write_line(f"{seconds:8.1f}  {folder}")
         slow = sorted(self._slow, key=lambda report: report.budget_seconds - report.duration)
         if slow:
             terminalreporter.section("over their time budgets (no failure)")

@@ -64,11 +64,11 @@ TESTS = """
 """
 
 
-def run(folder: Path, suite: str, *options: str) -> str:
+def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     markers = "".join(f"\n  {name}: what it says" for name in ("deep", "budget"))
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
-    (folder / "test_them.py").write_text(textwrap.dedent(TESTS))
+    (folder / "test_them.py").write_text(textwrap.dedent(tests))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     environment |= {CHOICE: suite, "PYTHONPATH": str(ROOT)}
@@ -90,17 +90,20 @@ def test_the_quick_suite_leaves_out_what_is_deep_makes_fewer_examples_and_says_s
     assert "1 deep, 4 with all their examples" in said and "make test-deep" in said
 
 
+@pytest.mark.deep
 def test_the_deep_suite_runs_the_rest_with_all_examples_and_nothing_else(tmp_path: Path) -> None:
     said = run(tmp_path, "deep")
     assert noted(tmp_path) == {"deep": 1, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
     assert "make test-deep" not in said
 
 
+@pytest.mark.deep
 def test_both_together_are_all_there_is(tmp_path: Path) -> None:
     run(tmp_path, "all")
     assert noted(tmp_path) == {"plain": 1, "deep": 1, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
 
 
+@pytest.mark.deep
 def test_what_is_over_its_budget_is_told_and_fails_nothing(tmp_path: Path) -> None:
     for options in ((), ("-n", "1")):
         said = run(tmp_path, "quick", *options)
@@ -116,3 +119,24 @@ def test_a_suite_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_the_fewest_examples_are_no_more_than_a_test_asks_for() -> None:
     assert share(hypothesis.settings(max_examples=2), 0.2).max_examples == 2
     assert share(hypothesis.settings(max_examples=10), 0.2).max_examples == FEWEST
+
+
+@pytest.mark.deep
+def test_what_may_take_longest_begins_first(tmp_path: Path) -> None:
+    tests = """
+        import pathlib, pytest
+        def note(what):
+            with (pathlib.Path(__file__).parent / "order").open("a") as notes:
+                notes.write(what)
+        def test_a():
+            note("a")
+        @pytest.mark.xdist_group("two")
+        @pytest.mark.parametrize("one", "bc")
+        def test_group(one):
+            note(one)
+        @pytest.mark.budget(60)
+        def test_d():
+            note("d")
+    """
+    run(tmp_path, "quick", "-n", "1", "--dist", "loadgroup", tests=tests)
+    assert (tmp_path / "order").read_text() == "dbca"

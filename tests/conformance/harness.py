@@ -645,7 +645,8 @@ class HarnessConformance(DiscoveryConformance):
         run = way.run(way.put_result([_row("AA", 2)]), record_errors=True)
         said = [caplog.text, *capfd.readouterr(), *(str(error) for error in run.errors.values())]
         documents = [cloud.body(key).decode() for key in cloud.keys(f"staging/{target.slice_id}/") if key.endswith(".json")]
-        stored = json.dumps(cloud.dynamodb.scan(TableName=cloud.table)["Items"], default=str)
+        pages = cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.table)
+        stored = json.dumps([page["Items"] for page in pages], default=str)
         for name in ("password", "private_key", "client_secret"):
             for secret in (target.secret, target.refused):
                 if secret.get(name):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 
+from examples.airline import crm
+from examples.airline.demo import Demo
+from infra.embedded import LocalStack
 from shared_metadata.drift import Change
 from shared_metadata.drift_records import Drift
 from shared_metadata.intervals import floor
@@ -17,16 +20,16 @@ from tests.command import atoll
 from tests.e2e.test_airline import MINUTE, Deployed
 from tests.inbox import Inbox
 
-pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(1500), pytest.mark.budget(420), pytest.mark.deep]
+pytestmark = [pytest.mark.xdist_group("drift"), pytest.mark.timeout(1500), pytest.mark.budget(420), pytest.mark.deep]
 DELAYS, SCORECARD = "ops.published.airport_delays", "ops.published.carrier_scorecard"
 
 
 class Drifting(Deployed):
     """The airline, somebody who subscribes to its alerts, and hands on its sources."""
 
-    def __init__(self, deployed: Deployed) -> None:
-        self.demo, self.compilation, self.program = deployed.demo, deployed.compilation, deployed.program
-        self._inbox = Inbox(self.demo.target.session.client)
+    def __init__(self, demo: Demo) -> None:
+        super().__init__(demo)
+        self._inbox = Inbox(demo.target.session.client)
         self.messages: list[dict[str, Any]] = []
 
     def alter(self, *statements: str) -> None:
@@ -62,8 +65,12 @@ class Drifting(Deployed):
 
 
 @pytest.fixture(scope="module")
-def airline(airline: Deployed) -> Drifting:
-    return Drifting(airline)
+def airline(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drifting]:
+    folder = tmp_path_factory.mktemp("crm")
+    try:
+        yield Drifting(Demo(own_aws, folder))
+    finally:
+        crm.down(folder)
 
 
 def test_every_row_of_the_designs_table(airline: Drifting) -> None:

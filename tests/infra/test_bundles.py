@@ -33,7 +33,13 @@ def bundles() -> Iterator[tuple[Bundle, str]]:
             yield slice_bundle(declaration, Settings(), data=data), handlers
 
 
-CASES = [pytest.param(*case, id=case[0].name, marks=pytest.mark.xdist_group(case[0].name)) for case in bundles()]
+def case(bundle: Bundle, handlers: str):
+    """Those with the libraries for data are a hundred megabytes each to unpack."""
+    marks = [pytest.mark.xdist_group(bundle.name), *([pytest.mark.deep, pytest.mark.budget(30)] if bundle.data else [])]
+    return pytest.param(bundle, handlers, id=bundle.name, marks=marks)
+
+
+CASES = [case(*found) for found in bundles()]
 
 
 @pytest.fixture(scope="session")

@@ -162,6 +162,7 @@ def test_a_vpc_adds_no_exports(vpc_templates):
     assert not any(template.get("Outputs") for template in vpc_templates.values())
 
 
+@pytest.mark.deep
 def test_in_a_vpc_of_the_owners_functions_stand_in_the_named_subnets(owners_vpc_templates):
     assert "Network" not in owners_vpc_templates
     inside = [properties["VpcConfig"]["SubnetIds"] for _, properties in functions(owners_vpc_templates) if "VpcConfig" in properties]

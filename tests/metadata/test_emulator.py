@@ -11,6 +11,7 @@ from tests.metadata.behaviour import MetadataBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
 
+@pytest.mark.deep
 @pytest.mark.xdist_group("emulator")
 class TestOverTheEmulator(MetadataBehaviour, DriftBehaviour):
     @pytest.fixture

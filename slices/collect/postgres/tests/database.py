@@ -50,7 +50,7 @@ class Database:
                 if encoding == "UTF8"
                 else sql.SQL("ENCODING {} LOCALE 'C' TEMPLATE template0").format(sql.Literal(encoding))
             )
-            c.execute(sql.SQL("CREATE DATABASE {} {}").format(name, own))
+            c.execute(sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY {}").format(name, own))
         self.run(f'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "{self.user}"')
 
     def drop(self) -> None:

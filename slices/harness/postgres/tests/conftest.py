@@ -27,7 +27,9 @@ def target(server: tuple[str, int]) -> Iterator[Database]:
     admin = database.admin.replace(f"dbname={name}", "dbname=postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(PASSWORD)))
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY OWNER {}").format(sql.Identifier(name), sql.Identifier(name))
+        )
     yield database
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
