@@ -34,7 +34,7 @@ def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Colle
         for number, (name, kind, misfit) in enumerate(_columns(part, schema))
         if name not in hidden
     ]
-    data = f"(SELECT row_to_json(d)::text FROM (SELECT {', '.join(values)}) AS d)"
+    data = f"(SELECT row_to_json(d.*)::text FROM (SELECT {', '.join(values)}) AS d)"  # d alone would be a column of that name
     reason = f"array_to_string(ARRAY[{', '.join(reasons)}], ', ')"
     return f"SELECT {reason} AS reason, {data} AS data FROM {rows_of_chunk(part, first, end)} WHERE {_any(part)}"
 

@@ -80,12 +80,13 @@ class Merge:
             return "true"
         if column.name == self.batch:
             return f"TIMESTAMPTZ {literal(start)}"
-        return f"CAST(coalesce(n.ordered, {own}) AS {duckdb_type(column.type)})" if column.name == self.cursor else own
+        known = column.name == self.cursor and column.type != "string"
+        return f"CAST(coalesce(n.ordered, {own}) AS {duckdb_type(column.type)})" if known else own
 
     def _order(self, row: str, columns: Sequence[SchemaColumn]) -> str:
-        """What tells which of two rows is newer; null where nothing does."""
+        """What tells which of two rows is newer; null where nothing does, as of texts: a source sorts them in an order of its own."""
         column = next((c for c in columns if c.name == self.cursor), None)
-        if column is None:
+        if column is None or column.type == "string":
             return "NULL"
         name, batch = f"{row}.{identifier(column.name)}", f"{row}.{identifier(self.batch)}"
         if column.type in ("float", "double"):

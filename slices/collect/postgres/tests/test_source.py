@@ -44,10 +44,10 @@ def refusal(collecting: Collecting) -> str:
 
 
 def test_integer_cursor_takes_what_was_added_since_the_last_batch(collecting: Collecting, database: Database) -> None:
-    database.run("CREATE TABLE t (id bigint, note text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (NULL, 'without')")
+    database.run("CREATE TABLE t (id bigint, note text); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     collect(collecting, "public.t", **BY_ID)
     collecting.run()
-    assert len(staged(collecting)) == 3
+    assert len(staged(collecting)) == 2
     assert collecting.run().planned["committed"] == [collecting.dataset]
     database.run("INSERT INTO t VALUES (7, 'c'), (9, 'd')")
     collecting.run()

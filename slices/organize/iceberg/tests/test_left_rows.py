@@ -148,3 +148,11 @@ def test_of_floats_neither(table: Table, stored: float) -> None:
     table.load([{"id": 1, "carrier": "a", "delay": stored}], [*ID, DELETED])
     table.load([{"id": 1, "carrier": "b", "delay": 2.0}], [*ID, DELETED])
     assert rows(table) == [(1, 2.0, None)]
+
+
+def test_texts_do_not_tell_which_row_is_newer(table: Table) -> None:
+    """A number without digits is a text here, and a source sorts texts by a collation of its own."""
+    table.collected(Mode.MERGE, key=("id",), cursor="carrier")
+    table.load([{"id": 1, "carrier": "9", "delay": 1.0}, {"id": 2, "carrier": "a", "delay": 1.0}], [*ID, DELETED])
+    table.load([{"id": 1, "carrier": "10", "delay": 2.0}], [*ID, DELETED], left=[{"id": 2, "carrier": "B"}])
+    assert rows(table) == [(1, 2.0, None), (2, 1.0, True)]
