@@ -55,6 +55,8 @@ class Direct:
         if not isinstance(batch, SiftedBatch):
             batch._brought(None, changes, None)  # type: ignore[arg-type]
             return {}
+        with batch.translated():
+            batch.check_key(changes)
         allowed, done = Allowance(BadRows(tolerated), changes["upserts"], 0), None
         while not done:
             rejected = batch._rejected()
