@@ -9,7 +9,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from shared_metadata.errors import AtollError, DefinitionError, RowError
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.column_types import tells_apart
 from slices.harness.postgres.logic import TargetColumn
@@ -90,6 +90,23 @@ def test_rows_that_go_and_are_referred_to_are_no_row_s_fault(target: Database, p
     target.execute("CREATE TABLE children (id text REFERENCES scorecard); INSERT INTO children VALUES ('a')")
     with pytest.raises(DefinitionError, match=r"to which public.children \(children_id_fkey\) still refers"):
         publishing.publish([], [{"id": "a"}])
+
+
+def test_a_row_whose_parent_another_flow_publishes_is_tried_again(target: Database) -> None:
+    """It is no bad row: the other flow may be behind."""
+    parents = "CREATE TABLE parents (id text PRIMARY KEY)"
+    make(target, f"{parents}; CREATE TABLE scorecard (id text PRIMARY KEY, x text CONSTRAINT known REFERENCES parents)")
+    target.execute(f'ALTER TABLE parents OWNER TO "{target.secret["username"]}"')
+    rows = [{"id": "a", "x": "p"}]
+    with closing(Direct(target, SHAPE)) as alone, pytest.raises(RowError, match=r"foreign key \(known\)"):
+        alone.publish(rows)
+    target.execute("DROP SCHEMA atoll CASCADE")
+    with closing(Direct(target, SHAPE, beside="other parents")) as publishing:
+        with pytest.raises(RetryLater, match=r"one of public.parents that is not there \(known\); parents publishes"):
+            publishing.publish(rows)
+        target.execute("INSERT INTO parents VALUES ('p')")
+        publishing.publish(rows)
+    assert target.rows() == rows
 
 
 def test_an_update_that_a_publication_forbids_names_the_statement(target: Database, publishing: Direct) -> None:
