@@ -134,10 +134,8 @@ def test_rows_move_between_the_partitions_of_a_table_with_all_that_they_have(dat
         "CREATE TABLE scorecard (id int NOT NULL, a int, more text, UNIQUE (a)) PARTITION BY LIST (a); "
         "CREATE TABLE one PARTITION OF scorecard FOR VALUES IN (1); CREATE TABLE two PARTITION OF scorecard FOR VALUES IN (2)"
     )
-    database.execute(
     database.execute("INSERT INTO scorecard VALUES (1, 1, 'x'), (2, 2, 'y')")
     database.execute(f'ALTER TABLE scorecard OWNER TO "{database.secret["username"]}"')
-    )
     with closing(Direct(database, {"id": "int", "a": "int"})) as publishing:
         publishing.publish([{"id": 1, "a": 2}, {"id": 2, "a": 1}])
     assert database.execute("SELECT * FROM one UNION ALL SELECT * FROM two") == [
