@@ -70,7 +70,8 @@ class Target(Protocol):
     ) -> dict[str, Any]:
         """Writes what changed below `staging`; returns a document with at least {'upserts': int, 'deletes': int}.
 
-        Rows that an earlier batch set aside were not written: they are changed as long as the result has them.
+        Rows that an earlier batch set aside were not written: they are changed as long as the result has them. While there are such
+        rows, the result is published again in each batch, though it did not change.
         """
         ...
 
@@ -114,15 +115,22 @@ class HarnessSteps(Steps):
         self._open = open_target
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
-        reader, end = self.services.reader, work.claim.interval.end
-        result = reader.version_of(work.table.inputs[0], end)
+        reader, name, end = self.services.reader, work.table.inputs[0], work.claim.interval.end
+        result = reader.version_of(name, end)
+        if result is None and self._some_wait(work):
+            result = reader.version_at(name, end)
         if result is None:
             return None
         return {
             "result": result.pointer["manifest"],
-            "reads": {work.table.inputs[0]: to_text(end)},
+            "reads": {name: to_text(result.interval.end)},
             "planned_at": time.time(),
         }
+
+    def _some_wait(self, work: Work) -> bool:
+        """Whether rows of the result that the target holds are set aside: they are tried again though the result did not change."""
+        held = self.services.reader.version_at(work.table.dataset, work.claim.interval.start) if work.flow.supersedes else None
+        return bool(held and held.pointer.get("rejected"))
 
     def diff(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         work = self.work(event)

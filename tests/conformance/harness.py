@@ -98,6 +98,17 @@ class Way:
         self.cloud.writer.commit(claim, [commit])
         return interval
 
+    def skip_result(self) -> Interval:
+        """Commits the result's next batch, whose query gives the same as before."""
+        result = f"{self.flow.id}:result"
+        start = self.cloud.reader.flow_states([result])[result].tables[result].watermark
+        interval = Interval(start, start + timedelta(seconds=self.flow.interval_seconds))
+        self.cloud.clock.now = max(self.cloud.clock.now, interval.end + timedelta(seconds=1))
+        version = self.cloud.reader.active_version()
+        claim = self.cloud.writer.claim(result, interval, [result], program_version=version, owner="test", lease_seconds=60)
+        self.cloud.writer.commit(claim, [TableCommit(result)])
+        return interval
+
     def publish(self, rows: Rows, **options: Any) -> Interval:
         """A result and the batch that publishes it."""
         interval = self.put_result(rows, **options)
@@ -470,6 +481,21 @@ class HarnessConformance(DiscoveryConformance):
         target.widen("flights", "long")
         way.publish([_row("AA", TOO_MANY), _row("DL", 2), _row("UA", 3)])
         assert _sorted(target.rows()) == [_row("AA", TOO_MANY), _row("DL", 2), _row("UA", 3)]
+
+    def test_a_row_that_the_target_comes_to_take_is_written_though_the_result_did_not_change(
+        self, cloud: Cloud, target: TargetUnderTest
+    ) -> None:
+        """And once it is written, batches without a new result do nothing again."""
+        target.create(NARROW, ["carrier"])
+        way = self.way(cloud, target, bad_rows=BadRows(1))
+        way.publish([_row("AA", TOO_MANY), _row("DL", 2)])
+        still = way.skip_result()
+        assert way.run(still).results and len(way.rejected(still)) == 1
+        target.widen("flights", "long")
+        mended = way.skip_result()
+        way.run(mended)
+        assert _sorted(target.rows()) == [_row("AA", TOO_MANY), _row("DL", 2)] and way.rejected(mended) == []
+        assert way.run(way.skip_result()).planned["committed"] == [way.flow.id]
 
     def test_a_refused_row_that_vanishes_takes_its_former_version_with_it_and_no_row_of_others(
         self, cloud: Cloud, target: TargetUnderTest

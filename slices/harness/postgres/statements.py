@@ -92,16 +92,19 @@ def merge(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: S
     """
     listed, rest = names(columns), [c for c in columns if c not in key]
     steps = {"gone": delete_keys(table, gone, key, rows)} if gone else {}
-    sets = ", ".join(f"{identifier(c.name)} = {{0}}.{identifier(c.name)}" for c in rest)
     if frozenset(c.name for c in key) in table.unique:
-        action = f"UPDATE SET {sets.format('EXCLUDED')} WHERE {differ(rest, 't', 'EXCLUDED')}" if rest else "NOTHING"
+        action = f"UPDATE SET {_sets(rest, 'EXCLUDED')} WHERE {differ(rest, 't', 'EXCLUDED')}" if rest else "NOTHING"
         insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {_over(steps)}"
         return f"{_steps(steps)}{insert} ON CONFLICT ({names(key)}) DO {action}"
     if rest:
-        update = f"UPDATE {table.sql} t SET {sets.format('s')} FROM {rows} s WHERE {same(key, 't', 's')} AND {differ(rest, 't', 's')}"
+        update = f"UPDATE {table.sql} t SET {_sets(rest, 's')} FROM {rows} s WHERE {same(key, 't', 's')} AND {differ(rest, 't', 's')}"
         steps["changed"] = f"{update} AND {_over(steps)}"
     missing = f"NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE {same(key, 't', 's')}) AND {_over(steps)}"
     return f"{_steps(steps)}INSERT INTO {table.sql} ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {missing}"
+
+
+def _sets(columns: Sequence[TargetColumn], source: str) -> str:
+    return ", ".join(f"{identifier(c.name)} = {source}.{identifier(c.name)}" for c in columns)
 
 
 def _steps(steps: Mapping[str, str]) -> str:

@@ -25,10 +25,12 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class Direct:
-    """Publishes to one table in MERGE; close it."""
+    """Publishes to one table in MERGE; close it. beside: other tables to which the program publishes."""
 
-    def __init__(self, target: Database, shape: Mapping[str, str], key: Sequence[str] = ("id",), table: str = "scorecard") -> None:
-        self._target, self._key, self._table = target, tuple(key), table
+    def __init__(
+        self, target: Database, shape: Mapping[str, str], key: Sequence[str] = ("id",), table: str = "scorecard", beside: str = ""
+    ) -> None:
+        self._target, self._key, self._table, self._beside = target, tuple(key), table, beside.split()
         self._columns = [{"name": name, "type": kind} for name, kind in shape.items()]
         self.connection = db.connect(Credentials(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
         self._number, self._base = 0, None
@@ -55,6 +57,8 @@ class Direct:
         if not isinstance(batch, SiftedBatch):
             batch._brought(None, changes, None)  # type: ignore[arg-type]
             return {}
+        with batch.translated():
+            batch.check_key(changes)
         allowed, done = Allowance(BadRows(tolerated), changes["upserts"], 0), None
         while not done:
             rejected = batch._rejected()
@@ -64,16 +68,18 @@ class Direct:
     def _batch(self, kind: type[Batch]) -> Batch:
         hour = timedelta(hours=1)
         interval = Interval(START + self._number * hour, START + self._number * hour + hour)
-        dataset = f"ops.public.{self._table}"
-        flow = Flow(
-            self._table, Kind.PUBLISH, "harness.postgres", "lake", 3600, (Table(dataset, inputs=("r",)),), PLACE,
-            connection="ops", mode=Mode.MERGE, key=self._key, query="SELECT 1", whole=True,
-        )  # fmt: skip
-        claim = Claim(self._table, interval, 1, (dataset,), "v", False, 0, None)
-        program = Program({"ops": Connection("ops", "postgres", {"secret": "ops"}, PLACE)}, {}, {self._table: flow})
-        work = Work(flow, flow.tables[0], claim, program)
+        flows = [self._flow(name) for name in (self._table, *self._beside)]
+        claim = Claim(self._table, interval, 1, (flows[0].tables[0].dataset,), "v", False, 0, None)
+        program = Program({"ops": Connection("ops", "postgres", {"secret": "ops"}, PLACE)}, {}, {flow.id: flow for flow in flows})
+        work = Work(flows[0], flows[0].tables[0], claim, program)
         user = str(self._target.secret["username"])
         return kind(self.connection, "atoll", user, "here", work, Deadline(time.monotonic() + 900))
+
+    def _flow(self, table: str) -> Flow:
+        return Flow(
+            table, Kind.PUBLISH, "harness.postgres", "lake", 3600, (Table(f"ops.public.{table}", inputs=("r",)),), PLACE,
+            connection="ops", mode=Mode.MERGE, key=self._key, query="SELECT 1", whole=True,
+        )  # fmt: skip
 
     def _changes(self, rows: Rows, gone: Rows) -> dict[str, Any]:
         counts = {"upserts": len(rows), "deletes": len(gone)}

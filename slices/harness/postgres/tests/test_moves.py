@@ -127,3 +127,17 @@ def test_parents_and_children_of_one_table_change_in_one_batch(database: Databas
         publishing.publish([{"id": 2, "parent": 3}, {"id": 3, "parent": None}], [{"id": 1}], tolerated=2 if tolerant else 0)
     found = database.execute("SELECT id, parent, more FROM scorecard ORDER BY id")
     assert found == [{"id": 2, "parent": 3, "more": "b"}, {"id": 3, "parent": None, "more": None}]
+
+
+def test_rows_move_between_the_partitions_of_a_table_with_all_that_they_have(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE scorecard (id int NOT NULL, a int, more text, UNIQUE (a)) PARTITION BY LIST (a); "
+        "CREATE TABLE one PARTITION OF scorecard FOR VALUES IN (1); CREATE TABLE two PARTITION OF scorecard FOR VALUES IN (2)"
+    )
+    database.execute("INSERT INTO scorecard VALUES (1, 1, 'x'), (2, 2, 'y')")
+    database.execute(f'ALTER TABLE scorecard OWNER TO "{database.secret["username"]}"')
+    with closing(Direct(database, {"id": "int", "a": "int"})) as publishing:
+        publishing.publish([{"id": 1, "a": 2}, {"id": 2, "a": 1}])
+    assert database.execute("SELECT * FROM one UNION ALL SELECT * FROM two") == [
+        {"id": 2, "a": 1, "more": "y"}, {"id": 1, "a": 2, "more": "x"},
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.errors import RowError
+from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres import sifting
 from slices.harness.postgres.records import Records, refused
@@ -145,7 +145,7 @@ def test_what_no_row_of_the_batch_is_to_blame_for_fails_it(cloud: Cloud, target:
     publishing.publish([row(1), row(2)])
     target.execute("INSERT INTO children VALUES (1)")
     run = publishing.run(publishing.put_result([row(2, 5)]), record_errors=True)
-    with pytest.raises(RowError, match=r"foreign key \(children_id_fkey\)"):
+    with pytest.raises(DefinitionError, match=r"to which public.children \(children_id_fkey\) still refers"):
         raise run.errors["ops.public.scorecard"]
     assert by_id(target.rows()) == [row(1), row(2)]
 
