@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from language.diagnostics import Problem, Span
 from language.names import Names
-from language.queries import ParsedQuery, TableReference, edited, source_name
+from language.queries import ParsedQuery, TableReference, edited
 from language.syntax import CreateConnection
 from shared_metadata.program import Column
 
@@ -55,11 +55,10 @@ def without_connection(query: ParsedQuery, connection: CreateConnection) -> list
     prefix = connection.name.folded
     edits = [(_prefix(reference.spans), "") for reference in query.tables]
     tables = {reference.folded for reference in query.tables}
-    for column in query.tree.find_all(exp.Column):
-        parts = [part for part in column.parts if isinstance(part, exp.Identifier)]
-        path = tuple(part.name.lower() for part in parts[:-1])
+    for names, spans in query.column_names():
+        path = tuple(name.lower() for name in names[:-1])
         if path in tables and path[0] == prefix:
-            edits.append((_prefix(tuple(query.place(part) for part in parts)), ""))
+            edits.append((_prefix(spans), ""))
     return edits
 
 
@@ -83,8 +82,7 @@ def projection(query: ParsedQuery) -> Projection | Problem:
 
 def table_at_source(query: ParsedQuery, reference: TableReference) -> str:
     """A table's name as its source means it, without the connection."""
-    identifiers = reference.node.parts[1:]
-    return ".".join(source_name(i.name, bool(i.args.get("quoted")), query.dialect) for i in identifiers)
+    return query.name_at_source(reference)
 
 
 def _obstacle(query: ParsedQuery) -> Problem | None:

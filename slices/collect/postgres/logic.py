@@ -14,6 +14,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, from_plain
 from shared_metadata.records import Schema, SchemaColumn
+from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
 from slices.collect.postgres.type_mapping import duckdb_type, map_type
@@ -90,7 +91,7 @@ def query_relation(flow: Flow, columns: list[SourceColumn], dropped: Collection[
 
 def table_schema(columns: list[SourceColumn]) -> Schema:
     """What a table's columns are in a warehouse, without Atoll's own; also of names that would collide there."""
-    return Schema(tuple(_column(column.name, column) for column in columns))
+    return Schema(tuple(SchemaColumn(c.name.lower(), map_type(c.type).iceberg, not c.not_null, c.name, c.type_name) for c in columns))
 
 
 def _schema(names: list[str], columns: list[SourceColumn], flow: Flow) -> tuple[Schema, tuple[str, ...], tuple[str, ...]]:
@@ -105,8 +106,9 @@ def _schema(names: list[str], columns: list[SourceColumn], flow: Flow) -> tuple[
                 remedy=f"rename it in a query: SELECT …, {identifier(name)} AS another_name",
             )
         folded[name.lower()] = name
-        found.append(_column(name, column))
-        mapped = map_type(column.type)
+        wanted = flow.casts.get(name.lower())
+        mapped = cast_type(column.type, wanted, name, place) if wanted is not None else map_type(column.type)
+        found.append(SchemaColumn(name.lower(), mapped.iceberg, not column.not_null, column.name, column.type_name))
         expressions.append(mapped.expression(f"c{number}"))
         misfits.append(mapped.misfit(f"c{number}"))
     if not found:
@@ -118,10 +120,6 @@ def own_columns(flow: Flow) -> tuple[SchemaColumn, ...]:
     """Those that Atoll adds to every row of the flow."""
     batch = SchemaColumn(BATCH, "timestamptz", False)
     return (batch, SchemaColumn(DELETED, "boolean")) if flow.reports_left else (batch,)
-
-
-def _column(name: str, column: SourceColumn) -> SchemaColumn:
-    return SchemaColumn(name.lower(), map_type(column.type).iceberg, not column.not_null, column.name, column.type_name)
 
 
 @dataclass(frozen=True)
