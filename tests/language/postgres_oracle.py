@@ -61,9 +61,7 @@ def ours(sql: str, columns: dict[str, str] = COLUMNS) -> Columns | str:
         statement = parse(text)["SelectStmt"]
     except NotRead as refused:
         return f"{REFUSED}: {refused.problem.cause}"
-    tables = {
-        name: [Column(c, source_kind(kind), frozenset({(name, c)}), (name, c)) for c, kind in columns.items()] for name in "tv"
-    }
+    tables = {name: [Column(c, source_kind(kind), frozenset({(name, c)}), (name, c)) for c, kind in columns.items()] for name in "tv"}
     context = Context(text, {("t",): "t", ("v",): "v"}, tables)
     outputs, _ = context.query(statement, None)
     if context.problems:

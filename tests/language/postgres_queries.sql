@@ -124,7 +124,7 @@ SELECT i BETWEEN 1 AND l, dt NOT BETWEEN '2020-01-01' AND ts, i BETWEEN SYMMETRI
 SELECT i BETWEEN s AND 2 FROM t;
 SELECT s LIKE 'a%', vc ILIKE s, c NOT LIKE 'x', s SIMILAR TO 'x', s ~ 'y', s !~* 'z', s LIKE 'a!%' ESCAPE '!' FROM t;
 SELECT i LIKE 'a' FROM t;
-SELECT s || i, i || s, ai || 1, ai || ai, 1 || ai, j || j, at || 'x', s || NULL, s || s || 'x' FROM t;
+SELECT s || i, i || s, ai || 1, ai || ai, 1 || ai, j || j, at || 'x'::text, s || NULL, s || s || 'x' FROM t;
 SELECT i || i FROM t;
 SELECT j -> 'a', j ->> 'a', j -> 0, j #> '{a}', j #>> '{a}', j @> '{}', j ? 'a', j - 'a', j - 1, j @? '$.a', o -> 'a' FROM t;
 SELECT j['a'], j['a']['b'], ai[1], ai[1:2], at[1] FROM t;
@@ -160,7 +160,6 @@ SELECT dt::int FROM t;
 SELECT u::int FROM t;
 SELECT j::int, j::boolean, j::numeric, j::text[] FROM t;
 SELECT en::text, en = 'good', max(en), array_agg(en) FROM t GROUP BY en;
-SELECT CAST(i AS nothing.at_all) FROM t;
 SELECT CAST(i AS integr) FROM t;
 SELECT s COLLATE "C", s < s COLLATE "C" FROM t;
 SELECT ROW(1, 'a'), (1, 2), ROW(i, s) = ROW(1, 'x'), (i, s) > (1, 'a'), (i, l) IS NULL FROM t;
@@ -169,8 +168,6 @@ SELECT json_object('a': 1), json_array(1, 2), json_build_object('a', i), jsonb_a
 SELECT json_value(j, '$.a'), json_value(j, '$.a' RETURNING int), json_query(j, '$'), json_exists(j, '$.a'), s IS JSON FROM t;
 SELECT json_object('a': i RETURNING jsonb), json('{}'), json_scalar(1), json_serialize('{}'), json_array(SELECT i FROM t) FROM t;
 SELECT x.* FROM t, JSON_TABLE(t.j, '$[*]' COLUMNS (id FOR ORDINALITY, a int PATH '$.a', NESTED PATH '$.b' COLUMNS (c text PATH '$'))) AS x;
-SELECT x.* FROM XMLTABLE('/a' PASSING '<a/>' COLUMNS n FOR ORDINALITY, a int PATH 'b') AS x;
-SELECT xmlelement(name a, s), xmlforest(i, s), xmlserialize(CONTENT xmlelement(name a) AS text) FROM t;
 SELECT jsonb_path_query(j, '$.a'), jsonb_array_length(j), jsonb_set(j, '{a}', '1'), jsonb_typeof(j), jsonb_strip_nulls(j) FROM t;
 SELECT jsonb_populate_record(NULL::t, j) FROM t;
 SELECT regexp_replace(s, 'a', 'b'), regexp_matches(s, 'a'), regexp_split_to_array(s, 'a'), regexp_count(s, 'a') FROM t;

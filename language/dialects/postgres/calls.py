@@ -9,6 +9,7 @@ from language.diagnostics import did_you_mean
 from language.dialects.postgres import catalogue
 from language.dialects.postgres.catalogue import Function
 from language.dialects.postgres.context import Context
+from language.dialects.postgres.conversion import ANY_OF_ONE
 from language.dialects.postgres.kinds import UNKNOWN, Kind
 from language.dialects.postgres.operators import casts_remedy, condition
 from language.dialects.postgres.parser import Node
@@ -94,11 +95,11 @@ def _made(
 ) -> Expr:
     if (wrong := _misused(inner, function)) is not None:
         return context.failed(node, *wrong, parts)
+    unsettled = [p for declared, p in zip(found.candidate.arguments, given, strict=False) if declared in ANY_OF_ONE]
+    if unsettled and all(part.kind == UNKNOWN for part in unsettled):
+        remedy = f"write CAST({context.said(unsettled[0].place)} AS text)"
+        return context.failed(node, f"`{function.name}` cannot tell the type of its argument", remedy, parts)
     if not found.returns:
-        if any(part.kind == UNKNOWN for part in given):
-            literal = next(part for part in given if part.kind == UNKNOWN)
-            remedy = f"write CAST({context.said(literal.place)} AS text)"
-            return context.failed(node, f"`{function.name}` cannot tell the type of its argument", remedy, parts)
         return context.untold(node, f"what `{function.name}` returns of these cannot be told", parts)
     made = context.made(node, _returned(found, function), ("call", function.name, _spelled(inner)), parts)
     made.untold = None
@@ -253,6 +254,11 @@ def mark_aggregate(context: Context, scope: Scope, node: Node, inner: Node, made
         made.tag = "window"
         return
     made.tag, made.scope = "aggregate", _scope_of(scope, made)
+    taken = list(made.walk())
+    for around in scope.around():
+        if around is made.scope:
+            break
+        around.outer[:] = [read for read in around.outer if read not in taken]
     if made.scope.clause not in _NO_AGGREGATES:
         made.scope.aggregates.append(made)
     else:

@@ -103,6 +103,8 @@ def _whole_row(context: Context, scope: Scope, node: Node, names: tuple[str, ...
     if item is None:
         return context.failed(node, *_no_table(scope, names))
     parts = [column_expr(context, scope, node, item, each) for each in item.columns]
+    if item.is_value:
+        return parts[0]
     kind = Kind("record", fields=tuple((each.name, each.kind) for each in item.columns))
     made = context.made(node, kind, ("whole", id(item)), parts)
     made.untold = None

@@ -63,7 +63,7 @@ def fits_polymorphic(declared: str, given: str) -> bool:
     found = catalogue.types().get(given)
     base = declared.removeprefix("anycompatible").removeprefix("any")
     if found is None:  # a type of the database's own: it may be an enum or a range, but for all that is known no array
-        return base != "array"
+        return (base == "array") == given.endswith("[]") or base in ("element", "")
     if base == "array":
         return found.category == "A" and bool(found.element)
     if base == "nonarray":

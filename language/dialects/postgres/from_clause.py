@@ -109,7 +109,9 @@ def _functions(context: Context, scope: Scope, node: Node, inner: Node, left: li
             made += _function_columns(context, scope, call, definitions, name if len(calls) == 1 else "")
     if inner.get("ordinality"):
         made.append(Column("ordinality", Kind("int8")))
-    return [_item(context, scope, node, inner, made, _function_name(calls[0][0]))]
+    item = _item(context, scope, node, inner, made, _function_name(calls[0][0]))
+    item.is_value = len(made) == 1 and not inner.get("coldeflist")
+    return [item]
 
 
 def _function_columns(context: Context, scope: Scope, node: Node, definitions: Sequence[Node], alias: str) -> list[Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from language.dialects.postgres.context import Context
+from language.dialects.postgres.conversion import common_type
 from language.dialects.postgres.kinds import Kind
 from language.dialects.postgres.operators import condition, operate
 from language.dialects.postgres.parser import Node
@@ -94,7 +95,10 @@ def _one(context: Context, inner: Node, name: str, place: Place, left: Column, r
     kept = {"JOIN_RIGHT": right, "JOIN_FULL": None}.get(inner["jointype"], left)
     if kept is not None:
         return Column(name, kept.kind, kept.refs, kept.origin, spelled(name), kept.untold, kept.is_input, kept)
-    kind = left.kind if left.kind == right.kind else Kind(left.kind.name) if left.kind is not None else None
+    kind = left.kind
+    if left.kind is not None and right.kind is not None and left.kind != right.kind:
+        both = common_type([left.kind.name, right.kind.name])
+        kind = Kind(both) if both is not None else None
     return Column(name, kind, NO_REFS.union(left.refs, right.refs), None, spelled(name), left.untold)
 
 

@@ -57,14 +57,18 @@ def is_array(name: str) -> bool:
 
 
 def element_of(kind: Kind) -> Kind | None:
+    if kind.name.endswith("[]"):
+        return Kind(kind.name[:-2])
     found = catalogue.types().get(kind.name)
     return Kind(found.element, kind.modifier) if found is not None and found.element else None
 
 
 def array_of(kind: Kind) -> Kind | None:
-    """None for what has no arrays, or none that are known."""
-    if is_array(kind.name):
+    """None for what has no arrays."""
+    if is_array(kind.name) or kind.name.endswith("[]"):
         return kind
+    if kind.is_own:
+        return Kind(f"{kind.name}[]")
     found = catalogue.types().get(kind.name)
     return Kind(found.array, kind.modifier) if found is not None and found.array else None
 

@@ -150,7 +150,11 @@ def _refused(text: Text, refusal: _Refusal) -> QueryProblem:
     last = here
     while last + 2 < len(text.words) and text.words[last + 1].text == ".":
         last += 2
-    remedy = "write connection.schema.table for a table, table.column for a column" if "name" in said else "write what PostgreSQL takes here"
+    remedy = (
+        "write connection.schema.table for a table, table.column for a column"
+        if "name" in said
+        else "write what PostgreSQL takes here"
+    )
     return QueryProblem(text.words[here].start, text.words[last].end, f"this SQL cannot be read: {said}", remedy)
 
 

@@ -31,7 +31,7 @@ def projection(query: PostgresQuery, casts: Edits) -> Projection | None:
     columns = _columns(query, edits)
     if columns is None:
         return None
-    where = _where(query)
+    where = where_text(query)
     return Projection(query.name_at_source(query.tables[0]), columns, edited(where, edits) if where is not None else "")
 
 
@@ -75,7 +75,7 @@ def _owner_edits(query: PostgresQuery, table: Node) -> Edits:
     return edits
 
 
-def _where(query: PostgresQuery) -> Span | None:
+def where_text(query: PostgresQuery) -> Span | None:
     """The condition, to the query's end."""
     if "whereClause" not in query.statement:
         return None

@@ -245,7 +245,7 @@ def _inner(kind: str) -> str:
     """The element of an array, range or multirange."""
     found = catalogue.types().get(kind)
     if found is None:
-        return kind
+        return kind.removesuffix("[]")
     if found.kind == "m":
         return _inner(found.subtype)
     return found.subtype if found.kind == "r" else found.element
@@ -260,6 +260,6 @@ def _family(prefix: str, element: str, found: dict[str, set[str]]) -> dict[str, 
     if ranges and not several:
         several = catalogue.types()[ranges].multirange if ranges in catalogue.types() else ""
     plain = {"any": "anyelement", "anycompatible": "anycompatible"}[prefix]
-    array = one.array if one is not None else ""
+    array = one.array if one is not None else f"{element}[]"
     meaning = {plain: element, f"{prefix}array": array, f"{prefix}nonarray": element, f"{prefix}enum": element}
     return {**meaning, f"{prefix}range": ranges, f"{prefix}multirange": several}

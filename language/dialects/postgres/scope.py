@@ -82,6 +82,7 @@ class Item:
     """What stands in FROM.  path: the names by which columns are qualified, of a table without alias all of its own.
 
     by_table, by_column: whether its columns may be named with it before them, and without.
+    is_value: of a function that gives no rows of several columns: its name means its value.
     """
 
     path: tuple[str, ...]
@@ -89,6 +90,7 @@ class Item:
     scope: Scope
     by_table: bool = True
     by_column: bool = True
+    is_value: bool = False
 
     @property
     def name(self) -> str:

@@ -101,6 +101,10 @@ def _limit(context: Context, scope: Scope, node: Node) -> None:
             if name in node:
                 found = context.expression(scope, node[name])
                 context.use(found, Use.FILTER)
+                if any(part.tag == "column" and part.scope is scope for part in found.walk()):
+                    context.problem(
+                        found.place, "LIMIT and OFFSET read no column", "write a number, or filter by row_number() around it"
+                    )
                 if found.kind not in (None, UNKNOWN) and not converts(found.kind.name, "int8", "a"):  # type: ignore[union-attr]
                     said = f"LIMIT and OFFSET take a whole number, not {context.describe(found)}"
                     context.problem(found.place, said, cast_remedy(context, found, None, "int8"))

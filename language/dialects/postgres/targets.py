@@ -142,7 +142,7 @@ def _other_name(tag: str, inner: Node) -> tuple[str, int]:
         return (name, sure) if sure > 1 else ("case", 1)
     if tag == "MinMaxExpr":
         return str(inner.get("op", "IS_GREATEST")).removeprefix("IS_").lower(), 2
-    if tag in ("SQLValueFunction", "JsonFuncExpr", "XmlExpr"):
+    if tag in ("SQLValueFunction", "JsonFuncExpr", "XmlExpr") and inner.get("op") != "IS_DOCUMENT":
         name = str(inner.get("op", "")).removeprefix("SVFOP_").removeprefix("IS_").removesuffix("_OP").removesuffix("_N")
         return name.lower(), 2
     return (_NAMED_BY_KIND[tag], 1 if tag == "CaseExpr" else 2) if tag in _NAMED_BY_KIND else (UNNAMED, 0)
