@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from language.diagnostics import Problem, Span
+from language.diagnostics import Problem, Span, did_you_mean
 from language.names import Names
 from language.queries import ParsedQuery, TableReference, edited
 from language.syntax import CreateConnection
@@ -28,6 +28,10 @@ def source_connection(query: ParsedQuery, names: Names) -> CreateConnection:
     """The one connection that a collect query reads. Raises Problem for none, two, or a warehouse."""
     found: CreateConnection | None = None
     for reference in query.tables:
+        if len(reference.parts) == 1 and (close := did_you_mean(reference.parts[0], query.common_tables)):
+            raise Problem(
+                reference.span, f"`{reference.parts[0]}` is no query of WITH and no table", close + "name one that there is"
+            )
         endpoint = names.endpoint(reference.folded[0], reference.spans[0])
         if not isinstance(endpoint, CreateConnection):
             raise Problem(

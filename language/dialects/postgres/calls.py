@@ -60,7 +60,8 @@ def call(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
         return context.untold(node, f"what `{'.'.join(written)}` returns cannot be told", parts)
     if not catalogue.functions(name) and not (name in catalogue.types() and len(parts) == 1):
         remedy = (
-            did_you_mean(name, catalogue.function_names()) + "name one of the database's own with its schema, and CAST what it gives"
+            did_you_mean(name, catalogue.similar_functions(name))
+            + "name one of the database's own with its schema, and CAST what it gives"
         )
         return context.failed(node, f"PostgreSQL has no function `{name}`", remedy, parts)
     return _resolved(context, scope, node, inner, name, arguments, parts)

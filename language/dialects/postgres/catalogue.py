@@ -85,7 +85,7 @@ def _rows_by_name(what: str) -> dict[str, list[list[Any]]]:
 @cache
 def functions(name: str) -> tuple[Function, ...]:
     rows = _rows_by_name("functions").get(name, ())
-    return tuple(Function(*(tuple(value) if isinstance(value, list) else value for value in row)) for row in rows)
+    return tuple(Function._make(tuple(value) if isinstance(value, list) else value for value in row) for row in rows)
 
 
 @cache
@@ -95,6 +95,11 @@ def operators(name: str) -> tuple[Operator, ...]:
 
 def function_names() -> list[str]:
     return list(_rows_by_name("functions"))
+
+
+def similar_functions(name: str) -> list[str]:
+    """Those whose names could be meant by a misspelled one."""
+    return [known for known in function_names() if known[:1] == name[:1] and abs(len(known) - len(name)) <= 2]
 
 
 def operator_names() -> list[str]:

@@ -233,7 +233,7 @@ def _subscript(context: Context, scope: Scope, node: Node, found: Expr, indices:
     parts = [context.expression(scope, indices[name]) for name in ("lidx", "uidx") if name in indices]
     for part in parts:
         context_name = found.kind.name if found.kind is not None else ""
-        if context_name != "jsonb" and part.kind not in (None, UNKNOWN) and not converts(part.kind.name, "int4", "a"):  # type: ignore[union-attr]
+        if context_name != "jsonb" and part.kind not in (None, UNKNOWN) and not converts(part.kind.name, "int4", "a"):
             context.problem(
                 part.place, f"an array's elements are numbered, and this is {part.kind}", cast_remedy(context, part, None, "int4")
             )

@@ -67,7 +67,7 @@ def _numbered(context: Context, node: Node, constant: Node, outputs: Sequence[Ou
             else f"{clause} {number}, and there is one column"
         )
         return context.failed(node, cause, "give the number of a column, or name it")
-    return outputs[number - 1].expr
+    return outputs[int(number) - 1].expr
 
 
 def check_sortable(context: Context, expr: Expr, clause: str) -> None:
@@ -88,7 +88,7 @@ def check_grouping(context: Context, scope: Scope, exprs: Sequence[Expr], keys: 
         _check(context, scope, expr, known)
 
 
-def _check(context: Context, scope: Scope, expr: Expr, known: set[Hashable]) -> None:
+def _check(context: Context, scope: Scope, expr: Expr, known: set[tuple[Hashable, ...]]) -> None:
     if expr.key in known:
         return
     if expr.tag == "aggregate" and expr.scope is scope:

@@ -14,6 +14,7 @@ from language.dialects.postgres.scope import Expr, Scope
 
 _TRUE_OR_FALSE = frozenset({"AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_IN", "AEXPR_OP_ANY", "AEXPR_OP_ALL"})
 _BETWEEN = frozenset({"AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_NOT_BETWEEN_SYM"})
+_WRITTEN = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
 # To which types a CAST is advised, the likeliest first.
 _SENSIBLE = (
     "numeric",
@@ -98,7 +99,7 @@ def _refusal(context: Context, name: str, left: Expr | None, right: Expr, found:
     if name in ("=", "<>", "<", ">", "<=", ">=") and left is not None:
         cause = f"{context.describe(left)} cannot be compared with {context.describe(right)}"
     else:
-        cause = f"`{name}` does not take {said}"
+        cause = f"`{_WRITTEN.get(name, name)}` does not take {said}"
     if found == "several":
         cause = f"`{name}` of {said} may mean several things"
     signatures = [
@@ -208,7 +209,7 @@ def _nullif(context: Context, node: Node, left: Expr | None, right: Expr, made: 
 
 
 def _are_rows(left: Expr, right: Expr) -> bool:
-    rows = [part.kind is not None and part.kind.fields is not None and part.key[0] == "row" for part in (left, right)]  # type: ignore[index]
+    rows = [part.kind is not None and part.kind.fields is not None and part.key[0] == "row" for part in (left, right)]
     return all(rows)
 
 

@@ -50,10 +50,12 @@ def _compare(context: Context, node: Node, inner: Node, test: Expr | None, outpu
     is_row = test.kind is not None and test.kind.fields is not None and "RowExpr" in inner["testexpr"]
     tested = list(test.parts) if is_row else [test]
     if outputs and len(tested) != len(outputs):
-        place = context.places.of(inner["subselect"])
+        place = context.places.query(inner["subselect"])
         count = f"{len(tested)} value{'s' * (len(tested) > 1)}"
         context.problem(
-            place, f"{count} cannot be compared with a query of {len(outputs)} columns", "select as many columns as there are values"
+            place,
+            f"{count} cannot be compared with a query of {len(outputs)} column{'s' * (len(outputs) > 1)}",
+            "select as many columns as there are values",
         )
         return
     name = inner["operName"][-1]["String"]["sval"] if "operName" in inner else "="

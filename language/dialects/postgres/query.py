@@ -50,7 +50,7 @@ class PostgresQuery(ParsedQuery):
 
     @cached_property
     def tables(self) -> tuple[TableReference, ...]:
-        found = [self._reference(node) for node in _tables(self.statement, frozenset())]
+        found = [self._table(node) for node in _tables(self.statement, frozenset())]
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @property
@@ -96,10 +96,10 @@ class PostgresQuery(ParsedQuery):
 
         return type_text(self.text, names, tables)
 
-    def _reference(self, node: Node) -> TableReference:
+    def _table(self, node: Node) -> TableReference:
         parts = tuple(node[name] for name in ("catalogname", "schemaname", "relname") if name in node)
         spans = tuple(map(self.at, self.places.names(node.get("location", 0), len(parts))))
-        return TableReference(parts, spans, node)  # type: ignore[arg-type]
+        return TableReference(parts, spans, node)
 
 
 def parse_postgres_query(span: Span) -> PostgresQuery:

@@ -105,7 +105,7 @@ def _limit(context: Context, scope: Scope, node: Node) -> None:
                     context.problem(
                         found.place, "LIMIT and OFFSET read no column", "write a number, or filter by row_number() around it"
                     )
-                if found.kind not in (None, UNKNOWN) and not converts(found.kind.name, "int8", "a"):  # type: ignore[union-attr]
+                if found.kind not in (None, UNKNOWN) and not converts(found.kind.name, "int8", "a"):
                     said = f"LIMIT and OFFSET take a whole number, not {context.describe(found)}"
                     context.problem(found.place, said, cast_remedy(context, found, None, "int8"))
 
