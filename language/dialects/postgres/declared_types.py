@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from language.diagnostics import Span
 from language.dialects.postgres.kinds import MAX_PRECISION
 from language.dialects.postgres.parser import Node
-from language.dialects.postgres.query import PostgresQuery
+from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.targets import output_name
 
 
@@ -44,6 +44,8 @@ def _casts(statement: Node) -> Iterator[tuple[str, str, Node]]:
         name, value = output_name(target), target["val"]
         type_name = _type_name(value.get("TypeCast", {}).get("typeName", {}))
         referred = f"'sval': {name!r}" in named or f"'ival': {{'ival': {number + 1}}}" in named
+        if "groupClause" in statement and not any(map(is_aggregate, inner_nodes({"in": value}, "FuncCall"))):
+            referred = True  # what is grouped by may be this very expression
         if name is not None and type_name and not referred:
             yield name, type_name, value
 

@@ -8,7 +8,7 @@ from language.diagnostics import Span
 from language.dialects.postgres.catalogue import functions
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.projection import where_text
-from language.dialects.postgres.query import PostgresQuery, inner_nodes
+from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.left_rows import Leaving
 
 _TELLING = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
@@ -55,12 +55,8 @@ def _leftmost(source: Node) -> Node:
 def _within(statement: Node) -> Node | None:
     """The first subquery, aggregate or window."""
     queries = [{"SubLink": node} for node in inner_nodes(statement, "SubLink")]
-    calls = [{"FuncCall": node} for node in inner_nodes(statement, "FuncCall") if "over" in node or _aggregates(node)]
+    calls = [{"FuncCall": node} for node in inner_nodes(statement, "FuncCall") if "over" in node or is_aggregate(node)]
     return next(iter([*queries, *calls]), None)
-
-
-def _aggregates(call: Node) -> bool:
-    return any(function.kind == "a" for function in functions(call["funcname"][-1]["String"]["sval"]))
 
 
 def _moments(where: Node) -> Iterator[Node]:

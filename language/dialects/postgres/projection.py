@@ -5,13 +5,12 @@ from __future__ import annotations
 from language.collect_query import Projection
 from language.diagnostics import Span
 from language.dialects.postgres.parser import Node
-from language.dialects.postgres.query import PostgresQuery, inner_nodes
+from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.targets import output_name
 from language.queries import edited
 from shared_metadata.program import Column
 
 _SIMPLE = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
-_MORE = ("SelectStmt", "FuncCall", "SubLink", "GroupingFunc")
 Edits = list[tuple[Span, str]]
 
 
@@ -23,7 +22,7 @@ def projection(query: PostgresQuery, casts: Edits) -> Projection | None:
     table = statement["fromClause"][0].get("RangeVar")
     if table is None or "colnames" in table.get("alias", {}) or any("." in part for part in query.tables[0].parts):
         return None
-    if len(query.tables) != 1 or any("over" in call or _aggregates(call) for call in inner_nodes(statement, "FuncCall")):
+    if len(query.tables) != 1 or any("over" in call or is_aggregate(call) for call in inner_nodes(statement, "FuncCall")):
         return None
     if next(inner_nodes({"in": statement}, "SubLink"), None) is not None:
         return None
@@ -33,12 +32,6 @@ def projection(query: PostgresQuery, casts: Edits) -> Projection | None:
         return None
     where = where_text(query)
     return Projection(query.name_at_source(query.tables[0]), columns, edited(where, edits) if where is not None else "")
-
-
-def _aggregates(call: Node) -> bool:
-    from language.dialects.postgres.catalogue import functions
-
-    return any(function.kind == "a" for function in functions(call["funcname"][-1]["String"]["sval"]))
 
 
 def _columns(query: PostgresQuery, edits: Edits) -> tuple[Column, ...] | None:

@@ -123,6 +123,13 @@ def inner_nodes(node: Any, kind: str) -> Iterator[Node]:
                 stack.append(inner)
 
 
+def is_aggregate(call: Node) -> bool:
+    """Whether a FuncCall is of an aggregate, with a window or without."""
+    from language.dialects.postgres.catalogue import functions
+
+    return any(function.kind == "a" for function in functions(call["funcname"][-1]["String"]["sval"]))
+
+
 def _tables(node: Any, common: frozenset[str]) -> Iterator[Node]:
     """The tables that are no queries of a WITH that is in sight."""
     if isinstance(node, list):
