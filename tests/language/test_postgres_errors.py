@@ -57,3 +57,11 @@ compile_sources({"p.sql": program + "INSERT INTO lake.ops FROM ops.public TABLES
 assert "postgast" not in sys.modules and "language.dialects.postgres.typing" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_document_has_the_type_to_which_it_is_cast() -> None:
+    query = """SELECT CAST(j AS "struct<a:int, b: list<string>>") AS x, j::"map<string,long>" AS m, j::"list<double>" FROM t"""
+    found = typed(query, {"t": COLUMNS}, "postgres")
+    assert found.problems == ()
+    kinds = [(column.name, column.type) for column in found.columns]
+    assert kinds == [("x", "struct<a: int, b: list<string>>"), ("m", "map<string, long>"), ("j", "list<double>")]

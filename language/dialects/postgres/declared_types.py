@@ -13,6 +13,8 @@ from language.dialects.postgres.kinds import MAX_PRECISION
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.targets import output_name
+from language.dialects.postgres.type_words import is_nested, nested_name
+from language.query_problems import QueryProblem
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,17 @@ def declared_types(query: PostgresQuery) -> Declared:
     return Declared(types, tuple(edits))
 
 
+def misplaced(query: PostgresQuery) -> Iterator[QueryProblem]:
+    """Casts to lists, maps and structs that the source would have to make."""
+    declared = [value["TypeCast"] for _, _, value in _casts(query.statement)]
+    for cast in inner_nodes(query.statement, "TypeCast"):
+        name = cast["typeName"].get("names", [{}])[-1].get("String", {}).get("sval", "")
+        if is_nested(name) and nested_name(name) and not any(cast is each for each in declared):
+            place = query.places.of({"TypeCast": cast})
+            remedy = "write it around a column of the SELECT that nothing else of the query names, and take it apart in a view"
+            yield QueryProblem(*place, "a list, map or struct cannot be made here", remedy)
+
+
 def _casts(statement: Node) -> Iterator[tuple[str, str, Node]]:
     """Each output column that is cast to a type of its own: name, type, expression."""
     if "targetList" not in statement or "distinctClause" in statement:
@@ -51,8 +64,10 @@ def _casts(statement: Node) -> Iterator[tuple[str, str, Node]]:
 
 
 def _type_name(node: Node) -> str:
-    """'decimal(38,9)' of DECIMAL(38, 9); '' for a type that the source's own cast makes."""
+    """'decimal(38,9)' of DECIMAL(38, 9), 'struct<a: int>' of "struct<a: int>"; '' for a type that the source's own cast makes."""
     names = [part["String"]["sval"] for part in node.get("names", ())]
+    if len(names) == 1 and is_nested(names[0]):
+        return nested_name(names[0]) or ""
     sizes = [size.get("A_Const", {}).get("ival", {}).get("ival", 0) for size in node.get("typmods", ())]
     if names != ["pg_catalog", "numeric"] or not sizes or node.get("arrayBounds"):
         return ""

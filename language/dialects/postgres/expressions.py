@@ -11,7 +11,7 @@ from language.dialects.postgres.kinds import BOOL, RECORD, TEXT, UNKNOWN, Kind, 
 from language.dialects.postgres.operators import cast_remedy, condition
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.scope import Expr, Scope, Untold
-from language.dialects.postgres.type_words import named_kind
+from language.dialects.postgres.type_words import is_nested, named_kind
 
 Handler = Callable[[Context, Scope, Node, Node], Expr]
 _NOW = {
@@ -67,6 +67,9 @@ def _cast(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
         return found
     if argument.kind == target:
         return argument
+    if is_nested(target.name) and argument.kind not in (None, Kind("jsonb")):
+        remedy = f"make jsonb of it first: CAST({context.said(argument.place)} AS jsonb)"
+        return context.failed(node, f"only jsonb becomes a list, map or struct, not {context.describe(argument)}", remedy, [argument])
     known = argument.kind if argument.kind != UNKNOWN else None
     if known is not None and not _casts(known, target):
         cause = f"{context.describe(argument)} cannot be cast to {target}"

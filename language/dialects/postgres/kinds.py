@@ -75,6 +75,8 @@ def array_of(kind: Kind) -> Kind | None:
 
 def loaded(kind: Kind) -> str:
     """The Iceberg type as which a column of this type is loaded; the slice's type_mapping does it."""
+    if "<" in kind.name:  # said by a CAST, in the schema's own words
+        return kind.name
     if kind.name == "numeric":
         return _numeric(kind.modifier)
     if is_array(kind.name) and kind.name not in _VECTORS:

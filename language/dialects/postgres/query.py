@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +92,11 @@ class PostgresQuery(ParsedQuery):
 
     def typed(self, names: Mapping[tuple[str, ...], str], tables: Mapping[str, Sequence[SchemaColumn]]) -> TypedQuery:
         """names: of each table, its parts ▸ its key among `tables`."""
+        from language.dialects.postgres.declared_types import misplaced
         from language.dialects.postgres.typing import type_text
 
-        return type_text(self.text, names, tables)
+        found = type_text(self.text, names, tables)
+        return replace(found, problems=(*found.problems, *misplaced(self)))
 
     def _table(self, node: Node) -> TableReference:
         parts = tuple(node[name] for name in ("catalogname", "schemaname", "relname") if name in node)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from shared_metadata.errors import DefinitionError
+from slices.collect.postgres.nested import document_type, is_nested
 from slices.collect.postgres.type_mapping import Mapped, SourceType, refusing
 
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
@@ -20,6 +21,8 @@ _WRITTEN = r"^\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
 def cast_type(source: SourceType, iceberg: str, name: str, place: str) -> Mapped:
     """How a column of the source's type is read as another. Raises DefinitionError where PostgreSQL has no such cast."""
     decimal = _DECIMAL.fullmatch(iceberg)
+    if is_nested(iceberg) and source.name == "jsonb" and (document := document_type(iceberg)) is not None:
+        return document
     if decimal is None or source.kind != "b" or source.name not in _NUMBERS | _TEXTS:
         raise DefinitionError(
             f"the column {name} cannot be cast to {iceberg}: it is {source.name or 'of a type of the database'}",

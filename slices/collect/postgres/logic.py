@@ -17,6 +17,7 @@ from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
+from slices.collect.postgres.nested import is_nested, read_document
 from slices.collect.postgres.type_mapping import duckdb_type, map_type
 
 BATCH, DELETED = "_batch", "_deleted"
@@ -230,7 +231,7 @@ def _tid(position: int) -> str:
 def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_group: int) -> str:
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
     casts = [
-        f"{hashing.value(column.name, f'CAST(c{number} AS {duckdb_type(column.type)})', column.type)} AS {identifier(column.name)}"
+        f"{hashing.value(column.name, _read(f'c{number}', column), column.type)} AS {identifier(column.name)}"
         for number, column in enumerate(column for column in schema.columns if column.name not in OWN)
     ]
     own = {BATCH: f"TIMESTAMPTZ '{to_text(batch)}'", DELETED: "false"}
@@ -240,6 +241,13 @@ def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: dat
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "
         f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(casts)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
     )
+
+
+def _read(value: str, column: SchemaColumn) -> str:
+    """DuckDB's expression of a column as its type: a document that is cast comes as text."""
+    if column.source_type == "jsonb" and is_nested(column.type):
+        return read_document(value, column.type)
+    return f"CAST({value} AS {duckdb_type(column.type)})"
 
 
 def row_group_rows(row_bytes: int) -> int:

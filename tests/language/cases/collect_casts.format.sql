@@ -24,6 +24,11 @@ INSERT INTO lake.ops.summed
 AS
 SELECT currency, sum(amount)::numeric(38, 2) AS total FROM ops.public.priced GROUP BY currency;
 
+INSERT INTO lake.ops.documents
+  EVERY '1 day'
+AS
+SELECT id, CAST(payload AS "struct<a:int, b: list<string>>") AS payload, tags::"map<string, long>" FROM ops.public.documents;
+
 -- the source casts: elsewhere the query reads what is cast, or no decimal holds it
 INSERT INTO lake.ops.grouped
   EVERY '1 day'

@@ -11,6 +11,9 @@ AS SELECT p.id, ( p.amount * r.rate ) :: numeric ( 18 , 4 ) AS total, (p.doc ->>
 
 INSERT INTO lake.ops.summed EVERY '1 day' AS SELECT currency, sum(amount)::numeric(38, 2) AS total FROM ops.public.priced GROUP BY currency;
 
+INSERT INTO lake.ops.documents EVERY '1 day'
+AS SELECT id, CAST(payload AS "struct<a:int, b: list<string>>") AS payload, tags::"map<string, long>" FROM ops.public.documents;
+
 -- the source casts: elsewhere the query reads what is cast, or no decimal holds it
 INSERT INTO lake.ops.grouped EVERY '1 day' AS SELECT amount::numeric(10, 0) AS amount, count(*) AS n FROM ops.public.priced GROUP BY 1;
 INSERT INTO lake.ops.named EVERY '1 day' AS SELECT id, amount::numeric(10, 0) AS size FROM ops.public.priced ORDER BY size LIMIT 10;
