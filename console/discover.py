@@ -14,6 +14,7 @@ from console.progress import progress
 from console.project import read_sources
 from console.schema_changes import compare
 from console.target import Target, json_option, open_target, profile_option
+from console.type_advice import advice
 from language.diagnostics import Diagnostic, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.records import Schema
@@ -115,6 +116,7 @@ class _Work:
             {table: close.get(table, "") for table in sorted(gone & set(asked) - named)},
             tuple(sorted(table for table in gone & named if wanted[table].stage == HARNESS)),
             snapshot,
+            advice(tables),
         )
 
     def _wanted(self, connection: str, tables: Sequence[str]) -> dict[str, Slice]:

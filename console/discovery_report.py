@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +28,7 @@ class Discovered:
 
     missing: places that name a table which the source lacks.  unknown: tables asked for that it lacks ▸ a similar one, or ''.
     to_be_made: tables to publish to that are not there; their first batch makes them.
+    advice: columns whose type the program may say better than the source does ▸ how.
     """
 
     connection: str
@@ -39,6 +40,7 @@ class Discovered:
     unknown: Mapping[str, str]
     to_be_made: tuple[str, ...]
     text: str
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 def show(found: Sequence[Discovered], outside: Outside, only_check: bool, as_json: bool) -> None:
@@ -68,6 +70,8 @@ def _show_one(one: Discovered, only_check: bool) -> None:
             click.echo("      its columns stand in another order")
     for name in one.to_be_made:
         click.echo(f"  . {name} is not there yet: the first batch that is published makes it")
+    for column, advice in one.advice.items():
+        click.echo(f"  . {column}: {advice}")
     for name, close in one.unknown.items():
         click.echo(f"  ! {name} is not there{f'; did you mean {close}?' if close else ''}", err=True)
     for diagnostic in one.missing:
@@ -94,6 +98,7 @@ def _plain(one: Discovered, only_check: bool) -> dict[str, Any]:
         "missing": [diagnostic.to_dict() for diagnostic in one.missing],
         "unknown": dict(one.unknown),
         "to_be_made": list(one.to_be_made),
+        "advice": dict(one.advice),
     }
 
 

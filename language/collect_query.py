@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from language.diagnostics import Problem, Span
+from language.diagnostics import Problem, Span, did_you_mean
 from language.names import Names
-from language.queries import ParsedQuery, TableReference, edited, source_name
+from language.queries import ParsedQuery, TableReference, edited
 from language.syntax import CreateConnection
 from shared_metadata.program import Column
 
@@ -28,6 +28,10 @@ def source_connection(query: ParsedQuery, names: Names) -> CreateConnection:
     """The one connection that a collect query reads. Raises Problem for none, two, or a warehouse."""
     found: CreateConnection | None = None
     for reference in query.tables:
+        if len(reference.parts) == 1 and (close := did_you_mean(reference.parts[0], query.common_tables)):
+            raise Problem(
+                reference.span, f"`{reference.parts[0]}` is no query of WITH and no table", close + "name one that there is"
+            )
         endpoint = names.endpoint(reference.folded[0], reference.spans[0])
         if not isinstance(endpoint, CreateConnection):
             raise Problem(
@@ -55,11 +59,10 @@ def without_connection(query: ParsedQuery, connection: CreateConnection) -> list
     prefix = connection.name.folded
     edits = [(_prefix(reference.spans), "") for reference in query.tables]
     tables = {reference.folded for reference in query.tables}
-    for column in query.tree.find_all(exp.Column):
-        parts = [part for part in column.parts if isinstance(part, exp.Identifier)]
-        path = tuple(part.name.lower() for part in parts[:-1])
+    for names, spans in query.column_names():
+        path = tuple(name.lower() for name in names[:-1])
         if path in tables and path[0] == prefix:
-            edits.append((_prefix(tuple(query.place(part) for part in parts)), ""))
+            edits.append((_prefix(spans), ""))
     return edits
 
 
@@ -83,8 +86,7 @@ def projection(query: ParsedQuery) -> Projection | Problem:
 
 def table_at_source(query: ParsedQuery, reference: TableReference) -> str:
     """A table's name as its source means it, without the connection."""
-    identifiers = reference.node.parts[1:]
-    return ".".join(source_name(i.name, bool(i.args.get("quoted")), query.dialect) for i in identifiers)
+    return query.name_at_source(reference)
 
 
 def _obstacle(query: ParsedQuery) -> Problem | None:

@@ -6,7 +6,6 @@ import re
 from functools import cache
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 T = exp.DType
 
@@ -83,12 +82,3 @@ def data_type(name: str) -> exp.DataType:
     if found := _DECIMAL.fullmatch(name):
         return exp.DataType.build(f"DECIMAL({found[1]}, {found[2]})")
     return exp.DataType.build(_TYPES[name]) if name in _TYPES else exp.DataType.build(T.UNKNOWN)
-
-
-@cache
-def source_data_type(name: str, source_type: str, dialect: str) -> exp.DataType:
-    """The type of a source's column by the source's own word for it, as far as sqlglot knows the word; else by its Iceberg name."""
-    try:
-        return exp.DataType.build(source_type, dialect=dialect)
-    except (SqlglotError, ValueError):
-        return data_type(name)

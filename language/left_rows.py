@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from language.diagnostics import Problem, Span
+from language.dialects.postgres.query import PostgresQuery
 from language.queries import ParsedQuery
 from language.resolved import Settings
 from shared_metadata.contract.declaration import Slice
@@ -14,19 +17,19 @@ _TELLING = frozenset({"expressions", "from_", "where"})
 _REMEDY = (
     "collect the table by its columns and WHERE, and do the rest in a view; or use REPLACE, which reads the whole result every time"
 )
-# What gives another answer although no row has changed; of PostgreSQL's functions those that sqlglot has no class for.
-_MOMENTS = (
-    *(exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp),
-    *(exp.Rand, exp.Uuid, exp.CurrentUser, exp.SessionUser),
-)
-_MOMENT_NAMES = frozenset(
-    {
-        *("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timeofday", "random", "random_normal"),
-        *("gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval", "lastval", "current_setting", "txid_current"),
-        *("pg_current_xact_id", "pg_backend_pid", "pg_sleep", "inet_client_addr", "has_table_privilege", "pg_has_role"),
-    }
-)
-_MOMENT_TEXTS = frozenset({"now", "today", "tomorrow", "yesterday"})
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """obstacle: the first thing besides WHERE by which a row can leave the result, or the table beyond whose rows it is made.
+
+    where: the place of the WHERE's condition.  text: the same to the query's end.  moment: what in it changes though no row does.
+    """
+
+    obstacle: Span | None = None
+    where: Span | None = None
+    text: Span | None = None
+    moment: Span | None = None
 
 
 def condition(query: ParsedQuery, settings: Settings, collector: Slice) -> Span | None:
@@ -34,15 +37,30 @@ def condition(query: ParsedQuery, settings: Settings, collector: Slice) -> Span 
 
     Raises Problem where rows can leave and the source cannot tell which.
     """
-    if settings.mode is not Mode.MERGE or not (obstacle := _obstacle(query) or query.tree.args.get("where")):
+    if settings.mode is not Mode.MERGE:
         return None
-    if isinstance(obstacle, exp.Where) and obstacle.parent is query.tree:
-        _refuse_moments(query, obstacle)
-        if not collector.capabilities.reports_left:
-            raise Problem(query.place(obstacle), f"{collector.id} does not tell which rows this WHERE takes no more", _REMEDY)
-        return query.where()
-    cause = "a row that this query gives no more would stay in the table: its source cannot tell that it left"
-    raise Problem(query.place(obstacle), cause, _REMEDY)
+    found = _leaving(query)
+    if found.obstacle is not None:
+        cause = "a row that this query gives no more would stay in the table: its source cannot tell that it left"
+        raise Problem(found.obstacle, cause, _REMEDY)
+    if found.where is None:
+        return None
+    if found.moment is not None:
+        cause = "rows leave this WHERE without being changed, and no CURSOR tells which"
+        raise Problem(found.moment, cause, "filter by the moment in a view, with batch_end(); or use REPLACE")
+    if not collector.capabilities.reports_left:
+        raise Problem(found.where, f"{collector.id} does not tell which rows this WHERE takes no more", _REMEDY)
+    return found.text
+
+
+def _leaving(query: ParsedQuery) -> Leaving:
+    if isinstance(query, PostgresQuery):
+        from language.dialects.postgres.leaving import leaving
+
+        return leaving(query)
+    obstacle, where = _obstacle(query), query.tree.args.get("where")
+    place = query.place(obstacle) if obstacle is not None else None
+    return Leaving(place, query.place(where) if where is not None else None, query.where())
 
 
 def _obstacle(query: ParsedQuery) -> exp.Expr | None:
@@ -62,14 +80,3 @@ def _obstacle(query: ParsedQuery) -> exp.Expr | None:
     if not isinstance(source, exp.Table):
         return source
     return next(iter(n for n in tree.find_all(exp.Query, exp.AggFunc, exp.Window) if n is not tree), None)
-
-
-def _refuse_moments(query: ParsedQuery, where: exp.Where) -> None:
-    for node in where.walk():
-        named = isinstance(node, exp.Anonymous) and (
-            node.name.lower() in _MOMENT_NAMES or (node.name.lower() == "age" and len(node.expressions) == 1)
-        )
-        text = isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.name.strip().lower() in _MOMENT_TEXTS
-        if isinstance(node, _MOMENTS) or named or text:
-            cause = "rows leave this WHERE without being changed, and no CURSOR tells which"
-            raise Problem(query.place(node), cause, "filter by the moment in a view, with batch_end(); or use REPLACE")

@@ -13,6 +13,7 @@ from typing import Any
 
 from language.diagnostics import Span
 from language.dialects.duckdb.query import DuckDBQuery
+from language.dialects.postgres.query import PostgresQuery
 from language.queries import ParsedQuery
 from language.resolved import Collect, CollectTable, Input, Publish, Settings, View
 from language.statement_texts import StatementText
@@ -40,7 +41,7 @@ from shared_metadata.records import Schema, SchemaColumn
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
     *(Part, TableList, Tolerate, TolerateBadRows),
-    *(Collect, CollectTable, DuckDBQuery, Input, ParsedQuery, Publish, Settings, View, Column, Mask, Mode),
+    *(Collect, CollectTable, DuckDBQuery, Input, ParsedQuery, PostgresQuery, Publish, Settings, View, Column, Mask, Mode),
     *(ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use, Schema, SchemaColumn),
 )
 _CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}

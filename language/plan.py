@@ -85,6 +85,7 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         columns=statement.columns,
         filter=statement.filter,
         left_out=statement.left_out if not statement.filter and statement.reports_left else "",
+        casts=statement.casts,
         mask_key=mask_key(statement),
         bad_rows=_bad_rows(clauses) if statement.collector.capabilities.rejects_rows else None,
     )

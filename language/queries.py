@@ -95,6 +95,17 @@ class ParsedQuery:
             named = isinstance(select, exp.Alias | exp.Column) and not select.is_star
             yield (select.alias_or_name.lower(), self.place(select)) if named else None
 
+    def column_names(self) -> Iterator[tuple[tuple[str, ...], tuple[Span, ...]]]:
+        """The parts of each column's name, with their places."""
+        for column in self.tree.find_all(exp.Column):
+            parts = [part for part in column.parts if isinstance(part, exp.Identifier)]
+            yield tuple(part.name for part in parts), tuple(map(self.place, parts))
+
+    def name_at_source(self, reference: TableReference) -> str:
+        """A table's name as its source means it, without the connection."""
+        identifiers = reference.node.parts[1:]
+        return ".".join(source_name(i.name, bool(i.args.get("quoted")), self.dialect) for i in identifiers)
+
     def place(self, node: exp.Expr) -> Span:
         """Where a node of the query stands."""
         return place(node, self.span)
@@ -129,17 +140,6 @@ def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
             pieces += text[done : edit.start], replacement
             done = edit.end
     return "".join([*pieces, text[done : span.end]])
-
-
-def closed(span: Span, query: ParsedQuery) -> Span:
-    """The span up to the `)` of what it leaves open, as in `* EXCLUDE (a, b`: sqlglot tells no place of a parenthesis."""
-    depth, length = 0, span.end - span.start
-    for token in sqlglot.tokenize(span.source.text[span.start : query.span.end], read=sqlglot_dialect(query.dialect)):
-        if token.start >= length and depth == 0:
-            break
-        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
-        length = max(length, token.end + 1)
-    return Span(span.source, span.start, span.start + length)
 
 
 class Query(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from language.collect_query import Projection, projection, source_connection, without_connection
+from language.collect_query import Projection, source_connection, without_connection
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.dialects.duckdb.query import parse_warehouse_query, read_ahead
@@ -15,7 +15,7 @@ from language.name_lengths import check_lengths
 from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
-from language.queries import ParsedQuery, Query, parse_source_query, source_name
+from language.queries import ParsedQuery, Query, source_name
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.settings import (
     check_bad_rows,
@@ -27,6 +27,7 @@ from language.settings import (
     refuse_twins,
     view_settings,
 )
+from language.source_queries import collected_query, parse_source_query
 from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
 from language.tokens import DIALECT
 from language.warehouse_query import read_datasets
@@ -192,17 +193,18 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     organizer = names.slice("organize", warehouse, statement.target.span)
     check_no_lag(clauses)
     settings = collect_settings(clauses, collector, organizer)
-    found = projection(query)
+    read = collected_query(query)
+    found = read.projection
     if isinstance(found, Problem) and collector.capabilities.queries != "full":
         raise found
     _check_output(query, clauses, settings, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
     check_masks(clauses, settings, collector)
-    edits = tuple(without_connection(query, connection))
+    edits = (*without_connection(query, connection), *read.edits)
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),
-        query, edits, simple.columns, simple.filter, condition(query, settings, collector),
+        query, edits, simple.columns, simple.filter, read.casts, condition(query, settings, collector),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from language.diagnostics import Diagnostic, Span
 from language.dialects.duckdb.query import DuckDBQuery
@@ -45,7 +45,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Collect:
-    """INSERT into a warehouse from a connection; `columns` and `filter` are the plan's, `edits` make the text the source's own.
+    """INSERT into a warehouse from a connection; `columns`, `filter`, `casts` are the plan's, `edits` make the text the source's.
 
     condition: the query's WHERE, where its rows are those of one table.
     """
@@ -62,6 +62,7 @@ class Collect:
     edits: Edits = ()
     columns: tuple[Column, ...] = ()
     filter: str = ""
+    casts: Mapping[str, str] = field(default_factory=dict)
     condition: Span | None = None
 
     @property

@@ -15,6 +15,7 @@ from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.predicate import parse_predicate
+from language.dialects.postgres.query import PostgresQuery
 from language.graph import levels, makes
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, Typed, digest_of
@@ -25,10 +26,10 @@ from language.outputs import OWN_COLUMNS, check_named, twins
 from language.published import check_target
 from language.queries import ParsedQuery
 from language.query_problems import QueryProblem
-from language.query_typing import TypedQuery, type_query
+from language.query_typing import TypedQuery
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
 from language.snapshots import Snapshots
-from language.typed_places import first_uses, with_edits, with_stars, within
+from language.typed_places import first_uses, with_edits, within
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
 from shared_metadata.records import Schema, SchemaColumn
@@ -178,22 +179,22 @@ class _Typing:
 
     def _collect_query(self, statement: Collect, query: ParsedQuery) -> Collect:
         tables: dict[str, Schema] = {}
-        references: dict[int, str] = {}
+        names: dict[tuple[str, ...], str] = {}
         for reference in query.tables:
             name, schema = self._source(statement, table_at_source(query, reference), reference.span)
-            tables[name], references[id(reference.node)] = schema, name
+            tables[name], names[reference.parts] = schema, name
         (table,) = statement.tables
-        if query.dialect == "soql":
+        if isinstance(query, PostgresQuery):
+            named = {n: tuple(dataclasses.replace(c, source=source_name(c)) for c in s.columns) for n, s in tables.items()}
+            typed = query.typed(names, named)
+        else:
             ((name, schema),) = tables.items()
             typed = projection(query, name, schema)
-        else:
-            named = {n: tuple(dataclasses.replace(c, source=source_name(c)) for c in s.columns) for n, s in tables.items()}
-            typed = type_query(query.tree, references, query.dialect, named)
         self._collected(statement, table, typed, query.span, tables)
         columns = statement.columns
         if table.source:
             columns = columns or pinned_columns(next(iter(tables.values())), query.dialect)
-        return dataclasses.replace(statement, edits=with_stars(query, statement.edits, typed), columns=columns)
+        return dataclasses.replace(statement, edits=with_edits(query.span, statement.edits, typed.edits), columns=columns)
 
     def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
         connection = statement.connection.name.folded

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from language.diagnostics import Span
-from language.queries import ParsedQuery, closed, first_word
-from language.query_typing import TypedQuery
+from language.queries import first_word
 from language.resolved import Edits
 from shared_metadata.lineage import ColumnRef, ColumnUse, Use
-
-
-def with_stars(query: ParsedQuery, edits: Edits, typed: TypedQuery) -> Edits:
-    """The statement's edits, and each `*` by its columns; what was to be edited within one goes with it."""
-    stars = [(closed(within(query.span, start, end), query), text) for start, end, text in typed.edits]
-    kept = [e for e in edits if not any(star.start <= e[0].start and e[0].end <= star.end for star, _ in stars)]
-    return (*kept, *stars)
 
 
 def with_edits(base: Span, edits: Edits, more: Iterable[tuple[int, int, str]]) -> Edits:

@@ -161,6 +161,7 @@ class Flow:
         COLLECT with AS: the source's own SQL, tables without the connection ('public.flights'); else ''.
     columns, filter: COLLECT with AS: the projection, and the WHERE clause as source SQL or ''; for sources that speak no SQL.
         `columns` is empty for all columns.
+    casts: COLLECT with AS: output column ▸ the type, as in a schema, to which the statement casts it.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
     left_out: COLLECT of a query that is no projection: the same query over the rows that its WHERE does not take; '' for none.
@@ -183,6 +184,7 @@ class Flow:
     query: str = ""
     columns: tuple[Column, ...] = ()
     filter: str = ""
+    casts: Mapping[str, str] = field(default_factory=dict)
     partition_by: tuple[str, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     fresh_within_seconds: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, schema_digest
-from shared_metadata.program import Flow, Kind, Position
+from shared_metadata.program import Column, Flow, Kind, Position
 from shared_metadata.records import Schema
 from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes, hashed_anew
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape, Reach, ReaderEffect
@@ -83,8 +83,13 @@ def _sources(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> dict[str, 
 
 def _shapes(old: Flow, new: Flow, renamed: Renamed, shape_of: ShapeOf) -> Shapes:
     if old.columns and new.columns:  # a projection of one table
-        return tuple(QueryShape(f.filter, {c.name: c.source for c in f.columns}) for f in (old, new))  # type: ignore[return-value]
+        return tuple(QueryShape(f.filter, {c.name: _value(f, c) for c in f.columns}) for f in (old, new))  # type: ignore[return-value]
     return shape_of(old, {}), shape_of(new, renamed)
+
+
+def _value(flow: Flow, column: Column) -> str:
+    """What a projected column is made of: the source's column, and the type to which it is cast."""
+    return f"{column.source}::{flow.casts[column.name]}" if column.name in flow.casts else column.source
 
 
 def _visit(

@@ -23,6 +23,7 @@ WORDS = {
     "filter": "query",
     "left_out": "query",
     "sees_deleted": "query",
+    "casts": "query",
     "whole": "query",
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",

@@ -121,6 +121,21 @@ def snapshot(folder: Path, connection: str) -> dict[str, Schema | None]:
     return dict(ConnectionSchemas.from_json((folder / "schemas" / f"{connection}.json").read_text()).tables)
 
 
+def test_a_number_that_is_collected_as_text_is_told_with_its_cast(atoll: Atoll, sources: Sources) -> None:
+    columns = (
+        SchemaColumn("amount", "string", source="amount", source_type="numeric"),
+        SchemaColumn("total due", "string", source="Total Due", source_type="numeric"),
+        SchemaColumn("fee", "decimal(12,2)", source="fee", source_type="numeric(12,2)"),
+        SchemaColumn("note", "string", source="note", source_type="text"),
+    )
+    sources.tables["ops"] = {**sources.tables["ops"], "public.flights": Schema(columns)}
+    shown = atoll("discover", "ops").stdout
+    assert "public.flights.amount: numeric without digits: text; CAST(amount AS DECIMAL(38, 9)) makes it a number" in shown
+    assert 'CAST("Total Due" AS DECIMAL(38, 9))' in shown and shown.count("numeric without digits") == 2
+    (connection,) = json.loads(atoll("discover", "ops", "--json").stdout)["connections"]
+    assert set(connection["advice"]) == {"public.flights.amount", "public.flights.total due"}
+
+
 def test_every_table_that_the_program_names_is_written_to_its_connections_snapshot(
     atoll: Atoll, sources: Sources, folder: Path
 ) -> None:

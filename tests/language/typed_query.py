@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from language.diagnostics import SourceText, Span
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.query import DuckDBQuery, parse_warehouse_query
-from language.queries import closed, edited, parse_source_query
-from language.query_typing import TypedQuery, type_query
+from language.dialects.postgres.query import parse_postgres_query
+from language.queries import edited
+from language.query_typing import TypedQuery
 from shared_metadata.records import SchemaColumn
 
 Columns = Mapping[str, Mapping[str, str]]
@@ -19,9 +20,8 @@ def typed(sql: str, tables: Columns, dialect: str = "duckdb") -> TypedQuery:
     schemas = {name: _schema(columns, dialect) for name, columns in tables.items()}
     if dialect == "duckdb":
         return bind_query(parse_warehouse_query(_span(sql)), schemas)
-    query = parse_source_query(_span(sql), dialect)
-    references = {id(reference.node): ".".join(reference.folded) for reference in query.tables}
-    return type_query(query.tree, references, dialect, schemas)
+    query = parse_postgres_query(_span(sql))
+    return query.typed({reference.parts: ".".join(reference.folded) for reference in query.tables}, schemas)
 
 
 def pinned(sql: str, tables: Columns, dialect: str = "duckdb") -> str:
@@ -30,9 +30,6 @@ def pinned(sql: str, tables: Columns, dialect: str = "duckdb") -> str:
     assert not found.problems, found.problems
     source = _span(sql).source
     edits = [(Span(source, start, end), text) for start, end, text in found.edits]
-    if dialect != "duckdb":
-        query = parse_source_query(Span(source, 0, len(sql)), dialect)
-        edits = [(closed(span, query), text) for span, text in edits]
     return edited(Span(edits[0][0].source, 0, len(sql)), edits) if edits else sql
 
 

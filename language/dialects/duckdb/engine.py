@@ -24,63 +24,11 @@ _TREE = "skip_null := true, skip_empty := true, skip_default := true"
 _PLAN = "skip_null := true, skip_empty := true"  # a reference's number 0 is a default, and must be told
 _NO_JSON = ("not implemented", "invalid input", "internal", "serialization")  # of what binds, and cannot be written as JSON
 _PASSING = {
-    "LOGICAL_LIMIT": 0,
-    "LOGICAL_ORDER_BY": 0,
-    "LOGICAL_DISTINCT": 0,
+    **dict.fromkeys(("LOGICAL_LIMIT", "LOGICAL_ORDER_BY", "LOGICAL_DISTINCT"), 0),
+    **dict.fromkeys(("LOGICAL_UNION", "LOGICAL_EXCEPT", "LOGICAL_INTERSECT"), 0),
     "LOGICAL_MATERIALIZED_CTE": 1,
-}  # on the columns of a child
-# Of these the catalogue says that they depend on their arguments alone.
-IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
-MOST_TREES = 20_000  # that are kept
-_BOUNDS = ("batch_start", "batch_end")
-
-
-@dataclass
-class EngineError(Exception):
-    """What DuckDB has against a query.  kind: its own ('parser', 'binder', 'catalog' …), subtype too ('COLUMN_NOT_FOUND' …).
-
-    position: in bytes of the text, None where it tells none.
-    """
-
-    kind: str
-    message: str
-    position: int | None = None
-    subtype: str = ""
-    name: str = ""
-
-
-class BoundColumn(NamedTuple):
-    """An output column.  type: a schema's, None for one that no table can hold.  said: DuckDB's word for it."""
-
-    name: str
-    type: str | None
-    said: str
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A query that binds: its output columns, and its logical plan.
-
-    plan: None for one that has no JSON form.  impure: whether the plan may call a function that is none of its arguments alone.
-    """
-
-    columns: tuple[BoundColumn, ...]
-    plan: Tree | None
-    impure: bool = False
-
-
-class Engine:
-    def __init__(self) -> None:
-        import duckdb
-
-        self._duckdb = duckdb
-        self._connection = duckdb.connect(
-            config={
-                "threads": 1,
-                "enable_external_access": "false",
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            }
+}
+_TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # whose type DuckDB's JSON leaves out
         )
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         for name in _BOUNDS:
@@ -234,6 +182,8 @@ def _columns_of(plan: Tree) -> tuple[BoundColumn, ...] | None:
     found = []
     for expression in plan.get("expressions", ()):
         kind = expression.get("return_type") or expression.get("value", {}).get("type")
+        if expression["expression_class"] in _TRUE_OR_FALSE:
+            kind = {"id": "BOOLEAN"}
         if kind is None or not expression.get("alias"):
             return None
         found.append(BoundColumn(expression["alias"], iceberg_type(kind), kind["id"]))

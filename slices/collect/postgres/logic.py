@@ -14,8 +14,10 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, from_plain
 from shared_metadata.records import Schema, SchemaColumn
+from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
+from slices.collect.postgres.nested import is_nested, read_document
 from slices.collect.postgres.type_mapping import duckdb_type, map_type
 
 BATCH, DELETED = "_batch", "_deleted"
@@ -90,7 +92,7 @@ def query_relation(flow: Flow, columns: list[SourceColumn], dropped: Collection[
 
 def table_schema(columns: list[SourceColumn]) -> Schema:
     """What a table's columns are in a warehouse, without Atoll's own; also of names that would collide there."""
-    return Schema(tuple(_column(column.name, column) for column in columns))
+    return Schema(tuple(SchemaColumn(c.name.lower(), map_type(c.type).iceberg, not c.not_null, c.name, c.type_name) for c in columns))
 
 
 def _schema(names: list[str], columns: list[SourceColumn], flow: Flow) -> tuple[Schema, tuple[str, ...], tuple[str, ...]]:
@@ -105,8 +107,9 @@ def _schema(names: list[str], columns: list[SourceColumn], flow: Flow) -> tuple[
                 remedy=f"rename it in a query: SELECT …, {identifier(name)} AS another_name",
             )
         folded[name.lower()] = name
-        found.append(_column(name, column))
-        mapped = map_type(column.type)
+        wanted = flow.casts.get(name.lower())
+        mapped = cast_type(column.type, wanted, name, place) if wanted is not None else map_type(column.type)
+        found.append(SchemaColumn(name.lower(), mapped.iceberg, not column.not_null, column.name, column.type_name))
         expressions.append(mapped.expression(f"c{number}"))
         misfits.append(mapped.misfit(f"c{number}"))
     if not found:
@@ -118,10 +121,6 @@ def own_columns(flow: Flow) -> tuple[SchemaColumn, ...]:
     """Those that Atoll adds to every row of the flow."""
     batch = SchemaColumn(BATCH, "timestamptz", False)
     return (batch, SchemaColumn(DELETED, "boolean")) if flow.reports_left else (batch,)
-
-
-def _column(name: str, column: SourceColumn) -> SchemaColumn:
-    return SchemaColumn(name.lower(), map_type(column.type).iceberg, not column.not_null, column.name, column.type_name)
 
 
 @dataclass(frozen=True)
@@ -232,7 +231,7 @@ def _tid(position: int) -> str:
 def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_group: int) -> str:
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
     casts = [
-        f"{hashing.value(column.name, f'CAST(c{number} AS {duckdb_type(column.type)})', column.type)} AS {identifier(column.name)}"
+        f"{hashing.value(column.name, _read(f'c{number}', column), column.type)} AS {identifier(column.name)}"
         for number, column in enumerate(column for column in schema.columns if column.name not in OWN)
     ]
     own = {BATCH: f"TIMESTAMPTZ '{to_text(batch)}'", DELETED: "false"}
@@ -242,6 +241,13 @@ def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: dat
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "
         f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(casts)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
     )
+
+
+def _read(value: str, column: SchemaColumn) -> str:
+    """DuckDB's expression of a column as its type: a document that is cast comes as text."""
+    if column.source_type == "jsonb" and is_nested(column.type):
+        return read_document(value, column.type)
+    return f"CAST({value} AS {duckdb_type(column.type)})"
 
 
 def row_group_rows(row_bytes: int) -> int:

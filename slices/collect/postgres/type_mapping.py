@@ -57,7 +57,7 @@ def _json(column: str) -> str:
     return f"to_json({column})::text"
 
 
-def _refuse(column: str, kind: str) -> str:
+def refusing(column: str, kind: str) -> str:
     """An expression that fails; it reads the column, else it would be evaluated when the statement is planned."""
     return f"('unreadable' || left({column}::text, 0))::{kind}"
 
@@ -66,8 +66,8 @@ def _within(iceberg: str, kind: str, first: str, last: str) -> Mapped:
     """Values from `first` to `last`; a good one costs two comparisons. NULL stays NULL."""
 
     def expression(column: str) -> str:
-        high = f"CASE WHEN {column} = 'infinity' THEN '{last}' ELSE {_refuse(column, kind)} END"
-        low = f"CASE WHEN {column} = '-infinity' THEN '{first}' ELSE {_refuse(column, kind)} END"
+        high = f"CASE WHEN {column} = 'infinity' THEN '{last}' ELSE {refusing(column, kind)} END"
+        low = f"CASE WHEN {column} = '-infinity' THEN '{first}' ELSE {refusing(column, kind)} END"
         return f"CASE WHEN {column} > '{last}' THEN {high} WHEN {column} < '{first}' THEN {low} ELSE {column} END"
 
     def misfit(column: str) -> str:
@@ -77,7 +77,7 @@ def _within(iceberg: str, kind: str, first: str, last: str) -> Mapped:
 
 
 def _day_time(column: str) -> str:
-    return f"CASE WHEN {column} = '24:00' THEN {_refuse(column, 'time')} ELSE {column} END"
+    return f"CASE WHEN {column} = '24:00' THEN {refusing(column, 'time')} ELSE {column} END"
 
 
 def _not_utf8(text: Callable[[str], str]) -> Callable[[str], str]:
@@ -141,7 +141,7 @@ def _numeric(modifier: int) -> Mapped:
         return Mapped("string", _text)
 
     def expression(column: str) -> str:
-        return f"(CASE WHEN {column} = 'NaN' THEN {_refuse(column, 'numeric')} ELSE {column} END)::numeric({wide},{positive})"
+        return f"(CASE WHEN {column} = 'NaN' THEN {refusing(column, 'numeric')} ELSE {column} END)::numeric({wide},{positive})"
 
     return Mapped(f"decimal({wide},{positive})", expression, lambda column: f"{column} = 'NaN'")
 

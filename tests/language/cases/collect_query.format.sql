@@ -6,7 +6,7 @@ CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
 INSERT INTO lake.ops.flights
   EVERY '1 hour' MERGE ON (id) CURSOR updated_at
 AS
-SELECT f.id, f.Carrier AS carrier_code, "Dep Delay" AS dep_delay, ops.public.flights.updated_at
+SELECT f.id, f.Carrier AS carrier_code, "Dep Delay" AS dep_delay, f.updated_at
 FROM ops.public.flights f WHERE f.carrier <> 'where' AND (f.id > 0 OR updated_at IS NULL);
 
 INSERT INTO lake.ops.everything

@@ -1,0 +1,272 @@
+"""The type, parts and origins of every kind of expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from language.dialects.postgres import calls, columns, operators, queries_within, sql_json
+from language.dialects.postgres.context import Context
+from language.dialects.postgres.conversion import EXPLICIT, common_type, converts
+from language.dialects.postgres.kinds import BOOL, RECORD, TEXT, UNKNOWN, Kind, array_of, element_of, is_array
+from language.dialects.postgres.operators import cast_remedy, condition
+from language.dialects.postgres.parser import Node
+from language.dialects.postgres.scope import Expr, Scope, Untold
+from language.dialects.postgres.type_words import is_nested, named_kind
+
+Handler = Callable[[Context, Scope, Node, Node], Expr]
+_NOW = {
+    **{"SVFOP_CURRENT_DATE": "date", "SVFOP_CURRENT_TIME": "timetz", "SVFOP_CURRENT_TIME_N": "timetz", "SVFOP_LOCALTIME": "time"},
+    **{"SVFOP_LOCALTIME_N": "time", "SVFOP_LOCALTIMESTAMP": "timestamp", "SVFOP_LOCALTIMESTAMP_N": "timestamp"},
+    **{"SVFOP_CURRENT_TIMESTAMP": "timestamptz", "SVFOP_CURRENT_TIMESTAMP_N": "timestamptz"},
+}
+
+
+def expression(context: Context, scope: Scope, node: Node) -> Expr:
+    """node: as libpg_query has it, its kind ▸ its fields."""
+    ((tag, inner),) = node.items()
+    handler = _HANDLERS.get(tag)
+    if handler is None:
+        return context.failed(node, "this cannot stand in a query that collects", "leave it out")
+    return handler(context, scope, node, inner)
+
+
+def _constant(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    kind, value = _literal(inner)
+    found = context.made(node, kind, ("constant", kind, value))
+    found.tag = "literal" if kind == UNKNOWN else ""
+    return found
+
+
+def _literal(inner: Node) -> tuple[Kind, object]:
+    if inner.get("isnull"):
+        return UNKNOWN, None
+    if "sval" in inner:
+        return UNKNOWN, inner["sval"].get("sval", "")
+    if "ival" in inner:
+        return Kind("int4"), inner["ival"].get("ival", 0)
+    if "boolval" in inner:
+        return BOOL, inner["boolval"].get("boolval", False)
+    if "bsval" in inner:
+        return Kind("bit"), inner["bsval"]["bsval"]
+    written = inner["fval"]["fval"]
+    try:
+        number = int(written.replace("_", ""), 0)
+    except ValueError:
+        return Kind("numeric"), written
+    return Kind("int4" if number < 2**31 else "int8" if number < 2**63 else "numeric"), number
+
+
+def _cast(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    target = named_kind(context, inner["typeName"])
+    argument = _cast_argument(context, scope, inner["arg"], target)
+    if target is None:
+        return context.broken(node, [argument])
+    if isinstance(target, Untold):
+        found = context.broken(node, [argument])
+        found.untold = target
+        return found
+    if argument.kind == target:
+        return argument
+    if is_nested(target.name) and argument.kind not in (None, Kind("jsonb")):
+        remedy = f"make jsonb of it first: CAST({context.said(argument.place)} AS jsonb)"
+        return context.failed(node, f"only jsonb becomes a list, map or struct, not {context.describe(argument)}", remedy, [argument])
+    known = argument.kind if argument.kind != UNKNOWN else None
+    if known is not None and not _casts(known, target):
+        cause = f"{context.describe(argument)} cannot be cast to {target}"
+        return context.failed(node, cause, _cast_ways(context, argument, known, target), [argument])
+    return context.made(node, target, ("cast", target), [argument])
+
+
+def _casts(source: Kind, target: Kind) -> bool:
+    if source.name in ("record", "_record"):
+        return target.name in (source.name, "text", "varchar", "bpchar", "name")
+    return source.is_own or converts(source.name, target.name, EXPLICIT)
+
+
+def _cast_ways(context: Context, argument: Expr, source: Kind, target: Kind) -> str:
+    """What to do where one type does not become another: by way of a third, if there is one."""
+    said = context.said(argument.place)
+    for way in ("integer", "text", "numeric", "timestamp"):
+        between = {"integer": "int4"}.get(way, way)
+        if way != "text" and converts(source.name, between, EXPLICIT) and converts(between, target.name, EXPLICIT):
+            return f"write CAST(CAST({said} AS {way}) AS {target})"
+    return f"cast it to another type; its text is CAST({said} AS text)"
+
+
+def _cast_argument(context: Context, scope: Scope, node: Node, target: Kind | Untold | None) -> Expr:
+    """An array that is written out takes the type to which it is cast."""
+    if "A_ArrayExpr" in node and isinstance(target, Kind) and is_array(target.name):
+        element = element_of(target)
+        parts = [
+            _cast_argument(context, scope, each, target if "A_ArrayExpr" in each else element)
+            for each in node["A_ArrayExpr"].get("elements", ())
+        ]
+        return context.made(node, target.plain(), ("array",), parts)
+    return context.expression(scope, node)
+
+
+def _logic(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    parts = context.expressions(scope, inner["args"])
+    for part in parts:
+        condition(context, part)
+    return context.made(node, BOOL, ("logic", inner.get("boolop")), parts)
+
+
+def _tested(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    part = context.expression(scope, inner["arg"])
+    if "booltesttype" in inner:
+        condition(context, part)
+    return context.made(node, BOOL, ("test", inner.get("nulltesttype"), inner.get("booltesttype")), [part])
+
+
+def _case(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    subject = context.expression(scope, inner["arg"]) if "arg" in inner else None
+    parts, results = [subject] if subject is not None else [], []
+    for branch in (each["CaseWhen"] for each in inner["args"]):
+        when = context.expression(scope, branch["expr"])
+        if subject is None:
+            condition(context, when)
+        else:
+            operators.operate(context, {"A_Expr": {"args": [inner["arg"], branch["expr"]]}}, "=", subject, when)
+        parts.append(when)
+        results.append(context.expression(scope, branch["result"]))
+    default = context.expression(scope, inner["defresult"]) if "defresult" in inner else None
+    whens = [*parts, *([default] if default is not None else []), *results]
+    first = default if default is not None else Expr(UNKNOWN, (0, 0), ("constant", None))
+    return common(context, node, "CASE", [first, *results], ("case",), whens)
+
+
+def _chosen(what: str) -> Handler:
+    def handle(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+        name = inner.get("op", what).removeprefix("IS_") if what == "GREATEST" else what
+        parts = context.expressions(scope, inner["args"])
+        return common(context, node, name, parts, (name,), parts)
+
+    return handle
+
+
+def common(context: Context, node: Node, what: str, branches: Sequence[Expr], key: tuple[object, ...], parts: Sequence[Expr]) -> Expr:
+    """An expression that is one of its branches."""
+    kind = common_kind(context, what, branches)
+    return context.made(node, kind, key, parts)
+
+
+def common_kind(context: Context, what: str, branches: Sequence[Expr]) -> Kind | None:
+    """The type that all branches have; None, with a problem, where there is none."""
+    if any(branch.kind is None for branch in branches):
+        return None
+    kinds = [branch.kind for branch in branches if branch.kind is not None]
+    found = common_type([kind.name for kind in kinds])
+    for branch, kind in zip(branches, kinds, strict=True):
+        if found is None or (kind != UNKNOWN and not converts(kind.name, found) and not kind.is_own):
+            other = next((b for b in branches if b.kind not in (UNKNOWN, None) and b is not branch and b.kind != kind), None)
+            if other is None or kind == UNKNOWN or not _apart(kind, other.kind):
+                continue
+            cause = f"{what} cannot hold both {context.describe(other)} and {context.describe(branch)}"
+            context.problem(branch.place, cause, cast_remedy(context, branch, other))
+            return None
+    if found is None:
+        return None
+    same = {kind for kind in kinds if kind != UNKNOWN}
+    return same.pop() if len(same) == 1 and UNKNOWN not in kinds else Kind(found, fields=_fields(kinds, found))
+
+
+def _apart(one: Kind, other: Kind | None) -> bool:
+    return other is not None and common_type([one.name, other.name]) is None
+
+
+def _fields(kinds: Sequence[Kind], found: str) -> tuple[tuple[str, Kind | None], ...] | None:
+    return kinds[0].fields if found == "record" and len(set(kinds)) == 1 else None
+
+
+def _array(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    parts = context.expressions(scope, inner.get("elements", ()))
+    if not parts:
+        return context.failed(node, "an array without elements has no type", "CAST it, as in ARRAY[]::integer[]")
+    kind = common_kind(context, "an array", parts)
+    found = array_of(kind) if kind is not None else None
+    if kind is not None and found is None:
+        return context.untold(node, f"the type of an array of {kind} cannot be told", parts)
+    return context.made(node, found, ("array",), parts)
+
+
+def _row(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    parts = context.expressions(scope, inner.get("args", ()))
+    fields = tuple((f"f{number + 1}", TEXT if part.kind == UNKNOWN else part.kind) for number, part in enumerate(parts))
+    return context.made(node, Kind("record", fields=fields), ("row",), parts)
+
+
+def _moment(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    return context.made(node, Kind(_NOW.get(inner["op"], "name")), ("moment", inner["op"], inner.get("typmod")))
+
+
+def _collated(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    part = context.expression(scope, inner["arg"])
+    return context.made(node, TEXT if part.kind == UNKNOWN else part.kind, ("collate", str(inner["collname"])), [part])
+
+
+def _indirect(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
+    """(row).field, array[1], array[1:2], document['key']."""
+    found = context.expression(scope, inner["arg"])
+    for step in inner["indirection"]:
+        ((tag, what),) = step.items()
+        if tag == "String":
+            found = _field(context, node, found, what["sval"])
+        elif tag == "A_Indices":
+            found = _subscript(context, scope, node, found, what)
+        else:
+            return context.failed(node, "a row's columns can only be taken apart in the SELECT", "name one of them")
+    return found
+
+
+def _field(context: Context, node: Node, row: Expr, name: str) -> Expr:
+    if row.kind is None:
+        return context.made(node, None, ("field", name), [row])
+    if row.kind.fields is None:
+        if row.kind.is_own or row.kind == RECORD:
+            return context.untold(node, f"the type of the field `{name}` cannot be told", [row])
+        return context.failed(node, f"{context.describe(row)} has no fields", "leave the field out", [row])
+    if name not in dict(row.kind.fields):
+        known = ", ".join(field for field, _ in row.kind.fields)
+        return context.failed(node, f"the row has no field `{name}`", f"it has {known}", [row])
+    return context.made(node, dict(row.kind.fields)[name], ("field", name), [row])
+
+
+def _subscript(context: Context, scope: Scope, node: Node, found: Expr, indices: Node) -> Expr:
+    parts = [context.expression(scope, indices[name]) for name in ("lidx", "uidx") if name in indices]
+    for part in parts:
+        context_name = found.kind.name if found.kind is not None else ""
+        if context_name != "jsonb" and part.kind not in (None, UNKNOWN) and not converts(part.kind.name, "int4", "a"):
+            context.problem(
+                part.place, f"an array's elements are numbered, and this is {part.kind}", cast_remedy(context, part, None, "int4")
+            )
+    key = ("element", bool(indices.get("is_slice")))
+    if found.kind is None or found.kind.name == "jsonb" or indices.get("is_slice"):
+        return context.made(node, found.kind, key, [found, *parts])
+    element = element_of(found.kind)
+    if element is None:
+        return context.failed(node, f"{context.describe(found)} has no elements", "take an array or jsonb", [found, *parts])
+    return context.made(node, element, key, [found, *parts])
+
+
+_HANDLERS: dict[str, Handler] = {
+    "ColumnRef": columns.column,
+    "A_Const": _constant,
+    "TypeCast": _cast,
+    "A_Expr": operators.operation,
+    "BoolExpr": _logic,
+    "NullTest": _tested,
+    "BooleanTest": _tested,
+    "CaseExpr": _case,
+    "CoalesceExpr": _chosen("COALESCE"),
+    "MinMaxExpr": _chosen("GREATEST"),
+    "A_ArrayExpr": _array,
+    "RowExpr": _row,
+    "SQLValueFunction": _moment,
+    "CollateClause": _collated,
+    "A_Indirection": _indirect,
+    "FuncCall": calls.call,
+    "GroupingFunc": calls.grouping,
+    "SubLink": queries_within.query_within,
+    **sql_json.HANDLERS,
+}

@@ -1,0 +1,81 @@
+"""Documents (jsonb) as the lists, maps and structs that a statement says they are: which fit, and how DuckDB makes values of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import count
+
+from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.type_names import TypeName, parsed
+from slices.collect.postgres.type_mapping import Mapped, refusing
+
+# JSON has no other kinds of values; what a document writes as text, a date or a decimal, is text.
+DUCKDB = {"boolean": "BOOLEAN", "int": "INTEGER", "long": "BIGINT", "double": "DOUBLE", "string": "VARCHAR"}
+_KINDS = {"boolean": "boolean", "string": "string", "list": "array", "map": "object", "struct": "object"}
+_RANGES = {
+    "int": f"BETWEEN {-(2**31)} AND {2**31 - 1}",
+    "long": f"BETWEEN {-(2**63)} AND {2**63 - 1}",
+    "double": "BETWEEN '-1.7976931348623157e308'::numeric AND '1.7976931348623157e308'::numeric",
+}
+
+
+def is_nested(iceberg: str) -> bool:
+    return "<" in iceberg
+
+
+def document_type(iceberg: str) -> Mapped | None:
+    """How a jsonb column is read; None for a type with parts that no document has."""
+    wanted = parsed(iceberg)
+    if not _possible(wanted):
+        return None
+
+    def misfit(column: str) -> str:
+        return _unfit(column, wanted, count())
+
+    def expression(column: str) -> str:
+        return f"(CASE WHEN {misfit(column)} THEN {refusing(column, 'jsonb')} ELSE {column} END)::text"
+
+    return Mapped(str(wanted), expression, misfit)
+
+
+def read_document(column: str, iceberg: str) -> str:
+    """DuckDB's expression of a value from the document's text; keys that the type does not name are left out."""
+    return f"json_transform({column}, {literal(_quoted(duckdb_name(parsed(iceberg))))})"
+
+
+def duckdb_name(wanted: TypeName) -> str:
+    if wanted.word == "list":
+        return f"{duckdb_name(wanted.parts[0])}[]"
+    if wanted.word == "map":
+        return f"MAP(VARCHAR, {duckdb_name(wanted.parts[1])})"
+    if wanted.word == "struct":
+        return f"STRUCT({', '.join(f'{identifier(name)} {duckdb_name(part)}' for name, part in wanted.named())})"
+    return DUCKDB[wanted.word]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def _possible(wanted: TypeName) -> bool:
+    if wanted.word == "map" and wanted.parts[0].word != "string":
+        return False
+    return all(map(_possible, wanted.parts)) if wanted.parts else wanted.word in DUCKDB
+
+
+def _unfit(value: str, wanted: TypeName, names: Iterator[int]) -> str:
+    """The condition of a jsonb value that does not fit; what is null or not there does."""
+    kind = f"coalesce(jsonb_typeof({value}), 'null')"
+    inner = "false"
+    if wanted.word in _RANGES:
+        number = f"({value})::numeric"
+        whole = f"{number} <> trunc({number}) OR " if wanted.word != "double" else ""
+        inner = f"{whole}{number} NOT {_RANGES[wanted.word]}"
+    elif wanted.word in ("list", "map"):
+        part, function = f"e{next(names)}", "jsonb_array_elements" if wanted.word == "list" else "jsonb_each"
+        named = f"{part} (v)" if wanted.word == "list" else f"{part} (k, v)"
+        inner = f"EXISTS (SELECT FROM {function}({value}) AS {named} WHERE {_unfit(f'{part}.v', wanted.parts[-1], names)})"
+    elif wanted.word == "struct":
+        inner = " OR ".join(_unfit(f"({value} -> {literal(name)})", part, names) for name, part in wanted.named())
+    return f"(CASE {kind} WHEN 'null' THEN false WHEN '{_KINDS.get(wanted.word, 'number')}' THEN {inner} ELSE true END)"
