@@ -29,6 +29,58 @@ _PASSING = {
     "LOGICAL_MATERIALIZED_CTE": 1,
 }
 _TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # whose type DuckDB's JSON leaves out
+# Of these the catalogue says that they depend on their arguments alone.
+IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
+MOST_TREES = 20_000  # that are kept
+_BOUNDS = ("batch_start", "batch_end")
+
+
+@dataclass
+class EngineError(Exception):
+    """What DuckDB has against a query.  kind: its own ('parser', 'binder', 'catalog' …), subtype too ('COLUMN_NOT_FOUND' …).
+
+    position: in bytes of the text, None where it tells none.
+    """
+
+    kind: str
+    message: str
+    position: int | None = None
+    subtype: str = ""
+    name: str = ""
+
+
+class BoundColumn(NamedTuple):
+    """An output column.  type: a schema's, None for one that no table can hold.  said: DuckDB's word for it."""
+
+    name: str
+    type: str | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A query that binds: its output columns, and its logical plan.
+
+    plan: None for one that has no JSON form.  impure: whether the plan may call a function that is none of its arguments alone.
+    """
+
+    columns: tuple[BoundColumn, ...]
+    plan: Tree | None
+    impure: bool = False
+
+
+class Engine:
+    def __init__(self) -> None:
+        import duckdb
+
+        self._duckdb = duckdb
+        self._connection = duckdb.connect(
+            config={
+                "threads": 1,
+                "enable_external_access": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
         )
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         for name in _BOUNDS:
