@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDER = Path(".atoll", "cache")
 FILES_KEPT = 16  # one or two for each way in which the program's files are named
 _DECIDING = ("console", "language", "shared_metadata", "slices", "systems")
-_LIBRARIES = ("sqlglot", "pydantic")
+_LIBRARIES = ("duckdb", "postgast", "pydantic", "sqlglot")
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -32,9 +32,10 @@ def compiler_digest() -> bytes:
     """Of everything but a project's files that decides over a result: the compiler's and the slices' sources, libraries, Python."""
     found = hashlib.sha256(sys.version.encode())
     for package in _DECIDING:
-        for file in _files(_folder(package)):
+        folder = _folder(package)
+        for file in _files(folder):
             with open(file, "rb") as opened:
-                found.update(f"\0{package} {os.path.basename(file)}\0".encode() + opened.read())
+                found.update(f"\0{package} {os.path.relpath(file, folder)}\0".encode() + opened.read())
     for library in _LIBRARIES:
         site = os.path.dirname(_folder(library))
         found.update("\0".join(sorted(name for name in os.listdir(site) if name.startswith(library))).encode())
