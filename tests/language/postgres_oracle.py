@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,12 @@ class Oracle:
 
 @contextmanager
 def oracle() -> Iterator[Oracle]:
-    """With tables t and v of all COLUMNS."""
-    with (
-        postgres_server() as (host, port),
-        psycopg.connect(host=host, port=port, dbname="postgres", user="postgres", autocommit=True) as session,
-    ):
+    """With tables t and v of all COLUMNS, in a database of its own."""
+    with postgres_server() as (host, port), ExitStack() as sessions:
+        admin, name = {"host": host, "port": port, "user": "postgres", "autocommit": True}, f"oracle{uuid.uuid4().hex[:10]}"
+        with psycopg.connect(dbname="postgres", **admin) as session:
+            session.execute(f"CREATE DATABASE {name}")
+        session = sessions.enter_context(psycopg.connect(dbname=name, **admin))
         session.execute("CREATE TYPE mood AS ENUM ('good', 'bad')")
         for table in "tv":
             session.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")

@@ -37,7 +37,7 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     judge, said, complete = engine(), query.said, all(column.type for columns in tables.values() for column in columns)
     seen = _in_sight(said, tables) if said.wide else tables
     try:
-        bound = judge.bind(query.span.text, seen)
+        bound = judge.bind(query.span.text, seen, _written_names(query))
         plan = _lineage(bound, said, seen)
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
@@ -49,7 +49,7 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
             runs = judge.bind(_edited(query, edits), tables)
         except EngineError:
             runs = Bound((), None)
-        if _meant_columns(runs, said) != _meant_columns(bound, said):
+        if not runs.columns or _meant_columns(runs, said) != _meant_columns(bound, said):
             cause = "the columns behind a * here cannot be pinned to those that there are now"
             problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
         plan = _lineage(runs, said, tables)
@@ -57,12 +57,17 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
 
 
+def _written_names(query: DuckDBQuery) -> list[str]:
+    """Of all columns; none where the text does not tell all of them."""
+    names = [found[0] for found in query.output_names() if found]
+    return names if len(names) == len(list(query.output_names())) else []
+
+
 def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
     """The columns of a query that is wrong, as far as they have names: what reads them is then wrong for its own mistakes only."""
-    written = list(query.output_names())
-    names = [found[0] for found in written if found]
-    if len(names) < len(written) and rest is not None:
-        names += [column.name for column in rest.columns if column.name != "NULL"]
+    names = _written_names(query)
+    if not names and rest is not None:
+        names = [column.name for column in rest.columns if column.name != "NULL"]
     return tuple(QueryColumn(name.lower(), "", (), *query.text.first_word()) for name in dict.fromkeys(names))
 
 

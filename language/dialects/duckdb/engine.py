@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -106,8 +106,11 @@ class Engine:
             self.read_ahead([text])
         return _answer(self._trees[text])
 
-    def bind(self, text: str, tables: Tables) -> Bound:
-        """The query over its inputs.  tables: by the names that FROM has, 'lake.ops.flights'. Raises EngineError."""
+    def bind(self, text: str, tables: Tables, names: Sequence[str] = ()) -> Bound:
+        """The query over its inputs.  tables: by the names that FROM has, 'lake.ops.flights'. Raises EngineError.
+
+        names: of its columns where the text tells all of them, which saves binding it once more.
+        """
         self._provide(tables)
         serialized = self._serialized_plan(text)
         try:
@@ -117,20 +120,20 @@ class Engine:
                 raise
             return Bound(self._described(text), None, True)
         plan = plans[0] if len(plans) == 1 else None
-        columns = _columns_of(plan) if plan is not None else None
+        columns = _columns_of(plan, names) if plan is not None else None
         return Bound(columns or self._described(text), plan, self._impure.search(serialized) is not None)
 
     def _described(self, text: str) -> tuple[BoundColumn, ...]:
-        """By another way, for what has no JSON form or leaves names out in it. Raises EngineError."""
+        """By another way, where names or the plan are missing: the plan calls some columns by numbers. Raises EngineError."""
         try:
             names = self._connection.sql(text).columns
             kinds = _answer(self._serialized_plan(f"SELECT * FROM (\n{text}\n)"))["plans"][0]
         except self._duckdb.Error as error:
             raise EngineError("binder", str(error).partition("\n")[0].partition(": ")[2]) from None
-        typed = _columns_of(kinds)
-        if typed is None or len(typed) != len(names):
+        typed = _columns_of(kinds, names)
+        if typed is None:
             raise EngineError("binder", "the columns of this query cannot be told")
-        return tuple(BoundColumn(name, *column[1:]) for name, column in zip(names, typed, strict=True))
+        return typed
 
     def _serialized_plan(self, text: str) -> str:
         row = self._connection.execute(f"SELECT json_serialize_plan($1::VARCHAR, {_PLAN})", [text]).fetchone()
@@ -225,20 +228,21 @@ def _answer(text: str) -> Tree:
     return found
 
 
-def _columns_of(plan: Tree) -> tuple[BoundColumn, ...] | None:
-    """The outputs of a plan; None where it does not name them."""
+def _columns_of(plan: Tree, names: Sequence[str]) -> tuple[BoundColumn, ...] | None:
+    """The outputs of a plan; None where it does not tell their types, or as many as there are names."""
     while plan["type"] in _PASSING:
         plan = plan["children"][_PASSING[plan["type"]]]
-    if plan["type"] != "LOGICAL_PROJECTION":
+    expressions = plan.get("expressions", ())
+    if plan["type"] != "LOGICAL_PROJECTION" or len(names) != len(expressions):
         return None
     found = []
-    for expression in plan.get("expressions", ()):
+    for name, expression in zip(names, expressions, strict=True):
         kind = expression.get("return_type") or expression.get("value", {}).get("type")
         if expression["expression_class"] in _TRUE_OR_FALSE:
             kind = {"id": "BOOLEAN"}
-        if kind is None or not expression.get("alias"):
+        if kind is None:
             return None
-        found.append(BoundColumn(expression["alias"], iceberg_type(kind), kind["id"]))
+        found.append(BoundColumn(name, iceberg_type(kind), kind["id"]))
     return tuple(found)
 
 

@@ -97,6 +97,8 @@ class DuckDBQuery:
         """Raises Problem for what is no query of tables."""
         if self.said.shows:
             raise Problem(self.first_word, "a query must be a SELECT", "write AS SELECT …")
+        if self.said.parameters:
+            raise Problem(self.first_word, "a query has no parameters: nobody would give their values", "write the values")
         for found in readers(self.text, self.said, engine()):
             raise self.problem(found)
 

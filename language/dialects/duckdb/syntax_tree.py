@@ -105,6 +105,7 @@ class Said:
     using: list[tuple[str, int, Scope]] = field(default_factory=list)
     samples: bool = False
     windows: bool = False
+    parameters: bool = False
     shows: bool = False  # DESCRIBE, SUMMARIZE, SHOW
     wide: set[Table] = field(default_factory=set)  # of whose columns it speaks without naming them
 
@@ -183,6 +184,8 @@ class _Reader:
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"
             self.said.calls.append(Call(value["function_name"].lower(), at, in_from=False))
+        elif kind == "PARAMETER":
+            self.said.parameters = True
         elif kind == "STAR":
             self.said.stars.append(Star(str(value.get("relation_name", "")).lower(), at, scope))
             self.said.words |= {str(name).lower() for name in value.get("exclude_list", ()) if isinstance(name, str)}
