@@ -65,3 +65,8 @@ def test_a_document_has_the_type_to_which_it_is_cast() -> None:
     assert found.problems == ()
     kinds = [(column.name, column.type) for column in found.columns]
     assert kinds == [("x", "struct<a: int, b: list<string>>"), ("m", "map<string, long>"), ("j", "list<double>")]
+
+
+@pytest.mark.parametrize("odd", ["\0", "\0 garbage", "\ud800", "\x01"])
+def test_characters_that_no_query_has_end_no_text_and_are_refused(odd: str) -> None:
+    assert _shown(f"SELECT i FROM t {odd}") != [] and _shown(f"SELECT 'é', i FROM t WHERE {odd}") != []

@@ -64,7 +64,8 @@ class Text:
     """A query's text: its tokens, and its characters by the bytes that the parser counts."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        """What no UTF-8 has, and a NUL, at which C would end the text, become other characters that no query has."""
+        self.text = text.encode("utf-8", "replace").decode().replace("\0", "\1")
 
     @cached_property
     def words(self) -> list[Word]:
@@ -82,7 +83,7 @@ class Text:
         """Of each byte its character; None where they are the same."""
         if self.text.isascii():
             return None
-        return [number for number, letter in enumerate(self.text) for _ in letter.encode("utf-8", "surrogatepass")] + [len(self.text)]
+        return [number for number, letter in enumerate(self.text) for _ in letter.encode()] + [len(self.text)]
 
     def character(self, byte: int) -> int:
         return byte if self._characters is None else self._characters[byte]
@@ -110,7 +111,7 @@ class _Refusal(NamedTuple):
 def _parsed(text: str) -> Node | _Refusal:
     from postgast.native import lib
 
-    result = lib.pg_query_parse(text.encode("utf-8", "replace"))
+    result = lib.pg_query_parse(text.encode())
     try:
         if result.error:
             return _Refusal((result.error.contents.message or b"").decode(), max(result.error.contents.cursorpos - 1, 0))
