@@ -70,8 +70,8 @@ def _show_one(one: Discovered, only_check: bool) -> None:
             click.echo("      its columns stand in another order")
     for name in one.to_be_made:
         click.echo(f"  . {name} is not there yet: the first batch that is published makes it")
-    for column, advice in one.advice.items():
-        click.echo(f"  . {column}: {advice}")
+    for name, advice in one.advice.items():
+        click.echo(f"  . {name}: {advice}")
     for name, close in one.unknown.items():
         click.echo(f"  ! {name} is not there{f'; did you mean {close}?' if close else ''}", err=True)
     for diagnostic in one.missing:

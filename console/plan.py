@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.limits import limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
@@ -16,6 +17,7 @@ from console.update_text import show_update_set
 from language.diagnostics import ProgramErrors
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.intervals import from_text, to_text
+from slices.registry import installed
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
@@ -57,11 +59,14 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     program, target = compilation.program, open_target(profile)
     boundary = planned_boundary(target.reader, program, now, since)
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
+    notes = limits(program, installed())
     problems = [*pending_problem(target.reader, now), *missing(target, program, deployed_slices(target, program))]
     if as_json:
-        click.echo(json.dumps({**update.to_dict(), "problems": problems}, indent=2))
+        click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes}, indent=2))
     else:
         show_update_set(update)
+        if notes and update.version != update.former:
+            click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
         elif update.version != update.former:

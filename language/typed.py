@@ -36,6 +36,7 @@ from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import SourceSchemas
 
 Columns = tuple[SchemaColumn, ...]
+_NESTED = ("list<", "map<", "struct<")
 Used = tuple[ColumnRef, Use, Span]
 
 
@@ -259,6 +260,8 @@ class _Typing:
             span = within(base, column.start, column.end)
             if column.name in names:
                 raise twins(column.name, span)
+            if column.name in into.capabilities.own_columns:
+                raise Problem(span, f"`{column.name}` is a column of {into.id}'s own", "rename it by AS")
             if column.name in own:
                 remedy = "collect it by a query that renames it: SELECT …, the column AS another_name"
                 raise Problem(span, f"`{column.name}` is a column of Atoll's own in every collected table", remedy)
@@ -279,6 +282,11 @@ class _Typing:
         self._columns[made.dataset] = columns
         where = "the query's columns" if clauses.query is not None else f"the columns of `{made.dataset}`"
         inputs = {column.name: column.inputs for column in outputs}
+        types = {column.name: column.type for column in columns}
+        for part in clauses.partition_by:
+            if types.get(part.folded, "").startswith(_NESTED):
+                cause = f"a table cannot be partitioned by `{part.folded}`, which is a {types[part.folded]}"
+                self._problems.append(part.span.diagnostic(cause, "partition by a column of its own, such as one of its fields"))
         try:
             check_named(clauses, settings, {column.name for column in columns}, where)
         except Problem as problem:
@@ -291,10 +299,10 @@ class _Typing:
             uses += [(ref, Use.EXPECT, expectation.predicate) for name in used for ref in inputs.get(name, ())]
         own_lineage = [ColumnLineage(c.name, c.type, c.nullable, (), made.span.position) for c in own]
         lineage = DatasetLineage(made.dataset, made.flow, (*outputs, *own_lineage), first_uses(uses), made.span.position)
-        types = digest_of(*((column.name, column.type, column.nullable) for column in columns))
+        digest = digest_of(*((column.name, column.type, column.nullable) for column in columns))
         self._datasets[made.dataset] = lineage
         self._remembered.pop(made.dataset, None)
-        self.outlines[made.dataset] = Outline(made.dataset, types, lineage.signature, len(columns))
+        self.outlines[made.dataset] = Outline(made.dataset, digest, lineage.signature, len(columns))
 
     def _predicate(self, span: Span, dataset: str, columns: Columns) -> list[str]:
         """The columns that an expectation uses."""

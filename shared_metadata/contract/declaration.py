@@ -16,10 +16,12 @@ class Capabilities:
     queries: COLLECT: 'full' (any SQL), 'projection' (columns, WHERE on one table), 'none'.
     reports_deletes: deleted rows arrive, as `_deleted`.
     reports_left: COLLECT: rows that a WHERE takes no more are told (`Extracted.files`: 'left'); without it a MERGE takes no WHERE.
+    never_seen: COLLECT: which changes no batch of a cursor would see, in words that follow "no batch sees"; '' where it sees all.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
+    own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
     longest_name: ORGANIZE, HARNESS: bytes that the name of a database, schema, table or column may have there; 0 for any.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
@@ -32,11 +34,13 @@ class Capabilities:
     queries: str = "full"
     reports_deletes: bool = False
     reports_left: bool = False
+    never_seen: str = ""
     resumable: bool = True
     maintains: bool = False
     never_masked: tuple[str, ...] = ()
     rejects_rows: bool = False
     longest_name: int = 0
+    own_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

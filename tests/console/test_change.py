@@ -37,6 +37,14 @@ def test_against_an_empty_account_everything_is_added(atoll: Atoll, ready: Any) 
     assert "3 statements added, 0 changed, 0 removed; nothing breaking." in result.stdout and "atoll apply" in result.stdout
 
 
+def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: Path) -> None:
+    (note,) = json.loads(atoll("plan", "--json").stdout)["notes"]
+    assert note.startswith("lake.ops.orders: no batch sees a row whose cursor was set in the past")
+    assert "What a source cannot tell:" in atoll("plan").stdout
+    edit(folder, "MERGE ON (id) CURSOR updated_at", "REPLACE")
+    assert json.loads(atoll("plan", "--json").stdout)["notes"] == []
+
+
 def test_plan_changes_nothing(atoll: Atoll, ready: Any) -> None:
     atoll("plan")
     assert ready.writer().reader.active_version() == ""

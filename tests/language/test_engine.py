@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from language import ProgramErrors, compile_with_positions
 from language.diagnostics import Problem
+from slices.registry import installed
+from tests.language.oracle import airline
 from tests.language.typed_query import pinned, typed
 
 TABLES = {
@@ -28,6 +32,7 @@ TABLES = {
     },
     "lake.ops.planes": {"id": "long", "tailnum": "string", "seats": "int", "_batch": "timestamptz"},
 }
+COLLECT = Path(__file__).parents[2].joinpath("examples/airline/program.sql").read_text().split("-- Organize")[0]
 OWN = ("_batch", "_deleted")
 F = "lake.ops.flights"
 
@@ -319,3 +324,18 @@ def test_the_text_that_runs_binds_to_the_columns_of_the_text_that_was_written(it
 def test_places_are_right_beside_letters_of_several_bytes() -> None:
     query = f"SELECT 'ÄÖÜ€😀' AS t, nosuch FROM {F}"
     assert [words for words, _, _ in _mistakes(query)] == ["nosuch"]
+
+
+@pytest.mark.parametrize(
+    ("clauses", "query", "said"),
+    [
+        ("", "SELECT id AS _view_batch FROM lake.ops.flights", "`_view_batch` is a column of organize.iceberg's own"),
+        ("PARTITION BY (tags)", "SELECT ['a'] AS tags FROM lake.ops.flights", "a table cannot be partitioned by `tags`"),
+        ("PARTITION BY (place)", "SELECT {'a': id} AS place FROM lake.ops.flights", "a table cannot be partitioned by `place`"),
+    ],
+)
+def test_what_the_warehouse_would_refuse_when_a_batch_runs_is_refused_before(clauses: str, query: str, said: str) -> None:
+    program = f"{COLLECT}CREATE MATERIALIZED VIEW lake.v.a EVERY '1 hour' REPLACE {clauses} AS {query};"
+    with pytest.raises(ProgramErrors) as caught:
+        compile_with_positions({"p.sql": program}, installed(), airline())
+    assert said in caught.value.diagnostics[0].cause

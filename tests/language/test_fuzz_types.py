@@ -14,12 +14,12 @@ import pytest
 from sqlglot import exp
 
 from language import ProgramErrors, compile_with_positions
-from language.iceberg_types import data_type, iceberg_name
 from language.outputs import OWN_COLUMNS
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.source_schemas import SourceSchemas
 from tests.language.generated_queries import query
 from tests.language.oracle import airline
+from tests.language.words_of_types import data_type, iceberg_name
 
 AIRLINE = Path(__file__).parents[2] / "examples" / "airline"
 COLLECT = AIRLINE.joinpath("program.sql").read_text().split("-- Organize")[0]

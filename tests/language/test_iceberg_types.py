@@ -1,32 +1,48 @@
-"""The compiler's types and the ones that the Iceberg slice makes tables with are the same."""
+"""The compiler's types, DuckDB's and the ones that the Iceberg slice makes tables with are the same."""
 
 from __future__ import annotations
 
 import duckdb
 import pytest
-from sqlglot import exp
+from hypothesis import given
+from hypothesis import strategies as st
 
-from language.iceberg_types import data_type, iceberg_name
-from slices.organize.iceberg.column_types import duckdb_type, iceberg_type
+from language.dialects.duckdb.types import duckdb_type
+from shared_metadata import type_names
+from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
+from slices.organize.iceberg import column_types
+from tests.language.typed_query import typed
 
 EVERY_TYPE = [
     *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
     *("FLOAT", "DOUBLE", "DECIMAL", "DECIMAL(9,4)", "DECIMAL(38,0)", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"),
     *("TIMESTAMP_NS", "TIMESTAMPTZ", "VARCHAR", "JSON", "UUID", "BLOB", "INTEGER[]", "VARCHAR[][]", "INTEGER[3]", "DECIMAL(5,1)[]"),
-    *("INTERVAL", "BIT", "TIMETZ", "ENUM('x', 'y')"),
-    *(pytest.param(name, marks=pytest.mark.xfail(strict=True)) for name in ("STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)")),
-]  # the last are known to the table only, so far
+    *("INTERVAL", "BIT", "TIMETZ", "ENUM('x', 'y')", "UNION(a INTEGER)", "VARINT", "INTERVAL[]", "STRUCT(a BIT)"),
+    *("STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)", 'STRUCT("b c" STRUCT(d DATE[]), e MAP(INTEGER, DECIMAL(4,1)))'),
+]
 
 
 @pytest.mark.parametrize("name", EVERY_TYPE)
 def test_a_type_becomes_the_same_in_the_compiler_and_in_the_table(name: str) -> None:
     described = duckdb.sql(f"DESCRIBE SELECT CAST(NULL AS {name}) AS c").fetchall()[0][1]
-    assert iceberg_name(exp.DataType.build(name, dialect="duckdb")) == iceberg_type(described)
+    found = typed(f"SELECT CAST(NULL AS {name}) AS c FROM t", {"t": {"a": "int"}})
+    assert (found.columns[0].type or None) == column_types.iceberg_type(described)
+    assert bool(found.problems) == (not found.columns[0].type)
 
 
-PLAIN = ["boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "string", "uuid", "binary"]
+_PLAIN = st.sampled_from([*map(parsed, sorted(type_names.PRIMITIVES)), TypeName("decimal", sizes=(18, 3))])
+_FIELDS = st.lists(st.sampled_from(["a", "b c", "select", "Upper", 'q"uote', "x,y"]), min_size=1, max_size=3, unique=True)
 
 
-@pytest.mark.parametrize("name", [*PLAIN, "decimal(18,3)", "list<long>", "list<list<decimal(4,1)>>"])
-def test_a_table_s_type_is_read_back_as_it_was_written(name: str) -> None:
-    assert iceberg_name(data_type(name)) == name == iceberg_type(duckdb_type(name))
+def _nested(inner: st.SearchStrategy[TypeName]) -> st.SearchStrategy[TypeName]:
+    structs = _FIELDS.flatmap(
+        lambda names: st.tuples(*[inner] * len(names)).map(lambda p: struct_of(tuple(zip(names, p, strict=True))))
+    )
+    return st.one_of(inner.map(list_of), st.tuples(_PLAIN, inner).map(lambda pair: map_of(*pair)), structs)
+
+
+@given(kind=st.recursive(_PLAIN, _nested, max_leaves=5))
+def test_a_columns_type_of_any_nesting_goes_through_the_engine_unchanged(kind: TypeName) -> None:
+    name = str(kind)
+    assert [column.type for column in typed("SELECT c, [c] AS several FROM t", {"t": {"c": name}}).columns] == [name, f"list<{name}>"]
+    assert column_types.iceberg_type(duckdb_type(name)) == name

@@ -16,7 +16,6 @@ from sqlglot.lineage import lineage as traced_by_sqlglot
 
 from language import compile_with_positions
 from language.compiler import Compilation
-from language.iceberg_types import iceberg_name
 from language.queries import edited
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.duckdb_session import extension_path
@@ -24,6 +23,7 @@ from shared_metadata.lineage import ColumnLineage
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import ConnectionSchemas
 from tests.language.typed_query import warehouse_query
+from tests.language.words_of_types import iceberg_name
 
 SUITES = {"tpch": (22, "dbgen"), "tpcds": (99, "dsdgen")}
 QUERIES = [(suite, number) for suite, (count, _) in SUITES.items() for number in range(1, count + 1)]

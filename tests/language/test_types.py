@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from language.diagnostics import Problem
-from language.iceberg_types import iceberg_name
 from tests.language.typed_query import typed
+from tests.language.words_of_types import iceberg_name
 
 # column ▸ its type in a schema, DuckDB's, and a value that stands for any
 COLUMNS = {

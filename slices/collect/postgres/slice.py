@@ -14,6 +14,7 @@ SLICE = Slice(
         queries="full",
         reports_deletes=False,
         reports_left=True,
+        never_seen="a row whose cursor was set in the past, or five minutes before its transaction first wrote (`lag` helps)",
         resumable=True,
         rejects_rows=True,
     ),

@@ -16,6 +16,7 @@ SLICE = Slice(
         queries="projection",
         reports_deletes=True,
         reports_left=True,
+        never_seen="a record that becomes visible later after its cursor's moment than the connection's `lag` (60 seconds)",
         rejects_rows=True,
         never_masked=("id", "isdeleted"),
     ),

@@ -11,6 +11,7 @@ SLICE = Slice(
         dialect="duckdb",
         modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
         maintains=True,
+        own_columns=("_view_batch",),
         longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
     ),
     config="slices.organize.iceberg.config:Config",

@@ -1,4 +1,4 @@
-"""The types of a schema (Iceberg's names, as in SchemaColumn) and sqlglot's, both ways."""
+"""The types of a schema as another reads DuckDB's words for them: sqlglot, which the compiler does not ask."""
 
 from __future__ import annotations
 
