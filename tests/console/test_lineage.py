@@ -73,7 +73,7 @@ def test_explain_shows_what_will_run(atoll: Atoll, project: Path) -> None:
     text = PROGRAM.replace("SELECT customer, orders, amount FROM lake.ops.customers", "SELECT * FROM lake.ops.customers")
     (project / "program.sql").write_text(text)
     found = json.loads(atoll("explain", "ops.public.customer_totals", "--json").stdout)
-    assert "SELECT customers.customer, customers.orders, customers.amount FROM lake.ops.customers" in found["query"]
+    assert "FROM (SELECT customer, orders, amount FROM lake.ops.customers) AS customers" in found["query"]
     assert found["slices"] == ["harness.postgres", "organize.iceberg"] and found["key"] == ["customer"]
     view = json.loads(atoll("explain", "lake.ops.customers", "--json").stdout)
     assert view["inputs"] == {"lake.ops.orders": {"amount": ["value"], "customer": ["expect", "group", "value"]}}

@@ -12,6 +12,7 @@ from console.init import PROGRAM
 
 HEAVY = {"boto3", "botocore", "aws_cdk", "pyarrow", "duckdb", "psycopg", "pyiceberg", "moto", "rich"}
 COMPILER = {"sqlglot", "pydantic"}
+ENGINE = {"duckdb", "pyarrow"}  # which reads a warehouse's queries; its Python package brings the other in
 
 
 def imported(folder: Path, *arguments: str) -> set[str]:
@@ -36,4 +37,4 @@ def test_help_and_init_import_nothing_heavy(folder: Path, arguments: list[str]) 
 def test_check_and_format_import_the_compiler_and_no_sdk(folder: Path) -> None:
     (folder / "program.sql").write_text(PROGRAM)
     assert imported(folder, "format") & HEAVY == set()
-    assert imported(folder, "check") & HEAVY == set()
+    assert imported(folder, "check") & HEAVY <= ENGINE

@@ -22,6 +22,7 @@ Tree = dict[str, Any]
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 _TREE = "skip_null := true, skip_empty := true, skip_default := true"
 _PLAN = "skip_null := true, skip_empty := true"  # a reference's number 0 is a default, and must be told
+_TABLE = re.compile(r"^\s*TABLE\b", re.IGNORECASE)  # DESCRIBE TABLE t means something else
 _NO_JSON = ("not implemented", "invalid input", "internal", "serialization")  # of what binds, and cannot be written as JSON
 _PASSING = {
     **dict.fromkeys(("LOGICAL_LIMIT", "LOGICAL_ORDER_BY", "LOGICAL_DISTINCT"), 0),
@@ -126,11 +127,11 @@ class Engine:
     def _described(self, text: str) -> tuple[BoundColumn, ...]:
         """By another way, where names or the plan are missing: the plan calls some columns by numbers. Raises EngineError."""
         try:
-            names = self._connection.sql(text).columns
+            described = self._connection.execute("DESCRIBE " + _TABLE.sub("FROM", text)).fetchall()
             kinds = _answer(self._serialized_plan(f"SELECT * FROM (\n{text}\n)"))["plans"][0]
         except self._duckdb.Error as error:
             raise EngineError("binder", str(error).partition("\n")[0].partition(": ")[2]) from None
-        typed = _columns_of(kinds, names)
+        typed = _columns_of(kinds, [str(row[0]) for row in described])
         if typed is None:
             raise EngineError("binder", "the columns of this query cannot be told")
         return typed

@@ -1,8 +1,8 @@
 """What of a source is settled: a transaction that is open while a batch is planned commits its rows after the batch read past them.
 
-Everybody may ask for the server's snapshot, on replicas too: transactions below its xmin have ended, those from its xmax on have not
-written yet. So every plan keeps how far it came beside the xmax of then. Once all transactions of then have ended, nothing can be
-committed any more below that point, but by one that had begun, and taken its moment or number, before its first write.
+Everybody may ask for the server's snapshot, on replicas too: transactions below its xmin have ended, those from the next number on
+have not written yet. So every plan keeps how far it came beside the next number of then. Once all transactions of then have ended,
+nothing can be committed any more below that point, but by one that had begun, and taken its moment or number, before its first write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ MOST_POINTS = 400
 # A row's xmin has 32 bits of its transaction's 64: the others are those of the next transaction to begin, or one less.
 _NEXT = "(SELECT txid_snapshot_xmax(txid_current_snapshot()))"
 ROW_TRANSACTION = f"{_NEXT} - (({_NEXT} - xmin::text::bigint) & 4294967295)"
-_SNAPSHOT = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s) FROM txid_current_snapshot() AS s"
+# A snapshot's xmax is one beyond the last transaction that has ended: the newest ones may run beyond it, and age() knows of them.
+_NEXT_NUMBER = "txid_snapshot_xmax(s) + ((age('3'::xid)::bigint + 3 - txid_snapshot_xmax(s)) & 4294967295)"
+_SNAPSHOT = f"SELECT txid_snapshot_xmin(s), {_NEXT_NUMBER} FROM txid_current_snapshot() AS s"
 
 
 @dataclass(frozen=True)
