@@ -29,6 +29,7 @@ from shared_metadata.program import Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
 from tests.light_moto import answered_here, make_transactions_light
+from tests.metadata.memory import MemoryDynamoDB
 from tests.metadata.memory_client import keep_dynamodb_in_memory
 
 REGION = "eu-central-1"
@@ -56,10 +57,20 @@ def shared_session() -> boto3.Session:
 
     That the metadata layer finds there what it finds in AWS is what its own suite says, which both and moto pass.
     """
-    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+    return session_with("testing")
+
+
+def session_with(secret_key: str) -> boto3.Session:
+    """A session of its own credentials that asks the same emulated AWS and the same table in memory."""
+    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key=secret_key, region_name=REGION)
     session.events.register("before-send", answered_here(moto_url()))
-    keep_dynamodb_in_memory(session)
+    keep_dynamodb_in_memory(session, _memory())
     return session
+
+
+@cache
+def _memory() -> MemoryDynamoDB:
+    return MemoryDynamoDB()
 
 
 _one_write = threading.Lock()

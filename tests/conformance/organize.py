@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -30,7 +29,16 @@ from shared_metadata.intervals import Interval
 from shared_metadata.program import BadRows, Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 from tests.conformance import hostile
-from tests.conformance.fixtures import REGION, BatchRun, Cloud, FakeContext, check_statistics, newest_there, open_cloud, run_batch
+from tests.conformance.fixtures import (
+    BatchRun,
+    Cloud,
+    FakeContext,
+    check_statistics,
+    newest_there,
+    open_cloud,
+    run_batch,
+    session_with,
+)
 
 HOUR = 3600
 FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
@@ -683,7 +691,7 @@ class OrganizeConformance:
         self, lake: Lake, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("DEBUG", logger="slices")
-        lake.cloud.session = boto3.Session("testing", "a-very-secret-key", region_name=REGION)
+        lake.cloud.session = session_with("a-very-secret-key")
         lake.collected(Mode.APPEND)
         lake.view(f"SELECT id, error(carrier) AS x FROM {FLIGHTS}")
         lake.load(flights((1, "a-very-private-value")))

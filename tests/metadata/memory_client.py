@@ -17,9 +17,12 @@ ASKED = "asked of the table in memory"
 Answer = tuple[Any, dict[str, Any]]  # what botocore takes for an answer of HTTP, and what it has read in it
 
 
-def keep_dynamodb_in_memory(session: boto3.Session) -> MemoryDynamoDB:
-    """From now on the session's new clients of DynamoDB ask the one that is given back; calls that it does not know are errors."""
-    memory, one_call = MemoryDynamoDB(), threading.Lock()
+def keep_dynamodb_in_memory(session: boto3.Session, memory: MemoryDynamoDB | None = None) -> MemoryDynamoDB:
+    """From now on the session's new clients of DynamoDB ask the one that is given back; calls that it does not know are errors.
+
+    memory: that of another session; None for a new one.
+    """
+    memory, one_call = memory or MemoryDynamoDB(), threading.Lock()
 
     def note(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context[ASKED] = {name: value for name, value in params.items() if name not in NOT_ANSWERED}
