@@ -63,7 +63,7 @@ format: setup ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pr: lint audit test test-deep ## Run exactly what continuous integration runs
+pr: lint audit test test-deep ## Run everything that a change has to pass
 
 bench: setup ## Run the benchmarks and print their figures
 	@$(BIN)/python -m benchmarks
