@@ -59,13 +59,13 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     program, target = compilation.program, open_target(profile)
     boundary = planned_boundary(target.reader, program, now, since)
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
-    notes = limits(program, installed())
+    notes = limits(program, {*update.added, *(change.statement for change in update.changed)}, installed())
     problems = [*pending_problem(target.reader, now), *missing(target, program, deployed_slices(target, program))]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes}, indent=2))
     else:
         show_update_set(update)
-        if notes and update.version != update.former:
+        if notes:
             click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
