@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections import Counter
@@ -73,7 +74,13 @@ class Pacing:
         """Every worker has collected the same."""
         self._left_out = Counter(getattr(node, "workeroutput", {}).get(CHOICE, self._left_out))
 
+    def pytest_collection_finish(self) -> None:
+        """What was imported stays; the garbage collector need not go through it again with each test."""
+        gc.collect()
+        gc.freeze()
+
     def pytest_sessionfinish(self, session: Any) -> None:
+        gc.freeze()  # nor pytest several times at the end of the process
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[CHOICE] = dict(self._left_out)
 

@@ -13,7 +13,7 @@ from conductor.starter import Starter
 from shared_metadata.records import EventKind
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
-from tests.metadata.memory import MemoryDynamoDB
+from tests.memory.dynamodb import MemoryDynamoDB
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

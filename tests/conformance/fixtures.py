@@ -16,8 +16,10 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
+import aiobotocore.session
 import boto3
 import pytest
+from aiobotocore.session import AioSession
 
 from shared_metadata import access, naming
 from shared_metadata.contract.environment import Environment
@@ -28,9 +30,12 @@ from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
-from tests.light_moto import answered_here, make_transactions_light
-from tests.metadata.memory import MemoryDynamoDB
-from tests.metadata.memory_client import keep_dynamodb_in_memory
+from tests.memory.clients import QuickSession, awaiting
+from tests.memory.dynamodb import MemoryDynamoDB
+from tests.memory.light_moto import answered_here, mend_moto
+from tests.memory.s3 import MemoryS3
+from tests.memory.s3_door import serve
+from tests.memory.secrets import MemorySecrets
 
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -40,10 +45,10 @@ MAX_CALLS = 1000  # of one resumable step: more is a loop that gets nowhere
 
 @cache
 def moto_url() -> str:
-    """The address of one emulated AWS over HTTP for the whole test session, so that DuckDB's httpfs reaches its S3 too."""
+    """The address of moto, which answers for all services that are not kept in memory; one for the whole test session."""
     from moto.server import ThreadedMotoServer
 
-    make_transactions_light()
+    mend_moto()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -53,24 +58,48 @@ def moto_url() -> str:
 
 @cache
 def shared_session() -> boto3.Session:
-    """One for all tests, for it is dear to make. Its clients ask the emulated AWS without HTTP, and for DynamoDB a table in memory.
+    """One for all tests, for it is dear to make. Its clients ask services in memory, and moto without HTTP.
 
-    That the metadata layer finds there what it finds in AWS is what its own suite says, which both and moto pass.
+    That slices find there what they find in AWS is what suites of their own say, which moto and the embedded AWS pass too.
     """
     return session_with("testing")
 
 
 def session_with(secret_key: str) -> boto3.Session:
-    """A session of its own credentials that asks the same emulated AWS and the same table in memory."""
-    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key=secret_key, region_name=REGION)
+    """A session of its own credentials that asks the same services."""
+    in_memory = {"dynamodb": _dynamodb(), "s3": _s3(), "secretsmanager": _secrets()}
+    session = QuickSession(in_memory, aws_secret_access_key=secret_key, region_name=REGION)
     session.events.register("before-send", answered_here(moto_url()))
-    keep_dynamodb_in_memory(session, _memory())
     return session
 
 
 @cache
-def _memory() -> MemoryDynamoDB:
+def _dynamodb() -> MemoryDynamoDB:
     return MemoryDynamoDB()
+
+
+@cache
+def _s3() -> MemoryS3:
+    return MemoryS3()
+
+
+@cache
+def _secrets() -> MemorySecrets:
+    return MemorySecrets()
+
+
+@cache
+def _s3_url() -> str:
+    """DuckDB asks by HTTP."""
+    return serve(_s3())
+
+
+class _AioSession(AioSession):  # type: ignore[misc]
+    """What s3fs asks with."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        awaiting(self.get_component("event_emitter"), _s3())
 
 
 _one_write = threading.Lock()
@@ -142,10 +171,8 @@ class Cloud:
         except secrets.exceptions.ResourceExistsException:
             secrets.put_secret_value(SecretId=name, SecretString=text)
 
-    def delete_secrets(self) -> None:
-        secrets = self.session.client("secretsmanager")
-        for secret in secrets.list_secrets()["SecretList"]:
-            secrets.delete_secret(SecretId=secret["Name"], ForceDeleteWithoutRecovery=True)
+    def forget_secrets(self) -> None:
+        _secrets().secrets.clear()
 
     def apply(self, program: Program) -> Program:
         """Stores and activates a program, as `atoll apply` does."""
@@ -207,9 +234,11 @@ def create_metadata_table(dynamodb: Any, name: str) -> None:
 
 def set_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a Lambda finds in its environment, for the clients that read it themselves (boto3, s3fs, DuckDB's session)."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    values = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_ENDPOINT_URL": moto_url()}
+    monkeypatch.setattr(aiobotocore.session, "AioSession", _AioSession)
+    values = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    values |= {"AWS_ENDPOINT_URL": moto_url(), "AWS_ENDPOINT_URL_S3": _s3_url()}
     for name, value in {**values, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}.items():
         monkeypatch.setenv(name, value)
 
@@ -219,7 +248,8 @@ def open_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     set_aws_environment(monkeypatch)
     cloud = Cloud()
     yield cloud
-    cloud.delete_secrets()
+    cloud.forget_secrets()
+    del _dynamodb().tables[cloud.table], _s3().buckets[cloud.bucket]
 
 
 @pytest.fixture

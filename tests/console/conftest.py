@@ -20,7 +20,7 @@ from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
 from shared_metadata.writer import MetadataWriter
 from slices.registry import installed
-from tests.light_moto import make_transactions_light
+from tests.memory.light_moto import mend_moto
 
 REGION = "eu-central-1"
 SLICES = ("collect.postgres", "organize.iceberg", "harness.postgres")
@@ -64,7 +64,7 @@ def empty_account(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    make_transactions_light()
+    mend_moto()
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import time
 import uuid
 import zlib
@@ -201,9 +202,11 @@ class Search:
         Staged files, the lake and the state of Secrets Manager are a place each; the database beside it is the source itself.
         """
         home = self._airline.demo.stack.folders.home
-        for path in home.rglob("*"):
+        for path in (
+            Path(folder, name) for folder, _, names in os.walk(home) for name in names
+        ):  # passes over what has gone meanwhile
             inside = path.relative_to(home)
-            if path.is_file() and inside.parts[0] != "postgres":
+            if inside.parts[0] != "postgres":
                 rightful = next((prefix for prefix in RIGHTFUL if f"/{self._bucket}/{prefix}" in f"/{inside}"), str(inside))
                 yield VAULT if path.name == "secretsmanager.json" else rightful, read(path)
 
@@ -211,5 +214,5 @@ class Search:
 def read(path: Path) -> bytes:
     """What is in a file; nothing when it has gone meanwhile."""
     with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else b""
     return b""

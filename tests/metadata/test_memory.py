@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 
+from tests.memory.clients import QuickSession
+from tests.memory.dynamodb import MemoryDynamoDB
 from tests.metadata.behaviour import MetadataBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
-from tests.metadata.memory import MemoryDynamoDB
-from tests.metadata.memory_client import keep_dynamodb_in_memory
 
 
 class TestOverMemory(MetadataBehaviour, DriftBehaviour):
@@ -24,6 +23,4 @@ class TestOverItsClient(MetadataBehaviour, DriftBehaviour):
 
     @pytest.fixture
     def dynamodb(self) -> Any:
-        session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
-        keep_dynamodb_in_memory(session)
-        return session.client("dynamodb")
+        return QuickSession({"dynamodb": MemoryDynamoDB()}, region_name="eu-central-1").client("dynamodb")

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.light_moto import make_transactions_light
+from tests.memory.light_moto import mend_moto
 from tests.metadata.behaviour import MetadataBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
@@ -18,6 +18,6 @@ class TestOverMoto(MetadataBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-        make_transactions_light()
+        mend_moto()
         with mock_aws():
             yield boto3.client("dynamodb", "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")

@@ -16,8 +16,8 @@ from shared_metadata.intervals import floor
 from shared_metadata.program import Program
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
+from tests.memory.dynamodb import MemoryDynamoDB
 from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, run, view
-from tests.metadata.memory import MemoryDynamoDB
 
 INPUT, READER = "lake.crm.t000", "lake.a.v"
 DAYS = 12

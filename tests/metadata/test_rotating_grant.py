@@ -131,7 +131,7 @@ def test_a_refused_token_is_renewed_once_however_many_were_refused(scene: Scene)
 @pytest.mark.parametrize("renewed_before", [0, 1])
 def test_no_death_breaks_the_grant_but_one_between_the_exchange_and_the_write_back(cloud: Cloud, renewed_before: int) -> None:
     def fresh() -> tuple[Scene, str]:
-        cloud.delete_secrets()
+        cloud.forget_secrets()
         cloud.dynamodb.delete_item(TableName=cloud.table, Key={"pk": {"S": f"GRANT#{REFERENCE}"}, "sk": {"S": "LEASE"}})
         scene = Scene(cloud)
         return scene, scene.access() if renewed_before else ""

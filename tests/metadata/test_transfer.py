@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared_metadata import items, transfer
 from shared_metadata.errors import InputError
-from tests.metadata.memory import MemoryDynamoDB
+from tests.memory.dynamodb import MemoryDynamoDB
 from tests.metadata.test_verification import lived
 from tests.protocol.promises import settle
 from tests.protocol.world import METADATA

@@ -22,9 +22,9 @@ from shared_metadata.verification.repair import Repair
 from shared_metadata.whole_table import every_item
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
+from tests.memory.dynamodb import MemoryDynamoDB, text_of
 from tests.metadata import behaviour
 from tests.metadata.behaviour import FIRST, HOUR, SECOND, apply, claim, due_along, run, scheduled, staged, view
-from tests.metadata.memory import MemoryDynamoDB, text_of
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW, program
 from tests.protocol.promises import settle
 from tests.protocol.world import METADATA, World

@@ -33,7 +33,7 @@ from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
 from slices.organize.iceberg.batch_identity import Identity
 from tests.conformance.fixtures import FakeContext
-from tests.metadata.memory import MemoryDynamoDB, Rows, refused, text_of
+from tests.memory.dynamodb import MemoryDynamoDB, Rows, refused, text_of
 from tests.protocol.lake import BEGIN, SLICES, ModelDriver, ModelSource
 from tests.protocol.replay import TIMEOUT, Call, History, Line, NoSuchKey, Outcome, Raised, Returned, answer, refusal, run
 

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlparse
 
@@ -222,7 +222,8 @@ class Session:
             "exp": int(time.time()) + ASSERTION_SECONDS,
         }
         try:
-            return {"grant_type": JWT_BEARER, "assertion": jwt.encode(claims, str(self._secret["private_key"]), algorithm="RS256")}
+            key = _signing_key(str(self._secret["private_key"]))
+            return {"grant_type": JWT_BEARER, "assertion": jwt.encode(claims, key, algorithm="RS256")}
         except (ValueError, TypeError, jwt.PyJWTError):
             raise SecretError(
                 f"private_key of the secret {self._reference} is not an RSA private key in PEM",
@@ -264,6 +265,14 @@ class Session:
             remedy="nothing, it is tried again; REQUEST_LIMIT_EXCEEDED for a day: raise EVERY or buy requests",
             after_seconds=float(after) if after.isdigit() else None,
         )
+
+
+@lru_cache(maxsize=8)
+def _signing_key(pem: str) -> Any:
+    """The private key, whose numbers are proved when it is read, which takes 70 ms. Raises ValueError, TypeError, PyJWTError."""
+    from jwt.algorithms import RSAAlgorithm
+
+    return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)
 
 
 def checked_url(url: str, reference: str, place: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -12,7 +15,7 @@ from moto import mock_aws
 from moto.dynamodb.models import Table, dynamodb_backends
 
 from tests.conformance.fixtures import create_metadata_table
-from tests.light_moto import make_transactions_light
+from tests.memory.light_moto import mend_moto
 
 ABSENT = "attribute_not_exists(pk)"
 
@@ -20,7 +23,7 @@ ABSENT = "attribute_not_exists(pk)"
 @pytest.fixture
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    make_transactions_light()
+    mend_moto()
     with mock_aws():
         client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")
         create_metadata_table(client, "metadata")
@@ -79,3 +82,30 @@ def test_no_table_is_copied(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Table, "__deepcopy__", lambda table, _: copied.append(table) or table)
     dynamodb.transact_write_items(TransactItems=CHANGES[:2])
     assert copied, "moto copies in another way now"
+
+
+def test_a_table_may_be_read_while_another_thread_writes_into_it(dynamodb: Any) -> None:
+    """Each call is one step for all others."""
+    entries = {str(number): {"S": "x"} for number in range(100)}
+    dynamodb.put_item(TableName="metadata", Item=item("one", m={"M": entries}))
+    with threads_that_take_turns_often(), ThreadPoolExecutor() as pool:
+        reading = [pool.submit(dynamodb.batch_get_item, RequestItems={"metadata": {"Keys": [item("one")]}}) for _ in range(10)]
+        for number in range(10):
+            dynamodb.update_item(
+                TableName="metadata",
+                Key=item("one"),
+                UpdateExpression=f"SET m.new{number} = :v",
+                ExpressionAttributeValues={":v": {"S": "new"}},
+            )
+    found = [len(one.result()["Responses"]["metadata"][0]["m"]["M"]) for one in reading]
+    assert min(found) >= len(entries) and max(found) <= len(entries) + 10
+
+
+@contextmanager
+def threads_that_take_turns_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

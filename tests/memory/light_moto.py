@@ -1,9 +1,10 @@
-"""moto without what makes it slow: copies of whole tables, and HTTP between two parts of one process."""
+"""moto without what makes it slow, copies of whole tables and HTTP within one process, and without its races."""
 
 from __future__ import annotations
 
 import copy
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +13,11 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 
 @functools.cache
-def make_transactions_light() -> None:
-    """From now on moto keeps, to take a transaction back, the items that it names; it would copy their table for each of them."""
+def mend_moto() -> None:
+    """From now on moto keeps, to take a transaction back, the items that it names; it would copy their table for each of them.
+
+    And it does one call after the other.
+    """
     from moto.dynamodb.models import DynamoDBBackend, Table
 
     transact = DynamoDBBackend.transact_write_items
@@ -27,8 +31,22 @@ def make_transactions_light() -> None:
                 step()
             raise
 
+    _make_calls_wait()
     Table.__deepcopy__ = lambda table, _: table  # what moto would put back instead; its backups, which nobody here makes, copy too
     DynamoDBBackend.transact_write_items = transact_write_items
+
+
+def _make_calls_wait() -> None:
+    """For each other: moto reads a table while another thread writes into it, and stops in the middle."""
+    from moto.core.botocore_stubber import BotocoreStubber
+
+    process, one_call = BotocoreStubber.process_request, threading.RLock()
+
+    def process_request(stubber: Any, request: Any) -> Any:
+        with one_call:
+            return process(stubber, request)
+
+    BotocoreStubber.process_request = process_request
 
 
 def answered_here(url: str) -> Callable[..., AWSResponse | None]:

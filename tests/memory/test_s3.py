@@ -1,0 +1,57 @@
+"""S3 in memory, over its clients and its door, and the two emulations that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+import s3fs
+from moto import mock_aws
+
+from infra.embedded import LocalStack
+from shared_metadata.contract.duckdb_session import open_duckdb
+from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
+from tests.memory.light_moto import mend_moto
+from tests.memory.s3_behaviour import REGION, S3Behaviour
+
+NAMES = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
+
+
+class TestInMemory(S3Behaviour):
+    @pytest.fixture
+    def s3(self, cloud: Cloud) -> Any:  # noqa: F811
+        return cloud.s3
+
+
+class TestOverMoto(S3Behaviour):
+    @pytest.fixture
+    def s3(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+        mend_moto()
+        with mock_aws():
+            yield boto3.client("s3", **NAMES)
+
+
+@pytest.mark.deep
+@pytest.mark.xdist_group("emulator")
+class TestOverTheEmulator(S3Behaviour):
+    @pytest.fixture
+    def s3(self, local_aws: LocalStack) -> Any:
+        return local_aws.session().client("s3")
+
+
+def test_s3fs_and_duckdb_read_and_write_what_boto3_does(cloud: Cloud) -> None:  # noqa: F811
+    files, place = s3fs.S3FileSystem(), f"s3://{cloud.bucket}"
+    cloud.s3.put_object(Bucket=cloud.bucket, Key="in/one.csv", Body=b"n\n1\n2\n")
+    with files.open(f"{place}/in/two.csv", "wb") as file:
+        file.write(b"n\n3\n")
+    with open_duckdb(cloud.session) as lake:
+        assert lake.execute(f"SELECT sum(n) FROM read_csv('{place}/in/*.csv')").fetchall() == [(6,)]
+        lake.execute(f"COPY (SELECT range AS n, repeat('x', 200) AS x FROM range(300_000)) TO '{place}/out/it é.parquet'")
+        assert lake.execute(f"SELECT count(*), max(n) FROM '{place}/out/*.parquet'").fetchall() == [(300_000, 299_999)]
+    assert files.cat(f"{place}/in/two.csv") == cloud.body("in/two.csv") == b"n\n3\n"
+    assert files.info(f"{place}/out/it é.parquet")["size"] == len(cloud.body("out/it é.parquet"))
+    with pytest.raises(FileNotFoundError):
+        files.cat(f"{place}/in/three.csv")
