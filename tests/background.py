@@ -22,7 +22,11 @@ from infra.embedded.ports import free_port
 
 _WATCH = "import subprocess, sys\nif not sys.stdin.read():\n    subprocess.run(sys.argv[1:])"
 STARTS = 10
-_NOT_FOR_EVER = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off", "jit = off")
+# What tests write need not outlast them, nor withstand whoever guesses passwords.
+_NOT_FOR_EVER = (
+    *("fsync = off", "full_page_writes = off", "synchronous_commit = off"),
+    *("autovacuum = off", "jit = off", "scram_iterations = 1"),
+)
 _RULES = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 

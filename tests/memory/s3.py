@@ -77,9 +77,8 @@ class MemoryS3:
         stored = self._object(Bucket, Key, "HeadObject", "404")
         return {**stored.told(), "ContentLength": len(stored.body)}
 
-    def copy_object(self, *, Bucket: str, Key: str, CopySource: str | Mapping[str, str]) -> dict[str, Any]:
-        where = CopySource if isinstance(CopySource, str) else f"{CopySource['Bucket']}/{CopySource['Key']}"
-        bucket, _, key = where.lstrip("/").partition("/")
+    def copy_object(self, *, Bucket: str, Key: str, CopySource: str) -> dict[str, Any]:
+        bucket, _, key = CopySource.lstrip("/").partition("/")
         stored = self._object(bucket, key, "CopyObject", "NoSuchKey")
         return {"CopyObjectResult": self.put_object(Bucket=Bucket, Key=Key, Body=stored.body, ContentType=stored.kind)}
 
