@@ -1,4 +1,4 @@
-"""`atoll check` and `atoll format` as processes, with files that are hardly programs: what is wrong, never a traceback."""
+"""`atoll check` and `atoll format` with files that are hardly programs: what is wrong, never a traceback."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.console.conftest import Atoll
 
 ROOT = Path(__file__).parents[2]
 HEAD = b"CREATE WAREHOUSE lake USING iceberg;\n"
@@ -36,7 +38,46 @@ GOOD = {
 }
 
 
-def _atoll(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("verb", ["check", "format"])
+def test_a_bad_file_is_refused_with_its_place_and_a_remedy(atoll: Atoll, verb: str, name: str, folder: Path) -> None:
+    (folder / "program.sql").write_bytes(BAD[name])
+    done = atoll(verb)
+    assert done.exit_code == 1 and "program.sql" in done.stderr and "help: " in done.stderr
+    assert (folder / "program.sql").read_bytes() == BAD[name]
+    [first, *_] = json.loads(atoll(verb, "--json").stdout)["errors"]
+    assert first["message"] and first["help"]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_an_odd_file_that_is_a_program_is_taken(atoll: Atoll, name: str, folder: Path) -> None:
+    (folder / "program.sql").write_bytes(GOOD[name])
+    assert atoll("check").exit_code == 0
+    assert atoll("format").exit_code == 0
+    formatted = (folder / "program.sql").read_bytes()
+    assert atoll("format", "--check").exit_code == 0
+    assert atoll("check").exit_code == 0 and (folder / "program.sql").read_bytes() == formatted
+
+
+def test_a_folder_in_place_of_a_file_is_named(atoll: Atoll, folder: Path) -> None:
+    (folder / "programs" / "x.sql").mkdir(parents=True)
+    done = atoll("check", "programs")
+    assert done.exit_code == 1 and "x.sql" in done.stderr
+
+
+def test_a_process_prints_what_it_cannot_write(folder: Path) -> None:
+    """A file's name need not be UTF-8, nor what stands in it."""
+    name = b"caf\xe9.sql"
+    Path(folder, name.decode("utf-8", "surrogateescape")).write_bytes(HEAD + b"CREATE;\n")
+    done = _process(folder, "check", ".")
+    assert done.returncode == 1 and ".sql:2:" in done.stderr
+    Path(folder, name.decode("utf-8", "surrogateescape")).write_bytes(HEAD.lower())
+    assert _process(folder, "format", ".").returncode == 0
+    (folder / "program.sql").write_bytes(BAD["half a surrogate"])
+    assert "help: " in _process(folder, "check").stderr
+
+
+def _process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from console.main import main; main()", *arguments],
         capture_output=True,
@@ -48,39 +89,3 @@ def _atoll(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return done
-
-
-@pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("verb", ["check", "format"])
-def test_a_bad_file_is_refused_with_its_place_and_a_remedy(verb: str, name: str, tmp_path: Path) -> None:
-    (tmp_path / "program.sql").write_bytes(BAD[name])
-    done = _atoll(tmp_path, verb)
-    assert done.returncode == 1 and "program.sql" in done.stderr and "help: " in done.stderr
-    assert (tmp_path / "program.sql").read_bytes() == BAD[name]
-    [first, *_] = json.loads(_atoll(tmp_path, verb, "--json").stdout)["errors"]
-    assert first["message"] and first["help"]
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_an_odd_file_that_is_a_program_is_taken(name: str, tmp_path: Path) -> None:
-    (tmp_path / "program.sql").write_bytes(GOOD[name])
-    assert _atoll(tmp_path, "check").returncode == 0
-    assert _atoll(tmp_path, "format").returncode == 0
-    formatted = (tmp_path / "program.sql").read_bytes()
-    assert _atoll(tmp_path, "format", "--check").returncode == 0
-    assert _atoll(tmp_path, "check").returncode == 0 and (tmp_path / "program.sql").read_bytes() == formatted
-
-
-def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "programs" / "x.sql").mkdir(parents=True)
-    done = _atoll(tmp_path, "check", "programs")
-    assert done.returncode == 1 and "x.sql" in done.stderr
-
-
-def test_a_files_name_need_not_be_utf8(tmp_path: Path) -> None:
-    name = b"caf\xe9.sql"
-    Path(tmp_path, name.decode("utf-8", "surrogateescape")).write_bytes(HEAD + b"CREATE;\n")
-    done = _atoll(tmp_path, "check", ".")
-    assert done.returncode == 1 and ".sql:2:" in done.stderr
-    Path(tmp_path, name.decode("utf-8", "surrogateescape")).write_bytes(HEAD.lower())
-    assert _atoll(tmp_path, "format", ".").returncode == 0

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from console.maintain import until_done
+from console.project import compile_project
 from console.run import wait_for
-from examples.airline.demo import Demo
+from examples.airline.demo import PROGRAM, Demo
 from examples.airline.reconcile import Difference, reconcile
 from infra.embedded import LocalStack
 from shared_metadata import keys, naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
+from shared_metadata.source_schemas import FOLDER
 from slices.registry import installed
-from tests.command import called
+from tests.command import atoll, called
 
 pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(180)]
 MINUTE = timedelta(minutes=1)
+FEWER = "lake.ops.fewer"
+VIEW_OF_FEWER = f"""
+CREATE MATERIALIZED VIEW {FEWER} EVERY '1 minute' REPLACE
+  EXPECT known: (carrier <> 'AA') OR QUARANTINE
+  TOLERATE 50 PERCENT BAD ROWS
+AS SELECT DISTINCT carrier FROM lake.ops.flights;
+"""
 
 
 class Deployed:
@@ -105,12 +116,37 @@ def test_a_backfill_runs_past_batches_again(airline: Deployed) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"flw": "x"}, {"flow": "lake.no.such"}, {"flow": "lake.ops.flights", "from": "yesterday", "to": "x"}]
+    ("slice_id", "body"),
+    [
+        ("collect.postgres", {"flow": "lake.no.such"}),
+        ("collect.postgres", {"flow": "lake.ops.flights", "from": "yesterday", "to": "x"}),
+        *((slice_id, {"flw": "x"}) for slice_id in ("collect.postgres", "organize.iceberg", "harness.postgres")),
+    ],
 )
-def test_a_wrong_input_fails_in_the_first_state_and_says_what_is_accepted(airline: Deployed, body: dict[str, Any]) -> None:
-    result = airline.execute("collect.postgres", body)
-    assert result["status"] == "FAILED"
+def test_a_wrong_input_fails_in_the_first_state_and_says_what_is_accepted(
+    airline: Deployed, slice_id: str, body: dict[str, Any]
+) -> None:
+    result = airline.execute(slice_id, body)
+    assert (result["status"], result["error"]) == ("FAILED", "InputError")
     assert "the input is refused" in result["cause"] and "accepted are {}" in result["cause"]
+
+
+def test_rows_that_a_view_sets_aside_are_told(airline: Deployed, tmp_path: Path) -> None:
+    """By a program of one view more, which is taken back: the statements of all others stay what they are."""
+    shutil.copytree(PROGRAM.parent / FOLDER, tmp_path / FOLDER)
+    changed = tmp_path / PROGRAM.name
+    changed.write_text(PROGRAM.read_text() + VIEW_OF_FEWER)
+    compilation = compile_project([str(changed)])
+    try:
+        airline.demo.apply(compilation)
+        for _ in range(2):  # what the clock has not run yet, and then nothing
+            assert airline.execute("organize.iceberg", {"flow": FEWER})["status"] == "SUCCEEDED"
+        rejected = json.loads(atoll(airline.demo.stack, "rejected", FEWER, "--limit", "50", "--json"))
+        assert [(row["stage"], row["reason"], row["data"]["carrier"]) for row in rejected] == [("organize", "known", "AA")]
+        newest = json.loads(atoll(airline.demo.stack, "status", FEWER, "--json"))["batches"][0]
+        assert newest["rows"] > 1 and newest["rejected"] == 1
+    finally:
+        airline.demo.apply(airline.compilation)
 
 
 @pytest.mark.deep

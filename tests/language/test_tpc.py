@@ -29,10 +29,13 @@ SUITES = {"tpch": (22, "dbgen"), "tpcds": (99, "dsdgen")}
 QUERIES = [(suite, number) for suite, (count, _) in SUITES.items() for number in range(1, count + 1)]
 SLOWLY_TRACED = [("tpch", number) for number in range(1, 23)] + [("tpcds", number) for number in (3, 7, 15, 36, 64, 75, 86, 97)]
 
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(f"duckdb_extension_{suite}") is None for suite in SUITES),
-    reason="needs duckdb-extension-tpch and duckdb-extension-tpcds",
-)
+pytestmark = [
+    pytest.mark.xdist_group("tpc"),  # tables are made once
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(f"duckdb_extension_{suite}") is None for suite in SUITES),
+        reason="needs duckdb-extension-tpch and duckdb-extension-tpcds",
+    ),
+]
 
 
 @cache

@@ -14,6 +14,7 @@ from tests.metadata.behaviour import MetadataBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
 
+@pytest.mark.deep
 class TestOverMoto(MetadataBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:

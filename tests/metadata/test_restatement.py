@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
 
@@ -16,9 +17,10 @@ from shared_metadata.intervals import floor
 from shared_metadata.program import Program
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
-from tests.memory.dynamodb import MemoryDynamoDB
+from tests.memory.dynamodb import MemoryDynamoDB, Rows
 from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, run, view
 
+pytestmark = pytest.mark.xdist_group("restatement")  # a past is made once
 INPUT, READER = "lake.crm.t000", "lake.a.v"
 DAYS = 12
 Restate = Callable[[datetime], Moment]
@@ -30,20 +32,36 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture
-def writer(clock: SettableClock) -> MetadataWriter:
-    dynamodb = MemoryDynamoDB()
-    create_metadata_table(dynamodb, "metadata")
+def dynamodb() -> MemoryDynamoDB:
+    memory = MemoryDynamoDB()
+    create_metadata_table(memory, "metadata")
+    return memory
+
+
+@pytest.fixture
+def writer(dynamodb: MemoryDynamoDB, clock: SettableClock) -> MetadataWriter:
     return MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
 
 
-def history(writer: MetadataWriter, clock: SettableClock, *, view_seconds: int = HOUR) -> None:
-    """Some days of hourly batches of the input, and of the view over it."""
+@pytest.fixture(params=[HOUR])
+def history(request: pytest.FixtureRequest, dynamodb: MemoryDynamoDB, clock: SettableClock) -> None:
+    """Some days of hourly batches of the input, and of the view over it, whose interval is the parameter."""
+    rows, clock.now = _history(request.param)
+    dynamodb.tables["metadata"] = dict(rows)
+
+
+@cache
+def _history(view_seconds: int) -> tuple[Rows, datetime]:
+    dynamodb, clock = MemoryDynamoDB(), SettableClock(FIRST.end + timedelta(minutes=1))
+    create_metadata_table(dynamodb, "metadata")
+    writer = MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
     apply(writer, program(1, views=(view(READER, INPUT, seconds=view_seconds),)))
     for _ in range(DAYS * 24):
         while batches := due_along(writer, clock):
             for batch in batches:
                 run(writer, batch)
         clock.advance(hours=1)
+    return dynamodb.tables["metadata"], clock.now
 
 
 def restating(writer: MetadataWriter, clock: SettableClock, changed: Program, days: int | None = 2) -> Restate:
@@ -61,9 +79,8 @@ def with_another_view(seconds: int = HOUR) -> Program:
 
 
 def test_what_is_kept_can_be_made_again_and_what_is_older_is_refused_with_the_first_moment_that_can(
-    writer: MetadataWriter, clock: SettableClock
+    history: None, writer: MetadataWriter, clock: SettableClock
 ) -> None:
-    history(writer, clock)
     restate = restating(writer, clock, with_another_view())
     first = floor(clock.now, HOUR) - timedelta(days=2, hours=-1)
     assert restate(first).effect.boundary == first
@@ -72,8 +89,8 @@ def test_what_is_kept_can_be_made_again_and_what_is_older_is_refused_with_the_fi
     assert READER in str(refused.value) and f"choose {first:%Y-%m-%dT%H:%M:%SZ} or later" in str(refused.value)
 
 
-def test_of_a_daily_reader_the_midnights_are_kept_for_longer(writer: MetadataWriter, clock: SettableClock) -> None:
-    history(writer, clock, view_seconds=24 * HOUR)
+@pytest.mark.parametrize("history", [24 * HOUR], indirect=True)
+def test_of_a_daily_reader_the_midnights_are_kept_for_longer(history: None, writer: MetadataWriter, clock: SettableClock) -> None:
     restate = restating(writer, clock, with_another_view(24 * HOUR))
     midnight = floor(clock.now, 24 * HOUR)
     assert restate(midnight - timedelta(days=6))
@@ -81,12 +98,11 @@ def test_of_a_daily_reader_the_midnights_are_kept_for_longer(writer: MetadataWri
         restate(midnight - timedelta(days=9))
 
 
-def test_what_is_accepted_reads_only_what_is_kept(writer: MetadataWriter, clock: SettableClock) -> None:
-    history(writer, clock)
+def test_what_is_accepted_reads_only_what_is_kept(history: None, writer: MetadataWriter, clock: SettableClock) -> None:
     restate = restating(writer, clock, with_another_view())
     last = writer.reader.latest_version(INPUT)
     kept = {version.interval.end for version in Retention(writer.reader, clock.now).kept(INPUT, timedelta(days=2))}
-    for hours in range(1, 24 * DAYS - 2, 5):
+    for hours in range(1, 24 * DAYS - 2, 11):
         assert last is not None
         since = last.interval.end - timedelta(hours=hours)
         read = {since + timedelta(hours=n) for n in range(1, hours + 1)}
@@ -108,16 +124,14 @@ def test_an_input_that_has_not_changed_since_is_read_as_it_stands(writer: Metada
     assert restating(writer, clock, with_another_view())(START)
 
 
-def test_what_is_made_again_itself_is_not_asked_for(writer: MetadataWriter, clock: SettableClock) -> None:
-    history(writer, clock)
+def test_what_is_made_again_itself_is_not_asked_for(history: None, writer: MetadataWriter, clock: SettableClock) -> None:
     wanted = program(1, views=(view(READER, INPUT),))
     collect = wanted.flows["lake.crm"]
     changed = Program(wanted.connections, wanted.warehouses, {**wanted.flows, collect.id: replace(collect, filter="amount > 0")})
     assert restating(writer, clock, changed)(START)
 
 
-def test_a_load_is_made_again_from_what_is_still_staged(writer: MetadataWriter, clock: SettableClock) -> None:
-    history(writer, clock)
+def test_a_load_is_made_again_from_what_is_still_staged(history: None, writer: MetadataWriter, clock: SettableClock) -> None:
     wanted = program(1, views=(view(READER, INPUT),))
     load = wanted.flows["lake.crm:load"]
     changed = Program(wanted.connections, wanted.warehouses, {**wanted.flows, load.id: replace(load, partition_by=("day",))})
@@ -127,8 +141,7 @@ def test_a_load_is_made_again_from_what_is_still_staged(writer: MetadataWriter, 
         restate(START)
 
 
-def test_a_warehouse_that_forgets_nothing_refuses_nothing(writer: MetadataWriter, clock: SettableClock) -> None:
-    history(writer, clock)
+def test_a_warehouse_that_forgets_nothing_refuses_nothing(history: None, writer: MetadataWriter, clock: SettableClock) -> None:
     changed = with_another_view()
     moment = restating(writer, clock, changed, days=None)(START)
     writer.put_program(changed)
