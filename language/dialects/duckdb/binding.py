@@ -59,8 +59,8 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
 
 def _written_names(query: DuckDBQuery) -> list[str]:
     """Of all columns; none where the text does not tell all of them."""
-    names = [found[0] for found in query.output_names() if found]
-    return names if len(names) == len(list(query.output_names())) else []
+    names = query.written_names
+    return list(names) if all(names) else []
 
 
 def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:

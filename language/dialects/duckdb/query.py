@@ -77,9 +77,13 @@ class DuckDBQuery:
         """Each output column's folded name and place, as far as the text tells them; None where it does not."""
         items = outermost(self.tree["statements"][0]["node"])
         places = self.items if len(self.items) == len(items) else [self.text.first_word()] * len(items)
-        for item, place in zip(items, places, strict=True):
-            name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else None)
-            yield (name.lower(), self.span_of(place)) if name else None
+        for name, place in zip(self.written_names, places, strict=True):
+            yield (name, self.span_of(place)) if name else None
+
+    @cached_property
+    def written_names(self) -> Sequence[str]:
+        """Each output column's folded name, as far as the text tells it; '' where it does not."""
+        return [_name_of(item) for item in outermost(self.tree["statements"][0]["node"])]
 
     @cached_property
     def items(self) -> Sequence[Place]:
@@ -101,6 +105,11 @@ class DuckDBQuery:
             raise Problem(self.first_word, "a query has no parameters: nobody would give their values", "write the values")
         for found in readers(self.text, self.said, engine()):
             raise self.problem(found)
+
+
+def _name_of(item: Tree) -> str:
+    name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else "")
+    return str(name).lower()
 
 
 def read_ahead(queries: Iterable[Span | None]) -> None:
