@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
-from language.outputs import OWN_COLUMNS
+from language.queries import OWN_COLUMNS
 from language.query_typing import TypedQuery
 from language.resolved import Collect, CollectTable, ResolvedProgram, Settings
 from language.syntax import Clauses, MaskedColumn, Name, TableList

@@ -6,11 +6,9 @@ from collections.abc import Set as AbstractSet
 
 from language.diagnostics import Problem, Span, did_you_mean
 from language.dialects.duckdb.predicate import parse_predicate
-from language.queries import Query
+from language.queries import OWN_COLUMNS, Query
 from language.resolved import Settings
 from language.syntax import Clauses
-
-OWN_COLUMNS = frozenset({"_batch", "_deleted"})
 
 
 def check_output(query: Query | None, clauses: Clauses, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from language.diagnostics import Problem, Span
 from language.nesting import SHORT, beyond_depth, too_deep
 from language.places import of_kind
 
+OWN_COLUMNS = frozenset({"_batch", "_deleted"})  # that Atoll adds to tables
 BATCH_BOUNDS = frozenset({"batch_start", "batch_end"})
 _FILE_READERS = (exp.ReadCSV, exp.ReadParquet)
 _FILE_FUNCTIONS = re.compile(r"read_\w+|\w+_scan|\w+_query|query|query_table|glob|sniff_csv|parquet_\w+")

@@ -23,9 +23,9 @@ from language.memo import Memo, Outline, Typed, digest_of
 from language.name_lengths import check_column
 from language.names import Undeclared
 from language.nesting import too_deep
-from language.outputs import OWN_COLUMNS, check_named, twins
+from language.outputs import check_named, twins
 from language.published import check_target
-from language.queries import ParsedQuery
+from language.queries import OWN_COLUMNS, ParsedQuery
 from language.query_problems import QueryProblem
 from language.query_typing import TypedQuery
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View

@@ -14,7 +14,7 @@ import pytest
 from sqlglot import exp
 
 from language import ProgramErrors, compile_with_positions
-from language.outputs import OWN_COLUMNS
+from language.queries import OWN_COLUMNS
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.source_schemas import SourceSchemas
 from tests.language.generated_queries import query

@@ -18,13 +18,12 @@ from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.syntax_tree import Said, Scope
 from language.dialects.duckdb.text import Place
-from language.queries import edited
+from language.queries import OWN_COLUMNS, edited
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
-OWN_COLUMNS = ("_batch", "_deleted")
 _MOMENTS = ("now", "today", "tomorrow", "yesterday")
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
@@ -229,7 +228,7 @@ def _excluded(query: DuckDBQuery, tables: Tables) -> Iterator[Edit]:
     for star in query.said.stars:
         place = query.text.star(star.at)
         own = {column.name for table in star.tables for column in tables.get(table.path, ())}
-        names = [name for name in OWN_COLUMNS if name in own]
+        names = sorted(OWN_COLUMNS & own)
         if place is None or not names:
             continue
         rest = query.span.text[place[1] :]
