@@ -68,10 +68,8 @@ class Session:
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
         """Trusts the machine's authorities, and the secret's `ca_certificate` (PEM) where a proxy of one's own stands in between."""
-        context = ssl.create_default_context()
         try:
-            if authority := self._secret.get("ca_certificate"):
-                context.load_verify_locations(cadata=str(authority))
+            context = _trusting(str(self._secret.get("ca_certificate") or ""))
         except (ssl.SSLError, ValueError):
             raise SecretError(
                 f"ca_certificate of the secret {self._reference} is not a certificate in PEM",
@@ -285,6 +283,15 @@ class Session:
             remedy="nothing, it is tried again; REQUEST_LIMIT_EXCEEDED for a day: raise EVERY or buy requests",
             after_seconds=float(after) if after.isdigit() else None,
         )
+
+
+@lru_cache(maxsize=8)
+def _trusting(authority: str) -> ssl.SSLContext:
+    """Kept, since reading the machine's authorities takes tens of milliseconds. Raises ssl.SSLError, ValueError."""
+    context = ssl.create_default_context()
+    if authority:
+        context.load_verify_locations(cadata=authority)
+    return context
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from doubles.salesforce import Field, SalesforceServer
+from doubles.salesforce.oauth import Credentials, make_credentials
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from slices.collect.salesforce.client import open_source
@@ -73,10 +74,16 @@ class Crm:
         return sum(pattern in request.path for request in self.org.requests)
 
 
+@pytest.fixture(scope="session")
+def credentials() -> Credentials:
+    """A pair of keys is dear to make."""
+    return make_credentials()
+
+
 @pytest.fixture
-def server(cloud: Cloud) -> Iterator[SalesforceServer]:
+def server(cloud: Cloud, credentials: Credentials) -> Iterator[SalesforceServer]:
     """An org whose clock is the cloud's: its log of deletions is asked for as of then."""
-    with SalesforceServer(now=cloud.clock) as found:
+    with SalesforceServer(now=cloud.clock, credentials=credentials) as found:
         yield found
 
 
