@@ -30,7 +30,6 @@ _NAMES: dict[exp.DType, str] = {
     T.DATETIME: "timestamp",
     T.TIMESTAMP_S: "timestamp",
     T.TIMESTAMP_MS: "timestamp",
-    T.TIMESTAMP_NS: "timestamp",
     T.TIMESTAMPTZ: "timestamptz",
     T.TEXT: "string",
     T.VARCHAR: "string",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata import duckdb_types
 from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
 
 _ICEBERG = {
@@ -20,25 +19,11 @@ _ICEBERG = {
     "DOUBLE": "double",
     "DATE": "date",
     "TIME": "time",
-    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "timestamp"),
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"), "timestamp"),  # not _NS: microseconds are what tables keep
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
     **dict.fromkeys(("VARCHAR", "CHAR", "ENUM", "STRING_LITERAL"), "string"),
     "UUID": "uuid",
     "BLOB": "binary",
-}
-_DUCKDB = {
-    "boolean": "BOOLEAN",
-    "int": "INTEGER",
-    "long": "BIGINT",
-    "float": "FLOAT",
-    "double": "DOUBLE",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP",
-    "timestamptz": "TIMESTAMPTZ",
-    "string": "VARCHAR",
-    "uuid": "UUID",
-    "binary": "BLOB",
 }
 SAMPLES = {  # a value of each type without parameters
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "INTEGER_LITERAL"), "1"),
@@ -89,19 +74,6 @@ def _type_name(kind: Mapping[str, Any]) -> TypeName:
     return parsed(_ICEBERG[word])
 
 
-@cache
 def duckdb_type(name: str) -> str:
-    """'list<long>' ▸ 'BIGINT[]'."""
-    return _written(parsed(name)) if name else UNKNOWN
-
-
-def _written(kind: TypeName) -> str:
-    if kind.word == "decimal":
-        return "DECIMAL({}, {})".format(*kind.sizes)
-    if kind.word == "list":
-        return f"{_written(kind.parts[0])}[]"
-    if kind.word == "struct":
-        return f"STRUCT({', '.join(f'{identifier(field)} {_written(part)}' for field, part in kind.named())})"
-    if kind.word == "map":
-        return f"MAP({', '.join(map(_written, kind.parts))})"
-    return _DUCKDB[kind.word]
+    """'list<long>' ▸ 'BIGINT[]'; of a type that is not known, any."""
+    return duckdb_types.duckdb_type(name) if name else UNKNOWN

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from itertools import count
 
-from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.duckdb_session import literal
+from shared_metadata.duckdb_types import duckdb_name
 from shared_metadata.type_names import TypeName, parsed
 from slices.collect.postgres.type_mapping import Mapped, refusing
 
 # JSON has no other kinds of values; what a document writes as text, a date or a decimal, is text.
-DUCKDB = {"boolean": "BOOLEAN", "int": "INTEGER", "long": "BIGINT", "double": "DOUBLE", "string": "VARCHAR"}
+ATOMS = frozenset({"boolean", "int", "long", "double", "string"})
 _KINDS = {"boolean": "boolean", "string": "string", "list": "array", "map": "object", "struct": "object"}
 _RANGES = {
     "int": f"BETWEEN {-(2**31)} AND {2**31 - 1}",
@@ -44,16 +45,6 @@ def read_document(column: str, iceberg: str) -> str:
     return f"json_transform({column}, {literal(_quoted(duckdb_name(parsed(iceberg))))})"
 
 
-def duckdb_name(wanted: TypeName) -> str:
-    if wanted.word == "list":
-        return f"{duckdb_name(wanted.parts[0])}[]"
-    if wanted.word == "map":
-        return f"MAP(VARCHAR, {duckdb_name(wanted.parts[1])})"
-    if wanted.word == "struct":
-        return f"STRUCT({', '.join(f'{identifier(name)} {duckdb_name(part)}' for name, part in wanted.named())})"
-    return DUCKDB[wanted.word]
-
-
 def _quoted(text: str) -> str:
     return json.dumps(text)
 
@@ -61,7 +52,7 @@ def _quoted(text: str) -> str:
 def _possible(wanted: TypeName) -> bool:
     if wanted.word == "map" and wanted.parts[0].word != "string":
         return False
-    return all(map(_possible, wanted.parts)) if wanted.parts else wanted.word in DUCKDB
+    return all(map(_possible, wanted.parts)) if wanted.parts else wanted.word in ATOMS
 
 
 def _unfit(value: str, wanted: TypeName, names: Iterator[int]) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
 from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
@@ -31,26 +29,11 @@ _TO_ICEBERG = {
     "TIMESTAMP": "timestamp",
     "TIMESTAMP_S": "timestamp",
     "TIMESTAMP_MS": "timestamp",
-    "TIMESTAMP_NS": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
     "VARCHAR": "string",
     "JSON": "string",
     "UUID": "uuid",
     "BLOB": "binary",
-}
-_TO_DUCKDB = {
-    "boolean": "BOOLEAN",
-    "int": "INTEGER",
-    "long": "BIGINT",
-    "float": "FLOAT",
-    "double": "DOUBLE",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP",
-    "timestamptz": "TIMESTAMP WITH TIME ZONE",
-    "string": "VARCHAR",
-    "uuid": "UUID",
-    "binary": "BLOB",
 }
 
 
@@ -75,22 +58,6 @@ def _kept(kind: Any) -> TypeName:  # a DuckDBPyType, whose parts have no types o
     if kind.id == "enum":
         return TypeName("string")
     return parsed(_TO_ICEBERG.get(str(kind), str(kind).lower()))
-
-
-@cache
-def duckdb_type(type_name: str) -> str:
-    """'list<decimal(10,2)>' ▸ 'DECIMAL(10,2)[]'. Raises ValueError for a type that is none of a schema's."""
-    return _sql(parsed(type_name))
-
-
-def _sql(kind: TypeName) -> str:
-    if kind.word == "list":
-        return f"{_sql(kind.parts[0])}[]"
-    if kind.word == "map":
-        return f"MAP({_sql(kind.parts[0])}, {_sql(kind.parts[1])})"
-    if kind.word == "struct":
-        return f"STRUCT({', '.join(f'{identifier(name)} {_sql(part)}' for name, part in kind.named())})"
-    return str(kind).upper() if kind.sizes else _TO_DUCKDB[kind.word]
 
 
 def evolution(known: Sequence[SchemaColumn], columns: Sequence[SchemaColumn], dataset: str, *, place: str) -> dict[str, str]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.organize import CheckResult
+from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.program import Expectation
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic
-from slices.organize.iceberg.column_types import duckdb_type
 from slices.organize.iceberg.engine import Engine
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.program import Flow, Kind
 from shared_metadata.records import SchemaColumn
-from slices.organize.iceberg.column_types import duckdb_type
 
 VIEW_BATCH = "_view_batch"  # which batch made a view's row; never in the view's own schema
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic
-from slices.organize.iceberg.column_types import duckdb_type
 
 DELETED = SchemaColumn("_deleted", "boolean")
 # A cursor that lies further ahead than any batch is long is none that a window met: such rows are read in every batch, as those
