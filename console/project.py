@@ -14,7 +14,9 @@ from console.cache import ProjectCache
 from language.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
-from shared_metadata.program import Connection, Program, Warehouse
+from shared_metadata.lineage import source_in
+from shared_metadata.program import Connection, Flow, Program, Warehouse
+from shared_metadata.records import Schema
 from shared_metadata.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
 from slices.registry import installed
 
@@ -91,7 +93,7 @@ def compile_texts(sources: Mapping[str, str], snapshots: Mapping[str, str] | Non
         compilation = compile_with_positions(sources, installed(), schemas, memo)
     finally:
         cache.keep_memo(memo)
-    problems = [*_new_option_problems(compilation, cache), *_flow_problems(compilation.outline, sources)]
+    problems = [*_new_option_problems(compilation, cache), *_flow_problems(compilation.outline, sources, schemas or {})]
     if problems:
         raise ProgramErrors(problems)
     return compilation
@@ -170,8 +172,8 @@ def _refusals(model: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str
             yield option, f"the option `{option}` is missing" if missing else f"the option `{option}`: {said}"
 
 
-def _flow_problems(program: Program, sources: Mapping[str, str]) -> Iterator[Diagnostic]:
-    """Flows that a slice which does not take every query cannot run, as its own `check_flow` says."""
+def _flow_problems(program: Program, sources: Mapping[str, str], schemas: SourceSchemas) -> Iterator[Diagnostic]:
+    """Flows that a slice which does not take every query cannot run, as its own `check_flow` says of them and of their tables."""
     for slice_id in program.slice_ids:
         if installed()[slice_id].capabilities.queries == "full":
             continue
@@ -180,11 +182,19 @@ def _flow_problems(program: Program, sources: Mapping[str, str]) -> Iterator[Dia
             if flow.slice_id != slice_id:
                 continue
             try:
-                check(flow)  # type: ignore[misc]
+                check(flow, _known(flow, schemas))  # type: ignore[misc]
             except DefinitionError as error:
                 at = flow.position
                 line = SourceText(at.file, sources[at.file]).line(at.line)
                 yield Diagnostic(at.file, at.line, at.column, 1, error.what, error.remedy, line)
+
+
+def _known(flow: Flow, schemas: SourceSchemas) -> dict[str, Schema]:
+    """What the snapshots say of the flow's tables, by their names at the source."""
+    there = schemas[flow.connection].tables if flow.connection in schemas else {}
+    seen = {name: schema for name, schema in there.items() if schema is not None}
+    found = {table.source: source_in(seen, table.source) for table in flow.tables}
+    return {name: schema for name, schema in found.items() if schema is not None}
 
 
 def show_errors(errors: ProgramErrors, as_json: bool) -> NoReturn:

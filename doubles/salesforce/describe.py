@@ -24,7 +24,7 @@ def describe_global(objects: Iterable[ObjectSchema], version: str) -> dict[str, 
 
 def _summary(schema: ObjectSchema, version: str) -> dict[str, Any]:
     url = f"/services/data/{version}/sobjects/{schema.name}"
-    flags = ("createable", "deletable", "layoutable", "queryable", "replicateable", "retrieveable", "searchable",
+    flags = ("createable", "deletable", "layoutable", "queryable", "retrieveable", "searchable",
              "triggerable", "undeletable", "updateable")  # fmt: skip
     return {
         "activateable": False, "associateEntityType": None, "associateParentEntity": None,
@@ -32,6 +32,7 @@ def _summary(schema: ObjectSchema, version: str) -> dict[str, Any]:
         "deprecatedAndHidden": False, "feedEnabled": False, "hasSubtypes": False, "isInterface": False,
         "isSubtype": False, "keyPrefix": schema.key_prefix, "label": schema.label, "labelPlural": schema.label + "s",
         "mergeable": False, "mruEnabled": True, "name": schema.name, **dict.fromkeys(flags, True),
+        "replicateable": schema.replicateable,
         "urls": {"sobject": url, "describe": f"{url}/describe", "rowTemplate": f"{url}/{{ID}}"},
     }  # fmt: skip
 

@@ -182,6 +182,8 @@ def _fault_response(fault: Fault, headers: dict[str, str]) -> web.Response:
     status = fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
     if fault.retry_after_seconds is not None:
         headers = {**headers, "Retry-After": str(fault.retry_after_seconds)}
+    if fault.location:
+        headers = {**headers, "Location": fault.location}
     if fault.html:
         return web.Response(text=fault.html, content_type="text/html", status=status, headers=headers)
     body: Any = SalesforceError(status, fault.code, fault.message).body()

@@ -37,6 +37,7 @@ class Org:
         organization_id = identifiers.make_id("00D", 1)
         self.user_id = user_id = identifiers.make_id("005", 1)
         self.traffic = Traffic()
+        self.replication_limit = 600_000  # ids in one answer of getDeleted or getUpdated
         self.authority = Authority(credentials or self._stored_credentials(), organization_id, user_id, token_seconds)
         self.records = Records(self.store, lambda: self.now(), user_id)
         self.permissions = Permissions(self.store, user_id)
@@ -68,6 +69,7 @@ class Org:
         label: str = "",
         key_prefix: str = "",
         bulk: bool = True,
+        replicateable: bool = True,
         name_field: bool = True,
     ) -> ObjectSchema:
         """Create an object with these fields, the system fields and a `Name`; an object that is there stays."""
@@ -76,6 +78,7 @@ class Org:
             return found
         prefix = key_prefix or identifiers.KEY_PREFIXES.get(name) or self._free_prefix()
         schema = build_object(name, fields, key_prefix=prefix, label=label, bulk=bulk, name_field=name_field)
+        schema = replace(schema, replicateable=replicateable)
         self.store.save_object(schema)
         return schema
 
@@ -112,6 +115,10 @@ class Org:
     def delete(self, object_name: str, record_id: str, at: datetime | None = None) -> None:
         """Delete a record softly."""
         self.records.delete(object_name, record_id, at)
+
+    def purge(self, object_name: str, record_id: str, at: datetime | None = None) -> None:
+        """Delete a record for good; one that is in the recycle bin leaves it."""
+        self.records.purge(object_name, record_id, at)
 
     def expire_tokens(self) -> None:
         """Make every access token given out so far invalid."""

@@ -9,7 +9,7 @@ from doubles.salesforce import identifiers
 from doubles.salesforce.errors import SalesforceError, not_found
 from doubles.salesforce.schema import COMPOUND_TYPES, TEXT_TYPES, Field, ObjectSchema
 from doubles.salesforce.store import Store
-from doubles.salesforce.values import Stored, store_datetime, to_json, to_stored
+from doubles.salesforce.values import Stored, parse_datetime, store_datetime, to_json, to_stored
 
 _BATCH_ROWS = 10_000
 
@@ -136,6 +136,29 @@ class Records:
             record = self.get(name, record_id)
             self._write(self.schema(name), str(record["Id"]), {"IsDeleted": 1}, at)
 
+    def purge(self, name: str, record_id: str, at: datetime | None = None) -> None:
+        """Delete a record for good, as a hard delete does, or as a user who empties the recycle bin: no query has it any more."""
+        schema, found = self.schema(name), identifiers.with_checksum(record_id)
+        (row,) = self._store.rows(schema, '"Id" = ?', [found])
+        deleted = str(row["SystemModstamp"]) if row["IsDeleted"] else store_datetime(at or self._now())
+        self._store.purge(schema.name, found, deleted)
+
+    def empty_recycle_bin(self) -> None:
+        """What an administrator can do for the whole org: every deleted record is purged, and the log of deletions begins anew.
+
+        SOAP API Developer Guide, "getDeleted()": "or earlier if an administrator has purged the Recycle Bin".
+        """
+        with self._store.transaction():
+            for schema in self._store.objects():
+                for row in self._store.rows(schema, '"IsDeleted" = 1', []):
+                    self._store.purge(schema.name, str(row["Id"]), str(row["SystemModstamp"]))
+            self._store.save_setting("log-begins", store_datetime(self._now()))
+
+    def log_begins(self) -> datetime | None:
+        """When the log of deletions was last emptied; None if it never was."""
+        stored = self._store.setting("log-begins")
+        return parse_datetime(stored) if stored else None
+
     def undelete(self, name: str, record_id: str, at: datetime | None = None) -> None:
         """Take a record back out of the recycle bin."""
         self._write(self.schema(name), identifiers.with_checksum(record_id), {"IsDeleted": 0}, at)
@@ -163,11 +186,18 @@ class Records:
             raise not_found(f"Provided external ID field does not exist or is not accessible: {field_name}")
         return self._store.rows(schema, f'"{field.name}" = ? AND "IsDeleted" = 0', [_lookup(field, value)])
 
-    def changed(self, name: str, deleted: bool, start: datetime, end: datetime) -> list[dict[str, Stored]]:
-        """The records that were deleted, or else created or changed, in the half-open interval."""
-        span: list[Stored] = [int(deleted), store_datetime(start), store_datetime(end)]
+    def changed(self, name: str, start: datetime, end: datetime) -> list[str]:
+        """Ids of the records that were created or changed in the half-open interval."""
+        return [str(row["Id"]) for row in self._within(name, 0, start, end)]
+
+    def deleted(self, name: str, start: datetime, end: datetime) -> list[tuple[str, str]]:
+        """What the log of deletions says of the half-open interval: ids and moments, of purged records too."""
+        binned = [(str(row["Id"]), str(row["SystemModstamp"])) for row in self._within(name, 1, start, end)]
+        return [*binned, *self._store.purged(self.schema(name).name, store_datetime(start), store_datetime(end))]
+
+    def _within(self, name: str, deleted: int, start: datetime, end: datetime) -> list[dict[str, Stored]]:
         condition = '"IsDeleted" = ? AND "SystemModstamp" >= ? AND "SystemModstamp" < ?'
-        return self._store.rows(self.schema(name), condition, span)
+        return self._store.rows(self.schema(name), condition, [deleted, store_datetime(start), store_datetime(end)])
 
 
 def _converted(old: Field, new: Field, value: Stored) -> Stored:

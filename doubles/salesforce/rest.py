@@ -1,7 +1,6 @@
 """The REST resources under `/services/data`: what each answers, as plain functions of the org and the request."""
 
 import re
-from datetime import datetime, timedelta
 from urllib.parse import unquote
 
 from doubles.salesforce import describe
@@ -9,7 +8,7 @@ from doubles.salesforce.call import VERSIONS, Answer, Call
 from doubles.salesforce.cursors import record_json
 from doubles.salesforce.errors import SalesforceError, not_found
 from doubles.salesforce.org import Org
-from doubles.salesforce.values import Stored, parse_datetime
+from doubles.salesforce.values import Stored
 
 
 def versions(org: Org, call: Call) -> Answer:
@@ -129,44 +128,3 @@ def upsert_record(org: Org, call: Call) -> Answer:
         return Answer({"id": record_id, "success": True, "errors": [], "created": False})
     (record_id,) = org.records.insert(name, [{**call.json(), key: value}], by_client=True)
     return Answer({"id": record_id, "success": True, "errors": [], "created": True}, 201)
-
-
-def _span(org: Org, call: Call) -> tuple[datetime, datetime]:
-    """The interval of getDeleted and getUpdated, which ignore seconds.
-
-    SOAP API Developer Guide, "getUpdated()": "The API ignores the seconds portion of the specified dateTime value";
-    the start may be 30 days back.
-    """
-    try:
-        # A plus sign that was not escaped arrives as a space.
-        start, end = (parse_datetime(call.query[name].replace(" ", "+")) for name in ("start", "end"))
-    except (KeyError, ValueError):
-        raise SalesforceError(400, "INVALID_REPLICATION_DATE", "start and end must be dateTime values") from None
-    start, end = (one.replace(second=0, microsecond=0) for one in (start, end))
-    if start < org.now() - timedelta(days=30):
-        raise SalesforceError(400, "INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
-    if end <= start:
-        message = "endDate must be at least one minute greater than the startDate"
-        raise SalesforceError(400, "INVALID_REPLICATION_DATE", message)
-    return start, end
-
-
-def _wire(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-
-
-def deleted_records(org: Org, call: Call) -> Answer:
-    """`GET …/sobjects/<T>/deleted?start=…&end=…`"""
-    start, end = _span(org, call)
-    rows = org.records.changed(call.path["object"], True, start, end)
-    found = [{"id": row["Id"], "deletedDate": str(row["SystemModstamp"])[:-1] + "+0000"} for row in rows]
-    earliest = _wire(org.now() - timedelta(days=30))
-    covered = _wire(min(end, org.now()))
-    return Answer({"deletedRecords": found, "earliestDateAvailable": earliest, "latestDateCovered": covered})
-
-
-def updated_records(org: Org, call: Call) -> Answer:
-    """`GET …/sobjects/<T>/updated?start=…&end=…`"""
-    start, end = _span(org, call)
-    rows = org.records.changed(call.path["object"], False, start, end)
-    return Answer({"ids": [row["Id"] for row in rows], "latestDateCovered": _wire(min(end, org.now()))})

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from doubles.salesforce import rest, rest_jobs
+from doubles.salesforce import replication, rest, rest_jobs
 from doubles.salesforce.call import VERSIONS, Answer, Call
 from doubles.salesforce.errors import SalesforceError, not_found
 from doubles.salesforce.org import Org
@@ -23,8 +23,8 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (_DATA + "/(?:query|queryAll)/(?P<locator>[\\w-]+)", {"GET": rest.query_more}),
     (_OBJECT, {"GET": rest.basic_information, "POST": rest.create_record}),
     (_OBJECT + "/describe", {"GET": rest.describe_object}),
-    (_OBJECT + "/deleted", {"GET": rest.deleted_records}),
-    (_OBJECT + "/updated", {"GET": rest.updated_records}),
+    (_OBJECT + "/deleted", {"GET": replication.deleted_records}),
+    (_OBJECT + "/updated", {"GET": replication.updated_records}),
     (_OBJECT + r"/(?P<id>\w+)", {"GET": rest.read_record, "PATCH": rest.update_record, "DELETE": rest.delete_record}),
     (_OBJECT + r"/(?P<field>\w+)/(?P<value>[^/]+)", {"GET": rest.read_by_external_id, "PATCH": rest.upsert_record}),
     (_DATA + "/jobs/query", {"GET": rest_jobs.list_jobs, "POST": rest_jobs.create_job}),

@@ -27,7 +27,10 @@ _ADDRESS_PARTS = (
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an object; `length` counts characters, `precision` and `scale` decimal digits."""
+    """One field of an object; `length` counts characters, `precision` and `scale` decimal digits.
+
+    filters: False for a field by which SOQL takes no condition although its type would allow one.
+    """
 
     name: str
     type: str = "string"
@@ -39,6 +42,7 @@ class Field:
     unique: bool = False
     external_id: bool = False
     calculated: bool = False
+    filters: bool = True
     reference_to: tuple[str, ...] = ()
     picklist_values: tuple[str, ...] = ()
     compound: str | None = None
@@ -70,8 +74,8 @@ class Field:
         Reference, "Compound Field Considerations and Limitations".
         """
         if self.type == "textarea":
-            return (self.length or 0) <= 255
-        return self.type not in COMPOUND_TYPES | {"encryptedstring", "base64"}
+            return self.filters and (self.length or 0) <= 255
+        return self.filters and self.type not in COMPOUND_TYPES | {"encryptedstring", "base64"}
 
 
 SYSTEM_FIELDS = (
@@ -103,13 +107,14 @@ def component_fields(compound: Field) -> list[Field]:
 
 @dataclass(frozen=True)
 class ObjectSchema:
-    """One object: its fields by name, in their order, system fields included."""
+    """One object: its fields by name, in their order, system fields included; `replicateable`: getDeleted and getUpdated know it."""
 
     name: str
     key_prefix: str
     label: str = ""
     fields: dict[str, Field] = field(default_factory=dict)
     bulk: bool = True
+    replicateable: bool = True
 
     def find(self, name: str) -> Field | None:
         """The field of that name; SOQL takes names in any case."""

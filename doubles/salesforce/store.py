@@ -16,6 +16,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS _object (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _job (id TEXT PRIMARY KEY, definition TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS _purged (object TEXT NOT NULL, id TEXT NOT NULL, at TEXT NOT NULL);
 """
 
 
@@ -151,6 +152,17 @@ class Store:
     def jobs(self) -> list[dict[str, Any]]:
         """Every Bulk job, oldest first."""
         return [json.loads(row[0]) for row in self._connection.execute("SELECT definition FROM _job ORDER BY rowid")]
+
+    def purge(self, name: str, record_id: str, at: str) -> None:
+        """Remove a row for good; only the log of deletions has it from now on."""
+        with self.transaction() as connection:
+            connection.execute(f'DELETE FROM "{name}" WHERE "Id" = ?', (record_id,))
+            connection.execute("INSERT INTO _purged VALUES (?, ?, ?)", (name, record_id, at))
+
+    def purged(self, name: str, first: str, last: str) -> list[tuple[str, str]]:
+        """Ids of an object's rows that were removed, and when they were deleted, in the half-open span."""
+        found = self._connection.execute("SELECT id, at FROM _purged WHERE object = ? AND at >= ? AND at < ?", (name, first, last))
+        return list(found)
 
     def insert_rows(self, schema: ObjectSchema, names: Sequence[str], rows: Iterable[Sequence[Stored]]) -> None:
         """Add rows of stored values, in the order of `names`."""

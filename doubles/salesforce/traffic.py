@@ -21,6 +21,7 @@ class Fault:
     code: str = ""
     message: str = ""
     html: str = ""
+    location: str = ""
     retry_after_seconds: int | None = None
     drop: bool = False
     drop_after_bytes: int | None = None
@@ -39,6 +40,10 @@ FAULTS = {
     "expired_session": Fault(401, "INVALID_SESSION_ID", "Session expired or invalid"),
     "forbidden": Fault(403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner"),
     "invalid_locator": Fault(400, "INVALID_QUERY_LOCATOR", "invalid query locator"),
+    "invalid_auth_header": Fault(401, "INVALID_AUTH_HEADER", "INVALID_JWT_FORMAT"),
+    "query_timeout": Fault(400, "QUERY_TIMEOUT", "Your query request was running for too long."),
+    "moved": Fault(302, html="<html></html>", location="https://example--moved.my.salesforce.com/services/data"),
+    "html": Fault(200, html=_HTML_503.replace("Service Unavailable", "Maintenance")),
     "drop": Fault(drop=True),
     "drop_midway": Fault(drop_after_bytes=200),
     "repeat_page": Fault(repeat_page=True),

@@ -114,5 +114,33 @@ def test_what_a_source_cannot_do_is_placed_at_the_flow(atoll: Atoll, folder: Pat
     assert result.exit_code == 1 and "program.sql:3:" in result.stderr and "help: " in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("clauses", "said"),
+    [
+        (
+            "MERGE ON (id) CURSOR systemmodstamp AS SELECT Id, SystemModstamp FROM crm.Account WHERE Rating__c = 'good'",
+            "Rating__c is calc",
+        ),
+        ("MERGE ON (id) CURSOR due__c AS SELECT Id, Due__c FROM crm.Account", "the cursor Due__c is calculated"),
+    ],
+)
+def test_what_a_snapshot_says_of_a_sources_fields_is_judged_before_any_batch(
+    atoll: Atoll, folder: Path, clauses: str, said: str
+) -> None:
+    fields = {"Id": "id", "SystemModstamp": "datetime", "Rating__c": "calculated string", "Due__c": "calculated datetime"}
+    kinds = {"Id": "string", "Rating__c": "string"}
+    columns = [
+        {"name": name.lower(), "type": kinds.get(name, "timestamptz"), "source": name, "source_type": word}
+        for name, word in fields.items()
+    ]
+    snapshot = {"connection": "crm", "system": "salesforce", "tables": {"Account": {"columns": columns}}}
+    (folder / "program.sql").write_text(f"{CRM}INSERT INTO lake.crm.account EVERY '1 hour' {clauses};\n")
+    assert atoll("check").exit_code == 0
+    (folder / "schemas").mkdir()
+    (folder / "schemas" / "crm.json").write_text(json.dumps(snapshot))
+    result = atoll("check")
+    assert result.exit_code == 1 and said in result.stderr and "program.sql:3:" in result.stderr and "help: " in result.stderr
+
+
 def test_check_needs_no_account_and_reads_no_options_of_it(atoll: Atoll) -> None:
     assert "--profile" not in atoll("check", "--help").stdout

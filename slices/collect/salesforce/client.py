@@ -16,11 +16,10 @@ from shared_metadata.drift import source_name
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
-from slices.collect.salesforce import logic
+from slices.collect.salesforce import deletions, logic, objects
 from slices.collect.salesforce.session import Refused, Session
 from slices.collect.salesforce.visibility import Visibility
 
-MAX_REST_SOQL = 8_000  # a request's line and headers may have 16,384 bytes, and SOQL grows by a half when it is encoded
 GrantOf = Callable[..., RotatingGrant]
 TOO_MUCH_TO_COUNT = ("QUERY_TIMEOUT", "OPERATION_TOO_LARGE")
 
@@ -41,7 +40,7 @@ class SalesforceSource(Source):
         place = f"connection {connection.name} ({connection.position})"
         rotates = self._config.rotating_grant
         self._aws = aws
-        self._described: dict[str, logic.SalesforceObject] = {}
+        self._described: dict[str, objects.SalesforceObject] = {}
         self.session = Session(
             secret,
             reference=self._config.secret,
@@ -55,7 +54,7 @@ class SalesforceSource(Source):
 
     def schema(self, flow: Flow, table: Table) -> Schema:
         with _at(flow, table):
-            return logic.schema_of(flow, table, self._describe(flow, table))
+            return objects.schema_of(flow, table, self._describe(flow, table))
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         with _at(flow, table):
@@ -78,7 +77,7 @@ class SalesforceSource(Source):
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         found = {name: self._object(name) for name in tables}
-        return {name: logic.object_schema(described) if described else None for name, described in found.items()}
+        return {name: objects.object_schema(described) if described else None for name, described in found.items()}
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         field = source_name(column)
@@ -88,23 +87,23 @@ class SalesforceSource(Source):
     def close(self) -> None:
         self.session.close()
 
-    def _describe(self, flow: Flow, table: Table) -> logic.SalesforceObject:
+    def _describe(self, flow: Flow, table: Table) -> objects.SalesforceObject:
         described = self._object(table.source)
         if described is None:
             raise DefinitionError(
                 f"Salesforce has no object {table.source}, or the user may not read it",
-                place=logic.place(flow, table),
-                remedy=logic.did_you_mean(table.source, self.tables()) + "change the program, or grant the permission",
+                place=objects.place(flow, table),
+                remedy=objects.did_you_mean(table.source, self.tables()) + "change the program, or grant the permission",
             )
         return described
 
-    def _object(self, name: str) -> logic.SalesforceObject | None:
+    def _object(self, name: str) -> objects.SalesforceObject | None:
         """An object by its name in any case; None when it is not there, or hidden from the user."""
-        if not logic.OBJECT_NAME.fullmatch(name):
+        if not objects.OBJECT_NAME.fullmatch(name):
             return None
         if name not in self._described:
             try:
-                self._described[name] = logic.read_describe(self.session.get(f"sobjects/{name}/describe"))
+                self._described[name] = objects.read_describe(self.session.get(f"sobjects/{name}/describe"))
             except Refused as error:
                 if error.code != "NOT_FOUND":
                     raise
@@ -118,7 +117,7 @@ class SalesforceSource(Source):
         if self._config.all_records:
             self._visibility.check(described.name)
         changes = bool(field and span.lower)
-        taken, window_soql = self._filter(flow, table, described), logic.window(field, span, described)
+        taken, window_soql = logic.taken_soql(flow, table, described), logic.window(field, span, described)
         goings = changes or (flow.mode == Mode.MERGE and not window.first)  # those of an object without a cursor too
         conditions = [taken, logic.left_out(described, goings)]
         self._refuse_empty_cursor(flow, table, described, field, conditions)
@@ -126,6 +125,8 @@ class SalesforceSource(Source):
         if flow.reports_left and goings:
             left = left_columns(flow, schema.columns)
             parts.append(self._part(flow, table, described, left, logic.where(f"(NOT {taken})", window_soql), left=True))
+        if gone := self._purged(flow, described, schema, window):
+            parts.append(gone)
         found = [part for part in parts if part["count"] or not changes]
         return TablePlan(tuple(found), logic.cursor_text(span)) if found else None
 
@@ -133,7 +134,7 @@ class SalesforceSource(Source):
         self,
         flow: Flow,
         table: Table,
-        described: logic.SalesforceObject,
+        described: objects.SalesforceObject,
         columns: Sequence[SchemaColumn],
         where: str,
         *,
@@ -143,32 +144,35 @@ class SalesforceSource(Source):
         count = self._count(described.name, where)
         fields = logic.selected_fields(columns, described)
         soql = logic.check_soql(f"SELECT {', '.join(fields)} FROM {described.name}", flow, table)
-        bulk = count >= self._config.bulk_threshold_rows or len(soql) + len(where) > MAX_REST_SOQL
+        bulk = count >= self._config.bulk_threshold_rows or not logic.fits_url(soql + where)
         return {"soql": soql, "where": where, "fields": fields, "bulk": bulk, "left": left, "count": count}
 
+    def _purged(self, flow: Flow, described: objects.SalesforceObject, schema: Schema, window: Window) -> dict[str, Any] | None:
+        """The part of the records that no query has any more, where the log of deletions is due and tells of any."""
+        left = left_columns(flow, schema.columns)
+        span = deletions.due(window, self._config.lag) if deletions.are_told(flow, described, left) else None
+        if span is None or not self._config.purged_records:
+            return None
+        count = len(deletions.told(self.session, described.name, span))
+        return deletions.part(described, left, span, count) if count else None
+
     def _refuse_empty_cursor(
-        self, flow: Flow, table: Table, described: logic.SalesforceObject, field: str, conditions: Sequence[str]
+        self, flow: Flow, table: Table, described: objects.SalesforceObject, field: str, conditions: Sequence[str]
     ) -> None:
         unmet = logic.never_met(field, flow.mode)
         if unmet and (count := self._count(described.name, logic.where(*conditions, unmet))):
             raise DefinitionError(
                 f"{count} record{'s' if count > 1 else ''} of {described.name} {'have' if count > 1 else 'has'} no {field}, "
                 "so that no batch of an APPEND would meet them",
-                place=logic.place(flow, table),
+                place=objects.place(flow, table),
                 remedy=f"use CURSOR {logic.DEFAULT_CURSOR}, MERGE ON (id), or leave them out with WHERE {field.lower()} IS NOT NULL",
             )
 
-    def _filter(self, flow: Flow, table: Table, described: logic.SalesforceObject) -> str:
-        if not flow.filter:
-            return ""
-        from slices.collect.salesforce.soql_filter import fields_of, to_soql
-
-        logic.check_filter(flow, table, described, fields_of(flow.filter, described.fields))
-        return f"({to_soql(flow.filter, described.fields, logic.place(flow, table))})"
-
     def _count(self, name: str, where: str) -> int:
-        """How many records are to be read; a table too large to be counted counts as a large one."""
+        """How many records are to be read; a table too large to be counted, or by too long a query, counts as a large one."""
         soql = f"SELECT COUNT() FROM {name}{where}"
+        if not logic.fits_url(soql):
+            return int(self._config.bulk_threshold_rows)
         try:
             answer = self.session.get(logic.QUERY, {"q": soql})
             return int(answer["totalSize"])
@@ -184,7 +188,7 @@ def _at(flow: Flow, table: Table) -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise DefinitionError(error.what, place=logic.place(flow, table), remedy=error.remedy) from None
+        raise DefinitionError(error.what, place=objects.place(flow, table), remedy=error.remedy) from None
 
 
 def read_config(connection: Connection) -> Any:

@@ -24,8 +24,9 @@ class Config(BaseModel):
     """secret: the reference of the secret that holds the credentials, stored as `atoll/<reference>`.
 
     api_version: of the REST and Bulk APIs.  bulk_threshold_rows: from so many rows on a table is read by a Bulk job.
-    lag: how far behind the batch's end a change may still become visible; each window is re-read by it.
+    lag: how long after its moment a change may become visible, as long as a transaction may take; each window is re-read by it.
     all_records: a batch fails unless the user may see all records of its objects; FALSE where a part is what is wanted.
+    purged_records: records that were purged from the recycle bin are marked as deleted; a batch fails for which that is not told.
     rotating_grant: the secret's refresh token is replaced at each use, and written back.
     compression: whether answers are asked for compressed: right over the Internet, wrong on one machine.
     """
@@ -35,7 +36,9 @@ class Config(BaseModel):
     secret: str = Field(min_length=1)
     api_version: str = Field("62.0", pattern=r"^\d{2,3}\.0$", description="such as '62.0'")
     bulk_threshold_rows: int = Field(20_000, ge=0)
-    lag: Annotated[int, BeforeValidator(_seconds)] = Field(60, ge=0, le=86_400)
+    # https://developer.salesforce.com/docs/atlas.en-us.apexcode.meta/apexcode/apex_gov_limits.htm: no transaction takes longer.
+    lag: Annotated[int, BeforeValidator(_seconds)] = Field(600, ge=0, le=86_400)
     compression: Literal["gzip", "none"] = "gzip"
     rotating_grant: bool = False
     all_records: bool = True
+    purged_records: bool = True

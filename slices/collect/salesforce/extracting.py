@@ -16,6 +16,7 @@ from typing import Any
 from shared_metadata.contract.collect import Extracted
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
+from slices.collect.salesforce import deletions
 from slices.collect.salesforce.bulk_download import LAST_PAGE, Chunk, Download, PageEnd
 from slices.collect.salesforce.logic import QUERY
 from slices.collect.salesforce.parquet_files import ParquetFiles
@@ -35,7 +36,9 @@ NO_BULK_CODES = frozenset({"INVALIDENTITY", "API_ERROR", "INVALIDJOB", "FEATUREN
 def extract(
     session: Session, part: Mapping[str, Any], files: ParquetFiles, resume: Mapping[str, Any] | None, deadline: Deadline
 ) -> Extracted:
-    """part: {'soql', 'where', 'fields', 'bulk', 'left'} of the plan."""
+    """part: {'soql', 'where', 'fields', 'bulk', 'left'} of the plan, or one that `deletions` made."""
+    if "deletions" in part:
+        return deletions.extract(session, part, files, resume, deadline)
     if resume and "after" in resume:
         return _RestExtract(session, part, files, resume, deadline).run()
     if not resume and part["bulk"]:

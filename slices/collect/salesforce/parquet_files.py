@@ -12,24 +12,17 @@ from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.contract.left_rows import left_columns
+from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.errors import RetryLater, RowError
 from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
-from slices.collect.salesforce.logic import place
+from slices.collect.salesforce.objects import place
 
 if TYPE_CHECKING:
     import duckdb
 
-DUCKDB_TYPES: Mapping[str, str] = {
-    "boolean": "BOOLEAN",
-    "int": "INTEGER",
-    "long": "BIGINT",
-    "double": "DOUBLE",
-    "date": "DATE",
-    "timestamptz": "TIMESTAMPTZ",
-    "time": "TIME",
-    "string": "VARCHAR",
-}
+# Salesforce has fractions in fields that describe calls whole numbers, and DuckDB would round them: they are read as what holds both.
+WHOLE: Mapping[str, tuple[str, int]] = {"INTEGER": ("DOUBLE", 31), "BIGINT": ("DECIMAL(38,9)", 63)}
 
 SETTINGS: Mapping[str, str] = {
     "preserve_insertion_order": "false",  # a file's rows have no order; keeping one takes memory
@@ -51,7 +44,7 @@ class ParquetFiles:
         self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
         self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
         self._place, fields = place(request.flow, request.table), request.part["fields"]
-        kinds = {column.source: DUCKDB_TYPES[column.type] for column in self._schema.columns if column.source}
+        kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
         self._batch_start = request.window.interval.start
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -94,7 +87,7 @@ class ParquetFiles:
         if self._left:
             return self._of_left(source, name)
         try:
-            return self._copy(self._rows(source(self._types)), name)
+            return self._copy(self._rows(source({field: WHOLE.get(kind, (kind,))[0] for field, kind in self._types.items()})), name)
         except RowError:
             misfits = self._misfits()
             if not self._tolerant or not misfits:
@@ -120,7 +113,22 @@ class ParquetFiles:
         return {name: f"({identifier(name)} IS NOT NULL AND {self._read(name)} IS NULL)" for name in checked}
 
     def _read(self, name: str) -> str:
-        return f"TRY_CAST({identifier(name)} AS {self._types[name]})"
+        """A text as the field's type; null where it is none."""
+        kind = self._types[name]
+        if kind not in WHOLE:
+            return f"TRY_CAST({identifier(name)} AS {kind})"
+        number = f"TRY_CAST({identifier(name)} AS {WHOLE[kind][0]})"
+        return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {kind}) END"
+
+    def _value(self, name: str) -> str:
+        """What was read of a field, where it is a whole number that fits; DuckDB would round it, and would not name the field."""
+        value, kind = identifier(name), self._types[name]
+        if kind not in WHOLE:
+            return value
+        least, most = -(2 ** WHOLE[kind][1]), 2 ** WHOLE[kind][1] - 1
+        told = literal(f'converting column "{name}"')
+        unfit = f"{value} <> trunc({value}) OR {value} NOT BETWEEN {least} AND {most}"
+        return f"CAST(CASE WHEN {unfit} THEN error({told}) ELSE {value} END AS {kind})"
 
     def _rows(self, source: str) -> str:
         return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
@@ -150,7 +158,7 @@ class ParquetFiles:
 
     def _columns(self) -> str:
         found = [
-            f"{self._hashing.value(column.name, identifier(column.source), column.type)} AS {identifier(column.name)}"
+            f"{self._hashing.value(column.name, self._value(column.source), column.type)} AS {identifier(column.name)}"
             for column in self._schema.columns
             if column.source
         ]

@@ -31,6 +31,7 @@ REMEDIES = {
     "API_DISABLED_FOR_ORG": "enable the API for the integration user",
     "QUERY_TIMEOUT": "filter by an indexed field, or lower bulk_threshold_rows",
     "UNSUPPORTED_API_VERSION": "set api_version in the connection",
+    "HTTP 414": "select fewer fields, or shorten the filter: the object is one that the Bulk API does not know",
 }
 
 
@@ -84,7 +85,14 @@ class Session:
         return json.loads(self.get_bytes(path, query, headers))
 
     def get_bytes(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+        """The text of an answer in JSON. Raises RetryLater for one in anything else, such as a page that tells of maintenance."""
         with self.open("GET", path, query, headers=headers) as response:
+            if "json" not in response.headers.get("Content-Type", ""):
+                raise RetryLater(
+                    f"something that is no JSON was answered by {urlparse(self._instance_url).hostname}",
+                    place=self._place,
+                    remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
+                )
             return response.read(decode_content=True)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -108,7 +116,7 @@ class Session:
             self._log_in()
             response = self._send(method, path, query, body, headers)
         try:
-            if response.status >= 400:
+            if response.status >= 300:
                 raise self._refusal(response)
             with self._reading():
                 yield response
@@ -255,7 +263,19 @@ class Session:
             )
         if code in RETRIED_CODES or response.status in (429, 500, 502, 503, 504):
             return self._busy(response, code or f"HTTP {response.status}")
-        return Refused(code, f"Salesforce answered {code or f'HTTP {response.status}'}: {message}", self._place)
+        if 300 <= response.status < 400:
+            return self._moved(response)
+        code = code or f"HTTP {response.status}"
+        return Refused(code, f"Salesforce answered {code}: {message}", self._place)
+
+    def _moved(self, response: urllib3.BaseHTTPResponse) -> AtollError:
+        """A redirection is not followed: the token is for one host only."""
+        to = urlparse(response.headers.get("Location", "")).hostname or "another place"
+        return DefinitionError(
+            f"the org has moved: HTTP {response.status} leads to {to}",
+            place=self._place,
+            remedy=f"write the org's present domain into login_url of the secret {self._reference}",
+        )
 
     def _busy(self, response: urllib3.BaseHTTPResponse, what: str) -> RetryLater:
         after = response.headers.get("Retry-After", "")

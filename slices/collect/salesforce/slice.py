@@ -16,7 +16,9 @@ SLICE = Slice(
         queries="projection",
         reports_deletes=True,
         reports_left=True,
-        never_seen="a record that becomes visible later after its cursor's moment than the connection's `lag` (60 seconds)",
+        never_seen="a record that becomes visible later after its cursor's moment than the connection's `lag` (10 minutes), a "
+        "formula's new value before its record changes, or, where the key is not Id, a record that is deleted past the recycle bin "
+        "(REPLACE reads all)",
         rejects_rows=True,
         never_masked=("id", "isdeleted"),
     ),

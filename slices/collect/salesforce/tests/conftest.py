@@ -74,8 +74,9 @@ class Crm:
 
 
 @pytest.fixture
-def server() -> Iterator[SalesforceServer]:
-    with SalesforceServer() as found:
+def server(cloud: Cloud) -> Iterator[SalesforceServer]:
+    """An org whose clock is the cloud's: its log of deletions is asked for as of then."""
+    with SalesforceServer(now=cloud.clock) as found:
         yield found
 
 

@@ -9,7 +9,8 @@ import pytest
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Table
 from slices.collect.salesforce.client import read_config
-from slices.collect.salesforce.logic import SalesforceObject, check_flow, cursor_field, read_describe, schema_of
+from slices.collect.salesforce.logic import check_flow, cursor_field
+from slices.collect.salesforce.objects import SalesforceObject, object_schema, read_describe, read_schema, schema_of
 from slices.collect.salesforce.soql_filter import to_soql
 
 HERE = Position("program.atoll", 9, 2)
@@ -64,7 +65,7 @@ REFUSED = (
 @pytest.mark.parametrize("condition", REFUSED)
 def test_filter_that_soql_cannot_say_is_refused_with_its_place(condition: str) -> None:
     with pytest.raises(DefinitionError, match=r"^program\.atoll:9:2: Salesforce cannot filter by .* Remedy: "):
-        check_flow(replace(FLOW, filter=condition))
+        check_flow(replace(FLOW, filter=condition), {})
 
 
 def test_filter_by_an_unknown_field_says_what_was_meant() -> None:
@@ -79,7 +80,42 @@ def test_filter_with_a_value_that_is_no_date_is_refused() -> None:
 
 def test_computed_column_is_refused() -> None:
     with pytest.raises(DefinitionError, match=r"Salesforce cannot compute 'Owner\.Name'"):
-        check_flow(replace(FLOW, columns=(Column("owner", "Owner.Name"),)))
+        check_flow(replace(FLOW, columns=(Column("owner", "Owner.Name"),)), {})
+
+
+KNOWN = object_schema(
+    SalesforceObject(
+        "Account", {"Id": "id", "SystemModstamp": "datetime", "Rating__c": "string", "Due__c": "datetime", **FIELDS},
+        calculated=frozenset({"Rating__c", "Due__c"}),
+    )
+)  # fmt: skip
+EARLY = {  # what the first batch's plan would refuse
+    "a filter by a formula": ({"filter": "rating__c = 'good'"}, r"Account\.Rating__c is calculated.*use REPLACE"),
+    "a cursor that is a formula": ({"cursor": "due__c"}, r"the cursor Due__c is calculated"),
+    "a cursor that is no moment": ({"cursor": "name"}, r"the cursor Name is a string, not a datetime"),
+    "a cursor that is not there": ({"cursor": "dew__c"}, r"no field dew__c.*did you mean Due__c\?"),
+    "a filter by what is not there": ({"filter": "nme = 'a'"}, r"no field nme.*did you mean Name\?"),
+    "a value that is no date": ({"filter": "createddate > 'soon'"}, "'soon' is not a datetime"),
+}
+
+
+@pytest.mark.parametrize("situation", EARLY)
+def test_what_a_snapshot_tells_is_refused_before_any_batch(situation: str) -> None:
+    changes, told = EARLY[situation]
+    flow = replace(FLOW, mode=Mode.MERGE, key=("id",), **changes)
+    with pytest.raises(DefinitionError, match=told):
+        check_flow(flow, {"Account": KNOWN})
+    check_flow(replace(flow, mode=Mode.REPLACE, filter=flow.filter if "rating" in flow.filter else ""), {"Account": KNOWN})
+
+
+def test_what_a_snapshot_does_not_know_is_left_to_the_batch() -> None:
+    check_flow(replace(FLOW, mode=Mode.MERGE, key=("id",), filter="rating__c = 'good'", cursor="due__c"), {})
+
+
+def test_a_snapshot_says_of_a_formula_what_describe_says() -> None:
+    described = read_describe({"name": "A", "fields": [{"name": "X__c", "type": "double", "calculated": True}]})
+    assert object_schema(described).columns[0].source_type == "calculated double"
+    assert read_schema("A", object_schema(described)) == SalesforceObject("A", {"X__c": "double"}, calculated=frozenset({"X__c"}))
 
 
 def test_object_without_systemmodstamp_is_followed_by_what_it_has() -> None:
