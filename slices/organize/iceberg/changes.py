@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from pyiceberg.expressions import BooleanExpression
@@ -22,6 +23,7 @@ from slices.organize.iceberg.merging import DELETED, Merge
 from slices.organize.iceberg.tables import Change, Tables, Written, between
 
 PRUNABLE = {"int", "long", "string", "date"}  # types of keys whose bounds are worth comparing with those of files
+ORDINARY_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # as pyiceberg reads them: neither infinite nor of a year that has more digits
 
 
 class Changes:
@@ -120,10 +122,11 @@ class Changes:
         first = next(c for c in self._columns if c.name == self._work.flow.key[0])
         if first.type not in PRUNABLE:
             return None
-        low, high, nulls = engine.fetch("SELECT min(k0), max(k0), count(*) - count(k0) FROM incoming")[0]
-        if nulls or low is None:
+        bounds = "min(k0)::VARCHAR, max(k0)::VARCHAR" if first.type == "date" else "min(k0), max(k0)"
+        low, high, nulls = engine.fetch(f"SELECT {bounds}, count(*) - count(k0) FROM incoming")[0]
+        if nulls or low is None or (first.type == "date" and not all(map(ORDINARY_DATE.fullmatch, (low, high)))):
             return None
-        return between(first.name, *(value.isoformat() if first.type == "date" else value for value in (low, high)))
+        return between(first.name, low, high)
 
     def _write(self, engine: Engine, query: str) -> Sequence[Written]:
         return engine.write(query, self._folder(self._work), self._work.flow.partition_by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,22 +20,30 @@ from pyiceberg.io.pyarrow import (
     parquet_path_to_id_mapping,
 )
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.schema import Schema
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.typedef import Record
+from pyiceberg.types import DecimalType, TimeType
 
+from shared_metadata.errors import RowError
 from slices.organize.iceberg import partitions
 
 LAST_CHARACTER, BEFORE_SURROGATES, AFTER_SURROGATES = 0x10FFFF, 0xD7FF, 0xE000
+DAY_MICROSECONDS = 86_400_000_000
 
 
-def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any]) -> DataFile:
-    """file: {'url'}, and {'partition'} for a table that is partitioned, as Engine.write gives them. Raises FileNotFoundError."""
+def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any], *, place: str) -> DataFile:
+    """file: {'url'}, and {'partition'} for a table that is partitioned, as Engine.write gives them.
+
+    Raises FileNotFoundError; RowError for a value that others would read as another one.
+    """
     read = io.new_input(file["url"])
     with read.open() as stream:
         footer = pq.read_metadata(stream)
     schema = metadata.schema()
     _check_pyarrow_schema_compatible(schema, footer.schema.to_arrow_schema(), format_version=metadata.format_version)
     ids = parquet_path_to_id_mapping(schema)
+    _check_times(footer, schema, ids, place)
     plan = compute_statistics_plan(schema, metadata.properties)
     statistics = data_file_statistics_from_parquet_metadata(footer, _told(footer, plan, ids), ids)
     _bound(statistics)
@@ -54,15 +62,37 @@ def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any]) -> D
     )
 
 
+def _check_times(footer: pq.FileMetaData, schema: Schema, ids: Mapping[str, int], place: str) -> None:
+    """Iceberg has no 24:00, which DuckDB and PostgreSQL have: others read it as 00:00, and its bound is below all others."""
+    times = {path for path, field in ids.items() if isinstance(schema.find_type(field), TimeType)}
+    for chunk in _chunks(footer):
+        said = chunk.statistics if chunk.path_in_schema in times else None
+        if said is not None and said.has_min_max and said.max_raw >= DAY_MICROSECONDS:
+            raise RowError(
+                f"the column {schema.find_column_name(ids[chunk.path_in_schema])} holds the time 24:00, which Iceberg has not",
+                place=place,
+                remedy="write it as 00:00 of the next day, or as a text: CAST(… AS VARCHAR)",
+            )
+
+
+def _chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    """The parts of all columns."""
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        yield from map(group.column, range(footer.num_columns))
+
+
 def _told(footer: pq.FileMetaData, plan: dict[int, StatisticsCollector], ids: Mapping[str, int]) -> dict[int, StatisticsCollector]:
     """The plan without bounds for columns of which a part of the file tells none: those of the other parts are not the file's."""
-    untold = set()
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        for chunk in map(group.column, range(footer.num_columns)):
-            if not _tells(chunk):
-                untold.add(ids[chunk.path_in_schema])
+    untold = {ids[chunk.path_in_schema] for chunk in _chunks(footer) if not _tells(chunk)}
     counted = MetricsMode(MetricModeTypes.COUNTS)
-    return {field: replace(one, mode=counted) if field in untold else one for field, one in plan.items()}
+    told = {field: replace(one, mode=counted) if field in untold else one for field, one in plan.items()}
+    return told | {field: replace(told[field], iceberg_type=kind) for field, kind in _decimals(footer, ids).items()}
+
+
+def _decimals(footer: pq.FileMetaData, ids: Mapping[str, int]) -> dict[int, DecimalType]:
+    """Decimals as the file has them: where the table has more digits, pyiceberg would expect more bytes. Bounds are the same."""
+    columns = (footer.schema.column(number) for number in range(footer.num_columns))
+    return {ids[one.path]: DecimalType(one.precision, one.scale) for one in columns if one.logical_type.type == "DECIMAL"}
 
 
 def _tells(chunk: pq.ColumnChunkMetaData) -> bool:

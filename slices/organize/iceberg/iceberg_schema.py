@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 from pyiceberg.schema import Schema as IcebergSchema
@@ -10,15 +10,51 @@ from pyiceberg.table import Table
 from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, NestedField, PrimitiveType, StructType
 
+from shared_metadata.errors import DefinitionError
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
 from slices.organize.iceberg import logic
 
 VALUE = {"list": "element", "map": "value"}  # what pyiceberg calls the part that can change
+# Between a nested column and its parts: as Iceberg joins their names, and as Parquet does.
+WITHIN = {"list": (("element",), ("list.element",)), "map": (("key", "value"), ("key_value.key", "key_value.value"))}
 
 
 def columns_of(schema: IcebergSchema) -> tuple[SchemaColumn, ...]:
-    return tuple(SchemaColumn(field.name, str(_named(field.field_type)), not field.required) for field in schema.fields)
+    """Raises DefinitionError for a column that another engine added, of a type that is none of ours."""
+    return tuple(SchemaColumn(field.name, _type_of(field), not field.required) for field in schema.fields)
+
+
+def _type_of(field: NestedField) -> str:
+    try:
+        return str(_named(field.field_type))
+    except ValueError:
+        raise DefinitionError(
+            f"the table has a column {field.name} of the type {field.field_type}, which another engine gave it",
+            remedy="drop the column there: tables are written by Atoll only",
+        ) from None
+
+
+def check_names(columns: Sequence[SchemaColumn], dataset: str, *, place: str) -> None:
+    """Raises DefinitionError for a column that is called as a part of another is: Iceberg and Parquet join names by dots."""
+    for way in (0, 1):
+        seen: dict[str, str] = {}
+        for column in columns:
+            for name in _names_in(column.name, parsed(column.type), way):
+                if name in seen and seen[name] != column.name:
+                    raise DefinitionError(
+                        f"the columns {seen[name]} and {column.name} of {dataset} both have a part that Iceberg calls {name}",
+                        place=place,
+                        remedy="give one of the two another name, without the dot",
+                    )
+                seen[name] = column.name
+
+
+def _names_in(name: str, kind: TypeName, way: int) -> Iterator[str]:
+    yield name
+    inner = kind.fields if kind.word == "struct" else WITHIN.get(kind.word, ((), ()))[way]
+    for part, of in zip(inner, kind.parts, strict=True):
+        yield from _names_in(f"{name}.{part}", of, way)
 
 
 def schema_of(table: Table, known: Sequence[SchemaColumn]) -> Schema:

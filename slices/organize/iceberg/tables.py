@@ -27,7 +27,7 @@ from slices.organize.iceberg import exact_doubles, logic
 from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution
 from slices.organize.iceberg.data_files import data_file
-from slices.organize.iceberg.iceberg_schema import columns_of, evolve, iceberg_schema
+from slices.organize.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
 from slices.organize.iceberg.snapshots import history
 
 exact_doubles.install()
@@ -120,9 +120,12 @@ class Tables:
         return files, tuple(c for c in columns_of(schema) if c.name != logic.VIEW_BATCH)
 
     def fits(self, dataset: str, columns: Sequence[SchemaColumn]) -> None:
-        """Raises DefinitionError when the table, as it is, cannot take these columns."""
-        if table := self.find(dataset):
-            evolution(columns_of(table.schema()), columns, dataset, place=self._place)
+        """Raises DefinitionError when the table, as it is or as it would be made, cannot take these columns."""
+        table = self.find(dataset)
+        known = columns_of(table.schema()) if table else ()
+        evolution(known, columns, dataset, place=self._place)
+        named = {column.name: column for column in (*known, *columns)}
+        check_names(list(named.values()), dataset, place=self._place)
 
     def files(self, table: Table, snapshot_id: int | None, row_filter: BooleanExpression | None = None) -> list[DataFile]:
         """The data files of a version that may hold rows of `row_filter`; none for None."""
@@ -213,7 +216,7 @@ class Tables:
         io, metadata = transaction._table.io, transaction.table_metadata
         with ThreadPoolExecutor(8) as pool:
             try:
-                return list(pool.map(lambda file: data_file(io, metadata, file), files))
+                return list(pool.map(lambda file: data_file(io, metadata, file, place=self._place), files))
             except FileNotFoundError as error:
                 raise DefinitionError(
                     f"the staged file {error} is gone", place=self._place, remedy="run the collect batch again with from and to"
