@@ -1,8 +1,8 @@
 -- The airline's data program: which carriers and airports run late, joined with what the sales team knows of them.
--- Everything runs each minute, so that you can watch it; in production most of it would say '15 minutes' or '1 hour'.
+-- Everything runs each minute, so that you can watch it, and reads as little again; in production it would say '15 minutes' or '1 hour'.
 
 CREATE WAREHOUSE lake USING iceberg;
-CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');
+CREATE CONNECTION crm TO salesforce WITH (secret = 'crm', lag = '1 minute');
 CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
 
 -- Collect: two objects of the CRM, three small tables whole, and of flights what changed.
