@@ -25,6 +25,8 @@ SETTINGS: Mapping[str, str] = {
     "array_nulls": "on",
     "gin_fuzzy_search_limit": "0",  # otherwise an index gives some of the rows, by chance
     "row_security": "off",  # a policy that hides rows is an error then, and not a table with fewer rows
+    "exit_on_error": "off",  # a row that is refused would end the session
+    "synchronous_commit": "on",  # what a receipt says was published outlives the server's crash
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",

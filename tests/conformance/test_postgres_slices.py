@@ -11,6 +11,8 @@ from slices.collect.postgres.tests.conftest import database, server
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_types import OWN_TYPES, make_table
 from slices.harness.postgres.discovery import PostgresCatalog
+from systems.postgres.sessions import SETTINGS
+from tests.conformance.postgres_settings import HOSTILE
 
 __all__ = ["database", "server"]
 NAMES = ["public.every", "public.nowhere"]
@@ -43,3 +45,8 @@ def test_collect_and_harness_describe_every_type_alike(every_type: Database) -> 
 def said(column: SchemaColumn) -> tuple[str, str, str, str]:
     """Without nullability: a value that Iceberg cannot hold is collected as null, and not published as one."""
     return column.name, column.type, column.source, column.source_type
+
+
+def test_every_setting_that_is_settled_has_a_hostile_value_in_the_tests() -> None:
+    assert HOSTILE.keys() == SETTINGS.keys()
+    assert all(HOSTILE[name] != SETTINGS[name] for name in SETTINGS if name != "default_transaction_read_only")

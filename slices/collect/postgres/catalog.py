@@ -15,21 +15,33 @@ if TYPE_CHECKING:
     from psycopg import Connection as Session
 
 _TABLES = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-_TABLE = f"""SELECT c.oid, n.nspname, c.relname {_TABLES}
-  AND lower(n.nspname) = lower(%(schema)s) AND lower(c.relname) = lower(%(name)s)
-ORDER BY (n.nspname = %(schema)s)::int + (c.relname = %(name)s)::int DESC, n.nspname, c.relname LIMIT 1"""
-_NAMES = f"""SELECT n.nspname || '.' || c.relname {_TABLES}
+# A dot may belong to a name: what counts is the whole.
+_TABLE = f"""SELECT c.oid, n.nspname, c.relname {
+    _TABLES.replace(
+        " WHERE ",
+        '''
+JOIN unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, place)
+  ON lower(replace(n.nspname || '.' || c.relname, '"', '')) = lower(wanted.name) WHERE ''',
+    )
+}
+ORDER BY wanted.place, (left(wanted.name, length(n.nspname) + 1) = n.nspname || '.')::int
+  + (right(wanted.name, length(c.relname) + 1) = '.' || c.relname)::int DESC, n.nspname, c.relname LIMIT 1"""
+_READABLE = f"""SELECT n.nspname || '.' || c.relname, row_security_active(c.oid) {_TABLES}
   AND NOT c.relispartition AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1 LIMIT %s"""
 _COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
 _SIZE = """WITH RECURSIVE tree AS (
   SELECT %(oid)s::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
 SELECT (coalesce(max(pg_relation_size(c.oid)), 0) / current_setting('block_size')::int)::bigint,
-  coalesce(sum(pg_table_size(c.oid)), 0)::bigint, sum(greatest(c.reltuples, 0))::bigint, bool_and(c.relkind IN ('r', 'm', 'p'))
-FROM tree JOIN pg_class c USING (oid)"""
+  coalesce(sum(pg_table_size(c.oid)), 0)::bigint, sum(greatest(c.reltuples, 0))::bigint,
+  bool_and(c.relkind = 'p' OR c.relkind IN ('r', 'm') AND coalesce(a.amname, 'heap') = 'heap')
+    AND has_table_privilege(%(oid)s, 'SELECT')
+FROM tree JOIN pg_class c USING (oid) LEFT JOIN pg_am a ON a.oid = c.relam AND a.amtype = 't'"""
 _TYPES = """SELECT wanted.place, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END, t.typtype::text,
   CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
-  format_type(t.oid, wanted.modifier), coalesce(a.attnotnull, false), coalesce(a.attndims, 0),
+  format_type(t.oid, wanted.modifier), coalesce(a.attnotnull AND NOT EXISTS (
+    SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
+    AND (NOT k.convalidated OR k.connoinherit)), false), coalesce(a.attndims, 0),
   coalesce(e.typname, ''), coalesce(e.typtype::text, '')
 FROM unnest(%(types)s::oid[], %(modifiers)s::int[], %(tables)s::oid[], %(numbers)s::int[]) WITH ORDINALITY
   AS wanted(type, modifier, relation, number, place)
@@ -64,7 +76,8 @@ class SourceColumn:
 class TableSize:
     """pages: of the largest heap, 0 where it cannot be read by ranges of them.  bytes: with what is stored out of line.
 
-    told: each row tells which transaction wrote it.
+    told: each row tells which transaction wrote it. Neither is so where the user may read some columns only: a row's place and its
+    transaction are columns too; nor in a table that is stored otherwise than as a heap.
     """
 
     pages: int = 0
@@ -75,25 +88,31 @@ class TableSize:
 
 def find_table(session: Session[Any], source: str, default_schema: str) -> TableName | None:
     """The table a program names; an exact match goes before one that differs in case. None when there is none."""
-    found = session.execute(_TABLE, _named(source, default_schema)).fetchone()
+    found = session.execute(_TABLE, {"names": _names(source, default_schema)}).fetchone()
     return TableName(found[0], f"{identifier(found[1])}.{identifier(found[2])}") if found else None
 
 
 def missing_table(session: Session[Any], source: str, default_schema: str, place: str) -> DefinitionError:
     """What to raise for a table that is not there."""
-    wanted = ".".join(_named(source, default_schema).values())
+    wanted = _names(source, default_schema)[0]
     remedy = did_you_mean(wanted, table_names(session)) + "correct its name, or create it again"
     return DefinitionError(f"the table {wanted} is not there", place=place, remedy=remedy)
 
 
-def _named(source: str, default_schema: str) -> dict[str, str]:
-    schema, _, name = source.rpartition(".")
-    return {"schema": (schema or default_schema).strip('"'), "name": name.strip('"')}
+def _names(source: str, default_schema: str) -> list[str]:
+    """'schema.table' of each table that may be meant, the likeliest first."""
+    names = [source, f"{default_schema}.{source}"] if "." in source else [f"{default_schema}.{source}"]
+    return [name.replace('"', "") for name in names]
 
 
 def table_names(session: Session[Any], limit: int = MOST_NAMES) -> list[str]:
     """'schema.table' of what the user may read, sorted; a table's partitions are left out."""
-    return [row[0] for row in session.execute(_NAMES, (limit,))]
+    return [name for name, _ in session.execute(_READABLE, (limit,))]
+
+
+def guarded_names(session: Session[Any], limit: int = MOST_NAMES) -> list[str]:
+    """Those of which policies hide rows from the user."""
+    return [name for name, guarded in session.execute(_READABLE, (limit,)) if guarded]
 
 
 def column_names(session: Session[Any], table: TableName) -> list[str]:

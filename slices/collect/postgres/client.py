@@ -16,15 +16,13 @@ from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.masking import without_dropped
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.drift import source_name
-from shared_metadata.errors import AtollError, DefinitionError, RetryLater
-from shared_metadata.intervals import to_text
-from shared_metadata.program import Connection, Flow, Mask, Mode, Table
+from shared_metadata.errors import AtollError, DefinitionError
+from shared_metadata.program import Connection, Flow, Mask, Table
 from shared_metadata.records import Schema, SchemaColumn
-from slices.collect.postgres import catalog, cursor_window, failures, logic
+from slices.collect.postgres import catalog, failures, logic
 from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
 from slices.collect.postgres.config import Address, read_config
-from slices.collect.postgres.cursor_window import Bounds, CursorColumn, Past
-from slices.collect.postgres.horizon import Looking
+from slices.collect.postgres.due_rows import DueRows
 from slices.collect.postgres.logic import Relation
 from systems.postgres.sessions import settling
 
@@ -56,7 +54,7 @@ class PostgresSource:
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         relation = self._relation(flow, table)
         with self.translated(str(flow.position)):
-            bounds = self._bounds(flow, relation, window)
+            bounds = self._due.bounds(flow, relation, window)
             if bounds is None:
                 return None
         several = self._config.max_parts if flow.cursor and bounds.whole else 1
@@ -74,6 +72,26 @@ class PostgresSource:
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._schema_of(name) for name in tables}
+
+    def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
+        """Of which tables policies hide rows: they are described, and a batch of them is refused."""
+        with self.translated(self._place):
+            if tables is None:
+                told = failures.hidden("policies hold for the secret's user", self._place)
+                return dict.fromkeys(catalog.guarded_names(self.session), f"{told.what}; {told.remedy}")
+            found = {name: self._warning(name) for name in tables}
+        return {name: warning for name, warning in found.items() if warning}
+
+    def _warning(self, table: str) -> str:
+        import psycopg
+
+        name = catalog.find_table(self.session, table, self._config.default_schema)
+        try:
+            self.session.execute(f"SELECT 1 FROM {name.quoted}\nLIMIT 0" if name else "SELECT 1")
+        except psycopg.errors.InsufficientPrivilege as error:
+            refused = failures.statement_error(error, self._place)
+            return f"{refused.what}; {refused.remedy}"
+        return ""
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         with self.translated(f"{self._place}: {table}"):
@@ -141,11 +159,11 @@ class PostgresSource:
     def scrub(self, text: str) -> str:
         return failures.scrub(text, self.address.password)
 
-    @cached_property
-    def _looking(self) -> Looking:
-        return Looking(self.session)
-
     # -- what a table is, and which of its rows are due
+
+    @cached_property
+    def _due(self) -> DueRows:
+        return DueRows(self.session, self._config.lag)
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
         if table.dataset not in self._relations:
@@ -159,7 +177,8 @@ class PostgresSource:
         session, flow, dropped = self.session, without_dropped(flow, table), table.masked(Mask.DROP)
         if not table.source:
             found = catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], []))
-            return logic.query_relation(flow, found, dropped)
+            # What is NOT NULL in its table may be null in the answer: beyond an outer join, or in a total of GROUPING SETS.
+            return logic.query_relation(flow, [replace(column, not_null=False) for column in found], dropped)
         name = catalog.find_table(session, table.source, self._config.default_schema)
         if name is None:
             raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
@@ -184,92 +203,6 @@ class PostgresSource:
             if name is None:
                 return None
             return logic.table_schema(catalog.columns_of(self.session, logic.rows_sql(name.quoted, ["*"], [])))
-
-    def _bounds(self, flow: Flow, relation: Relation, window: Window) -> Bounds | None:
-        """The batch's rows; None when there are none."""
-        if not flow.cursor:
-            return cursor_window.snapshot_bounds(window)
-        column = self._cursor(flow, relation)
-        if window.rerun:
-            if not column.is_time:
-                raise DefinitionError(
-                    f"batches of {flow.id} cannot be run again: its cursor {column.name} is no time",
-                    place=str(flow.position),
-                    remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
-                )
-            return cursor_window.rerun_bounds(window, column, unmet=flow.mode == Mode.MERGE)
-        bounds = self._next(flow, relation, window, column)
-        due = window.first or self._any(relation.due(bounds.where, tell_left=flow.reports_left))
-        return bounds if due else None
-
-    def _cursor(self, flow: Flow, relation: Relation) -> CursorColumn:
-        column = relation.column(flow.cursor)
-        if column is None:
-            names = [c.name for c in relation.schema.columns]
-            raise DefinitionError(
-                f"the cursor column {flow.cursor} is not there",
-                place=str(flow.position),
-                remedy=catalog.did_you_mean(flow.cursor, names) + "name another CURSOR",
-            )
-        return replace(column, version=self.session.info.server_version)
-
-    def _next(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds:
-        """From where the last batch ended to the batch's end, or to the greatest value that there is."""
-        past = Past.of(window, column)
-        if column.is_time:
-            upper: str | None = to_text(window.interval.end)
-        else:
-            upper = self._newest(relation, column, past.upto, tell_left=flow.reports_left) or past.upto
-        seen = self._looking.seen()
-        if flow.mode != Mode.APPEND:
-            return cursor_window.merge_bounds(column, past, upper, seen, self._config.lag, told=relation.size.told)
-        self._check_append(flow, relation, column)
-        bounds = cursor_window.append_bounds(column, past, upper, seen)
-        if bounds is None:
-            raise RetryLater(
-                "a transaction that is open may still bring rows of the first batch, which APPEND could not take later",
-                place=str(flow.position),
-                remedy="nothing if it ends; else see pg_stat_activity and pg_prepared_xacts, or use MERGE ON (…)",
-            )
-        return bounds
-
-    def _check_append(self, flow: Flow, relation: Relation, column: CursorColumn) -> None:
-        """Raises DefinitionError for what would come twice, or never."""
-        if self._config.lag:
-            raise DefinitionError(
-                "a lag reads rows twice, which APPEND would keep twice",
-                place=str(flow.position),
-                remedy="use MERGE ON (…), or a connection without lag",
-            )
-        met = " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in relation.due(column.unmet, tell_left=False))
-        found = self.session.execute(f"SELECT {met}").fetchone()
-        if found and found[0]:
-            raise DefinitionError(
-                f"the cursor {column.name} is null, NaN or infinite in some rows: no batch would ever take them",
-                place=str(flow.position),
-                remedy=f"use MERGE ON (…), which takes them, or leave them out: WHERE {column.name} IS NOT NULL …",
-            )
-
-    def _any(self, due: Sequence[str]) -> bool:
-        """Whether a row is due; where finding out takes long, it is taken for granted."""
-        import psycopg
-
-        try:
-            found = self.session.execute("SELECT " + " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in due)).fetchone()
-        except psycopg.errors.QueryCanceled:
-            return True
-        return bool(found and found[0])
-
-    def _newest(self, relation: Relation, column: CursorColumn, last: str | None, *, tell_left: bool) -> str | None:
-        """The greatest value of the cursor column above `last`, as text; infinity and NaN are none: nothing would be above them."""
-        above = f"{column.expression} > {column.literal(last)}" if last is not None else f"{column.expression} IS NOT NULL"
-        ordinary = " AND ".join(condition for condition in (above, column.lowest, column.highest) if condition)
-        tops = [
-            f"(SELECT {column.expression} {rows}\nORDER BY 1 DESC LIMIT 1)" for rows in relation.due(ordinary, tell_left=tell_left)
-        ]
-        newest = f"SELECT value::text FROM ({' UNION ALL '.join(tops)}) AS tops (value) ORDER BY value DESC LIMIT 1"
-        found = self.session.execute(newest).fetchone()
-        return str(found[0]) if found else None
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:

@@ -126,7 +126,9 @@ def merge_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen
     windows = [_all(_above(column, lower), _below(column, upper) if upper is not None else "false")]
     if past.upto is not None and (since_then or past.since != past.upto):
         reach = _back(column, past.since, FIRST_WRITE) if since_then else past.since
-        windows.append(_all(_above(column, reach), _below(column, past.upto), *since_then))
+        # Other rows may have the value at which a settled one was read: of those only what was written since comes again.
+        above = f"{column.expression} >= {column.literal(reach)}" if since_then and reach is not None else _above(column, reach)
+        windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
     return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen), past.upto is None)
 

@@ -27,6 +27,14 @@ _AWAY = (
     *("connection to server", "SSL SYSCALL", "SSL error", "Connection refused", "Connection timed out", "deadlock detected"),
     *("Lost connection", "no connection to the server", "too many clients", "remaining connection slots", "PQ"),
 )
+# What helps where being tried again may not, by what the server says.
+_LASTING = {
+    "lock timeout": "nothing: a statement that alters, truncates or rewrites the table waits, and is let through before it goes on",
+    "conflict with recovery": "nothing if it is seldom; else set hot_standby_feedback = on at the replica, or let its "
+    "max_standby_streaming_delay be longer than a batch reads",
+    "out of shared memory": "raise max_locks_per_transaction at the server: each partition of a table takes a lock",
+    "temporary file size": "raise temp_file_limit for the secret's user, or let the query sort and join less",
+}
 # https://www.postgresql.org/docs/current/errcodes-appendix.html, by their beginning: what passes by itself, what is about a value
 _PASSING = ("08", "40", "53", "57", "58", "55P03", "55006", "25P03", "25P04", "72")
 _OF_A_ROW = ("22", "23", "P0", "38", "39")
@@ -69,7 +77,9 @@ def statement_error(error: psycopg.Error, place: str) -> AtollError:
     if not state or state.startswith(_PASSING) or said.startswith("snapshot "):
         return ended(said, place)
     if state == "42501":
-        return _forbidden(said, place)
+        # The server's words may be in its own language; its function's name is not.
+        hides = error.diag.source_function == "check_enable_rls" or "row-level security" in said
+        return hidden(said, place) if hides else _forbidden(said, place)
     if state.startswith(_OF_A_ROW):
         return unreadable(said, place)
     if state == "55000" and "populated" in said:
@@ -85,13 +95,13 @@ def statement_error(error: psycopg.Error, place: str) -> AtollError:
     return DefinitionError(f"PostgreSQL refuses to read it ({state}): {_AFTER_COLON.sub(': …', said)}", place=place, remedy=remedy)
 
 
+def hidden(said: str, place: str) -> DefinitionError:
+    """A table of which policies hide rows from the secret's user."""
+    remedy = "ALTER ROLE the secret's user BYPASSRLS, or collect a view of what is wanted, made by the table's owner"
+    return DefinitionError(f"row level security would hide rows: {said}", place=place, remedy=remedy)
+
+
 def _forbidden(said: str, place: str) -> DefinitionError:
-    if "row-level security" in said:
-        return DefinitionError(
-            f"row level security would hide rows: {said}",
-            place=place,
-            remedy="ALTER ROLE the secret's user BYPASSRLS, or collect a view of what is wanted, made by the table's owner",
-        )
     return DefinitionError(said, place=place, remedy="GRANT SELECT on it, and USAGE on its schema, to the secret's user")
 
 
@@ -102,8 +112,10 @@ def is_away(text: str) -> bool:
 
 def ended(text: str, place: str) -> RetryLater:
     """The connection, or the server, has ended what ran."""
-    remedy = "the batch is tried again and goes on from where it was"
-    return RetryLater(f"the database ended the work: {_first_line(text)}", place=place, remedy=remedy)
+    said = _first_line(text)
+    again = "the batch is tried again and goes on from where it was"
+    remedy = next((helps for words, helps in _LASTING.items() if words in said), again)
+    return RetryLater(f"the database ended the work: {said}", place=place, remedy=remedy)
 
 
 def unreadable(text: str, place: str) -> RowError:

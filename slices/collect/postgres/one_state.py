@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from psycopg import Connection as Session
 
 _WRITTEN_SINCE = f"NOT txid_visible_in_snapshot({ROW_TRANSACTION}, %(snapshot)s::txid_snapshot)"
-# VACUUM FULL and CLUSTER move rows and leave their xmin; they put them into new files.
-_STATE = """SELECT txid_current_snapshot()::text, (SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
-FROM (SELECT %(table)s::regclass UNION SELECT relid FROM pg_partition_tree(%(table)s::regclass)) AS files (relid))"""
+# VACUUM FULL and CLUSTER move rows and leave their xmin; they put them into new files. Of a partitioned table, and of one that others
+# inherit from, the rows are in theirs.
+_STATE = """WITH RECURSIVE tree AS (SELECT %(table)s::regclass::oid AS oid
+  UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
+SELECT txid_current_snapshot()::text, (SELECT string_agg(pg_relation_filenode(oid)::text, ' ' ORDER BY oid) FROM tree)"""
 
 
 def state(session: Session[Any], part: Part) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from shared_metadata.program import BadRows, Column, Mask, Mode
-from slices.collect.postgres.extraction import Extraction
+from slices.collect.postgres.reading import Reading
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_cursors import left
 from slices.collect.postgres.tests.test_source import collect, staged
@@ -39,13 +39,13 @@ def fill(database: Database, names: list[str]) -> None:
 def words(collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every word of the statements by which this slice reads rows, sets them aside and tells of those that left."""
     said: list[str] = []
-    ran = Extraction._run
+    ran = Reading._run
 
-    def spy(self: Extraction, snapshot: str, cursor: Any, statement: str, asked: str) -> Any:
+    def spy(self: Reading, cursor: Any, statement: str, asked: str) -> Any:
         said.extend((statement, asked))
-        return ran(self, snapshot, cursor, statement, asked)
+        return ran(self, cursor, statement, asked)
 
-    monkeypatch.setattr(Extraction, "_run", spy)
+    monkeypatch.setattr(Reading, "_run", spy)
     fill(database, ["b"])
     exercise(collecting, database, ["b"], cursor="since")
     database.run("DROP TABLE t")
