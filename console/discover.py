@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.discovery_call import describe, list_names
+from console.discovery_call import Described, describe, list_names
 from console.discovery_report import Discovered, show, show_names
 from console.progress import progress
 from console.project import read_sources
@@ -90,8 +90,8 @@ class _Work:
         self._target, self._outside, self._files = target, outside, ",".join(sources)
         self._folders = sorted({Path(file).parent / FOLDER for file in sources})
 
-    def names(self, connection: str) -> list[str]:
-        """What can be read there, or, where the program only publishes, written."""
+    def names(self, connection: str) -> dict[str, str]:
+        """What can be read there, or, where the program only publishes, written; each name ▸ why a batch of it would fail, or ''."""
         return list_names(self._target, self._slices(connection)[0], self._outside.connections[connection], self._files)
 
     def discover(self, name: str, asked: Sequence[str]) -> Discovered:
@@ -101,7 +101,8 @@ class _Work:
         old = _former(text)
         named = {table.name for table in self._named(name)}
         wanted = self._wanted(name, asked or [*named, *_others(old, named)])
-        tables, close = self._look(self._outside.connections[name], wanted)
+        seen = self._look(self._outside.connections[name], wanted)
+        tables, close = seen.tables, seen.close
         kept = {table: schema for table, schema in old.items() if asked and table not in wanted}
         new = {**kept, **{table: schema for table, schema in tables.items() if schema is not None or table in named}}
         snapshot = ConnectionSchemas(name, self._outside.connections[name].system, new).to_json()
@@ -117,6 +118,7 @@ class _Work:
             tuple(sorted(table for table in gone & named if wanted[table].stage == HARNESS)),
             snapshot,
             advice(tables),
+            seen.warnings,
         )
 
     def _wanted(self, connection: str, tables: Sequence[str]) -> dict[str, Slice]:
@@ -126,15 +128,12 @@ class _Work:
         collected = {table.name for table in self._named(connection) if table.slice.stage == COLLECT}
         return {table: slices[-1] if table in publishes - collected else collects for table in sorted(tables)}
 
-    def _look(self, connection: Connection, wanted: Mapping[str, Slice]) -> tuple[dict[str, Schema | None], dict[str, str]]:
-        """What each table is like, and for those that are not there a similar name."""
-        tables: dict[str, Schema | None] = {}
-        close: dict[str, str] = {}
+    def _look(self, connection: Connection, wanted: Mapping[str, Slice]) -> Described:
+        found = Described()
         for slice_ in dict.fromkeys(wanted.values()):
             names = [name for name, its in wanted.items() if its == slice_]
-            found, similar = describe(self._target, slice_, connection, names, self._files)
-            tables, close = tables | found, close | similar
-        return tables, close
+            found = found.and_also(describe(self._target, slice_, connection, names, self._files))
+        return found
 
     def _slices(self, connection: str) -> list[Slice]:
         """The slices that the program uses for it: what collects before what publishes. Raises InputError when it uses none."""

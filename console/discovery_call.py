@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 from console.function_call import call
 from console.target import Target
@@ -12,28 +12,42 @@ from shared_metadata.program import Connection, from_plain
 from shared_metadata.records import Schema
 
 
-def list_names(target: Target, slice_: Slice, connection: Connection, program: str) -> list[str]:
-    """What can be read at the connection. program: the files' names, for the command that deploys. Raises as `describe`."""
-    from shared_metadata.contract.discovery import STEP
+@dataclass(frozen=True)
+class Described:
+    """tables: each one's schema, None where it is not there.  close: missing table ▸ one of a similar name.
 
-    return list(call(target, slice_, STEP, {"connection": asdict(connection)}, program)["names"])
+    warnings: table ▸ why a batch of it would fail, and what to do.
+    """
+
+    tables: dict[str, Schema | None] = field(default_factory=dict)
+    close: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
+
+    def and_also(self, other: Described) -> Described:
+        return Described(self.tables | other.tables, self.close | other.close, self.warnings | other.warnings)
 
 
-def describe(
-    target: Target, slice_: Slice, connection: Connection, tables: Sequence[str], program: str
-) -> tuple[dict[str, Schema | None], dict[str, str]]:
-    """Each table's schema, None where it is not there; and missing table ▸ one of a similar name.
+def list_names(target: Target, slice_: Slice, connection: Connection, program: str) -> dict[str, str]:
+    """What can be read at the connection: each name ▸ why a batch of it would fail, or ''.
 
-    Raises DefinitionError when the slice is not deployed, and what its function raises.
+    program: the files' names, for the command that deploys. Raises as `describe`.
     """
     from shared_metadata.contract.discovery import STEP
 
-    found: dict[str, Schema | None] = {}
-    close: dict[str, str] = {}
+    answer = call(target, slice_, STEP, {"connection": asdict(connection)}, program)
+    warnings = answer.get("warnings", {})
+    return {name: warnings.get(name, "") for name in answer["names"]}
+
+
+def describe(target: Target, slice_: Slice, connection: Connection, tables: Sequence[str], program: str) -> Described:
+    """Raises DefinitionError when the slice is not deployed, and what its function raises."""
+    from shared_metadata.contract.discovery import STEP
+
+    found = Described()
     left = list(tables)
     while left:
         answer = call(target, slice_, STEP, {"connection": asdict(connection), "tables": left}, program)
-        found |= {name: from_plain(Schema, schema) if schema else None for name, schema in answer["tables"].items()}
-        close |= answer["close"]
+        described = {name: from_plain(Schema, schema) if schema else None for name, schema in answer["tables"].items()}
+        found = found.and_also(Described(described, answer["close"], answer.get("warnings", {})))
         left = answer["left"]
-    return found, close
+    return found

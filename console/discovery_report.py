@@ -29,6 +29,7 @@ class Discovered:
     missing: places that name a table which the source lacks.  unknown: tables asked for that it lacks ▸ a similar one, or ''.
     to_be_made: tables to publish to that are not there; their first batch makes them.
     advice: columns whose type the program may say better than the source does ▸ how.
+    warnings: tables of which a batch would fail ▸ why, and what to do.
     """
 
     connection: str
@@ -41,6 +42,7 @@ class Discovered:
     to_be_made: tuple[str, ...]
     text: str
     advice: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, str] = field(default_factory=dict)
 
 
 def show(found: Sequence[Discovered], outside: Outside, only_check: bool, as_json: bool) -> None:
@@ -72,6 +74,8 @@ def _show_one(one: Discovered, only_check: bool) -> None:
         click.echo(f"  . {name} is not there yet: the first batch that is published makes it")
     for name, advice in one.advice.items():
         click.echo(f"  . {name}: {advice}")
+    for name, warning in one.warnings.items():
+        click.secho(f"  ! {name}: {warning}", fg="yellow", err=True)
     for name, close in one.unknown.items():
         click.echo(f"  ! {name} is not there{f'; did you mean {close}?' if close else ''}", err=True)
     for diagnostic in one.missing:
@@ -99,14 +103,18 @@ def _plain(one: Discovered, only_check: bool) -> dict[str, Any]:
         "unknown": dict(one.unknown),
         "to_be_made": list(one.to_be_made),
         "advice": dict(one.advice),
+        "warnings": dict(one.warnings),
     }
 
 
-def show_names(names: Mapping[str, Sequence[str]], as_json: bool) -> None:
+def show_names(names: Mapping[str, Mapping[str, str]], as_json: bool) -> None:
+    """names: connection ▸ each table ▸ why a batch of it would fail, or ''."""
     if as_json:
-        click.echo(json.dumps(names, indent=2))
+        click.echo(json.dumps({connection: list(tables) for connection, tables in names.items()}, indent=2))
         return
     for connection, tables in printable(names).items():
         click.echo(f"{connection}: {counted(len(tables), 'table')}")
-        for table in tables:
+        for table, warning in tables.items():
             click.echo(f"  {table}")
+            if warning:
+                click.secho(f"    ! {warning}", fg="yellow", err=True)

@@ -24,12 +24,14 @@ class Leaving:
     """obstacle: the first thing besides WHERE by which a row can leave the result, or the table beyond whose rows it is made.
 
     where: the place of the WHERE's condition.  text: the same to the query's end.  moment: what in it changes though no row does.
+    own: a function in it that the source alone knows.
     """
 
     obstacle: Span | None = None
     where: Span | None = None
     text: Span | None = None
     moment: Span | None = None
+    own: Span | None = None
 
 
 def condition(query: ParsedQuery, settings: Settings, collector: Slice) -> Span | None:
@@ -46,11 +48,18 @@ def condition(query: ParsedQuery, settings: Settings, collector: Slice) -> Span 
     if found.where is None:
         return None
     if found.moment is not None:
-        cause = "rows leave this WHERE without being changed, and no CURSOR tells which"
-        raise Problem(found.moment, cause, "filter by the moment in a view, with batch_end(); or use REPLACE")
+        raise leaves_by_itself(found.moment)
+    if found.own is not None:
+        cause = "rows may leave this WHERE without being changed: what this calls, only the source knows"
+        raise Problem(found.own, cause, "SELECT what it gives as a column, and filter by that in a view; or use REPLACE")
     if not collector.capabilities.reports_left:
         raise Problem(found.where, f"{collector.id} does not tell which rows this WHERE takes no more", _REMEDY)
     return found.text
+
+
+def leaves_by_itself(moment: Span) -> Problem:
+    cause = "rows leave this WHERE without being changed, and no CURSOR tells which"
+    return Problem(moment, cause, "filter by the moment in a view, with batch_end(); or use REPLACE")
 
 
 def _leaving(query: ParsedQuery) -> Leaving:

@@ -32,9 +32,10 @@ class QueryUse(NamedTuple):
 
 @dataclass(frozen=True)
 class TypedQuery:
-    """edits: (start, end, text): each star's columns, to be put in its place."""
+    """edits: (start, end, text): each star's columns, to be put in its place.  moments: of texts that mean another time tomorrow."""
 
     columns: tuple[QueryColumn, ...] = ()
     uses: tuple[QueryUse, ...] = ()
     edits: tuple[tuple[int, int, str], ...] = ()
     problems: tuple[QueryProblem, ...] = ()
+    moments: tuple[tuple[int, int], ...] = ()

@@ -17,6 +17,7 @@ from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.predicate import parse_predicate
 from language.dialects.postgres.query import PostgresQuery
 from language.graph import levels, makes
+from language.left_rows import leaves_by_itself
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, Typed, digest_of
 from language.name_lengths import check_column
@@ -32,6 +33,7 @@ from language.snapshots import Snapshots
 from language.typed_places import first_uses, with_edits, within
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
+from shared_metadata.program import Mode
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import SourceSchemas
 
@@ -188,6 +190,7 @@ class _Typing:
         if isinstance(query, PostgresQuery):
             named = {n: tuple(dataclasses.replace(c, source=source_name(c)) for c in s.columns) for n, s in tables.items()}
             typed = query.typed(names, named)
+            self._check_moments(statement, query.span, typed)
         else:
             ((name, schema),) = tables.items()
             typed = projection(query, name, schema)
@@ -196,6 +199,13 @@ class _Typing:
         if table.source:
             columns = columns or pinned_columns(next(iter(tables.values())), query.dialect)
         return dataclasses.replace(statement, edits=with_edits(query.span, statement.edits, typed.edits), columns=columns)
+
+    def _check_moments(self, statement: Collect, base: Span, typed: TypedQuery) -> None:
+        """What only types tell: that a text in the WHERE is read as a time, and is another one tomorrow."""
+        if statement.settings.mode is Mode.MERGE and statement.condition is not None:
+            places = (within(base, *place) for place in typed.moments)
+            moving = [place for place in places if place.start >= statement.condition.start]
+            self._problems += [leaves_by_itself(place).diagnostic for place in moving[:1]]
 
     def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
         connection = statement.connection.name.folded

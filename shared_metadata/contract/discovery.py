@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
@@ -39,6 +39,16 @@ class Catalog(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Warns(Protocol):
+    """A Catalog that can tell of tables which it describes, and of which a batch would fail."""
+
+    def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
+        """Table ▸ what keeps it from being read, or written, and what to do; None: of those that `tables()` lists, as far as a look
+        at the catalog tells."""
+        ...
+
+
 OpenCatalog = Callable[[Connection, Mapping[str, Any]], Catalog]
 
 
@@ -52,7 +62,7 @@ class DiscoverStep:
         """Without 'tables' in the event {'names': […]}, else {'tables': {name: schema or None}, 'close': {…}, 'left': […]}.
 
         close: missing table ▸ a known one of a similar name.  left: tables to ask for in another call, as an answer and a call
-        are limited. Raises what the plan step raises.
+        are limited.  In both 'warnings': table ▸ why a batch of it would fail. Raises what the plan step raises.
         """
         connection, tables = self._read(event)
         deadline, secret = Deadline.of(context), self._secret(connection)
@@ -60,7 +70,7 @@ class DiscoverStep:
         catalog = self._open(connection, secret)
         try:
             if tables is None:
-                return {"names": catalog.tables()}
+                return {"names": catalog.tables(), "warnings": _warnings(catalog, None)}
             return self._describe(catalog, connection, tables, deadline)
         finally:
             catalog.close()
@@ -77,7 +87,9 @@ class DiscoverStep:
             size += len(json.dumps(found[name]))
             missing += [] if schema else [name]
         close = _close(missing, catalog.tables()) if missing else {}
-        return {"tables": found, "close": close, "left": [name for name in tables if name not in found]}
+        left = [name for name in tables if name not in found]
+        warnings = _warnings(catalog, [name for name, schema in found.items() if schema])
+        return {"tables": found, "close": close, "left": left, "warnings": warnings}
 
     def _secret(self, connection: Connection) -> Mapping[str, Any]:
         reference = connection.options.get("secret")
@@ -102,6 +114,10 @@ class DiscoverStep:
                 remedy=f"call the slice of {connection.system}",
             )
         return connection, tables
+
+
+def _warnings(catalog: Catalog, tables: Sequence[str] | None) -> dict[str, str]:
+    return catalog.warnings(tables) if isinstance(catalog, Warns) else {}
 
 
 def _close(missing: Sequence[str], known: Sequence[str]) -> dict[str, str]:

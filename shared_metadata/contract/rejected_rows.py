@@ -55,36 +55,38 @@ def as_json(values: Mapping[str, tuple[str, str]]) -> str:
     """
     import duckdb
 
-    written = (f"{literal(name)}: {_json_value(value, duckdb.sqltype(kind))}" for name, (value, kind) in values.items())
+    written = (f"{literal(name)}: {json_value(value, duckdb.sqltype(kind))}" for name, (value, kind) in values.items())
     return f"to_json({{{', '.join(written)}}})::VARCHAR"
 
 
-def _json_value(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
-    """The expression of what `to_json` writes for a value so that anybody may read it."""
+def json_value(value: str, kind: DuckDBPyType, depth: int = 0, *, exact: bool = False) -> str:
+    """The expression of what `to_json` writes for a value so that anybody may read it; exact: who keeps numbers of any length."""
     if kind.id in ("list", "array", "struct", "map"):
-        written = _json_nested(value, kind, f"x{depth}", depth + 1)
+        written = _json_nested(value, kind, f"x{depth}", depth + 1, exact)
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE {written} END"
     if kind.id in FLOATS:
         words = f"CASE WHEN isnan({value}) THEN 'NaN' WHEN {value} > 0 THEN 'Infinity' ELSE '-Infinity' END"
         return f"CASE WHEN isfinite({value}) THEN to_json({value}) WHEN {value} IS NOT NULL THEN to_json({words}) END"
-    if kind.id in LONG_NUMBERS:
-        exact = f"TRY_CAST({value}::DOUBLE AS {kind}) IS NOT DISTINCT FROM {value}"
-        return f"CASE WHEN {exact} THEN to_json({value}) ELSE to_json({value}::VARCHAR) END"
+    if kind.id in LONG_NUMBERS and not exact:
+        held = f"TRY_CAST({value}::DOUBLE AS {kind}) IS NOT DISTINCT FROM {value}"
+        return f"CASE WHEN {held} THEN to_json({value}) ELSE to_json({value}::VARCHAR) END"
     if kind.id == "blob":
         return f"'\\x' || lower(hex({value}))"
-    return value if kind.id in ("boolean", *SHORT_NUMBERS) else f"{value}::VARCHAR"
+    return value if kind.id in ("boolean", *SHORT_NUMBERS, *LONG_NUMBERS) else f"{value}::VARCHAR"
 
 
-def _json_nested(value: str, kind: DuckDBPyType, item: str, depth: int) -> str:
+def _json_nested(value: str, kind: DuckDBPyType, item: str, depth: int, exact: bool) -> str:
     inner: Mapping[str, Any] = dict(kind.children)
     if kind.id == "struct":
-        parts = ((name, _json_value(f"struct_extract({value}, {literal(name)})", part, depth)) for name, part in inner.items())
+        parts = (
+            (name, json_value(f"struct_extract({value}, {literal(name)})", part, depth, exact=exact)) for name, part in inner.items()
+        )
         return f"{{{', '.join(f'{literal(name)}: {written}' for name, written in parts)}}}"
     element = inner["value" if kind.id == "map" else "child"]
     if kind.id == "map":
-        entry = f"{{'key': {item}.key::VARCHAR, 'value': {_json_value(f'{item}.value', element, depth)}}}"
+        entry = f"{{'key': {item}.key::VARCHAR, 'value': {json_value(f'{item}.value', element, depth, exact=exact)}}}"
         return f"map_from_entries(list_transform(map_entries({value}), lambda {item}: {entry}))"
-    return f"list_transform({value}, lambda {item}: {_json_value(item, element, depth)})"
+    return f"list_transform({value}, lambda {item}: {json_value(item, element, depth, exact=exact)})"
 
 
 def latest(rows: str, limit: int) -> str:

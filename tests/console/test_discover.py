@@ -106,6 +106,9 @@ class Catalog:
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._tables.get(name) for name in tables}
 
+    def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
+        return {name: "rows are hidden; GRANT it" for name in tables or self._tables if name.endswith("guarded")}
+
     def close(self) -> None: ...
 
 
@@ -279,3 +282,13 @@ def test_an_answer_in_pieces_is_put_together(atoll: Atoll, sources: Sources, fol
     monkeypatch.setattr("shared_metadata.contract.discovery.ANSWER_BYTES", 1)
     assert atoll("discover", "ops").exit_code == 0
     assert len(snapshot(folder, "ops")) == 4 and len(sources.calls) == 4
+
+
+def test_a_table_of_which_a_batch_would_fail_is_told_with_what_to_do(atoll: Atoll, sources: Sources) -> None:
+    sources.tables["ops"]["public.guarded"] = schema(id="long")
+    shown = atoll("discover", "ops", "--tables", "public.guarded,public.x")
+    assert "  ! public.guarded: rows are hidden; GRANT it" in shown.stderr and "public.x:" not in shown.stderr
+    listed = atoll("discover", "ops", "--list")
+    assert "    ! rows are hidden; GRANT it" in listed.stderr and "  public.guarded" in listed.stdout
+    (connection,) = json.loads(atoll("discover", "ops", "--tables", "public.guarded", "--json").stdout)["connections"]
+    assert connection["warnings"] == {"public.guarded": "rows are hidden; GRANT it"}

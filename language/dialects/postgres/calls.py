@@ -79,6 +79,8 @@ def _resolved(
         if any(part.kind is not None and part.kind.is_own for part in given):
             return _of_untold(context, scope, node, inner, name, given, parts)
         return context.failed(node, *_refusal(context, name, given, found), parts)
+    for part, taken in zip(given, found.arguments or (found.returns,), strict=False):
+        context.read_as(part, taken)
     if found.function is None:
         return context.made(node, Kind(found.returns), ("call", name), parts)
     return _made(context, scope, node, inner, found, found.function, given, parts)

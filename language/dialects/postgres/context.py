@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from language.dialects.postgres.kinds import UNKNOWN, Kind
+from language.dialects.postgres.moments import moves
 from language.dialects.postgres.parser import Node, Text
 from language.dialects.postgres.places import Place, Places
 from language.dialects.postgres.scope import Column, Expr, Ref, Scope, Untold
@@ -25,6 +26,7 @@ class Context:
         self.uses: dict[tuple[Ref, Use], Place | None] = {}
         self.first_named: dict[Ref, Place] = {}
         self.edits: list[tuple[int, int, str]] = []
+        self.moments: dict[Place, None] = {}
         self._problems: dict[QueryProblem, None] = {}
 
     # -- what is wrong
@@ -87,6 +89,11 @@ class Context:
         from language.dialects.postgres.select import select
 
         return select(self, node, parent, exists=exists)
+
+    def read_as(self, expr: Expr, kind: str) -> None:
+        """Notes a text in quotes that is another value tomorrow, read as this type."""
+        if expr.tag == "literal" and moves(str(expr.key[2] or ""), kind):
+            self.moments[expr.place] = None
 
     # -- how inputs are used
 

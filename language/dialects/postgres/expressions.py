@@ -65,6 +65,7 @@ def _cast(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
         found = context.broken(node, [argument])
         found.untold = target
         return found
+    context.read_as(argument, target.name)
     if argument.kind == target:
         return argument
     if is_nested(target.name) and argument.kind not in (None, Kind("jsonb")):
@@ -101,6 +102,8 @@ def _cast_argument(context: Context, scope: Scope, node: Node, target: Kind | Un
             _cast_argument(context, scope, each, target if "A_ArrayExpr" in each else element)
             for each in node["A_ArrayExpr"].get("elements", ())
         ]
+        for part in parts:
+            context.read_as(part, target.name)
         return context.made(node, target.plain(), ("array",), parts)
     return context.expression(scope, node)
 
@@ -167,6 +170,8 @@ def common_kind(context: Context, what: str, branches: Sequence[Expr]) -> Kind |
             return None
     if found is None:
         return None
+    for branch in branches:
+        context.read_as(branch, found)
     same = {kind for kind in kinds if kind != UNKNOWN}
     return same.pop() if len(same) == 1 and UNKNOWN not in kinds else Kind(found, fields=_fields(kinds, found))
 

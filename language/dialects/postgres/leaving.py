@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from language.diagnostics import Span
 from language.dialects.postgres.catalogue import functions
+from language.dialects.postgres.moments import moves
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.projection import where_text
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
@@ -19,14 +20,18 @@ _MOMENTS = frozenset(
         *("pg_current_xact_id", "pg_backend_pid", "inet_client_addr", "has_table_privilege", "pg_has_role"),
     }
 )
-_MOMENT_TEXTS = frozenset({"now", "today", "tomorrow", "yesterday"})
 
 
 def leaving(query: PostgresQuery) -> Leaving:
     where = query.statement.get("whereClause")
     place = query.at(query.places.of(where)) if where is not None else None
-    moments = sorted((query.places.of(node) for node in _moments(where)) if where is not None else ())
-    return Leaving(_obstacle(query), place, where_text(query), query.at(moments[0]) if moments else None)
+    moments, own = (_first(query, nodes) for nodes in (_moments(where), _own_functions(where)))
+    return Leaving(_obstacle(query), place, where_text(query), moments, own)
+
+
+def _first(query: PostgresQuery, nodes: Iterable[Node]) -> Span | None:
+    places = sorted(map(query.places.of, nodes))
+    return query.at(places[0]) if places else None
 
 
 def _obstacle(query: PostgresQuery) -> Span | None:
@@ -59,14 +64,25 @@ def _within(statement: Node) -> Node | None:
     return next(iter([*queries, *calls]), None)
 
 
-def _moments(where: Node) -> Iterator[Node]:
+def _moments(where: Node | None) -> Iterator[Node]:
     for node in inner_nodes({"in": where}, "SQLValueFunction"):
         yield {"SQLValueFunction": node}
     for node in inner_nodes({"in": where}, "FuncCall"):
         name = node["funcname"][-1]["String"]["sval"]
         volatile = any(function.volatility == "v" for function in functions(name))
-        if volatile or name in _MOMENTS or (name == "age" and len(node.get("args", ())) == 1):
+        if not _is_own(node["funcname"]) and (volatile or name in _MOMENTS or (name == "age" and len(node.get("args", ())) == 1)):
             yield {"FuncCall": node}
     for node in inner_nodes({"in": where}, "TypeCast"):
-        if str(node["arg"].get("A_Const", {}).get("sval", {}).get("sval", "")).strip().lower() in _MOMENT_TEXTS:
+        text = node["arg"].get("A_Const", {}).get("sval", {}).get("sval", "")
+        if moves(str(text), node["typeName"].get("names", [{}])[-1].get("String", {}).get("sval", "")):
             yield {"TypeCast": node}
+
+
+def _own_functions(where: Node | None) -> Iterator[Node]:
+    """Calls of functions, and uses of operators, that are named with a schema of the database's own."""
+    for tag, names in (("FuncCall", "funcname"), ("A_Expr", "name")):
+        yield from ({tag: node} for node in inner_nodes({"in": where}, tag) if _is_own(node[names]))
+
+
+def _is_own(names: Sequence[Node]) -> bool:
+    return len(names) > 1 and names[0]["String"]["sval"] != "pg_catalog"

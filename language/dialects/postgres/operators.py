@@ -79,6 +79,8 @@ def _result(context: Context, name: str, left: Expr | None, right: Expr) -> tupl
         return _only_result(name, left is None), None
     found = find_operator(name, left.kind.name if left is not None and left.kind else "", right.kind.name if right.kind else "")
     if isinstance(found, Call):
+        for part, taken in zip((part for part in (left, right) if part is not None), found.arguments, strict=False):
+            context.read_as(part, taken)
         return (Kind(found.returns) if found.returns else None), None
     if not catalogue.operators(name):
         return None, (f"there is no operator `{name}` in PostgreSQL", "write one that it has")
@@ -180,7 +182,9 @@ def _listed(context: Context, scope: Scope, node: Node, inner: Node, left: Expr 
     items = inner["rexpr"]["List"]["items"]
     parts = context.expressions(scope, items)
     for item, part in zip(items, parts, strict=True):
-        if part.kind != UNKNOWN:
+        if part.kind == UNKNOWN:
+            context.read_as(part, left.kind.name if left.kind is not None else "")
+        else:
             operate(context, {"A_Expr": {"args": [inner["lexpr"], item]}}, "=", left, part)
     return context.made(node, BOOL, ("in", name), [left, *parts])
 
@@ -189,6 +193,7 @@ def _any(context: Context, node: Node, name: str, left: Expr | None, right: Expr
     assert left is not None
     parts = [left, right]
     if right.kind is None or left.kind is None or right.kind == UNKNOWN or right.kind.is_own:
+        context.read_as(right, left.kind.name if left.kind is not None else "")
         return context.made(node, BOOL, ("any", name), parts)
     element = element_of(right.kind)
     if element is None:

@@ -29,7 +29,7 @@ def type_text(text: Text, inputs: Mapping[tuple[str, ...], str], tables: Mapping
     columns = tuple(_output(context, output, loaded_as) for output in outputs)
     for output in outputs:
         context.use(output.expr, Use.VALUE)
-    return TypedQuery(columns, _uses(context), tuple(sorted(set(context.edits))), context.problems)
+    return TypedQuery(columns, _uses(context), tuple(sorted(set(context.edits))), context.problems, tuple(sorted(context.moments)))
 
 
 def _column(table: str, column: SchemaColumn) -> Column:

@@ -12,7 +12,7 @@ from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
-from slices.harness.postgres import logic, statements
+from slices.harness.postgres import logic, refusals, statements
 from slices.harness.postgres.brought import Brought, Changes
 from slices.harness.postgres.changes import key_of
 from slices.harness.postgres.logic import TargetColumn
@@ -80,7 +80,9 @@ class Batch(Brought):
             receipt = self.published(changes)
             if not receipt:
                 self._run([*self._before(changes), "SET CONSTRAINTS ALL DEFERRED"])
+                expected = self._expected(changes)
                 self._write(changes)
+                self._check_kept(changes, self._relation(changes, "upserts"), expected)
                 self.receipts.put(self._work.claim, changes)
             self.drop_stages(changes)
         return Published(rejected=receipt.rejected if receipt else ())
@@ -96,6 +98,31 @@ class Batch(Brought):
                 raise
             rows, gone = self._relation(changes, "upserts"), self._relation(changes, "deletes")
             self._run([*moves.away(rows, gone), *moves.back(rows), *self._rows(changes), *moves.over(rows)])
+
+    def _expected(self, changes: Changes) -> int:
+        """How many rows are going to be written, where a trigger may keep some out; asked before they are. Not of MERGE."""
+        table, stage = self.table(changes["columns"]), self._sql("upserts")
+        if not table.before or self._work.flow.mode == Mode.MERGE or "upserts" not in self._stages(changes):
+            return 0
+        if self._work.flow.mode == Mode.REPLACE:
+            return self._count(statements.missing(table, stage, self._columns(changes, "upserts")))
+        return self._count(f"SELECT count(*) FROM {stage}")
+
+    def _check_kept(self, changes: Changes, rows: str, expected: int) -> None:
+        """Raises DefinitionError where a trigger has kept rows of the relation `rows` out of the table without a word."""
+        table = self.table(changes["columns"])
+        if not table.before or not rows:
+            return
+        if self._work.flow.mode == Mode.MERGE:
+            lost = self._count(statements.not_kept(table, rows, self._columns(changes, "upserts"), self._key(changes)))
+        else:
+            lost = expected - self._count(statements.written(table))
+        if lost > 0:
+            raise refusals.kept_out(table, lost, self.place)
+
+    def _count(self, question: str) -> int:
+        found = self._connection.execute(question).fetchone()
+        return int(found[0]) if found else 0
 
     def _moves(self, changes: Changes) -> Moves | None:
         """What may move; nothing in modes that change no row, nor without rows."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
 from slices.harness.postgres.database import Connection
 from slices.harness.postgres.logic import Guard, TargetColumn, TargetTable
 
-_TABLES = """SELECT c.oid, n.nspname, c.relname, c.relkind::text, row_security_active(c.oid) FROM pg_catalog.pg_class c
+_TABLES = """SELECT c.oid, n.nspname, c.relname, c.relkind::text, row_security_active(c.oid),
+  ARRAY(SELECT rulename::text FROM pg_catalog.pg_rewrite WHERE ev_class = c.oid AND ev_type <> '1' AND ev_enabled <> 'D')
+FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE lower(n.nspname) = lower(%s) AND lower(c.relname) = lower(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY (n.nspname = %s AND c.relname = %s) DESC"""
@@ -49,7 +52,17 @@ WHERE i.indrelid = %s AND (i.indisunique OR i.indisexclusion) AND (a.attnum = AN
   AND d.refobjsubid = a.attnum AND (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
     OR d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = k.oid)))
 GROUP BY i.indexrelid, i.indisexclusion, to_jsonb(i)->>'indnullsnotdistinct'"""
-_REACTS = """SELECT c.relhasrules OR (c.relhassubclass AND c.relkind = 'r')
+# The tables that a simple view is of: https://www.postgresql.org/docs/current/sql-createview.html#SQL-CREATEVIEW-UPDATABLE-VIEWS
+_BENEATH = """SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_catalog.pg_rewrite w
+JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+  AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> w.ev_class
+JOIN pg_catalog.pg_class c ON c.oid = d.refobjid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE w.ev_class = %s AND pg_catalog.pg_relation_is_updatable(w.ev_class, false) & 8 <> 0"""
+# https://www.postgresql.org/docs/current/catalog-pg-trigger.html: for each row (1), before (2), an insert (4) or an update (16)
+_BEFORE = """SELECT tgname::text FROM pg_catalog.pg_trigger
+WHERE tgrelid = %s AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <> 0 ORDER BY 1"""
+_HAS_HEIRS = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = %s)"
+_REACTS = """SELECT (c.relhassubclass AND c.relkind = 'r')
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = c.oid)
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D')
 FROM pg_catalog.pg_class c WHERE c.oid = %s"""
@@ -66,22 +79,45 @@ def read_table(connection: Connection, schema: str, name: str) -> TargetTable | 
     exact = [row for row in found if row[1:3] == (schema, name)] or found
     if not exact:
         return None
-    if len(exact) > 1 or exact[0][3] not in "rp":
-        what = "are several tables that differ in case" if len(exact) > 1 else "is a view or a foreign table"
-        raise DefinitionError(f"{schema}.{name} {what}", remedy="publish to an ordinary table")
-    oid, schema, name, _, guarded = exact[0]
-    reacts = connection.execute(_REACTS, (oid,)).fetchone()
+    if len(exact) > 1:
+        raise DefinitionError(f"{schema}.{name} are several tables that differ in case", remedy="publish to one that has no twin")
+    oid, schema, name, kind, guarded, rules = exact[0]
+    _check_kind(connection, oid, f"{schema}.{name}", kind, rules)
+    # ON CONFLICT looks at the table alone, and its heirs may have the key.
+    alone = kind == "p" or not _asked(connection, _HAS_HEIRS, oid)
     return TargetTable(
         schema,
         name,
         tuple(_columns(connection, oid)),
-        tuple(frozenset(columns) for (columns,) in connection.execute(_UNIQUE, (oid,))),
+        tuple(frozenset(columns) for (columns,) in connection.execute(_UNIQUE, (oid,)) if alone),
         guarded=guarded,
         guards=tuple(Guard(frozenset(columns), differ) for columns, differ in connection.execute(_GUARDS, (oid,))),
-        reacts=bool(reacts and reacts[0]),
+        reacts=_asked(connection, _REACTS, oid),
+        before=tuple(name for (name,) in connection.execute(_BEFORE, (oid,))),
         referenced=frozenset(column for (column,) in connection.execute(_REFERENCED, (oid,))),
         parents={constraint: (schema, parent) for constraint, schema, parent in connection.execute(_PARENTS, (oid,))},
     )
+
+
+def _asked(connection: Connection, question: str, oid: int) -> bool:
+    found = connection.execute(question, (oid,)).fetchone()
+    return bool(found and found[0])
+
+
+def _check_kind(connection: Connection, oid: int, name: str, kind: str, rules: list[str]) -> None:
+    """Raises DefinitionError for what rows cannot be written to, compared and counted like those of a table."""
+    if kind == "v":
+        beneath = [table for (table,) in connection.execute(_BENEATH, (oid,))]
+        remedy = f"publish to {beneath[0]}, which it shows" if len(beneath) == 1 else "publish to a table, and let the view show that"
+        what = "a view: what its table holds beside it, and who else watches over that, is not seen through it"
+        raise DefinitionError(f"{name} is {what}", remedy=remedy)
+    if kind not in "rp":
+        what = "a materialized view" if kind == "m" else "a foreign table"
+        raise DefinitionError(f"{name} is {what}", remedy="publish to an ordinary table")
+    if rules:
+        remedy = f"make triggers of them: DROP RULE {identifier(rules[0])} ON {name}"
+        what = f"rules ({', '.join(rules)}), which make something else of what is written"
+        raise DefinitionError(f"{name} has {what}", remedy=remedy)
 
 
 def _columns(connection: Connection, oid: int) -> Iterator[TargetColumn]:

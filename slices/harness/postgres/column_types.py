@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from shared_metadata.contract.rejected_rows import json_value
+
 TEXT = frozenset({"text", "varchar", "bpchar", "citext", "name"})
 JSON = frozenset({"json", "jsonb"})
 NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
@@ -110,14 +112,14 @@ def tells_apart(type: str, iceberg_type: str) -> bool:
 
 def csv_value(column: str, duckdb_type: str, base: str) -> str:
     """DuckDB SQL that writes a column's value as PostgreSQL's input of the type `base` reads it."""
-    if duckdb_type.endswith("[]"):
-        return _array(column, duckdb_type) if base.startswith("_") else f"to_json({column})::VARCHAR"
-    if duckdb_type.startswith(("STRUCT", "MAP")):
-        return f"to_json({column})::VARCHAR"
+    if duckdb_type.endswith("[]") and base.startswith("_"):
+        return _array(column, duckdb_type, of_documents=base[1:] in JSON)
     return _scalar(column, duckdb_type)
 
 
 def _scalar(value: str, duckdb_type: str) -> str:
+    if duckdb_type.endswith("[]") or duckdb_type.startswith(("STRUCT", "MAP")):
+        return _document(value, duckdb_type)
     if duckdb_type == "BLOB":
         return f"'\\x' || hex({value})"
     if duckdb_type == "DATE" or duckdb_type.startswith("TIMESTAMP"):
@@ -125,10 +127,18 @@ def _scalar(value: str, duckdb_type: str) -> str:
     return f"{value}::VARCHAR"
 
 
-def _array(value: str, duckdb_type: str, depth: int = 0) -> str:
+def _document(value: str, duckdb_type: str) -> str:
+    """As JSON that PostgreSQL takes, in which NaN and the infinities are texts, as it writes them itself."""
+    import duckdb
+
+    written = json_value(value, duckdb.sqltype(duckdb_type), exact=True)
+    return f"CASE WHEN {value} IS NULL THEN NULL ELSE to_json({written})::VARCHAR END"
+
+
+def _array(value: str, duckdb_type: str, depth: int = 0, *, of_documents: bool = False) -> str:
     """https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO: elements quoted, backslash before quote and backslash."""
     inner, item = duckdb_type[:-2], f"x{depth}"
-    if inner.endswith("[]"):
+    if inner.endswith("[]") and not of_documents:
         written = _array(item, inner, depth + 1)
     else:
         written = f"""'"' || replace(replace({_scalar(item, inner)}, '\\', '\\\\'), '"', '\\"') || '"'"""

@@ -51,6 +51,7 @@ class TargetTable:
 
     guarded: row level security holds for the user.  reacts: others would notice that a row is deleted and inserted anew (foreign
     keys, triggers).  referenced: columns to which foreign keys refer.  parents: foreign key ▸ the table that it refers to.
+    before: triggers that may make something else of a row that is written, or nothing.
     """
 
     schema: str
@@ -63,6 +64,7 @@ class TargetTable:
     reacts: bool = False
     referenced: frozenset[str] = frozenset()
     parents: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
 
     @property
     def sql(self) -> str:

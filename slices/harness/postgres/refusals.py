@@ -95,7 +95,8 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
 
 
 def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, user: str, where: str) -> AtollError:
-    if "row-level security" in (error.diag.message_primary or ""):
+    # The server's words may be in its own language; its function's name is not.
+    if error.diag.source_function == "check_enable_rls" or "row-level security" in (error.diag.message_primary or ""):
         return row_security(table, place, user)
     grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.sql} TO {identifier(user)}" if table else "grant it"
     if table and not table.exists:
@@ -110,6 +111,13 @@ def row_security(table: TargetTable | None, place: str, user: str) -> Definition
     name, owned = (f"{table.schema}.{table.name}", table.sql) if table else ("a table", "it")
     remedy = f"ALTER ROLE {identifier(user)} BYPASSRLS, or make the user the owner of {owned} without FORCE ROW LEVEL SECURITY"
     return DefinitionError(f"row level security of {name} holds for the user who publishes", place=place, remedy=remedy)
+
+
+def kept_out(table: TargetTable, rows: int, place: str) -> DefinitionError:
+    """A trigger that leaves a row out says nothing: to PostgreSQL that is no error."""
+    what = f"{rows} rows are not in {table.schema}.{table.name} after they were written: a trigger ({', '.join(table.before)}) keeps"
+    remedy = "let it RAISE EXCEPTION for what it refuses, which TOLERATE … BAD ROWS sets aside, or leave such rows out of the query"
+    return DefinitionError(f"{what} them out", place=place, remedy=remedy)
 
 
 def awaited(error: psycopg.Error, table: TargetTable | None, work: Work, place: str) -> RetryLater | None:

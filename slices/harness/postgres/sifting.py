@@ -18,33 +18,28 @@ from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
 from slices.harness.postgres import comparisons, refusals, statements
-from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.brought import Changes
 from slices.harness.postgres.changes import key_of
 from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.moves import Moves
+from slices.harness.postgres.numbered import NumberedBatch, offsets, row_count
 from slices.harness.postgres.receipts import Former
 from slices.harness.postgres.records import Records, refused
 from slices.harness.postgres.results import Results
 from slices.harness.postgres.statements import FILE, ROW
 
 SIFTING = {"sifting": True}
-SIFT_ROWS = 100_000  # are brought at a time: looking for refused ones among them has to end within a call
 SPARE_SECONDS = 10.0  # of a call, to undo a transaction and to remember what it has found
 SLACK = 1_000  # so many rows may seem to be refused only because others were not there yet
 NULL_CHARACTER = "a text holds U+0000"
 
 
-class SiftedBatch(Batch):
-    """The same batch, its rows numbered, so that one can be named without its values.
+class SiftedBatch(NumberedBatch):
+    """The same batch, of which rows that the columns' types do not take are not brought, and those that the table has refused are.
 
-    The table `…_rejected` holds the numbers of those that the columns' types do not take, which are not brought, and of those that
-    the table has refused, which are. The latter are tried again, after all others, in each transaction: the one that commits has
-    refused exactly them.
+    The latter are tried again, after all others, in each transaction: the one that commits has refused exactly them.
     """
 
-    csv_rows = SIFT_ROWS
-    suffix = "_sifted"
     resume = SIFTING
 
     def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
@@ -69,7 +64,7 @@ class SiftedBatch(Batch):
             return
         columns = self._mapped(changes, "upserts")
         names = [column.name for column in columns.values()]
-        marks = [str(number), comparisons.position(_offsets(changes)[file["key"]])]
+        marks = [str(number), comparisons.position(offsets(changes)[file["key"]])]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
             results.write_csv(file, marks, columns, (first, first + self.csv_rows), path)
@@ -116,6 +111,8 @@ class SiftedBatch(Batch):
             found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()), moves)
             if finished and unfit.keys() | found.keys() == rejected.keys():
                 self._run(self._left(changes, moves))
+                kept_rows = self._numbered(changes, 0, row_count(changes), self._sql("rejected"))
+                self._check_kept(changes, kept_rows, self._count(f"SELECT count(*) FROM {kept_rows} s"))
                 self.receipts.put(self._work.claim, changes, kept)
                 self.drop_stages(changes)
                 return Published(rejected=kept)
@@ -132,14 +129,11 @@ class SiftedBatch(Batch):
         if self._work.flow.mode == Mode.REPLACE:
             stage = self._sql("upserts")
             return [statements.delete_others(table, stage, columns), statements.forget_present(table, stage, columns)]
-        kept = self._numbered(changes, 0, _rows(changes), self._sql("rejected"))
+        kept = self._numbered(changes, 0, row_count(changes), self._sql("rejected"))
         return moves.away(kept, self._relation(changes, "deletes")) if moves else []
 
     def _left(self, changes: Changes, moves: Moves | None) -> list[str]:
         return moves.over(self._relation(changes, "upserts"), self._relation(changes, "deletes")) if moves else []
-
-    def _numbered(self, changes: Changes, first: int, end: int, without: str = "") -> str:
-        return statements.staged(statements.numbered(self._sql("upserts"), first, end, without), self._columns(changes, "upserts"))
 
     def _sift(
         self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str], unfit: Counter[str], moves: Moves | None
@@ -155,7 +149,7 @@ class SiftedBatch(Batch):
             return "" if out_of_time else self._refusal(lambda: self._run([*back(rows), *self._written(changes, rows)]))
 
         found = dict(suspects)
-        for row, why in refused(0, _rows(changes), lambda first, end: attempt(first, end, self._sql("rejected"))):
+        for row, why in refused(0, row_count(changes), lambda first, end: attempt(first, end, self._sql("rejected"))):
             found[row] = why
             if most is not None and not allowed.allows(unfit.total() + len(found) - most):
                 raise allowed.exceeded(unfit + Counter(found.values()), self.place, at_least=True)
@@ -192,27 +186,6 @@ class SiftedBatch(Batch):
     def _blamed(self, error: psycopg.Error, names: Sequence[str]) -> str:
         return "" if refusals.refers_to_what_goes(error, self._table) else refusals.refusal(error, names)
 
-    # -- the table of rejected rows
-
-    def _rejected(self) -> dict[int, str]:
-        return dict(self._connection.execute(f"SELECT {ROW}, reason FROM {self._sql('rejected')}").fetchall())
-
-    def _suspects(self) -> dict[int, str]:
-        """Those that were brought."""
-        rows = f"SELECT r.{ROW}, r.reason FROM {self._sql('rejected')} r JOIN {self._sql('upserts')} s USING ({ROW})"
-        return dict(self._connection.execute(rows).fetchall())
-
-    def _suspect(self, found: Mapping[int, str]) -> None:
-        """Puts these in the place of the former suspects."""
-        with self._connection.transaction():
-            brought = f"SELECT {ROW} FROM {self._sql('upserts')}"
-            self._connection.execute(f"DELETE FROM {self._sql('rejected')} WHERE {ROW} IN ({brought})")
-            self._reject(list(found.items()), -1)
-
-    def _reject(self, rows: Sequence[tuple[int, str]], number: int) -> None:
-        into = f"INSERT INTO {self._sql('rejected')} SELECT %s, * FROM unnest(%s::bigint[], %s::text[]) ON CONFLICT DO NOTHING"
-        self._connection.execute(into, (number, [row for row, _ in rows], [why for _, why in rows]))
-
     def _keep(
         self, results: Results, changes: Changes, staging: Staging, rejected: Mapping[int, str]
     ) -> tuple[Mapping[str, Any], ...]:
@@ -227,31 +200,5 @@ class SiftedBatch(Batch):
             names = [column["name"] for column in changes["columns"]]
             key_columns = list(key_of(self._work)) if self._work.flow.whole else []
             former = Former(**changes["former"]) if changes["former"] else None
-            count = results.write_rejected(_offsets(changes), names, reasons, start, former, key_columns, key)
+            count = results.write_rejected(offsets(changes), names, reasons, start, former, key_columns, key)
         return ({"key": key, "rows": count},)
-
-    # -- the staging tables
-
-    def _stages(self, changes: Changes) -> list[str]:
-        return sorted({*super()._stages(changes), "upserts", "rejected"})
-
-    def _create(self, into: str, changes: Changes) -> None:
-        if into == "rejected":
-            self._connection.execute(statements.create_rejected(self._sql(into)))
-        elif into == "upserts":
-            self._connection.execute(statements.create_numbered(self._sql(into), self._columns(changes, into)))
-        else:
-            super()._create(into, changes)
-
-
-def _rows(changes: Changes) -> int:
-    return sum(file["rows"] for file in changes["files"] if file["into"] == "upserts")
-
-
-def _offsets(changes: Changes) -> dict[str, int]:
-    """Of each file of rows the number of its first row."""
-    found, at = {}, 0
-    for file in changes["files"]:
-        if file["into"] == "upserts":
-            found[file["key"]], at = at, at + file["rows"]
-    return found

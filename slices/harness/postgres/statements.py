@@ -160,6 +160,29 @@ def forget_present(table: TargetTable, stage: str, columns: Sequence[TargetColum
     return f"DELETE FROM {stage} r USING (SELECT s.place FROM {both}) present WHERE r.ctid = present.place"
 
 
+# The rows that this transaction has written: those of its savepoints have later numbers than its own.
+_OURS = "age({alias}.xmin) <= age((txid_current() % 4294967296)::text::xid)"
+
+
+def not_kept(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:
+    """How many of these rows are neither in the table as they are, nor were written under their key in this transaction."""
+    rest = [c for c in columns if c not in key]
+    stale = f" AND ({_OURS.format(alias='t')} OR NOT {differ(rest, 't', 's')})" if rest else ""
+    kept = f"SELECT 1 FROM {table.sql} t WHERE {same(key, 't', 's')}{stale}"
+    return f"SELECT count(*) FROM {rows} s WHERE NOT EXISTS ({kept})"
+
+
+def written(table: TargetTable) -> str:
+    """How many rows of the table this transaction has written."""
+    return f"SELECT count(*) FROM {table.sql} t WHERE {_OURS.format(alias='t')}"
+
+
+def missing(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
+    """How many rows of the stage the table does not hold."""
+    both = f"{_of_stage(stage, columns, False)} s LEFT JOIN {_of_table(table, columns, False)} x USING (digest, n)"
+    return f"SELECT count(*) FROM {both} WHERE x.n IS NULL"
+
+
 def _of_table(table: TargetTable, columns: Sequence[TargetColumn], placed: bool) -> str:
     return _numbered(table.sql, names(columns, "o"), placed)
 

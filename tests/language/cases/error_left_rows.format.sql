@@ -104,3 +104,24 @@ INSERT INTO lake.late.e
   EVERY '1 hour' MERGE ON (id) CURSOR u
 AS
 SELECT id, u FROM ops.public.t WHERE RANDOM() < 0.1;
+
+INSERT INTO lake.late.f
+  EVERY '1 hour' MERGE ON (id) CURSOR u
+AS
+SELECT id, u FROM ops.public.t WHERE u <@ '[yesterday,today)'::daterange;
+
+-- what only the source knows of
+INSERT INTO lake.own.a
+  EVERY '1 hour' MERGE ON (id) CURSOR u
+AS
+SELECT id, u FROM ops.public.t WHERE x = 1 AND public.is_recent(u);
+
+INSERT INTO lake.own.b
+  EVERY '1 hour' MERGE ON (id) CURSOR u
+AS
+SELECT id, u FROM ops.public.t WHERE x OPERATOR(public.=) 1;
+
+INSERT INTO lake.good.f
+  EVERY '1 hour' MERGE ON (id) CURSOR u
+AS
+SELECT id, public.is_recent(u) AS recent, u FROM ops.public.t WHERE pg_catalog.lower(x) = 'today'::text;

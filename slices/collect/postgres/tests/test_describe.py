@@ -92,3 +92,22 @@ def test_a_table_without_columns_and_one_whose_names_would_collide_are_described
     assert found["public.twins"] == Schema(
         (SchemaColumn("a", "int", True, "a", "integer"), SchemaColumn("a", "string", True, "A", "text"))
     )
+
+
+GUARDED = """
+CREATE TABLE guarded (id int); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON guarded USING (id = 1);
+CREATE VIEW asks WITH (security_invoker) AS SELECT * FROM guarded; CREATE VIEW theirs AS SELECT * FROM guarded"""
+
+
+def test_a_table_of_which_policies_hide_rows_is_described_with_a_warning_and_its_remedy(
+    source: PostgresSource, database: Database
+) -> None:
+    database.run(GUARDED)
+    names = ["public.guarded", "public.asks", "public.theirs", "public.flight"]
+    assert all(source.describe(names).values())
+    told = source.warnings(names)
+    assert set(told) == {"public.guarded", "public.asks"}
+    assert all('policy for table "guarded"' in said and "BYPASSRLS, or collect a view" in said for said in told.values())
+    assert set(source.warnings(None)) == {"public.guarded"} and set(names) <= set(source.tables())
+    database.run(f'ALTER ROLE "{database.user}" BYPASSRLS')
+    assert source.warnings(names) == {} == source.warnings(None)

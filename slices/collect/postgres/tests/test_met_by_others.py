@@ -219,7 +219,7 @@ def test_every_type_that_a_column_can_have_is_collected(collecting: Collecting, 
         kind
         for (kind,) in database.run(
             "SELECT oid::regtype::text FROM pg_type WHERE typtype IN ('b', 'r', 'm') AND typnamespace = 'pg_catalog'::regnamespace"
-            " AND typisdefined AND typname <> ALL ('{gtsvector,cstring,_cstring,unknown}'::text[]) AND typname !~ '^(_?pg_|any)' ORDER BY typname"
+            " AND typisdefined AND typname !~ '^(_?pg_|any|gtsvector|_?cstring|unknown)' ORDER BY typname"
         )
     ]
     assert len(kinds) > 140

@@ -20,7 +20,8 @@ from tests.conformance.collect import Collecting
 
 BASE = "CREATE TABLE b (id int, note text); INSERT INTO b SELECT i, repeat('x', 400) FROM generate_series(1, 2000) i;"
 TABLE = BASE.replace(" b ", " t ")
-# What others wait to do while a table is read ▸ what is there, and what they do. baserow #1190, gpbackup #434: none of it keeps to snapshots.
+# What others wait to do while a table is read ▸ what is there, and what they do. None of it keeps to snapshots (baserow #1190), and
+# behind a lock against it nobody of ours may wait (gpbackup #434, #479).
 REWRITES = {
     "TRUNCATE": (TABLE, "TRUNCATE t; INSERT INTO t VALUES (-1, 'new')"),
     "VACUUM FULL": (f"{TABLE} DELETE FROM t WHERE id % 2 = 0;", "VACUUM FULL t"),

@@ -46,9 +46,22 @@ def test_tables_are_found_as_a_program_names_them(catalog: PostgresCatalog) -> N
 
 
 def test_a_view_cannot_be_published_to_and_is_named_with_its_connection(catalog: PostgresCatalog) -> None:
-    with pytest.raises(DefinitionError, match=r"connection ops \(p.sql:2:3\): public.shown: public.shown is a view"):
+    with pytest.raises(DefinitionError, match=r"connection ops \(p.sql:2:3\): public.shown: public.shown is a view") as caught:
         catalog.describe(["public.score", "public.shown"])
+    assert caught.value.remedy == "publish to public.score, which it shows"
 
 
 def test_only_what_may_be_written_is_listed(catalog: PostgresCatalog) -> None:
     assert catalog.tables() == ["public.score"]
+
+
+def test_a_table_whose_policies_hold_for_the_user_is_described_with_a_warning_and_its_remedy(
+    catalog: PostgresCatalog, target: Database
+) -> None:
+    target.execute("ALTER TABLE score ENABLE ROW LEVEL SECURITY")
+    assert catalog.describe(["public.score"])["public.score"]
+    told = catalog.warnings(["public.score", "public.nowhere"])
+    assert list(told) == ["public.score"] == list(catalog.warnings(None))
+    assert "row level security of public.score holds" in told["public.score"] and "BYPASSRLS" in told["public.score"]
+    target.execute("ALTER TABLE score DISABLE ROW LEVEL SECURITY")
+    assert catalog.warnings(["public.score"]) == {}
