@@ -60,7 +60,8 @@ JOIN pg_catalog.pg_class c ON c.oid = d.refobjid JOIN pg_catalog.pg_namespace n 
 WHERE w.ev_class = %s AND pg_catalog.pg_relation_is_updatable(w.ev_class, false) & 8 <> 0"""
 # https://www.postgresql.org/docs/current/catalog-pg-trigger.html: for each row (1), before (2), an insert (4) or an update (16)
 _BEFORE = """SELECT tgname::text FROM pg_catalog.pg_trigger
-WHERE tgrelid = %s AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <> 0 ORDER BY 1"""
+WHERE tgrelid = %s AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <> 0
+  AND tgfoid <> 'pg_catalog.suppress_redundant_updates_trigger'::pg_catalog.regproc ORDER BY 1"""
 _HAS_HEIRS = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = %s)"
 _REACTS = """SELECT (c.relhassubclass AND c.relkind = 'r')
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = c.oid)

@@ -84,7 +84,7 @@ ARRIVES: dict[str, Met] = {
         FIVE,
     ),
     "texts that end a COPY, or look like nothing": Met(
-        "PostgreSQL before 18, in COPY's CSV: a line of \\. ends it, in quotes too",
+        "what ends COPY's text format, and what is null there",
         r"CREATE TABLE t (a text); INSERT INTO t VALUES (E'x\n\\.\ny'), (E'\\N'), ('NULL'), ('')",
         [{"a": ""}, {"a": "NULL"}, {"a": "\\N"}, {"a": "x\n\\.\ny"}],
     ),

@@ -42,6 +42,8 @@ TAKES = {
     "a trigger that changes rows": "CREATE TABLE scorecard (id int PRIMARY KEY, x text, at timestamptz);"
     "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.at = now(); RETURN new; END $$;"
     f"CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON scorecard FOR EACH ROW EXECUTE FUNCTION stamp();{OLD}",
+    "a trigger that spares equal rows": f"{TABLE} PRIMARY KEY, x text); CREATE TRIGGER spare BEFORE UPDATE ON scorecard"
+    f" FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();{OLD}",
     # imperialwicket/postgresql-time-series-table-partitions #2, pg_partman #105: a trigger that routes and returns NULL
     "a trigger that puts rows into heirs": "CREATE TABLE scorecard (id int, x text); CREATE TABLE heir () INHERITS (scorecard);"
     "CREATE FUNCTION route() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO heir VALUES (new.*); RETURN NULL; END $$;"
