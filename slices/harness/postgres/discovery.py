@@ -76,10 +76,10 @@ class PostgresCatalog:
             return Schema(tuple(self._columns(table)))
 
     def _table(self, name: str) -> TargetTable | None:
-        place = f"{self._place}: {name}"
+        place, session = f"{self._place}: {name}", self._session
         try:
             with translated(place, None, self._credentials.username):
-                return read_table(self._session, *split_name(name))
+                return read_table(session, *split_name(name))
         except DefinitionError as error:
             raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from shared_metadata.errors import AtollError, DefinitionError, RowError
+from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres.column_types import base_of, csv_value
 from slices.harness.postgres.tests.database import Database
@@ -182,26 +182,3 @@ def test_what_the_table_does_not_take_is_told_before_anything_is_written(
     publishing = way(cloud, target, shape)
     with pytest.raises(kind, match=said):
         publishing.run(publishing.put_result([]))
-
-
-@pytest.fixture
-def latin(target: Database) -> Iterator[Database]:
-    """The test's database anew, in another encoding."""
-    name = target.secret["dbname"]
-    elsewhere = Database(target.secret["host"], target.secret["port"], "postgres")
-    elsewhere.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    elsewhere.execute(f"CREATE DATABASE \"{name}\" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0 OWNER \"{name}\"")
-    yield target
-
-
-def test_a_character_that_the_database_lacks_is_a_bad_row_and_others_arrive(cloud: Cloud, latin: Database) -> None:
-    """Airbyte #3476, MeltanoLabs/target-postgres #434, of U+0000: characters that a database cannot hold."""
-    make(latin, "CREATE TABLE scorecard (id int PRIMARY KEY, x text)")
-    publishing = way(cloud, latin)
-    with pytest.raises(RowError, match="a text holds a character that the database's encoding does not have"):
-        publishing.publish([{"id": 1, "x": "Zürich"}, {"id": 2, "x": "東京"}])
-    cloud.clock.advance(hours=1)
-    tolerant = way(cloud, latin, bad_rows=BadRows(1))
-    interval = tolerant.publish([{"id": 1, "x": "Zürich"}, {"id": 2, "x": "東京"}])
-    assert latin.rows() == [{"id": 1, "x": "Zürich"}]
-    assert [data["x"] for *_, data in tolerant.rejected(interval)] == ["東京"]
