@@ -60,7 +60,13 @@ class Chunk:
 
 
 def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> list[Token]:
-    """The tokens of a file, or of its characters [start, end). Raises Problem for a string, name or comment that does not end."""
+    """The tokens of a file, or of its characters [start, end).
+
+    Raises Problem for a string, name or comment that does not end, and for a character at which an engine would stop reading.
+    """
+    if (nothing := source.text.find("\0", start, end)) >= 0:
+        cause = "a character U+0000 stands here, at which engines stop reading"
+        raise Problem(Span(source, nothing, nothing + 1), cause, "remove it, or save the file as plain UTF-8 text")
     try:
         raw = _TOKENIZER.tokenize(source.text[start:end])
     except (SqlglotError, RecursionError, ValueError) as error:

@@ -21,7 +21,7 @@ def open_duckdb(
 
     extensions: 'postgres_scanner' …, each from the package duckdb-extension-<name>.  memory_mb: 0 takes 70 % of the function's
     memory, or 1,500 MB.  threads: 0 takes one for each core. Times are in UTC. An extension's signature is checked when the process
-    loads it first: a function's code does not change.
+    loads it first: a function's code does not change. What is loaded later is checked.
     """
     import duckdb
 
@@ -42,6 +42,7 @@ def open_duckdb(
     for path in paths:
         connection.execute(f"LOAD '{path}'")
     _proved.update(paths)
+    connection.execute("SET GLOBAL allow_unsigned_extensions = false")  # which nothing can take back
     if session:
         use_s3(connection, session)
     return connection

@@ -17,6 +17,8 @@ BAD = {
     "invalid UTF-8": HEAD + b"-- caf\xe9\n",
     "UTF-16": HEAD.decode().encode("utf-16"),
     "NUL": HEAD + b"CREATE \x00 CONNECTION;\n",
+    "NUL in a query": HEAD + b"CREATE MATERIALIZED VIEW lake.a.b EVERY '1 hour' REPLACE AS SELECT 'a\0b' AS a;\n",
+    "NUL in a comment": HEAD + b"CREATE MATERIALIZED VIEW lake.a.b EVERY '1 hour' REPLACE AS SELECT 1 AS a /* \0 */;\n",
     "half a surrogate": HEAD + b"\xed\xa0\x80",
     "binary": bytes(range(256)) * 20,
     "open string": HEAD + b"CREATE CONNECTION ops TO postgres WITH (secret = 'ops);\n",

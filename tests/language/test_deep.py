@@ -41,21 +41,22 @@ REFUSED = {
     "joins in joins": "SELECT 1 AS a FROM " + "(" * MANY + "lake.ops.flights" + " JOIN lake.ops.flights ON true)" * MANY,
     "parts of a name": "SELECT 1 AS a FROM lake" + ".a" * MANY,
 }
-REFUSED |= {  # chains, which sqlglot reads without recursion: into trees as deep as they are long
-    "UNION ALL": "SELECT 1 AS a" + " UNION ALL SELECT 1" * MANY,
+REFUSED |= {  # chains, which are read without recursion: into trees as deep as they are long
     "plus": "SELECT " + "1 + " * MANY + "1 AS a",
-    "AND": "SELECT 1 AS a FROM lake.ops.flights WHERE " + "id = 1 AND " * MANY + "true",
     "casts": "SELECT 1" + "::INT" * MANY + " AS a",
+    "WITH": "WITH c0 AS (SELECT 1 AS a)"
+    + "".join(f", c{n} AS (SELECT a FROM c{n - 1})" for n in range(1, 1000))
+    + " SELECT a FROM c9",
 }
 COMPILED = {
-    "UNION ALL": "SELECT 1 AS a" + " UNION ALL SELECT 1" * 200,
+    "UNION ALL": "SELECT 1 AS a" + " UNION ALL SELECT 1" * MANY,
     "plus": "SELECT " + "1 + " * 900 + "1 AS a",
-    "AND": "SELECT 1 AS a FROM lake.ops.flights WHERE " + "id = 1 AND " * 900 + "true",
+    "AND": "SELECT 1 AS a FROM lake.ops.flights WHERE " + "id = 1 AND " * MANY + "true",
     "IN": "SELECT 1 AS a WHERE 1 IN (" + "1, " * MANY + "1)",
     "columns": "SELECT " + ", ".join(f"{n} AS c{n}" for n in range(MANY)),
     "VALUES": "SELECT * FROM (VALUES " + "(1), " * MANY + "(1)) v(a)",
     "WITH": "WITH c0 AS (SELECT 1 AS a)"
-    + "".join(f", c{n} AS (SELECT a FROM c{n - 1})" for n in range(1, 1000))
+    + "".join(f", c{n} AS (SELECT a FROM c{n - 1})" for n in range(1, 400))
     + " SELECT a FROM c9",
     "joins": "SELECT 1 AS a FROM lake.ops.flights AS s"
     + "".join(f" JOIN lake.ops.flights AS s{n} ON s{n}.id = s.id" for n in range(100)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import threading
 from collections.abc import Mapping
 from functools import partial
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ ASKED = "asked of what is in memory"
 NOT_ANSWERED = frozenset(
     ("ReturnConsumedCapacity", "ChecksumAlgorithm", "ChecksumMode", "EncodingType")
 )  # change nothing that is kept
-_VALIDATOR, _ONE_CALL = ParamValidator(), threading.Lock()
+_VALIDATOR = ParamValidator()
 
 
 class QuickSession(boto3.Session):
@@ -33,7 +32,7 @@ class QuickSession(boto3.Session):
     """
 
     def __init__(self, in_memory: Mapping[str, Any], **given: Any) -> None:
-        """in_memory: by the names of services, objects with methods of the names that calls have."""
+        """in_memory: by the names of services, objects with methods of the names that calls have, and a `lock` for one at a time."""
         super().__init__(**{"aws_access_key_id": "testing", "aws_secret_access_key": "testing", **given})
         self._in_memory, self._first = in_memory, dict[str, Any]()
 
@@ -79,7 +78,7 @@ def answer_of(memory: Any, service: str, operation: str, asked: Mapping[str, Any
     if service == "s3" and "Body" in said:
         said["Body"] = _bytes(said["Body"])
     try:
-        with _ONE_CALL:
+        with memory.lock:
             found = getattr(memory, xform_name(operation))(**said) or {}
     except ClientError as error:
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400), copy.deepcopy(dict(error.response))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ class MemoryDynamoDB:
 
     def __init__(self) -> None:
         self.tables: dict[str, Rows] = {}
+        self.lock = threading.RLock()
 
     def create_table(self, *, TableName: str, **_: Any) -> None:
         self.tables[TableName] = {}

@@ -11,6 +11,8 @@ from typing import Any
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+_ONE_CALL = threading.RLock()
+
 
 @functools.cache
 def mend_moto() -> None:
@@ -40,10 +42,10 @@ def _make_calls_wait() -> None:
     """For each other: moto reads a table while another thread writes into it, and stops in the middle."""
     from moto.core.botocore_stubber import BotocoreStubber
 
-    process, one_call = BotocoreStubber.process_request, threading.RLock()
+    process = BotocoreStubber.process_request
 
     def process_request(stubber: Any, request: Any) -> Any:
-        with one_call:
+        with _ONE_CALL:
             return process(stubber, request)
 
     BotocoreStubber.process_request = process_request
@@ -60,7 +62,8 @@ def answered_here(url: str) -> Callable[..., AWSResponse | None]:
         if not request.url.startswith(url):
             return None
         asked = EnvironBuilder(path=request.url, method=request.method, headers=_texts(request.headers), data=_body(request))
-        chunks, status, headers = run_wsgi_app(application, asked.get_environ(), buffered=True)
+        with _ONE_CALL:
+            chunks, status, headers = run_wsgi_app(application, asked.get_environ(), buffered=True)
         return AWSResponse(request.url, int(status.split()[0]), dict(headers), MockRawResponse(b"".join(chunks)))
 
     return send

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +12,17 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-PAGE = 1000  # keys, as S3 lists at once
+PAGE = 1000  # keys, as S3 lists, or deletes, at once
+SMALLEST_PART = 5 * 1024 * 1024  # bytes, but for the last
 _MEANT = {
     "NoSuchBucket": (404, "The specified bucket does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
     "NoSuchUpload": (404, "The specified upload does not exist."),
     "404": (404, "Not Found"),
+    "InvalidPart": (400, "One or more of the specified parts could not be found"),
+    "InvalidPartOrder": (400, "The list of parts was not in ascending order"),
+    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed size"),
+    "MalformedXML": (400, "The XML you provided was not well-formed"),
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
     "BucketAlreadyOwnedByYou": (409, "Your previous request to create the named bucket succeeded"),
@@ -37,9 +43,13 @@ class Stored:
 
 
 class MemoryS3:
-    """An account's buckets: each operation by the name and with the parameters that boto3's client gives it; bodies are bytes."""
+    """An account's buckets: each operation by the name and with the parameters that boto3's client gives it; bodies are bytes.
+
+    Whoever calls holds `lock`: who asks by HTTP, and who by a client.
+    """
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self.buckets: dict[str, dict[str, Stored]] = {}
         self._uploads: dict[str, dict[int, bytes]] = {}
 
@@ -86,6 +96,8 @@ class MemoryS3:
         self._objects(Bucket, "DeleteObject").pop(Key, None)
 
     def delete_objects(self, *, Bucket: str, Delete: Mapping[str, Any]) -> dict[str, Any]:
+        if len(Delete["Objects"]) > PAGE:
+            raise refused("MalformedXML", "DeleteObjects")
         for one in Delete["Objects"]:
             self.delete_object(Bucket=Bucket, Key=one["Key"])
         return {} if Delete.get("Quiet") else {"Deleted": [{"Key": one["Key"]} for one in Delete["Objects"]]}
@@ -132,8 +144,14 @@ class MemoryS3:
         self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: Mapping[str, Sequence[Mapping[str, Any]]]
     ) -> dict[str, Any]:
         parts = self._upload(UploadId, "CompleteMultipartUpload")
-        body = b"".join(parts[part["PartNumber"]] for part in MultipartUpload["Parts"])
-        put = self.put_object(Bucket=Bucket, Key=Key, Body=body)
+        numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
+        if not set(numbers) <= parts.keys():
+            raise refused("InvalidPart", "CompleteMultipartUpload")
+        if numbers != sorted(numbers):
+            raise refused("InvalidPartOrder", "CompleteMultipartUpload")
+        if any(len(parts[number]) < SMALLEST_PART for number in numbers[:-1]):
+            raise refused("EntityTooSmall", "CompleteMultipartUpload")
+        put = self.put_object(Bucket=Bucket, Key=Key, Body=b"".join(parts[number] for number in numbers))
         del self._uploads[UploadId]
         return {"Bucket": Bucket, "Key": Key, **put}
 

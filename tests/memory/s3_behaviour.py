@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -102,3 +102,19 @@ class S3Behaviour:
         other = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
         s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=other)
         assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == sum(map(len, bodies))
+
+    @pytest.mark.parametrize(("sizes", "order", "code"), [((1, 1), (1, 2), "EntityTooSmall"), ((5, 1), (1, 3), "InvalidPart")])
+    def test_parts_that_make_no_object_are_refused(
+        self, s3: Any, bucket: str, sizes: tuple[int, int], order: tuple[int, int], code: str
+    ) -> None:
+        with pytest.raises(ClientError, match=code):
+            complete(s3, bucket, sizes, order)
+
+
+def complete(s3: Any, bucket: str, sizes: Sequence[int], order: Sequence[int]) -> None:
+    """Uploads parts of so many MiB, and asks for an object of them in this order."""
+    one = {"Bucket": bucket, "Key": "k", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]}
+    bodies = {number: b"x" * size * (1 << 20) for number, size in enumerate(sizes, 1)}
+    etags = {number: s3.upload_part(**one, PartNumber=number, Body=body)["ETag"] for number, body in bodies.items()}
+    told = {"Parts": [{"PartNumber": number, "ETag": etags.get(number, etags[1])} for number in order]}
+    s3.complete_multipart_upload(**one, MultipartUpload=told)

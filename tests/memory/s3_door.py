@@ -118,7 +118,8 @@ class _Door(BaseHTTPRequestHandler):
 
     def _answer(self, asked: Callable[[], tuple[dict[str, str], bytes]]) -> None:
         try:
-            headers, body = asked()
+            with self.memory.lock:
+                headers, body = asked()
             status = 206 if "Content-Range" in headers else 204 if self.command == "DELETE" else 200
         except ClientError as error:
             headers, body = self._document("Error", error.response["Error"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class MemorySecrets:
 
     def __init__(self) -> None:
         self.secrets: dict[str, Versions] = {}
+        self.lock = threading.RLock()
 
     def create_secret(self, *, Name: str, SecretString: str, ClientRequestToken: str = "") -> dict[str, Any]:
         if Name in self.secrets:
@@ -45,7 +47,8 @@ class MemorySecrets:
         found, version = self._secret(SecretId, "PutSecretValue"), ClientRequestToken or str(uuid.uuid4())
         if found.texts.get(version, SecretString) != SecretString:
             raise _refused("ResourceExistsException", "PutSecretValue")
-        found.put(version, SecretString, VersionStages)
+        if version not in found.texts:  # else the call is a repetition, which changes nothing
+            found.put(version, SecretString, VersionStages)
         return {**_named(SecretId), "VersionId": version, "VersionStages": list(VersionStages)}
 
     def get_secret_value(self, *, SecretId: str, VersionId: str = "", VersionStage: str = CURRENT) -> dict[str, Any]:

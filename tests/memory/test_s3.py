@@ -8,13 +8,14 @@ from typing import Any
 import boto3
 import pytest
 import s3fs
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.embedded import LocalStack
 from shared_metadata.contract.duckdb_session import open_duckdb
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
 from tests.memory.light_moto import mend_moto
-from tests.memory.s3_behaviour import REGION, S3Behaviour
+from tests.memory.s3_behaviour import REGION, S3Behaviour, complete
 
 NAMES = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
 
@@ -23,6 +24,14 @@ class TestInMemory(S3Behaviour):
     @pytest.fixture
     def s3(self, cloud: Cloud) -> Any:  # noqa: F811
         return cloud.s3
+
+    def test_what_moto_takes_and_aws_does_not_is_refused(self, s3: Any, bucket: str) -> None:
+        with pytest.raises(ClientError, match="InvalidPartOrder"):
+            complete(s3, bucket, (5, 1), (2, 1))
+        objects = [{"Key": f"k{number}"} for number in range(1001)]
+        assert len(s3.delete_objects(Bucket=bucket, Delete={"Objects": objects[1:]})["Deleted"]) == 1000
+        with pytest.raises(ClientError, match="MalformedXML"):
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
 
 
 class TestOverMoto(S3Behaviour):

@@ -14,21 +14,31 @@ from shared_metadata.contract.duckdb_session import extension_path, open_duckdb
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
 
 
-def test_an_extension_that_was_tampered_with_is_refused_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_duckdb(SESSION).close()
+@pytest.fixture
+def tampered(tmp_path: Path) -> Path:
+    """A copy of an extension in which a bit was changed."""
     genuine = Path(extension_path("httpfs"))
     changed = bytearray(genuine.read_bytes())
     changed[len(changed) // 2] ^= 1
-    (tmp_path / genuine.name).write_bytes(changed)
-    monkeypatch.setattr(duckdb_session, "extension_path", lambda _: str(tmp_path / genuine.name))
+    copy = tmp_path / genuine.name
+    copy.write_bytes(changed)
+    return copy
+
+
+def test_an_extension_that_was_tampered_with_is_refused_each_time(tampered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_duckdb(SESSION).close()
+    monkeypatch.setattr(duckdb_session, "extension_path", lambda _: str(tampered))
     for _ in range(2):
         with pytest.raises(duckdb.IOException, match="signature"):
             open_duckdb(SESSION)
 
 
-def test_a_signature_that_was_checked_is_not_checked_by_the_next_connection_of_the_process() -> None:
+def test_a_connection_whose_extensions_were_checked_before_checks_all_others(tampered: Path) -> None:
     open_duckdb(SESSION).close()
     with open_duckdb(SESSION) as connection:
-        ((unsigned,),) = connection.execute("SELECT current_setting('allow_unsigned_extensions')").fetchall()
         loaded = connection.execute("SELECT loaded FROM duckdb_extensions() WHERE extension_name = 'httpfs'").fetchall()
-    assert unsigned and loaded == [(True,)]
+        assert loaded == [(True,)]
+        with pytest.raises(duckdb.IOException, match="signature"):
+            connection.execute(f"LOAD '{tampered.rename(tampered.with_name('other.duckdb_extension'))}'")
+        with pytest.raises(duckdb.Error, match="allow_unsigned_extensions"):
+            connection.execute("SET GLOBAL allow_unsigned_extensions = true")

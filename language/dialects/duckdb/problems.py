@@ -87,6 +87,11 @@ _RULES = (
         "a table in a warehouse has three names",
         "write warehouse.schema.table, as in lake.ops.flights",
     ),
+    _rule(
+        r"[Mm]ax expression depth limit of (\d+)",
+        "this query is more than {0} levels deep: a table that reads another one in WITH is a level too",
+        "make views of its parts",
+    ),
     _rule(r"Only SELECT statements", "a query must be a SELECT", "write AS SELECT …"),
     _rule(r"SELECT (INTO|locking clause)", "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE"),
 )
