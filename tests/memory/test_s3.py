@@ -15,12 +15,12 @@ from infra.embedded import LocalStack
 from shared_metadata.contract.duckdb_session import open_duckdb
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
 from tests.memory.light_moto import mend_moto
-from tests.memory.s3_behaviour import REGION, S3Behaviour, complete
+from tests.memory.s3_behaviour import REGION, S3AsDocumented, S3Behaviour, complete
 
 NAMES = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
 
 
-class TestInMemory(S3Behaviour):
+class TestInMemory(S3AsDocumented):
     @pytest.fixture
     def s3(self, cloud: Cloud) -> Any:  # noqa: F811
         return cloud.s3
@@ -34,7 +34,7 @@ class TestInMemory(S3Behaviour):
             s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
 
 
-class TestOverMoto(S3Behaviour):
+class TestOverMoto(S3AsDocumented):
     @pytest.fixture
     def s3(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
