@@ -58,17 +58,20 @@ JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND
   AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> w.ev_class
 JOIN pg_catalog.pg_class c ON c.oid = d.refobjid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE w.ev_class = %s AND pg_catalog.pg_relation_is_updatable(w.ev_class, false) & 8 <> 0"""
+# The table and those below it: a trigger or a foreign key may be a partition's, or an heir's, own.
+_TREE = """WITH RECURSIVE tree (oid) AS (SELECT %s::oid
+  UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid)"""
 # https://www.postgresql.org/docs/current/catalog-pg-trigger.html: for each row (1), before (2), an insert (4) or an update (16)
-_BEFORE = """SELECT tgname::text FROM pg_catalog.pg_trigger
-WHERE tgrelid = %s AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <> 0
+_BEFORE = f"""{_TREE} SELECT DISTINCT tgname::text FROM tree JOIN pg_catalog.pg_trigger ON tgrelid = tree.oid
+WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <> 0
   AND tgfoid <> 'pg_catalog.suppress_redundant_updates_trigger'::pg_catalog.regproc ORDER BY 1"""
 _HAS_HEIRS = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = %s)"
-_REACTS = """SELECT (c.relhassubclass AND c.relkind = 'r')
+_REACTS = f"""{_TREE} SELECT bool_or((c.relhassubclass AND c.relkind = 'r')
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = c.oid)
-  OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D')
-FROM pg_catalog.pg_class c WHERE c.oid = %s"""
-_REFERENCED = """SELECT DISTINCT a.attname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a
-ON a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey) WHERE k.contype = 'f' AND k.confrelid = %s"""
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D'))
+FROM tree JOIN pg_catalog.pg_class c USING (oid)"""
+_REFERENCED = f"""{_TREE} SELECT DISTINCT a.attname::text FROM tree JOIN pg_catalog.pg_constraint k ON k.confrelid = tree.oid
+JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey) WHERE k.contype = 'f'"""
 _PARENTS = """SELECT k.conname, n.nspname, c.relname FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'f' AND k.conrelid = %s"""

@@ -11,6 +11,7 @@ import pytest
 
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import BadRows, Mode
+from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.column_types import base_of, csv_value
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
@@ -113,6 +114,48 @@ def test_rows_that_a_trigger_swallows_are_no_success(target: Database, row: int,
         assert "RAISE EXCEPTION" in caught.value.remedy
         assert target.execute("SELECT * FROM scorecard") == [{"id": 1, "x": "old"}]
         publishing.publish([{"id": 3 - row, "x": "new"}], tolerated=tolerated)
+
+
+# A trigger of a table below the one that is published fires for its rows as well. What is there, `below` among it:
+BELOW = {
+    "a partition": "CREATE TABLE scorecard (id int PRIMARY KEY, x text) PARTITION BY RANGE (id);"
+    "CREATE TABLE below PARTITION OF scorecard FOR VALUES FROM (2) TO (9); CREATE TABLE rest PARTITION OF scorecard DEFAULT",
+    "a partition's partition": "CREATE TABLE scorecard (id int PRIMARY KEY, x text) PARTITION BY RANGE (id);"
+    "CREATE TABLE upper PARTITION OF scorecard FOR VALUES FROM (1) TO (9) PARTITION BY RANGE (id);"
+    "CREATE TABLE below PARTITION OF upper FOR VALUES FROM (1) TO (9)",
+    "an heir": "CREATE TABLE scorecard (id int, x text); CREATE TABLE below () INHERITS (scorecard);"
+    "INSERT INTO below VALUES (2, 'old')",
+}
+SKIPS = """CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF new.id = 2 THEN RETURN NULL; END IF; RETURN new; END $$;
+CREATE TRIGGER skip BEFORE INSERT OR UPDATE ON below FOR EACH ROW EXECUTE FUNCTION skip()"""
+
+
+@pytest.mark.parametrize("tolerated", [0, 1])
+@pytest.mark.parametrize("what", BELOW)
+def test_nor_those_that_a_trigger_below_the_table_swallows(target: Database, what: str, tolerated: int) -> None:
+    make(target, f"{BELOW[what]}; {SKIPS}")
+    before = target.execute("SELECT * FROM scorecard")
+    with closing(Direct(target, SHAPE)) as publishing:
+        with pytest.raises(DefinitionError, match=r"1 rows are not in public.scorecard .*\(skip\)"):
+            publishing.publish(ROWS, tolerated=tolerated)
+        assert target.execute("SELECT * FROM scorecard") == before
+        publishing.publish(ROWS[:1], tolerated=tolerated)
+
+
+# Who would notice that a row of `below` is deleted and inserted anew.
+NOTICES = {
+    "a trigger": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+    "CREATE TRIGGER f AFTER DELETE ON below FOR EACH ROW EXECUTE FUNCTION f()",
+    "a foreign key": "CREATE TABLE c (id int REFERENCES below)",
+}
+
+
+@pytest.mark.parametrize("notices", ["", *NOTICES])
+def test_what_watches_a_partition_alone_watches_the_table(target: Database, notices: str) -> None:
+    make(target, f"{BELOW['a partition']}; {NOTICES.get(notices, '')}")
+    with closing(Direct(target, SHAPE)) as publishing:
+        table = read_table(publishing.connection, "public", "scorecard")
+    assert table and table.reacts == bool(notices) and table.referenced == ({"id"} if notices == "a foreign key" else set())
 
 
 @pytest.fixture
