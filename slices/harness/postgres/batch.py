@@ -100,25 +100,34 @@ class Batch(Brought):
             self._run([*moves.away(rows, gone), *moves.back(rows), *self._rows(changes), *moves.over(rows)])
 
     def _expected(self, changes: Changes) -> int:
-        """How many rows are going to be written, where a trigger may keep some out; asked before they are. Not of MERGE."""
-        table, stage = self.table(changes["columns"]), self._sql("upserts")
-        if not table.before or self._work.flow.mode == Mode.MERGE or "upserts" not in self._stages(changes):
+        """How many rows are going to be written, where a trigger may keep some out; asked before they are."""
+        table, rows = self.table(changes["columns"]), self._relation(changes, "upserts")
+        if not table.before or not rows:
             return 0
         if self._work.flow.mode == Mode.REPLACE:
-            return self._count(statements.missing(table, stage, self._columns(changes, "upserts")))
-        return self._count(f"SELECT count(*) FROM {stage}")
+            return self._count(statements.missing(table, self._sql("upserts"), self._columns(changes, "upserts")))
+        return self._count(f"SELECT count(*) FROM {rows} s")
 
     def _check_kept(self, changes: Changes, rows: str, expected: int) -> None:
         """Raises DefinitionError where a trigger has kept rows of the relation `rows` out of the table without a word."""
-        table = self.table(changes["columns"])
+        table, key = self.table(changes["columns"]), self._key(changes)
         if not table.before or not rows:
             return
-        if self._work.flow.mode == Mode.MERGE:
-            lost = self._count(statements.not_kept(table, rows, self._columns(changes, "upserts"), self._key(changes)))
-        else:
-            lost = expected - self._count(statements.written(table))
+        counted = self._work.flow.mode != Mode.MERGE or statements.unique_by(table, key)
+        lost = expected - self._count(statements.KEPT) if counted else expected
         if lost > 0:
-            raise refusals.kept_out(table, lost, self.place)
+            lost = min(lost, self._absent(changes, rows, expected))
+        if lost > 0:
+            raise refusals.kept_out(table, lost, self.place, by_key=not counted)
+
+    def _absent(self, changes: Changes, rows: str, expected: int) -> int:
+        """How many are not there either by what a trigger itself has written instead of them."""
+        table, key = self.table(changes["columns"]), self._key(changes)
+        with self._connection.transaction(force_rollback=True):
+            self._run([statements.take_number(self._sql("upserts"))])
+        if self._work.flow.mode == Mode.MERGE:
+            return self._count(statements.not_kept(table, rows, self._columns(changes, "upserts"), key))
+        return expected - self._count(statements.written(table))
 
     def _count(self, question: str) -> int:
         found = self._connection.execute(question).fetchone()
@@ -161,7 +170,7 @@ class Batch(Brought):
         lock = [f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE"]  # writers wait, readers do not
         if mode == Mode.APPEND and "deletes" in self._stages(changes):
             return [*made, *lock, statements.delete_like(table, self._sql("deletes"), self._columns(changes, "deletes"))]
-        guarded = mode == Mode.APPEND or frozenset(column.name for column in key) in table.unique
+        guarded = mode == Mode.APPEND or statements.unique_by(table, key)
         return made if guarded else [*made, *lock]
 
     def _rows(self, changes: Changes) -> list[str]:

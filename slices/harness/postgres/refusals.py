@@ -113,11 +113,16 @@ def row_security(table: TargetTable | None, place: str, user: str) -> Definition
     return DefinitionError(f"row level security of {name} holds for the user who publishes", place=place, remedy=remedy)
 
 
-def kept_out(table: TargetTable, rows: int, place: str) -> DefinitionError:
-    """A trigger that leaves a row out says nothing: to PostgreSQL that is no error."""
-    what = f"{rows} rows are not in {table.schema}.{table.name} after they were written: a trigger ({', '.join(table.before)}) keeps"
+def kept_out(table: TargetTable, rows: int, place: str, *, by_key: bool) -> DefinitionError:
+    """A trigger that leaves a row out says nothing: to PostgreSQL that is no error. by_key: they were looked for by it alone."""
+    where, name = f"{table.schema}.{table.name}{' under their key' if by_key else ''}", ", ".join(table.before)
+    why = "keeps them out or changes their key" if by_key else "keeps them out"
     remedy = "let it RAISE EXCEPTION for what it refuses, which TOLERATE … BAD ROWS sets aside, or leave such rows out of the query"
-    return DefinitionError(f"{what} them out", place=place, remedy=remedy)
+    if by_key:
+        remedy += "; where it changes the key, do the same in the query, or give the key a unique index"
+    return DefinitionError(
+        f"{rows} rows are not in {where} after they were written: a trigger ({name}) {why}", place=place, remedy=remedy
+    )
 
 
 def awaited(error: psycopg.Error, table: TargetTable | None, work: Work, place: str) -> RetryLater | None:

@@ -92,15 +92,27 @@ def merge(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: S
     """
     listed, rest = names(columns), [c for c in columns if c not in key]
     steps = {"gone": delete_keys(table, gone, key, rows)} if gone else {}
-    if frozenset(c.name for c in key) in table.unique:
-        action = f"UPDATE SET {_sets(rest, 'EXCLUDED')} WHERE {differ(rest, 't', 'EXCLUDED')}" if rest else "NOTHING"
+    if unique_by(table, key):
         insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {_over(steps)}"
-        return f"{_steps(steps)}{insert} ON CONFLICT ({names(key)}) DO {action}"
+        return _counted(table, steps, f"{insert} ON CONFLICT ({names(key)}) DO {_on_conflict(table, rest, key)}")
     if rest:
         update = f"UPDATE {table.sql} t SET {_sets(rest, 's')} FROM {rows} s WHERE {same(key, 't', 's')} AND {differ(rest, 't', 's')}"
         steps["changed"] = f"{update} AND {_over(steps)}"
     missing = f"NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE {same(key, 't', 's')}) AND {_over(steps)}"
-    return f"{_steps(steps)}INSERT INTO {table.sql} ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {missing}"
+    return _counted(table, steps, f"INSERT INTO {table.sql} ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {missing}")
+
+
+def unique_by(table: TargetTable, key: Sequence[TargetColumn]) -> bool:
+    """Whether ON CONFLICT may name the key."""
+    return frozenset(column.name for column in key) in table.unique
+
+
+def _on_conflict(table: TargetTable, rest: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:
+    """Where there are triggers, rows that are equal stay untouched as well, and are counted as kept."""
+    changed = differ(rest, "t", "EXCLUDED") if rest else "false"
+    if table.before:
+        return f"UPDATE SET {_sets(rest or key, 'EXCLUDED')} WHERE CASE WHEN {changed} THEN true ELSE {_keep('1')} IS NULL END"
+    return f"UPDATE SET {_sets(rest, 'EXCLUDED')} WHERE {changed}" if rest else "NOTHING"
 
 
 def _sets(columns: Sequence[TargetColumn], source: str) -> str:
@@ -116,8 +128,25 @@ def _over(steps: Mapping[str, str]) -> str:
     return " AND ".join([f"(SELECT count(*) FROM {name}) >= 0" for name in steps] or ["true"])
 
 
+# How many rows the INSERTs of this transaction have put into the table or met there as they are. It is a setting, since a row that
+# meets its equal is in no statement's count; and what a savepoint undoes is not counted any more.
+_KEPT = "coalesce(nullif(current_setting('atoll.kept', true), ''), '0')::bigint"
+KEPT = f"SELECT {_KEPT}"
+
+
+def _keep(more: str) -> str:
+    return f"set_config('atoll.kept', ({_KEPT} + {more})::text, true)"
+
+
+def _counted(table: TargetTable, steps: Mapping[str, str], insert: str) -> str:
+    """The steps and the INSERT as one statement; of a table with triggers it counts the rows that these have left."""
+    if not table.before:
+        return f"{_steps(steps)}{insert}"
+    return f"{_steps({**steps, 'added': insert})}SELECT {_keep('count(*)')} FROM added"
+
+
 def insert_all(table: TargetTable, rows: str, columns: Sequence[TargetColumn]) -> str:
-    return f"INSERT INTO {table.sql} ({names(columns)}) SELECT {names(columns, 's')} FROM {rows} s"
+    return _counted(table, {}, f"INSERT INTO {table.sql} ({names(columns)}) SELECT {names(columns, 's')} FROM {rows} s")
 
 
 def delete_like(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
@@ -151,7 +180,7 @@ def insert_missing(table: TargetTable, stage: str, columns: Sequence[TargetColum
 def replace(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
     """Both, in one statement, at whose end foreign keys are checked."""
     steps = {"gone": delete_others(table, stage, columns)}
-    return f"{_steps(steps)}{insert_missing(table, stage, columns)} WHERE {_over(steps)}"
+    return _counted(table, steps, f"{insert_missing(table, stage, columns)} WHERE {_over(steps)}")
 
 
 def forget_present(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
@@ -160,8 +189,16 @@ def forget_present(table: TargetTable, stage: str, columns: Sequence[TargetColum
     return f"DELETE FROM {stage} r USING (SELECT s.place FROM {both}) present WHERE r.ctid = present.place"
 
 
-# The rows that this transaction has written: those of its savepoints have later numbers than its own.
-_OURS = "age({alias}.xmin) <= age((txid_current() % 4294967296)::text::xid)"
+def take_number(stage: str) -> str:
+    """Takes a number for a savepoint. Once that is undone, the server's snapshot reaches beyond all numbers of this transaction."""
+    return f"COMMENT ON TABLE {stage} IS 'rows are counted'"
+
+
+# The rows that this transaction has written: it sees them, though their writer, it or a savepoint with a later number, has not ended.
+# To be asked after `take_number`: the state of a number that is yet to come cannot be asked for, and an old row may seem to have one.
+_NUMBER = "(txid_current() + (({alias}.xmin::text::bigint - txid_current()) & 4294967295))"
+_OURS = f"""CASE WHEN {_NUMBER} < (SELECT txid_snapshot_xmax(txid_current_snapshot()))
+THEN txid_status({_NUMBER}) = 'in progress' ELSE false END"""
 
 
 def not_kept(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:

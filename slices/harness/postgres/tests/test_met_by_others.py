@@ -11,8 +11,10 @@ import pytest
 
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import BadRows, Mode
+from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.column_types import base_of, csv_value
+from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
 from tests.conformance.fixtures import Cloud, open_cloud
@@ -126,7 +128,8 @@ BELOW = {
     "an heir": "CREATE TABLE scorecard (id int, x text); CREATE TABLE below () INHERITS (scorecard);"
     "INSERT INTO below VALUES (2, 'old')",
 }
-SKIPS = """CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF new.id = 2 THEN RETURN NULL; END IF; RETURN new; END $$;
+SKIPS = """CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+IF new.id = 2 THEN RETURN NULL; END IF; RETURN new; END $$;
 CREATE TRIGGER skip BEFORE INSERT OR UPDATE ON below FOR EACH ROW EXECUTE FUNCTION skip()"""
 
 
@@ -181,6 +184,99 @@ def test_nor_are_they_in_the_other_modes(cloud: Cloud, target: Database, mode: M
     publishing.publish([{"id": 3, "x": "new"}, {"id": 3, "x": "new"}, *refused])
     kept = [{"id": 1, "x": "old"}] if mode == Mode.APPEND else []
     assert target.rows() == [*kept, {"id": 3, "x": "new"}, {"id": 3, "x": "new"}]
+
+
+def beside(monkeypatch: pytest.MonkeyPatch, target: Database, statement: str) -> None:
+    """Another session commits this, and no trigger fires, between what a batch writes and its look at that."""
+
+    def after(made: Any) -> Any:
+        def written(*arguments: Any) -> Any:
+            found = made(*arguments)
+            target.execute(f"SET session_replication_role = replica; {statement}")
+            return found
+
+        return written
+
+    monkeypatch.setattr(Batch, "_write", after(Batch._write))
+    monkeypatch.setattr(SiftedBatch, "_sift", after(SiftedBatch._sift))
+
+
+@pytest.mark.parametrize("tolerates", [False, True])
+def test_rows_of_others_do_not_stand_for_those_that_a_trigger_swallows(
+    cloud: Cloud, target: Database, tolerates: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(target, SWALLOWS.format(2).replace("PRIMARY KEY", "CHECK (id < 9)"))
+    beside(monkeypatch, target, "INSERT INTO scorecard VALUES (7, 'other'), (8, 'other')")
+    publishing = way(cloud, target, mode=Mode.APPEND, bad_rows=BadRows(1) if tolerates else None)
+    with pytest.raises(DefinitionError, match=r"1 rows are not in public\.scorecard after they were written"):
+        publishing.publish([*ROWS, *([{"id": 9, "x": "refused"}] if tolerates else [])])
+
+
+@pytest.mark.parametrize("tolerated", [0, 1])
+def test_nor_does_another_row_of_the_same_key(target: Database, tolerated: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(target, SWALLOWS.format(2))
+    beside(monkeypatch, target, "INSERT INTO scorecard VALUES (2, 'other')")
+    with closing(Direct(target, SHAPE)) as publishing, pytest.raises(DefinitionError, match="1 rows are not in"):
+        publishing.publish(ROWS, tolerated=tolerated)
+
+
+# A trigger that puts rows where they belong, in sub-transactions of its own; but for the ones that it swallows.
+ROUTES = """CREATE TABLE scorecard (id int CHECK (id < 9), x text); CREATE TABLE heir () INHERITS (scorecard);
+CREATE FUNCTION route() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  BEGIN IF new.id <> {} THEN new.x = upper(new.x); INSERT INTO heir VALUES (new.*); END IF;
+  EXCEPTION WHEN undefined_table THEN RAISE; END;
+  RETURN NULL; END $$;
+CREATE TRIGGER route BEFORE INSERT ON scorecard FOR EACH ROW EXECUTE FUNCTION route()"""
+
+
+@pytest.mark.parametrize("swallowed", [0, 2])
+@pytest.mark.parametrize("tolerates", [False, True])
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
+def test_rows_that_a_trigger_puts_elsewhere_are_there(
+    cloud: Cloud, target: Database, mode: Mode, tolerates: bool, swallowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(target, ROUTES.format(swallowed))
+    if mode == Mode.APPEND:  # the others keep writers out
+        beside(monkeypatch, target, "INSERT INTO scorecard VALUES (7, 'other'), (8, 'other')")
+    publishing = way(cloud, target, mode=mode, bad_rows=BadRows(1) if tolerates else None)
+    rows = [*ROWS, *([{"id": 9, "x": "refused"}] if tolerates else [])]
+    if swallowed:
+        with pytest.raises(DefinitionError, match=r"1 rows are not in public\.scorecard "):
+            publishing.publish(rows)
+    else:
+        publishing.publish(rows)
+    kept = [] if swallowed else [{"id": 1, "x": "NEW"}, {"id": 2, "x": "NEW"}]
+    assert target.execute("SELECT * FROM scorecard WHERE x <> 'other' ORDER BY id") == kept
+
+
+LOWERS = """CREATE FUNCTION lowers() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+IF new.email = 'C@x' THEN RETURN NULL; END IF; new.email = lower(new.email); RETURN new; END $$;
+CREATE TRIGGER lowers BEFORE INSERT OR UPDATE ON scorecard FOR EACH ROW EXECUTE FUNCTION lowers()"""
+
+
+@pytest.mark.parametrize("tolerated", [0, 1])
+@pytest.mark.parametrize("columns", [("email", "x"), ("email",)])
+def test_a_trigger_may_change_a_unique_key(target: Database, columns: tuple[str, ...], tolerated: int) -> None:
+    make(target, f"CREATE TABLE scorecard (email text PRIMARY KEY, x text DEFAULT 'none'); {LOWERS}")
+    with closing(Direct(target, dict.fromkeys(columns, "string"), key=("email",))) as publishing:
+        for x in ("old", "new", "new"):
+            rows = [{"email": email, "x": x} for email in ("A@x", "b@x", "C@x")]
+            publishing.publish(rows[:2], tolerated=tolerated)
+            there = [{"email": email, "x": x if "x" in columns else "none"} for email in ("a@x", "b@x")]
+            assert target.execute("SELECT * FROM scorecard ORDER BY email") == there
+            with pytest.raises(DefinitionError, match=r"1 rows are not in public\.scorecard .* \(lowers\) keeps them out"):
+                publishing.publish(rows, tolerated=tolerated)
+
+
+@pytest.mark.parametrize("tolerated", [0, 1])
+def test_a_changed_key_that_nothing_keeps_unique_is_told_as_what_it_is(target: Database, tolerated: int) -> None:
+    """The row would be there once more after each batch."""
+    make(target, f"CREATE TABLE scorecard (email text, x text); {LOWERS}")
+    said = r"1 rows are not in public\.scorecard under their key .* or changes their key"
+    publishing = Direct(target, {"email": "string", "x": "string"}, key=("email",))
+    with closing(publishing), pytest.raises(DefinitionError, match=said) as caught:
+        publishing.publish([{"email": "A@x", "x": "new"}], tolerated=tolerated)
+    assert "in the query" in caught.value.remedy
 
 
 # A value in DuckDB, the column that holds it, its text there. duckdb #15038: numbers that became others; porsager/postgres #784 and
