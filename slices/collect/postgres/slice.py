@@ -14,7 +14,8 @@ SLICE = Slice(
         queries="full",
         reports_deletes=False,
         reports_left=True,
-        never_seen="a row whose cursor was set in the past, or five minutes before its transaction first wrote (`lag` helps)",
+        never_seen="a row whose cursor was set in the past, or five minutes before its transaction first wrote (`lag` helps), nor in "
+        "APPEND a later row that has the last number of a cursor that is no time",
         resumable=True,
         rejects_rows=True,
     ),

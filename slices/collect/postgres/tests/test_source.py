@@ -15,6 +15,7 @@ from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
 from slices.collect.postgres import answering, catalog, extraction, failures, logic
+from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.silence import Way
 from tests.conformance.collect import FLOW, Collecting, run_states
@@ -98,6 +99,17 @@ def test_timestamp_without_zone_is_utc(collecting: Collecting, database: Databas
     assert [row["id"] for row in staged(collecting)] == [1]
     collecting.run()
     assert [row["id"] for row in staged(collecting)] == [2]
+
+
+def test_append_by_a_number_does_not_see_a_later_row_of_the_last_one_and_says_so(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2)")
+    collect(collecting, "public.t", **BY_ID)
+    collecting.run()
+    database.run("INSERT INTO t VALUES (2), (3)")
+    collecting.cloud.clock.advance(hours=1)
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [3]
+    assert "last number" in SLICE.capabilities.never_seen
 
 
 def test_date_cursor_takes_a_day_when_it_is_over(collecting: Collecting, database: Database) -> None:
