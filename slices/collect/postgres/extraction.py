@@ -84,10 +84,21 @@ class Extraction:
                     worker.start()
                 for worker in workers:
                     worker.join()
+                self._check_tree(reading)
             finally:
                 reading.close()
         except Exception as error:
             self._failed(error)
+
+    def _check_tree(self, reading: Reading) -> None:
+        """What was read counts only if it is known to be of one state."""
+        try:
+            reading.check_tree()
+        except Exception as error:
+            with self._lock:
+                if not self._given_up:
+                    self._files = []
+                    self._errors.append(error)
 
     def _whole(self) -> list[int]:
         return [self._part.first_page * logic.LINES, self._part.end_page * logic.LINES]

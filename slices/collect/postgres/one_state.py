@@ -21,7 +21,8 @@ _WRITTEN_SINCE = f"NOT txid_visible_in_snapshot({ROW_TRANSACTION}, %(snapshot)s:
 # inherit from, the rows are in theirs.
 _STATE = """WITH RECURSIVE tree AS (SELECT %(table)s::regclass::oid AS oid
   UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
-SELECT txid_current_snapshot()::text, (SELECT string_agg(pg_relation_filenode(oid)::text, ' ' ORDER BY oid) FROM tree)"""
+SELECT txid_current_snapshot()::text,
+  (SELECT string_agg(oid || ':' || coalesce(pg_relation_filenode(oid), 0), ' ' ORDER BY oid) FROM tree)"""
 
 
 def state(session: Session[Any], part: Part) -> dict[str, str]:

@@ -17,6 +17,7 @@ from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
 from slices.collect.postgres import failures, logic, one_state, snapshot, unreadable
 from slices.collect.postgres.logic import Part
+from slices.collect.postgres.one_state import state
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,6 +67,16 @@ class Reading:
         finally:
             cursor.close()
 
+    def check_tree(self) -> None:
+        """Raises RetryLater where a partition or an heir has come or gone meanwhile, which no lock of a reader keeps away: chunks
+        have read a part of it."""
+        if not self._files:
+            return
+        with self._source.translated(self._place):
+            if state(self._source.connect(), self._part)["files"] != self._files:
+                what = f"{self._part.reads} was given a partition, or lost one, while it was read"
+                raise RetryLater(what, place=self._place, remedy="nothing, it is read again")
+
     # -- the snapshot, and DuckDB's sessions
 
     def _take_snapshot(self, *, one_state: bool) -> str:
@@ -74,6 +85,7 @@ class Reading:
             session = self._source.connect()
             reads = dict.fromkeys(source for source in (self._part.reads, self._part.left_reads) if source)
             snapshot.begin(session, tuple(reads), self._statement_seconds, self._place)
+            self._files = state(session, self._part)["files"] if self._part.end_page else ""
             if one_state:
                 self._check_state(session)
             return snapshot.export(session)

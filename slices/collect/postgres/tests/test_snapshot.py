@@ -147,3 +147,24 @@ def test_rows_of_an_heir_that_move_between_calls_are_noticed(collecting: Collect
     collect(collecting, "public.t")
     run = collecting.run(context=near_its_end_at_first(database, "VACUUM FULL b"), record_errors=True)
     assert "was written to while it was read" in str(run.errors[collecting.dataset])
+
+
+@pytest.mark.parametrize("cursor", [{}, {"mode": Mode.MERGE, "key": ("id",), "cursor": "id"}], ids=["no cursor", "a cursor"])
+def test_a_partition_that_is_attached_while_its_table_is_read_is_read_whole(
+    collecting: Collecting, database: Database, cursor: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ATTACH PARTITION waits for no reader: chunks before it pass over its first pages, and those after it read the others."""
+    database.run(
+        f"{BASE} CREATE TABLE t (LIKE b) PARTITION BY RANGE (id); CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (2001)"
+    )
+    database.run("INSERT INTO t SELECT * FROM b; CREATE TABLE q AS SELECT id + 2000 AS id, note FROM b")
+    attach = Meanwhile(database, "ALTER TABLE t ATTACH PARTITION q FOR VALUES FROM (2001) TO (9999)", chunk=4)
+    monkeypatch.setattr(logic, "chunk_sql", attach(logic.chunk_sql))
+    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    collect(collecting, "public.t", **cursor)
+    with pytest.raises(RetryLater, match="was given a partition"):
+        collecting.run()
+    attach.join()
+    collecting.cloud.clock.advance(hours=2)
+    collecting.run()
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 4001))
