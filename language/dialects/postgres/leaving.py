@@ -45,7 +45,7 @@ def _span(query: PostgresQuery, node: Node | None) -> Span | None:
 
 def _meant(own: Node | None) -> str:
     """Which function of PostgreSQL's a name without a schema may be a misspelling of."""
-    names = own.get("FuncCall", {}).get("funcname", ()) if own is not None else ()
+    names = own.get("FuncCall", {}).get("funcname", []) if own is not None else []
     return did_you_mean(name := names[0]["String"]["sval"], similar_functions(name)) if len(names) == 1 else ""
 
 
@@ -124,11 +124,11 @@ def _own_functions(where: Node | None) -> Iterator[Node]:
     """Calls of functions, and uses of operators, that are the database's own: named with its schema, or not in the catalogue."""
     for node in inner_nodes({"in": where}, "FuncCall"):
         name = node["funcname"][-1]["String"]["sval"]
-        known = functions(name) or (name in types() and len(node.get("args", ())) == 1) or name in BATCH_BOUNDS
+        known = bool(functions(name)) or (name in types() and len(node.get("args", ())) == 1) or name in BATCH_BOUNDS
         if _is_own(node["funcname"]) or not known:
             yield {"FuncCall": node}
     for node in inner_nodes({"in": where}, "A_Expr"):
-        known = operators(node["name"][-1]["String"]["sval"]) or "BETWEEN" in node["kind"]
+        known = bool(operators(node["name"][-1]["String"]["sval"])) or "BETWEEN" in node["kind"]
         if _is_own(node["name"]) or not known:
             yield {"A_Expr": node}
 
