@@ -108,9 +108,14 @@ def _plain(one: Discovered, only_check: bool) -> dict[str, Any]:
 
 
 def show_names(names: Mapping[str, Mapping[str, str]], as_json: bool) -> None:
-    """names: connection ▸ each table ▸ why a batch of it would fail, or ''."""
+    """names: connection ▸ each table ▸ why a batch of it would fail, or ''.
+
+    As JSON: connection ▸ its tables, and '<connection>.warnings', which names no connection, ▸ those that have any.
+    """
     if as_json:
-        click.echo(json.dumps({connection: list(tables) for connection, tables in names.items()}, indent=2))
+        warned = {f"{connection}.warnings": {t: why for t, why in tables.items() if why} for connection, tables in names.items()}
+        listed = {connection: list(tables) for connection, tables in names.items()}
+        click.echo(json.dumps(listed | {name: tables for name, tables in warned.items() if tables}, indent=2))
         return
     for connection, tables in printable(names).items():
         click.echo(f"{connection}: {counted(len(tables), 'table')}")

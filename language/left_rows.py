@@ -24,7 +24,7 @@ class Leaving:
     """obstacle: the first thing besides WHERE by which a row can leave the result, or the table beyond whose rows it is made.
 
     where: the place of the WHERE's condition.  text: the same to the query's end.  moment: what in it changes though no row does.
-    own: a function in it that the source alone knows.
+    own: a function in it that the source alone knows.  meant: what that may be a misspelling of, as a remedy says it.
     """
 
     obstacle: Span | None = None
@@ -32,6 +32,7 @@ class Leaving:
     text: Span | None = None
     moment: Span | None = None
     own: Span | None = None
+    meant: str = ""
 
 
 def condition(query: ParsedQuery, settings: Settings, collector: Slice) -> Span | None:
@@ -51,7 +52,9 @@ def condition(query: ParsedQuery, settings: Settings, collector: Slice) -> Span 
         raise leaves_by_itself(found.moment)
     if found.own is not None:
         cause = "rows may leave this WHERE without being changed: what this calls, only the source knows"
-        raise Problem(found.own, cause, "SELECT what it gives as a column, and filter by that in a view; or use REPLACE")
+        raise Problem(
+            found.own, cause, found.meant + "SELECT what it gives as a column, and filter by that in a view; or use REPLACE"
+        )
     if not collector.capabilities.reports_left:
         raise Problem(found.where, f"{collector.id} does not tell which rows this WHERE takes no more", _REMEDY)
     return found.text

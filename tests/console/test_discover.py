@@ -290,5 +290,8 @@ def test_a_table_of_which_a_batch_would_fail_is_told_with_what_to_do(atoll: Atol
     assert "  ! public.guarded: rows are hidden; GRANT it" in shown.stderr and "public.x:" not in shown.stderr
     listed = atoll("discover", "ops", "--list")
     assert "    ! rows are hidden; GRANT it" in listed.stderr and "  public.guarded" in listed.stdout
+    listed = json.loads(atoll("discover", "--list", "--json").stdout)
+    assert listed["crm"] == ["Account"] and "public.guarded" in listed["ops"]
+    assert listed["ops.warnings"] == {"public.guarded": "rows are hidden; GRANT it"} and "crm.warnings" not in listed
     (connection,) = json.loads(atoll("discover", "ops", "--tables", "public.guarded", "--json").stdout)["connections"]
     assert connection["warnings"] == {"public.guarded": "rows are hidden; GRANT it"}

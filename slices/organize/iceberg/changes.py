@@ -77,7 +77,7 @@ class Changes:
                 held,
                 lambda files: f"SELECT {logic.names(columns, 't')} FROM {_stored(files, columns)} t WHERE NOT {inside}",
             )
-        return Change([*self._files, *rest], removed)
+        return Change(self._files, removed, rest)
 
     def _merge(self, table: Table, snapshot_id: int) -> Change:
         """Copy on write of those files only that hold a key of the batch; rows that the table has newer stay as they are."""
@@ -102,7 +102,7 @@ class Changes:
             removed, rest = self._rewrite(
                 engine, candidates, held, lambda files: merge.kept(_stored(files, marked), marked, start, left=bool(left))
             )
-        return Change([*brought, *rest], removed)
+        return Change(brought, removed, rest)
 
     @property
     def _how(self) -> Merge:

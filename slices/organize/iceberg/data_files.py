@@ -32,10 +32,11 @@ LAST_CHARACTER, BEFORE_SURROGATES, AFTER_SURROGATES = 0x10FFFF, 0xD7FF, 0xE000
 DAY_MICROSECONDS = 86_400_000_000
 
 
-def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any], *, place: str) -> DataFile:
+def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any], *, place: str, rewritten: bool = False) -> DataFile:
     """file: {'url'}, and {'partition'} for a table that is partitioned, as Engine.write gives them.
 
-    Raises FileNotFoundError; RowError for a value that others would read as another one.
+    rewritten: its rows are the table's already.
+    Raises FileNotFoundError; RowError for a value of a new row that others would read as another one.
     """
     read = io.new_input(file["url"])
     with read.open() as stream:
@@ -43,7 +44,8 @@ def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any], *, p
     schema = metadata.schema()
     _check_pyarrow_schema_compatible(schema, footer.schema.to_arrow_schema(), format_version=metadata.format_version)
     ids = parquet_path_to_id_mapping(schema)
-    _check_times(footer, schema, ids, place)
+    if not rewritten:
+        _check_times(footer, schema, ids, place)
     plan = compute_statistics_plan(schema, metadata.properties)
     statistics = data_file_statistics_from_parquet_metadata(footer, _told(footer, plan, ids), ids)
     _bound(statistics)
@@ -66,13 +68,18 @@ def _check_times(footer: pq.FileMetaData, schema: Schema, ids: Mapping[str, int]
     """Iceberg has no 24:00, which DuckDB and PostgreSQL have: others read it as 00:00, and its bound is below all others."""
     times = {path for path, field in ids.items() if isinstance(schema.find_type(field), TimeType)}
     for chunk in _chunks(footer):
-        said = chunk.statistics if chunk.path_in_schema in times else None
-        if said is not None and said.has_min_max and said.max_raw >= DAY_MICROSECONDS:
+        if chunk.path_in_schema in times and _ends_the_day(chunk):
             raise RowError(
                 f"the column {schema.find_column_name(ids[chunk.path_in_schema])} holds the time 24:00, which Iceberg has not",
                 place=place,
                 remedy="write it as 00:00 of the next day, or as a text: CAST(… AS VARCHAR)",
             )
+
+
+def _ends_the_day(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether a part of a column of times holds 24:00."""
+    said = chunk.statistics
+    return bool(said is not None and said.has_min_max and said.max_raw >= DAY_MICROSECONDS)
 
 
 def _chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
@@ -98,7 +105,7 @@ def _decimals(footer: pq.FileMetaData, ids: Mapping[str, int]) -> dict[int, Deci
 def _tells(chunk: pq.ColumnChunkMetaData) -> bool:
     """Whether a part of a column has bounds, or only nulls."""
     said = chunk.statistics
-    if said is None or not said.has_null_count:
+    if said is None or not said.has_null_count or (said.logical_type.type == "TIME" and _ends_the_day(chunk)):
         return False
     try:
         return bool(said.null_count == chunk.num_values or (said.has_min_max and said.min is not None and said.max is not None))

@@ -97,7 +97,7 @@ class TableMaintenance:
             if len(removed) < len(paths):
                 return False
             try:
-                self._tables.swap(table, Change(written, removed), FILES)
+                self._tables.swap(table, Change((), removed, written), FILES)
                 return True
             except (CommitFailedException, ValidationException):
                 continue

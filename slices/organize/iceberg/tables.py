@@ -51,12 +51,13 @@ Written = Mapping[str, Any]  # {'url'}, and 'partition' where the table is parti
 class Change:
     """What one commit does to a table.
 
-    added: as Engine.write gives them.  removed: files of the parent; everything for `replace`.
-    aside: the snapshot does not become the current one.
+    added: files with new rows, as Engine.write gives them.  rewritten: the same of rows of the removed ones.
+    removed: files of the parent; everything for `replace`.  aside: the snapshot does not become the current one.
     """
 
     added: Sequence[Written]
     removed: Sequence[DataFile] = ()
+    rewritten: Sequence[Written] = ()
     replace: bool = False
     aside: bool = False
 
@@ -204,7 +205,10 @@ class Tables:
         with producer:
             for file in change.removed:
                 producer.delete_data_file(file)
-            for file in self._data_files(transaction, change.added):
+            for file in (
+                *self._data_files(transaction, change.added),
+                *self._data_files(transaction, change.rewritten, rewritten=True),
+            ):
                 producer.append_data_file(file)
         return producer.snapshot_id
 
@@ -212,11 +216,11 @@ class Tables:
         snapshot = table.current_snapshot() if table else None
         return self.files(table, snapshot.snapshot_id) if table and snapshot else []
 
-    def _data_files(self, transaction: Transaction, files: Sequence[Written]) -> list[DataFile]:
+    def _data_files(self, transaction: Transaction, files: Sequence[Written], *, rewritten: bool = False) -> list[DataFile]:
         io, metadata = transaction._table.io, transaction.table_metadata
         with ThreadPoolExecutor(8) as pool:
             try:
-                return list(pool.map(lambda file: data_file(io, metadata, file, place=self._place), files))
+                return list(pool.map(lambda file: data_file(io, metadata, file, place=self._place, rewritten=rewritten), files))
             except FileNotFoundError as error:
                 raise DefinitionError(
                     f"the staged file {error} is gone", place=self._place, remedy="run the collect batch again with from and to"

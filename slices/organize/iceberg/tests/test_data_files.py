@@ -16,13 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyiceberg.expressions import EqualTo
 
+from shared_metadata.contract.maintenance import MaintainStep
+from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
+from slices.organize.iceberg.compaction import LEAST_FILES
 from slices.organize.iceberg.data_files import upper_bound
+from slices.organize.iceberg.handlers import open_driver
+from slices.organize.iceberg.slice import SLICE
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import lake, table
+from tests.conformance.fixtures import FakeContext
 from tests.conformance.organize import FLIGHTS, ID, Lake, Typed
 
 __all__ = ["lake"]
+HOUR = 3600 * 10**6
 MOMENT = datetime(9999, 12, 31, 23, 59, 59, 999999)
 VALUES: dict[str, tuple[Any, list[Any]]] = {
     "string": (
@@ -157,6 +164,39 @@ def test_a_moment_that_python_does_not_know_has_no_bound_and_is_kept(lake: Lake)
     (file,) = [task.file for task in table(lake, "far").scan().plan_files()]
     assert table(lake, "far").schema().find_field("far").field_id not in file.upper_bounds
     assert table(lake, "far").scan().to_arrow().column("far").cast(pa.int64()).to_pylist() == [568_971_820_800 * 10**6]
+
+
+def test_a_table_in_which_another_engine_wrote_24_00_is_merged_into_and_compacted(lake: Lake) -> None:
+    """No batch brought it. A bound would be that of midnight, before all other times, so that there is none."""
+    columns: list[Typed] = [ID[0], ("at", "time", pa.time64("us"))]
+    lake.collected(Mode.MERGE, key=("id",))
+    lake.load([{"id": 1, "at": 9 * HOUR}], columns)
+    batch = table(lake).scan().to_arrow().column("_batch")[0]
+    rows = [{"id": number, "at": at, "_batch": batch} for number, at in ((2, 24 * HOUR), (3, 10 * HOUR))]
+    table(lake).append(pa.Table.from_pylist(rows, table(lake).schema().as_arrow()))
+    lake.load([{"id": 3, "at": 11 * HOUR}], columns)
+    assert _times(lake) == {1: 9, 2: 24, 3: 11} and _bounds(lake, "at") == {1: 9, 2: None, 3: 11}
+    lake.load([{"id": number, "at": 12 * HOUR} for number in range(4, 4 + LEAST_FILES)], columns, files=LEAST_FILES)
+    step = MaintainStep(SLICE, lake.cloud.services(SLICE.id), open_driver)
+    assert step({"dataset": FLIGHTS}, FakeContext())["tables"][0]["new_files"] == 1
+    assert _times(lake) == {1: 9, 2: 24, 3: 11, **dict.fromkeys(range(4, 4 + LEAST_FILES), 12)} and _bounds(lake, "at") == {1: None}
+    lake.stage([{"id": 5, "at": 24 * HOUR}], columns)
+    with pytest.raises(RowError, match="the column at holds the time 24:00"):
+        lake.run(f"{FLIGHTS}:load")
+
+
+def _times(lake: Lake) -> dict[int, int]:
+    """The hours of the column `at`, by id."""
+    rows = table(lake).scan().to_arrow()
+    return {row: at // HOUR for row, at in sorted(zip(rows["id"].to_pylist(), rows["at"].cast(pa.int64()).to_pylist(), strict=True))}
+
+
+def _bounds(lake: Lake, column: str) -> dict[int, int | None]:
+    """The first id of each file ▸ the greatest hour that it says to have."""
+    fields = [table(lake).schema().find_field(name).field_id for name in ("id", column)]
+    said = [(file.file.lower_bounds[fields[0]], file.file.upper_bounds.get(fields[1])) for file in table(lake).scan().plan_files()]
+    numbers = [tuple(int.from_bytes(bound, "little") if bound else None for bound in pair) for pair in said]
+    return {first: at // HOUR if at is not None else None for first, at in numbers if first is not None}
 
 
 def test_a_column_whose_name_has_a_dot_comes_and_widens(lake: Lake) -> None:
