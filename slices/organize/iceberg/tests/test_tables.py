@@ -77,12 +77,12 @@ def test_a_concurrent_commit_is_taken_into_account(lake: Lake, monkeypatch: pyte
     once = iter([True])
     original = tables.Tables._data_files
 
-    def interrupted(self: tables.Tables, transaction: Any, urls: Any) -> Any:
+    def interrupted(self: tables.Tables, transaction: Any, files: Any, **how: Any) -> Any:
         if next(once, False):
             with table(lake).update_schema() as update:
                 update.add_column("foreign", parsed_type("string"))
             table(lake).delete("id = 1")
-        return original(self, transaction, urls)
+        return original(self, transaction, files, **how)
 
     monkeypatch.setattr(tables.Tables, "_data_files", interrupted)
     lake.steps().commit(state, FakeContext())
@@ -96,9 +96,9 @@ def test_a_table_that_others_keep_writing_is_tried_again_later(lake: Lake, monke
     state = lake.until_commit(f"{FLIGHTS}:load")
     original = tables.Tables._data_files
 
-    def interrupted(self: tables.Tables, transaction: Any, urls: Any) -> Any:
+    def interrupted(self: tables.Tables, transaction: Any, files: Any, **how: Any) -> Any:
         table(lake).append(table(lake).scan().to_arrow().slice(0, 1))
-        return original(self, transaction, urls)
+        return original(self, transaction, files, **how)
 
     monkeypatch.setattr(tables.Tables, "_data_files", interrupted)
     monkeypatch.setattr(tables, "COMMIT_TRIES", 2)
