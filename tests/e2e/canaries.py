@@ -202,9 +202,8 @@ class Search:
         Staged files, the lake and the state of Secrets Manager are a place each; the database beside it is the source itself.
         """
         home = self._airline.demo.stack.folders.home
-        for path in (
-            Path(folder, name) for folder, _, names in os.walk(home) for name in names
-        ):  # passes over what has gone meanwhile
+        # os.walk, unlike Path.rglob, passes over folders that have gone meanwhile.
+        for path in (Path(folder, name) for folder, _, names in os.walk(home) for name in names):
             inside = path.relative_to(home)
             if inside.parts[0] != "postgres":
                 rightful = next((prefix for prefix in RIGHTFUL if f"/{self._bucket}/{prefix}" in f"/{inside}"), str(inside))

@@ -128,7 +128,10 @@ def test_a_wrong_input_fails_in_the_first_state_and_says_what_is_accepted(
 ) -> None:
     result = airline.execute(slice_id, body)
     assert (result["status"], result["error"]) == ("FAILED", "InputError")
-    assert "the input is refused" in result["cause"] and "accepted are {}" in result["cause"]
+    message = json.loads(result["cause"])["errorMessage"]
+    assert "the input is refused" in message and "accepted are {}" in message
+    assert '{"flow": "<name>", "from": "<moment>", "to": "<moment>"}' in message
+    assert "flw" not in body or "unknown field 'flw'" in message
 
 
 def test_rows_that_a_view_sets_aside_are_told(airline: Deployed, tmp_path: Path) -> None:

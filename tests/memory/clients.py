@@ -18,9 +18,8 @@ from botocore.response import StreamingBody
 from botocore.validate import ParamValidator
 
 ASKED = "asked of what is in memory"
-NOT_ANSWERED = frozenset(
-    ("ReturnConsumedCapacity", "ChecksumAlgorithm", "ChecksumMode", "EncodingType")
-)  # change nothing that is kept
+# Parameters that change nothing of what is kept or told.
+NOT_ANSWERED = frozenset(("ReturnConsumedCapacity", "ChecksumAlgorithm", "ChecksumMode", "EncodingType"))
 _VALIDATOR = ParamValidator()
 
 

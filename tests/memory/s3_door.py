@@ -94,13 +94,7 @@ class _Door(BaseHTTPRequestHandler):
         return self.memory.create_multipart_upload(Bucket=bucket, Key=key)
 
     def _listed(self, bucket: str, asked: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
-        wanted = {
-            "prefix": "Prefix",
-            "delimiter": "Delimiter",
-            "start-after": "StartAfter",
-            "continuation-token": "ContinuationToken",
-        }
-        given = {name: asked[said] for said, name in wanted.items() if said in asked}
+        given = {name: asked[said] for said, name in LISTED.items() if said in asked}
         return self._document("ListBucketResult", self.memory.list_objects_v2(Bucket=bucket, **given))
 
     def _document(self, name: str, found: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:

@@ -102,7 +102,7 @@ def test_what_is_accepted_reads_only_what_is_kept(history: None, writer: Metadat
     restate = restating(writer, clock, with_another_view())
     last = writer.reader.latest_version(INPUT)
     kept = {version.interval.end for version in Retention(writer.reader, clock.now).kept(INPUT, timedelta(days=2))}
-    for hours in range(1, 24 * DAYS - 2, 11):
+    for hours in range(1, 24 * DAYS - 2, 5):
         assert last is not None
         since = last.interval.end - timedelta(hours=hours)
         read = {since + timedelta(hours=n) for n in range(1, hours + 1)}

@@ -8,7 +8,7 @@ are bound, and must mean the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from language.diagnostics import Span
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
@@ -56,10 +56,9 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
 
 
-def _written_names(query: DuckDBQuery) -> list[str]:
+def _written_names(query: DuckDBQuery) -> Sequence[str]:
     """Of all columns; none where the text does not tell all of them."""
-    names = query.written_names
-    return list(names) if all(names) else []
+    return query.written_names if all(query.written_names) else ()
 
 
 def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:

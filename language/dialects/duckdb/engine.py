@@ -90,8 +90,7 @@ class Engine:
         self._databases = {"memory"}
         self._tables: dict[str, tuple[SchemaColumn, ...]] = {}
         self._trees: dict[str, str] = {}
-        self._casts: dict[tuple[str, str], bool] = {}
-        self._reads: dict[tuple[str, str], bool] = {}
+        self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
     def read_ahead(self, texts: Iterable[str]) -> None:
         """Parses many queries by one call, which costs a tenth of as many calls; `tree` then knows them."""
@@ -197,29 +196,24 @@ class Engine:
         """Whether any value of one type can become one of the other: asked with a value, since NULL becomes everything."""
         if source not in SAMPLES or target not in SAMPLES:
             return True
-        if (source, target) not in self._casts:
-            self._casts[source, target] = self._cast(SAMPLES[source], WHOLE.get(target, target))
-        return self._casts[source, target]
+        return "Unimplemented type for cast" not in self._refusal(SAMPLES[source], WHOLE.get(target, target))
 
     def reads(self, text: str, target: str) -> bool:
         """Whether a text is a value of a type."""
-        if (text, target) not in self._reads:
-            self._reads[text, target] = self._read(text, target)
-        return self._reads[text, target]
+        return not self._refusal(literal(text), target)
 
-    def _read(self, text: str, target: str) -> bool:
-        try:
-            self._connection.execute(f"SELECT CAST(CAST({literal(text)} AS {target}) AS VARCHAR)").fetchall()
-        except self._duckdb.Error:
-            return False
-        return True
+    def _refusal(self, value: str, target: str) -> str:
+        """What DuckDB has against making the value one of the type; '' for nothing. Asked once."""
+        if (value, target) not in self._refusals:
+            self._refusals[value, target] = self._tried(f"SELECT CAST(CAST({value} AS {target}) AS VARCHAR)")
+        return self._refusals[value, target]
 
-    def _cast(self, value: str, target: str) -> bool:
+    def _tried(self, query: str) -> str:
         try:
-            self._connection.execute(f"SELECT CAST(CAST({value} AS {target}) AS VARCHAR)").fetchall()
+            self._connection.execute(query).fetchall()
         except self._duckdb.Error as error:
-            return "Unimplemented type for cast" not in str(error)
-        return True
+            return str(error) or "refused"
+        return ""
 
 
 def _answer(text: str) -> Tree:
