@@ -100,8 +100,24 @@ def test_each_state_machine_starts_by_hand_with_an_empty_input(airline: Deployed
     assert airline.execute(slice_id, {})["status"] == "SUCCEEDED"
 
 
-def test_one_flow_starts_by_hand(airline: Deployed) -> None:
-    assert airline.execute("organize.iceberg", {"flow": "lake.ops.carrier_day"})["status"] == "SUCCEEDED"
+@pytest.mark.parametrize(
+    ("slice_id", "flow"),
+    [
+        ("organize.iceberg", "lake.ops.carrier_day"),
+        ("organize.iceberg", "lake.ops.flights"),
+        ("harness.postgres", "ops.published.airport_delays"),
+    ],
+)
+def test_one_flow_starts_by_hand(airline: Deployed, slice_id: str, flow: str) -> None:
+    result = airline.execute(slice_id, {"flow": flow})
+    assert result["status"] == "SUCCEEDED", result
+
+
+def test_past_intervals_of_a_source_are_collected_again(airline: Deployed) -> None:
+    end = airline.watermark("lake.ops.flights", "lake.ops.flights:staged")
+    body = {"flow": "lake.ops.flights", "from": to_text(end - 2 * MINUTE), "to": to_text(end)}
+    result = airline.execute("collect.postgres", body)
+    assert result["status"] == "SUCCEEDED", result
 
 
 def test_a_backfill_runs_past_batches_again(airline: Deployed) -> None:
