@@ -6,9 +6,13 @@ import copy
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import boto3
+import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from moto import mock_aws
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 _ONE_CALL = threading.RLock()
@@ -36,6 +40,15 @@ def mend_moto() -> None:
     _make_calls_wait()
     Table.__deepcopy__ = lambda table, _: table  # what moto would put back instead; its backups, which nobody here makes, copy too
     DynamoDBBackend.transact_write_items = transact_write_items
+
+
+@contextmanager
+def moto_client(service: str) -> Iterator[Any]:
+    """A client of moto in this process, over an account that ends with the block."""
+    mend_moto()
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        yield boto3.client(service, "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")
 
 
 def _make_calls_wait() -> None:

@@ -8,24 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.dynamodb.models import Table, dynamodb_backends
 
 from tests.conformance.fixtures import create_metadata_table
-from tests.memory.light_moto import mend_moto
+from tests.memory.light_moto import moto_client
 
 ABSENT = "attribute_not_exists(pk)"
 
 
 @pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    mend_moto()
-    with mock_aws():
-        client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+def dynamodb() -> Iterator[Any]:
+    with moto_client("dynamodb") as client:
         create_metadata_table(client, "metadata")
         yield client
 

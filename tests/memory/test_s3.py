@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 import s3fs
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from infra.embedded import LocalStack
 from shared_metadata.contract.duckdb_session import open_duckdb
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
-from tests.memory.light_moto import mend_moto
-from tests.memory.s3_behaviour import REGION, S3AsDocumented, S3Behaviour, complete
-
-NAMES = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
+from tests.memory.light_moto import moto_client
+from tests.memory.s3_behaviour import S3AsDocumented, S3Behaviour, complete
 
 
 class TestInMemory(S3AsDocumented):
@@ -36,11 +32,9 @@ class TestInMemory(S3AsDocumented):
 
 class TestOverMoto(S3AsDocumented):
     @pytest.fixture
-    def s3(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-        mend_moto()
-        with mock_aws():
-            yield boto3.client("s3", **NAMES)
+    def s3(self) -> Iterator[Any]:
+        with moto_client("s3") as client:
+            yield client
 
 
 @pytest.mark.deep

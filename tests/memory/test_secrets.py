@@ -6,13 +6,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from infra.embedded import LocalStack
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
-from tests.memory.light_moto import mend_moto
+from tests.memory.light_moto import moto_client
 
 
 class SecretsBehaviour:
@@ -74,11 +72,9 @@ class TestInMemory(SecretsAsDocumented):
 
 class TestOverMoto(SecretsAsDocumented):
     @pytest.fixture
-    def secrets(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-        mend_moto()
-        with mock_aws():
-            yield boto3.client("secretsmanager", "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    def secrets(self) -> Iterator[Any]:
+        with moto_client("secretsmanager") as client:
+            yield client
 
 
 @pytest.mark.deep

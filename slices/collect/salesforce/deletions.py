@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, Window
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import Interval, from_text, to_text
+from shared_metadata.intervals import Interval, ceil, floor, from_text, to_text
 from shared_metadata.program import Flow, Mode
 from shared_metadata.records import SchemaColumn
 from slices.collect.salesforce.logic import CURSOR_FIELDS, QUERY, selected_fields
@@ -28,10 +28,9 @@ from slices.collect.salesforce.session import Refused, Session
 if TYPE_CHECKING:
     from slices.collect.salesforce.parquet_files import ParquetFiles
 
-EVERY = timedelta(hours=1)  # a log that has grown long loses what is older than two hours
-MINUTE = timedelta(minutes=1)
+HOUR = 3600  # seconds: so often is the log asked, for one that has grown long loses what is older than two hours
+MINUTE = 60
 IDS_AT_ONCE = 400  # in a condition that fits into a URL
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def are_told(flow: Flow, described: SalesforceObject, left: Sequence[SchemaColumn]) -> bool:
@@ -46,14 +45,10 @@ def due(window: Window, lag_seconds: int) -> Interval | None:
     Batches follow each other without a gap, so no moment is left out. A first batch reads what there is, a backfill was here before.
     """
     interval = window.interval
-    if window.first or window.rerun or _floor(interval.end, EVERY) <= interval.start:
+    if window.first or window.rerun or floor(interval.end, HOUR) <= interval.start:
         return None
-    start = _floor(interval.start, EVERY) - timedelta(seconds=lag_seconds)
-    return Interval(_floor(start, MINUTE), _floor(interval.end + MINUTE - timedelta(microseconds=1), MINUTE))
-
-
-def _floor(moment: datetime, unit: timedelta) -> datetime:
-    return moment - (moment - _EPOCH) % unit
+    start = floor(interval.start, HOUR) - timedelta(seconds=lag_seconds)
+    return Interval(floor(start, MINUTE), ceil(interval.end, MINUTE))
 
 
 def told(session: Session, name: str, span: Interval) -> dict[str, str]:
@@ -61,8 +56,8 @@ def told(session: Session, name: str, span: Interval) -> dict[str, str]:
     try:
         answer = session.get(f"sobjects/{name}/deleted", {"start": to_text(span.start), "end": to_text(span.end)})
     except Refused as error:
-        if error.code == "EXCEEDED_ID_LIMIT" and span.end - span.start >= 2 * MINUTE:
-            middle = _floor(span.start + (span.end - span.start) / 2, MINUTE)
+        if error.code == "EXCEEDED_ID_LIMIT" and span.end - span.start >= timedelta(seconds=2 * MINUTE):
+            middle = floor(span.start + (span.end - span.start) / 2, MINUTE)
             return told(session, name, Interval(span.start, middle)) | told(session, name, Interval(middle, span.end))
         if error.code == "INVALID_REPLICATION_DATE":
             raise _untold(name, span) from None
