@@ -43,7 +43,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("masked")
     shutil.copytree(PROGRAM.parent / FOLDER, folder / FOLDER)
     text = PROGRAM.read_text().replace("USING iceberg;", "USING iceberg WITH (mask_key = 'mask');")
-    text = text.replace("(secret = 'crm')", "(secret = 'crm', rotating_grant = TRUE)")
+    text = text.replace("(secret = 'crm'", "(secret = 'crm', rotating_grant = TRUE")
     collect, rest = text.split("CURSOR updated_at\n", 1)
     path = folder / PROGRAM.name
     path.write_text(f"{collect}CURSOR updated_at MASK (tailnum HASH, flight DROP)\n{rest}")

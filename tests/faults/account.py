@@ -47,7 +47,7 @@ _numbers = itertools.count(1)
 
 def compiled() -> Compilation:
     """The airline's program, with a day in the place of a minute."""
-    text = PROGRAM.read_text().replace("'1 minute'", "'1 day'").replace("'5 minutes'", "'2 days'")
+    text = PROGRAM.read_text().replace("EVERY '1 minute'", "EVERY '1 day'").replace("'5 minutes'", "'2 days'")
     files = sorted((PROGRAM.parent / FOLDER).glob("*.json"))
     schemas: SourceSchemas = {found.connection: found for found in map(ConnectionSchemas.from_json, (f.read_text() for f in files))}
     return compile_sources({"program.sql": text}, installed(), schemas)

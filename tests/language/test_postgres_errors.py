@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from language.diagnostics import Problem
 from tests.language.postgres_oracle import COLUMNS, ours
@@ -34,6 +36,12 @@ def test_a_cast_that_is_advised_is_one_that_helps(block: str) -> None:
     places = [found.start() for found in re.finditer(name, query)]
     mended = [query[:at] + cast + query[at + len(value) :] for at in places]
     assert any(not isinstance(ours(each), str) for each in mended), mended
+
+
+@given(st.text("aé1. '\"$\\/*-;eExXuU&(,\n", max_size=25))
+def test_no_text_is_answered_but_by_its_problems(text: str) -> None:
+    for shown in _shown(f"SELECT {text} FROM t"):
+        assert ": " in shown
 
 
 def _shown(query: str) -> list[str]:

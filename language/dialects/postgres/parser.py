@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -69,9 +70,16 @@ class Text:
 
     @cached_property
     def words(self) -> list[Word]:
+        """As far as the scanner reads the text."""
         import postgast
 
-        return [self._word(t.start, t.end) for t in postgast.scan(self.text).tokens if t.token not in (_SQL_COMMENT, _C_COMMENT)]
+        readable = self.text
+        while True:
+            try:
+                tokens = postgast.scan(readable).tokens
+                return [self._word(t.start, t.end) for t in tokens if t.token not in (_SQL_COMMENT, _C_COMMENT)]
+            except postgast.PgQueryError as error:
+                readable = readable[: max(min(error.cursorpos, len(readable)) - 1, 0)]
 
     @cached_property
     def numbers(self) -> dict[int, int]:
@@ -147,7 +155,10 @@ def _refused(text: Text, refusal: _Refusal) -> QueryProblem:
     if said.startswith("unterminated"):
         end = min(refusal.at + 1, len(text.text))
         return QueryProblem(refusal.at, end, f"this SQL cannot be read: {said}", "end it before this statement ends")
-    here = next((number for number, word in enumerate(text.words) if word.end > refusal.at), len(text.words) - 1)
+    here = next((number for number, word in enumerate(text.words) if word.end > refusal.at), None)
+    if here is None:  # what the scanner refuses is no token
+        end = refusal.at + len(re.split(r"\s", text.text[refusal.at :], maxsplit=1)[0])
+        return QueryProblem(refusal.at, end, f"this SQL cannot be read: {said}", "write what PostgreSQL takes here")
     last = here
     while last + 2 < len(text.words) and text.words[last + 1].text == ".":
         last += 2
