@@ -38,16 +38,9 @@ def next_interval(watermark: datetime, interval_seconds: int) -> Interval:
     return Interval(watermark, floor(watermark, interval_seconds) + timedelta(seconds=interval_seconds))
 
 
-def split(start: datetime, end: datetime, interval_seconds: int) -> list[Interval]:
-    """All whole batches within [start, end)."""
-    found = []
-    moment = floor(start, interval_seconds)
-    if moment < start:
-        moment += timedelta(seconds=interval_seconds)
-    while moment + timedelta(seconds=interval_seconds) <= end:
-        found.append(next_interval(moment, interval_seconds))
-        moment = found[-1].end
-    return found
+def count(start: datetime, end: datetime, interval_seconds: int) -> int:
+    """How many batches the boundaries `start` and `end` have between them."""
+    return max(int((end - start).total_seconds()) // interval_seconds, 0)
 
 
 def to_text(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
-from shared_metadata.intervals import floor, split
+from shared_metadata.intervals import count, floor
 from shared_metadata.update_set.breaking import incremental
 from shared_metadata.update_set.reach import Reached
 from shared_metadata.update_set.records import Recompute, StatementChange
@@ -50,7 +50,7 @@ def _batches(
     if restate_from is not None and now is not None:
         length = statement.last.interval_seconds
         start, end = floor(restate_from, length), floor(now, length)
-        return len(split(start, end, length)), start, end
+        return count(start, end, length), start, end
     return (1 if is_new or not incremental(statement) else 0), None, None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
@@ -20,6 +22,8 @@ from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
 from shared_metadata.writer import MetadataWriter
 from slices.registry import installed
+from tests.memory.clients import QuickSession
+from tests.memory.dynamodb import MemoryDynamoDB
 from tests.memory.light_moto import mend_moto
 
 REGION = "eu-central-1"
@@ -65,8 +69,30 @@ def empty_account(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     mend_moto()
+    monkeypatch.setattr(boto3, "Session", _sessions_of(MemoryDynamoDB()))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(botocore.session, "get_session", _core)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield
+
+
+_first_clients: dict[str, Any] = {}  # they are dear to make, and know nothing of an account
+
+
+@cache
+def _core() -> botocore.session.Session:
+    return botocore.session.Session()
+
+
+def _sessions_of(dynamodb: MemoryDynamoDB) -> type[boto3.Session]:
+    """The class of an account's sessions: its table is in memory, all else in moto."""
+
+    class Session(QuickSession):
+        def __init__(self, **given: Any) -> None:
+            super().__init__({"dynamodb": dynamodb}, **{"botocore_session": _core(), "region_name": REGION, **given})
+            self._first = _first_clients
+
+    return Session
 
 
 @pytest.fixture
