@@ -32,6 +32,7 @@ from shared_metadata.reader import MetadataReader
 from shared_metadata.writer import MetadataWriter
 from tests.memory.clients import QuickSession, awaiting
 from tests.memory.dynamodb import MemoryDynamoDB
+from tests.memory.glue import MemoryGlue
 from tests.memory.light_moto import answered_here, mend_moto
 from tests.memory.s3 import MemoryS3
 from tests.memory.s3_door import serve
@@ -67,7 +68,7 @@ def shared_session() -> boto3.Session:
 
 def session_with(secret_key: str) -> boto3.Session:
     """A session of its own credentials that asks the same services."""
-    in_memory = {"dynamodb": _dynamodb(), "s3": _s3(), "secretsmanager": _secrets()}
+    in_memory = {"dynamodb": _dynamodb(), "glue": _glue(), "s3": _s3(), "secretsmanager": _secrets()}
     session = QuickSession(in_memory, aws_secret_access_key=secret_key, region_name=REGION)
     session.events.register("before-send", answered_here(moto_url()))
     return session
@@ -76,6 +77,11 @@ def session_with(secret_key: str) -> boto3.Session:
 @cache
 def _dynamodb() -> MemoryDynamoDB:
     return MemoryDynamoDB()
+
+
+@cache
+def _glue() -> MemoryGlue:
+    return MemoryGlue()
 
 
 @cache
