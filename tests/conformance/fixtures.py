@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +32,6 @@ from shared_metadata.writer import MetadataWriter
 from tests.memory.clients import QuickSession, awaiting
 from tests.memory.dynamodb import MemoryDynamoDB
 from tests.memory.glue import MemoryGlue
-from tests.memory.light_moto import answered_here, mend_moto
 from tests.memory.s3 import MemoryS3
 from tests.memory.s3_door import serve
 from tests.memory.secrets import MemorySecrets
@@ -41,25 +39,13 @@ from tests.memory.secrets import MemorySecrets
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _granted: ContextVar[access.Access | None] = ContextVar("granted", default=None)
+NOWHERE = "http://nothing-answers-here.invalid"  # for what is asked of a service that is not in memory
 MAX_CALLS = 1000  # of one resumable step: more is a loop that gets nowhere
 
 
 @cache
-def moto_url() -> str:
-    """The address of moto, which answers for all services that are not kept in memory; one for the whole test session."""
-    from moto.server import ThreadedMotoServer
-
-    mend_moto()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    return f"http://{host}:{port}"
-
-
-@cache
 def shared_session() -> boto3.Session:
-    """One for all tests, for it is dear to make. Its clients ask services in memory, and moto without HTTP.
+    """One for all tests, for it is dear to make. Its clients ask services in memory.
 
     That slices find there what they find in AWS is what suites of their own say, which moto and the embedded AWS pass too.
     """
@@ -70,7 +56,6 @@ def session_with(secret_key: str) -> boto3.Session:
     """A session of its own credentials that asks the same services."""
     in_memory = {"dynamodb": _dynamodb(), "glue": _glue(), "s3": _s3(), "secretsmanager": _secrets()}
     session = QuickSession(in_memory, aws_secret_access_key=secret_key, region_name=REGION)
-    session.events.register("before-send", answered_here(moto_url()))
     return session
 
 
@@ -244,7 +229,7 @@ def set_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(aiobotocore.session, "AioSession", _AioSession)
     values = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    values |= {"AWS_ENDPOINT_URL": moto_url(), "AWS_ENDPOINT_URL_S3": _s3_url()}
+    values |= {"AWS_ENDPOINT_URL": NOWHERE, "AWS_ENDPOINT_URL_S3": _s3_url()}
     for name, value in {**values, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}.items():
         monkeypatch.setenv(name, value)
 

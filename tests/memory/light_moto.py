@@ -11,9 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from moto import mock_aws
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 _ONE_CALL = threading.RLock()
 
@@ -62,33 +60,6 @@ def _make_calls_wait() -> None:
             return process(stubber, request)
 
     BotocoreStubber.process_request = process_request
-
-
-def answered_here(url: str) -> Callable[..., AWSResponse | None]:
-    """For the event before-send of botocore: what would go to the server at `url` is answered in this thread."""
-    from moto.core.botocore_stubber import MockRawResponse
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-    application = DomainDispatcherApplication(create_backend_app)
-
-    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-        if not request.url.startswith(url):
-            return None
-        asked = EnvironBuilder(path=request.url, method=request.method, headers=_texts(request.headers), data=_body(request))
-        with _ONE_CALL:
-            chunks, status, headers = run_wsgi_app(application, asked.get_environ(), buffered=True)
-        return AWSResponse(request.url, int(status.split()[0]), dict(headers), MockRawResponse(b"".join(chunks)))
-
-    return send
-
-
-def _texts(headers: Any) -> list[tuple[str, str]]:
-    return [(name, value.decode() if isinstance(value, bytes) else str(value)) for name, value in headers.items()]
-
-
-def _body(request: AWSPreparedRequest) -> bytes:
-    body = request.body or b""
-    return body.read() if hasattr(body, "read") else body.encode() if isinstance(body, str) else bytes(body)
 
 
 def _undo(backend: Any, transact_items: list[dict[str, Any]]) -> Iterator[Callable[[], None]]:
