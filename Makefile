@@ -70,7 +70,7 @@ bench: setup ## Run the benchmarks and print their figures
 
 lock: setup ## Choose new versions within pyproject.toml's bounds and write requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra local --group dev --generate-hashes --python-version 3.11 \
-		--upgrade --quiet --no-header --output-file requirements.lock
+		--excludes <(printf 'pandas\n') --upgrade --quiet --no-header --output-file requirements.lock
 
 clean: ## Stop the embedded AWS and delete everything that was installed, built or stored here
 	@if [ -d .atoll ] && [ -x $(BIN)/python ]; then \

@@ -184,12 +184,10 @@ def _runs(crm: Crm) -> bool:
 
 def _accounts() -> list[dict[str, Any]]:
     airlines = [
-        {"Name": row.name_, "Type": "Airline", "Carrier_Code__c": row.carrier}
-        for row in flights.table("airlines").rename(columns={"name": "name_"}).itertuples()
+        {"Name": row["name"], "Type": "Airline", "Carrier_Code__c": row["carrier"]} for row in flights.table("airlines").to_pylist()
     ]
     airports = [
-        {"Name": row.name_, "Type": "Airport", "Airport_Code__c": row.faa}
-        for row in flights.table("airports").rename(columns={"name": "name_"}).itertuples()
+        {"Name": row["name"], "Type": "Airport", "Airport_Code__c": row["faa"]} for row in flights.table("airports").to_pylist()
     ]
     return airlines + airports
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+import pyarrow.csv as csv
 
 from examples.airline import flights
 
@@ -90,9 +91,8 @@ def change(dsn: str) -> list[str]:
 
 
 def _copy(connection: psycopg.Connection, table: str, columns: list[str]) -> None:
-    frame = flights.table(table)[columns].convert_dtypes()
-    text = io.StringIO()
-    frame.to_csv(text, index=False, header=False)
+    text = io.BytesIO()
+    csv.write_csv(flights.table(table).select(columns), text, csv.WriteOptions(include_header=False))
     with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:  # type: ignore[arg-type]
         copy.write(text.getvalue())
     if table == "flights":
