@@ -1,4 +1,4 @@
-"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with five faults corrected.
+"""The emulator's own process: ministack over TLS on one loopback port, saved once a minute, with some faults corrected.
 
 Run as a script by `aws.py`, which sets its environment. It does not use ministack's own command because that also
 listens on port 443, and because it saves state only when it ends, so that a crash or a power cut would lose
@@ -31,6 +31,8 @@ _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
+_PROCESSORS = os.cpu_count() or 1
+_START_SECONDS = 3.0  # of an environment, on a machine that has other things to do
 _PROCESS_ENDED = "Worker process died"
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
 _leading_keys: ContextVar[list[str] | None] = ContextVar("leading_keys", default=None)
@@ -84,6 +86,28 @@ def _keep_error_names() -> None:
         return answer
 
     lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm = invoke_and_note, execute_and_name
+
+
+def _prefer_free_environments() -> None:
+    """Have a call wait a little for one of its function's environments before another is started, once there is one a processor.
+
+    A start takes a second or two of a processor, which at the first batches is most of what a small machine would do.
+    """
+    acquire = lambda_svc.acquire_worker
+
+    def acquire_worker(name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", **more: Any) -> Any:
+        key, until = lambda_runtime._worker_key(name, config, qualifier), time.monotonic() + _START_SECONDS
+        while _all_busy(key) and time.monotonic() < until:
+            time.sleep(0.01)
+        return acquire(name, config, code, qualifier=qualifier, **more)
+
+    lambda_svc.acquire_worker = acquire_worker
+
+
+def _all_busy(key: str) -> bool:
+    with lambda_runtime._lock:
+        environments = lambda_runtime._workers.get(key, ())
+        return len(environments) >= _PROCESSORS and all(one.in_use for one in environments)
 
 
 def _name_glue_databases() -> None:
@@ -198,6 +222,7 @@ if __name__ == "__main__":
     asyncio.constants.SSL_SHUTDOWN_TIMEOUT = _CLOSE_TIMEOUT_SECONDS
     _keep_stream_records()
     _keep_error_names()
+    _prefer_free_environments()
     _name_glue_databases()
     _know_leading_keys()
     asyncio.run(_serve())

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,8 @@ def handler(event, context):
     if event.get("dies"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(event.get("seconds", 0))
-    return {"remaining": context.get_remaining_time_in_millis(), "keeps_bytecode": "PYTHONDONTWRITEBYTECODE" in os.environ}
+    return {"remaining": context.get_remaining_time_in_millis(), "keeps_bytecode": "PYTHONDONTWRITEBYTECODE" in os.environ,
+            "process": os.getpid()}
 """
 
 
@@ -72,6 +75,13 @@ def _invoke(session: boto3.Session, name: str, event: dict[str, object]) -> Any:
 @pytest.fixture(scope="module")
 def function(local_aws: LocalStack) -> str:
     return _function(local_aws.session(), "probe", [])
+
+
+def test_calls_at_once_share_as_many_environments_as_there_are_processors(local_aws: LocalStack, function: str) -> None:
+    session, processors = local_aws.session(), os.cpu_count() or 1
+    with ThreadPoolExecutor(2 * processors) as pool:
+        called = [pool.submit(_invoke, session, function, {"seconds": 0.3}) for _ in range(2 * processors)]
+        assert len({call.result()["process"] for call in called}) <= processors
 
 
 def test_a_function_knows_its_remaining_time_and_keeps_compiled_files(local_aws: LocalStack, function: str) -> None:
