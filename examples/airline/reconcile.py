@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from examples.airline.crm import Crm
 from shared_metadata.contract.duckdb_session import literal, open_duckdb
@@ -64,13 +65,13 @@ def _fetch_crm(connection: duckdb.DuckDBPyConnection, crm: Crm) -> None:
     connection.execute("CREATE TABLE crm_account (id VARCHAR, name VARCHAR, type VARCHAR, carrier VARCHAR)")
     connection.execute("CREATE TABLE crm_opportunity (id VARCHAR, account_id VARCHAR, amount DECIMAL(18, 2))")
     for table, query in QUERIES.items():
-        rows = [_values(record) for record in client.query_all_iter(query)]
-        if rows:
-            connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+        if rows := [_values(record) for record in client.query_all_iter(query)]:
+            connection.register("found", pa.Table.from_pylist(rows))
+            connection.execute(f"INSERT INTO {table} SELECT * FROM found")
 
 
-def _values(record: Mapping[str, Any]) -> list[Any]:
-    return [value for name, value in record.items() if name != "attributes"]
+def _values(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "attributes"}
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> Difference:

@@ -32,7 +32,7 @@ _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
 _PROCESSORS = os.cpu_count() or 1
-_START_SECONDS = 3.0  # of an environment, on a machine that has other things to do
+_START_SECONDS = 10.0  # of an environment, on a machine that has other things to do
 _PROCESS_ENDED = "Worker process died"
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
 _leading_keys: ContextVar[list[str] | None] = ContextVar("leading_keys", default=None)

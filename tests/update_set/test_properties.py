@@ -89,7 +89,8 @@ def _run(source: Source, table: list[Row]) -> Results:
     connection.execute("ATTACH ':memory:' AS lake; CREATE SCHEMA lake.s; CREATE SCHEMA lake.a")
     connection.execute(f"CREATE TABLE {TABLE} (k BIGINT, {', '.join(f'{v} BIGINT' for v in VALUES)})")
     if table:
-        connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", table)
+        values = (", ".join("NULL" if value is None else str(value) for value in row) for row in table)
+        connection.execute(f"INSERT INTO {TABLE} VALUES ({'), ('.join(values)})")
     found: Results = {}
     for view in source.views:
         connection.execute(f"CREATE TABLE {view.name} AS {view.sql}")
