@@ -22,7 +22,7 @@ from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, progr
 
 pytestmark = pytest.mark.xdist_group("restatement")  # a past is made once
 INPUT, READER = "lake.crm.t000", "lake.a.v"
-DAYS = 12
+DAYS = {HOUR: 5, 24 * HOUR: 12}  # of a past, by its view's interval
 Restate = Callable[[datetime], Moment]
 
 
@@ -56,7 +56,7 @@ def _history(view_seconds: int) -> tuple[Rows, datetime]:
     create_metadata_table(dynamodb, "metadata")
     writer = MetadataWriter(dynamodb, "metadata", clock)  # type: ignore[arg-type]
     apply(writer, program(1, views=(view(READER, INPUT, seconds=view_seconds),)))
-    for _ in range(DAYS * 24):
+    for _ in range(DAYS[view_seconds] * 24):
         while batches := due_along(writer, clock):
             for batch in batches:
                 run(writer, batch)
@@ -102,7 +102,7 @@ def test_what_is_accepted_reads_only_what_is_kept(history: None, writer: Metadat
     restate = restating(writer, clock, with_another_view())
     last = writer.reader.latest_version(INPUT)
     kept = {version.interval.end for version in Retention(writer.reader, clock.now).kept(INPUT, timedelta(days=2))}
-    for hours in range(1, 24 * DAYS - 2, 5):
+    for hours in range(1, 24 * DAYS[HOUR] - 2, 5):
         assert last is not None
         since = last.interval.end - timedelta(hours=hours)
         read = {since + timedelta(hours=n) for n in range(1, hours + 1)}
