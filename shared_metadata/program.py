@@ -18,9 +18,10 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
 FORMAT = 1
@@ -251,32 +252,46 @@ class Program:
 
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 
 
 def from_plain(kind: type[T], value: Any) -> T:
     """`value`, as JSON gave it, as the annotated type `kind`: dataclasses, enums, tuples, mappings and scalars."""
+    made: T = _reader(kind)(value)  # type: ignore[arg-type]
+    return made
+
+
+@cache
+def _reader(kind: Any) -> Reader:
+    """What reads values of a type, made once."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
-        names = {f.name for f in dataclasses.fields(kind)}
-        return kind(**{name: from_plain(hints[name], item) for name, item in value.items() if name in names})
+        return _fields_reader(kind)
     if origin is tuple:
-        return tuple(from_plain(arguments[0], item) for item in value)  # type: ignore[return-value]
+        item = _reader(arguments[0])
+        return tuple if item is _as_it_is else lambda value: tuple(map(item, value))
     if origin in (Mapping, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        return {key: from_plain(arguments[1], item) for key, item in value.items()}  # type: ignore[return-value]
+        item = _reader(arguments[1])
+        return lambda value: {key: item(one) for key, one in value.items()}
     if origin is typing.Union or origin is types.UnionType:
-        if value is None:
-            return None  # type: ignore[return-value]
-        return from_plain(next(a for a in arguments if a is not type(None)), value)  # type: ignore[no-any-return]
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind(value)
-    return value  # type: ignore[no-any-return]
+        item = _reader(next(a for a in arguments if a is not type(None)))
+        return lambda value: None if value is None else item(value)
+    return kind if isinstance(kind, type) and issubclass(kind, StrEnum) else _as_it_is
 
 
-_HINTS: dict[type, dict[str, Any]] = {}
+def _fields_reader(kind: Any) -> Reader:
+    """Of a dataclass; values of fields that it does not have are left out, as later versions may write them."""
+    hints = typing.get_type_hints(kind)
+    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(kind)}
+    read = {name: reader for name, reader in readers.items() if reader is not _as_it_is}
+
+    def make(value: Mapping[str, Any]) -> Any:
+        known = {name: item for name, item in value.items() if name in readers}
+        known.update((name, reader(known[name])) for name, reader in read.items() if name in known)
+        return kind(**known)
+
+    return make
 
 
-def _hints(kind: type) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = typing.get_type_hints(kind)
-    return _HINTS[kind]
+def _as_it_is(value: Any) -> Any:
+    return value
