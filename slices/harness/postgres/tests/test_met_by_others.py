@@ -28,7 +28,7 @@ TAKES = {
     # pg_partman #132, #162: ON CONFLICT sees the parent alone, so that a child's row was there twice
     "a parent whose heir has the key": f"{TABLE} PRIMARY KEY, x text); CREATE TABLE heir () INHERITS (scorecard);"
     "INSERT INTO heir VALUES (1, 'old')",
-    # hasura #3666, #5723, prisma #30178, postgrest-js #403: no arbiter for ON CONFLICT
+    # hasura #3666, prisma #30178, postgrest-js #403: no arbiter for ON CONFLICT
     "a key that is unique in part": f"{TABLE}, x text); CREATE UNIQUE INDEX ON scorecard (id) WHERE x <> '';{OLD}",
     "a key that is unique as it is computed": f"{TABLE}, x text); CREATE UNIQUE INDEX ON scorecard (abs(id));{OLD}",
     # PeerDB #843, FlexLabs.Upsert #111
