@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -17,7 +17,6 @@ from typing import TypeVar
 from language.memo import Memo
 
 SHARE = 50_000  # characters of a program at least, for which it pays to start a process
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -30,19 +29,18 @@ class Crew:
         """number: of this process, 0 of the first.  links: to the first, or of the first to all `others`, which are process ids."""
         self._memo, self.count, self._number, self._links, self._others = memo, count, number, list(links), others
 
-    def each(self, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
-        """`work` of each item; it asks the memo first, and lets it know of what it did. No item needs another's result."""
+    def each(self, numbers: Sequence[int], work: Callable[[int], Result]) -> list[Result]:
+        """`work` of each number; it asks the memo first, and lets it know of what it did. None needs another's result."""
         if self.count == 1 or self._memo is None:
-            return [work(item) for item in items]
-        mine = range(self._number, len(items), self.count)
-        done = {number: work(items[number]) for number in mine}
+            return [work(number) for number in numbers]
+        done = {number: work(number) for number in self.share(numbers)}
         for news in self._exchange(self._memo.news()):
             self._memo.learn(news)
-        return [done[number] if number in done else work(item) for number, item in enumerate(items)]
+        return [done[number] if number in done else work(number) for number in numbers]
 
-    def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """What this process does of them first."""
-        return items[self._number :: self.count]
+    def share(self, numbers: Iterable[int]) -> Sequence[int]:
+        """What this process does of them first: always the same, so that it knows what it found out about a number before."""
+        return [number for number in numbers if number % self.count == self._number]
 
     def leave(self) -> None:
         """Only the first process goes on."""

@@ -119,9 +119,9 @@ def _circle(views: list[View], span: Span) -> Diagnostic:
     return span.diagnostic(cause, "break the circle: one of them must read something else")
 
 
-def levels(statements: Sequence[Resolved]) -> Iterator[list[Resolved]]:
-    """Each statement in a level after those that make what it reads; the ones that read each other in a circle, and their readers,
-    are left out."""
+def levels(statements: Sequence[Resolved]) -> Iterator[list[int]]:
+    """The statements' numbers, each in a level after those that make what it reads; the ones that read each other in a circle, and
+    their readers, are left out."""
     makers = {dataset: number for number, statement in enumerate(statements) for dataset in makes(statement)}
     graph = TopologicalSorter[int]()
     for number, statement in enumerate(statements):
@@ -130,7 +130,7 @@ def levels(statements: Sequence[Resolved]) -> Iterator[list[Resolved]]:
     with contextlib.suppress(CycleError):  # the check of the graph tells it
         graph.prepare()
     while ready := graph.get_ready():
-        yield [statements[number] for number in sorted(ready)]
+        yield sorted(ready)
         graph.done(*ready)
 
 

@@ -17,7 +17,9 @@ from language.resolved import Resolved
 from language.statement_texts import StatementText
 from language.syntax import CreateConnection, CreateWarehouse, Statement
 from shared_metadata.lineage import DatasetLineage
-from shared_metadata.records import Schema
+from shared_metadata.records import Schema, SchemaColumn
+
+Columns = tuple[SchemaColumn, ...]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class _Entry:
     basis: str = ""
     spelled: bytes = b""
     outlines: tuple[tuple[str, str, str, int], ...] = ()
+    columns: bytes = b""
     typed: bytes = b""
 
 
@@ -99,10 +102,14 @@ class Memo:
         self._remember(text, statement, _Entry(dump(statement, text, {})))
         self._learn(text)
 
+    def knows_resolved(self, statement: Statement) -> bool:
+        _, entry = self._of.get(id(statement), (None, None))
+        return entry is not None and entry.context == self._context
+
     def resolved(self, statement: Statement) -> Resolved | None:
-        text, entry = self._of.get(id(statement), (None, None))
-        if text is None or entry is None or entry.context != self._context:
+        if not self.knows_resolved(statement):
             return None
+        text, entry = self._of[id(statement)]
         return self._load(entry.resolved, text, statement)
 
     def keep_resolved(self, resolved: Resolved) -> None:
@@ -112,11 +119,15 @@ class Memo:
             entry.basis = ""
             self._learn(text)
 
+    def knows_typed(self, resolved: Resolved, basis: str) -> bool:
+        _, entry = self._of.get(id(resolved.statement), (None, None))
+        return entry is not None and entry.basis == basis
+
     def outlined(self, resolved: Resolved, basis: str) -> tuple[Resolved, Sequence[Outline]] | None:
         """The statement with its stars spelled out and its datasets' outlines, if it was typed on this basis."""
-        text, entry = self._of.get(id(resolved.statement), (None, None))
-        if text is None or entry is None or entry.basis != basis:
+        if not self.knows_typed(resolved, basis):
             return None
+        text, entry = self._of[id(resolved.statement)]
         spelled = self._load(entry.spelled, text, resolved.statement) if entry.spelled else resolved
         return (spelled, [Outline(*fields) for fields in entry.outlines]) if spelled is not None else None
 
@@ -126,13 +137,28 @@ class Memo:
         datasets, sources = load(entry.typed, text, {})
         return Typed(datasets, sources)
 
-    def keep_typed(self, resolved: Resolved, basis: str, spelled: Resolved, outlines: Sequence[Outline], typed: Typed) -> None:
+    def columns(self, resolved: Resolved) -> Mapping[str, Columns]:
+        """The columns of each dataset of a statement that `outlined` knew. Raises Unusable."""
+        _, entry = self._of[id(resolved.statement)]
+        found = load_plain(entry.columns)
+        return {dataset: tuple(SchemaColumn(*fields) for fields in columns) for dataset, columns in found.items()}
+
+    def keep_typed(
+        self,
+        resolved: Resolved,
+        basis: str,
+        spelled: Resolved,
+        outlines: Sequence[Outline],
+        columns: Mapping[str, Columns],
+        typed: Typed,
+    ) -> None:
         """spelled: the statement with its stars spelled out."""
         text, entry = self._of.get(id(resolved.statement), (None, None))
         if text is None or entry is None or not entry.resolved:
             return
         entry.spelled = b"" if spelled == resolved else self._dump(spelled, text, resolved.statement)
         entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o in outlines)
+        entry.columns = dump_plain({name: tuple((c.name, c.type, c.nullable) for c in each) for name, each in columns.items()})
         entry.typed = dump((typed.datasets, dict(typed.sources)), text, {})
         entry.basis = basis
         self._learn(text)

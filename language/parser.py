@@ -19,7 +19,7 @@ from language.tokens import Chunk, Kind, split_statements, tokenize
 def parse(sources: list[SourceText], memo: Memo | None = None, crew: Crew = ALONE) -> tuple[Syntax, list[Diagnostic]]:
     """Every file's statements, and what is wrong in those that could not be read; what `memo` knows is not read again."""
     syntax, problems = Syntax(), list[Diagnostic]()
-    for read, wrong in crew.each(sources, lambda source: _parse_file(source, memo)):
+    for read, wrong in crew.each(range(len(sources)), lambda number: _parse_file(sources[number], memo)):
         syntax.statements += read.statements
         syntax.broken += read.broken
         problems += wrong

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 from language.collect_query import Projection, source_connection, without_connection
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
@@ -28,7 +26,7 @@ from language.settings import (
     view_settings,
 )
 from language.source_queries import collected_query, parse_source_query
-from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
+from language.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Syntax
 from language.tokens import DIALECT
 from language.warehouse_query import read_datasets
 from shared_metadata.contract.declaration import Slice
@@ -39,21 +37,21 @@ def resolve(
 ) -> ResolvedProgram:
     """The program's statements resolved; what is wrong with them is added to `problems`, their targets to `broken`."""
     failed: set[tuple[str, ...]] = set()
+    flows = [statement for statement in syntax.statements if isinstance(statement, (Insert, CreateView))]
     if memo is not None:
         memo.among(names)
 
-    def resolved(statement: Statement) -> Resolved | None:
+    def resolved(number: int) -> Resolved | None:
+        statement = flows[number]
         found = memo.resolved(statement) if memo is not None else None
         if found is not None:
             return found
         try:
             found = _statement(statement, names)
-            if found is not None:
-                check_lengths(found)
+            check_lengths(found)
         except (Problem, Undeclared, RecursionError) as error:
             found = None
-            if isinstance(statement, (Insert, CreateView)):
-                failed.add(statement.target.folded)
+            failed.add(statement.target.folded)
             if isinstance(error, Problem):
                 problems.append(error.diagnostic)
             elif isinstance(error, RecursionError):
@@ -62,23 +60,20 @@ def resolve(
             memo.keep_resolved(found)
         return found
 
-    read_ahead(statement.clauses.query for statement in crew.share(syntax.statements) if _reads_a_warehouse(statement, names, memo))
-    statements = tuple(found for found in crew.each(syntax.statements, resolved) if found is not None)
+    numbers = range(len(flows))
+    unknown = [flows[number] for number in crew.share(numbers) if memo is None or not memo.knows_resolved(flows[number])]
+    read_ahead(statement.clauses.query for statement in unknown if _reads_a_warehouse(statement, names))
+    statements = tuple(found for found in crew.each(numbers, resolved) if found is not None)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, statements)
 
 
-def _reads_a_warehouse(statement: Statement, names: Names, memo: Memo | None) -> TypeGuard[Insert | CreateView]:
+def _reads_a_warehouse(statement: Insert | CreateView, names: Names) -> bool:
     """Whether its query will be read by the warehouse's engine, as far as its first name tells."""
-    if not isinstance(statement, (Insert, CreateView)) or statement.clauses.query is None:
-        return False
-    published = isinstance(statement, Insert) and statement.target.parts[0].folded in names.connections
-    return (isinstance(statement, CreateView) or published) and (memo is None or memo.resolved(statement) is None)
+    return isinstance(statement, CreateView) or statement.target.parts[0].folded in names.connections
 
 
-def _statement(statement: Statement, names: Names) -> Resolved | None:
-    if isinstance(statement, (CreateWarehouse, CreateConnection)):
-        return None
+def _statement(statement: Insert | CreateView, names: Names) -> Resolved:
     first = statement.target.parts[0]
     endpoint = names.endpoint(first.folded, first.span)
     if isinstance(statement, CreateView):

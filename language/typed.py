@@ -13,13 +13,13 @@ from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Problem, Span
-from language.dialects.duckdb.binding import bind_query
+from language.dialects.duckdb.binding import bind_query, plan_ahead
 from language.dialects.duckdb.predicate import parse_predicate
 from language.dialects.postgres.query import PostgresQuery
 from language.graph import levels, makes
 from language.left_rows import leaves_by_itself
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
-from language.memo import Memo, Outline, Typed, digest_of
+from language.memo import Columns, Memo, Outline, Typed, digest_of
 from language.name_lengths import check_column
 from language.names import Undeclared
 from language.nesting import too_deep
@@ -37,7 +37,6 @@ from shared_metadata.program import Mode
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import SourceSchemas
 
-Columns = tuple[SchemaColumn, ...]
 _NESTED = ("list<", "map<", "struct<")
 Used = tuple[ColumnRef, Use, Span]
 
@@ -79,8 +78,9 @@ def type_program(
     typing = _Typing(schemas, problems, memo, places_of_drops(program))
     typed: dict[int, Resolved] = {}
     for level in levels(program.statements):
-        typed |= zip(map(id, level), crew.each(level, typing.statement), strict=True)
-    statements = tuple(typed.get(id(statement), statement) for statement in program.statements)
+        typing.read_ahead([program.statements[number] for number in crew.share(level)])
+        typed |= zip(level, crew.each(level, lambda number: typing.statement(program.statements[number])), strict=True)
+    statements = tuple(typed.get(number, statement) for number, statement in enumerate(program.statements))
     return TypedProgram(dataclasses.replace(program, statements=statements), typing)
 
 
@@ -101,6 +101,16 @@ class _Typing:
         self._read: dict[str, Schema] = {}  # the sources' tables that the statement at hand reads
         self._untold = False  # whether it was left untyped for what is told elsewhere
 
+    def read_ahead(self, statements: Iterable[Resolved]) -> None:
+        """Has the engine plan by one call what it would be asked for statement by statement."""
+        queries = []
+        for statement in statements:
+            inputs = [input_.dataset for input_ in statement.inputs] if not isinstance(statement, Collect) else []
+            told = bool(inputs) and all(dataset in self.outlines for dataset in inputs)
+            if told and (self._memo is None or not self._memo.knows_typed(statement, self._basis(statement))):
+                queries.append((statement.query, {dataset: self._columns_of(dataset) for dataset in inputs}))
+        plan_ahead(queries)
+
     def statement(self, statement: Resolved) -> Resolved:
         """The statement with its stars spelled out; typed only where the memo does not know it."""
         basis = self._basis(statement) if self._memo is not None else ""
@@ -119,7 +129,8 @@ class _Typing:
         if len(self._problems) == before and not self._untold:
             made = [statement.target] if isinstance(statement, Publish) else makes(statement)
             typed = Typed(tuple(self._datasets[dataset] for dataset in made), self._read)
-            self._memo.keep_typed(statement, basis, spelled, [self.outlines[dataset] for dataset in made], typed)
+            columns = {dataset: self._columns[dataset] for dataset in made}
+            self._memo.keep_typed(statement, basis, spelled, [self.outlines[dataset] for dataset in made], columns, typed)
         return spelled
 
     def lineage(self, dataset: str) -> DatasetLineage:
@@ -150,7 +161,6 @@ class _Typing:
         self.sources.update(typed.sources)
         for dataset in typed.datasets:
             self._datasets[dataset.dataset] = dataset
-            self._columns[dataset.dataset] = tuple(map(_schema_column, dataset.columns))
 
     def _type(self, statement: Resolved) -> Resolved:
         try:
@@ -254,10 +264,10 @@ class _Typing:
     # -- both
 
     def _columns_of(self, dataset: str) -> Columns:
-        if dataset in self._remembered:
-            self.lineage(dataset)
         if dataset not in self._columns:
-            raise Undeclared
+            if self._memo is None or dataset not in self._remembered:
+                raise Undeclared
+            self._columns.update(self._memo.columns(self._remembered[dataset]))
         return self._columns[dataset]
 
     def _outputs(

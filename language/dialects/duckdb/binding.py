@@ -8,7 +8,7 @@ are bound, and must mean the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from language.diagnostics import Span
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
@@ -34,7 +34,7 @@ Edit = tuple[int, int, str]
 def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     """Types a query over its inputs.  tables: by their names in FROM; a column of no type is of a statement that is itself wrong."""
     judge, said, complete = engine(), query.said, all(column.type for columns in tables.values() for column in columns)
-    seen = _in_sight(said, tables) if said.wide else tables
+    seen = _in_sight(said, tables)
     try:
         bound = judge.bind(query.span.text, seen, _written_names(query))
         plan = _lineage(bound, said, seen)
@@ -56,6 +56,11 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
 
 
+def plan_ahead(queries: Iterable[tuple[DuckDBQuery, Tables]]) -> None:
+    """Has DuckDB plan many queries by one call, which costs half of as many calls; `bind_query` of them then is faster."""
+    engine().plan_ahead([(query.span.text, _in_sight(query.said, tables)) for query, tables in queries])
+
+
 def _written_names(query: DuckDBQuery) -> Sequence[str]:
     """Of all columns; none where the text does not tell all of them."""
     return query.written_names if all(query.written_names) else ()
@@ -70,7 +75,9 @@ def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
 
 
 def _in_sight(said: Said, tables: Tables) -> Tables:
-    """The tables without Atoll's own columns that the text does not name."""
+    """The tables as the query sees them: where it speaks of all columns, without Atoll's own that its text does not name."""
+    if not said.wide:
+        return tables
     hidden = {name for name in OWN_COLUMNS if name not in said.words}
     return {name: tuple(column for column in columns if column.name not in hidden) for name, columns in tables.items()}
 

@@ -34,6 +34,7 @@ _TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # w
 # Of these the catalogue says that they depend on their arguments alone.
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 MOST_TREES = 20_000  # that are kept
+MOST_PLANS = 200  # that are made by one call
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -90,6 +91,7 @@ class Engine:
         self._databases = {"memory"}
         self._tables: dict[str, tuple[SchemaColumn, ...]] = {}
         self._trees: dict[str, str] = {}
+        self._plans: dict[str, tuple[Tables, str]] = {}  # made ahead, over these tables
         self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
     def read_ahead(self, texts: Iterable[str]) -> None:
@@ -109,28 +111,46 @@ class Engine:
             self.read_ahead([text])
         return _answer(self._trees[text])
 
+    def plan_ahead(self, queries: Sequence[tuple[str, Tables]]) -> None:
+        """Makes the plans that `bind` will want of texts over their tables, many by one call.
+
+        One that sees a table otherwise than those before it is left to `bind`.
+        """
+        self._plans.clear()
+        for begin in range(0, len(queries), MOST_PLANS):
+            tables: dict[str, tuple[SchemaColumn, ...]] = {}
+            fitting = {}
+            for text, seen in queries[begin : begin + MOST_PLANS]:
+                if all(tables.setdefault(name, columns) == columns for name, columns in seen.items()):
+                    fitting[text] = seen
+            self._provide(tables)
+            self._plans |= zip(fitting, zip(fitting.values(), self._serialized_plans(fitting), strict=True), strict=True)
+
     def bind(self, text: str, tables: Tables, names: Sequence[str] = ()) -> Bound:
         """The query over its inputs.  tables: by the names that FROM has, 'lake.ops.flights'. Raises EngineError.
 
         names: of its columns where the text tells all of them, which saves binding it once more.
         """
-        self._provide(tables)
-        serialized = self._serialized_plan(text)
+        planned, serialized = self._plans.pop(text, (None, ""))
+        if planned != tables:
+            self._provide(tables)
+            (serialized,) = self._serialized_plans([text])
         try:
             plans = _answer(serialized)["plans"]
         except EngineError as error:
             if error.kind not in _NO_JSON:
                 raise
-            return Bound(self._described(text), None, True)
+            return Bound(self._described(text, tables), None, True)
         plan = plans[0] if len(plans) == 1 else None
         columns = _columns_of(plan, names) if plan is not None else None
-        return Bound(columns or self._described(text), plan, self._impure.search(serialized) is not None)
+        return Bound(columns or self._described(text, tables), plan, self._impure.search(serialized) is not None)
 
-    def _described(self, text: str) -> tuple[BoundColumn, ...]:
+    def _described(self, text: str, tables: Tables) -> tuple[BoundColumn, ...]:
         """By another way, where names or the plan are missing: the plan calls some columns by numbers. Raises EngineError."""
+        self._provide(tables)  # the plan may have been made ahead, and other tables since
         try:
             described = self._connection.execute("DESCRIBE " + _TABLE.sub("FROM", text)).fetchall()
-            kinds = _answer(self._serialized_plan(f"SELECT * FROM (\n{text}\n)"))["plans"][0]
+            kinds = _answer(self._serialized_plans([f"SELECT * FROM (\n{text}\n)"])[0])["plans"][0]
         except self._duckdb.Error as error:
             raise EngineError("binder", str(error).partition("\n")[0].partition(": ")[2]) from None
         typed = _columns_of(kinds, [str(row[0]) for row in described])
@@ -138,15 +158,20 @@ class Engine:
             raise EngineError("binder", "the columns of this query cannot be told")
         return typed
 
-    def _serialized_plan(self, text: str) -> str:
-        row = self._connection.execute(f"SELECT json_serialize_plan({literal(text)}, {_PLAN})").fetchone()
-        return str(row[0]) if row else "{}"
+    def _serialized_plans(self, texts: Iterable[str]) -> list[str]:
+        listed = ", ".join(map(literal, texts))
+        query = f"SELECT json_serialize_plan(q, {_PLAN}) FROM (SELECT unnest([{listed}]) AS q)"
+        return [row[0] for row in self._connection.execute(query).fetchall()]
 
     def _provide(self, tables: Tables) -> None:
-        statements = [self._creation(name, columns) for name, columns in tables.items() if self._tables.get(name) != columns]
-        if statements:
-            self._connection.execute(";".join(statements))
-            self._tables.update(tables)
+        """In a transaction for each database, which costs two thirds of one for each table; DuckDB takes no other."""
+        statements: dict[str, list[str]] = {}
+        for name, columns in tables.items():
+            if self._tables.get(name) != columns:
+                statements.setdefault(name.partition(".")[0], []).append(self._creation(name, columns))
+        for created in statements.values():
+            self._connection.execute(";".join(("BEGIN", *created, "COMMIT")))
+        self._tables.update(tables)
 
     def _creation(self, name: str, columns: tuple[SchemaColumn, ...]) -> str:
         *path, table = name.split(".")
