@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from language.diagnostics import SourceText
@@ -21,10 +22,11 @@ class Comment:
     after_blank: bool
 
 
-def find_comments(source: SourceText, tokens: list[Token]) -> list[Comment]:
+def find_comments(source: SourceText, tokens: Iterable[Token]) -> list[Comment]:
     """All comments of a file."""
-    ends = [0, *(token.span.end for token in tokens)]
-    starts = [*(token.span.start for token in tokens), len(source.text)]
+    spans = [token.span for token in tokens]
+    ends = [0, *(span.end for span in spans)]
+    starts = [*(span.start for span in spans), len(source.text)]
     return [c for start, end in zip(ends, starts, strict=True) for c in _in_gap(source.text, start, end)]
 
 

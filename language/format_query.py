@@ -57,7 +57,7 @@ def _generate(text: str) -> str:
 
 def _tokens(text: str) -> list[Token]:
     try:
-        return tokenize(SourceText("", text))
+        return list(tokenize(SourceText("", text)))
     except Problem:
         return []
 

@@ -22,7 +22,7 @@ _REMEDY = "split it into several views"
 
 def check_nesting(chunk: Chunk) -> None:
     """Raises Problem at the first token of a statement that is nested too deeply."""
-    first, last = chunk.tokens[0].span, chunk.tokens[-1].span
+    first, last = chunk.tokens.first.span, chunk.tokens.last.span
     if sum(1 for _ in _MAY_OPEN.finditer(first.source.text, first.start, last.end)) <= MOST:
         return
     opened, links, after_dot = [""], [0], False  # links: per level, how many brackets open with nothing but names after dots between

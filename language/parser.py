@@ -71,7 +71,7 @@ def _parse_chunk(chunk: Chunk, syntax: Syntax, problems: list[Diagnostic]) -> No
             syntax.broken.append(parser.target)
         return
     if chunk.end is None:
-        last = chunk.tokens[-1].span
+        last = chunk.tokens.last.span
         after = Span(last.source, last.end, last.end + 1)
         problems.append(after.diagnostic("this statement does not end", "write `;` here"))
 

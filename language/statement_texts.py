@@ -58,6 +58,6 @@ def chunks_of(text: StatementText) -> list[Chunk] | None:
         tokens = tokenize(text.source, text.start, text.end)
     except Problem:
         return None
-    ends = [token.span.end for token in tokens if token.text == ";" and token.is_symbol(";")]
+    ends = tokens.semicolons
     whole = ends == [text.end] or (not ends and text.end == len(text.source.text))
     return split_statements(tokens) if whole else None

@@ -19,41 +19,37 @@ class TokenReader:
 
     def __init__(self, chunk: Chunk) -> None:
         self._tokens = chunk.tokens
-        self._index = 0
+        self._coming = iter(chunk.tokens)
+        self._next: Token | None = next(self._coming)
+        self._last = chunk.tokens.first  # that was taken; the one before it as long as none was
 
     @property
     def whole(self) -> Span:
-        return self._tokens[0].span.to(self._tokens[-1].span)
+        return self._tokens.first.span.to(self._tokens.last.span)
 
     @property
     def last_span(self) -> Span:
-        return self._tokens[self._index - 1].span
+        return self._last.span
 
     def peek(self) -> Token | None:
-        return self._tokens[self._index] if self._index < len(self._tokens) else None
+        return self._next
+
+    def _take(self, token: Token) -> Token:
+        self._last, self._next = token, next(self._coming, None)
+        return token
 
     def next(self, expected: str, remedy: str) -> Token:
-        token = self.peek()
-        if token is None:
-            last = self._tokens[-1].span
+        if self._next is None:
+            last = self._tokens.last.span
             after = Span(last.source, last.end, last.end + 1)
             raise Problem(after, f"the statement ends where {expected} should stand", remedy)
-        self._index += 1
-        return token
+        return self._take(self._next)
 
     def take_word(self, *words: str) -> Token | None:
-        token = self.peek()
-        if token is None or not token.is_word(*words):
-            return None
-        self._index += 1
-        return token
+        return self._take(self._next) if self._next is not None and self._next.is_word(*words) else None
 
     def take_symbol(self, symbol: str) -> Token | None:
-        token = self.peek()
-        if token is None or not token.is_symbol(symbol):
-            return None
-        self._index += 1
-        return token
+        return self._take(self._next) if self._next is not None and self._next.is_symbol(symbol) else None
 
     def expect_word(self, word: str, remedy: str) -> Token:
         token = self.next(f"`{word}`", remedy)
@@ -105,19 +101,21 @@ class TokenReader:
 
     def balanced(self, remedy: str) -> Span:
         """The text between `(` and the `)` that belongs to it."""
-        opening = self.expect_symbol("(", remedy)
+        opening = last = self.expect_symbol("(", remedy)
         depth, first = 1, self.peek()
         while True:
             token = self.next("`)`", "close the parenthesis")
             depth += token.is_symbol("(") - token.is_symbol(")")
             if depth == 0:
                 break
-        if first is None or first is token:
+            last = token
+        if first is None or last is opening:
             raise Problem(opening.span, "nothing stands between the parentheses", remedy)
-        return first.span.to(self._tokens[self._index - 2].span)
+        return first.span.to(last.span)
 
     def rest(self, expected: str, remedy: str) -> Span:
         """All that is left, from its first token to its last; at least one token."""
         first = self.next(expected, remedy)
-        self._index = len(self._tokens)
-        return first.span.to(self._tokens[-1].span)
+        if self._next is not None:
+            self._last, self._next, self._coming = self._tokens.last, None, iter(())
+        return first.span.to(self._last.span)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 from sqlglot import Dialect, TokenType
 from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token as RawToken
 
 from language.diagnostics import Problem, SourceText, Span
 
@@ -24,6 +26,7 @@ _ENCLOSED = re.compile(
 _BLOCK = re.compile(r"/\*|\*/")
 _OPENED = {"/*": ("comment", "*/"), "{#": ("comment", "#}"), '"': ("quoted name", '"')}
 _SYMBOLS = frozenset({TokenType.COMMA, TokenType.DOT, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.SEMICOLON})
+_VERBS = frozenset({"CREATE", "INSERT"})
 _CREATABLE = frozenset({"WAREHOUSE", "CONNECTION", "MATERIALIZED", "FUNCTION", "VIEW"})
 
 
@@ -52,14 +55,56 @@ class Token(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """A text's tokens as sqlglot reads them, at offsets from `start`; each is made when it is asked for: of a query none is."""
+
+    source: SourceText
+    start: int
+    read: Sequence[RawToken]
+
+    def __iter__(self) -> Iterator[Token]:
+        for number in range(len(self.read)):
+            yield from self.at(number)
+
+    def at(self, number: int) -> Sequence[Token]:
+        """What one of sqlglot's tokens is to Atoll's grammar: most often one token, too."""
+        token = self.read[number]
+        token_type, span = token.token_type, self._span(token)
+        if token_type in _SYMBOLS:
+            return (Token(Kind.SYMBOL, token.text, span),)
+        if token_type is TokenType.VAR and token.text.isidentifier():
+            return (Token(Kind.WORD, token.text, span),)
+        return _tokens(token_type, token.text, span)
+
+    @property
+    def first(self) -> Token:
+        return self.at(0)[0]
+
+    @property
+    def last(self) -> Token:
+        return self.at(len(self.read) - 1)[-1]
+
+    @property
+    def semicolons(self) -> list[int]:
+        """The offset behind each `;`."""
+        return [self._span(token).end for token in self.read if token.token_type is TokenType.SEMICOLON]
+
+    def between(self, begin: int, end: int) -> Tokens:
+        return Tokens(self.source, self.start, self.read[begin:end])
+
+    def _span(self, token: RawToken) -> Span:
+        return Span(self.source, self.start + token.start, self.start + token.end + 1)
+
+
+@dataclass(frozen=True)
 class Chunk:
     """One statement's tokens, without the `;`; `end` is the `;`, or None where it is missing."""
 
-    tokens: list[Token]
+    tokens: Tokens
     end: Token | None
 
 
-def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> list[Token]:
+def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> Tokens:
     """The tokens of a file, or of its characters [start, end).
 
     Raises Problem for a string, name or comment that does not end, and for a character at which an engine would stop reading.
@@ -68,19 +113,9 @@ def tokenize(source: SourceText, start: int = 0, end: int | None = None) -> list
         cause = "a character U+0000 stands here, at which engines stop reading"
         raise Problem(Span(source, nothing, nothing + 1), cause, "remove it, or save the file as plain UTF-8 text")
     try:
-        raw = _TOKENIZER.tokenize(source.text[start:end])
+        return Tokens(source, start, _TOKENIZER.tokenize(source.text[start:end]))
     except (SqlglotError, RecursionError, ValueError) as error:
         raise _unterminated(source) from error
-    tokens: list[Token] = []
-    for token in raw:
-        token_type, span = token.token_type, Span(source, start + token.start, start + token.end + 1)
-        if token_type in _SYMBOLS:
-            tokens.append(Token(Kind.SYMBOL, token.text, span))
-        elif token_type is TokenType.VAR and token.text.isidentifier():
-            tokens.append(Token(Kind.WORD, token.text, span))
-        else:
-            tokens.extend(_tokens(token_type, token.text, span))
-    return tokens
 
 
 def _tokens(token_type: TokenType, value: str, span: Span) -> list[Token]:
@@ -125,25 +160,24 @@ def _unterminated(source: SourceText) -> Problem:
     return Problem(Span(source, 0, 1), "the text cannot be read", "save the file as plain UTF-8 text")
 
 
-def split_statements(tokens: list[Token]) -> list[Chunk]:
+def split_statements(tokens: Tokens) -> list[Chunk]:
     """Tokens as statements: each ends at a `;`, or, where that was forgotten, before the next statement's verb."""
     chunks: list[Chunk] = []
     begin = 0
-    for index, token in enumerate(tokens):
-        ends = token.text == ";" and token.kind is Kind.SYMBOL
-        if begin < index and (ends or (_starts_statement(tokens, index) and not tokens[index - 1].is_word("AS"))):
-            chunks.append(Chunk(tokens[begin:index], token if ends else None))
+    for index, token in enumerate(tokens.read):
+        ends = token.token_type is TokenType.SEMICOLON
+        if begin < index and (ends or (token.text.upper() in _VERBS and _starts_statement(tokens, index))):
+            chunks.append(Chunk(tokens.between(begin, index), tokens.at(index)[0] if ends else None))
             begin = index
         if ends:
             begin = index + 1
-    if begin < len(tokens):
-        chunks.append(Chunk(tokens[begin:], None))
+    if begin < len(tokens.read):
+        chunks.append(Chunk(tokens.between(begin, len(tokens.read)), None))
     return chunks
 
 
-def _starts_statement(tokens: list[Token], index: int) -> bool:
-    token = tokens[index]
-    if token.text.upper() not in ("CREATE", "INSERT") or index + 1 == len(tokens):
+def _starts_statement(tokens: Tokens, index: int) -> bool:
+    if index + 1 == len(tokens.read) or tokens.at(index - 1)[-1].is_word("AS"):
         return False
-    following = tokens[index + 1]
-    return (token.is_word("CREATE") and following.is_word(*_CREATABLE)) or (token.is_word("INSERT") and following.is_word("INTO"))
+    verb, following = tokens.at(index)[0], tokens.at(index + 1)[0]
+    return (verb.is_word("CREATE") and following.is_word(*_CREATABLE)) or (verb.is_word("INSERT") and following.is_word("INTO"))

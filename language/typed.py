@@ -105,8 +105,10 @@ class _Typing:
         """Has the engine plan by one call what it would be asked for statement by statement."""
         queries = []
         for statement in statements:
-            inputs = [input_.dataset for input_ in statement.inputs] if not isinstance(statement, Collect) else []
-            told = bool(inputs) and all(dataset in self.outlines for dataset in inputs)
+            if isinstance(statement, Collect):
+                continue
+            inputs = [input_.dataset for input_ in statement.inputs]
+            told = all(dataset in self.outlines for dataset in inputs)
             if told and (self._memo is None or not self._memo.knows_typed(statement, self._basis(statement))):
                 queries.append((statement.query, {dataset: self._columns_of(dataset) for dataset in inputs}))
         plan_ahead(queries)

@@ -295,4 +295,5 @@ def test_texts_cut_at_semicolons_have_the_tokens_of_the_whole_file(text: str) ->
     cut = [chunks_of(piece) for piece in statement_texts(source)]
     if None not in cut:
         chunks = [chunk for found in cut if found is not None for chunk in found]
-        assert chunks == split_statements(tokenize(source))
+        whole = split_statements(tokenize(source))
+        assert [(list(chunk.tokens), chunk.end) for chunk in chunks] == [(list(chunk.tokens), chunk.end) for chunk in whole]
