@@ -12,22 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from language.memo_format import Unusable, dump, dump_plain, load, load_plain
+from language.memo_lineage import Columns, columns_of, lineage_of, plain_lineage
 from language.names import Names
 from language.resolved import Resolved
 from language.statement_texts import StatementText
 from language.syntax import CreateConnection, CreateWarehouse, Statement
 from shared_metadata.lineage import DatasetLineage
-from shared_metadata.records import Schema, SchemaColumn
-
-Columns = tuple[SchemaColumn, ...]
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A statement's outcome of typing: its datasets' lineage, and the sources' tables that it reads."""
-
-    datasets: tuple[DatasetLineage, ...]
-    sources: Mapping[str, Schema]
+from shared_metadata.records import Schema
 
 
 @dataclass(frozen=True)
@@ -50,8 +41,8 @@ class _Entry:
     basis: str = ""
     spelled: bytes = b""
     outlines: tuple[tuple[str, str, str, int], ...] = ()
-    columns: bytes = b""
-    typed: bytes = b""
+    lineage: bytes = b""
+    sources: bytes = b""
 
 
 class Memo:
@@ -131,35 +122,38 @@ class Memo:
         spelled = self._load(entry.spelled, text, resolved.statement) if entry.spelled else resolved
         return (spelled, [Outline(*fields) for fields in entry.outlines]) if spelled is not None else None
 
-    def typed(self, resolved: Resolved) -> Typed:
-        """The outcome of a statement that `outlined` knew. Raises Unusable."""
+    def lineage(self, resolved: Resolved) -> Mapping[str, DatasetLineage]:
+        """By dataset, of a statement that `outlined` knew. Raises Unusable."""
         text, entry = self._of[id(resolved.statement)]
-        datasets, sources = load(entry.typed, text, {})
-        return Typed(datasets, sources)
+        return {plain[0]: lineage_of(plain, text) for plain in load_plain(entry.lineage)}
 
     def columns(self, resolved: Resolved) -> Mapping[str, Columns]:
-        """The columns of each dataset of a statement that `outlined` knew. Raises Unusable."""
+        """By dataset, of a statement that `outlined` knew. Raises Unusable."""
         _, entry = self._of[id(resolved.statement)]
-        found = load_plain(entry.columns)
-        return {dataset: tuple(SchemaColumn(*fields) for fields in columns) for dataset, columns in found.items()}
+        return {plain[0]: columns_of(plain) for plain in load_plain(entry.lineage)}
+
+    def sources(self, resolved: Resolved) -> Mapping[str, Schema]:
+        """The sources' tables that a statement reads which `outlined` knew. Raises Unusable."""
+        text, entry = self._of[id(resolved.statement)]
+        found: Mapping[str, Schema] = load(entry.sources, text, {})
+        return found
 
     def keep_typed(
         self,
         resolved: Resolved,
         basis: str,
         spelled: Resolved,
-        outlines: Sequence[Outline],
-        columns: Mapping[str, Columns],
-        typed: Typed,
+        datasets: Sequence[tuple[Outline, DatasetLineage]],
+        sources: Mapping[str, Schema],
     ) -> None:
-        """spelled: the statement with its stars spelled out."""
+        """spelled: the statement with its stars spelled out.  sources: the sources' tables that it reads."""
         text, entry = self._of.get(id(resolved.statement), (None, None))
         if text is None or entry is None or not entry.resolved:
             return
         entry.spelled = b"" if spelled == resolved else self._dump(spelled, text, resolved.statement)
-        entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o in outlines)
-        entry.columns = dump_plain({name: tuple((c.name, c.type, c.nullable) for c in each) for name, each in columns.items()})
-        entry.typed = dump((typed.datasets, dict(typed.sources)), text, {})
+        entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o, _ in datasets)
+        entry.lineage = dump_plain([plain_lineage(lineage, text) for _, lineage in datasets])
+        entry.sources = dump(dict(sources), text, {})
         entry.basis = basis
         self._learn(text)
 

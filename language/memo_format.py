@@ -34,15 +34,14 @@ from language.syntax import (
     Tolerate,
     TolerateBadRows,
 )
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
-from shared_metadata.program import Column, Mask, Mode, Position
+from shared_metadata.program import Column, Mask, Mode
 from shared_metadata.records import Schema, SchemaColumn
 
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
     *(Part, TableList, Tolerate, TolerateBadRows),
     *(Collect, CollectTable, DuckDBQuery, Input, ParsedQuery, PostgresQuery, Publish, Settings, View, Column, Mask, Mode),
-    *(ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use, Schema, SchemaColumn),
+    *(Schema, SchemaColumn),
 )
 _CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}
 
@@ -67,7 +66,7 @@ def load(data: bytes, text: StatementText, known: Mapping[str, object]) -> Any:
 
 
 def dump_plain(value: object) -> bytes:
-    """Numbers, strings, bytes, and dicts and tuples of them."""
+    """Numbers, strings, bytes, and dicts, lists and tuples of them."""
     return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
 
 
@@ -83,32 +82,24 @@ def _span(start: int, end: int) -> Span:
     raise NotImplementedError  # stands in the bytes for the reader's own
 
 
-def _position(line: int, column: int) -> Position:
-    raise NotImplementedError
-
-
 def _known(name: str) -> object:
     raise NotImplementedError
 
 
 def _pickler(file: io.BytesIO, text: StatementText, known: Mapping[str, object]) -> pickle.Pickler:
     """Writes places relative to the text, and the objects that are known as their names."""
-    start, first = text.start, text.first
+    start = text.start
     names = {id(found): name for name, found in known.items()}
 
     def span(found: Span) -> tuple[Any, ...]:
         return _span, (found.start - start, found.end - start)
-
-    def position(found: Position) -> tuple[Any, ...]:
-        line = found.line - first.line
-        return _position, (line, found.column - (0 if line else first.column))
 
     def named(found: object) -> tuple[Any, ...]:
         return _known, (names[id(found)],)
 
     pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
     left_out = {type(found): named for found in known.values()}
-    pickler.dispatch_table = {**left_out, Span: span, Position: position}
+    pickler.dispatch_table = {**left_out, Span: span}
     return pickler
 
 
@@ -119,16 +110,12 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module == __name__:
-            return {"_span": self._span, "_position": self._position, "_known": self._known}[name]
+            return {"_span": self._span, "_known": self._known}[name]
         return _CLASSES[module, name]
 
     def _span(self, start: int, end: int) -> Span:
         base = self._text.start
         return Span(self._text.source, base + start, base + end)
-
-    def _position(self, line: int, column: int) -> Position:
-        first = self._text.first
-        return Position(first.file, first.line + line, column + (0 if line else first.column))
 
 
 class _Plain(pickle.Unpickler):

@@ -31,6 +31,15 @@ class StatementText:
         """The place of its first character."""
         return self.source.position(self.start)
 
+    def relative(self, position: Position) -> tuple[int, int]:
+        """Lines and columns from its first character to a place in it."""
+        line = position.line - self.first.line
+        return line, position.column - (0 if line else self.first.column)
+
+    def absolute(self, line: int, column: int) -> Position:
+        """The place of which `relative` said this."""
+        return Position(self.first.file, self.first.line + line, column + (0 if line else self.first.column))
+
     @cached_property
     def key(self) -> str:
         """A digest of the text, wherever it stands."""

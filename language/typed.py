@@ -19,7 +19,8 @@ from language.dialects.postgres.query import PostgresQuery
 from language.graph import levels, makes
 from language.left_rows import leaves_by_itself
 from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
-from language.memo import Columns, Memo, Outline, Typed, digest_of
+from language.memo import Memo, Outline, digest_of
+from language.memo_lineage import Columns
 from language.name_lengths import check_column
 from language.names import Undeclared
 from language.nesting import too_deep
@@ -124,21 +125,20 @@ class _Typing:
             for outline in outlines:
                 self._remember(outline, statement)
             if isinstance(statement, Collect):
-                self._recall(self._memo, statement)
+                self.sources.update(self._memo.sources(statement))
             return spelled
         before, self._untold, self._read = len(self._problems), False, {}
         spelled = self._type(statement)
         if len(self._problems) == before and not self._untold:
             made = [statement.target] if isinstance(statement, Publish) else makes(statement)
-            typed = Typed(tuple(self._datasets[dataset] for dataset in made), self._read)
-            columns = {dataset: self._columns[dataset] for dataset in made}
-            self._memo.keep_typed(statement, basis, spelled, [self.outlines[dataset] for dataset in made], columns, typed)
+            datasets = [(self.outlines[dataset], self._datasets[dataset]) for dataset in made]
+            self._memo.keep_typed(statement, basis, spelled, datasets, self._read)
         return spelled
 
     def lineage(self, dataset: str) -> DatasetLineage:
         """Of a dataset that has an outline."""
         if dataset not in self._datasets and self._memo is not None:
-            self._recall(self._memo, self._remembered[dataset])
+            self._datasets.update(self._memo.lineage(self._remembered[dataset]))
         return self._datasets[dataset]
 
     def _basis(self, statement: Resolved) -> str:
@@ -157,12 +157,6 @@ class _Typing:
         self.outlines[outline.dataset], self._remembered[outline.dataset] = outline, statement
         self._datasets.pop(outline.dataset, None)
         self._columns.pop(outline.dataset, None)
-
-    def _recall(self, memo: Memo, statement: Resolved) -> None:
-        typed = memo.typed(statement)
-        self.sources.update(typed.sources)
-        for dataset in typed.datasets:
-            self._datasets[dataset.dataset] = dataset
 
     def _type(self, statement: Resolved) -> Resolved:
         try:
