@@ -88,8 +88,10 @@ class DuckDBQuery:
     @cached_property
     def items(self) -> Sequence[Place]:
         """Where the items of the outermost SELECT stand, each from comma to comma."""
-        places = sorted(place for item in outermost(self.tree["statements"][0]["node"]) for place in places_in(item))
-        return self.text.items(self.text.at(places[0])) if places else []
+        for item in outermost(self.tree["statements"][0]["node"]):
+            if places := list(places_in(item)):
+                return self.text.items(self.text.at(min(places)))
+        return []
 
     def span_of(self, place: Place) -> Span:
         return Span(self.span.source, self.span.start + place[0], self.span.start + max(place[1], place[0] + 1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
@@ -14,12 +14,22 @@ _PART = re.compile(_NAME)
 _STAR = re.compile(rf"(?:{_NAME}{_SPACE}\.{_SPACE})*\*")
 _WORD = re.compile(rf"{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]")
 _TOKENS = re.compile(rf"--[^\n]*|/\*(?s:.*?)\*/|{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]")
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
-_BEFORE_ITEMS = frozenset(("SELECT", "DISTINCT", "ALL"))
-_AFTER_ITEMS = frozenset(
-    (",", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT")
+_LISTS = re.compile(
+    rf"""(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)|(?P<opening>[(\[{{])|(?P<closing>[)\]}}])|(?P<comma>,)
+    |(?P<before>(?:SELECT|DISTINCT|ALL)(?![\w$]))
+    |(?P<after>(?:FROM|WHERE|GROUP|HAVING|QUALIFY|WINDOW|ORDER|LIMIT|UNION|EXCEPT|INTERSECT)(?![\w$]))
+    |{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]""",
+    re.IGNORECASE | re.VERBOSE,
 )
 Place = tuple[int, int]
+
+
+@dataclass
+class _Level:
+    """What stands in one pair of brackets.  items: of the SELECT's list there, None outside of one.  begin: of one, -1 before it."""
+
+    items: list[Place] | None = None
+    begin: int = -1
 
 
 class QueryText:
@@ -78,25 +88,30 @@ class QueryText:
         return start, end
 
     def items(self, at: int) -> Sequence[Place]:
-        """What stands between the commas of a SELECT's list, of the one around a character."""
-        tokens, said = self.tokens, self._said
-        first, depth = max(bisect.bisect_right(tokens, (at, len(self.text))) - 1, 0), 0
-        while first > 0 and not (depth == 0 and said(first - 1) in _BEFORE_ITEMS):
-            first -= 1
-            depth += (said(first) in _CLOSING) - (said(first) in _OPENING and depth > 0)
-        found, begin, depth = list[Place](), first, 0
-        for number in range(first, len(tokens)):
-            word = said(number)
-            if depth == 0 and (word == "," or word in _AFTER_ITEMS or word in _CLOSING):
-                found.append((tokens[begin][0], tokens[max(number - 1, begin)][1]))
-                begin = number + 1
-                if word != ",":
-                    return found
-            depth += (word in _OPENING) - (word in _CLOSING)
-        return [*found, (tokens[begin][0], tokens[-1][1])] if begin < len(tokens) else found
-
-    def _said(self, token: int) -> str:
-        return self.text[slice(*self.tokens[token])].upper()
+        """What stands between the commas of a SELECT's list, of the innermost around a character; nothing where there is none."""
+        levels, end = [_Level()], 0
+        for found in _LISTS.finditer(self.text):
+            kind, level = found.lastgroup, levels[-1]
+            if kind == "comment":
+                continue
+            if kind == "before" and level.begin < 0 and not level.items:
+                level.items = []
+                continue
+            if kind in ("comma", "after", "closing") and level.items is not None:
+                level.items.append((level.begin, end))
+                if kind != "comma" and level.items[0][0] <= at < end:
+                    return level.items
+                level.items, level.begin = level.items if kind == "comma" else None, -1
+            elif kind != "closing" and level.begin < 0 and level.items is not None:
+                level.begin = found.start()
+            if kind == "opening":
+                levels.append(_Level())
+            elif kind == "closing" and len(levels) > 1:
+                levels.pop()
+            end = found.end()
+        level = levels[0]
+        last = [(level.begin, end)] if level.begin >= 0 else []
+        return [*level.items, *last] if level.items is not None else []
 
     @cached_property
     def tokens(self) -> Sequence[Place]:
