@@ -5,16 +5,17 @@ So the result is that of one process. What cannot be kept, a statement with a mi
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from language.memo import Memo
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 SHARE = 50_000  # characters of a program at least, for which it pays to start a process
 Result = TypeVar("Result")
@@ -88,7 +89,10 @@ def crew_for(size: int, memo: Memo | None) -> Iterator[Crew]:
 
 
 def _forked(memo: Memo | None, count: int) -> Crew:
-    links, others = list[Connection](), list[int]()
+    import multiprocessing  # whose import costs, and most compilations need it not
+
+    links: list[Connection] = []
+    others: list[int] = []
     for number in range(1, count):
         ours, theirs = multiprocessing.Pipe()
         process = os.fork()
