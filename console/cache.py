@@ -35,7 +35,7 @@ def compiler_digest() -> bytes:
         folder = _folder(package)
         for file in _files(folder):
             with open(file, "rb") as opened:
-                found.update(f"\0{package} {os.path.relpath(file, folder)}\0".encode() + opened.read())
+                found.update(f"\0{package} {file.removeprefix(folder)}\0".encode() + opened.read())
     for library in _LIBRARIES:
         site = os.path.dirname(_folder(library))
         found.update("\0".join(sorted(name for name in os.listdir(site) if name.startswith(library))).encode())

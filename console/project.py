@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,21 +29,22 @@ ORGANIZE = "organize"
 
 def read_sources(paths: Sequence[str]) -> dict[str, str]:
     """File name ▸ text; a folder stands for its *.sql files. Raises InputError."""
-    files: list[Path] = []
-    for path in map(Path, paths or ("program.sql",)):
-        if path.is_dir():
-            found = sorted(path.glob("*.sql"))
+    files: list[str] = []
+    for path in (str(Path(path)) for path in paths or ("program.sql",)):
+        if os.path.isdir(path):
+            found = sorted(name for name in os.listdir(path) if name.endswith(".sql"))
             if not found:
                 raise InputError(f"the folder {path} has no *.sql file", remedy="name the program's files or its folder")
-            files += found
+            files += [os.path.join(path if path != "." else "", name) for name in found]
         else:
             files.append(path)
-    return {str(file): _read(file) for file in files}
+    return {file: _read(file) for file in files}
 
 
-def _read(file: Path) -> str:
+def _read(file: str) -> str:
     try:
-        return file.read_bytes().decode("utf-8")
+        with open(file, "rb") as opened:
+            return opened.read().decode("utf-8")
     except FileNotFoundError as error:
         remedy = "name the program's files or its folder; `atoll init` writes a first program.sql"
         raise InputError(f"there is no file {file}", remedy=remedy) from error
@@ -55,8 +57,10 @@ def _read(file: Path) -> str:
 
 def read_snapshots(files: Iterable[str]) -> dict[str, str] | None:
     """File name ▸ text of the snapshots in `schemas/` beside the program's files; None without such a folder. Raises InputError."""
-    folders = [folder for folder in sorted({Path(file).parent / FOLDER for file in files}) if folder.is_dir()]
-    return {str(file): _read(file) for folder in folders for file in sorted(folder.glob("*.json"))} if folders else None
+    beside = {os.path.dirname(file) for file in files}
+    folders = [folder for folder in sorted(Path(folder, FOLDER) for folder in beside) if folder.is_dir()]
+    found = [str(file) for folder in folders for file in sorted(folder.glob("*.json"))]
+    return {file: _read(file) for file in found} if folders else None
 
 
 def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:
