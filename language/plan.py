@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from language.masks import mask_key
 from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
@@ -18,7 +18,8 @@ def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgr
 
     typed: where the program was typed; its tables are signed.
     """
-    flows = [_signed(flow, typed) for statement in program.statements for flow in _flows(statement)]
+    signatures = _Signatures(typed)
+    flows = [flow for statement in program.statements for flow in _flows(statement, signatures)]
     return Program(
         connections={name: _connection(statement) for name, statement in program.connections.items()},
         warehouses={name: _warehouse(statement) for name, statement in program.warehouses.items()},
@@ -27,19 +28,18 @@ def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgr
     )
 
 
-def _signed(flow: Flow, typed: TypedProgram | None) -> Flow:
-    """The flow with its tables' signatures."""
-    if typed is None:
-        return flow
-    tables = tuple(dataclasses.replace(t, signature=_signature(flow, t, typed)) for t in flow.tables)
-    return dataclasses.replace(flow, tables=tables)
+@dataclass(frozen=True)
+class _Signatures:
+    """Signs tables, where the program was typed."""
 
+    typed: TypedProgram | None
 
-def _signature(flow: Flow, table: Table, typed: TypedProgram) -> str:
-    if flow.kind is Kind.COLLECT:
-        schema = source_in(typed.sources, f"{flow.connection}.{table.source}")
+    def of_source(self, connection: str, table: str) -> str:
+        schema = source_in(self.typed.sources, f"{connection}.{table}") if self.typed is not None else None
         return schema_digest(schema) if schema is not None else ""
-    return typed.outlines[table.dataset.removesuffix(":result")].signature
+
+    def of(self, dataset: str) -> str:
+        return self.typed.outlines[dataset].signature if self.typed is not None else ""
 
 
 def _connection(statement: CreateConnection) -> Connection:
@@ -56,17 +56,22 @@ def _options(options: tuple[Option, ...]) -> dict[str, object]:
     return {option.key: option.value for option in options}
 
 
-def _flows(statement: Resolved) -> tuple[Flow, ...]:
+def _flows(statement: Resolved, signatures: _Signatures) -> tuple[Flow, ...]:
     if isinstance(statement, Collect):
-        return _collect(statement)
-    return (_view(statement),) if isinstance(statement, View) else _publish(statement)
+        return _collect(statement, signatures)
+    return (_view(statement, signatures),) if isinstance(statement, View) else _publish(statement, signatures)
 
 
-def _collect(statement: Collect) -> tuple[Flow, Flow]:
+def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
     clauses, settings = statement.statement.clauses, statement.settings
-    position = statement.statement.target.span.position
+    position, connection = statement.statement.target.span.position, statement.connection.name.folded
     staged = tuple(
-        Table(f"{table.dataset}:staged", table.source, masks={masked.column.folded: masked.how for masked in table.masks})
+        Table(
+            f"{table.dataset}:staged",
+            table.source,
+            masks={masked.column.folded: masked.how for masked in table.masks},
+            signature=signatures.of_source(connection, table.source),
+        )
         for table in statement.tables
     )
     collect = Flow(
@@ -77,7 +82,7 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         interval_seconds=settings.interval_seconds,
         tables=staged,
         position=position,
-        connection=statement.connection.name.folded,
+        connection=connection,
         mode=settings.mode,
         key=settings.key,
         cursor=settings.cursor,
@@ -95,7 +100,10 @@ def _collect(statement: Collect) -> tuple[Flow, Flow]:
         slice_id=statement.organizer.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=tuple(Table(table.dataset, inputs=(f"{table.dataset}:staged",)) for table in statement.tables),
+        tables=tuple(
+            Table(table.dataset, inputs=(f"{table.dataset}:staged",), signature=signatures.of(table.dataset))
+            for table in statement.tables
+        ),
         position=position,
         mode=settings.mode,
         key=settings.key,
@@ -113,15 +121,15 @@ def _collected(column: str, columns: tuple[Column, ...]) -> bool:
     return not columns or any(known.name == column for known in columns)
 
 
-def _view(statement: View) -> Flow:
-    clauses, settings = statement.statement.clauses, statement.settings
+def _view(statement: View, signatures: _Signatures) -> Flow:
+    clauses, settings, inputs = statement.statement.clauses, statement.settings, tuple(i.dataset for i in statement.inputs)
     return Flow(
         id=statement.dataset,
         kind=Kind.VIEW,
         slice_id=statement.organizer.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=(Table(statement.dataset, inputs=tuple(i.dataset for i in statement.inputs)),),
+        tables=(Table(statement.dataset, inputs=inputs, signature=signatures.of(statement.dataset)),),
         position=statement.statement.target.span.position,
         mode=settings.mode,
         key=settings.key,
@@ -136,8 +144,8 @@ def _view(statement: View) -> Flow:
     )
 
 
-def _publish(statement: Publish) -> tuple[Flow, Flow]:
-    clauses, settings = statement.statement.clauses, statement.settings
+def _publish(statement: Publish, signatures: _Signatures) -> tuple[Flow, Flow]:
+    clauses, settings, signature = statement.statement.clauses, statement.settings, signatures.of(statement.target)
     position, whole = statement.statement.target.span.position, not statement.query.uses_batch_bounds
     dataset = f"{statement.target}:result"
     result = Flow(
@@ -146,7 +154,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         slice_id=statement.organizer.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=(Table(dataset, inputs=tuple(i.dataset for i in statement.inputs)),),
+        tables=(Table(dataset, inputs=tuple(i.dataset for i in statement.inputs), signature=signature),),
         position=position,
         mode=settings.mode,
         key=settings.key,
@@ -163,7 +171,7 @@ def _publish(statement: Publish) -> tuple[Flow, Flow]:
         slice_id=statement.harness.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=(Table(statement.target, inputs=(dataset,)),),
+        tables=(Table(statement.target, inputs=(dataset,), signature=signature),),
         position=position,
         connection=statement.connection.name.folded,
         mode=settings.mode,

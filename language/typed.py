@@ -98,6 +98,7 @@ class _Typing:
         self._columns: dict[str, Columns] = {}
         self._snapshots, self._problems = Snapshots(schemas), problems
         self._memo, self._dropped = memo, dropped
+        self._bases: dict[int, str] = {}  # by a statement's id
         self._remembered: dict[str, Resolved] = {}  # of each dataset that the memo knew, the statement
         self._read: dict[str, Schema] = {}  # the sources' tables that the statement at hand reads
         self._untold = False  # whether it was left untyped for what is told elsewhere
@@ -143,6 +144,8 @@ class _Typing:
 
     def _basis(self, statement: Resolved) -> str:
         """A digest of what decides over a statement's types besides itself; '' where that is not known."""
+        if id(statement) in self._bases:
+            return self._bases[id(statement)]
         known: list[object] = []
         if not isinstance(statement, View):
             known.append(self._snapshots.digest(statement.connection.name.folded))
@@ -151,7 +154,7 @@ class _Typing:
             if outline is None:
                 return ""
             known.append((input_.dataset, outline.columns))
-        return digest_of(*known)
+        return self._bases.setdefault(id(statement), digest_of(*known))
 
     def _remember(self, outline: Outline, statement: Resolved) -> None:
         self.outlines[outline.dataset], self._remembered[outline.dataset] = outline, statement
