@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from language.masks import mask_key
-from language.resolved import Collect, Publish, Resolved, ResolvedProgram, View
+from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.typed import TypedProgram
 from shared_metadata.lineage import schema_digest, source_in
@@ -65,22 +65,13 @@ def _flows(statement: Resolved, signatures: _Signatures) -> tuple[Flow, ...]:
 def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
     clauses, settings = statement.statement.clauses, statement.settings
     position, connection = statement.statement.target.span.position, statement.connection.name.folded
-    staged = tuple(
-        Table(
-            f"{table.dataset}:staged",
-            table.source,
-            masks={masked.column.folded: masked.how for masked in table.masks},
-            signature=signatures.of_source(connection, table.source),
-        )
-        for table in statement.tables
-    )
     collect = Flow(
         id=statement.id,
         kind=Kind.COLLECT,
         slice_id=statement.collector.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=staged,
+        tables=tuple(_staged(table, signatures.of_source(connection, table.source)) for table in statement.tables),
         position=position,
         connection=connection,
         mode=settings.mode,
@@ -100,10 +91,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         slice_id=statement.organizer.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=tuple(
-            Table(table.dataset, inputs=(f"{table.dataset}:staged",), signature=signatures.of(table.dataset))
-            for table in statement.tables
-        ),
+        tables=tuple(Table(t.dataset, inputs=(f"{t.dataset}:staged",), signature=signatures.of(t.dataset)) for t in statement.tables),
         position=position,
         mode=settings.mode,
         key=settings.key,
@@ -114,6 +102,11 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         fresh_within_seconds=_fresh(clauses),
     )
     return collect, load
+
+
+def _staged(table: CollectTable, signature: str) -> Table:
+    masks = {masked.column.folded: masked.how for masked in table.masks}
+    return Table(f"{table.dataset}:staged", table.source, signature=signature, masks=masks)
 
 
 def _collected(column: str, columns: tuple[Column, ...]) -> bool:

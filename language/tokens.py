@@ -26,7 +26,7 @@ _ENCLOSED = re.compile(
 _BLOCK = re.compile(r"/\*|\*/")
 _OPENED = {"/*": ("comment", "*/"), "{#": ("comment", "#}"), '"': ("quoted name", '"')}
 _SYMBOLS = frozenset({TokenType.COMMA, TokenType.DOT, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.SEMICOLON})
-_VERBS = frozenset({"CREATE", "INSERT"})
+_BOUNDS = frozenset({TokenType.SEMICOLON, TokenType.CREATE, TokenType.INSERT})
 _CREATABLE = frozenset({"WAREHOUSE", "CONNECTION", "MATERIALIZED", "FUNCTION", "VIEW"})
 
 
@@ -165,8 +165,10 @@ def split_statements(tokens: Tokens) -> list[Chunk]:
     chunks: list[Chunk] = []
     begin = 0
     for index, token in enumerate(tokens.read):
+        if token.token_type not in _BOUNDS:
+            continue
         ends = token.token_type is TokenType.SEMICOLON
-        if begin < index and (ends or (token.text.upper() in _VERBS and _starts_statement(tokens, index))):
+        if begin < index and (ends or _starts_statement(tokens, index)):
             chunks.append(Chunk(tokens.between(begin, index), tokens.at(index)[0] if ends else None))
             begin = index
         if ends:

@@ -29,4 +29,5 @@ def first_uses(uses: Iterable[tuple[ColumnRef, Use, Span]]) -> tuple[ColumnUse, 
         former = found.get((ref, use))
         if former is None or (span.source.file, span.start) < (former.source.file, former.start):
             found[ref, use] = span
-    return tuple(ColumnUse(ref, use, span.position) for (ref, use), span in sorted(found.items(), key=lambda item: item[0]))
+    placed = sorted((ref.dataset, ref.column, use, ref, span) for (ref, use), span in found.items())
+    return tuple(ColumnUse(ref, use, span.position) for _, _, use, ref, span in placed)

@@ -253,9 +253,15 @@ class _Tracer:
         return NONE.union(*(made.refs for made in self._walk(value, flat, None)))
 
     def _made(self, expression: Any, flat: Columns) -> Made:
-        found = list(self._walk(expression, flat, None))
-        plain = isinstance(expression, dict) and expression.get("expression_class") in ("BOUND_REF", "BOUND_COLUMN_REF")
-        return Made(NONE.union(*(made.refs for made in found)), plain and found[0].correlated)
+        plain = self._referred(expression, flat) if isinstance(expression, dict) else None
+        return plain or Made(NONE.union(*(made.refs for made in self._walk(expression, flat, None))))
+
+    def _referred(self, value: Plan, flat: Columns) -> Made | None:
+        """The column that a reference means; None of anything else."""
+        kind = value.get("expression_class")
+        if kind == "BOUND_REF":
+            return flat[value["index"]]
+        return self._by_binding(value["binding"]) if kind == "BOUND_COLUMN_REF" else None
 
     def _walk(self, value: Any, flat: Columns, use: Use | None) -> Iterator[Made]:
         if isinstance(value, list):
@@ -264,15 +270,14 @@ class _Tracer:
             return
         if not isinstance(value, dict):
             return
-        kind = value.get("expression_class")
-        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
-            made = flat[value["index"]] if kind == "BOUND_REF" else self._by_binding(value["binding"])
+        made = self._referred(value, flat)
+        if made is not None:
             if use is not None and not made.correlated:
                 self._use(made.refs, use)
             if not (use is Use.ORDER and made.correlated):
                 yield made
             return
-        if kind == "BOUND_CAST":
+        if value.get("expression_class") == "BOUND_CAST":
             self._cast(value)
         for key, child in value.items():
             if isinstance(child, (dict, list)) and key not in _NO_EXPRESSIONS:

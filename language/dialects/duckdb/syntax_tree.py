@@ -157,6 +157,7 @@ class _Reader:
         if isinstance(value, list):
             for each in value:
                 self._walk(each, ctes, scope, use)
+            return
         if not isinstance(value, dict):
             return
         kind = value.get("type")
