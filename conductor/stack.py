@@ -38,7 +38,7 @@ CAUSES = [
 ]
 DESCRIPTION = "Atoll: starts due batches, tells of drift and dead letters"
 # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#events-dynamodb-permissions
-STREAM_ACTIONS = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+STREAM_ACTIONS = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 
@@ -100,6 +100,7 @@ class ConductorStack(AtollStack):
         """Only new events, and only those after which something is due or to be told: others would cost an invocation each."""
         stream = self.places.stream_arn
         conductor.allow(STREAM_ACTIONS, [stream])
+        conductor.allow(["dynamodb:ListStreams"], ["*"])  # it takes no resource, and tells names of streams
         pattern = {
             "eventName": ["INSERT"],
             "dynamodb": {"Keys": {"pk": {"S": [{"prefix": EVENT_PREFIX}]}}, "NewImage": {"kind": {"S": CAUSES}}},

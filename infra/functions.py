@@ -97,7 +97,9 @@ class AtollFunction(Construct):
         streams = f"{self.places.log_groups(log_group_name)}:log-stream:*"
         _allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [streams])
         acknowledge_resources(role, [streams], "Lambda names its log streams by itself; they are those of this function's group")
-        acknowledge_resources(role, ["*"], "X-Ray's and, in a VPC, EC2's actions on network interfaces take no resource")
+        acknowledge_resources(
+            role, ["*"], "X-Ray's, listing streams and, in a VPC, EC2's actions on network interfaces take no resource"
+        )
         if network:
             _allow(role, NETWORK_ACTIONS, ["*"])
         return role

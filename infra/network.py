@@ -42,7 +42,7 @@ class NetworkStack(AtollStack):
             self,
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(settings.vpc_cidr),
-            max_azs=ZONES,
+            availability_zones=_zones(ZONES),
             nat_gateways=0,
             restrict_default_security_group=False,
             subnet_configuration=[

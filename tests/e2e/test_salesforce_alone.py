@@ -57,10 +57,8 @@ def target(own_aws: LocalStack, sales: crm.Crm) -> Iterator[Target]:
 
 def test_nothing_is_deployed_but_the_slice_and_what_it_stands_on(target: Target) -> None:
     stacks = target.session.client("cloudformation").describe_stacks()["Stacks"]
-    assert {stack["StackName"] for stack in stacks} == {
-        "CDKToolkit",
-        *map(Settings().stack_name, (naming.METADATA_STACK, "CollectSalesforceSlice")),
-    }
+    names = {"CDKToolkit", *map(Settings().stack_name, (naming.METADATA_STACK, "CollectSalesforceSlice"))}
+    assert {stack["StackName"] for stack in stacks} == names
 
 
 def test_started_by_hand_it_collects_what_is_due(target: Target, own_aws: LocalStack) -> None:

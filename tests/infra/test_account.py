@@ -61,9 +61,14 @@ def resolved(value: Any) -> Any:
         return separator.join(map(str, resolved(parts)))
     if set(value) == {"Ref"}:
         known = {"AWS::Partition": "aws-us-gov", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::URLSuffix": "amazonaws.com"}
-        return known.get(value["Ref"], f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{'x' * 36}")
+        table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{naming.METADATA_TABLE}/stream/2026-11-01T00:00:00.000"
+        key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{'x' * 36}"
+        return known.get(value["Ref"], table if "stream" in value["Ref"] else key)
     if set(value) == {"Fn::GetAtt"}:
-        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{value['Fn::GetAtt'][0]}"
+        name = value["Fn::GetAtt"][0]
+        kinds = {"DeadLetters": ("sqs", name), "FlowLogs": ("logs", f"log-group:{name}:*")}
+        service, rest = next((found for start, found in kinds.items() if name.startswith(start)), ("lambda", f"function:{name}"))
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
     return {key: resolved(one) for key, one in value.items()}
 
 
@@ -216,9 +221,15 @@ def test_what_the_clock_calls_is_not_called_again_when_it_fails_nor_long_after(t
 
 
 def test_the_stream_is_read_with_all_that_lambda_asks_for(templates):
-    wanted = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
-    actions = [s["Action"] for _, p in resources(templates, "AWS::IAM::Policy") for s in p["PolicyDocument"]["Statement"]]
-    assert any(wanted <= set(found) for found in actions if isinstance(found, list))
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html; the last takes no resource."""
+    granted = {
+        (action, resolved(statement["Resource"]) == "*")
+        for _, policy in resources(templates, "AWS::IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    on_the_stream = ("DescribeStream", "GetRecords", "GetShardIterator")
+    assert {*((f"dynamodb:{name}", False) for name in on_the_stream), ("dynamodb:ListStreams", True)} <= granted
 
 
 def test_keys_are_used_by_way_of_services_as_every_partition_names_them(templates):
