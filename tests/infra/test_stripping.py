@@ -25,8 +25,9 @@ def test_it_is_smaller_and_is_loaded(copy: Path) -> None:
     strip(copy)
     assert copy.stat().st_size < LIBRARY.stat().st_size and copy.stat().st_mode == LIBRARY.stat().st_mode
     spec = f"import importlib.util as u; s = u.spec_from_file_location('zstandard.backend_c', {str(copy)!r})"
-    use = "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.ZstdDecompressor().decompress(m.ZstdCompressor().compress(b'rows' * 9)) == b'rows' * 9)"
-    done = subprocess.run([sys.executable, "-c", f"{spec}; {use}"], capture_output=True, text=True, check=False)
+    load = "m = u.module_from_spec(s); s.loader.exec_module(m)"
+    use = "print(m.ZstdDecompressor().decompress(m.ZstdCompressor().compress(b'rows' * 9)) == b'rows' * 9)"
+    done = subprocess.run([sys.executable, "-c", f"{spec}; {load}; {use}"], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True", done.stderr
 
 
