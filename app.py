@@ -73,10 +73,10 @@ def main() -> None:
     context = cdk.App().node.try_get_context
     program = read_program(context("program") or os.environ.get("ATOLL_PROGRAM") or DEFAULT_PROGRAM)
     try:
-        settings = Settings.of_context(context)
+        app = make_app(program, Settings.of_context(context))
     except ValueError as error:
         sys.exit(str(error))
-    make_app(program, settings).synth()
+    app.synth()
 
 
 if __name__ == "__main__":

@@ -39,4 +39,4 @@ def _end_of_segments(content: bytearray) -> int:
     for at in range(start, start + length * count, length):
         (offset,), (size,) = (struct.unpack_from("<Q", content, at + field) for field in (FILE_OFFSET, FILE_SIZE))
         ends.append(offset + size)
-    return max(ends)
+    return int(max(ends))
