@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from shared_metadata import later
 from shared_metadata.aws_client import aws_client
+from shared_metadata.contract.duckdb_session import unreached
 from shared_metadata.contract.lambda_handler import PAYLOAD_LIMIT, LambdaHandler
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken, WaitForAws
 from shared_metadata.later import Refusal, is_later, refusal
@@ -289,3 +290,20 @@ def test_later_is_never_counted_and_each_attempt_is_another_execution(writer: Me
     assert len(names) == MAX_ATTEMPTS * 2
     assert standing(writer).failures == 0 and standing(writer).dead_letter is None
     assert "TooManyRequests" in standing(writer).error
+
+
+# -- S3, as DuckDB asks it
+
+
+@pytest.mark.parametrize(
+    ("told", "later_on"),
+    [
+        ("HTTP Error: Unable to write: (HTTP 503 Service Unavailable)", True),
+        ("HTTP GET error on 'https://b.s3.amazonaws.com/k' (HTTP 429)", True),
+        ("HTTP GET error on 'https://b.s3.amazonaws.com/k' (HTTP 404)", False),
+        ("IO Error: Could not establish connection", False),
+    ],
+)
+def test_where_s3_throttles_duckdb_it_is_for_later(told: str, later_on: bool) -> None:
+    found = unreached(Exception(told), "S3 was not reached", place="program.sql:1:1")
+    assert isinstance(found, WaitForAws) == later_on and "program.sql:1:1" in str(found)

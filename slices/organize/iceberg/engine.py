@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
-from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
+from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic, partitions
 from slices.organize.iceberg.column_types import result_columns
@@ -65,7 +65,7 @@ class Engine:
         try:
             yield
         except (duckdb.HTTPException, duckdb.IOException) as error:
-            raise RetryLater(f"S3 was not reached: {logic.without_data(str(error))}", place=self._place) from None
+            raise unreached(error, f"S3 was not reached: {logic.without_data(str(error))}", place=self._place) from None
         except duckdb.OutOfMemoryException:
             raise DefinitionError(
                 "the query needs more memory than the function has",
