@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from language import compile_program
 from shared_metadata import naming
-from tests.infra.conftest import ACCOUNT, EVERY_OTHER, REGION
+from slices.registry import installed
+from tests.infra.conftest import ACCOUNT, EVERY_OTHER, PLAIN, REGION, synthesise
 
 pytestmark = pytest.mark.xdist_group("synth")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
@@ -242,3 +244,16 @@ def test_keys_are_used_by_way_of_services_as_every_partition_names_them(template
     ]
     assert via and "URLSuffix" not in json.dumps(via)
     assert all(str(one).endswith(".amazonaws.com") for found in via for one in (found if isinstance(found, list) else [found]))
+
+
+@pytest.mark.deep
+def test_schemas_that_are_applied_later_need_no_other_grants_and_pass_no_quota(app_module, environment, tmp_path):
+    def policies(schemas: int) -> list[Any]:
+        text = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+        every = "INSERT INTO lake.business_domain_{}.orders EVERY '1 hour' AS SELECT id FROM ops.public.orders;\n"
+        program = compile_program({"program.sql": text + "".join(map(every.format, range(schemas)))}, installed())
+        made = synthesise(app_module, program, PLAIN, tmp_path / str(schemas))
+        assert not {quota: most for quota, most in used(made).items() if most > QUOTAS[quota]}
+        return [policy["PolicyDocument"] for _, policy in resources(made.templates, "AWS::IAM::Policy")]
+
+    assert policies(1) == policies(300)
