@@ -29,7 +29,7 @@ def test_after_a_destroy_the_same_data_is_taken_over(own_aws: LocalStack) -> Non
     bucket = naming.data_bucket(own_aws.account, own_aws.region)
     dynamodb.put_item(TableName=naming.METADATA_TABLE, Item={"pk": {"S": "kept"}, "sk": {"S": "kept"}})
     s3.put_object(Bucket=bucket, Key="kept", Body=b"kept")
-    key = dynamodb.describe_table(TableName=naming.METADATA_TABLE)["Table"]["SSEDescription"]["KMSMasterKeyArn"]
+    key = session.client("kms").describe_key(KeyId=naming.KEY_ALIAS)["KeyMetadata"]["Arn"]  # AWS tells it of the table, too
 
     formation.update_termination_protection(StackName=STACK, EnableTerminationProtection=False)
     run(own_aws, "destroy", "--force")
