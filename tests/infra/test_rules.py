@@ -25,7 +25,7 @@ HARMLESS = ["W3005", "W2001"]
 NAMED = re.compile(r"\$\{[^}]*\}")
 ROOT_CATALOG = "arn:${Partition}:glue:${Region}:${Account}:catalog"  # the tables of IAM name only those with a name
 ANY = re.compile(r"\\?\$\\?\{[^}]*\\?\}")
-ASSEMBLIES = ("assembly", "vpc_assembly", "other_assembly")
+ASSEMBLIES = ("assembly", "vpc_assembly", pytest.param("other_assembly", marks=pytest.mark.deep))
 
 
 @pytest.fixture(params=ASSEMBLIES)
