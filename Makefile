@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # Compiled Python files make every start two to three times faster.
 unexport PYTHONDONTWRITEBYTECODE
+# On a busy machine compiling the largest of them takes longer than uv waits by itself.
+export UV_COMPILE_BYTECODE_TIMEOUT := 600
 
 # Node 20 works; the notice that it is old is for the CDK's own users.
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
@@ -21,7 +23,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 
-.PHONY: help setup demo test test-deep security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup demo verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ setup: $(PYTHON_STAMP) $(NODE_STAMP) ## Install everything into .venv/ and node_
 
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
+
+verify-aws: setup ## Try Atoll in the account of your AWS credentials: deploy, run, compare, destroy; under a dollar (ARGS=--help)
+	@$(BIN)/python -m examples.verify_aws $(ARGS)
 
 test: setup ## Run the quick suite: every kind of test; says at its end what it leaves to the deep one
 	@ATOLL_SUITE=quick $(BIN)/pytest -n auto --dist loadgroup

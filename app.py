@@ -44,11 +44,11 @@ def read_program(names: str) -> Program:
 def add_stacks(app: cdk.App, program: Program, settings: Settings) -> list[cdk.Stack]:
     """SharedMetadata, Conductor, and a stack for each slice that the program uses; with them a Network if one is asked for."""
     place = {"env": cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))}
-    metadata = SharedMetadataStack(app, **place)
+    metadata = SharedMetadataStack(app, settings, **place)
     below: list[cdk.Stack] = [metadata]
     if settings.own_vpc:
         stages = {"conductor", *(name.split(".")[0] for name in program.slice_ids)}
-        network = NetworkStack(app, tuple(sorted({name for stage in stages for name in ENDPOINTS[stage]})), **place)
+        network = NetworkStack(app, tuple(sorted({name for stage in stages for name in ENDPOINTS[stage]})), settings, **place)
         network.add_stack_dependency(metadata)
         below.append(network)
     above: list[cdk.Stack] = [ConductorStack(app, program, settings, **place)]
@@ -58,7 +58,6 @@ def add_stacks(app: cdk.App, program: Program, settings: Settings) -> list[cdk.S
     for stack in above:
         for lower in below:
             stack.add_stack_dependency(lower)
-    cdk.Tags.of(app).add("atoll", "true")
     return [*below, *above]
 
 
@@ -74,10 +73,10 @@ def main() -> None:
     context = cdk.App().node.try_get_context
     program = read_program(context("program") or os.environ.get("ATOLL_PROGRAM") or DEFAULT_PROGRAM)
     try:
-        settings = Settings.of_context(context)
+        app = make_app(program, Settings.of_context(context))
     except ValueError as error:
         sys.exit(str(error))
-    make_app(program, settings).synth()
+    app.synth()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _synthesise(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
     program = app.read_program(str(PROGRAM))
     context = json.loads((PROJECT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
     made = app.make_app(program, Settings(), outdir=str(folder), context=context)
-    secrets = {s.stack_name: len(s.secrets) for s in made.node.children if hasattr(s, "secrets")}
+    secrets = {s.node.id: len(s.secrets) for s in made.node.children if hasattr(s, "secrets")}
     made.synth()
     templates = {file.name.split(".")[0]: json.loads(file.read_text()) for file in sorted(folder.glob("*.template.json"))}
     return templates, secrets

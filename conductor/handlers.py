@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.config import Config
 
 from conductor.environment import Environment
 from conductor.freshness import EVERY_MINUTES, Freshness
 from conductor.notifier import Notifier
 from conductor.starter import Round, Starter
 from shared_metadata import naming
+from shared_metadata.aws_client import aws_client
 from shared_metadata.errors import InputError
 from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.records import EventKind
@@ -25,7 +25,7 @@ from shared_metadata.writer import MetadataWriter
 LAST_MILLISECONDS = 5_000
 STARTS = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.FLOW_RESUMED, EventKind.BATCH_REDRIVEN)
 CAUSES = (*STARTS, EventKind.FLOW_QUIESCED, EventKind.BATCH_DEAD)
-RETRIES = Config(retries={"mode": "standard", "max_attempts": 4})
+MAX_ATTEMPTS = 4
 logger = Logger(service="conductor")
 metrics = Metrics(namespace="Atoll", service="conductor")
 
@@ -81,7 +81,12 @@ def _kind(image: Mapping[str, Any]) -> str:
 
 def _round(context: Context) -> Round:
     done = starter().start_due(datetime.now(UTC), lambda: context.get_remaining_time_in_millis() < LAST_MILLISECONDS)
-    figures = {"Started": done.started, "LostExecutions": done.lost, "MissingStateMachines": done.missing}
+    figures = {
+        "Started": done.started,
+        "LostExecutions": done.lost,
+        "MissingStateMachines": done.missing,
+        "LeftForLater": done.later,
+    }
     for name, value in figures.items():
         if value:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
@@ -102,20 +107,24 @@ def _late(now: datetime) -> int | None:
     return late
 
 
+def client(service: str) -> Any:
+    return aws_client(boto3, service, max_attempts=MAX_ATTEMPTS)
+
+
 @cache
 def writer() -> MetadataWriter:
     """One for the life of the process: it keeps its connections and the program versions it has read."""
-    return MetadataWriter(boto3.client("dynamodb", config=RETRIES), Environment.read().metadata_table)
+    return MetadataWriter(client("dynamodb"), Environment.read().metadata_table)
 
 
 @cache
 def starter() -> Starter:
-    return Starter(writer(), boto3.client("stepfunctions", config=RETRIES), Environment.read(), _report)
+    return Starter(writer(), client("stepfunctions"), Environment.read(), _report)
 
 
 @cache
 def notifier() -> Notifier:
-    return Notifier(writer(), boto3.client("sns", config=RETRIES), Environment.read().alerts_topic_arn)
+    return Notifier(writer(), client("sns"), Environment.read().alerts_topic_arn)
 
 
 @cache

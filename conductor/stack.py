@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
+from infra.atoll_stack import AtollStack
 from infra.bundling import PROJECT, Bundle
 from infra.clock import every
+from infra.concurrency import CONDUCTOR as RESERVED
 from infra.functions import AtollFunction, FunctionSettings
 from infra.network import network_of
 from infra.operations import alarm
@@ -34,20 +37,23 @@ CAUSES = [
     EventKind.BATCH_REDRIVEN.value,
 ]
 DESCRIPTION = "Atoll: starts due batches, tells of drift and dead letters"
+# https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#events-dynamodb-permissions
+STREAM_ACTIONS = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 
-class ConductorStack(Stack):
+class ConductorStack(AtollStack):
     """Starts exactly the state machines of the slices that the program uses."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, naming.CONDUCTOR_STACK, description=DESCRIPTION, **stack_settings)
+        super().__init__(scope, naming.CONDUCTOR_STACK, settings, DESCRIPTION, **stack_settings)
         self.places = Places(self)
         conductor = self._function(program, settings)
         dead_letters = self._dead_letters(conductor)
         self._on_data_events(conductor, dead_letters)
-        every(self, "1 minute", f"{naming.PREFIX}-clock", conductor.function, {"trigger": "clock"})
+        every(self, Duration.minutes(1), f"{naming.PREFIX}-clock", conductor.function, {"trigger": "clock"})
         self._alarms(conductor, dead_letters)
+        ssm.StringParameter(self, "Installed", parameter_name=naming.CONDUCTOR_PARAMETER, string_value=self.stack_name)
 
     def _function(self, program: Program, settings: Settings) -> AtollFunction:
         requirements = None if settings.host_dependencies else REQUIREMENTS
@@ -57,6 +63,7 @@ class ConductorStack(Stack):
             Bundle(naming.CONDUCTOR_FUNCTION, ("shared_metadata", "conductor"), requirements, data=False),
             memory_mb=256,
             timeout_seconds=60,
+            reserved=settings.ceilings.of(program.slice_ids).get(RESERVED),
             environment={
                 "ATOLL_METADATA_TABLE": naming.METADATA_TABLE,
                 "ATOLL_ACCOUNT": self.account,
@@ -92,7 +99,8 @@ class ConductorStack(Stack):
     def _on_data_events(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
         """Only new events, and only those after which something is due or to be told: others would cost an invocation each."""
         stream = self.places.stream_arn
-        conductor.allow(["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"], [stream])
+        conductor.allow(STREAM_ACTIONS, [stream])
+        conductor.allow(["dynamodb:ListStreams"], ["*"])  # it takes no resource, and tells names of streams
         pattern = {
             "eventName": ["INSERT"],
             "dynamodb": {"Keys": {"pk": {"S": [{"prefix": EVENT_PREFIX}]}}, "NewImage": {"kind": {"S": CAUSES}}},

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from conductor.environment import Environment
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, WaitForAws
+from shared_metadata.later import NAMES, is_later
 from shared_metadata.program import Program
 from shared_metadata.records import FlowState, Worker
 from shared_metadata.schedule import DueBatch, due_batches
@@ -23,18 +24,21 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_Errors
 NOT_THERE = ("StateMachineDoesNotExist", "StateMachineDeleting", "AccessDeniedException", "InvalidArn")
+MOST_REFUSALS = 5  # in one call: then it is not a single item that somebody else writes, but a throttle
 Report = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass
 class Round:
-    """What one call did, in batches. missing: their state machine is not there; running: executions that go on."""
+    """What one call did, in batches. missing: their state machine is not there; running: executions that go on;
+    later: AWS refused for the moment, so the next call asks again."""
 
     due: int = 0
     started: int = 0
     running: int = 0
     lost: int = 0
     missing: int = 0
+    later: int = 0
 
 
 class Starter:
@@ -59,12 +63,23 @@ class Starter:
             if found.started >= self._environment.max_starts or hurried():
                 self._report("more batches are due than one call starts", {"due": found.due, "started": found.started})
                 break
-            if batch.moved:
-                self._writer.settle(programs, batch.flow)
-            if batch.slice_id not in missing:
-                self._one(batch, now, found, missing)
-            found.missing += batch.slice_id in missing
+            try:
+                self._settled(programs, batch, now, found, missing)
+            except (ClientError, WaitForAws) as error:
+                if not is_later(error):
+                    raise
+                found.later += 1
+            if found.later >= MOST_REFUSALS:
+                self._report("AWS refuses for the moment: the rest of what is due waits for the next call", {"due": found.due})
+                break
         return found
+
+    def _settled(self, programs: Programs, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
+        if batch.moved:
+            self._writer.settle(programs, batch.flow)
+        if batch.slice_id not in missing:
+            self._one(batch, now, found, missing)
+        found.missing += batch.slice_id in missing
 
     def judge_drift(self, program: Program, version: str) -> None:
         """Judges all open drift under this program: what it does not use any more goes on, what it uses stands still."""
@@ -130,13 +145,16 @@ class Starter:
         found.lost += 1
         detail = {"flow": batch.flow, "start": str(batch.interval.start), "attempt": batch.attempt, "why": why}
         self._report("an execution ended without recording an outcome", detail)
-        self._writer.record_lost(batch.flow, batch.interval, datasets, why, attempt=batch.attempt, owner=owner)
+        refused = why.partition(":")[0] in NAMES
+        self._writer.record_lost(batch.flow, batch.interval, datasets, why, attempt=batch.attempt, owner=owner, later=refused)
 
     def _ended(self, execution: str) -> str:
         """How an execution ended; '' while it runs."""
         try:
             found = self._states.describe_execution(executionArn=execution)
         except ClientError as error:
+            if is_later(error):
+                return ""  # whether it has ended is found out in the next round
             if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
                 raise
             return "the execution is not known any more"

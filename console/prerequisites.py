@@ -11,14 +11,6 @@ from shared_metadata import naming
 from shared_metadata.program import Program
 from slices.registry import installed
 
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-STANDING = {
-    "CREATE_COMPLETE",
-    "UPDATE_IN_PROGRESS",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-}
 NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 
 
@@ -49,15 +41,7 @@ def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
 
 def missing_conductor(target: Target, program: Program) -> list[str]:
     """What to do when nothing would start the program's batches."""
-    from botocore.exceptions import ClientError
-
-    try:
-        stacks = target.session.client("cloudformation").describe_stacks(StackName=naming.CONDUCTOR_STACK)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        stacks = []
-    if any(stack["StackStatus"] in STANDING for stack in stacks):
+    if target.session.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
         return []
     command = f"npx cdk deploy {naming.CONDUCTOR_STACK} -c program={','.join(program.sources)}"
     return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]

@@ -26,13 +26,14 @@ PROJECT = Path(__file__).resolve().parents[1]
 BUNDLES = PROJECT / "build" / "bundles"
 PACKAGES = PROJECT / "build" / "packages"
 LOCK = PROJECT / "requirements.lock"
-MADE_BY = (PROJECT / "infra" / "pruning.py", PROJECT / "infra" / "bill_of_materials.py")
+MADE_BY = tuple(PROJECT / "infra" / f"{name}.py" for name in ("bill_of_materials", "pruning", "stripping"))
 NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt", "README.md"}
 # The runtime has these: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html. A bundle brings its own only if its
-# requirements name them, or name s3fs, whose aiobotocore asks for one botocore and no other.
+# requirements name them, or name s3fs, whose aiobotocore asks for one botocore and no other: then they name boto3 too, for the
+# runtime's is updated without us, and may come to ask for a newer botocore.
 RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
-DATA_PACKAGES = ("duckdb", "pyarrow", "pyiceberg", "s3fs")
+DATA_PACKAGES = ("boto3", "duckdb", "pyarrow", "pyiceberg", "s3fs")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 VERSION = 2  # raise it when this module builds something else from the same input
 

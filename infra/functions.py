@@ -36,7 +36,10 @@ NETWORK_ACTIONS = [
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """handler: 'module.name'.  tmp_mb: size of /tmp.  traced: False traces only what its caller traces."""
+    """handler: 'module.name'.  tmp_mb: size of /tmp.  traced: False traces only what its caller traces.
+
+    reserved: how many of it may run at once, which nothing else in the account can take; None for what the account has left.
+    """
 
     name: str
     handler: str
@@ -46,6 +49,7 @@ class FunctionSettings:
     tmp_mb: int = 512
     environment: Mapping[str, str] = field(default_factory=dict)
     traced: bool = True
+    reserved: int | None = None
 
 
 class AtollFunction(Construct):
@@ -80,6 +84,7 @@ class AtollFunction(Construct):
             environment={"POWERTOOLS_METRICS_NAMESPACE": "Atoll", "POWERTOOLS_LOG_LEVEL": "INFO", **wanted.environment},
             tracing=lambda_.Tracing.ACTIVE if wanted.traced else lambda_.Tracing.PASS_THROUGH,
             log_group=log_group,
+            reserved_concurrent_executions=wanted.reserved,
             vpc=network.vpc if network else None,
             vpc_subnets=network.subnets if network else None,
             security_groups=network.security_groups if network else None,
@@ -92,7 +97,9 @@ class AtollFunction(Construct):
         streams = f"{self.places.log_groups(log_group_name)}:log-stream:*"
         _allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [streams])
         acknowledge_resources(role, [streams], "Lambda names its log streams by itself; they are those of this function's group")
-        acknowledge_resources(role, ["*"], "X-Ray's and, in a VPC, EC2's actions on network interfaces take no resource")
+        acknowledge_resources(
+            role, ["*"], "X-Ray's, listing streams and, in a VPC, EC2's actions on network interfaces take no resource"
+        )
         if network:
             _allow(role, NETWORK_ACTIONS, ["*"])
         return role
@@ -116,8 +123,7 @@ class AtollFunction(Construct):
     def use_key(self, service: str, *actions: str) -> None:
         """What a service does with the key in the caller's name; the caller itself can encrypt and decrypt nothing with it."""
         # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-        stack = Stack.of(self)
-        via = {"StringEquals": {"kms:ViaService": f"{service}.{stack.region}.{stack.url_suffix}"}}
+        via = {"StringEquals": {"kms:ViaService": f"{service}.{Stack.of(self).region}.amazonaws.com"}}  # in every partition
         _allow(self.role, actions or ("kms:Decrypt", "kms:GenerateDataKey"), [self.places.key_arn], via)
 
     def read_objects(self, prefixes: Sequence[str], why: str) -> None:

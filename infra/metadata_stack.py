@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -13,7 +13,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from infra.atoll_stack import AtollStack
 from infra.places import KEY, STREAM, Places
+from infra.settings import Settings
 from shared_metadata import naming
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, its wildcards written out
@@ -29,26 +31,34 @@ LOG_KEY_ACTIONS = [
 REJECTED_DAYS = 400  # the next publication of a flow is compared with what its last one has set aside
 
 
-class SharedMetadataStack(Stack):
-    """What outlives every slice; deleting the stack keeps the data."""
+class SharedMetadataStack(AtollStack):
+    """What outlives every slice; deleting the stack keeps the data, unless `keepData=false` says otherwise.
 
-    def __init__(self, scope: Construct, **stack_settings: Any) -> None:
-        super().__init__(scope, naming.METADATA_STACK, description="Atoll: metadata, data bucket, alerts", **stack_settings)
-        self.key = self._key()
-        self.table = self._table()
+    What is kept has a name of its own or, the key, is given again by its ARN: so a stack that is made anew takes it over
+    (docs/deploying.md). A first deploy that fails keeps nothing; the table, which is protected from deletion, is made last.
+    """
+
+    def __init__(self, scope: Construct, settings: Settings, **stack_settings: Any) -> None:
+        keep = settings.keep_data
+        description = "Atoll: metadata, data bucket, alerts"
+        super().__init__(scope, naming.METADATA_STACK, settings, description, termination_protection=keep, **stack_settings)
+        self._removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if keep else RemovalPolicy.DESTROY
+        self.key = self._owners_key(settings.key_arn) if settings.key_arn else self._key()
         self.bucket = self._bucket()
         self.alerts = self._alerts()
+        self.table = self._table(keep)
+        self.table.node.add_dependency(self.bucket, self.alerts)
         ssm.StringParameter(self, "KeyArn", parameter_name=KEY, string_value=self.key.key_arn)
         ssm.StringParameter(self, "StreamArn", parameter_name=STREAM, string_value=self.table.table_stream_arn or "")
 
-    def _key(self) -> kms.Key:
+    def _key(self) -> kms.IKey:
         key = kms.Key(
             self,
             "Key",
             alias=naming.KEY_ALIAS,
             description="Atoll: metadata, staged data, warehouse, logs and alerts",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=self._removal,
         )
         logs = iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")
         key.add_to_resource_policy(
@@ -71,7 +81,13 @@ class SharedMetadataStack(Stack):
         )
         return key
 
-    def _table(self) -> dynamodb.Table:
+    def _owners_key(self, arn: str) -> kms.IKey:
+        """One that is there; its policy is its owner's (docs/deploying.md)."""
+        key = kms.Key.from_key_arn(self, "Key", arn)
+        kms.Alias(self, "Alias", alias_name=naming.KEY_ALIAS, target_key=key)
+        return key
+
+    def _table(self, keep: bool) -> dynamodb.Table:
         return dynamodb.Table(
             self,
             "Table",
@@ -84,20 +100,21 @@ class SharedMetadataStack(Stack):
             encryption_key=self.key,
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             time_to_live_attribute="expires",
-            deletion_protection=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            deletion_protection=keep,
+            removal_policy=self._removal,
         )
 
     def _bucket(self) -> s3.Bucket:
         access_logs = s3.Bucket(
             self,
             "AccessLogs",
+            bucket_name=naming.access_log_bucket(self.account, self.region),
             encryption=s3.BucketEncryption.S3_MANAGED,  # the only one that S3's log delivery can write with
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=self._removal,
         )
         return s3.Bucket(
             self,
@@ -124,7 +141,7 @@ class SharedMetadataStack(Stack):
                     prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(REJECTED_DAYS)
                 ),
             ],
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=self._removal,
         )
 
     def _alerts(self) -> sns.Topic:

@@ -12,11 +12,14 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from infra.atoll_stack import AtollStack
 from infra.places import Places
 from infra.settings import Settings
 from shared_metadata import naming
 
 ZONES = 2
+ID = "Network"
+GROUP = "The functions of Atoll: they call, nobody calls them"  # EC2 takes few characters, no apostrophe among them
 VPC_ID = naming.parameter("network", "vpc-id")
 SECURITY_GROUP = naming.parameter("network", "security-group")
 
@@ -30,15 +33,16 @@ class Network:
     security_groups: list[ec2.ISecurityGroup]
 
 
-class NetworkStack(Stack):
+class NetworkStack(AtollStack):
     """Made with `-c vpc=true`. Other stacks find it by SSM parameters, so that it can be changed under them."""
 
-    def __init__(self, scope: Construct, services: tuple[str, ...], **stack_settings: Any) -> None:
-        super().__init__(scope, "Network", description="Atoll: VPC with endpoints, without NAT", **stack_settings)
+    def __init__(self, scope: Construct, services: tuple[str, ...], settings: Settings, **stack_settings: Any) -> None:
+        super().__init__(scope, ID, settings, "Atoll: VPC with endpoints, without NAT", **stack_settings)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
-            max_azs=ZONES,
+            ip_addresses=ec2.IpAddresses.cidr(settings.vpc_cidr),
+            availability_zones=_zones(ZONES),
             nat_gateways=0,
             restrict_default_security_group=False,
             subnet_configuration=[
@@ -48,7 +52,7 @@ class NetworkStack(Stack):
         self._flow_log()
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         self.vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
-        group = ec2.SecurityGroup(self, "Functions", vpc=self.vpc, description="Atoll's functions; they call, nobody calls them")
+        group = ec2.SecurityGroup(self, "Functions", vpc=self.vpc, description=GROUP)
         endpoints = ec2.SecurityGroup(self, "Endpoints", vpc=self.vpc, description="AWS endpoints", allow_all_outbound=False)
         endpoints.add_ingress_rule(group, ec2.Port.tcp(443), "from the functions")
         for name in services:
@@ -90,7 +94,7 @@ def network_of(stack: Stack, settings: Settings) -> Network | None:
         return _network(stack, read(stack, VPC_ID), subnets, group)
     if settings.vpc_id:
         vpc = ec2.Vpc.from_vpc_attributes(stack, "OwnersVpc", vpc_id=settings.vpc_id, availability_zones=_zones(1))
-        made = ec2.SecurityGroup(stack, "Functions", vpc=vpc, description="Atoll's functions; they call, nobody calls them")
+        made = ec2.SecurityGroup(stack, "Functions", vpc=vpc, description=GROUP)
         return _network(stack, settings.vpc_id, list(settings.subnet_ids), made)
     return None
 

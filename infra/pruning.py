@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from infra.stripping import strip
+
 # Relative to the bundle; measured with the versions of requirements.lock.
 UNNEEDED = (
     "bin",
@@ -36,6 +38,7 @@ UNNEEDED = (
     "numpy/_core/include",
     "numpy/_core/lib",
     "botocore/data/**/examples-1.json*",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui",
 )
 # What botocore describes of AWS's services, where a bundle has a botocore of its own.
 NEEDED_SERVICES = {"dynamodb", "glue", "s3", "secretsmanager", "sts", "sso", "sso-oidc", "signin"}
@@ -47,6 +50,9 @@ def prune(folder: Path) -> None:
     for pattern in UNNEEDED:
         for path in list(folder.glob(pattern)):
             _delete(path)
+    for library in folder.rglob("*.so*"):
+        if library.is_file() and not library.is_symlink():
+            strip(library)
 
 
 def _prune_services(data: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -15,8 +15,10 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.atoll_stack import AtollStack
 from infra.bundling import PROJECT, Bundle
 from infra.clock import every
+from infra.concurrency import of_functions
 from infra.functions import AtollFunction, FunctionSettings, retention_days
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
@@ -50,7 +52,7 @@ BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take 
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
-class SliceStack(Stack):
+class SliceStack(AtollStack):
     """Functions, state machine, alarm and dashboard of one slice.
 
     reaches_internet: the source is on the internet, so the functions stay out of a VPC, which has no NAT.
@@ -66,12 +68,21 @@ class SliceStack(Stack):
         reaches_internet: bool = False,
         **stack_settings: Any,
     ) -> None:
-        super().__init__(scope, declaration.stack_name, description=f"Atoll: {declaration.id}", **stack_settings)
-        self.declaration, self.program, self.settings = declaration, program, settings
+        super().__init__(scope, declaration.stack_name, settings, f"Atoll: {declaration.id}", **stack_settings)
+        self.declaration, self.program = declaration, program
         self.places = Places(self)
         self.staging = naming.staging_prefix(declaration.id)
         self.steps: dict[str, AtollFunction] = {}
         self._network = None if reaches_internet else network_of(self, settings)
+        self._reserved = self._reserves()
+
+    def _reserves(self) -> dict[str, int]:
+        """How many of each function may run at once; of those of a slice without a ceiling nothing is said."""
+        ceiling = self.settings.ceilings.of(self.program.slice_ids).get(self.declaration.id)
+        if ceiling is None:
+            return {}
+        beside = [name for name in self.declaration.steps if name in BESIDE]
+        return of_functions(ceiling, self.declaration.id, [name for name in self.declaration.steps if name not in BESIDE], beside)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -110,7 +121,7 @@ class SliceStack(Stack):
         """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
         made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True)
         made.use_metadata(access.of_step(self.declaration.stage, maintenance.STEP))
-        every(self, "1 hour", naming.function(self.declaration.id, maintenance.STEP), made.function)
+        every(self, Duration.hours(1), naming.function(self.declaration.id, maintenance.STEP), made.function)
         failed = made.function.metric_errors(period=Duration.hours(1))
         alarm(self, "MaintenanceFailed", failed, "Tables could not be maintained: `atoll logs` says which and why")
         return made
@@ -129,6 +140,7 @@ class SliceStack(Stack):
             timeout_seconds,
             tmp_mb,
             {**self._environment(), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
+            reserved=self._reserved.get(name),
         )
         self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
         return self.steps[name]

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared_metadata import later
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 
 State = dict[str, Any]
@@ -25,17 +26,22 @@ TASK_TIMEOUT_SECONDS = 960  # a function runs 900 at most
 WEEK_SECONDS = 7 * 86400
 CAUSE_LIMIT = 30_000  # a Fail state's cause may have 32,768 characters
 
-# Lambda's own failures: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
-SERVICE_ERRORS = [
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-]
-LOST_ERRORS = ["States.Timeout", "Sandbox.Timedout", "Runtime.ExitError"]
+LOST_ERRORS = ["States.Timeout", "Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"]
 TAKEN_ERRORS = [StaleToken.__name__, AlreadyCommitted.__name__]
 
+# What StartExecution answers when it is asked too much, or when too many executions are open.
+START_ERRORS = [f"StepFunctions.{name}Exception" for name in ("ExecutionLimitExceeded", "SdkClient", "Throttling")]
+
+# Later is no failure: some two and a half hours, with pauses of two and a half minutes at a mean. Each try is a handful of the 25,000
+# events that an execution may have. What waits longer fails the execution, is told by its alarm, and is not counted (later.py).
+LATER = {
+    "ErrorEquals": [*later.NAMES],
+    "IntervalSeconds": 3,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 300,
+    "MaxAttempts": 60,
+    "JitterStrategy": "FULL",
+}
 RETRY = [
     {
         "ErrorEquals": [RetryLater.__name__],
@@ -45,7 +51,7 @@ RETRY = [
         "MaxAttempts": 5,
         "JitterStrategy": "FULL",
     },
-    {"ErrorEquals": SERVICE_ERRORS, "IntervalSeconds": 2, "BackoffRate": 2, "MaxAttempts": 6, "JitterStrategy": "FULL"},
+    LATER,
     {"ErrorEquals": LOST_ERRORS, "IntervalSeconds": 5, "BackoffRate": 2, "MaxAttempts": 2, "JitterStrategy": "FULL"},
 ]
 
@@ -155,6 +161,7 @@ def _batches(machine: Machine) -> State:
         "Resource": f"arn:{machine.partition}:states:::states:startExecution.sync:2",
         "Arguments": {"StateMachineArn": machine.itself, "Input": "{% $states.input %}"},
         "Output": {"failed": []},
+        "Retry": [LATER | {"ErrorEquals": START_ERRORS}],
         "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "BatchFailed"}],
         "End": True,
     }

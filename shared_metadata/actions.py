@@ -157,8 +157,12 @@ class Actions:
         attempts: int,
         retry_at: datetime,
         letter: DeadLetter | None = None,
+        forgiven: int | None = None,
     ) -> Action:
-        """Counts a failed attempt at the table's next batch, if `attempts` were counted before; with `letter` it was the last."""
+        """Counts a failed attempt at the table's next batch, if `attempts` were counted before; with `letter` it was the last.
+
+        forgiven: how many of the attempts do not count, where that changes.
+        """
         values = {
             ":start": to_text(interval.start),
             ":attempts": attempts + 1,
@@ -172,6 +176,9 @@ class Actions:
         if letter:
             names["#l"], values[":letter"] = "dead_letter", {"at": to_text(letter.at), "execution": letter.execution}
             sets += ", #t.#d.#l = :letter"
+        if forgiven is not None:
+            names["#f"], values[":forgiven"] = "forgiven", forgiven
+            sets += ", #t.#d.#f = :forgiven"
         return self.update(keys.flow_state(flow), sets, f"#t.#d.#w = :start AND {counted}", names, values)
 
     def redrive(self, flow: str, tables: Mapping[str, TableState]) -> Action:

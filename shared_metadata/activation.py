@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from shared_metadata import items, keys
 from shared_metadata.actions import Actions
 from shared_metadata.boundary import Effect
@@ -20,6 +18,7 @@ from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import EventKind, FlowState, TableState
 from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline
+from shared_metadata.writes import transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -112,12 +111,8 @@ class Activation:
             condition, more = "attribute_not_exists(revision) AND version = :expected", {":expected": expected.entries[0].version}
         values = {**keys.timeline(), **items.timeline_values(timeline)}
         put = self._actions.put(values, condition, **({"ExpressionAttributeValues": items.to_item(more)} if more else {}))
-        try:
-            self._client.transact_write_items(TransactItems=[put, self._actions.put(event)])  # type: ignore[list-item]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            raise _meanwhile() from error
+        if not transacted(self._client, [put, self._actions.put(event)]):
+            raise _meanwhile()
         return timeline
 
     def _open_states(self, program: Program, before: tuple[Entry, ...], start: datetime | None, now: datetime) -> None:
@@ -157,14 +152,7 @@ class Activation:
 
     def _send(self, action: dict[str, Any]) -> None:
         """Nothing where another `atoll apply` has opened it just now."""
-        try:
-            if "Put" in action:
-                self._client.put_item(**action["Put"])
-            else:
-                self._client.update_item(**action["Update"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+        written(self._client, action)
 
 
 class Starts:

@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from shared_metadata.actions import Action, Actions
+from shared_metadata.actions import Actions
 from shared_metadata.drift import readers
 from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import Interval, next_interval
 from shared_metadata.reader import Clock, MetadataReader, utc_now
 from shared_metadata.records import DeadLetter, FlowState, TableState
 from shared_metadata.timeline import Programs
+from shared_metadata.writes import transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,7 +79,7 @@ class DeadLetters:
         for _ in range(CONFLICT_TRIES):
             tables = self._dead(flow, datasets)
             event = self._actions.redriven(flow, tables, self._clock()) if tables else {}
-            if not tables or transacted(self._client, [self._actions.redrive(flow, tables), event]):
+            if not tables or transacted(self._client, [self._actions.redrive(flow, tables), event], place=flow):
                 return tables
         raise RetryLater(f"the state of {flow} stayed contended", remedy="call `atoll retry` again")
 
@@ -89,37 +88,17 @@ class DeadLetters:
         table = self._dead(flow, [dataset]).get(dataset)
         if table is None or table.dead_letter is None:
             return None
-        return table if self._updated(self._actions.telling(flow, dataset, table.dead_letter, self._clock())) else None
+        return table if written(self._client, self._actions.telling(flow, dataset, table.dead_letter, self._clock())) else None
 
     def told(self, flow: str, dataset: str, letter: DeadLetter) -> None:
         """People were told; nobody has to any more."""
-        self._updated(self._actions.told(flow, dataset, letter, self._clock()))
+        written(self._client, self._actions.told(flow, dataset, letter, self._clock()))
 
     def give_notification_back(self, flow: str, dataset: str, letter: DeadLetter) -> None:
         """Nobody was told after all."""
-        self._updated(self._actions.told(flow, dataset, letter, None))
+        written(self._client, self._actions.told(flow, dataset, letter, None))
 
     def _dead(self, flow: str, datasets: Sequence[str]) -> dict[str, TableState]:
         state = self._reader.flow_states([flow]).get(flow)
         tables = state.tables if state else {}
         return {d: tables[d] for d in datasets if d in tables and tables[d].stopped and state and not state.drifts(d)}
-
-    def _updated(self, action: Action) -> bool:
-        try:
-            self._client.update_item(**action["Update"])
-            return True
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return False
-
-
-def transacted(client: DynamoDBClient, actions: list[Action]) -> bool:
-    """Sends writes as one; False when a condition does not hold, or others write the same items just now."""
-    try:
-        client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
-        return True
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("TransactionCanceledException", "TransactionInProgressException"):
-            raise
-        return False

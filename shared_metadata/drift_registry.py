@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,19 +19,20 @@ from shared_metadata import items, keys
 from shared_metadata.actions import Action, Actions
 from shared_metadata.drift import DriftChange, flows_of, impact, is_still
 from shared_metadata.drift_records import Drift, DriftReader, Register
-from shared_metadata.errors import RetryLater
+from shared_metadata.errors import WaitForAws
 from shared_metadata.intervals import to_text
+from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
 from shared_metadata.lineage import Lineage
 from shared_metadata.notices import TELLING
 from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.reader import Clock, utc_now
 from shared_metadata.records import EventKind, FlowState
+from shared_metadata.writes import written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MARKS_AT_ONCE = 80  # of the 100 actions of a transaction
-CONFLICT_TRIES = 8
 T = TypeVar("T")
 LineageOf = Callable[[], Lineage | None]
 SOURCE_IS_BACK = "the source is as it was"
@@ -93,14 +93,7 @@ class DriftRegistry(DriftReader):
         values = {":now": to_text(now), ":until": to_text(now + TELLING)}
         free = "(attribute_not_exists(#until) OR #until <= :now)"
         condition = f"attribute_exists(pk) AND attribute_not_exists(notified_at) AND {free}"
-        action = self._actions.update(keys.drift(number), "SET #until = :until", condition, names, values)["Update"]
-        try:
-            self._client.update_item(**action)
-            return True
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return False
+        return written(self._client, self._actions.update(keys.drift(number), "SET #until = :until", condition, names, values))
 
     def told(self, number: int) -> None:
         """People were told; nobody has to any more."""
@@ -245,14 +238,14 @@ class DriftRegistry(DriftReader):
 
     def _tried(self, once: Callable[[], T]) -> T:
         """Again from the start while others write the same items."""
-        for attempt in range(CONFLICT_TRIES):
+        for pause in pauses():
             try:
                 return once()
             except ClientError as error:
-                if error.response["Error"]["Code"] not in ("TransactionCanceledException", "TransactionInProgressException"):
-                    raise
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))
-        raise RetryLater("the records of drift stayed contended", remedy="wait; the batch is tried again")
+                if refusal(error) != Refusal.CONDITION and not is_contended(error):
+                    raise refused_record(error, "the records of drift") from None
+                time.sleep(pause)
+        raise WaitForAws("the records of drift stay contended", remedy="wait; the batch is tried again")
 
 
 def _mark(state: FlowState, number: int, datasets: Sequence[str], version: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@
     │   ├── InputError     … a state machine's or a command's input
     │   └── SecretError    … a missing or refused secret or credential
     ├── RetryLater         the other side is down or throttles: retry with backoff
+    │   └── WaitForAws     … AWS throttles, or others write the same: wait as long as it takes, and count no attempt (later.py)
     ├── StaleToken         another worker owns the batch now: stop, write nothing
     ├── AlreadyCommitted   the batch is committed: stop, nothing is left to do
     └── RowError           a value cannot be read or written: quarantine the row or fail the batch
@@ -51,6 +52,10 @@ class RetryLater(AtollError):
     def __init__(self, what: str, *, place: str = "", remedy: str = "", after_seconds: float | None = None) -> None:
         super().__init__(what, place=place, remedy=remedy)
         self.after_seconds = after_seconds
+
+
+class WaitForAws(RetryLater):
+    """AWS refuses for the moment what it will not refuse later."""
 
 
 class StaleToken(AtollError):

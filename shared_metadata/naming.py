@@ -25,6 +25,11 @@ def data_bucket(account: str, region: str) -> str:
     return f"atoll-data-{account}-{region}"
 
 
+def access_log_bucket(account: str, region: str) -> str:
+    """The bucket in which S3 notes who asked the data bucket for what."""
+    return f"atoll-access-logs-{account}-{region}"
+
+
 def rejected_table(dataset: str, warehouse: str) -> str:
     """Where a dataset's rejected rows are kept: 'lake.ops.flights' ▸ 'lake.ops.flights__rejected', and beside what is published,
     'ops.public.scorecard:result' ▸ 'lake.ops.public_scorecard__rejected'."""
@@ -66,6 +71,9 @@ def create_secret(name: str, content: str = "file://…") -> str:
 def parameter(*parts: str) -> str:
     """An SSM parameter's name, e.g. '/atoll/slices/collect.salesforce'."""
     return "/" + "/".join((PREFIX, *parts))
+
+
+CONDUCTOR_PARAMETER = parameter("conductor", "stack")  # what its stack is named in CloudFormation
 
 
 def glue_database(warehouse: str, schema: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata import items, keys
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, WaitForAws
+from shared_metadata.later import pauses
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, Version
@@ -87,14 +89,22 @@ class MetadataReader:
         found: dict[str, FlowState] = {}
         for at in range(0, len(flows), BATCH_GET_LIMIT):
             wanted = [items.to_item(keys.flow_state(flow)) for flow in flows[at : at + BATCH_GET_LIMIT]]
-            while wanted:
-                answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
-                for item in answer["Responses"].get(self._table, []):
-                    state = items.flow_state(items.from_item(item))
-                    found[state.flow] = state
-                left = answer.get("UnprocessedKeys", {})
-                wanted = [dict(key) for key in left[self._table]["Keys"]] if self._table in left else []
+            for item in self._items(wanted):
+                state = items.flow_state(items.from_item(item))
+                found[state.flow] = state
         return found
+
+    def _items(self, wanted: list[dict[str, Any]]) -> Iterator[Any]:
+        """Those of a hundred keys that are there. What DynamoDB leaves over, it throttles, and no client waits for that by itself."""
+        for pause in pauses():
+            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
+            yield from answer["Responses"].get(self._table, [])
+            left = answer.get("UnprocessedKeys", {})
+            if self._table not in left:
+                return
+            wanted = [dict(key) for key in left[self._table]["Keys"]]
+            time.sleep(pause)
+        raise WaitForAws("DynamoDB throttles the metadata table")
 
     def batch(self, flow: str, start: datetime) -> Batch | None:
         values = self._get(keys.batch(flow, start))

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import heapq
 import json
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from shared_metadata import keys
-from shared_metadata.errors import InputError, RetryLater
+from shared_metadata.errors import InputError, WaitForAws
+from shared_metadata.later import pauses
 from shared_metadata.whole_table import Item, every_item
 
 if TYPE_CHECKING:
@@ -209,9 +209,9 @@ def _written(client: DynamoDBClient, table: str, requests: Iterable[dict[str, An
 def _write(client: DynamoDBClient, table: str, requests: list[dict[str, Any]]) -> None:
     """At once; what DynamoDB leaves over is asked for again. It may have 16 MB: 25 items of at most 400 KB have less."""
     left: Any = {table: requests}
-    for attempt in range(WRITE_TRIES):
+    for pause in pauses(WRITE_TRIES):
         left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")
         if not left:
             return
-        time.sleep(random.uniform(0, 0.1 * 2**attempt))
-    raise RetryLater("DynamoDB throttles the import", remedy="call it again: it goes on where it stopped")
+        time.sleep(pause)
+    raise WaitForAws("DynamoDB throttles the import", remedy="call it again: it goes on where it stopped")

@@ -7,7 +7,6 @@ TransactWriteItems that holds only under that token. Whatever happens in between
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,11 +20,12 @@ from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
 from shared_metadata.boundary import Effect
 from shared_metadata.costs import cost_dollars
-from shared_metadata.dead_letters import DeadLetters, transacted
+from shared_metadata.dead_letters import DeadLetters
 from shared_metadata.drift_registry import DriftRegistry
-from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
+from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, WaitForAws
 from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, to_text
+from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.reader import Clock, MetadataReader, utc_now
@@ -44,15 +44,16 @@ from shared_metadata.records import (
     Version,
 )
 from shared_metadata.timeline import Programs, Timeline, restored
+from shared_metadata.writes import transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLES_A_TRANSACTION = 20  # 100 actions and 4 KB of expression are DynamoDB's limits; a table takes up to three actions
 TABLES_AN_UPDATE = 100
-CONFLICT_TRIES = 8
 STATISTICS_DAYS = 90
 RETRY_SECONDS = (15, 60, 300, 1800)
+LATER_SECONDS = 300
 
 
 class MetadataWriter:
@@ -91,17 +92,13 @@ class MetadataWriter:
         _refuse_running(former, todo, owner, now)
         claim = Claim(flow, interval, former.token + 1 if former else 1, todo, program_version, rerun, entry, again_until)
         worker = {"token": claim.token, "owner": owner, "lease_until": to_text(now + timedelta(seconds=lease_seconds))}
-        try:
-            if former is None:
-                self._client.put_item(**self._actions.new_batch(claim, worker)["Put"])
-            for at in range(0, len(todo), TABLES_AN_UPDATE) if former else ():
-                assert former is not None
-                some, expected = todo[at : at + TABLES_AN_UPDATE], former.token if at == 0 else claim.token
-                self._client.update_item(**self._actions.take_over(claim, worker, some, former, expected)["Update"])
-        except ClientError as error:
-            if _code(error) != "ConditionalCheckFailedException":
-                raise
-            raise RetryLater(f"batch {interval} was claimed by another worker just now", place=flow) from error
+        actions = [self._actions.new_batch(claim, worker)] if former is None else []
+        for at in range(0, len(todo), TABLES_AN_UPDATE) if former else ():
+            assert former is not None
+            some, expected = todo[at : at + TABLES_AN_UPDATE], former.token if at == 0 else claim.token
+            actions.append(self._actions.take_over(claim, worker, some, former, expected))
+        if not all(written(self._client, action, place=flow) for action in actions):
+            raise RetryLater(f"batch {interval} was claimed by another worker just now", place=flow)
         return claim
 
     def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Mapping[str, str]:
@@ -109,7 +106,7 @@ class MetadataWriter:
 
         Raises StaleToken when another worker has claimed the table.
         """
-        if self._updated(self._actions.pin(claim, dataset, ends)):
+        if written(self._client, self._actions.pin(claim, dataset, ends), place=claim.flow):
             return ends
         batch = self.reader.batch(claim.flow, claim.interval.start)
         if batch is None or dataset not in batch.workers or batch.workers[dataset].token != claim.token:
@@ -121,12 +118,12 @@ class MetadataWriter:
         for dataset, state in self._states(flow).items():
             standing = programs.standing(flow, dataset, state)
             if standing.moved:
-                self._updated(self._actions.move(flow, dataset, state, restored(standing, state)))
+                written(self._client, self._actions.move(flow, dataset, state, restored(standing, state)), place=flow)
 
     def renew(self, claim: Claim, lease_seconds: int) -> None:
         """Extends the lease. Raises StaleToken when another worker has claimed one of the tables."""
         action = self._actions.lease(claim, self._clock() + timedelta(seconds=lease_seconds))
-        if not self._updated(action):
+        if not written(self._client, action, place=claim.flow):
             raise _stale(claim)
 
     def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
@@ -142,9 +139,10 @@ class MetadataWriter:
             if commit.rows or commit.pointer:
                 self._put_statistics(claim, commit)
 
-    def fail(self, claim: Claim, dataset: str, error: str) -> None:
+    def fail(self, claim: Claim, dataset: str, error: str, *, later: bool = False) -> None:
         """Records that one table of the batch failed; the conductor tries again after a while. Raises StaleToken.
 
+        later: AWS refused for the moment (later.py), and the attempt does not count.
         Recording it again changes nothing, nor does it when the table is committed by this token.
         """
         now = self._clock()
@@ -157,25 +155,35 @@ class MetadataWriter:
             state = self._flow_state(claim.flow)
             table = state.tables.get(dataset) if state else None
             if state and table and table.watermark == claim.interval.start and not claim.rerun:
-                actions += self._failed_attempt(state, claim.interval, dataset, error, table.attempts)
+                actions += self._failed_attempt(state, claim.interval, dataset, error, table.attempts, later=later)
             return actions
 
         self._transact(claim, [dataset], build, (TableStatus.FAILED, TableStatus.COMMITTED))
 
     def record_lost(
-        self, flow: str, interval: Interval, datasets: Sequence[str], error: str, *, attempt: int | None = None, owner: str = ""
+        self,
+        flow: str,
+        interval: Interval,
+        datasets: Sequence[str],
+        error: str,
+        *,
+        attempt: int | None = None,
+        owner: str = "",
+        later: bool = False,
     ) -> None:
         """Counts a failed attempt for an execution that ended without recording an outcome; nothing if the batch went on.
 
-        attempt: how many failed attempts it had before.  owner: the execution, whose leases end now.
+        attempt: how many failed attempts it had before.  owner: the execution, whose leases end now.  later: as in `fail`.
         """
         for dataset in datasets:
             state = self._flow_state(flow)
             if owner:
-                self._updated(self._actions.end_lease(flow, interval.start, dataset, owner, self._clock()))
+                written(self._client, self._actions.end_lease(flow, interval.start, dataset, owner, self._clock()))
             if state and dataset in state.tables:
                 attempts = state.tables[dataset].attempts if attempt is None else attempt
-                self._sent(self._failed_attempt(state, interval, dataset, error, attempts, owner))
+                transacted(
+                    self._client, self._failed_attempt(state, interval, dataset, error, attempts, owner, later=later), place=flow
+                )
 
     def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
         """Stores a program version and what is known of its columns; storing it again changes nothing."""
@@ -201,7 +209,7 @@ class MetadataWriter:
 
     def record_late(self, late: LateDataset) -> bool:
         """Puts the event that a dataset is later than promised; False, and nothing, when this very event was put before."""
-        return self._updated(self._actions.late(late))
+        return written(self._client, self._actions.late(late))
 
     def put_installed_slice(self, slice_id: str, values: Mapping[str, Any]) -> None:
         self._client.put_item(TableName=self._table, Item=items.to_item({**keys.installed_slice(slice_id), **values}))
@@ -289,10 +297,16 @@ class MetadataWriter:
         return found
 
     def _failed_attempt(
-        self, state: FlowState, interval: Interval, dataset: str, error: str, attempts: int, owner: str = ""
+        self, state: FlowState, interval: Interval, dataset: str, error: str, attempts: int, owner: str = "", *, later: bool = False
     ) -> list[Action]:
-        """One more failed attempt; after the last the batch is a dead letter, but for one that drift quiesces: it looks on."""
+        """One more failed attempt; after the last the batch is a dead letter, but for one that drift quiesces: it looks on.
+
+        Later is no failure: the next attempt has another execution's name, and this one is forgiven.
+        """
         now, table, flow = self._clock(), state.tables[dataset], state.flow
+        if later:
+            retry_at = now + timedelta(seconds=LATER_SECONDS)
+            return [self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at, forgiven=table.forgiven + 1)]
         failures = attempts - table.forgiven
         retry_at = now + timedelta(seconds=RETRY_SECONDS[min(max(failures, 0), len(RETRY_SECONDS) - 1)])
         if failures + 1 < MAX_ATTEMPTS or table.dead_letter or state.drifts(dataset):
@@ -327,19 +341,18 @@ class MetadataWriter:
         self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Sequence[TableStatus]
     ) -> None:
         """Sends what `build` gives, built anew while others write to the same items, until it holds or is `recorded` already."""
-        for attempt in range(CONFLICT_TRIES):
+        for pause in pauses():
             try:
                 self._client.transact_write_items(TransactItems=build())  # type: ignore[arg-type]
                 return
             except ClientError as error:
-                if _code(error) not in ("TransactionCanceledException", "TransactionInProgressException"):
-                    raise
-                reasons = [r.get("Code", "") for r in error.response.get("CancellationReasons", [])]
-                if "ConditionalCheckFailed" in reasons and not self._open(claim, datasets, recorded):
+                if is_contended(error):
+                    time.sleep(pause)
+                elif refusal(error) != Refusal.CONDITION:
+                    raise refused_record(error, claim.flow) from None
+                elif not self._open(claim, datasets, recorded):
                     return
-                if "ConditionalCheckFailed" not in reasons:
-                    time.sleep(random.uniform(0, 0.05 * 2**attempt))
-        raise RetryLater("the metadata table stayed contended", place=claim.flow)
+        raise WaitForAws("the metadata table stays contended", place=claim.flow)
 
     def _open(self, claim: Claim, datasets: Sequence[str], recorded: Sequence[TableStatus]) -> bool:
         """Whether the outcomes are still to be written: False when this very token wrote them (its answer was lost)."""
@@ -379,19 +392,6 @@ class MetadataWriter:
         found = self._flow_state(flow)
         return found.tables if found else {}
 
-    def _sent(self, actions: list[Action]) -> bool:
-        return self._updated(actions[0]) if len(actions) == 1 else transacted(self._client, actions)
-
-    def _updated(self, action: Action) -> bool:
-        """Sends one update; False when its condition does not hold."""
-        try:
-            self._client.update_item(**action["Update"])
-            return True
-        except ClientError as error:
-            if _code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-
 
 def _refuse_running(former: Batch | None, datasets: Sequence[str], owner: str, now: datetime) -> None:
     for dataset in datasets if former else ():
@@ -411,7 +411,3 @@ def _stale(claim: Claim) -> StaleToken:
         place=claim.flow,
         remedy="nothing: the other worker's result stands",
     )
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -26,6 +26,8 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: i
 from ministack.core.persistence import save_all  # type: ignore[import-untyped]
 from ministack.services import dynamodb, lambda_svc  # type: ignore[import-untyped]
 
+from infra.embedded import formation, step_functions
+
 _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 # Saving may take at most this part of the process's time, however large the state has grown.
 _SAVE_SHARE = 0.05
@@ -225,4 +227,6 @@ if __name__ == "__main__":
     _prefer_free_environments()
     _name_glue_databases()
     _know_leading_keys()
+    step_functions.keep_limits()
+    formation.import_buckets()
     asyncio.run(_serve())

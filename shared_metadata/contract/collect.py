@@ -176,8 +176,7 @@ class CollectSteps(Steps):
 
     def extract(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works on one part until it is done or the deadline is near; {…, 'done': bool}. The state carries 'part'."""
-        deadline, work = Deadline.of(context), self.work(event)
-        self.services.deadline_monotonic = deadline.at_monotonic
+        deadline, work = Deadline.of(context), self.work(event, context)
         staging, dataset, number = self.staging(work), work.table.dataset, int(event["part"])
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}

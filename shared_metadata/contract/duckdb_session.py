@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
+from shared_metadata.errors import RetryLater, WaitForAws
+
 if TYPE_CHECKING:
     import duckdb
 
+DUCKDB_SUFFIX = "amazonaws.com"  # what DuckDB takes for the end of every name of S3's
 _proved: set[str] = set()  # files of extensions whose signatures this process has checked, which takes longer than all else here
 
 
@@ -72,10 +76,30 @@ def use_s3(connection: duckdb.DuckDBPyConnection, session: Any) -> None:
         parsed = urlparse(endpoint)
         options["ENDPOINT"] = parsed.netloc
         rest = f", URL_STYLE 'path', USE_SSL {'true' if parsed.scheme == 'https' else 'false'}"
+    elif (suffix := dns_suffix(session.region_name)) != DUCKDB_SUFFIX:
+        options["ENDPOINT"] = f"s3.{session.region_name}.{suffix}"
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
         connection.execute(f"SET GLOBAL ca_cert_file = {literal(bundle)}")
     pairs = ", ".join(f"{name} {literal(str(value))}" for name, value in options.items())
     connection.execute(f"CREATE OR REPLACE SECRET atoll (TYPE s3, {pairs}{rest})")
+
+
+def unreached(error: Exception, what: str, *, place: str, remedy: str = "") -> RetryLater:
+    """The error to raise where DuckDB did not get to S3: WaitForAws if S3 throttles or is down, and says so."""
+    status = getattr(error, "status_code", 0) or next(iter(re.findall(r"\bHTTP (?:code )?(\d{3})\b", str(error))), 0)
+    kind = WaitForAws if int(status) == 429 or int(status) >= 500 else RetryLater
+    return kind(what, place=place, remedy=remedy)
+
+
+@cache
+def dns_suffix(region: str) -> str:
+    """What the names of AWS's endpoints end in there: in China and in some other partitions not in amazonaws.com."""
+    from botocore.loaders import create_loader
+
+    for partition in create_loader().load_data("partitions")["partitions"]:
+        if region in partition["regions"] or re.fullmatch(partition["regionRegex"], region):
+            return str(partition["outputs"]["dnsSuffix"])
+    return DUCKDB_SUFFIX
 
 
 def literal(text: str) -> str:

@@ -133,7 +133,7 @@ class HarnessSteps(Steps):
         return bool(held and held.pointer.get("rejected"))
 
     def diff(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        work = self.work(event)
+        work = self.work(event, context)
         staging, target = self.staging(work), self.open(work)
         try:
             result = self._result(work, event["result"])
@@ -147,7 +147,7 @@ class HarnessSteps(Steps):
 
     def publish(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Works until published or the deadline is near; {…, 'done': bool}."""
-        work = self.work(event)
+        work = self.work(event, context)
         staging, target = self.staging(work), self.open(work)
         changes = staging.read(work.table.dataset, "changes.json")
         if changes is None:

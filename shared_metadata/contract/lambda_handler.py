@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import traceback
@@ -15,9 +16,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Context, Step
-from shared_metadata.errors import AtollError
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, WaitForAws
+from shared_metadata.later import is_later
 
 FRAMES_TOLD = 6
+PAYLOAD_LIMIT = 262_144  # bytes: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 SAFE_FIELDS = ("flow", "dataset", "start", "end", "token", "part")
 
 
@@ -41,7 +45,7 @@ class LambdaHandler:
         started = time.monotonic()
         try:
             with tracer.provider.in_subsegment(f"## {self._name}") if _traced() else _Nothing():
-                result = self._step(event, context)
+                result = _fitting(self._step(event, context), str(event.get("flow", "")))
         except Exception as error:
             told = _told(error)
             logger.error("step failed", error=type(error).__name__, message_text=str(told)[:1000])
@@ -60,16 +64,51 @@ class _Nothing:
     def __exit__(self, *_: object) -> None: ...
 
 
+def _fitting(result: dict[str, Any], place: str) -> dict[str, Any]:
+    """What a step answers goes through its state machine, which ends, and catches nothing, where it is too large."""
+    size = len(json.dumps(result).encode())
+    if size > PAYLOAD_LIMIT:
+        raise DefinitionError(
+            f"the batch's plan has {size:,} bytes, and a state machine carries {PAYLOAD_LIMIT:,}",
+            place=place,
+            remedy="name fewer tables in one statement",
+        )
+    return result
+
+
 def _told(error: Exception) -> Exception:
-    """What may be told of an error: of one that is not Atoll's or AWS's name and place only, for its text may quote a row."""
+    """What may be told of an error: of one that is not Atoll's or AWS's name and place only, for its text may quote a row.
+
+    What AWS refuses for the moment, and what it denies, has a name of Atoll's, which says what to do.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    if is_later(error) and (not isinstance(error, AtollError) or isinstance(error, RetryLater)):
+        return error if isinstance(error, WaitForAws) else WaitForAws(f"AWS refuses for the moment: {_answer(error)}")
+    if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in DENIED:
+        return DefinitionError(f"AWS denies the function's role {error.operation_name}: {_answer(error)}", remedy=_remedy(error))
     if isinstance(error, AtollError | BotoCoreError | ClientError):
         return error
     frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_TOLD:]]
     name = type(error).__name__
     kind: type[Exception] = type(name, (Exception,), {})
     return kind(f"an unexpected {name}, whose text may hold data and is not shown, at {' > '.join(frames)}")
+
+
+def _answer(error: BaseException) -> str:
+    """AWS's own words, wherever in the chain of causes they are; they hold no rows."""
+    from botocore.exceptions import ClientError
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, ClientError):
+        found = found.__cause__ or found.__context__
+    return str(found or error)
+
+
+def _remedy(error: BaseException) -> str:
+    if "Lake Formation" in str(error):
+        return "grant it to the role in Lake Formation: docs/deploying.md has the commands"
+    return "deploy the slice's stack again with this program; if that is done, a boundary or a policy of the organisation denies it"
 
 
 def _traced() -> bool:

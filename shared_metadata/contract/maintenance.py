@@ -80,6 +80,7 @@ class MaintainStep:
         What is left is still due at the next call. Raises AtollError, after all others are done, for tables that failed anyhow.
         """
         deadline, dataset = Deadline.of(context), self._asked(event)
+        self._services.deadline_monotonic = deadline.at_monotonic
         self._records = MaintenanceRecords(self._services.dynamodb, self._services.environment.atoll_metadata_table)
         self._retention = Retention(self._services.reader, self._services.clock())
         self._program = self._retention.programs.active(self._services.clock())[1]

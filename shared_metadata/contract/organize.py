@@ -195,7 +195,7 @@ class OrganizeSteps(Steps):
         return bool(current and current.reads == reads and current.pointer.get("definition") == definition(work.flow))
 
     def load(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        work = self.work(event)
+        work = self.work(event, context)
         staging = self.staging(work)
         staged = read_json(self.services.s3, staging.bucket, event["staged"])
         if staged is None:
@@ -209,7 +209,7 @@ class OrganizeSteps(Steps):
         return self._prepared_state(event, work)
 
     def refresh(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        work = self.work(event)
+        work = self.work(event, context)
         staging = self.staging(work)
         prepared = self._driver(work).refresh(work, event["pointers"], staging, Deadline.of(context))
         staging.write(prepared, work.table.dataset, PREPARED)
@@ -217,7 +217,7 @@ class OrganizeSteps(Steps):
 
     def check(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
-        work = self.work(event)
+        work = self.work(event, context)
         staging = self.staging(work)
         before = self._document(staging, work, PREPARED)
         results, prepared = self._driver(work).check(work, before, staging)

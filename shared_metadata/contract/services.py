@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.aws_client import aws_client
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.grant_lease import GrantLeases
 from shared_metadata.contract.meter import Meter
@@ -20,6 +21,7 @@ from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
@@ -77,7 +79,9 @@ class Services:
         leases = GrantLeases(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
         return RotatingGrant(leases, self.secrets, reference, place, lambda: self.deadline_monotonic - time.monotonic())
 
-    def _client(self, service: str) -> Any:
-        from botocore.config import Config
+    @cached_property
+    def glue(self) -> GlueClient:
+        return self._client("glue")  # type: ignore[no-any-return]
 
-        return self.meter.watch(self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 6})))
+    def _client(self, service: str) -> Any:
+        return self.meter.watch(aws_client(self.session, service))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from shared_metadata import later
 from shared_metadata.contract.batch_input import Wanted, resolve
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
@@ -159,9 +161,13 @@ class Steps:
 
     # -- every later step
 
-    def work(self, state: Mapping[str, Any]) -> Work:
-        """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease."""
+    def work(self, state: Mapping[str, Any], context: Context | None = None) -> Work:
+        """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease.
+
+        context: from here on `services.deadline_monotonic` holds for whatever the step opens.
+        """
         self.services.meter.restart()
+        self.services.deadline_monotonic = Deadline.of(context).at_monotonic if context else math.inf
         program = self.services.reader.program(state["program"])
         flow = program.flows[state["flow"]]
         table = next(table for table in flow.tables if table.dataset == state["dataset"])
@@ -182,10 +188,10 @@ class Steps:
 
     def commit(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Last state: commits the table's batch; with 'error' in the state it records the failure instead."""
-        work = self.work(event)
+        work = self.work(event, context)
         if "error" in event:
             error = error_text(event["error"])
-            self.services.writer.fail(work.claim, work.table.dataset, error)
+            self.services.writer.fail(work.claim, work.table.dataset, error, later=event["error"].get("Error") in later.NAMES)
             return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
         commit = self.commit_table(work, event)
         used = together(commit.used, self.used(event, transitions=1), A_COMMIT)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from shared_metadata import items, keys
 from shared_metadata.actions import Action, Actions
 from shared_metadata.intervals import to_text
@@ -17,6 +15,7 @@ from shared_metadata.reader import Clock, utc_now
 from shared_metadata.records import Batch, Claim, EventKind, TableState, Version
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.facts import Completed
+from shared_metadata.writes import transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,23 +43,11 @@ class Repair:
         }
         if difference.kind == Kind.STATE:
             self._open(difference.flow)
-        try:
-            actions = [*build[difference.kind](difference), self._said(difference)]
-            self._client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            return False
-        return True
+        return transacted(self._client, [*build[difference.kind](difference), self._said(difference)], place=difference.flow)
 
     def _open(self, flow: str) -> None:
         """The item of a flow's state, without any dataset, where it is gone."""
-        put = self._actions.put({**keys.flow_state(flow), "flow": flow, "tables": {}}, "attribute_not_exists(pk)")["Put"]
-        try:
-            self._client.put_item(**put)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+        written(self._client, self._actions.put({**keys.flow_state(flow), "flow": flow, "tables": {}}, "attribute_not_exists(pk)"))
 
     def _state(self, found: Difference) -> list[Action]:
         due: TableState = found.due

@@ -20,17 +20,19 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 class FakeStepFunctions:
-    """StartExecution and DescribeExecution of standard workflows: names stay taken for 90 days after the end."""
+    """StartExecution and DescribeExecution of standard workflows: names stay taken for 90 days after the end.
+
+    refuses: operation ▸ the error that it answers with, whatever is asked.
+    """
 
     def __init__(self, clock: SettableClock) -> None:
-        self.clock, self.missing, self.throttled = clock, set[str](), False
+        self.clock, self.missing, self.refuses = clock, set[str](), dict[str, str]()
         self.executions: dict[str, dict[str, Any]] = {}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:
         if stateMachineArn in self.missing:
             raise _error("StateMachineDoesNotExist")
-        if self.throttled:
-            raise _error("ThrottlingException")
+        self._refuse("StartExecution")
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
         known = self.executions.get(arn)
         if known and (known["status"], known["input"]) != ("RUNNING", input):
@@ -39,9 +41,15 @@ class FakeStepFunctions:
         return {"executionArn": arn, "startDate": self.executions[arn]["startDate"]}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        self._refuse("DescribeExecution")
         if executionArn not in self.executions:
             raise _error("ExecutionDoesNotExist")
         return self.executions[executionArn]
+
+    def _refuse(self, operation: str) -> None:
+        """With the error that `refuses` names for the operation."""
+        if operation in self.refuses:
+            raise _error(self.refuses[operation])
 
     def end(self, status: str = "FAILED", **more: str) -> None:
         """Ends everything that runs."""

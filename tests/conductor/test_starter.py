@@ -13,13 +13,14 @@ import pytest
 
 from conductor import handlers
 from conductor.environment import Environment
-from conductor.starter import Starter
+from conductor.starter import MOST_REFUSALS, Starter
 from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.intervals import Interval
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.writer import MetadataWriter
 from tests.conductor.doubles import ACCOUNT, REGION, CountsCalls, FakeStepFunctions, records_of
 from tests.conformance.fixtures import FakeContext, SettableClock
+from tests.memory.dynamodb import refused
 from tests.metadata.behaviour import FIRST, apply, claim, commit, fail, program, staged, standing, view
 
 COLLECT = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:atoll-collect-test"
@@ -152,6 +153,64 @@ def test_after_an_outage_batches_run_one_after_another(
     assert starter.start_due(clock.now).due == 0
 
 
+@pytest.mark.parametrize("code", ["ThrottlingException", "ExecutionLimitExceeded", "InternalServerError"])
+def test_a_throttle_of_starts_loses_nothing_and_the_next_round_goes_on(
+    code: str, writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program(views=tuple(view(f"lake.a.v{n}") for n in range(8))))
+    states.refuses["StartExecution"] = code
+    done = starter.start_due(clock.now)
+    assert (done.started, done.later, done.lost) == (0, MOST_REFUSALS, 0)
+    states.refuses.clear()
+    assert starter.start_due(clock.now).started == 3
+    assert standing(writer).attempts == 0
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailable"])
+def test_a_throttle_of_what_asks_for_executions_takes_none_for_ended(
+    code: str, writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program(views=(view("lake.a.v"),)))
+    starter.start_due(clock.now)
+    claim(writer, owner=next(iter(states.executions)))
+    states.end("ABORTED")
+    states.refuses["DescribeExecution"] = code
+    done = starter.start_due(clock.now)
+    assert (done.lost, done.running) == (0, 2)
+    states.refuses.clear()
+    assert starter.start_due(clock.now).lost == 2
+
+
+def test_one_item_that_others_write_holds_up_no_other_batch(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(writer, program(views=(view("lake.a.v"),)))
+    starter.start_due(clock.now)
+    states.end("ABORTED")
+
+    def contended(flow: str, *_: Any, **__: Any) -> None:
+        if flow == "lake.crm":
+            raise refused("TransactionConflictException", "UpdateItem")
+        lost.append(flow)
+
+    lost: list[str] = []
+    monkeypatch.setattr(writer, "record_lost", contended)
+    done = starter.start_due(clock.now)
+    assert done.later == 1 and lost == ["lake.a.v"]
+
+
+def test_an_execution_that_lambda_had_no_room_for_is_not_counted(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock
+) -> None:
+    apply(writer, program())
+    for _ in range(7):
+        starter.start_due(clock.now)
+        states.end(error="Lambda.TooManyRequestsException", cause="Rate Exceeded.")
+        assert starter.start_due(clock.now).lost == 1
+        clock.advance(minutes=6)
+    assert standing(writer).failures == 0 and not standing(writer).stopped
+
+
 class TestHandler:
     """`handle`, as Lambda calls it."""
 
@@ -176,7 +235,7 @@ class TestHandler:
 
     def test_a_failed_round_gives_the_records_back_to_the_stream(self, writer: MetadataWriter, states: FakeStepFunctions) -> None:
         apply(writer, program())
-        states.throttled = True
+        states.refuses["StartExecution"] = "ValidationException"
         answer = handlers.handle(records_of(EventKind.BATCH_COMPLETED), FakeContext())
         assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
 

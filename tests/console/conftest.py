@@ -156,8 +156,7 @@ class Account:
         boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(values), Type="String")
 
     def deploy_conductor(self) -> None:
-        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-        boto3.client("cloudformation").create_stack(StackName=naming.CONDUCTOR_STACK, TemplateBody=json.dumps(template))
+        boto3.client("ssm").put_parameter(Name=naming.CONDUCTOR_PARAMETER, Value="Atoll-Conductor", Type="String")
 
     def put_secret(self, reference: str) -> None:
         boto3.client("secretsmanager").create_secret(Name=naming.secret(reference), SecretString="{}")

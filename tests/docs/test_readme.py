@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from console.init import PROGRAM
 from console.main import main
+from infra.settings import OPTIONS
 from language import compile_program, format_program
 from slices.registry import installed
 
@@ -61,3 +62,8 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 def test_every_module_that_a_command_names_exists(document: Path) -> None:
     modules = set(re.findall(r"python -m ((?:benchmarks|examples|doubles)[\w.]*)", document.read_text()))
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
+
+
+def test_every_option_of_a_deploy_has_its_line() -> None:
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(OPTIONS)

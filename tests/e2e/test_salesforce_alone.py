@@ -14,6 +14,7 @@ from console.run import wait_for
 from console.target import Target, open_target
 from examples.airline import crm
 from infra.embedded import LocalStack, bootstrap, cdk
+from infra.settings import Settings
 from language import compile_program
 from shared_metadata import naming
 from slices.registry import installed
@@ -56,7 +57,8 @@ def target(own_aws: LocalStack, sales: crm.Crm) -> Iterator[Target]:
 
 def test_nothing_is_deployed_but_the_slice_and_what_it_stands_on(target: Target) -> None:
     stacks = target.session.client("cloudformation").describe_stacks()["Stacks"]
-    assert {stack["StackName"] for stack in stacks} == {"CDKToolkit", naming.METADATA_STACK, "CollectSalesforceSlice"}
+    names = {"CDKToolkit", *map(Settings().stack_name, (naming.METADATA_STACK, "CollectSalesforceSlice"))}
+    assert {stack["StackName"] for stack in stacks} == names
 
 
 def test_started_by_hand_it_collects_what_is_due(target: Target, own_aws: LocalStack) -> None:

@@ -10,14 +10,29 @@ from random import Random
 
 from tests.faults.account import Stage
 from tests.faults.contents import Contents, differences
-from tests.faults.faults import CONDUCTOR, DEATHS, LOSSES, ONCE_A_BATCH, PAUSES, SOURCE, Fault, Kind, Site
+from tests.faults.faults import (
+    CONDUCTOR,
+    CONFLICTS,
+    DEATHS,
+    INVOKE,
+    LOSSES,
+    ONCE_A_BATCH,
+    PAUSES,
+    REFUSED_CALLS,
+    SOURCE,
+    Fault,
+    Kind,
+    Site,
+)
 from tests.faults.world import Stuck, world
 
 BATCHES = 2
 COLUMNS: Mapping[str, tuple[Kind, ...]] = {
     "process dies": DEATHS,
     "answer lost": LOSSES,
-    "throttled, 5xx": (Kind.THROTTLED, Kind.SERVER_ERROR, Kind.DOWN),
+    "throttled, 5xx": (Kind.THROTTLED, Kind.STARVED, Kind.SERVER_ERROR, Kind.DOWN),
+    "conflict": CONFLICTS,
+    "not called": REFUSED_CALLS,
     "reset, slow": (Kind.RESET, Kind.SLOW, Kind.TIMED_OUT),
     "paused, overtaken": PAUSES,
     "source breaks": (Kind.CUT, Kind.EXPIRED, Kind.RATE_LIMIT, Kind.PAGE_TWICE, Kind.CHANGED),
@@ -163,4 +178,4 @@ def _bearable(faults: list[Fault]) -> list[Fault]:
 
 
 def _plain(site: Site) -> bool:
-    return site.service not in SOURCE
+    return site.service not in SOURCE and site.operation != INVOKE

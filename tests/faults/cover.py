@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, ENDING, LASTING, Combination, Fault, Kind, Site
+from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, ENDING, Combination, Fault, Kind, Site
 
 MOST_TRIES = 4  # of a combination whose call is not met
 TRIED_AGAIN = (*DEATHS, Kind.PAUSED)  # by the state machine, twice
-FAILING = (*LASTING, Kind.OVERTAKEN)  # the attempt fails, or its execution ends
+FAILING = (Kind.LOST_FOR_GOOD, Kind.DOWN, Kind.OVERTAKEN)  # the attempt fails, or its execution ends
 # Of a step of a table's batch; of the conductor, which the clock calls again however it ended.
 MOST = {TRIED_AGAIN: 2, FAILING: 1}
 OTHERS, CONDUCTORS = 3, 12

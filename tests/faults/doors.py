@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import ssl
@@ -21,7 +22,7 @@ from aiohttp import web
 from microburst.core.pipeline import Microburst
 from microburst.detection import detect
 
-from tests.faults.faults import CLOCKS, PAUSES, Kind
+from tests.faults.faults import CLOCKS, CONFLICTS, PAUSES, Kind
 from tests.faults.lane import HOST, SLOW_MS, Lane, send_signal
 from tests.faults.postgres_door import PostgresDoor
 
@@ -33,6 +34,7 @@ THROTTLES = {
     "secretsmanager": ("ThrottlingException", 400),
     "stepfunctions": ("ThrottlingException", 400),
 }
+DYNAMODB_ERRORS, CONFLICT = "com.amazonaws.dynamodb.v20120810#", "Transaction is ongoing for the item"
 ONLY_OPERATIONS = {"sns": "Publish"}  # of services that name theirs in the body, which is not read here
 SERVER_ERRORS = {"s3": ("InternalError", 500), "dynamodb": ("InternalServerError", 500)}
 
@@ -125,6 +127,8 @@ class AwsDoor:
         if kind in (Kind.LOST, Kind.LOST_FOR_GOOD):
             await self._forward(request)
             return _cut(request)
+        if kind in CONFLICTS:
+            return _conflict(operation)
         self._microburst.engine.set_rules([{"service": service, "operation": operation, "times": 1, **_rule(kind, service)}])
         return await self._microburst.handle_proxy(request)  # type: ignore[no-any-return]
 
@@ -153,9 +157,21 @@ def _cut(request: web.Request) -> web.Response:
     return web.Response()
 
 
+def _conflict(operation: str) -> web.Response:
+    """What DynamoDB answers while another transaction writes the same item.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+    """
+    body: dict[str, Any] = {"__type": f"{DYNAMODB_ERRORS}TransactionConflictException", "message": CONFLICT}
+    if operation == "TransactWriteItems":
+        reasons = [{"Code": "TransactionConflict", "Message": CONFLICT}]
+        body = {"__type": f"{DYNAMODB_ERRORS}TransactionCanceledException", "Message": CONFLICT, "CancellationReasons": reasons}
+    return web.Response(status=400, text=json.dumps(body), content_type="application/x-amz-json-1.0")
+
+
 def _rule(kind: Kind, service: str) -> dict[str, Any]:
     """The rule of microburst for a kind of trouble."""
-    if kind == Kind.THROTTLED:
+    if kind in (Kind.THROTTLED, Kind.STARVED):
         code, status = THROTTLES.get(service, ("ThrottlingException", 400))
         return {"error": {"code": code, "status": status}}
     if kind in (Kind.SERVER_ERROR, Kind.DOWN):

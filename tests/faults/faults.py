@@ -17,6 +17,11 @@ class Kind(StrEnum):
     LOST = "answer lost"  # … was made, and the connection ends instead of an answer
     LOST_FOR_GOOD = "answer lost for good"  # likewise, and until the function ends nothing of the kind gets through
     THROTTLED = "throttled"
+    STARVED = "throttled for good"  # every further call of the kind, until the function ends
+    CONFLICT = "transaction conflict"  # another transaction writes the same item
+    CONTENDED = "transaction conflicts for good"
+    NO_ROOM = "no concurrency"  # the function is not called at all
+    NOT_READY = "network interface not ready"  # likewise
     SERVER_ERROR = "server error"
     DOWN = "down"  # a server error for every further call of the kind until the function ends
     RESET = "reset"
@@ -38,8 +43,18 @@ PAUSES = (Kind.PAUSED, Kind.OVERTAKEN)
 CLOCKS = (Kind.CLOCK_FORWARD, Kind.CLOCK_BACK)
 DEATHS = (Kind.DIES_BEFORE, Kind.DIES_DURING, Kind.DIES_AFTER)
 LOSSES = (Kind.LOST, Kind.LOST_FOR_GOOD)
-AWS_TROUBLES = (Kind.THROTTLED, Kind.SERVER_ERROR, Kind.DOWN, Kind.RESET, Kind.SLOW, Kind.TIMED_OUT)
-LASTING = (Kind.LOST_FOR_GOOD, Kind.DOWN)
+AWS_TROUBLES = (Kind.THROTTLED, Kind.STARVED, Kind.SERVER_ERROR, Kind.DOWN, Kind.RESET, Kind.SLOW, Kind.TIMED_OUT)
+# What nobody is to blame for: it is waited for, and no attempt at a batch is counted.
+LATER = (Kind.THROTTLED, Kind.STARVED, Kind.CONFLICT, Kind.CONTENDED, Kind.NO_ROOM, Kind.NOT_READY)
+CONFLICTS = (Kind.CONFLICT, Kind.CONTENDED)
+INVOKE, REFUSED_CALLS = "lambda.Invoke", (Kind.NO_ROOM, Kind.NOT_READY)
+# What befalls every further call of the kind, until the function ends.
+LASTING = {
+    Kind.LOST_FOR_GOOD: Kind.RESET,
+    Kind.DOWN: Kind.DOWN,
+    Kind.STARVED: Kind.STARVED,
+    Kind.CONTENDED: Kind.CONTENDED,
+}
 ENDING = (*DEATHS, *LASTING, *PAUSES)  # a function's call does not succeed after it
 ONCE_A_BATCH = (Kind.MACHINE, *CLOCKS)
 SOURCE = {
@@ -90,7 +105,11 @@ class Site:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """What can go wrong with it."""
+        if self.operation == INVOKE:
+            return REFUSED_CALLS
         found = SOURCE.get(self.service, (*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES, *ONCE_A_BATCH))
+        if self.service == "dynamodb" and self.writes:
+            return (*found, *CONFLICTS)
         if self.operation == "postgres.COPY":
             return (*found, Kind.CUT)
         if self.service == "salesforce":
@@ -186,7 +205,7 @@ class Schedule:
         fault = min(found, key=lambda one: (one.kind not in ENDING, one))  # after the others the call may not come again
         self.struck(fault, invocation)
         if fault.kind in LASTING:
-            invocation.lasting[operation] = Kind.RESET if fault.kind == Kind.LOST_FOR_GOOD else Kind.DOWN
+            invocation.lasting[operation] = LASTING[fault.kind]
         return fault.kind
 
     def struck(self, fault: Fault, invocation: Invocation) -> None:

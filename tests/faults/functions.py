@@ -60,7 +60,7 @@ def services() -> Services:
 
 @cache
 def writer() -> MetadataWriter:
-    return MetadataWriter(boto3.client("dynamodb", config=conductor.handlers.RETRIES), os.environ["ATOLL_METADATA_TABLE"], clock)
+    return MetadataWriter(conductor.handlers.client("dynamodb"), os.environ["ATOLL_METADATA_TABLE"], clock)
 
 
 async def _short_async(seconds: float, *rest: Any) -> Any:

@@ -91,5 +91,6 @@ class Execution:
                 rule = next((n for n, rule in enumerate(RETRY) if error.name in rule["ErrorEquals"]), None)
                 if rule is None or tried[rule] >= int(RETRY[rule]["MaxAttempts"]):
                     raise
-                self.waited(float(RETRY[rule]["IntervalSeconds"]) * float(RETRY[rule]["BackoffRate"]) ** tried[rule])
+                wanted = float(RETRY[rule]["IntervalSeconds"]) * float(RETRY[rule]["BackoffRate"]) ** tried[rule]
+                self.waited(min(wanted, float(RETRY[rule].get("MaxDelaySeconds", wanted))))
                 tried[rule] += 1

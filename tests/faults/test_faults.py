@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from infra.embedded import LocalStack
+from shared_metadata.records import EventKind
 from tests.faults import sources
-from tests.faults.account import Stage
+from tests.faults.account import BEGIN, Stage
 from tests.faults.campaign import Campaign
 from tests.faults.contents import differences
 from tests.faults.cover import Cover
-from tests.faults.faults import AWS_TROUBLES, DEATHS, LOSSES, PAUSES, Fault, Kind, Site
-from tests.faults.world import DAY, world
+from tests.faults.faults import AWS_TROUBLES, DEATHS, LATER, LOSSES, PAUSES, Fault, Kind, Site
+from tests.faults.world import DAY, REFUSED, world
 
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900), pytest.mark.budget(180), pytest.mark.deep]
 FLIGHTS = Site("lake.ops.flights", "lake.ops.flights:staged", "extract", "postgres.COPY", 0)
@@ -53,6 +54,21 @@ def test_the_conductor_breaks_where_it_starts_batches_and_tells_people_and_the_m
     assert result.lines == []
     assert {*stops, *told, *asking} <= result.fired.keys()
     assert {fault.kind for fault in result.fired} >= {*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES}
+
+
+def test_what_aws_refuses_for_the_moment_is_no_failure(campaign: Campaign) -> None:
+    """Throttles, conflicts of transactions, no concurrency and no network, at every step: no attempt at a batch is counted."""
+    faults = campaign.chosen(2, LATER)
+    with world(campaign.stage, faults) as broken:
+        broken.run(campaign.batches)
+        lines = differences(broken.contents(), campaign.expected)
+        failed = [
+            e.detail for e in broken.reader.events(BEGIN, broken.now) if e.kind in (EventKind.BATCH_FAILED, EventKind.BATCH_DEAD)
+        ]
+        fired = {fault.kind for fault in broken.schedule.fired}
+    assert lines == []
+    assert fired == {*LATER} and broken.redriven == 0
+    assert [detail for detail in failed if not detail["dataset"].endswith(REFUSED)] == []
 
 
 def test_operators_conductors_and_repeated_events_make_no_batch_twice(campaign: Campaign) -> None:

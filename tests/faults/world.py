@@ -25,12 +25,13 @@ from tests.faults import sources
 from tests.faults.account import BEGIN, Account, Stage
 from tests.faults.contents import Contents
 from tests.faults.crowd import Crowd
-from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, PAUSES, Fault, Invocation, Kind, Schedule
+from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, INVOKE, PAUSES, Fault, Invocation, Kind, Schedule
 from tests.faults.lane import Lane, send_signal
 from tests.faults.machine import Execution
 from tests.faults.processes import LOST, TIMED_OUT, Function, FunctionError
 
 DAY = timedelta(days=1)
+REFUSALS = {Kind.NO_ROOM: "Lambda.TooManyRequestsException", Kind.NOT_READY: "Lambda.ResourceNotReadyException"}
 MOST_ROUNDS = 200
 MOST_REDRIVES = 5  # of each day
 REFUSED, REFUSED_BATCH = "published.airport_delays", 1  # what a target refuses until people were told of it, and when
@@ -227,6 +228,8 @@ class World(Account):
         function, part, self._told = self._function(slice_id), int(event.get("part", 0)), None
         invocation = Invocation(self.batch, flow, dataset, f"{step}{part}" if part else step, slice_id, function.pid)
         self._lane.invocation = invocation
+        if refused := self.schedule.strike(invocation, INVOKE):
+            raise FunctionError(REFUSALS[refused], str(refused))
         armed = self._arm_source(invocation)
         function.send(step, event, self.now)
         try:

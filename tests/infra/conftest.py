@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.bundling import PROJECT
+from infra.concurrency import Ceilings
 from infra.settings import Settings
 from language import compile_program
 from shared_metadata.program import Program
@@ -43,25 +45,70 @@ def environment() -> Iterator[None]:
         yield
 
 
-def synthesise(app_module: ModuleType, program: Program, settings: Settings, folder: Path) -> Templates:
-    """Stack name ▸ template. Fails on any finding of cdk-nag that is not acknowledged."""
+@dataclass(frozen=True)
+class Assembly:
+    """What one synthesis wrote."""
+
+    folder: Path
+
+    @property
+    def templates(self) -> Templates:
+        """Stack ▸ template."""
+        return {f.name.split(".")[0]: json.loads(f.read_text()) for f in sorted(self.folder.glob("*.template.json"))}
+
+    @property
+    def stacks(self) -> Mapping[str, dict[str, Any]]:
+        """Stack ▸ what the CDK's command is told of it: its name in CloudFormation, its tags, whether it is protected."""
+        found = json.loads((self.folder / "manifest.json").read_text())["artifacts"]
+        return {name: one["properties"] for name, one in found.items() if one["type"] == "aws:cloudformation:stack"}
+
+
+def synthesise(app_module: ModuleType, program: Program, settings: Settings, folder: Path) -> Assembly:
+    """Fails on any finding of cdk-nag that is not acknowledged."""
     app_module.make_app(program, settings, outdir=str(folder), context=CONTEXT).synth()
-    return {f.name.split(".")[0]: json.loads(f.read_text()) for f in sorted(folder.glob("*.template.json"))}
+    return Assembly(folder)
+
+
+# Every option that changes what is deployed stands in one of these three.
+PLAIN = Settings()
+OWN_VPC = Settings(own_vpc=True, vpc_cidr="10.20.0.0/16")
+EVERY_OTHER = Settings(
+    prefix="Analytics",
+    vpc_id="vpc-0123456789abcdef0",
+    subnet_ids=("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),
+    key_arn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    keep_data=False,
+    permissions_boundary="developers",
+    tags={"team": "data", "cost-center": "42"},
+    ceilings=Ceilings(100, {"organize.iceberg": 40}),
+)
 
 
 @pytest.fixture(scope="session")
-def templates(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    return synthesise(app_module, program, Settings(), tmp_path_factory.mktemp("assembly"))
+def assembly(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return synthesise(app_module, program, PLAIN, tmp_path_factory.mktemp("assembly"))
 
 
 @pytest.fixture(scope="session")
-def vpc_templates(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    return synthesise(app_module, program, Settings(own_vpc=True), tmp_path_factory.mktemp("vpc-assembly"))
+def vpc_assembly(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return synthesise(app_module, program, OWN_VPC, tmp_path_factory.mktemp("vpc-assembly"))
 
 
 @pytest.fixture(scope="session")
-def owners_vpc_templates(
-    app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory
-) -> Templates:
-    settings = Settings(vpc_id="vpc-1", subnet_ids=("subnet-1", "subnet-2"))
-    return synthesise(app_module, program, settings, tmp_path_factory.mktemp("owners-vpc-assembly"))
+def other_assembly(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return synthesise(app_module, program, EVERY_OTHER, tmp_path_factory.mktemp("other-assembly"))
+
+
+@pytest.fixture(scope="session")
+def templates(assembly: Assembly) -> Templates:
+    return assembly.templates
+
+
+@pytest.fixture(scope="session")
+def vpc_templates(vpc_assembly: Assembly) -> Templates:
+    return vpc_assembly.templates
+
+
+@pytest.fixture(scope="session")
+def other_templates(other_assembly: Assembly) -> Templates:
+    return other_assembly.templates

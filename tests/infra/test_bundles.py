@@ -14,13 +14,14 @@ import pytest
 
 from conductor.stack import REQUIREMENTS
 from infra import bill_of_materials
-from infra.bundling import LAMBDA, PROJECT, RUNTIME_PACKAGES, Bundle, BundleError, Platform
+from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES, Bundle, BundleError, Platform, compiler
 from infra.settings import Settings
 from infra.slice_stack import slice_bundle
 from slices.registry import installed
 
-UNZIPPED_LIMIT = 250_000_000  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+UNZIPPED_LIMIT = 250 * 1024 * 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 HOST = Platform(f"{platform.machine()}-manylinux_2_28", f"{sys.version_info.major}.{sys.version_info.minor}")
+ROOM = 10_000_000  # for the next versions of what is in it
 DATA_MODULES = ("pyarrow", "duckdb", "pyiceberg")
 
 
@@ -88,10 +89,22 @@ def test_a_bundle_for_lambda_fits(bundle, handlers, tmp_path):
     folder = tmp_path / "bundle"
     bundle.unpack(folder)
     assert bundle.platform == LAMBDA
+    if not compiler(LAMBDA.python):  # where there is one the bundle has compiled files too; they are as large for any version
+        subprocess.run([sys.executable, "-m", "compileall", "-q", "-q", str(folder)], check=False, capture_output=True)
+        assert next(folder.rglob("*.pyc"), None)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < UNZIPPED_LIMIT
+    assert sum(path.stat().st_size for path in files) < UNZIPPED_LIMIT - ROOM
     libraries = [path for path in files if path.name.endswith(".so")]
     assert all(path.open("rb").read(20)[18] == 0xB7 for path in libraries), "a library is not for arm64"
+
+
+@pytest.mark.parametrize(("bundle", "handlers"), CASES)
+def test_boto3_and_botocore_come_from_one_place(bundle, handlers):
+    """Both from the bundle, pinned together, or both from the runtime, which is updated without a deploy."""
+    own = {"boto3", "botocore"} - set(bundle.excluded)
+    asks_for_botocore = any(line.startswith(NEEDS_OWN_BOTOCORE) for line in bundle.wanted)
+    assert own in (set(), {"boto3", "botocore"})
+    assert any(line.startswith("boto3==") for line in bundle.wanted) == asks_for_botocore == bool(own)
 
 
 def test_a_bundle_holds_no_infrastructure_and_no_tests():

@@ -43,6 +43,7 @@ WITHOUT = {
     "AWS::IAM::Role": "policies",
     "AWS::KMS::Alias": "the key's name",
     "AWS::KMS::Key": "the key",
+    "AWS::Lambda::EventInvokeConfig": "numbers",
     "AWS::Lambda::EventSourceMapping": "names of items' kinds",
     "AWS::S3::BucketPolicy": "policies",
     "AWS::SNS::TopicPolicy": "policies",

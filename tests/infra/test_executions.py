@@ -45,6 +45,8 @@ def plan(wanted, owner):
     assert ":execution:" in owner, owner
     if "raises" in wanted:
         raise type(wanted["raises"], (Exception,), {})("plan failed")
+    for state in wanted.get("work", []):
+        state["filler"] = "x" * wanted.get("bytes", 0)
     return {"batches": wanted.get("batches", []), "work": wanted.get("work", []), "failed": wanted.get("failed", []), "committed": []}
 """
 Start = Callable[[str, Any], dict[str, Any]]
@@ -173,3 +175,10 @@ def test_organize_loads_refreshes_and_checks_only_what_is_expected_of(start):
 def test_harness_publishes_until_done(start):
     work = [table("a", rounds=3), table("b", fails={"publish": "SecretError"})]
     assert start("harness", {"work": work})["cause"] == "b: SecretError"
+
+
+def test_a_plan_that_no_state_machine_carries_ends_the_execution_whatever_is_caught(start):
+    """As in AWS: so a step refuses to answer with more than is carried (`LambdaHandler`)."""
+    ended = start("collect", {"work": [table("a", parts=[])], "bytes": 262_144})
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.DataLimitExceeded")
+    assert start("collect", {"work": [table("a", parts=[])], "bytes": 250_000})["status"] == "SUCCEEDED"

@@ -1,7 +1,9 @@
 """The state machines as documents: every transition leads somewhere, every error exists, every expression parses."""
 
+import heapq
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import jsonata
@@ -9,7 +11,7 @@ import pytest
 
 from infra import workflows
 from infra.workflows import Machine
-from shared_metadata import errors
+from shared_metadata import errors, later
 from shared_metadata.contract import discovery, landed, maintenance
 from shared_metadata.contract.declaration import Slice
 from slices.registry import installed
@@ -20,7 +22,7 @@ BUILDERS = {
     "harness": workflows.harness_workflow,
 }
 BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # take part in no batch
-AWS_ERRORS = {*workflows.SERVICE_ERRORS, *workflows.LOST_ERRORS, "States.ALL"}
+AWS_ERRORS = {*workflows.START_ERRORS, *later.FUNCTION_ERRORS, *workflows.LOST_ERRORS, "States.ALL"}
 
 
 def machine(declaration: Slice) -> Machine:
@@ -103,6 +105,35 @@ def test_what_a_retry_cannot_help_is_not_retried(definition):
         "States.TaskFailed",
     }
     assert not retried & hopeless
+
+
+@pytest.mark.parametrize(("concurrency", "executions"), [(10, 100), (10, 300), (100, 1000)])
+def test_however_little_concurrency_an_account_has_no_execution_of_a_herd_fails(concurrency: int, executions: int) -> None:
+    """Simulated: executions of four steps of three seconds, all begun at once, that wait as the machines' Retry says."""
+    chance, rule = Random(3), workflows.LATER
+    waiting = [(chance.random(), number, 0, 0) for number in range(executions)]  # when, which, step, refusals
+    ends: list[float] = []
+    while waiting:
+        now, number, step, refusals = heapq.heappop(waiting)
+        while ends and ends[0] <= now:
+            heapq.heappop(ends)
+        if len(ends) < concurrency:
+            heapq.heappush(ends, now + 3)
+            if step < 3:
+                heapq.heappush(waiting, (now + 3.1, number, step + 1, 0))
+            continue
+        assert refusals < rule["MaxAttempts"]
+        longest = min(rule["IntervalSeconds"] * rule["BackoffRate"] ** refusals, rule["MaxDelaySeconds"])
+        heapq.heappush(waiting, (now + chance.uniform(0, longest), number, step, refusals + 1))
+
+
+def test_later_is_waited_for_by_every_task_and_longer_than_a_throttle_lasts(definition):
+    """And not so often that an execution of many tables would have more events than it may."""
+    tasks = [s for level in levels(definition) for s in level["States"].values() if s["Type"] == "Task"]
+    for task in tasks:
+        rule = next(r for r in task["Retry"] if not {*r["ErrorEquals"]}.isdisjoint({*later.NAMES, *workflows.START_ERRORS}))
+        mean = sum(min(rule["IntervalSeconds"] * 2**n, rule["MaxDelaySeconds"]) / 2 for n in range(rule["MaxAttempts"]))
+        assert mean > 2 * 3600 and rule["JitterStrategy"] == "FULL" and rule["MaxAttempts"] * 5 < 500
 
 
 def test_every_expression_parses(definition):

@@ -18,20 +18,27 @@ Item = dict[str, Any]
 Key = tuple[str, str]
 Rows = dict[Key, Item]  # items are never changed in place, so that a copy of the mapping is a snapshot
 TOKEN = re.compile(r"\s*([#:]?\w+|<=|[=(),.])")
+ANSWERED = 60  # of a hundred keys
+MOST_BYTES = 400 * 1024  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+TOO_LARGE = "Item size has exceeded the maximum allowed size"
 PAGE = 100  # items, so that everybody who reads has to turn pages
 
 
-def refused(code: str, operation: str, **more: Any) -> ClientError:
+def refused(code: str, operation: str, message: str = "", **more: Any) -> ClientError:
     """An error as botocore raises it."""
-    return ClientError({"Error": {"Code": code, "Message": code}, **more}, operation)  # type: ignore[typeddict-item]
+    return ClientError({"Error": {"Code": code, "Message": message or code}, **more}, operation)  # type: ignore[typeddict-item]
 
 
 class MemoryDynamoDB:
-    """A client of one account; tables are named mappings of items."""
+    """A client of one account; tables are named mappings of items.
+
+    others_write: whether another transaction is at the item of a write just now, as in the action it is given.
+    """
 
     def __init__(self) -> None:
         self.tables: dict[str, Rows] = {}
         self.lock = threading.RLock()
+        self.others_write: Callable[[Item], bool] = lambda _: False
 
     def create_table(self, *, TableName: str, **_: Any) -> None:
         self.tables[TableName] = {}
@@ -48,9 +55,12 @@ class MemoryDynamoDB:
         return {"Item": copy.deepcopy(found)} if found else {}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        """Leaves the last of many over, as DynamoDB may."""
         ((table, wanted),) = RequestItems.items()
-        found = [self.get_item(TableName=table, Key=key).get("Item") for key in wanted["Keys"]]
-        return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": {}}
+        done, left = wanted["Keys"][:ANSWERED], wanted["Keys"][ANSWERED:]
+        found = [self.get_item(TableName=table, Key=key).get("Item") for key in done]
+        unprocessed = {table: {**wanted, "Keys": left}} if left else {}
+        return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": unprocessed}
 
     def query(self, *, TableName: str, ScanIndexForward: bool = True, Limit: int = PAGE, **asked: Any) -> dict[str, Any]:
         names, values = asked.get("ExpressionAttributeNames", {}), asked["ExpressionAttributeValues"]
@@ -94,12 +104,20 @@ class MemoryDynamoDB:
         targets = [(a["TableName"], _key(a.get("Key") or a["Item"])) for action in TransactItems for a in action.values()]
         if len(set(targets)) < len(targets):
             raise refused("ValidationException", operation)
+        for asked in (a for action in TransactItems for a in action.values()):
+            if self.others_write(asked):
+                raise refused("TransactionCanceledException", operation, CancellationReasons=[{"Code": "TransactionConflict"}])
         held = [_holds(self._rows(a["TableName"]), a) for action in TransactItems for a in action.values()]
         if not all(held):
             reasons = [{"Code": "None" if good else "ConditionalCheckFailed"} for good in held]
             raise refused("TransactionCanceledException", operation, CancellationReasons=reasons)
-        for action in TransactItems:
-            self._apply(action)
+        made = [self._made(action) for action in TransactItems]
+        if any(map(_is_too_large, made)):
+            said = {"Code": "ValidationError", "Message": TOO_LARGE}
+            reasons = [said if _is_too_large(item) else {"Code": "None"} for item in made]
+            raise refused("TransactionCanceledException", operation, CancellationReasons=reasons)
+        for action, item in zip(TransactItems, made, strict=True):
+            self._put(action, item)
         return {}
 
     def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,24 +134,34 @@ class MemoryDynamoDB:
 
     def _write(self, operation: str, action: dict[str, Any]) -> dict[str, Any]:
         ((_, asked),) = action.items()
+        if self.others_write(asked):
+            raise refused("TransactionConflictException", operation)
         if not _holds(self._rows(asked["TableName"]), asked):
             raise refused("ConditionalCheckFailedException", operation)
-        self._apply(action)
+        item = self._made(action)
+        if _is_too_large(item):
+            raise refused("ValidationException", operation, message=TOO_LARGE)
+        self._put(action, item)
         return {}
 
-    def _apply(self, action: Mapping[str, Any]) -> None:
-        ((kind, asked),) = action.items()
+    def _put(self, action: Mapping[str, Any], item: Item | None) -> None:
+        ((_, asked),) = action.items()
         rows = self._rows(asked["TableName"])
-        if kind == "Put":
-            rows[_key(asked["Item"])] = copy.deepcopy(asked["Item"])
-            return
-        key = _key(asked["Key"])
+        if item is None:
+            rows.pop(_key(asked["Key"]), None)
+        else:
+            rows[_key(item)] = item
+
+    def _made(self, action: Mapping[str, Any]) -> Item | None:
+        """The item as this write leaves it; None when it goes."""
+        ((kind, asked),) = action.items()
         if kind == "Delete":
-            rows.pop(key, None)
-            return
-        item = copy.deepcopy(rows.get(key, asked["Key"]))
+            return None
+        if kind == "Put":
+            return copy.deepcopy(asked["Item"])  # type: ignore[no-any-return]
+        item = copy.deepcopy(self._rows(asked["TableName"]).get(_key(asked["Key"]), asked["Key"]))
         _Expression.of(asked, "UpdateExpression").update(item)
-        rows[key] = item
+        return item
 
     def _rows(self, table: str) -> Rows:
         if table not in self.tables:
@@ -152,6 +180,17 @@ class _Paginator:
             if "LastEvaluatedKey" not in page:
                 return
             asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _is_too_large(item: Item | None) -> bool:
+    return item is not None and _size(item) > MOST_BYTES
+
+
+def _size(value: Any) -> int:
+    """Its bytes, names of attributes included, and types and brackets not."""
+    if isinstance(value, dict):
+        return sum(len(name) + _size(one) for name, one in value.items())
+    return sum(map(_size, value)) if isinstance(value, list) else len(value) if isinstance(value, str | bytes) else 1
 
 
 def _key(item: Mapping[str, Any]) -> Key:

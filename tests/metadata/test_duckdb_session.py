@@ -25,6 +25,27 @@ def tampered(tmp_path: Path) -> Path:
     return copy
 
 
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "s3.eu-central-1.amazonaws.com"),
+        ("us-gov-west-1", "s3.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "s3.cn-north-1.amazonaws.com.cn"),
+        ("cn-northwest-1", "s3.cn-northwest-1.amazonaws.com.cn"),
+    ],
+)
+def test_in_every_partition_s3_is_asked_where_it_is(region: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers; DuckDB's error names the host that it asked."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=region)
+    with open_duckdb(session) as connection:
+        connection.execute("SET http_retries = 0; SET http_proxy = 'http://127.0.0.1:9'")
+        with pytest.raises(duckdb.Error) as caught:
+            connection.execute("SELECT * FROM read_parquet('s3://bucket/key')")
+    assert f"https://bucket.{host}/key" in str(caught.value)
+
+
 def test_an_extension_that_was_tampered_with_is_refused_each_time(tampered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_duckdb(SESSION).close()
     monkeypatch.setattr(duckdb_session, "extension_path", lambda _: str(tampered))

@@ -13,6 +13,7 @@ from shared_metadata.intervals import Interval
 from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.records import Batch, Claim, TableCommit, TableOutcome
 from shared_metadata.writer import MetadataWriter
+from shared_metadata.writes import written
 from tests.protocol.lake import ModelDriver
 from tests.protocol.world import Made
 
@@ -77,7 +78,7 @@ class CursorApart(MetadataWriter):
     def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
         moving = [] if claim.rerun else self._moving(claim, commits)
         if moving:
-            self._updated(self._actions.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
+            written(self._client, self._actions.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
         super().commit(claim, commits, passes=passes)
 
 
@@ -93,7 +94,7 @@ class IgnoresLeases(MetadataWriter):
     def claim(self, flow: str, interval: Interval, datasets: Sequence[str], **how: Any) -> Claim:
         batch = self.reader.batch(flow, interval.start)
         for name, worker in batch.workers.items() if batch else ():
-            self._updated(self._actions.end_lease(flow, interval.start, name, worker.owner, LONG_AGO))
+            written(self._client, self._actions.end_lease(flow, interval.start, name, worker.owner, LONG_AGO))
         return super().claim(flow, interval, datasets, **how)
 
 

@@ -50,7 +50,7 @@ def test_an_unexpected_error_keeps_its_name_and_shows_its_place_instead_of_its_t
 
 
 def test_atolls_own_errors_and_those_of_aws_keep_their_text(capfd: pytest.CaptureFixture[str]) -> None:
-    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "User: x is not authorized"}}, "GetObject")
-    for error in (RowError("a value is too long", place="p.sql:1:1"), denied):
+    gone = ClientError({"Error": {"Code": "NoSuchBucket", "Message": "The bucket does not exist"}}, "GetObject")
+    for error in (RowError("a value is too long", place="p.sql:1:1"), gone):
         raised, logged = fail(error, capfd)
         assert raised is error and str(error) in logged and SECRET not in logged

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.duckdb_session import literal, open_duckdb
+from shared_metadata.contract.duckdb_session import literal, open_duckdb, unreached
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
@@ -193,7 +193,8 @@ class Reading:
             if "Out of Memory Error" in str(error):
                 raise MemoryError from None
             if isinstance(error, duckdb.HTTPException) or " HTTP " in str(error):
-                raise RetryLater("S3 was not reached", place=self._place, remedy="nothing, the batch is tried again") from None
+                remedy = "nothing, the batch is tried again"
+                raise unreached(error, "S3 was not reached", place=self._place, remedy=remedy) from None
             raise self._cause(self._source.scrub(str(error)), asked) from None
         finally:
             # close rolls back too, but where the source has gone it fails, in a destructor, which ends the whole process

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.column_values import file_values
 from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
+from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.duckdb_types import duckdb_type
-from shared_metadata.errors import RetryLater, RowError
+from shared_metadata.errors import RowError
 from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
 from slices.collect.salesforce.objects import place
@@ -152,7 +152,7 @@ class ParquetFiles:
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise self._unreadable(str(error)) from None
         except (duckdb.IOException, duckdb.HTTPException) as error:
-            raise RetryLater(f"{name} could not be written: {type(error).__name__}", place=self._place) from None
+            raise unreached(error, f"{name} could not be written: {type(error).__name__}", place=self._place) from None
         values = file_values(row["column_statistics"], self._schema)
         return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"]), "values": values}
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
+from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
@@ -140,7 +140,7 @@ class Results:
                 raise FileGone(
                     "a file of the result is gone from S3", place=self._place, remedy="run the result's batch again"
                 ) from None
-            raise RetryLater(f"S3 answered {status or 'nothing'} while a result was read", place=self._place) from None
+            raise unreached(error, f"S3 answered {status or 'nothing'} while a result was read", place=self._place) from None
         except duckdb.IOException as error:
             raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None
         except duckdb.OutOfMemoryException:

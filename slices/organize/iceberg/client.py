@@ -53,7 +53,7 @@ class IcebergDriver:
             if file["rows"]
         ]
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
-            files = self._arranged(work, columns, files, deadline)
+            files = self._arranged(work, columns, files)
         left = [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("left", ())]
         document = {"files": files, "left": left, "columns": [asdict(column) for column in columns]}
         return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
@@ -78,16 +78,15 @@ class IcebergDriver:
             engine.attach(inputs, flow.sees_deleted)
             engine.bound(start, end)
             engine.confine([url for files, _ in inputs.values() for url in files], [folder + "/"])
-            with engine.until(deadline.seconds_left):
-                columns = result_columns(engine.describe(flow.query), place=str(flow.position))
-                self._columns_exist(work, columns)
-                if not result:
-                    tables.fits(work.table.dataset, columns)
-                hidden = "" if result or flow.mode == Mode.REPLACE else start
-                query = logic.result_query(flow.query, columns, hidden)
-                files = engine.write(query, folder, () if result else flow.partition_by)
-                if flow.mode == Mode.MERGE and files and not result:
-                    self._keys_are_unique(work, engine, columns, files)
+            columns = result_columns(engine.describe(flow.query), place=str(flow.position))
+            self._columns_exist(work, columns)
+            if not result:
+                tables.fits(work.table.dataset, columns)
+            hidden = "" if result or flow.mode == Mode.REPLACE else start
+            query = logic.result_query(flow.query, columns, hidden)
+            files = engine.write(query, folder, () if result else flow.partition_by)
+            if flow.mode == Mode.MERGE and files and not result:
+                self._keys_are_unique(work, engine, columns, files)
         if hidden:
             columns = (*columns, SchemaColumn(logic.VIEW_BATCH, "timestamptz"))
         return {"files": files, "columns": [asdict(column) for column in columns]}
@@ -155,7 +154,7 @@ class IcebergDriver:
         if table is None or snapshot is None:
             return []
         files = [file.file_path for file in tables.files(table, snapshot.snapshot_id)]
-        with Engine(self._services.session, dataset, self._config.target_file_mb) as engine:
+        with self._open_engine(dataset) as engine:
             return rejected_rows.read(engine.fetch(rejected_rows.latest(logic.rows_of(files, rejected_rows.COLUMNS), limit)))
 
     def _commit_result(self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging) -> Committed:
@@ -176,7 +175,7 @@ class IcebergDriver:
         maintenance = TableMaintenance(
             tables,
             self._services,
-            lambda: Engine(self._services.session, place, self._config.target_file_mb),
+            lambda: self._open_engine(place),
             upkeep,
             self._config.target_bytes(upkeep.flow.mode),
             f"{tables.location(upkeep.dataset)}/data/maintenance-{uuid.uuid4().hex[:8]}",
@@ -185,12 +184,10 @@ class IcebergDriver:
 
     # -- pieces
 
-    def _arranged(
-        self, work: Work, columns: Sequence[SchemaColumn], files: list[dict[str, Any]], deadline: Deadline
-    ) -> list[dict[str, Any]]:
+    def _arranged(self, work: Work, columns: Sequence[SchemaColumn], files: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The same rows by partition, and each key once; the same files where that is so already."""
         flow, urls = work.flow, [file["url"] for file in files]
-        with self._engine(work) as engine, engine.until(deadline.seconds_left):
+        with self._engine(work) as engine:
             if flow.mode == Mode.MERGE and engine.fetch(logic.has_duplicates(urls, columns, flow.key)):
                 return self._write(engine, work, logic.latest_rows(urls, columns, flow.key, flow.cursor))
             if flow.partition_by:
@@ -206,7 +203,10 @@ class IcebergDriver:
         return f"{self._tables(work).location(work.table.dataset)}/data/{batch}-{uuid.uuid4().hex[:8]}"
 
     def _engine(self, work: Work) -> Engine:
-        return Engine(self._services.session, f"{work.flow.position}: {work.table.dataset}", self._config.target_file_mb)
+        return self._open_engine(f"{work.flow.position}: {work.table.dataset}")
+
+    def _open_engine(self, place: str) -> Engine:
+        return Engine(self._services.session, place, self._config.target_file_mb, self._services.deadline_monotonic)
 
     def _tables(self, work: Work) -> Tables:
         return Tables(self._warehouse.name, self._services, f"{work.flow.position}: {work.table.dataset}")

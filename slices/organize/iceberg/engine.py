@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb
-from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
+from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic, partitions
 from slices.organize.iceberg.column_types import result_columns
@@ -19,15 +21,20 @@ if TYPE_CHECKING:
 
 RESERVED = ("system", "temp")
 DEFAULT_DATABASE = "memory"
+TOO_LONG = "make the batches smaller, or where a MERGE rewrites all of a large table, PARTITION BY what a batch has little of"
 CUT_SECONDS = 20.0  # before the function's end, so that the error says what happened
 
 
 class Engine:
-    """One DuckDB of one step; `place` is where in the program errors point to."""
+    """One DuckDB of one step; `place` is where in the program errors point to.
 
-    def __init__(self, session: Any, place: str, target_file_mb: int) -> None:
+    ends_monotonic: when the function is stopped; what still runs shortly before is interrupted.
+    """
+
+    def __init__(self, session: Any, place: str, target_file_mb: int, ends_monotonic: float) -> None:
         self._connection: duckdb.DuckDBPyConnection = open_duckdb(session)
         self._place, self._target_file_mb = place, target_file_mb
+        self._interrupts = self._at(ends_monotonic - CUT_SECONDS)
         # A result's order means nothing in a table, and keeping it costs memory; 50 GB a file bounds the parts of an upload.
         self._connection.execute(
             "SET enable_progress_bar = false; SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'"
@@ -37,7 +44,17 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._interrupts:
+            self._interrupts.cancel()
         self._connection.close()
+
+    def _at(self, monotonic: float) -> threading.Timer | None:
+        if math.isinf(monotonic):
+            return None
+        timer = threading.Timer(max(monotonic - time.monotonic(), 1.0), self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
@@ -48,7 +65,7 @@ class Engine:
         try:
             yield
         except (duckdb.HTTPException, duckdb.IOException) as error:
-            raise RetryLater(f"S3 was not reached: {logic.without_data(str(error))}", place=self._place) from None
+            raise unreached(error, f"S3 was not reached: {logic.without_data(str(error))}", place=self._place) from None
         except duckdb.OutOfMemoryException:
             raise DefinitionError(
                 "the query needs more memory than the function has",
@@ -57,7 +74,7 @@ class Engine:
             ) from None
         except duckdb.InterruptException:
             raise DefinitionError(
-                "the query did not end before the function's time limit", place=self._place, remedy="make the batches smaller"
+                "the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG
             ) from None
         except duckdb.PermissionException as error:
             raise DefinitionError(
@@ -141,14 +158,3 @@ class Engine:
         found = self.fetch(partitions.values([file["url"] for file in files], columns))
         of = partitions.encoded(found, columns, place=self._place)
         return [{**file, "partition": of[file["url"]]} for file in files]
-
-    @contextlib.contextmanager
-    def until(self, seconds_left: float) -> Iterator[None]:
-        """Interrupts what runs shortly before the function would be stopped."""
-        timer = threading.Timer(max(seconds_left - CUT_SECONDS, 1.0), self._connection.interrupt)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()

@@ -63,7 +63,7 @@ class TableMaintenance:
         for files in bins(self._current_files(), self._target_bytes):
             if deadline.seconds_left < LEAST_SECONDS:
                 return False
-            with self._open_engine() as engine, engine.until(deadline.seconds_left):
+            with self._open_engine() as engine:
                 self._put_together(engine, files)
         self._merge_manifests()
         return True

@@ -15,7 +15,8 @@ from slices.organize.iceberg.workflow import workflow
 
 READ_CATALOG = ["glue:GetDatabase", "glue:GetTable"]
 WRITE_CATALOG = ["glue:CreateDatabase", "glue:CreateTable", "glue:UpdateTable"]
-TABLES = "Glue tables of the program's own schemas, which appear as batches make them"
+TABLES = "Glue databases and tables of the program's own warehouses, which appear as schemas are applied and batches make them"
+MOST_MEMORY_MB = 3008  # what a new account allows: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 WAREHOUSE = "objects of the program's own warehouses, whose keys Iceberg chooses"
 SNAPSHOTS = "the metadata files of the program's own tables, which appear as batches make them"
 STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
@@ -28,7 +29,7 @@ class SliceStack(slice_stack.SliceStack):
         super().__init__(scope, SLICE, program, settings, **stack_settings)
         self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
         load = self.step("load", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)
-        refresh = self.step("refresh", memory_mb=3072, timeout_seconds=900, data=True, tmp_mb=10240)
+        refresh = self.step("refresh", memory_mb=MOST_MEMORY_MB, timeout_seconds=900, data=True, tmp_mb=10240)
         check = self.step("check", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)
         commit = self.step("commit", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)  # MERGE writes files anew
         for step in (load, refresh, check, commit):
@@ -60,14 +61,18 @@ class SliceStack(slice_stack.SliceStack):
 
     @property
     def _warehouses(self) -> list[str]:
-        return [f"warehouse/{w.name}/" for w in self.program.warehouses.values() if w.system == SLICE.system]
+        return [f"warehouse/{name}/" for name in self._names]
 
     @property
     def _catalog(self) -> list[str]:
-        """The account's catalog, and the databases of the program's schemas with their tables."""
-        flows = [flow for flow in self.program.flows.values() if flow.slice_id == SLICE.id]
-        names = {table.dataset.split(":")[0] for flow in flows for table in flow.tables}
-        names |= {naming.rejected_table(t.dataset, f.warehouse) for f in flows if f.quarantines for t in f.tables}
-        mine = sorted({naming.glue_database(*name.split(".")[:2]) for name in names if name.split(".")[0] in self.program.warehouses})
+        """The account's catalog, and of each warehouse all databases that can be its schemas', with their tables.
+
+        A schema that is applied later needs no other grants; that a database of such a name is Atoll's, `Tables` looks after.
+        """
+        mine = [naming.glue_database(name, "*") for name in self._names]
         databases = [self.places.glue(f"database/{name}") for name in mine]
         return [self.places.glue("catalog"), *databases, *(self.places.glue(f"table/{name}/*") for name in mine)]
+
+    @property
+    def _names(self) -> list[str]:
+        return sorted(w.name for w in self.program.warehouses.values() if w.system == SLICE.system)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from botocore.config import Config as BotoConfig
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError, ValidationException
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThanOrEqual
@@ -28,6 +27,7 @@ from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution
 from slices.organize.iceberg.data_files import data_file
 from slices.organize.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
+from slices.organize.iceberg.ownership import check_table, own_database
 from slices.organize.iceberg.snapshots import history
 
 exact_doubles.install()
@@ -82,8 +82,7 @@ class Tables:
         }
         if credentials.token:
             properties["s3.session-token"] = credentials.token
-        client = session.client("glue", config=BotoConfig(retries={"mode": "standard", "max_attempts": 6}))
-        return GlueCatalog(self._warehouse, client=client, **properties)
+        return GlueCatalog(self._warehouse, client=self._services.glue, **properties)
 
     def location(self, dataset: str) -> str:
         """Where the table of 'lake.ops.flights' lives."""
@@ -96,15 +95,17 @@ class Tables:
         return naming.glue_database(warehouse, schema), table
 
     def find(self, dataset: str) -> Table | None:
-        """Raises DefinitionError when something else than an Iceberg table has the name."""
+        """Raises DefinitionError when something else than an Iceberg table of Atoll's has the name."""
         try:
-            return self._catalog.load_table(self.identifier(dataset))
+            table = self._catalog.load_table(self.identifier(dataset))
         except NoSuchTableError as error:
             if "expected" in str(error):  # a Glue table of another kind
                 raise DefinitionError(
                     str(error), place=self._place, remedy="drop that table from the Glue Data Catalog or name this one otherwise"
                 ) from None
             return None
+        check_table(table, self.location(dataset), self._place)
+        return table
 
     def read(self, dataset: str, snapshot_id: int) -> tuple[list[str], tuple[SchemaColumn, ...]]:
         """The data files and columns of one version of a table, without the hidden batch column."""
@@ -229,7 +230,7 @@ class Tables:
     def _creation(self, dataset: str, columns: Sequence[SchemaColumn], partition_by: Sequence[str]) -> Transaction:
         """The table and its first rows appear together."""
         database, name = self.identifier(dataset)
-        self._catalog.create_namespace_if_not_exists(database)
+        own_database(self._catalog, database, dataset.rpartition(".")[0], self._place)
         schema = iceberg_schema(columns)
         spec = PartitionSpec(
             *(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,15 @@ import pytest
 from pyiceberg.catalog.glue import GlueCatalog
 
 from shared_metadata.errors import DefinitionError, RetryLater
-from shared_metadata.program import Mode
+from shared_metadata.program import Mode, Warehouse
 from slices.organize.iceberg import tables
 from slices.organize.iceberg.config import Config
+from slices.organize.iceberg.engine import CUT_SECONDS
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.iceberg_schema import parsed_type
 from slices.organize.iceberg.slice import SLICE
 from tests.conformance.fixtures import FakeContext, open_cloud
-from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, flights
+from tests.conformance.organize import FLIGHTS, HERE, ID, VIEW, Lake, flights
 
 
 @pytest.fixture
@@ -115,6 +118,58 @@ def test_a_glue_table_of_another_kind_is_left_alone(lake: Lake) -> None:
     lake.stage(flights((1, "AA")))
     error = lake.run(f"{FLIGHTS}:load", record_errors=True).errors[FLIGHTS]
     assert isinstance(error, DefinitionError) and "HIVE" in str(error) and "lake_ops.flights" in str(error)
+
+
+def test_a_database_that_somebody_else_made_is_not_written_to_until_its_owner_gives_it(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    glue = lake.cloud.session.client("glue")
+    glue.create_database(DatabaseInput={"Name": "lake_ops", "Parameters": {"team": "finance"}})
+    lake.stage(flights((1, "AA")))
+    with pytest.raises(DefinitionError) as caught:
+        lake.run(f"{FLIGHTS}:load")
+    said = str(caught.value)
+    assert "lake_ops is there and is not made by Atoll" in said and "aws glue update-database --name lake_ops" in said
+    glue.update_database(Name="lake_ops", DatabaseInput={"Name": "lake_ops", "Parameters": {"atoll": "lake.ops"}})
+    lake.cloud.clock.advance(hours=1)
+    lake.run(f"{FLIGHTS}:load")
+    assert len(glue.get_tables(DatabaseName="lake_ops")["TableList"]) == 1
+
+
+def test_two_schemas_whose_names_make_one_do_not_share_a_database(lake: Lake) -> None:
+    """'lake_ops'.'x' and 'lake'.'ops_x'."""
+    lake.collected(Mode.APPEND)
+    lake.cloud.session.client("glue").create_database(DatabaseInput={"Name": "lake_ops", "Parameters": {"atoll": "la.ke_ops"}})
+    lake.stage(flights((1, "AA")))
+    with pytest.raises(DefinitionError, match=r"belongs to la\.ke_ops"):
+        lake.run(f"{FLIGHTS}:load")
+
+
+def test_an_iceberg_table_whose_data_lies_elsewhere_is_not_ours(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.load(flights((1, "AA")))
+    mine = tables.Tables("lake", lake.cloud.services(SLICE.id), "program.sql:1:1")
+    assert mine.find(FLIGHTS)
+    mine._location += "-of-another"
+    with pytest.raises(DefinitionError, match=r"lake_ops\.flights is there and is not this dataset's"):
+        mine.find(FLIGHTS)
+
+
+def test_every_step_interrupts_its_queries_before_the_function_is_stopped(lake: Lake) -> None:
+    """Load, refresh, check and commit open their engines alike."""
+    services = lake.cloud.services(SLICE.id)
+    services.deadline_monotonic = time.monotonic() + CUT_SECONDS
+    driver: Any = open_driver(Warehouse("lake", "iceberg", {}, HERE), services)
+    with driver._open_engine("program.sql:1:1") as engine, pytest.raises(DefinitionError, match="time limit"):
+        engine.fetch("SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
+
+
+def test_every_step_knows_when_its_function_is_stopped(lake: Lake) -> None:
+    lake.collected(Mode.APPEND)
+    lake.stage(flights((1, "AA")))
+    steps, state = lake.steps(), lake.until_commit(f"{FLIGHTS}:load")
+    assert math.isinf(steps.services.deadline_monotonic)
+    steps.commit(state, FakeContext(700))
+    assert 600 < steps.services.deadline_monotonic - time.monotonic() < 700
 
 
 def test_a_staged_file_that_is_gone_is_named(lake: Lake) -> None:

@@ -1,0 +1,1 @@
+"""Tries Atoll in an account: deploys it, runs a program against a database, takes everything away again."""

@@ -1,0 +1,53 @@
+"""Shares out how many functions may run at once: for the whole installation, for a slice, and for each of its functions.
+
+Lambda reserves what a function may use at most, and takes it from what everything else in the account may use. So a ceiling also
+keeps Atoll from taking the account's concurrency, and the account from taking the conductor's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+CONDUCTOR = "conductor"
+CONDUCTOR_RESERVE = 2  # the clock's call and the stream's
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """installation: of all functions together; 0 for none, as in a new account, which has nothing to reserve from.
+    slices: of those slices that have one of their own."""
+
+    installation: int = 0
+    slices: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, names: Sequence[str]) -> dict[str, int]:
+        """The ceilings of these slices, and 'conductor', as far as there are any.
+
+        Slices without one of their own share evenly what is left. Raises ValueError where nothing is left, or for an unknown slice.
+        """
+        if unknown := sorted(set(self.slices) - set(names)):
+            raise ValueError(f"-c concurrencyOf={unknown[0]}=…: the program uses {', '.join(names)}")
+        if not self.installation:
+            return dict(self.slices)
+        others = [name for name in names if name not in self.slices]
+        left = self.installation - CONDUCTOR_RESERVE - sum(self.slices.values())
+        if left < len(others):
+            needed = self.installation - left + len(others)
+            raise ValueError(f"-c concurrency={self.installation}: the conductor and the slices need {needed} at least")
+        return {**self.slices, **dict(zip(others, shares(left, len(others)), strict=True)), CONDUCTOR: CONDUCTOR_RESERVE}
+
+
+def shares(total: int, count: int) -> list[int]:
+    """`total` in `count` parts that differ by one at most."""
+    return [total // count + (number < total % count) for number in range(count)]
+
+
+def of_functions(ceiling: int, slice_id: str, steps: Sequence[str], beside: Sequence[str]) -> dict[str, int]:
+    """What each function of a slice may use: those beside the batches one, the steps the rest.
+
+    Raises ValueError where there is not one for each.
+    """
+    if ceiling < len(steps) + len(beside):
+        raise ValueError(f"the ceiling of {slice_id} is {ceiling}: its functions need {len(steps) + len(beside)} at least")
+    return {**dict.fromkeys(beside, 1), **dict(zip(steps, shares(ceiling - len(beside), len(steps)), strict=True))}

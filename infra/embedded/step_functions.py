@@ -1,0 +1,42 @@
+"""Two limits of Step Functions that ministack does not know: the size of what a state hands on, and the events of an execution.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. Nothing catches what they end an execution with.
+"""
+
+import json
+from typing import Any
+
+from ministack.services import stepfunctions  # type: ignore[import-untyped]
+
+MOST_BYTES, TOO_LARGE = 262_144, "States.DataLimitExceeded"
+MOST_EVENTS, TOO_LONG = 25_000, "States.Runtime"
+_LAST_EVENTS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
+
+
+def keep_limits() -> None:
+    """To be called once, before the first execution."""
+    invoke, add_event, matches = stepfunctions._invoke_resource, stepfunctions._add_event, stepfunctions._error_matches
+
+    def invoke_sized(resource: str, given: Any) -> Any:
+        _fits(given, f"The state's input for '{resource}'")
+        answer = invoke(resource, given)
+        _fits(answer, f"The state/task '{resource}' returned a result")
+        return answer
+
+    def add_counted(execution: dict[str, Any], kind: str, details: Any = None) -> Any:
+        if len(execution["events"]) >= MOST_EVENTS - 1 and kind not in _LAST_EVENTS:
+            cause = f"The execution reached the maximum number of history events ({MOST_EVENTS})."
+            raise stepfunctions._ExecutionError(TOO_LONG, cause)
+        return add_event(execution, kind, details)
+
+    def matches_named(names: list[str], error: str) -> bool:
+        return error in names if error in (TOO_LARGE, TOO_LONG) else bool(matches(names, error))
+
+    stepfunctions._invoke_resource, stepfunctions._add_event = invoke_sized, add_counted
+    stepfunctions._error_matches = matches_named
+
+
+def _fits(value: Any, what: str) -> None:
+    payload = value.get("Payload", value) if isinstance(value, dict) else value
+    if len(json.dumps(payload).encode()) > MOST_BYTES:
+        raise stepfunctions._ExecutionError(TOO_LARGE, f"{what} with a size exceeding the maximum number of bytes service limit.")

@@ -1,0 +1,150 @@
+"""Later is no failure: tells what AWS refuses only for the moment from what it will always refuse, in one place for everybody.
+
+A throttle, others who write the same item, no free concurrency, a network interface that is not ready yet: nothing is wrong with
+what was asked. A client asks again at once (`aws_client.py`), then a step raises WaitForAws, its state machine waits
+(infra/workflows.py), the conductor goes on with its next round; and no attempt at a batch is counted (`writer.py`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from shared_metadata.errors import DefinitionError, WaitForAws
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+# What services say when they are asked too much: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+THROTTLES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "ExecutionLimitExceeded",
+        "KMSThrottlingException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+# … and when others change the same thing at this moment.
+CONFLICTS = frozenset(
+    {
+        "ConcurrentModificationException",
+        "ConditionalRequestConflict",
+        "OperationAborted",
+        "ReplicatedWriteConflictException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+# … and when they are down, beside every status of 500 and above.
+DOWN = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "InternalServiceException",
+        "OperationTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+    }
+)
+# The same of DynamoDB, for one item of a transaction:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors
+ITEM_CONDITION = "ConditionalCheckFailed"
+ITEM_LATER = frozenset({"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"})
+ITEM_FINE = "None"
+# What Step Functions calls what Lambda answers, before it has called the function:
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
+FUNCTION_ERRORS = (
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.EC2UnexpectedException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.ResourceConflictException",
+    "Lambda.ResourceNotReadyException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.SubnetIPAddressLimitReachedException",
+    "Lambda.TooManyRequestsException",
+)
+NAMES = (WaitForAws.__name__, *FUNCTION_ERRORS)
+TRIES = 8
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Refusal(Enum):
+    """Why AWS has refused something: a condition does not hold, not now, or what was asked is wrong."""
+
+    CONDITION = "condition"
+    LATER = "later"
+    WRONG = "wrong"
+
+
+def refusal(error: ClientError) -> Refusal:
+    """Of a transaction the worst that one of its items met."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    if code == "TransactionCanceledException":
+        return _of_items({str(r.get("Code", ITEM_FINE)) for r in error.response.get("CancellationReasons", [])})
+    if code in ("ConditionalCheckFailedException", "PreconditionFailed"):
+        return Refusal.CONDITION
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    later = code in THROTTLES | CONFLICTS | DOWN or status >= 500 or status == 429
+    return Refusal.LATER if later else Refusal.WRONG
+
+
+def _of_items(codes: set[str]) -> Refusal:
+    codes -= {ITEM_FINE}
+    if codes - ITEM_LATER - {ITEM_CONDITION}:
+        return Refusal.WRONG
+    return Refusal.CONDITION if ITEM_CONDITION in codes else Refusal.LATER
+
+
+def is_later(error: BaseException | None) -> bool:
+    """Whether AWS refuses for the moment only; also where a library has wrapped what AWS answered."""
+    from botocore.exceptions import ClientError
+
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, WaitForAws) or (isinstance(error, ClientError) and refusal(error) == Refusal.LATER):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
+
+
+def pauses(tries: int = TRIES) -> Iterator[float]:
+    """Seconds to wait before each further try, longer and longer, and by chance, so that those who met do not meet again."""
+    for attempt in range(tries):
+        yield random.uniform(0, min(0.05 * 2**attempt, LONGEST_PAUSE_SECONDS))
+
+
+def is_contended(error: ClientError) -> bool:
+    """Whether others write items of this transaction just now; a client has not tried it again."""
+    code = error.response.get("Error", {}).get("Code")
+    return code in ("TransactionCanceledException", "TransactionInProgressException") and refusal(error) == Refusal.LATER
+
+
+def refused_record(error: ClientError, place: str) -> Exception:
+    """The error as it is, or, of what DynamoDB will never take, such as an item of more than 400 KB, one that says so."""
+    if error.response.get("Error", {}).get("Code") not in ("ValidationException", "TransactionCanceledException"):
+        return error
+    reasons = [str(r.get("Message")) for r in error.response.get("CancellationReasons", []) if r.get("Message")]
+    said = "; ".join(reasons) or str(error.response.get("Error", {}).get("Message", ""))
+    return DefinitionError(
+        f"DynamoDB refuses what is to be recorded: {said}",
+        place=place,
+        remedy="an item has 400 KB at most: name fewer tables in one statement, or select fewer columns",
+    )

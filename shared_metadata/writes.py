@@ -1,0 +1,50 @@
+"""Sends writes to the metadata table under their conditions: whether they hold is an answer, and what is never taken is told so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from shared_metadata.actions import Action
+from shared_metadata.errors import WaitForAws
+from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def written(client: DynamoDBClient, action: Action, *, place: str = "") -> bool:
+    """Sends one put or update; False when its condition does not hold. Raises DefinitionError for what DynamoDB never takes."""
+    try:
+        if "Put" in action:
+            client.put_item(**action["Put"])
+        else:
+            client.update_item(**action["Update"])
+        return True
+    except ClientError as error:
+        if refusal(error) == Refusal.CONDITION:
+            return False
+        raise refused_record(error, place) from None
+
+
+def transacted(client: DynamoDBClient, actions: Sequence[Action], *, place: str = "") -> bool:
+    """Sends writes as one, again while others write the same items; False when a condition does not hold.
+
+    Raises WaitForAws when they do not cease, DefinitionError for what DynamoDB never takes.
+    """
+    if len(actions) == 1:
+        return written(client, actions[0], place=place)
+    for pause in pauses():
+        try:
+            client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
+            return True
+        except ClientError as error:
+            if refusal(error) == Refusal.CONDITION:
+                return False
+            if not is_contended(error):
+                raise refused_record(error, place) from None
+            time.sleep(pause)
+    raise WaitForAws("the metadata table stays contended", place=place)

@@ -1,0 +1,38 @@
+"""Sees that what is written to in the Glue Data Catalog is Atoll's, and of the very schema that its name is made of.
+
+Glue's names are the account's: `lake_ops` may be somebody's database, and 'a_b'.'c' and 'a'.'b_c' make one name.
+"""
+
+from __future__ import annotations
+
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.table import Table
+
+from shared_metadata.errors import DefinitionError
+
+OWNER = "atoll"  # the parameter of a database that says whose it is
+
+
+def own_database(catalog: GlueCatalog, database: str, schema: str, place: str) -> None:
+    """Makes the database of a schema, as in 'lake.ops', where it is not there; raises DefinitionError where it is another's."""
+    catalog.create_namespace_if_not_exists(database, {OWNER: schema})
+    owner = catalog.load_namespace_properties(database).get(OWNER)
+    if owner == schema:
+        return
+    mark = f'{{"Name": "{database}", "Parameters": {{"{OWNER}": "{schema}"}}}}'
+    give = f"to give it to this one: aws glue update-database --name {database} --database-input '{mark}'"
+    raise DefinitionError(
+        f"the Glue database {database} is there and {f'belongs to {owner}' if owner else 'is not made by Atoll'}",
+        place=place,
+        remedy=f"name the schema or the warehouse otherwise{'' if owner else f'; {give}'}",
+    )
+
+
+def check_table(table: Table, location: str, place: str) -> None:
+    """Raises DefinitionError for a table whose data lies elsewhere than Atoll would have put it: it is somebody else's."""
+    if table.location().rstrip("/") != location:
+        raise DefinitionError(
+            f"the Glue table {'.'.join(table.name())} is there and is not this dataset's: its data lies at {table.location()}",
+            place=place,
+            remedy="name the schema or the warehouse otherwise",
+        )

@@ -1,0 +1,44 @@
+"""`make verify-aws`, as far as the embedded AWS goes: with a database that is given, and without the VPC."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from examples.verify_aws import database
+from infra.embedded import LocalStack
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.xdist_group("verify"), pytest.mark.deep, pytest.mark.timeout(900), pytest.mark.budget(240)]
+
+
+def verify(stack: LocalStack) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "examples.verify_aws", "--yes", "--database-url", f"{stack.database('shop')}?sslmode=disable"]
+    return subprocess.run(command, cwd=ROOT, env=stack.process_environment(), capture_output=True, text=True, check=False)
+
+
+def test_it_deploys_runs_compares_and_leaves_nothing(own_aws: LocalStack) -> None:
+    done = verify(own_aws)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✗" not in done.stdout and "Atoll was deployed, ran, and is gone" in done.stdout
+
+
+def test_where_atoll_is_nothing_is_touched(own_aws: LocalStack) -> None:
+    client = own_aws.session().client("dynamodb")
+    key = {"AttributeName": "pk", "KeyType": "HASH"}
+    kind = {"AttributeName": "pk", "AttributeType": "S"}
+    client.create_table(TableName="atoll-metadata", KeySchema=[key], AttributeDefinitions=[kind], BillingMode="PAY_PER_REQUEST")
+    done = verify(own_aws)
+    assert done.returncode == 1 and "choose another account or region" in done.stdout
+    client.delete_table(TableName="atoll-metadata")
+
+
+def test_its_database_is_one_that_cloudformation_knows() -> None:
+    from cfnlint.api import ManualArgs, lint
+
+    found = lint(json.dumps(database._template()), config=ManualArgs(regions=["us-east-1"], ignore_checks=["W", "I"]))
+    assert not [f"{match.rule.id} {match.message}" for match in found]

@@ -1,0 +1,259 @@
+"""What an account, a new one at that, takes of the stacks: names, characters, quotas, a failed first deploy, one after a destroy."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from language import compile_program
+from shared_metadata import naming
+from slices.registry import installed
+from tests.infra.conftest import ACCOUNT, EVERY_OTHER, PLAIN, REGION, synthesise
+
+pytestmark = pytest.mark.xdist_group("synth")
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+GROUP_TEXT = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+KEPT = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key")
+NAMED = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
+# What a resource, a stack or a function may have at most. A new account has less memory and concurrency than others; neither is here
+# raised: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html,
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html,
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+QUOTAS = {
+    "memory of a function, MB": 3008,
+    "time of a function, s": 900,
+    "/tmp of a function, MB": 10_240,
+    "environment of a function, bytes": 4096,
+    "reserved concurrency of a new account": 0,
+    "template, bytes": 1_000_000,
+    "resources of a template": 500,
+    "parameters of a template": 200,
+    "inline policies of a role, characters": 10_240,
+    "managed policy, characters": 6144,
+    "state machine, bytes": 1_048_576,
+    "SSM parameter, bytes": 4096,
+    "description of a stack, bytes": 1024,
+    "name of a stack, characters": 128,
+    "name of a function, characters": 64,
+    "name of a state machine, characters": 80,
+}
+
+
+def resources(templates: Any, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """'stack id' and properties."""
+    for stack, template in templates.items():
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == kind:
+                yield f"{stack} {name}", resource.get("Properties", {})
+
+
+def resolved(value: Any) -> Any:
+    """With what CloudFormation puts in the place of references: an ARN is as long as any."""
+    if isinstance(value, list):
+        return [resolved(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Fn::Join"}:
+        separator, parts = value["Fn::Join"]
+        return separator.join(map(str, resolved(parts)))
+    if set(value) == {"Ref"}:
+        known = {"AWS::Partition": "aws-us-gov", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::URLSuffix": "amazonaws.com"}
+        table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{naming.METADATA_TABLE}/stream/2026-11-01T00:00:00.000"
+        key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{'x' * 36}"
+        return known.get(value["Ref"], table if "stream" in value["Ref"] else key)
+    if set(value) == {"Fn::GetAtt"}:
+        name = value["Fn::GetAtt"][0]
+        kinds = {"DeadLetters": ("sqs", name), "FlowLogs": ("logs", f"log-group:{name}:*")}
+        service, rest = next((found for start, found in kinds.items() if name.startswith(start)), ("lambda", f"function:{name}"))
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
+    return {key: resolved(one) for key, one in value.items()}
+
+
+def compact(value: Any) -> str:
+    return json.dumps(resolved(value), separators=(",", ":"))
+
+
+def used(assembly: Any) -> dict[str, int]:
+    """Quota ▸ the most that anything takes of it."""
+    most: Counter[str] = Counter()
+
+    def take(quota: str, amount: int) -> None:
+        most[quota] = max(most[quota], amount)
+
+    templates, stacks = assembly.templates, assembly.stacks
+    for stack, template in templates.items():
+        take("template, bytes", (assembly.folder / f"{stack}.template.json").stat().st_size)
+        take("resources of a template", len(template["Resources"]))
+        take("parameters of a template", len(template.get("Parameters", {})))
+        take("description of a stack, bytes", len(template["Description"].encode()))
+        take("name of a stack, characters", len(stacks[stack]["stackName"]))
+    for _, function in resources(templates, "AWS::Lambda::Function"):
+        take("memory of a function, MB", function["MemorySize"])
+        take("time of a function, s", function["Timeout"])
+        take("/tmp of a function, MB", function["EphemeralStorage"]["Size"])
+        take("environment of a function, bytes", len(compact(function["Environment"]["Variables"])))
+        take("reserved concurrency of a new account", function.get("ReservedConcurrentExecutions", 0))
+        take("name of a function, characters", len(function["FunctionName"]))
+    inline: Counter[str] = Counter()
+    for _, policy in resources(templates, "AWS::IAM::Policy"):
+        (role,) = policy["Roles"]
+        inline[role["Ref"]] += len(compact(policy["PolicyDocument"]))
+    for size in inline.values():
+        take("inline policies of a role, characters", size)
+    for _, policy in resources(templates, "AWS::IAM::ManagedPolicy"):
+        take("managed policy, characters", len(compact(policy["PolicyDocument"])))
+    for _, machine in resources(templates, "AWS::StepFunctions::StateMachine"):
+        take("state machine, bytes", len(compact(machine["DefinitionString"])))
+        take("name of a state machine, characters", len(machine["StateMachineName"]))
+    for _, parameter in resources(templates, "AWS::SSM::Parameter"):
+        take("SSM parameter, bytes", len(compact(parameter["Value"])))
+    return dict(most)
+
+
+def test_no_quota_of_a_new_account_is_passed(assembly, vpc_assembly):
+    for made in (assembly, vpc_assembly):
+        over = {quota: most for quota, most in used(made).items() if most > QUOTAS[quota]}
+        assert not over
+    assert set(used(assembly)) == set(QUOTAS) - {"managed policy, characters"}
+
+
+@pytest.mark.deep
+def test_no_quota_is_passed_with_every_other_option(other_assembly):
+    reserved = "reserved concurrency of a new account"
+    assert not {quota for quota, most in used(other_assembly).items() if most > QUOTAS[quota] and quota != reserved}
+
+
+def test_ec2_takes_what_is_said_of_security_groups(vpc_templates):
+    texts = [p["GroupDescription"] for _, p in resources(vpc_templates, "AWS::EC2::SecurityGroup")]
+    rules = [
+        r
+        for _, p in resources(vpc_templates, "AWS::EC2::SecurityGroup")
+        for r in (*p.get("SecurityGroupEgress", ()), *p.get("SecurityGroupIngress", ()))
+    ]
+    rules += [p for _, p in resources(vpc_templates, "AWS::EC2::SecurityGroupIngress")]
+    texts += [str(resolved(rule["Description"])) for rule in rules if "Description" in rule]
+    assert len(texts) > 3 and not [text for text in texts if not GROUP_TEXT.fullmatch(text)]
+
+
+@pytest.mark.deep
+def test_ec2_takes_what_is_said_of_security_groups_in_a_vpc_of_the_owners(other_templates):
+    texts = [p["GroupDescription"] for _, p in resources(other_templates, "AWS::EC2::SecurityGroup")]
+    assert texts and not [text for text in texts if not GROUP_TEXT.fullmatch(text)]
+
+
+def test_no_stack_can_be_taken_for_another_of_the_account(assembly):
+    """CloudFormation knows a stack by its name alone; a user types what comes after the prefix."""
+    assert {name: stack["stackName"] for name, stack in assembly.stacks.items()} == {
+        name: f"Atoll-{name}" for name in assembly.stacks
+    }
+
+
+@pytest.mark.deep
+def test_two_installations_differ_by_their_prefix(other_assembly):
+    assert all(stack["stackName"] == f"Analytics-{name}" for name, stack in other_assembly.stacks.items())
+
+
+def test_what_holds_data_can_be_taken_over_by_a_stack_that_is_made_anew(templates):
+    """`cdk deploy --import-existing-resources` finds resources by names of their own, if they have a DeletionPolicy."""
+    for kind, name in NAMED.items():
+        for _, properties in resources(templates, kind):
+            assert isinstance(properties.get(name), str)
+    buckets = {properties["BucketName"] for _, properties in resources(templates, "AWS::S3::Bucket")}
+    assert buckets == {naming.data_bucket(ACCOUNT, REGION), naming.access_log_bucket(ACCOUNT, REGION)}
+
+
+def test_a_first_deploy_that_fails_leaves_nothing_behind(templates):
+    """What is kept is not kept then; and the table, which is protected from deletion, is made when nothing else can fail any more."""
+    metadata = templates["SharedMetadata"]["Resources"]
+    assert {r["DeletionPolicy"] for r in metadata.values() if r["Type"] in KEPT} == {"RetainExceptOnCreate"}
+    (table,) = (r for r in metadata.values() if r["Type"] == "AWS::DynamoDB::Table")
+    after = {metadata[name]["Type"] for name in table["DependsOn"]}
+    assert after >= {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy"}
+
+
+def test_the_stack_that_holds_data_is_protected_and_the_others_can_be_destroyed(assembly):
+    protected = {name for name, stack in assembly.stacks.items() if stack.get("terminationProtection")}
+    assert protected == {"SharedMetadata"}
+
+
+@pytest.mark.deep
+def test_a_trial_leaves_nothing_and_uses_a_key_that_is_there(other_assembly):
+    metadata = other_assembly.templates["SharedMetadata"]["Resources"]
+    assert {r["Type"]: r.get("DeletionPolicy") for r in metadata.values() if r["Type"] in KEPT} == {
+        "AWS::DynamoDB::Table": "Delete",
+        "AWS::S3::Bucket": "Delete",
+    }
+    (table,) = (r["Properties"] for r in metadata.values() if r["Type"] == "AWS::DynamoDB::Table")
+    assert not table.get("DeletionProtectionEnabled") and table["SSESpecification"]["KMSMasterKeyId"] == EVERY_OTHER.key_arn
+    (alias,) = (r["Properties"] for r in metadata.values() if r["Type"] == "AWS::KMS::Alias")
+    assert alias["AliasName"] == naming.KEY_ALIAS
+    assert not other_assembly.stacks["SharedMetadata"].get("terminationProtection")
+
+
+@pytest.mark.deep
+def test_a_boundary_bounds_every_role_and_tags_are_on_every_stack(other_assembly):
+    roles = dict(resources(other_assembly.templates, "AWS::IAM::Role"))
+    assert len(roles) > 20
+    for name, role in roles.items():
+        assert resolved(role["PermissionsBoundary"]).endswith(f":iam::{ACCOUNT}:policy/developers"), name
+        assert {tag["Key"]: tag["Value"] for tag in role["Tags"]} == {"atoll": "true", **EVERY_OTHER.tags}, name
+
+
+@pytest.mark.deep
+def test_an_installation_never_uses_more_than_its_concurrency(other_templates):
+    reserved = {f["FunctionName"]: f["ReservedConcurrentExecutions"] for _, f in resources(other_templates, "AWS::Lambda::Function")}
+    assert sum(reserved.values()) == 100 and reserved[naming.CONDUCTOR_FUNCTION] == 2
+    assert sum(n for name, n in reserved.items() if name.startswith("atoll-organize-iceberg-")) == 40
+    assert all(reserved.values())
+
+
+def test_what_the_clock_calls_is_not_called_again_when_it_fails_nor_long_after(templates):
+    """EventBridge hands its calls to Lambda's queue, which has retries of its own."""
+    ages = {}
+    for name, config in resources(templates, "AWS::Lambda::EventInvokeConfig"):
+        assert config["MaximumRetryAttempts"] == 0
+        ages[name.split()[0]] = config["MaximumEventAgeInSeconds"]
+    assert ages == {"Conductor": 60, "OrganizeIcebergSlice": 3600}
+    assert len(ages) == len(list(resources(templates, "AWS::Scheduler::Schedule")))
+
+
+def test_the_stream_is_read_with_all_that_lambda_asks_for(templates):
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html; the last takes no resource."""
+    granted = {
+        (action, resolved(statement["Resource"]) == "*")
+        for _, policy in resources(templates, "AWS::IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    on_the_stream = ("DescribeStream", "GetRecords", "GetShardIterator")
+    assert {*((f"dynamodb:{name}", False) for name in on_the_stream), ("dynamodb:ListStreams", True)} <= granted
+
+
+def test_keys_are_used_by_way_of_services_as_every_partition_names_them(templates):
+    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html: amazonaws.com in all partitions, also in China."""
+    via = [
+        s["Condition"]["StringEquals"]["kms:ViaService"]
+        for _, policy in resources(templates, "AWS::IAM::Policy")
+        for s in policy["PolicyDocument"]["Statement"]
+        if "kms:ViaService" in json.dumps(s.get("Condition", {}))
+    ]
+    assert via and "URLSuffix" not in json.dumps(via)
+    assert all(str(one).endswith(".amazonaws.com") for found in via for one in (found if isinstance(found, list) else [found]))
+
+
+@pytest.mark.deep
+def test_schemas_that_are_applied_later_need_no_other_grants_and_pass_no_quota(app_module, environment, tmp_path):
+    def policies(schemas: int) -> list[Any]:
+        text = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+        every = "INSERT INTO lake.business_domain_{}.orders EVERY '1 hour' AS SELECT id FROM ops.public.orders;\n"
+        program = compile_program({"program.sql": text + "".join(map(every.format, range(schemas)))}, installed())
+        made = synthesise(app_module, program, PLAIN, tmp_path / str(schemas))
+        assert not {quota: most for quota, most in used(made).items() if most > QUOTAS[quota]}
+        return [policy["PolicyDocument"] for _, policy in resources(made.templates, "AWS::IAM::Policy")]
+
+    assert policies(1) == policies(300)
