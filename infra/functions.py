@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from infra.settings import Settings
 from shared_metadata.access import GRANT_LEASES, Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+SECRETS_A_STATEMENT = 25  # names of 100 characters; a managed policy, to which the CDK moves what is too much, has 6,144
 READ_OBJECTS = ["s3:GetObject"]
 WRITE_OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
@@ -139,15 +141,23 @@ class AtollFunction(Construct):
 
     def read_secrets(self, references: Sequence[str]) -> None:
         if references:
-            _allow(self.role, ["secretsmanager:GetSecretValue"], [self.places.secret(name) for name in references])
+            self._secrets("secretsmanager:GetSecretValue", references)
             self.use_key("secretsmanager", "kms:Decrypt")
 
     def rotate_secrets(self, references: Sequence[str]) -> None:
         """Writes the refresh tokens of grants that rotate back into their secrets, under leases."""
         if references:
-            _allow(self.role, ["secretsmanager:PutSecretValue"], [self.places.secret(name) for name in references])
+            self._secrets("secretsmanager:PutSecretValue", references)
             self.use_key("secretsmanager")
             self.use_metadata(GRANT_LEASES)
+
+    def _secrets(self, action: str, references: Sequence[str]) -> None:
+        """Of many, so many in a statement as fit into a policy; a statement with a name is not merged with others by the CDK."""
+        for at in range(0, len(references), SECRETS_A_STATEMENT):
+            some = references[at : at + SECRETS_A_STATEMENT]
+            name = f"{action.partition(':')[2]}{zlib.crc32(some[0].encode()):x}" if len(references) > SECRETS_A_STATEMENT else None
+            resources = [self.places.secret(reference) for reference in some]
+            self.role.add_to_policy(iam.PolicyStatement(sid=name, actions=[action], resources=resources))
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""

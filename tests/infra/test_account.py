@@ -257,3 +257,21 @@ def test_schemas_that_are_applied_later_need_no_other_grants_and_pass_no_quota(a
         return [policy["PolicyDocument"] for _, policy in resources(made.templates, "AWS::IAM::Policy")]
 
     assert policies(1) == policies(300)
+
+
+@pytest.mark.deep
+def test_a_slice_reads_the_secrets_of_hundreds_of_connections(app_module, environment, tmp_path):
+    """Each of its own; and what is too much for a role's own policy is in others that it has."""
+    names = [f"a_source_system_with_a_long_name_{number:03}" for number in range(200)]
+    text = "CREATE WAREHOUSE lake USING iceberg;\n" + "".join(
+        f"CREATE CONNECTION {name} TO postgres WITH (secret = '{name}');\n"
+        f"INSERT INTO lake.{name}.orders EVERY '1 hour' AS SELECT id FROM {name}.public.orders;\n"
+        for name in names
+    )
+    made = synthesise(app_module, compile_program({"program.sql": text}, installed()), PLAIN, tmp_path)
+    assert not {quota: most for quota, most in used(made).items() if most > QUOTAS[quota]}
+    found = [p for kind in ("Policy", "ManagedPolicy") for _, p in resources(made.templates, f"AWS::IAM::{kind}")]
+    extract = [p for p in found if any("ExtractRole" in json.dumps(role) for role in p.get("Roles", ()))]
+    granted = compact([p["PolicyDocument"] for p in extract])
+    assert extract and not [name for name in names if f"secret:atoll/{name}-??????" not in granted]
+    assert len(extract) - 1 <= 10  # managed policies that a role may have
