@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata import later
-from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
+from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, WaitForAws
 
 State = dict[str, Any]
 States = dict[str, State]
@@ -141,7 +141,7 @@ def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[
             "Outcome": _choice({"{% $count($states.input.failed) > 0 %}": "Failed"}, "Done"),
             "Failed": {
                 "Type": "Fail",
-                "Error": "BatchFailed",
+                "Error": f"{{% $count($states.input.failed[$not(later = true)]) = 0 ? '{WaitForAws.__name__}' : 'BatchFailed' %}}",
                 "Cause": f"{{% $substring($join([$states.input.failed.(dataset & ': ' & error)], '; '), 0, {CAUSE_LIMIT}) %}}",
             },
             "Done": {"Type": "Succeed"},
@@ -188,13 +188,25 @@ def _batches(machine: Machine) -> State:
 
 
 def _ending(machine: Machine) -> States:
-    """How a table ends: committed, recorded as failed, or done by another worker meanwhile."""
+    """How a table ends: committed, recorded as failed, or done by another worker meanwhile.
+
+    Where AWS had no room for hours even for recording it, the execution's own error says that it is for later.
+    """
+    unrecorded = {
+        "ErrorEquals": [*later.NAMES],
+        "Output": "{% $merge([$states.input, {'later': true}]) %}",
+        "Next": "NotRecorded",
+    }
     dataset = "{% $states.input.dataset %}"
     lost = "{% $states.input.error.Error & ', and recording it failed' %}"
     return {
         "Commit": _task(machine, "commit") | {"Catch": _catch(), "End": True},
-        "RecordFailure": _task(machine, "commit") | {"Catch": _catch("NotRecorded", keep=True), "End": True},
-        "NotRecorded": {"Type": "Pass", "Output": {"dataset": dataset, "status": "FAILED", "error": lost}, "End": True},
+        "RecordFailure": _task(machine, "commit") | {"Catch": [unrecorded, *_catch("NotRecorded", keep=True)], "End": True},
+        "NotRecorded": {
+            "Type": "Pass",
+            "Output": {"dataset": dataset, "status": "FAILED", "error": lost, "later": "{% $states.input.later = true %}"},
+            "End": True,
+        },
         "Taken": {"Type": "Pass", "Output": {"dataset": dataset, "status": "TAKEN"}, "End": True},
     }
 

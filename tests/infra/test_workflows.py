@@ -136,6 +136,23 @@ def test_later_is_waited_for_by_every_task_and_longer_than_a_throttle_lasts(defi
         assert mean > 2 * 3600 and rule["JitterStrategy"] == "FULL" and rule["MaxAttempts"] * 5 < 500
 
 
+@pytest.mark.parametrize(
+    ("failed", "error"),
+    [
+        ([{"dataset": "a", "later": True}], "WaitForAws"),
+        ([{"dataset": "a", "later": True}, {"dataset": "b", "later": True}], "WaitForAws"),
+        ([{"dataset": "a", "later": True}, {"dataset": "b"}], "BatchFailed"),
+        ([{"dataset": "a", "later": False}], "BatchFailed"),
+        ([{"dataset": "a", "error": "DefinitionError: no such table"}], "BatchFailed"),
+    ],
+)
+def test_an_execution_of_which_nothing_could_be_recorded_for_hours_is_not_counted(definition, failed, error):
+    """The conductor reads it in the execution's error, which it knows as one for later."""
+    expression = definition["States"]["Failed"]["Error"][2:-2].replace("$states.input", "$")
+    assert jsonata.Jsonata.jsonata(expression).evaluate({"failed": failed}) == error
+    assert ("WaitForAws" in later.NAMES) and ("BatchFailed" not in later.NAMES)
+
+
 def test_every_expression_parses(definition):
     expressions = [text for text in texts(definition) if "{%" in text]
     assert len(expressions) > 10
