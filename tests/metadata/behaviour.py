@@ -487,6 +487,13 @@ class MetadataBehaviour:
 
     # -- programs
 
+    def test_what_is_larger_than_an_item_is_refused_with_its_cause(self, writer: MetadataWriter) -> None:
+        """A batch is one item: of thousands of tables it cannot be claimed."""
+        datasets = tuple(f"lake.crm.{'a_table_with_a_long_name_' * 4}{number}" for number in range(2000))
+        with pytest.raises(DefinitionError, match="fewer tables"):
+            claim(writer, datasets=datasets)
+        assert writer.reader.batch("lake.crm", FIRST.start) is None
+
     def test_a_program_larger_than_an_item_is_stored_and_read(self, writer: MetadataWriter) -> None:
         large = program(filler=500_000)
         apply(writer, large)
