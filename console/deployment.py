@@ -1,0 +1,127 @@
+"""What is deployed from the current folder: the stacks of its program, with the account they go to and the CDK that makes them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from console.deploy_hint import DEFAULT_PROGRAM
+from console.project import read_sources, show_errors
+from console.target import LOCAL, Target, open_target
+from language import ProgramErrors, compile_program
+from language.diagnostics import did_you_mean
+from shared_metadata import naming
+from shared_metadata.errors import DefinitionError, InputError
+from slices.registry import installed
+
+CDK_JSON = Path("cdk.json")
+NETWORK = "Network"  # with `-c vpc=true` or `cdk.json` asking for it
+TOOLKIT = "CDKToolkit"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """stacks: all that the program needs, by the names that users type.  context: 'name=value', as after `cdk -c`."""
+
+    target: Target
+    stacks: tuple[str, ...]
+    context: tuple[str, ...]
+
+    @property
+    def local(self) -> bool:
+        return self.target.profile == LOCAL
+
+    @property
+    def asks(self) -> bool:
+        """Whether what is granted there is somebody's affair: not in the embedded AWS."""
+        return not self.local
+
+    @property
+    def place(self) -> str:
+        return "the embedded AWS" if self.local else f"account {self.target.account}, region {self.target.region}"
+
+    def chosen(self, names: Sequence[str]) -> list[str]:
+        """The stacks to be worked on. Raises InputError for a name that is none of the program's."""
+        for name in names:
+            if name not in self.stacks and name != NETWORK:
+                raise InputError(f"the program has no stack {name!r}", remedy=_meant(name, self.stacks))
+        return list(names or self.stacks)
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Makes the embedded AWS ready for the CDK; raises DefinitionError for an account that never was."""
+        if self.local:
+            from infra import embedded
+
+            embedded.bootstrap(embedded.up(Path.cwd()), say)
+            return
+        from botocore.exceptions import ClientError
+
+        try:
+            self.target.session.client("cloudformation").describe_stacks(StackName=TOOLKIT)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            profile = "" if self.target.profile == "default" else f" --profile {self.target.profile}"
+            raise DefinitionError(
+                f"{self.place} was never made ready for the CDK: it has no stack {TOOLKIT}",
+                remedy=f"npx cdk bootstrap aws://{self.target.account}/{self.target.region}{profile}",
+            ) from None
+
+    def run(self, arguments: Sequence[str], follow: Callable[[str], None] = lambda _: None, *, attached: bool = False) -> None:
+        """Runs `cdk <arguments>` for this program and account. Raises CdkError."""
+        from infra import cdk_command
+
+        settings = [part for value in self.context for part in ("--context", value)]
+        profile = [] if self.target.profile in (LOCAL, "default") else ["--profile", self.target.profile]
+        cdk_command.run([*arguments, *settings, *profile], self._environment(), follow, attached=attached)
+
+    def _environment(self) -> dict[str, str]:
+        if self.local:
+            from infra import embedded
+
+            return embedded.up(Path.cwd()).process_environment()
+        return {**os.environ, "AWS_REGION": self.target.region}
+
+
+def program_here() -> str:
+    """The files of this folder's program, separated by commas: those of cdk.json, or the default."""
+    return (_context("program") if CDK_JSON.exists() else "") or DEFAULT_PROGRAM
+
+
+def open_deployment(files: Sequence[str], context: Sequence[str], profile: str | None) -> Deployment:
+    """Of the program's files, or else of what cdk.json says; with mistakes, shows them and ends. Raises InputError."""
+    if not CDK_JSON.exists():
+        raise InputError("there is no cdk.json here: this folder is no project", remedy="atoll init, or go to the project")
+    names = ",".join(files) or program_here()
+    try:
+        # as the CDK's app compiles it, without types: a slice has to be deployed before it can tell them
+        program = compile_program(read_sources([name.strip() for name in names.split(",")]), installed())
+    except ProgramErrors as errors:
+        show_errors(errors, as_json=False)
+    slices = [installed()[slice_id].stack_name for slice_id in program.slice_ids]
+    settings = (*((f"program={names}",) if files else ()), *context)
+    return Deployment(open_target(profile), (naming.METADATA_STACK, naming.CONDUCTOR_STACK, *slices), settings)
+
+
+def _context(name: str) -> str:
+    return str(_cdk_json().get("context", {}).get(name, ""))
+
+
+def _cdk_json() -> dict[str, Any]:
+    try:
+        return json.loads(CDK_JSON.read_text())  # type: ignore[no-any-return]
+    except (OSError, ValueError) as error:
+        raise InputError("this cannot be read as JSON", place=str(CDK_JSON), remedy="correct it") from error
+
+
+def _meant(name: str, stacks: Sequence[str]) -> str:
+    """What to do about a stack that the program does not have."""
+    others = {slice_.stack_name for slice_ in installed().values()} - {*stacks}
+    if name in others:
+        left = f"`aws cloudformation delete-stack --stack-name {name}` takes down one that is left"
+        return f"no statement needs it; {left}. The program has {', '.join(stacks)}"
+    return f"{did_you_mean(name, stacks)}it has {', '.join(stacks)}"
