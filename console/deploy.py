@@ -94,7 +94,7 @@ def _run(deployment: Deployment, title: str, arguments: Sequence[str], *, attach
     done: list[str] = []
     try:
         with progress(title) as say:
-            deployment.prepare(say)
+            deployment.prepare(lambda line: _follow(line, [], say))
             if not attached:
                 deployment.run(arguments, lambda line: _follow(line, done, say))
         if attached:

@@ -60,6 +60,9 @@ class Deployment:
             return
         from botocore.exceptions import ClientError
 
+        from infra import cdk_command
+
+        cdk_command.command(Path.cwd(), say)  # which the remedy names
         try:
             self.target.session.client("cloudformation").describe_stacks(StackName=TOOLKIT)
         except ClientError as error:
