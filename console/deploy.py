@@ -15,6 +15,7 @@ from console.printable import printable
 from console.progress import progress
 from console.target import json_option, profile_option
 from console.wording import names_of
+from shared_metadata.errors import InputError
 
 UNCHANGED = " (no changes)"
 _DONE = re.compile(r"✅\s+(?P<stack>[^\s:]+)(?P<how> \(no changes\))?")
@@ -52,7 +53,7 @@ def deploy(
       atoll deploy CollectPostgresSlice                  one slice
       atoll deploy --profile production -c vpc=true      in an account, with a setting
     """
-    deployment = open_deployment(files, context, profile)
+    deployment = open_deployment(files, context, profile, as_json)
     chosen = deployment.chosen(stacks)
     attached = deployment.asks and not (yes or as_json) and sys.stdin.isatty()
     arguments = ["deploy", *(chosen if stacks else ["--all"]), *_approval(deployment, yes)]
@@ -76,8 +77,10 @@ def destroy(
       atoll destroy HarnessPostgresSlice
       atoll destroy --profile production --yes
     """
-    deployment = open_deployment(files, context, profile)
+    deployment = open_deployment(files, context, profile, as_json)
     chosen = deployment.chosen(stacks)
+    if as_json and not yes:
+        raise InputError("with --json nobody can be asked", remedy="add --yes")
     if not yes:
         click.confirm(f"Take down {names_of(chosen, _ALL)}, and what stands on them, in {deployment.place}?", abort=True, err=True)
     done = _run(deployment, "taking down", ["destroy", *(chosen if stacks else ["--all"]), "--force"])

@@ -95,7 +95,7 @@ def program_here() -> str:
     return (_context("program") if CDK_JSON.exists() else "") or DEFAULT_PROGRAM
 
 
-def open_deployment(files: Sequence[str], context: Sequence[str], profile: str | None) -> Deployment:
+def open_deployment(files: Sequence[str], context: Sequence[str], profile: str | None, as_json: bool) -> Deployment:
     """Of the program's files, or else of what cdk.json says; with mistakes, shows them and ends. Raises InputError."""
     if not CDK_JSON.exists():
         raise InputError("there is no cdk.json here: this folder is no project", remedy="atoll init, or go to the project")
@@ -104,7 +104,7 @@ def open_deployment(files: Sequence[str], context: Sequence[str], profile: str |
         # as the CDK's app compiles it, without types: a slice has to be deployed before it can tell them
         program = compile_program(read_sources([name.strip() for name in names.split(",")]), installed())
     except ProgramErrors as errors:
-        show_errors(errors, as_json=False)
+        show_errors(errors, as_json)
     slices = [installed()[slice_id].stack_name for slice_id in program.slice_ids]
     settings = (*((f"program={names}",) if files else ()), *context)
     return Deployment(open_target(profile), (naming.METADATA_STACK, naming.CONDUCTOR_STACK, *slices), settings)

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from console.failures import explain_aws
+from console.project_version import other_version
 from shared_metadata.errors import AtollError
 
 VERBS = {
@@ -128,6 +129,8 @@ def main(context: click.Context) -> None:
       3    `atoll local status`: it does not run
       130  interrupted
     """
+    if warning := other_version():
+        click.secho(f"warning: {warning}", fg="yellow", err=True)
     if context.invoked_subcommand is None:
         from console.next_step import next_step
         from console.standing import standing

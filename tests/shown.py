@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCKS = re.compile(r"(?:`(?P<file>[\w.]+)`:\n\n)?^```(?P<kind>sql|diff|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCKS = re.compile(
+    r"(?:`(?P<file>[\w.]+)`:\n\n)?^```(?P<kind>postgresql|diff|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 _COMMANDS = re.compile(r"^\$ (?P<command>.*\n(?:> .*\n)*)(?P<printed>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -20,7 +22,7 @@ class Step:
 
 
 def steps(document: Path) -> list[Step]:
-    """In their order. SQL that is not said to be a file's is none."""
+    """In their order. Of a text that is to be saved, the paragraph above ends in its file's name."""
     found: list[Step] = []
     for block in _BLOCKS.finditer(document.read_text()):
         if block["kind"] == "console":

@@ -95,6 +95,7 @@ def test_nothing_is_taken_down_unasked(atoll: Atoll, cdk: Cdk) -> None:
     result = atoll("destroy")
     assert result.exit_code == 1 and cdk.arguments == []
     assert f"Take down {ALL}, and what stands on them, in account 123456789012, region {REGION}?" in result.stderr
+    assert "nobody can be asked" in json.loads(atoll("destroy", "--json").stdout)["errors"][0]["message"] and cdk.arguments == []
     assert atoll("destroy", "--yes").stdout == f"destroyed: {ALL}\n"
     assert cdk.arguments[:3] == ["destroy", "--all", "--force"]
 
@@ -111,6 +112,7 @@ def test_a_program_with_mistakes_is_not_deployed(atoll: Atoll, cdk: Cdk, folder:
     (folder / "program.sql").write_text("CREATE WAREHOUS lake USING iceberg;")
     result = atoll("deploy", "--yes")
     assert result.exit_code == 1 and "program.sql:1:8" in result.stderr and cdk.arguments == []
+    assert json.loads(atoll("deploy", "--yes", "--json").stdout)["errors"][0]["line"] == 1
 
 
 def test_a_folder_that_is_no_project_is_told_how_to_become_one(atoll: Atoll, empty_account: None) -> None:

@@ -55,6 +55,23 @@ def test_a_folder_that_cannot_be_made_is_named(atoll: Atoll, folder: Path) -> No
     assert atoll("init", "file").exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("atoll[local]==0.0.9", "requirements.txt names 0.0.9"),
+        ("rich\natoll == 0.0.9  # pinned", "requirements.txt names 0.0.9"),
+        (f"atoll=={version('atoll')}", ""),
+        ("atoll>=0.0.9", ""),
+        ("atoll-tools==3", ""),
+        ("\udcff", ""),
+    ],
+)
+def test_another_version_than_the_project_names_is_told(atoll: Atoll, folder: Path, line: str, told: str) -> None:
+    (folder / "requirements.txt").write_bytes(line.encode("utf-8", "surrogateescape"))
+    said = atoll("local", "status").stderr
+    assert told in said and bool(told) == ("warning: " in said)
+
+
 def test_the_version_of_atoll_is_in_one_file_alone(atoll: Atoll, folder: Path) -> None:
     atoll("init", "--slices")
     assert (folder / "requirements.txt").read_text() == f"atoll[local]=={version('atoll')}\n"
