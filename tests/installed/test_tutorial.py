@@ -21,7 +21,7 @@ from tests.background import ended_by
 from tests.installed.conftest import ROOT, Installed
 from tests.shown import Step, edit, is_shown, steps
 
-pytestmark = [pytest.mark.deep, pytest.mark.budget(600), pytest.mark.timeout(2400), pytest.mark.xdist_group("installed")]
+pytestmark = [pytest.mark.deep, pytest.mark.budget(900), pytest.mark.timeout(2400), pytest.mark.xdist_group("installed")]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 # What only looks, and may be asked until it shows what the page says: batches take their time.
 LOOKS = re.compile(r"^(atoll( (status|why|drift|lineage)\b.*)?|psql -c \"SELECT .*)$")
