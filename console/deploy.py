@@ -18,7 +18,7 @@ from console.wording import names_of
 from shared_metadata.errors import InputError
 
 UNCHANGED = " (no changes)"
-_DONE = re.compile(r"✅\s+(?P<stack>[^\s:]+)(?P<how> \(no changes\))?")
+_DONE = re.compile(r"✅\s+(?P<stack>[^\s:]+)(?:.*(?P<how>\(no changes\)))?")
 _STEP = re.compile(r"(?P<stack>\S+) \|\s+(?P<at>\d+)/(?P<of>\d+) \|")
 _ALL = 20
 

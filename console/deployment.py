@@ -48,8 +48,19 @@ class Deployment:
         """The stacks to be worked on. Raises InputError for a name that is none of the program's."""
         for name in names:
             if name not in self.stacks and name != NETWORK:
-                raise InputError(f"the program has no stack {name!r}", remedy=_meant(name, self.stacks))
+                raise InputError(f"the program has no stack {name!r}", remedy=self._meant(name))
         return list(names or self.stacks)
+
+    def _meant(self, name: str) -> str:
+        """What to do about a stack that the program does not have."""
+        listed = f"it has {', '.join(self.stacks)}"
+        others = {slice_.stack_name: slice_.id for slice_ in installed().values()}
+        if name not in others:
+            return did_you_mean(name, self.stacks) + listed
+        client = self.target.session.client("ssm")
+        there = client.get_parameters(Names=[naming.parameter("slices", others[name])])["Parameters"]
+        left = [f"`aws cloudformation delete-stack --stack-name {json.loads(p['Value'])['stack']}` takes it down" for p in there]
+        return "; ".join(["no statement needs it", *left, listed])
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Makes the embedded AWS ready for the CDK; raises DefinitionError for an account that never was."""
@@ -119,12 +130,3 @@ def _cdk_json() -> dict[str, Any]:
         return json.loads(CDK_JSON.read_text())  # type: ignore[no-any-return]
     except (OSError, ValueError) as error:
         raise InputError("this cannot be read as JSON", place=str(CDK_JSON), remedy="correct it") from error
-
-
-def _meant(name: str, stacks: Sequence[str]) -> str:
-    """What to do about a stack that the program does not have."""
-    others = {slice_.stack_name for slice_ in installed().values()} - {*stacks}
-    if name in others:
-        left = f"`aws cloudformation delete-stack --stack-name {name}` takes down one that is left"
-        return f"no statement needs it; {left}. The program has {', '.join(stacks)}"
-    return f"{did_you_mean(name, stacks)}it has {', '.join(stacks)}"

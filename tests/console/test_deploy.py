@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from infra.cdk_command import PINNED
+from shared_metadata import naming
 from tests.console.conftest import REGION
 
 Atoll = Callable[..., Result]
@@ -48,7 +49,7 @@ def cdk(empty_account: None, folder: Path, atoll: Atoll) -> Cdk:
 
 
 def test_all_that_the_program_needs_is_deployed(atoll: Atoll, cdk: Cdk) -> None:
-    cdk.ends(printing=" ✅  SharedMetadata (no changes)\n ✅  Conductor")
+    cdk.ends(printing=" ✅  SharedMetadata (Mine-SharedMetadata) (no changes)\n ✅  Conductor (Mine-Conductor)")
     result = atoll("deploy", "--yes")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "deployed: SharedMetadata (no changes) and Conductor\n"
@@ -80,8 +81,11 @@ def test_a_misspelled_stack_gets_the_nearest_name(atoll: Atoll, cdk: Cdk, verb: 
 
 def test_a_stack_that_the_program_does_not_need_is_told_so(atoll: Atoll, cdk: Cdk) -> None:
     result = atoll("destroy", "CollectSalesforceSlice", "--yes")
-    assert result.exit_code == 1 and "no statement needs it" in result.stderr
-    assert "delete-stack --stack-name CollectSalesforceSlice" in result.stderr
+    assert result.exit_code == 1 and "no statement needs it; it has SharedMetadata, " in result.stderr
+    value, name = json.dumps({"stack": "Mine-CollectSalesforceSlice"}), naming.parameter("slices", "collect.salesforce")
+    boto3.client("ssm").put_parameter(Name=name, Value=value, Type="String")
+    left = atoll("destroy", "CollectSalesforceSlice", "--yes")
+    assert "delete-stack --stack-name Mine-CollectSalesforceSlice` takes it down" in left.stderr
 
 
 def test_a_failure_shows_the_last_lines_of_the_cdk(atoll: Atoll, cdk: Cdk) -> None:

@@ -41,7 +41,9 @@ def test_a_project_has_the_pinned_cdk_and_its_own_slices(installed: Installed, o
     said = subprocess.run([python, "-c", fetch], cwd=own_project, env=variables, capture_output=True, text=True, check=True).stdout
     pinned = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/aws-cdk"]["version"]
     assert f"installing the CDK {pinned} into .atoll/cdk/" in said
-    version = subprocess.run(["npx", "--no-install", "cdk", "--version"], cwd=own_project, env=variables, capture_output=True, text=True)
+    version = subprocess.run(
+        ["npx", "--no-install", "cdk", "--version"], cwd=own_project, env=variables, capture_output=True, text=True
+    )
     assert version.stdout.startswith(pinned), version.stderr
     listed = subprocess.run(["npx", "--no-install", "cdk", "list"], cwd=own_project, env=variables, capture_output=True, text=True)
     assert listed.returncode == 0, listed.stderr
