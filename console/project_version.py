@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 from pathlib import Path
 
 FILE = Path("requirements.txt")
@@ -16,6 +15,11 @@ def other_version() -> str:
         found = _PINNED.search(FILE.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
-    if found is None or found[1] == version("atoll"):
+    if found is None:
         return ""
-    return f"this is Atoll {version('atoll')}, and {FILE} names {found[1]}: pip install -r {FILE} installs that"
+    from importlib.metadata import version  # which takes a while to import, for a verb that answers at once
+
+    called = version("atoll")
+    if found[1] == called:
+        return ""
+    return f"this is Atoll {called}, and {FILE} names {found[1]}: pip install -r {FILE} installs that"

@@ -95,6 +95,17 @@ def test_a_failure_shows_the_last_lines_of_the_cdk(atoll: Atoll, cdk: Cdk) -> No
     assert "ended with code 3" in result.stderr and "CREATE_FAILED: the role may not" in result.stderr
 
 
+@pytest.mark.parametrize("verb", ["deploy", "destroy"])
+def test_ctrl_c_says_what_goes_on_and_how_to_do_the_rest(atoll: Atoll, cdk: Cdk, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.cdk_command.run", interrupt)
+    result = atoll(verb, "--yes")
+    assert result.exit_code == 130
+    assert f"CloudFormation goes on with the stack that it is at; `atoll {verb}` again does the rest." in result.stderr
+
+
 def test_nothing_is_taken_down_unasked(atoll: Atoll, cdk: Cdk) -> None:
     result = atoll("destroy")
     assert result.exit_code == 1 and cdk.arguments == []

@@ -15,6 +15,7 @@ from click.testing import Result
 from console.init import PROGRAM
 from console.main import VERBS
 from console.next_step import Standing, next_step
+from tests.console.test_status import ORDERS, STAGED, activate, fail, program
 
 Atoll = Callable[..., Result]
 # In the order in which one says what comes first: each is worse than all below it.
@@ -94,6 +95,18 @@ def test_what_was_applied_and_what_was_changed_since(atoll: Atoll, ready: Any, f
     assert "5 datasets, each current" in atoll().stdout
     (folder / "program.sql").write_text(PROGRAM.replace("count(*) AS orders", "count(id) AS orders"))
     assert "is not the one that was applied" in atoll().stdout
+
+
+def test_what_fails_is_told_and_what_stopped_before_all_else(atoll: Atoll, ready: Any, folder: Path) -> None:
+    activate(ready, program())
+    (folder / "program.sql").write_text(PROGRAM.replace("count(*) AS orders", "count(id) AS orders"))
+    fail(ready, ORDERS, STAGED, "SecretError: the password is refused")
+    assert "is not the one that was applied" in atoll().stdout
+    for _ in range(4):
+        fail(ready, ORDERS, STAGED, "SecretError: the password is refused")
+    assert f"Stopped, after failing too often: {STAGED}." in atoll().stdout
+    (folder / "program.sql").write_text(PROGRAM + "SELECT;")
+    assert "The program has 1 mistake." in atoll().stdout
 
 
 def test_without_an_account_it_says_how_to_have_one(atoll: Atoll, folder: Path) -> None:
