@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -113,8 +114,8 @@ class Demo:
             say(", ".join(f"{count:,} {name}" for name, count in rows.items()))
 
     def deploy(self) -> Compilation:
-        with step("compiling the program"):
-            compilation = compile_project([str(PROGRAM)])
+        with step("compiling the program"), contextlib.chdir(ROOT):
+            compilation = compile_project([str(PROGRAM.relative_to(ROOT))])  # as who stands there names it to `atoll`
             program = compilation.program
         stacks = [naming.METADATA_STACK, naming.CONDUCTOR_STACK]
         stacks += [installed()[slice_id].stack_name for slice_id in program.slice_ids]
@@ -122,7 +123,7 @@ class Demo:
             embedded.bootstrap(self.stack, say)
         with step(f"cdk deploy {' '.join(stacks)}") as say:
             arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
-            arguments += ["--context", f"program={PROGRAM}"]
+            arguments += ["--context", f"program={PROGRAM.relative_to(ROOT)}"]
             embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say, folder=ROOT)
         return compilation
 
