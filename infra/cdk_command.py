@@ -75,7 +75,7 @@ def _install(place: Path) -> None:
         shutil.copyfile(PINNED / name, place / name)
     log = place / "npm.log"
     with log.open("w") as output:
-        npm = ["npm", "ci", "--no-audit", "--no-fund"]
+        npm = ["npm", "ci", "--omit", "dev", "--no-audit", "--no-fund"]
         code = subprocess.run(npm, cwd=place, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False).returncode
     if code:
         raise CdkError(

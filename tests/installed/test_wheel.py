@@ -41,6 +41,8 @@ def test_a_project_has_the_pinned_cdk_and_its_own_slices(installed: Installed, o
     said = subprocess.run([python, "-c", fetch], cwd=own_project, env=variables, capture_output=True, text=True, check=True).stdout
     pinned = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/aws-cdk"]["version"]
     assert f"installing the CDK {pinned} into .atoll/cdk/" in said
+    brought = {found.name for found in (own_project / ".atoll/cdk/node_modules").iterdir() if found.name[0] != "."}
+    assert brought == {"aws-cdk"}, "and none of the tests' tools"
     version = subprocess.run(
         ["npx", "--no-install", "cdk", "--version"], cwd=own_project, env=variables, capture_output=True, text=True
     )
