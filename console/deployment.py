@@ -20,7 +20,8 @@ from slices.registry import installed
 
 CDK_JSON = Path("cdk.json")
 NETWORK = "Network"  # with `-c vpc=true` or `cdk.json` asking for it
-TOOLKIT = "CDKToolkit"
+# https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-customizing.html
+_QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class Deployment:
 
         cdk_command.command(Path.cwd(), say)  # which the remedy names
         try:
-            self.target.session.client("cloudformation").describe_stacks(StackName=TOOLKIT)
+            self.target.session.client("ssm").get_parameter(Name=f"/cdk-bootstrap/{_context(_QUALIFIER) or 'hnb659fds'}/version")
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
+            if error.response["Error"]["Code"] != "ParameterNotFound":
+                return  # who may not read it may still deploy by the roles of the CDK, which says by itself what is missing
             profile = "" if self.target.profile == "default" else f" --profile {self.target.profile}"
             raise DefinitionError(
-                f"{self.place} was never made ready for the CDK: it has no stack {TOOLKIT}",
+                f"{self.place} was never made ready for the CDK",
                 remedy=f"npx cdk bootstrap aws://{self.target.account}/{self.target.region}{profile}",
             ) from None
 
