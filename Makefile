@@ -15,7 +15,6 @@ export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 PACKAGES := language shared_metadata systems conductor slices infra console doubles
-CHECKED := $(wildcard $(PACKAGES) app.py)
 BIN := .venv/bin
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then command -v $$name; break; fi; done)
@@ -23,12 +22,23 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 
-.PHONY: help setup demo verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
+# Where set-up says what nobody needs to read unless it fails.
+LOG := .atoll/setup.log
+QUIETLY = >> $(LOG) 2>&1 || { echo "set-up failed while $(1): what it said is in $(LOG), its end below; then make setup again" >&2; \
+	tail -n 5 $(LOG) >&2; exit 1; }
+# A busy machine takes longer than uv's minute for the largest file.
+export UV_COMPILE_BYTECODE_TIMEOUT := 900
+
+.PHONY: help setup wheel demo verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(PYTHON_STAMP) $(NODE_STAMP) ## Install everything into .venv/ and node_modules/; a second run does nothing
+
+wheel: setup ## Build dist/atoll-….whl, which brings all that a project needs: `uv tool install 'dist/atoll-….whl[local]'`
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@echo dist/*.whl
 
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
@@ -59,7 +69,7 @@ lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/mypy $(CHECKED)
+	@$(BIN)/mypy $(PACKAGES)
 
 audit: setup ## Look up known vulnerabilities of all locked packages (STRICT=1: red also when that cannot be done)
 	@$(BIN)/python -m tests.security.audit $(if $(STRICT),--strict)
@@ -80,21 +90,24 @@ lock: setup ## Choose new versions within pyproject.toml's bounds and write requ
 clean: ## Stop the embedded AWS and delete everything that was installed, built or stored here
 	@if [ -d .atoll ] && [ -x $(BIN)/python ]; then \
 		$(BIN)/python -c 'import pathlib, infra.embedded; infra.embedded.down(pathlib.Path(), print)'; fi
-	rm -rf .venv node_modules .atoll cdk.out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules .atoll cdk.out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_STAMP): requirements.lock pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "Atoll needs Python 3.11 or later on the PATH: https://www.python.org/downloads/" >&2; exit 1; }
-	@[ -x $(BIN)/python ] || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
+	@mkdir -p $(dir $(LOG))
+	@[ -x $(BIN)/python ] || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv $(call QUIETLY,making .venv); }
 	@echo "installing the Python packages of requirements.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip install --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)" \
+		$(call QUIETLY,installing uv)
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --compile-bytecode --require-hashes requirements.lock $(call QUIETLY,installing packages)
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --no-deps --editable . $(call QUIETLY,installing Atoll)
 	@touch $@
 
 $(NODE_STAMP): package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo "Atoll needs Node 20 or later on the PATH: https://nodejs.org/en/download" >&2; exit 1; }
 	@echo "installing the CDK command of package-lock.json"
-	@npm ci --silent --no-audit --no-fund
+	@mkdir -p $(dir $(LOG))
+	@npm ci --no-audit --no-fund $(call QUIETLY,installing the CDK command)
 	@touch $@

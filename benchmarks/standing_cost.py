@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tempfile
 from collections import Counter
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from console import cdk_app
 from infra.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -41,13 +41,8 @@ def _counts(template: Mapping[str, Any]) -> Counter[str]:
 
 def _synthesise(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """Templates by stack, and how many secrets each stack's connections use."""
-    spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
-    assert spec and spec.loader
-    app = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(app)
-    program = app.read_program(str(PROGRAM))
-    context = json.loads((PROJECT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
-    made = app.make_app(program, Settings(), outdir=str(folder), context=context)
+    program = cdk_app.read_program(str(PROGRAM))
+    made = cdk_app.make_app(program, Settings(), outdir=str(folder), context={"aws:cdk:bundling-stacks": []})
     secrets = {s.node.id: len(s.secrets) for s in made.node.children if hasattr(s, "secrets")}
     made.synth()
     templates = {file.name.split(".")[0]: json.loads(file.read_text()) for file in sorted(folder.glob("*.template.json"))}

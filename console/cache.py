@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 FOLDER = Path(".atoll", "cache")
 FILES_KEPT = 16  # one or two for each way in which the program's files are named
 _DECIDING = ("console", "language", "shared_metadata", "slices", "systems")
+_OWN_SLICES = "slices"  # of the project in the current folder
 _LIBRARIES = ("duckdb", "postgast", "pydantic", "sqlglot")
 _DIGEST = hashlib.sha256().digest_size
 
 
 @cache
 def compiler_digest() -> bytes:
-    """Of everything but a project's files that decides over a result: the compiler's and the slices' sources, libraries, Python."""
+    """Of everything but a program's files that decides over a result: the compiler's and the slices' sources, libraries, Python."""
     found = hashlib.sha256(sys.version.encode())
-    for package in _DECIDING:
-        folder = _folder(package)
+    own = [_OWN_SLICES] if os.path.isdir(_OWN_SLICES) else []
+    for package, folder in [*((name, _folder(name)) for name in _DECIDING), *(("own", name) for name in own)]:
         for file in _files(folder):
             with open(file, "rb") as opened:
                 found.update(f"\0{package} {file.removeprefix(folder)}\0".encode() + opened.read())

@@ -72,7 +72,7 @@ def _summed_up(compilation: Compilation) -> str:
     columns = f", {counted(sum(outline.width for outline in typed.outlines.values()), 'column')}" if typed else ""
     lines = [f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}{columns}."]
     if typed is None:
-        lines.append("Columns and types were not checked: there is no schemas/ beside the program. `atoll discover` writes it.")
+        lines.append("Columns and types were not checked: schemas/ beside the program has no snapshot. `atoll discover` writes them.")
     if program.slice_ids:
         lines.append(f"The program needs the slices {', '.join(program.slice_ids)}.")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from console.deploy_hint import deploy_command
 from shared_metadata import naming
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
 
@@ -42,7 +43,7 @@ def _of_service(error: Any) -> AtollError:
     if code == "StateMachineDoesNotExist":
         return DefinitionError(
             f"the slice's state machine does not exist in this account and region ({message})",
-            remedy="npx cdk deploy --all, or choose another account with `--profile`",
+            remedy=f"{deploy_command()}, or choose another account with `--profile`",
         )
     return AtollError(f"AWS answered {operation} with {code}: {message}", remedy="see that `--profile` is the right account")
 
@@ -50,7 +51,7 @@ def _of_service(error: Any) -> AtollError:
 def not_deployed(what: str, stack: str) -> DefinitionError:
     """A stack that has to be deployed first."""
     return DefinitionError(
-        f"{what}: {stack} is not deployed", remedy=f"npx cdk deploy {stack}, or choose another account with `--profile`"
+        f"{what}: {stack} is not deployed", remedy=f"{deploy_command(stack)}, or choose another account with `--profile`"
     )
 
 

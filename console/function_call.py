@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from console.deploy_hint import deploy_command
 from console.target import Target
 from shared_metadata import errors, naming
 from shared_metadata.contract.declaration import Slice
@@ -29,7 +30,7 @@ def call(target: Target, slice_: Slice, step: str, event: Mapping[str, Any], pro
     except client.exceptions.ResourceNotFoundException:
         raise DefinitionError(
             f"there is no function {name} in this account and region: {slice_.id} is not deployed, or not this version of it",
-            remedy=f"npx cdk deploy {slice_.stack_name} -c program={program}, or choose another account with `--profile`",
+            remedy=f"{deploy_command(slice_.stack_name, program)}, or choose another account with `--profile`",
         ) from None
     body = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:

@@ -1,65 +1,78 @@
-"""`atoll init`: a first program to change."""
+"""`atoll init`: a folder becomes a project."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 
 from console.target import json_option
+from console.wording import names_of
 from shared_metadata.errors import InputError
 
-PROGRAM = """\
--- A first data program. Statements end with `;`. `atoll check` says what is wrong, `atoll apply` makes it run.
-
-CREATE WAREHOUSE lake USING iceberg;
-
--- The secret is one in AWS Secrets Manager, `atoll/ops`: {"host", "port", "dbname", "username", "password", "sslmode"}.
-CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
-
--- Collect: a table, and from then on what changes in it.
-INSERT INTO lake.ops.orders
-  EVERY '15 minutes' MERGE ON (id) CURSOR updated_at
-AS
-SELECT id, customer, amount, updated_at FROM ops.public.orders;
-
--- Organize: a view over it.
-CREATE MATERIALIZED VIEW lake.ops.customers
-  EVERY '15 minutes' REPLACE
-  EXPECT has_customer: (customer IS NOT NULL) OR WARN
-AS
-SELECT customer, count(*) AS orders, sum(amount) AS amount
-FROM lake.ops.orders
-GROUP BY customer;
-
--- Harness: and back, for an application to read.
-INSERT INTO ops.public.customer_totals
-  EVERY '15 minutes' MERGE ON (customer)
-AS
-SELECT customer, orders, amount FROM lake.ops.customers;
-"""
+_TEXTS = Path(__file__).with_name("new_project")
+PROGRAM = (_TEXTS / "program.sql").read_text(encoding="utf-8")
+_FILES = {
+    "program.sql": "program.sql",
+    "cdk.json": "cdk.json",
+    "README.md": "README.md",
+    ".gitignore": "gitignore",
+    "schemas/README.md": "schemas.md",
+}
+_OWN_SLICES = {"slices/README.md": "slices.md"}
+_NAMED = 10
 
 
-@click.command(short_help="Write a first program.sql to change.")
+@click.command(short_help="Make a project: a first program, and what deploys it.")
 @click.argument("folder", default=".")
+@click.option("--slices", is_flag=True, help="Also a folder for slices of the project's own.")
 @json_option
-def init(folder: str, as_json: bool) -> None:
-    """Write a first program.sql into FOLDER (default: here), to be changed. Never overwrites one.
+def init(folder: str, slices: bool, as_json: bool) -> None:
+    """Make FOLDER (default: here) a project: a first program.sql to change, schemas/, cdk.json, README.md, .gitignore, and
+    requirements.txt with the version of Atoll. What is there already stays as it is.
 
     \b
       atoll init
-      atoll init programs/sales
+      atoll init sales
+      atoll init --slices
     """
-    path = Path(folder) / "program.sql"
-    if path.exists():
-        raise InputError(f"{path} exists already", remedy="change it, or choose another folder")
+    root, written, kept = Path(folder), list[str](), list[str]()
+    for name, text in _contents(slices):
+        (written if _write(root / name, text) else kept).append(name)
+    if as_json:
+        click.echo(json.dumps({"folder": folder, "written": written, "kept": kept}))
+        return
+    if written:
+        click.echo(f"wrote {names_of(written, _NAMED)}" + ("" if folder == "." else f" in {folder}"))
+    if kept:
+        click.echo(f"left as they were: {names_of(kept, _NAMED)}")
+    click.echo(f"next: {'' if folder == '.' else f'cd {folder}, then '}atoll check")
+
+
+def requirement() -> str:
+    """The line of a project's requirements.txt that names this version of Atoll."""
+    return f"atoll[local]=={version('atoll')}\n"
+
+
+def _contents(slices: bool) -> Iterator[tuple[str, str]]:
+    for name, source in {**_FILES, **(_OWN_SLICES if slices else {})}.items():
+        yield name, (_TEXTS / source).read_text(encoding="utf-8")
+    yield "requirements.txt", requirement()
+
+
+def _write(path: Path, text: str) -> bool:
+    """Whether the file was written; False when there is one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(PROGRAM, encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        if path.exists():
+            return False
+        raise InputError(f"{path.parent} is no folder", remedy="choose another folder") from None
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", remedy="choose another folder") from error
-    if as_json:
-        click.echo(json.dumps({"written": str(path)}))
-        return
-    click.echo(f"wrote {path}\nnext: atoll check{'' if folder == '.' else f' {path}'}")
+    return True

@@ -29,7 +29,7 @@ def local() -> None:
       atoll local up                    start it (or see that it runs)
       atoll local status                where it listens
       eval "$(atoll local env)"         let the AWS CLI, the CDK and others in this shell talk to it
-      npx cdk bootstrap && npx cdk deploy --all -c program=program.sql
+      atoll deploy                      deploy into it what the program needs
       atoll local down                  save everything and stop
 
     Where one was started in this folder, `atoll` talks to it unless --profile or ATOLL_PROFILE says otherwise.

@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from console.nearest import unknown
 from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.errors import InputError, visible
+from shared_metadata.errors import visible
 from slices.registry import installed
 
 CONDUCTOR = "conductor"
@@ -60,8 +61,9 @@ def _scope(target: Target, name: str | None) -> tuple[list[str], str]:
     program = target.reader.active_program()
     flow = program.flows.get(name) or program.producers().get(name)
     if flow is None:
-        flows, slices = ", ".join(sorted(program.flows)), ", ".join([*known, CONDUCTOR])
-        raise InputError(f"{name!r} is neither a flow nor a slice", remedy=f"flows: {flows}; slices: {slices}")
+        flows, slices = sorted(program.flows), [*known, CONDUCTOR]
+        listed = f"flows: {', '.join(flows)}; slices: {', '.join(slices)}"
+        raise unknown("there is no flow and no slice", name, [*program.producers(), *flows, *slices], listed)
     return [flow.slice_id], flow.id
 
 

@@ -12,12 +12,15 @@ from typing import NoReturn
 import click
 
 from console.failures import explain_aws
+from console.project_version import other_version
 from shared_metadata.errors import AtollError
 
 VERBS = {
     "init": "console.init:init",
     "check": "console.check:check",
     "format": "console.check:format_files",
+    "deploy": "console.deploy:deploy",
+    "secret": "console.secret:secret",
     "discover": "console.discover:discover",
     "plan": "console.plan:plan",
     "apply": "console.change:apply",
@@ -34,6 +37,7 @@ VERBS = {
     "logs": "console.logs:logs",
     "maintain": "console.maintain:maintain",
     "state": "console.state:state",
+    "destroy": "console.deploy:destroy",
     "local": "console.local:local",
 }
 atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it
@@ -51,6 +55,12 @@ class Verbs(click.Group):
             return None
         module, attribute = VERBS[name].split(":")
         return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+    def resolve_command(self, context: click.Context, arguments: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, arguments)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=VERBS, ctx=context) from None
 
     def invoke(self, context: click.Context) -> object:
         try:
@@ -86,18 +96,22 @@ def fail(context: click.Context, error: AtollError) -> NoReturn:
     raise SystemExit(1)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="atoll")
-def main() -> None:
-    """Atoll runs data programs inside your own AWS account.
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Atoll runs data programs inside your own AWS account. Without a verb: where the project in this folder stands, and what to
+    do next.
 
     \b
     A first hour:
-      atoll init               write a program to start from
+      atoll init               a project, with a program to start from
       atoll check              does it compile? every mistake with its place and remedy
       atoll local up           an AWS of your own, on this machine, in the background
-      npx cdk deploy --all -c program=program.sql
-                               the slices that the program uses, and no others
+      atoll deploy             the slices that the program uses, and no others
+      atoll secret             what a connection signs in with
       atoll discover           what the sources look like, so that every column has a type
       atoll plan               what applying it would change
       atoll apply              make it the active program; the clock does the rest
@@ -115,6 +129,14 @@ def main() -> None:
       3    `atoll local status`: it does not run
       130  interrupted
     """
+    if warning := other_version():
+        click.secho(f"warning: {warning}", fg="yellow", err=True)
+    if context.invoked_subcommand is None:
+        from console.next_step import next_step
+        from console.standing import standing
+
+        step = next_step(standing())
+        click.echo(f"{step.said}\n next: {step.command}\n`atoll --help` lists all verbs.")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from console.function_call import call
+from console.nearest import unknown
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from slices.registry import installed
 
@@ -57,7 +57,7 @@ def _slices(program: Program, dataset: str | None) -> list[Slice]:
         return [mine[name] for name in sorted(mine)]
     tables = {name: flow.slice_id for name, flow in program.producers().items() if flow.slice_id in mine}
     if dataset not in tables:
-        raise InputError(f"{dataset!r} is no table that is maintained", remedy=f"those are {', '.join(sorted(tables)) or 'none'}")
+        raise unknown("there is no maintained table", dataset, tables, f"those are {', '.join(sorted(tables)) or 'none'}")
     return [mine[tables[dataset]]]
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from console.deploy_hint import deploy_command
 from console.target import Target
 from shared_metadata import naming
 from shared_metadata.program import Program
@@ -32,48 +33,50 @@ def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> li
 
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
     """What to do for each slice that is not deployed; its stack is made for this program, so the command names its files."""
-    context = f"-c program={','.join(program.sources)}"
-    missing = [slice_id for slice_id in program.slice_ids if slice_id not in deployed]
-    return [
-        f"{slice_id} is not deployed; deploy it: npx cdk deploy {installed()[slice_id].stack_name} {context}" for slice_id in missing
-    ]
+    files, missing = ",".join(program.sources), [slice_id for slice_id in program.slice_ids if slice_id not in deployed]
+    return [f"{name} is not deployed; deploy it: {deploy_command(installed()[name].stack_name, files)}" for name in missing]
 
 
 def missing_conductor(target: Target, program: Program) -> list[str]:
     """What to do when nothing would start the program's batches."""
     if target.session.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
         return []
-    command = f"npx cdk deploy {naming.CONDUCTOR_STACK} -c program={','.join(program.sources)}"
+    command = deploy_command(naming.CONDUCTOR_STACK, ",".join(program.sources))
     return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]
 
 
 def missing_secrets(target: Target, program: Program) -> list[str]:
-    """What to do for each secret that the program names and that is not there. No secret's value is read."""
+    """What to do for each secret that the program names and that is not there."""
+    return [f"{what}: {command}" for what, command in unready_secrets(target, program)]
+
+
+def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str]]:
+    """What is the matter with each secret that cannot be read, and the command that mends it. No secret's value is read."""
     from botocore.exceptions import ClientError
 
-    secrets, problems = target.session.client("secretsmanager"), []
-    for place, name, content in _secrets(program):
+    secrets = target.session.client("secretsmanager")
+    for place, name, command in _secrets(program):
         try:
             deleted = secrets.describe_secret(SecretId=name).get("DeletedDate")
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
-            problems.append(f"{place} does not exist; create it: {naming.create_secret(name, content)}")
+            yield f"{place} does not exist; store it", command
             continue
         if deleted:
-            restore = f"aws secretsmanager restore-secret --secret-id {name}"
-            problems.append(f"{place} is being deleted; keep it: {restore}")
-    return problems
+            yield f"{place} is being deleted; keep it", f"aws secretsmanager restore-secret --secret-id {name}"
 
 
 def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
-    """Each secret that the program names: where, its name, and what to store in it."""
+    """Each secret that the program names: where, its name, and the command that stores it."""
     for connection in program.connections.values():
         if connection.options.get("secret"):
-            name = naming.secret(str(connection.options["secret"]))
-            yield f"{connection.position}: connection {connection.name}: the secret {name}", name, "file://…"
+            reference = str(connection.options["secret"])
+            name = naming.secret(reference)
+            place = f"{connection.position}: connection {connection.name}: the secret {name}"
+            yield place, name, f"atoll secret {reference} {reference.rpartition('/')[2]}.json"
     hashing = {flow.mask_key: program.warehouses[flow.warehouse] for flow in program.flows.values() if flow.mask_key}
     for reference, warehouse in hashing.items():
         name = naming.secret(reference)
         place = f"{warehouse.position}: warehouse {warehouse.name}: the secret {name} of its mask key"
-        yield place, name, '"{\\"key\\": \\"$(openssl rand -hex 32)\\"}"'
+        yield place, name, f'echo "{{\\"key\\": \\"$(openssl rand -hex 32)\\"}}" | atoll secret {reference} -'

@@ -1,9 +1,12 @@
-"""Shows that long work goes on: a spinner on a terminal, plain lines elsewhere, always on stderr."""
+"""Shows that long work goes on: a spinner on a terminal, a plain line now and then elsewhere, always on stderr."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+QUIET_SECONDS = 3.0  # between two lines where there is no terminal
 
 
 @contextmanager
@@ -13,13 +16,13 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
 
     console = Console(stderr=True, highlight=False, markup=False)
     if not console.is_terminal:
-        last = ""
+        last, said_at = "", 0.0
 
         def say(text: str) -> None:
-            nonlocal last
-            if text != last:
+            nonlocal last, said_at
+            if text != last and time.monotonic() - said_at >= QUIET_SECONDS:
                 console.print(text, soft_wrap=True)
-            last = text
+                last, said_at = text, time.monotonic()
 
         yield say
         return

@@ -56,11 +56,9 @@ def _read(file: str) -> str:
 
 
 def read_snapshots(files: Iterable[str]) -> dict[str, str] | None:
-    """File name ▸ text of the snapshots in `schemas/` beside the program's files; None without such a folder. Raises InputError."""
-    beside = {os.path.dirname(file) for file in files}
-    folders = [folder for folder in sorted(Path(folder, FOLDER) for folder in beside) if folder.is_dir()]
-    found = [str(file) for folder in folders for file in sorted(folder.glob("*.json"))]
-    return {file: _read(file) for file in found} if folders else None
+    """File name ▸ text of the snapshots in `schemas/` beside the program's files; None where there are none. Raises InputError."""
+    folders = sorted({os.path.join(os.path.dirname(file), FOLDER) for file in files})
+    return {str(file): _read(str(file)) for folder in folders for file in sorted(Path(folder).glob("*.json"))} or None
 
 
 def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:

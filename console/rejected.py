@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.nearest import unknown
 from console.printable import printable
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.errors import AtollError, InputError
+from shared_metadata.errors import AtollError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Kind, Program
 
@@ -71,7 +72,8 @@ def _maker(dataset: str, program: Program) -> tuple[Flow, str]:
     for name in (f"{dataset}:result", dataset):
         if name in makers and makers[name].stage == "organize":
             return makers[name], name
-    raise InputError(f"the active program has no dataset {dataset!r} whose rows are checked", remedy="`atoll status` lists them all")
+    checked = (name.removesuffix(":result") for name, flow in makers.items() if flow.stage == "organize")
+    raise unknown("the active program has no dataset whose rows are checked called", dataset, checked)
 
 
 def _refused(target: Target, flow: Flow) -> list[str]:

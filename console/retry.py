@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.nearest import unknown
 from console.printable import printable
 from console.progress import progress
 from console.retry_wait import Redriven, Waiting
@@ -85,10 +85,7 @@ def _not_dead(name: str, dead: list[DeadBatch], programs: Programs) -> InputErro
     known = {table.dataset for _, program in programs.entries for flow in program.flows.values() for table in flow.tables}
     if name in known or name in programs.flow_ids:
         return InputError(f"{name} has not stopped", remedy=f"atoll why {name} says what it waits for; atoll run starts what is due")
-    near = difflib.get_close_matches(name, [batch.dataset for batch in dead] or sorted(known), n=1)
-    return InputError(
-        f"the program has no dataset {name!r}", remedy=f"did you mean {near[0]}?" if near else "`atoll retry` lists them"
-    )
+    return unknown("the program has no dataset", name, [b.dataset for b in dead] or known, "`atoll retry` lists what has stopped")
 
 
 def _redrive(target: Target, wanted: list[DeadBatch]) -> Redriven:

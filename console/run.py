@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.nearest import unknown
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
@@ -71,7 +72,8 @@ def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list
 
     program = programs.active(datetime.now(UTC))[1]
     if body["flow"] not in program.flows:
-        raise InputError(f"the active program has no flow {body['flow']!r}", remedy=f"it has {', '.join(sorted(program.flows))}")
+        listed = f"it has {', '.join(sorted(program.flows))}"
+        raise unknown("the active program has no flow", body["flow"], program.flows, listed)
     return resolve(body, programs, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.nearest import unknown
 from console.printable import printable
 from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
 from console.wording import age, counted, dollars, names_of
 from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.drift import readers
-from shared_metadata.errors import InputError
 from shared_metadata.intervals import next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.records import TableState, Version
@@ -136,7 +136,7 @@ def _status(
         dataset=name,
         flow=flow.id,
         kind=flow.kind.value,
-        state=_word(flow, state, now),
+        state=state_word(flow, state, now),
         complete_through=to_text(state.watermark),
         freshness_seconds=int((now - state.watermark).total_seconds()),
         next_batch_end=to_text(end),
@@ -159,7 +159,7 @@ def _waits_for(table: Table, states: Mapping[str, TableState], end: datetime) ->
     return tuple(name for name in table.inputs if name not in states or states[name].watermark < end)
 
 
-def _word(flow: Flow, state: TableState, now: datetime) -> str:
+def state_word(flow: Flow, state: TableState, now: datetime) -> str:
     """Late is what FRESH WITHIN says, and also a batch that did not follow within the length of another."""
     if state.failures:
         return "stopped" if state.stopped else "failing"
@@ -207,7 +207,7 @@ def _once(target: Target, wanted: str, as_json: bool, *, clear: bool) -> None:
         names = [wanted]
     found = _statuses_of(target.reader, program, names, now)
     if not found and wanted:
-        raise InputError(f"the active program has no dataset that begins with {wanted!r}", remedy="`atoll status` lists them all")
+        raise unknown("the active program has no dataset that begins with", wanted, producers)
     if clear and not as_json:
         click.clear()
     if names == [wanted]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.nearest import unknown
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata.dead_letter_wording import dead_remedy
-from shared_metadata.errors import AtollError, InputError
+from shared_metadata.errors import AtollError
 from shared_metadata.intervals import next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.records import Batch, FlowState, TableState
@@ -203,9 +203,7 @@ def _not_active(dataset: str, program: Program) -> Why:
         return Why(
             Cause.NEVER_APPLIED, (dataset,), "", "is in the program here, which was never applied", "atoll plan, then atoll apply"
         )
-    near = difflib.get_close_matches(dataset, program.producers(), n=1)
-    hint = f"did you mean {near[0]}?" if near else "`atoll status` lists them all"
-    raise InputError(f"the active program has no dataset {dataset!r}", remedy=hint)
+    raise unknown("the active program has no dataset", dataset, program.producers())
 
 
 def _in_local_program(dataset: str) -> bool:

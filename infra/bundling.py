@@ -1,7 +1,7 @@
 """Builds what a Lambda function runs, without Docker: wheels of known hashes for its platform, pruned, beside the code it imports.
 
-A bundle is a zip under `build/bundles/`, named by a digest of all that goes into it, so an unchanged one is not built again;
-nor are its packages under `build/packages/` when only code has changed.
+A bundle is a zip under `.atoll/build/bundles/`, named by a digest of all that goes into it, so an unchanged one is not built again;
+nor are its packages under `.atoll/build/packages/` when only code has changed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from pathlib import Path
 from infra import bill_of_materials
 from infra.pruning import prune
 
-PROJECT = Path(__file__).resolve().parents[1]
-BUNDLES = PROJECT / "build" / "bundles"
-PACKAGES = PROJECT / "build" / "packages"
-LOCK = PROJECT / "requirements.lock"
+PROJECT = Path(__file__).resolve().parents[1]  # where Atoll's own packages stand: its clone, or what it is installed into
+BUILD = Path(".atoll", "build").resolve()  # of the folder in which the app is called
+BUNDLES = BUILD / "bundles"
+PACKAGES = BUILD / "packages"
+LOCK = PROJECT / "infra" / "pinned" / "requirements.lock"
 MADE_BY = tuple(PROJECT / "infra" / f"{name}.py" for name in ("bill_of_materials", "pruning", "stripping"))
 NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt", "README.md"}
 # The runtime has these: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html. A bundle brings its own only if its
@@ -57,8 +58,8 @@ class BundleError(Exception):
 class Bundle:
     """What a function's zip holds.
 
-    name: for people.  code: folders of the project, e.g. 'slices/collect/postgres'.
-    requirements: a requirements file of the project, or None.  data: with the packages that only steps over data import.
+    name: for people.  code: folders of packages, e.g. 'slices/collect/postgres', as `code_folder` finds them.
+    requirements: a requirements file, or None.  data: with the packages that only steps over data import.
     """
 
     name: str
@@ -85,13 +86,14 @@ class Bundle:
         return tuple(name for name in RUNTIME_PACKAGES if not any(line.startswith(f"{name}==") for line in self.wanted))
 
     def files(self) -> Iterator[tuple[Path, str]]:
-        """The project's own files: path, and path in the bundle. A package's parents come with their `__init__.py` alone."""
+        """The files of its code: path, and path in the bundle. A package's parents come with their `__init__.py` alone."""
         parents = {parent for folder in self.code for parent in Path(folder).parents if str(parent) != "."}
         for parent in sorted(parents):
             yield PROJECT / parent / "__init__.py", f"{parent}/__init__.py"
         for folder in self.code:
-            for file in sorted((PROJECT / folder).rglob("*")):
-                inside = file.relative_to(PROJECT / folder)
+            place = code_folder(folder)
+            for file in sorted(place.rglob("*")):
+                inside = file.relative_to(place)
                 if file.is_file() and not NOT_CODE & {*inside.parts}:
                     yield file, f"{folder}/{inside}"
 
@@ -160,6 +162,12 @@ class Bundle:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BundleError(f"the packages of {self.name} cannot be installed:\n{done.stderr.strip()[:2000]}")
+
+
+def code_folder(name: str) -> Path:
+    """Where a package's folder is: Atoll's own, or else one of the project whose app is called, e.g. for a slice of its own."""
+    own = PROJECT / name
+    return own if own.is_dir() else Path(name).resolve()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.atoll_stack import AtollStack
-from infra.bundling import PROJECT, Bundle
+from infra.bundling import Bundle, code_folder
 from infra.clock import every
 from infra.concurrency import of_functions
 from infra.functions import AtollFunction, FunctionSettings, retention_days
@@ -206,11 +206,11 @@ class SliceStack(AtollStack):
 def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
     """The slice's own folder, what all slices and what those of its system share, and the packages its requirements name."""
     folder, system = f"slices/{declaration.stage}/{declaration.system}", f"systems/{declaration.system}"
-    shared = ("shared_metadata", system) if (PROJECT / system).is_dir() else ("shared_metadata",)
+    shared = ("shared_metadata", system) if code_folder(system).is_dir() else ("shared_metadata",)
     requirements = None if settings.host_dependencies else requirements_of(folder)
     name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
     return Bundle(name, (*shared, folder), requirements, data)
 
 
 def requirements_of(folder: str) -> Path:
-    return PROJECT / folder / "requirements.txt"
+    return code_folder(folder) / "requirements.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -36,6 +37,7 @@ TIMEOUT_SECONDS = 600
 CATCH_UP_SECONDS = 10  # for each minute that the machine was down
 LONG_MINUTES = 10
 QUIET_SECONDS = 3.0
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
@@ -50,19 +52,35 @@ def main() -> None:
         embedded.down(ROOT, console.print)
         return
     started = time.monotonic()
-    if options.fresh:
+    try:
+        differences = run(fresh=options.fresh)
+    except KeyboardInterrupt:
+        tell_of_background("Interrupted; `make demo` goes on from here.")
+        sys.exit(INTERRUPTED)
+    tell_of_background(f"The whole demo took {time.monotonic() - started:.0f} s.")
+    if not all(d.same for d in differences):
+        sys.exit(1)
+
+
+def run(*, fresh: bool) -> list[Difference]:
+    if fresh:
         with step("forgetting the state of earlier runs"):
             crm.down(ROOT / ".atoll" / "crm")
             embedded.reset(ROOT)
     with step("starting the embedded AWS and PostgreSQL") as say:
         stack = embedded.up(ROOT, say)
-    differences = Demo(stack, ROOT / ".atoll" / "crm").run()
-    console.print(f"\nThe whole demo took {time.monotonic() - started:.0f} s. Everything goes on running in the background:")
+    return Demo(stack, ROOT / ".atoll" / "crm").run()
+
+
+def tell_of_background(said: str) -> None:
+    """What runs on when the demo has ended, and how to look at it and stop it."""
+    if not embedded.status(ROOT).running:
+        console.print(f"\n{said} Nothing runs in the background.")
+        return
+    console.print(f"\n{said} The embedded AWS with its clock, PostgreSQL and the CRM go on in the background:")
     console.print("  .venv/bin/atoll status --watch                       how fresh every table is")
     console.print("  .venv/bin/atoll logs                                 what the functions write")
     console.print("  .venv/bin/python -m examples.airline.demo --stop     stop it; its state stays in .atoll/")
-    if not all(d.same for d in differences):
-        sys.exit(1)
 
 
 class Demo:
@@ -96,8 +114,8 @@ class Demo:
             say(", ".join(f"{count:,} {name}" for name, count in rows.items()))
 
     def deploy(self) -> Compilation:
-        with step("compiling the program"):
-            compilation = compile_project([str(PROGRAM)])
+        with step("compiling the program"), contextlib.chdir(ROOT):
+            compilation = compile_project([str(PROGRAM.relative_to(ROOT))])  # as who stands there names it to `atoll`
             program = compilation.program
         stacks = [naming.METADATA_STACK, naming.CONDUCTOR_STACK]
         stacks += [installed()[slice_id].stack_name for slice_id in program.slice_ids]
@@ -105,8 +123,8 @@ class Demo:
             embedded.bootstrap(self.stack, say)
         with step(f"cdk deploy {' '.join(stacks)}") as say:
             arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
-            arguments += ["--context", f"program={PROGRAM}"]
-            embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say)
+            arguments += ["--context", f"program={PROGRAM.relative_to(ROOT)}"]
+            embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say, folder=ROOT)
         return compilation
 
     def apply(self, compilation: Compilation) -> datetime:

@@ -1,54 +1,18 @@
 """Running the pinned CDK command against the embedded AWS."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from infra import cdk_command
 from infra.embedded.lifecycle import LocalStack
-from infra.embedded.state import EmbeddedError, Progress
-
-_PROJECT = Path(__file__).resolve().parents[2]
-_SHOWN_LINES = 30
+from infra.embedded.state import Progress
 
 
-def cdk(
-    stack: LocalStack,
-    arguments: Sequence[str],
-    progress: Progress = lambda _: None,
-    *,
-    folder: Path = _PROJECT,
-    extra_environment: Mapping[str, str] | None = None,
-) -> None:
-    """Run `cdk <arguments>` in the folder that holds `cdk.json`, handing every line it writes to `progress`.
-
-    Raises EmbeddedError with the last lines when it fails.
-    """
-    command = _PROJECT / "node_modules" / ".bin" / "cdk"
-    if not command.exists():
-        raise EmbeddedError(f"the CDK's command {command} is not there.", remedy=f"`make setup`, or `npm ci` in {_PROJECT}")
-    lines: list[str] = []
-    process = subprocess.Popen(
-        [str(command), *arguments, "--ci", "--no-color", "--no-notices", "--no-version-reporting"],
-        cwd=folder,
-        env=_environment(stack) | dict(extra_environment or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    with process:
-        for line in process.stdout or ():
-            if text := line.rstrip():
-                lines.append(text)
-                progress(text)
-    if process.returncode != 0:
-        shown = "\n".join(lines[-_SHOWN_LINES:])
-        raise EmbeddedError(f"`cdk {' '.join(arguments)}` ended with code {process.returncode}:\n{shown}")
+def cdk(stack: LocalStack, arguments: Sequence[str], progress: Progress = lambda _: None, *, folder: Path | None = None) -> None:
+    """Run `cdk <arguments>` in the folder that holds `cdk.json` (the current one), as `cdk_command.run` does."""
+    cdk_command.run(arguments, stack.process_environment(), progress, folder=folder)
 
 
 def bootstrap(stack: LocalStack, progress: Progress = lambda _: None) -> bool:
@@ -60,14 +24,6 @@ def bootstrap(stack: LocalStack, progress: Progress = lambda _: None) -> bool:
     target = f"aws://{stack.account}/{stack.region}"
     cdk(stack, ["bootstrap", target], progress, folder=stack.folders.home)
     return True
-
-
-def _environment(stack: LocalStack) -> dict[str, str]:
-    """So that `python` in cdk.json is this interpreter, compiled files are kept, and nothing is reported to anybody."""
-    environment = stack.process_environment()
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    return environment | {"NODE_NO_WARNINGS": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
 
 
 def _has_toolkit(stack: LocalStack) -> bool:

@@ -28,12 +28,11 @@ SKELETON = [
 ]
 SLICES = sorted(file.parent for file in (ROOT / "slices").glob("*/*/slice.py"))
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
-MAY_IMPORT_THE_CDK = re.compile(r"(^app\.py|/stack\.py|^infra/[^/]+\.py|^conductor/stack\.py)$")
+MAY_IMPORT_THE_CDK = re.compile(r"(^console/cdk_app\.py|/stack\.py|^infra/[^/]+\.py|^conductor/stack\.py)$")
 
 
 def sources() -> list[Path]:
-    found = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py") if "tests" not in file.parts]
-    return [*found, ROOT / "app.py"]
+    return [file for package in PACKAGES for file in (ROOT / package).rglob("*.py") if "tests" not in file.parts]
 
 
 def imported(file: Path) -> set[str]:

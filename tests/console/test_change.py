@@ -184,7 +184,7 @@ def test_a_slice_that_is_not_deployed_stops_apply_and_names_the_command(atoll: A
     boto3.client("ssm").delete_parameter(Name="/atoll/slices/organize.iceberg")
     result = atoll("apply")
     assert result.exit_code == 1
-    assert "organize.iceberg is not deployed; deploy it: npx cdk deploy OrganizeIcebergSlice -c program=program.sql" in result.stderr
+    assert "organize.iceberg is not deployed; deploy it: atoll deploy OrganizeIcebergSlice" in result.stderr
     assert ready.writer().reader.active_version() == ""
 
 
@@ -194,7 +194,7 @@ def test_a_missing_secret_stops_apply_and_is_named_with_its_place(atoll: Atoll, 
     [found] = json.loads(result.stdout)["errors"]
     assert result.exit_code == 1 and found["error"] == "DefinitionError"
     assert "program.sql:6:" in found["message"] and "the secret atoll/nope does not exist" in found["message"]
-    assert "aws secretsmanager create-secret --name atoll/nope" in found["message"]
+    assert "store it: atoll secret nope nope.json" in found["message"]
 
 
 def test_a_missing_mask_key_stops_apply_and_says_how_to_make_one(atoll: Atoll, ready: Any, folder: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_missing_mask_key_stops_apply_and_says_how_to_make_one(atoll: Atoll, r
     assert result.exit_code == 1
     (found,) = json.loads(result.stdout)["errors"]
     assert "program.sql:3:18: warehouse lake: the secret atoll/mask of its mask key does not exist" in found["message"]
-    assert "create-secret --name atoll/mask" in found["message"] and "openssl rand -hex 32" in found["message"]
+    assert "| atoll secret mask -" in found["message"] and "openssl rand -hex 32" in found["message"]
     boto3.client("secretsmanager").create_secret(Name="atoll/mask", SecretString="{}")
     assert atoll("apply").exit_code == 0
 

@@ -242,7 +242,7 @@ def test_a_slice_that_is_not_deployed_is_named_with_the_command(atoll: Atoll, so
     sources.deployed.clear()
     result = atoll("discover", "ops")
     assert result.exit_code == 1 and "collect.postgres is not deployed" in result.stderr
-    assert "npx cdk deploy CollectPostgresSlice -c program=program.sql" in result.stderr
+    assert "atoll deploy CollectPostgresSlice" in result.stderr
     assert not (folder / "schemas").exists()
 
 

@@ -138,7 +138,7 @@ class TestWhy:
 
     def test_a_name_that_is_nearly_one(self, atoll: Atoll, drifting: Any) -> None:
         result = atoll("why", "lake.a.readr")
-        assert result.exit_code == 1 and "did you mean lake.a.reader?" in result.stderr
+        assert result.exit_code == 1 and "did you mean `lake.a.reader`?" in result.stderr
 
     def test_a_collect_by_its_statements_name(self, atoll: Atoll, ready: Any) -> None:
         activate(ready, program())

@@ -54,7 +54,7 @@ def test_an_endpoint_that_does_not_answer(atoll: Atoll, credentials: None, monke
 def test_an_account_without_the_metadata_table(atoll: Atoll, empty_account: None, verb: list[str]) -> None:
     result = atoll(*verb)
     assert result.exit_code == 1
-    assert "SharedMetadata is not deployed" in result.stderr and "npx cdk deploy SharedMetadata" in result.stderr
+    assert "SharedMetadata is not deployed" in result.stderr and "atoll deploy SharedMetadata" in result.stderr
 
 
 @pytest.mark.parametrize(

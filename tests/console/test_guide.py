@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from shared_metadata.intervals import next_interval
+from tests.shown import edit, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guides" / "changing-a-view.md"
@@ -48,30 +49,6 @@ def begin_batches(account: Any) -> None:
         writer.claim(flow, interval, list(state.tables), program_version=program.version, owner="me", lease_seconds=1)
 
 
-def steps() -> list[tuple[str, str]]:
-    """In the guide's order: ('edit', old ▸ new as a diff), and (command, what it prints)."""
-    found: list[tuple[str, str]] = []
-    for kind, body in re.findall(r"```(diff|console)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        if kind == "diff":
-            found.append(("edit", body))
-        else:
-            command, _, printed = body.partition("\n")
-            found.append((command.removeprefix("$ "), printed))
-    return found
-
-
-def edit(folder: Path, diff: str) -> None:
-    """Applies lines that begin with - and +, in hunks."""
-    text = (folder / "program.sql").read_text()
-    for hunk in re.findall(r"(?:^[-+ ].*\n)+", diff, re.MULTILINE):
-        lines = hunk.splitlines()
-        old = "\n".join(line[1:] for line in lines if line[0] in "- ")
-        new = "\n".join(line[1:] for line in lines if line[0] in "+ ")
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    (folder / "program.sql").write_text(text)
-
-
 def told(text: str) -> str:
     """Without what differs each time, and without the figures of batches that ran."""
     return BY.sub("applied by SOMEBODY", VERSION.sub("VERSION", MOMENT.sub("MOMENT", text))).strip()
@@ -81,11 +58,11 @@ def test_the_guide_prints_what_it_shows(atoll: Atoll, airline: Any, folder: Path
     assert atoll("apply").exit_code == 0
     begin_batches(airline)
     seen = 0
-    for step, body in steps():
-        if step == "edit":
-            edit(folder, body)
+    for step in steps(GUIDE):
+        if step.kind == "edit":
+            edit(folder / step.what, step.text)
             continue
-        result = atoll(*step.split()[1:])
-        assert told(result.stdout + result.stderr) == told(body), step
+        result = atoll(*step.what.split()[1:])
+        assert told(result.stdout + result.stderr) == told(step.text), step.what
         seen += 1
     assert seen >= 6

@@ -59,7 +59,7 @@ def test_up_env_status_and_down(atoll: Atoll, folder: Path, stopped_after: None)
     assert f":{port}, running for" in atoll("local", "status").stdout
     assert "export AWS_ENDPOINT_URL=" in atoll("local", "env").stdout
     undeployed = atoll("status")
-    assert undeployed.exit_code == 1 and "npx cdk deploy SharedMetadata" in undeployed.stderr
+    assert undeployed.exit_code == 1 and "atoll deploy SharedMetadata" in undeployed.stderr
     assert "stopped" in atoll("local", "down").stdout
     assert atoll("local", "status").exit_code == 3
     assert "does not run" in atoll("status").stderr

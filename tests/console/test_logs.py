@@ -90,5 +90,5 @@ def test_minutes_say_how_far_back(atoll: Atoll, written: Any) -> None:
 
 def test_an_unknown_name_is_answered_with_the_known_ones(atoll: Atoll, written: Any) -> None:
     result = atoll("logs", "lake.nope")
-    assert result.exit_code == 1 and "'lake.nope' is neither a flow nor a slice" in result.stderr
+    assert result.exit_code == 1 and "there is no flow and no slice 'lake.nope'" in result.stderr
     assert "lake.ops.orders" in result.stderr and "collect.postgres" in result.stderr and "conductor" in result.stderr

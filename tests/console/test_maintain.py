@@ -91,4 +91,4 @@ def test_an_error_of_the_function_and_a_missing_function_are_told(atoll: Atoll, 
     failed = atoll("maintain")
     missing = atoll("maintain")
     assert failed.exit_code == 1 and "maintenance failed of 1 tables" in failed.stderr and "mend it" in failed.stderr
-    assert missing.exit_code == 1 and "npx cdk deploy OrganizeIcebergSlice" in missing.stderr
+    assert missing.exit_code == 1 and "atoll deploy OrganizeIcebergSlice" in missing.stderr

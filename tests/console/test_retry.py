@@ -92,7 +92,7 @@ def test_a_batch_that_nobody_starts_is_waited_for_no_longer_than_the_conductor_m
 
 def test_a_name_that_is_none_is_an_error_with_what_may_have_been_meant(atoll: Atoll, stopped: Any) -> None:
     result = atoll("retry", "lake.ops.order:staged")
-    assert result.exit_code == 1 and f"did you mean {STAGED}?" in result.stderr
+    assert result.exit_code == 1 and f"did you mean `{STAGED}`?" in result.stderr
 
 
 def state(ready: Any) -> Any:

@@ -52,7 +52,7 @@ def test_nothing_differs_where_all_is_well(atoll: Atoll, ran: Any) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "no differences in 5 datasets, 3 batches, 3 versions"
     assert "not compared with organize.iceberg, lake: there is no function atoll-organize-iceberg-landed" in result.stderr
-    assert "npx cdk deploy OrganizeIcebergSlice" in result.stderr
+    assert "atoll deploy OrganizeIcebergSlice" in result.stderr
 
 
 def test_a_difference_has_its_place_cause_and_remedy_and_exit_code_2(atoll: Atoll, ran: Any) -> None:

@@ -136,5 +136,5 @@ def test_a_rollback_brings_the_former_program_back_at_the_next_boundary(atoll: A
 def test_without_a_conductor_nothing_is_applied(atoll: Atoll, ready: Any) -> None:
     boto3.client("ssm").delete_parameter(Name=naming.CONDUCTOR_PARAMETER)
     result = atoll("apply")
-    assert result.exit_code == 1 and "npx cdk deploy Conductor -c program=program.sql" in result.stderr
+    assert result.exit_code == 1 and "atoll deploy Conductor" in result.stderr
     assert ready.writer().reader.active_version() == ""

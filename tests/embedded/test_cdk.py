@@ -2,7 +2,8 @@
 
 import pytest
 
-from infra.embedded import EmbeddedError, LocalStack, bootstrap, cdk
+from infra.cdk_command import CdkError
+from infra.embedded import LocalStack, bootstrap, cdk
 
 pytestmark = pytest.mark.xdist_group("emulator")
 
@@ -16,5 +17,5 @@ def test_bootstrap_runs_once_and_shows_its_progress(local_aws: LocalStack) -> No
 
 
 def test_a_cdk_command_that_fails_raises_its_last_lines(local_aws: LocalStack) -> None:
-    with pytest.raises(EmbeddedError, match=r"`cdk deploy --app false` ended with code 1:\n[\s\S]*false"):
+    with pytest.raises(CdkError, match=r"`cdk deploy --app false` ended with code 1:\n[\s\S]*false"):
         cdk(local_aws, ["deploy", "--app", "false"], folder=local_aws.folders.home)

@@ -1,6 +1,5 @@
 """One synthesis of all stacks for the whole session: it takes longer than all tests over it together."""
 
-import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from infra.bundling import PROJECT
 from infra.concurrency import Ceilings
 from infra.settings import Settings
 from language import compile_program
@@ -18,7 +16,7 @@ from shared_metadata.program import Program
 from slices.registry import installed
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
-CONTEXT = json.loads((PROJECT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
+CONTEXT: Mapping[str, Any] = {"aws:cdk:bundling-stacks": []}
 Templates = Mapping[str, dict[str, Any]]
 
 
@@ -29,11 +27,9 @@ def program() -> Program:
 
 @pytest.fixture(scope="session")
 def app_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    from console import cdk_app
+
+    return cdk_app
 
 
 @pytest.fixture(scope="session")

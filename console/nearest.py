@@ -1,0 +1,15 @@
+"""The error for a name that is not known, with the nearest of those that are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from language.diagnostics import did_you_mean
+from shared_metadata.errors import InputError
+
+LISTED = "`atoll status` lists them all"
+
+
+def unknown(what: str, name: str, known: Iterable[str], remedy: str = LISTED) -> InputError:
+    """what: as in 'the active program has no dataset'."""
+    return InputError(f"{what} {name!r}", remedy=did_you_mean(name, known) + remedy)

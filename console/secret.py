@@ -1,0 +1,82 @@
+"""`atoll secret`: stores what a connection signs in with, in Secrets Manager, where its slice finds it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from console.deploy_hint import deploy_command
+from console.target import Target, json_option, open_target, profile_option
+from shared_metadata import naming
+from shared_metadata.errors import DefinitionError, InputError
+
+
+@click.command(short_help="Store what a connection signs in with.")
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@profile_option
+@json_option
+def secret(name: str, file: Path, profile: str | None, as_json: bool) -> None:
+    """Store the JSON object in FILE (`-`: what is piped in) as the secret that a program calls NAME, under Atoll's key.
+
+    It is stored as `atoll/NAME`, in place of what was there. What an object has to hold stands in the README of its system's slice.
+    Nothing of it is printed; delete FILE afterwards.
+
+    \b
+      atoll secret ops ops.json
+      vault read -format=json -field=data ops | atoll secret ops -
+    """
+    text = click.open_file(str(file), encoding="utf-8").read()
+    stored, where = _named(name), str(file)
+    _refuse_what_is_no_object(text, where)
+    made = _store(open_target(profile), stored, text)
+    if as_json:
+        click.echo(json.dumps({"secret": stored, "made": made}))
+    else:
+        click.echo(f"{'stored' if made else 'replaced'} {stored}")
+
+
+def _named(name: str) -> str:
+    try:
+        return naming.secret(name)
+    except ValueError as error:
+        raise InputError(str(error), remedy="give it the name that the program has after `secret =`") from error
+
+
+def _refuse_what_is_no_object(text: str, where: str) -> None:
+    """Raises InputError that says where the mistake is, and nothing of what stands there."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        at = f":{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError("this is not JSON", place=f"{where}{at}", remedy='write {"host": "…", …}') from None
+    if not isinstance(found, dict):
+        raise InputError("this is JSON, but no object", place=where, remedy='write {"host": "…", …}')
+
+
+def _store(target: Target, name: str, text: str) -> bool:
+    """Whether it was not there before. Raises DefinitionError where its key is not deployed, or where it is being deleted."""
+    client: Any = target.session.client("secretsmanager")
+    try:
+        deleted = client.describe_secret(SecretId=name).get("DeletedDate")
+    except client.exceptions.ResourceNotFoundException:
+        _refuse_without_key(target)
+        client.create_secret(Name=name, SecretString=text, KmsKeyId=naming.KEY_ALIAS)
+        return True
+    if deleted:
+        remedy = f"aws secretsmanager restore-secret --secret-id {name}"
+        raise DefinitionError(f"the secret {name} is being deleted", remedy=remedy)
+    client.put_secret_value(SecretId=name, SecretString=text)
+    return False
+
+
+def _refuse_without_key(target: Target) -> None:
+    keys: Any = target.session.client("kms")
+    try:
+        keys.describe_key(KeyId=naming.KEY_ALIAS)
+    except keys.exceptions.NotFoundException:
+        what = f"there is no key {naming.KEY_ALIAS} to encrypt it with: {naming.METADATA_STACK} is not deployed"
+        raise DefinitionError(what, remedy=deploy_command(naming.METADATA_STACK)) from None

@@ -1,0 +1,79 @@
+"""Finds out where the project in the current folder stands; asks no more than it has to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.deploy_hint import DEFAULT_PROGRAM
+from console.deployment import program_here
+from console.next_step import Standing
+from shared_metadata.errors import InputError
+from shared_metadata.intervals import to_text
+from shared_metadata.program import Program
+
+if TYPE_CHECKING:
+    from console.target import Target
+    from shared_metadata.reader import MetadataReader
+    from shared_metadata.timeline import Timeline
+
+
+def standing() -> Standing:
+    """Raises AtollError, or what AWS's SDK raises, where the account cannot be asked."""
+    names = [name.strip() for name in program_here().split(",")]
+    files = "" if names == [DEFAULT_PROGRAM] else " ".join(names)
+    if not all(Path(name).exists() for name in names):
+        return Standing(exists=False)
+    from console.project import compile_project, read_snapshots, read_sources
+    from language import ProgramErrors
+
+    try:
+        program = compile_project(names).program
+    except ProgramErrors as errors:
+        return Standing(files=files, mistakes=len(errors.diagnostics))
+    from console.target import open_target
+
+    try:
+        target = open_target(None)
+    except InputError as error:
+        return Standing(files=files, account=error.what, account_remedy=error.remedy)
+    typed = read_snapshots(read_sources(names)) is not None
+    return _in_account(target, program, files, typed)
+
+
+def _in_account(target: Target, program: Program, files: str, typed: bool) -> Standing:
+    from console.prerequisites import deployed_slices, missing_conductor, unready_secrets
+
+    deployed = deployed_slices(target, program)
+    undeployed = [name for name in program.slice_ids if name not in deployed]
+    if missing_conductor(target, program):
+        return Standing(files=files, undeployed=("conductor", *undeployed))
+    now, timeline = datetime.now(UTC), target.reader.timeline()
+    entries, pending = timeline.entries, timeline.pending(now)
+    return Standing(
+        files=files,
+        undeployed=tuple(undeployed),
+        secrets=tuple(command for _, command in unready_secrets(target, program)),
+        typed=typed,
+        applied=bool(entries),
+        differs=bool(entries) and entries[-1].version != program.version,
+        takes_effect=to_text(pending.boundary) if pending else "",
+        **_of_datasets(target.reader, timeline, now),
+    )
+
+
+def _of_datasets(reader: MetadataReader, timeline: Timeline, now: datetime) -> dict[str, Any]:
+    """The datasets of the active program by what is the matter with them."""
+    from console.status import state_word
+
+    active = timeline.active(now)
+    if active is None:
+        return {}
+    flows = reader.program(active.version).flows
+    found: dict[str, list[str]] = {"stopped": [], "quiesced": [], "failing": [], "late": [], "current": []}
+    for flow_id, state in reader.flow_states(list(flows)).items():
+        for dataset, table in state.tables.items():
+            word = "quiesced" if state.drifts(dataset) else state_word(flows[flow_id], table, now)
+            found[word].append(dataset)
+    return {word: tuple(sorted(datasets)) for word, datasets in found.items()}

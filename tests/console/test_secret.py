@@ -1,0 +1,64 @@
+"""`atoll secret`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+
+from console.main import main
+from shared_metadata import naming
+
+Atoll = Callable[..., Result]
+SECRET = '{"host": "db", "password": "hush-7"}'
+MISTAKES = ["", "{", '["hush-7"]', '"hush-7"', "hush-7", '{"password": hush-7}']
+
+
+@pytest.fixture
+def key(account: Any) -> None:
+    made = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    boto3.client("kms").create_alias(AliasName=naming.KEY_ALIAS, TargetKeyId=made)
+
+
+def test_it_is_stored_under_the_key_and_then_replaced(atoll: Atoll, key: None, folder: Path) -> None:
+    (folder / "ops.json").write_text(SECRET)
+    assert atoll("secret", "ops", "ops.json").stdout == "stored atoll/ops\n"
+    client = boto3.client("secretsmanager")
+    assert client.get_secret_value(SecretId="atoll/ops")["SecretString"] == SECRET
+    assert client.describe_secret(SecretId="atoll/ops")["KmsKeyId"] == naming.KEY_ALIAS
+    piped = CliRunner().invoke(main, ["secret", "ops", "-", "--json"], input='{"host": "other"}')
+    assert json.loads(piped.stdout) == {"secret": "atoll/ops", "made": False}
+    assert json.loads(client.get_secret_value(SecretId="atoll/ops")["SecretString"]) == {"host": "other"}
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_it_is_told_without_what_stands_there(atoll: Atoll, key: None, folder: Path, text: str) -> None:
+    (folder / "ops.json").write_text(text)
+    result = atoll("secret", "ops", "ops.json")
+    assert result.exit_code == 1 and "ops.json" in result.stderr and "JSON" in result.stderr
+    assert "hush" not in result.output + result.stderr
+    assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_a_name_that_cannot_be_one_is_refused(atoll: Atoll, key: None, folder: Path) -> None:
+    (folder / "ops.json").write_text(SECRET)
+    assert "cannot be the name of a secret" in atoll("secret", "op*", "ops.json").stderr
+
+
+def test_before_its_key_is_deployed_it_says_what_to_deploy(atoll: Atoll, account: Any, folder: Path) -> None:
+    (folder / "ops.json").write_text(SECRET)
+    result = atoll("secret", "ops", "ops.json")
+    assert result.exit_code == 1 and "help: atoll deploy SharedMetadata" in result.stderr
+
+
+def test_one_that_is_being_deleted_is_named_with_its_remedy(atoll: Atoll, key: None, folder: Path) -> None:
+    (folder / "ops.json").write_text(SECRET)
+    atoll("secret", "ops", "ops.json")
+    boto3.client("secretsmanager").delete_secret(SecretId="atoll/ops")
+    assert "restore-secret --secret-id atoll/ops" in atoll("secret", "ops", "ops.json").stderr

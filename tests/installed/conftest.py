@@ -1,0 +1,60 @@
+"""Atoll as its users have it: a wheel, installed into an environment of its own, away from the clone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = str(Path(sys.executable).with_name("uv"))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """wheel: the file.  environment: where it is installed."""
+
+    wheel: Path
+    environment: Path
+
+    @property
+    def packages(self) -> Path:
+        (found,) = self.environment.glob("lib/python*/site-packages")
+        return found
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """Of a shell in which the environment is on the PATH, and nothing of AWS is set."""
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "CDK_", "ATOLL_", "PYTHON", "VIRTUAL_ENV"))}
+        return {**kept, "PATH": f"{self.environment / 'bin'}{os.pathsep}{os.environ['PATH']}", "AWS_CONFIG_FILE": os.devnull, **more}
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Installed]:
+    """With the packages of the lock, as set-up installs them.
+
+    Not in pytest's folder, which is closed to the user as whom PostgreSQL, which is among them, runs for root.
+    """
+    with tempfile.TemporaryDirectory(prefix="atoll-installed-") as folder:
+        Path(folder).chmod(0o755)
+        yield _install(Path(folder))
+
+
+def _install(folder: Path) -> Installed:
+    run(UV, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder), str(ROOT))
+    (wheel,) = folder.glob("*.whl")
+    environment = folder / "environment"
+    run(UV, "venv", "--quiet", "--python", sys.executable, str(environment))
+    wanted = ("--constraint", str(ROOT / "requirements.lock"), f"{wheel}[local]")
+    run(UV, "pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), *wanted)
+    return Installed(wheel, environment)
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
