@@ -15,6 +15,7 @@ from console.printable import printable
 from console.progress import progress
 from console.target import json_option, profile_option
 from console.wording import names_of
+from shared_metadata import naming
 from shared_metadata.errors import InputError
 
 UNCHANGED = " (no changes)"
@@ -69,22 +70,25 @@ def deploy(
 def destroy(
     stacks: tuple[str, ...], files: tuple[str, ...], context: tuple[str, ...], yes: bool, profile: str | None, as_json: bool
 ) -> None:
-    """Take down each STACK and what stands on it (default: all that the program needs). Asks first.
+    """Take down each STACK and what stands on it (default: all that the program needs, but for SharedMetadata). Asks first.
 
-    What holds data stays in the account: the metadata table, the bucket with staged files and tables, and their key.
+    What holds data stays in the account: the metadata table, the bucket with staged files and tables, and their key. Their stack,
+    SharedMetadata, is protected; docs/deploying.md says how to give it up too.
 
     \b
       atoll destroy HarnessPostgresSlice
       atoll destroy --profile production --yes
     """
     deployment = open_deployment(files, context, profile, as_json)
-    chosen = deployment.chosen(stacks)
+    chosen = [name for name in deployment.chosen(stacks) if stacks or name != naming.METADATA_STACK]
     if as_json and not yes:
         raise InputError("with --json nobody can be asked", remedy="add --yes")
     if not yes:
         click.confirm(f"Take down {names_of(chosen, _ALL)}, and what stands on them, in {deployment.place}?", abort=True, err=True)
-    done = _run(deployment, "taking down", ["destroy", *(chosen if stacks else ["--all"]), "--force"])
+    done = _run(deployment, "taking down", ["destroy", *chosen, "--force"])
     _told("destroyed", done or chosen, as_json)
+    if not (stacks or as_json):
+        click.echo(f"{naming.METADATA_STACK} stays, with all data: a later `atoll deploy` goes on from there")
 
 
 def _approval(deployment: Deployment, yes: bool) -> list[str]:

@@ -19,6 +19,7 @@ Atoll = Callable[..., Result]
 VERSION = json.loads((PINNED / "package-lock.json").read_text())["packages"]["node_modules/aws-cdk"]["version"]
 STACKS = ["SharedMetadata", "Conductor", "CollectPostgresSlice", "HarnessPostgresSlice", "OrganizeIcebergSlice"]
 ALL = "SharedMetadata, Conductor, CollectPostgresSlice, HarnessPostgresSlice and OrganizeIcebergSlice"
+OTHERS = ALL.removeprefix("SharedMetadata, ")
 
 
 class Cdk:
@@ -108,10 +109,13 @@ def test_ctrl_c_says_what_goes_on_and_how_to_do_the_rest(atoll: Atoll, cdk: Cdk,
 def test_nothing_is_taken_down_unasked(atoll: Atoll, cdk: Cdk) -> None:
     result = atoll("destroy")
     assert result.exit_code == 1 and cdk.arguments == []
-    assert f"Take down {ALL}, and what stands on them, in account 123456789012, region {REGION}?" in result.stderr
+    assert f"Take down {OTHERS}, and what stands on them, in account 123456789012, region {REGION}?" in result.stderr
     assert "nobody can be asked" in json.loads(atoll("destroy", "--json").stdout)["errors"][0]["message"] and cdk.arguments == []
-    assert atoll("destroy", "--yes").stdout == f"destroyed: {ALL}\n"
-    assert cdk.arguments[:3] == ["destroy", "--all", "--force"]
+    done = atoll("destroy", "--yes").stdout
+    assert done.startswith(f"destroyed: {OTHERS}\n{naming.METADATA_STACK} stays, with all data")
+    assert naming.METADATA_STACK not in cdk.arguments and "--all" not in cdk.arguments
+    atoll("destroy", naming.METADATA_STACK, "--yes")
+    assert cdk.arguments[:3] == ["destroy", naming.METADATA_STACK, "--force"]
 
 
 def test_an_account_that_was_never_bootstrapped_is_told_how(atoll: Atoll, empty_account: None, folder: Path) -> None:
