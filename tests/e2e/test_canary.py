@@ -48,4 +48,4 @@ def test_no_command_shows_a_secret_or_a_row(airline: Planted) -> None:
 def saved_after(airline: Planted, moment: float) -> None:
     """Waits until the emulator has written its state to disk."""
     saved = airline.demo.stack.folders.aws / "state" / "stepfunctions.json"
-    wait_until(lambda: saved.exists() and saved.stat().st_mtime > moment, 90, "the embedded AWS saves nothing")
+    wait_until(lambda: saved.exists() and saved.stat().st_mtime > moment, 300, "the embedded AWS saves nothing")

@@ -121,6 +121,11 @@ REFUSED = {
     f"SELECT CAST(id AS INTEGR) AS i FROM {F}": ("INTEGR", "there is no type `INTEGR`"),
     f"SELECT carrier, count(*) AS n FROM {F} GROUP BY 3": None,
     "WITH a AS (SELECT 1 AS x), a AS (SELECT 2 AS x) SELECT x FROM a": ("a", "two tables are called `a` here"),
+    f"SELECT f.id, f._batch AS seen, p.seats FROM {F} f NATURAL JOIN lake.ops.planes p": (
+        "NATURAL",
+        "this would join on `_batch` too, which the query names, and which every batch changes",
+    ),
+    f"SELECT id, rowid AS r FROM {F}": ("rowid", "there is no column `rowid`"),
     f"DESCRIBE {F}": None,
     "SELECT * FROM duckdb_settings()": ("duckdb_settings", "`duckdb_settings` reads what no FROM clause names"),
     "SELECT * FROM glob('*')": ("glob", "`glob` reads what no FROM clause names"),
@@ -146,7 +151,7 @@ def test_a_type_mistake_is_told_beside_a_name_mistake() -> None:
 IMPURE = (
     *("now()", "current_date", "current_timestamp", "transaction_timestamp()", "today()", "localtime", "localtimestamp"),
     *("random()", "uuid()", "uuidv7()", "gen_random_uuid()", "get_current_time()", "age(time_hour)", "txid_current()"),
-    *("current_setting('TimeZone')", "current_user", "current_schema()", "version()", "getvariable('x')"),
+    *("current_setting('TimeZone')", "current_user", "user", "current_schema()", "version()", "getvariable('x')"),
 )
 
 
@@ -164,6 +169,12 @@ def test_what_is_no_function_of_the_inputs_is_refused(query: str, expression: st
     mistakes = _mistakes(query.format(expression))
     assert mistakes and any("each time" in cause or "today" in cause for _, cause, _ in mistakes), mistakes
     assert any("batch_end()" in remedy or "hash" in remedy for _, _, remedy in mistakes)
+
+
+@pytest.mark.parametrize("word", ["user", "rowid"])
+def test_a_column_may_have_the_name_of_what_duckdb_knows_by_itself(word: str) -> None:
+    found = typed(f"SELECT id, {word}, upper(t.{word}) AS u FROM lake.ops.t AS t", {"lake.ops.t": {"id": "long", word: "string"}})
+    assert not found.problems and [column.type for column in found.columns] == ["long", "string", "string"]
 
 
 def test_every_function_that_duckdb_calls_impure_is_refused() -> None:

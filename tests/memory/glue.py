@@ -33,6 +33,10 @@ class MemoryGlue:
     def get_databases(self) -> dict[str, Any]:
         return {"DatabaseList": copy.deepcopy(list(self._databases.values()))}
 
+    def update_database(self, *, Name: str, DatabaseInput: Fields) -> None:
+        self._of(Name, "UpdateDatabase")
+        self._databases[Name] = dict(DatabaseInput)
+
     def delete_database(self, *, Name: str) -> None:
         """With its tables, which AWS deletes a little later."""
         self._of(Name, "DeleteDatabase")

@@ -41,6 +41,10 @@ class GlueBehaviour:
         with pytest.raises(glue.exceptions.EntityNotFoundException):
             glue.get_database(Name="no_such_database")
 
+    def test_a_database_is_replaced_by_what_is_given(self, glue: Any, database: str) -> None:
+        glue.update_database(Name=database, DatabaseInput={"Name": database, "Parameters": {"whose": "ours"}})
+        assert glue.get_database(Name=database)["Database"]["Parameters"] == {"whose": "ours"}
+
     def test_a_table_is_what_was_given(self, glue: Any, database: str, table: dict[str, Any]) -> None:
         assert (table["Name"], table["DatabaseName"], table["TableType"]) == ("flights", database, "EXTERNAL_TABLE")
         assert table["Parameters"] == KIND and table["VersionId"]

@@ -24,6 +24,7 @@ from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
+ROW_NUMBER = "rowid"
 _MOMENTS = ("now", "today", "tomorrow", "yesterday")
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
@@ -41,7 +42,8 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
         return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
-    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge)]
+    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge), *_joined_by_own(query, seen)]
+    problems += _row_numbers(query, seen)
     uses, edits, runs = tuple(_uses(query, plan, seen)), _edits(query, seen), bound
     if edits:
         try:
@@ -113,6 +115,25 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
             place = query.text.word(at) if at < NOWHERE else query.text.first_word()
             moment = "write batch_end(), the moment for which the batch is made" if text.lower() in _MOMENTS else "correct the text"
             yield QueryProblem(*place, f"this text is no {target}", moment)
+
+
+def _joined_by_own(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
+    """A NATURAL JOIN takes part in what the text names: of Atoll's own columns, which differ from batch to batch, it must not."""
+    for scope in query.said.natural:
+        own = [OWN_COLUMNS & {column.name for column in tables.get(table.path, ())} for table in scope.tables]
+        for name in sorted(frozenset().union(*own)):
+            if sum(name in columns for columns in own) + len(scope.others) > 1:
+                place = query.text.find("natural") or query.text.first_word()
+                cause = f"this would join on `{name}` too, which the query names, and which every batch changes"
+                yield QueryProblem(*place, cause, "write JOIN … USING (…) with the columns that are meant")
+
+
+def _row_numbers(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
+    """DuckDB's tables have a column of that name which no file of a lake has."""
+    known = {column.name.lower() for columns in tables.values() for column in columns} | set(query.said.common_tables)
+    for column in query.said.columns:
+        if column.names[-1].lower() == ROW_NUMBER and ROW_NUMBER not in known | query.said.given:
+            yield QueryProblem(*query.text.path(column.at), f"there is no column `{ROW_NUMBER}`", "take the table's key")
 
 
 def _columns(

@@ -17,7 +17,8 @@ from language.query_problems import QueryProblem
 _OF_ARGUMENTS = frozenset(
     ("unnest", "range", "generate_series", "repeat", "repeat_row", "json_each", "json_tree", "generate_subscripts")
 )
-_SESSION = frozenset(("current_user", "session_user", "current_role", "current_catalog"))  # which DuckDB reads as words
+# What DuckDB reads as words, where no column has the name.
+_SESSION = frozenset(("current_user", "session_user", "current_role", "current_catalog", "user"))
 _CHANCE = frozenset(("random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
 _MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
 
@@ -41,7 +42,9 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
 def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
     """(name, place, number of arguments) of each function of the text, and of the plan: there macros and words are functions."""
     yield from ((call.name, call.at, 0) for call in said.calls if not call.in_from)
-    yield from ((column.names[0].lower(), column.at, 0) for column in said.columns if column.names[0].lower() in _SESSION)
+    named = [column for column in said.columns if column.names[0].lower() in _SESSION and len(column.names) == 1]
+    constants = set(_constants(bound.plan)) if named else set()
+    yield from ((column.names[0].lower(), column.at, 0) for column in named if bound.plan is None or column.at in constants)
     stack: list[Any] = [bound.plan] if bound.plan is not None and bound.impure else []
     while stack:
         value = stack.pop()
@@ -50,6 +53,19 @@ def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
         elif isinstance(value, dict):
             if value.get("expression_class") == "BOUND_FUNCTION" and not value.get("is_operator"):
                 yield value["name"], value.get("query_location", NOWHERE), len(value.get("children", ()))
+            stack += (child for child in value.values() if isinstance(child, (dict, list)))
+
+
+def _constants(plan: Any) -> Iterator[int]:
+    """Where the values stand that a plan has instead of what the text says."""
+    stack = [plan]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack += value
+        elif isinstance(value, dict):
+            if value.get("expression_class") == "BOUND_CONSTANT":
+                yield value.get("query_location", NOWHERE)
             stack += (child for child in value.values() if isinstance(child, (dict, list)))
 
 

@@ -101,6 +101,7 @@ class Said:
     calls: list[Call] = field(default_factory=list)
     common_tables: list[str] = field(default_factory=list)
     words: set[str] = field(default_factory=set)  # every name that the text gives or uses, folded
+    given: set[str] = field(default_factory=set)  # names that it gives to columns, folded
     stars: list[Star] = field(default_factory=list)
     using: list[tuple[str, int, Scope]] = field(default_factory=list)
     samples: bool = False
@@ -108,6 +109,7 @@ class Said:
     parameters: bool = False
     shows: bool = False  # DESCRIBE, SUMMARIZE, SHOW
     wide: set[Table] = field(default_factory=set)  # of whose columns it speaks without naming them
+    natural: list[Scope] = field(default_factory=list)  # with a NATURAL JOIN in FROM
 
 
 def read(tree: Tree) -> Said:
@@ -178,6 +180,7 @@ class _Reader:
         at, kind = value.get("query_location", 0), value["class"]
         if alias := value.get("alias"):
             self.said.words.add(alias.lower())
+            self.said.given.add(alias.lower())
         if kind == "COLUMN_REF":
             names = tuple(value["column_names"])
             self.said.words |= {name.lower() for name in names}
@@ -195,6 +198,7 @@ class _Reader:
         alias, at = str(value.get("alias", "")), value.get("query_location", 0)
         columns = tuple(value.get("column_name_alias", ()))
         self.said.words |= {alias.lower(), *map(str.lower, columns)}
+        self.said.given |= set(map(str.lower, columns))
         if kind == "BASE_TABLE":
             names = tuple(value[key] for key in ("catalog_name", "schema_name", "table_name") if value.get(key))
             if len(names) == 1 and names[0].lower() in ctes:
@@ -224,6 +228,8 @@ class _Reader:
         for scope in self._scopes:
             if scope.wide:
                 self.said.wide |= set(scope.tables)
+            if "JOIN" in scope.wide:
+                self.said.natural.append(scope)
         for star in self.said.stars:
             self.said.wide |= set(star.tables)
         for column in self.said.columns:

@@ -178,7 +178,7 @@ def taken_soql(flow: Flow, table: Table, described: SalesforceObject) -> str:
     from slices.collect.salesforce.soql_filter import fields_of
 
     if flow.filter:
-        check_filter(flow, table, described, fields_of(flow.filter, described.fields))
+        check_filter(flow, table, described, fields_of(flow.filter, described.fields, place(flow, table)))
     return filter_soql(flow, described.fields, place(flow, table))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import NoReturn
@@ -20,6 +21,11 @@ _COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.GT: (">", "<"),
     exp.GTE: (">=", "<="),
 }
+_LITERAL = re.compile(
+    r"'(?:[^'\\]|\\.|'')*'"
+    r"|\b(?P<moment>\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))?)"
+    r"|\b(?P<relative>[A-Za-z_]+:\d+)\b"
+)
 _CASTS = {"DATE": "date", "TIME": "time", "TIMESTAMP": "datetime", "TIMESTAMPTZ": "datetime", "DATETIME": "datetime"}
 _ARGUMENTS = frozenset({"this", "expression", "expressions", "low", "high", "negate"})
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -30,17 +36,28 @@ def to_soql(condition: str, fields: Mapping[str, str] | None, place: str) -> str
 
     It has Salesforce's meaning: text compares without regard to case, and `!=` and NOT also find nulls.
     """
+    return _Translation(fields, place).condition(_tree(condition, place))
+
+
+def fields_of(condition: str, fields: Mapping[str, str], place: str) -> set[str]:
+    """The fields of the object that a condition names."""
+    named = {column.name.lower() for column in _tree(condition, place).find_all(exp.Column)}
+    return {name for name in fields if name.lower() in named}
+
+
+def _tree(condition: str, place: str) -> exp.Expr:
+    """The condition, whose dates may be written as SOQL writes them: without quotes."""
+
+    def quoted(literal: re.Match[str]) -> str:
+        if relative := literal["relative"]:
+            remedy = "write the moment itself, as in 2026-01-31T00:00:00Z, or filter by batch_end() in a view"
+            raise DefinitionError(f"`{relative}` is another time each day", place=place, remedy=remedy)
+        return f"'{literal['moment']}'" if literal["moment"] else literal.group()
+
     try:
-        tree = sqlglot.parse_one(condition)
+        return sqlglot.parse_one(_LITERAL.sub(quoted, condition))
     except sqlglot.errors.SqlglotError:
         raise DefinitionError("the WHERE clause is not SQL", place=place, remedy="write it as a SQL condition") from None
-    return _Translation(fields, place).condition(tree)
-
-
-def fields_of(condition: str, fields: Mapping[str, str]) -> set[str]:
-    """The fields of the object that a condition names."""
-    named = {column.name.lower() for column in sqlglot.parse_one(condition).find_all(exp.Column)}
-    return {name for name in fields if name.lower() in named}
 
 
 class _Translation:

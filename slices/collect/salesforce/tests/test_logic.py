@@ -28,6 +28,8 @@ FILTERS = {
     "name = 'O''Hare'": "Name = 'O\\'Hare'",
     "name = 'a\\b'": "Name = 'a\\\\b'",
     "createddate >= '2026-01-01'": "CreatedDate >= 2026-01-01T00:00:00Z",
+    "createddate >= 2026-01-01T10:00:00+02:00": "CreatedDate >= 2026-01-01T08:00:00Z",
+    "since__c = 2026-01-01 AND name = 'on 2026-01-01, N:3'": "(Since__c = 2026-01-01 AND Name = 'on 2026-01-01, N:3')",
     "createddate >= TIMESTAMP '2026-01-01 10:00:00+02:00'": "CreatedDate >= 2026-01-01T08:00:00Z",
     "DATE '2026-01-01' < since__c": "Since__c > 2026-01-01",
     "opens__c < '08:00:00'": "Opens__c < 08:00:00.000Z",
@@ -68,6 +70,11 @@ def test_filter_that_soql_cannot_say_is_refused_with_its_place(condition: str) -
         check_flow(replace(FLOW, filter=condition), {})
 
 
+def test_a_moment_that_is_another_each_day_is_refused_whatever_is_known() -> None:
+    with pytest.raises(DefinitionError, match=r"`LAST_N_DAYS:30` is another time each day Remedy: write the moment"):
+        check_flow(replace(FLOW, filter="createddate = LAST_N_DAYS:30"), {})
+
+
 def test_filter_by_an_unknown_field_says_what_was_meant() -> None:
     with pytest.raises(DefinitionError, match=r"no field nme .*did you mean Name\?"):
         to_soql("nme = 'a'", FIELDS, "here")
@@ -96,6 +103,8 @@ EARLY = {  # what the first batch's plan would refuse
     "a cursor that is not there": ({"cursor": "dew__c"}, r"no field dew__c.*did you mean Due__c\?"),
     "a filter by what is not there": ({"filter": "nme = 'a'"}, r"no field nme.*did you mean Name\?"),
     "a value that is no date": ({"filter": "createddate > 'soon'"}, "'soon' is not a datetime"),
+    "a moment that moves": ({"filter": "createddate = LAST_N_DAYS:30"}, "`LAST_N_DAYS:30` is another time each day"),
+    "what is no SQL": ({"filter": "createddate >"}, "the WHERE clause is not SQL"),
 }
 
 

@@ -82,6 +82,20 @@ def test_a_partition_is_exactly_what_its_rows_hold(lake: Lake, kind: str) -> Non
         assert repr(file.partition[0]) == repr(_counted(held[0]))
 
 
+@pytest.mark.parametrize("kind", VALUES)
+def test_a_partition_of_any_value_is_written_anew_by_later_batches(lake: Lake, kind: str) -> None:
+    arrow, values = VALUES[kind]
+    columns: list[Typed] = [ID[0], ("p", kind, arrow), ("n", "int", pa.int32())]
+    lake.collected(Mode.MERGE, key=("id",), partition_by=("p",))
+    every = [*values, None]
+    for batch in range(2):
+        rows = [{"id": number, "p": value, "n": batch} for number, value in enumerate(every)]
+        lake.load([*rows, {"id": 100 + batch, "p": every[0], "n": 9}], columns)
+    found = {row["id"]: (repr(_plain(row["p"])), row["n"]) for row in Suite().read(lake.cloud, FLIGHTS)}
+    expected = {number: (repr(_plain(value)), 1) for number, value in enumerate(every)}
+    assert found == expected | {100 + batch: (repr(_plain(every[0])), 9) for batch in range(2)}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo:
         return value.astimezone(UTC)
