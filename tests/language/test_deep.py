@@ -13,7 +13,7 @@ from tests.language.generated import HEAD, view
 pytestmark = pytest.mark.deep
 ROOT = Path(__file__).parents[2]
 MANY = 10_000
-DEADLINE_SECONDS = 120  # each takes a second or two alone
+DEADLINE_SECONDS = 600  # of a machine that has much else to do
 ANSWER = """
 import sys
 from slices.registry import installed

@@ -86,6 +86,7 @@ class Engine:
             }
         )
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")  # it would go to the command's own output
         for name in _BOUNDS:
             self._connection.execute(f"CREATE MACRO {name}() AS TIMESTAMPTZ '2000-01-01 00:00:00+00'")
         self._databases = {"memory"}
