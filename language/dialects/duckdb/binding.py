@@ -130,9 +130,11 @@ def _joined_by_own(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]
 
 def _row_numbers(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
     """DuckDB's tables have a column of that name which no file of a lake has."""
-    known = {column.name.lower() for columns in tables.values() for column in columns} | set(query.said.common_tables)
+    if ROW_NUMBER not in query.said.words:
+        return
+    known = {column.name.lower() for columns in tables.values() for column in columns}
     for column in query.said.columns:
-        if column.names[-1].lower() == ROW_NUMBER and ROW_NUMBER not in known | query.said.given:
+        if column.names[-1].lower() == ROW_NUMBER and ROW_NUMBER not in known.union(query.said.common_tables, query.said.given):
             yield QueryProblem(*query.text.path(column.at), f"there is no column `{ROW_NUMBER}`", "take the table's key")
 
 

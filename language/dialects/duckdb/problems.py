@@ -10,7 +10,7 @@ from typing import Any
 
 from language.diagnostics import did_you_mean
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables
-from language.dialects.duckdb.syntax_tree import Said, Scope, places_in, read
+from language.dialects.duckdb.syntax_tree import Said, Scope, nodes_in, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.query_problems import QueryProblem
 
@@ -295,16 +295,8 @@ def _operands_remedy(arguments: Sequence[str], kinds: Sequence[str]) -> str:
 
 def _node_at(value: Any, at: int) -> dict[str, Any] | None:
     """The call of the tree that DuckDB means by a place."""
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack += value
-        elif isinstance(value, dict):
-            if value.get("query_location", 0) == at and value.get("class") in ("FUNCTION", "WINDOW", "COMPARISON"):
-                return dict(value)
-            stack += value.values()
-    return None
+    kinds = ("FUNCTION", "WINDOW", "COMPARISON")
+    return next((n for n in nodes_in(value) if n.get("query_location", 0) == at and n.get("class") in kinds), None)
 
 
 def _said(query: QueryText, node: dict[str, Any]) -> str:

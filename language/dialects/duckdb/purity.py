@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from language.diagnostics import did_you_mean
 from language.dialects.duckdb.engine import IMPURE, Bound, Engine
 from language.dialects.duckdb.plan_lineage import NOWHERE
-from language.dialects.duckdb.syntax_tree import Said
+from language.dialects.duckdb.syntax_tree import Said, nodes_in
 from language.dialects.duckdb.text import QueryText
 from language.queries import BATCH_BOUNDS
 from language.query_problems import QueryProblem
@@ -43,30 +42,12 @@ def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
     """(name, place, number of arguments) of each function of the text, and of the plan: there macros and words are functions."""
     yield from ((call.name, call.at, 0) for call in said.calls if not call.in_from)
     named = [column for column in said.columns if column.names[0].lower() in _SESSION and len(column.names) == 1]
-    constants = set(_constants(bound.plan)) if named else set()
-    yield from ((column.names[0].lower(), column.at, 0) for column in named if bound.plan is None or column.at in constants)
-    stack: list[Any] = [bound.plan] if bound.plan is not None and bound.impure else []
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack += value
-        elif isinstance(value, dict):
-            if value.get("expression_class") == "BOUND_FUNCTION" and not value.get("is_operator"):
-                yield value["name"], value.get("query_location", NOWHERE), len(value.get("children", ()))
-            stack += (child for child in value.values() if isinstance(child, (dict, list)))
-
-
-def _constants(plan: Any) -> Iterator[int]:
-    """Where the values stand that a plan has instead of what the text says."""
-    stack = [plan]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack += value
-        elif isinstance(value, dict):
-            if value.get("expression_class") == "BOUND_CONSTANT":
-                yield value.get("query_location", NOWHERE)
-            stack += (child for child in value.values() if isinstance(child, (dict, list)))
+    constants = [node for node in nodes_in(bound.plan) if node.get("expression_class") == "BOUND_CONSTANT"] if named else []
+    values = {node.get("query_location", NOWHERE) for node in constants}  # which a plan has instead of what the text says
+    yield from ((column.names[0].lower(), column.at, 0) for column in named if bound.plan is None or column.at in values)
+    for node in nodes_in(bound.plan) if bound.impure else ():
+        if node.get("expression_class") == "BOUND_FUNCTION" and not node.get("is_operator"):
+            yield node["name"], node.get("query_location", NOWHERE), len(node.get("children", ()))
 
 
 def readers(query: QueryText, said: Said, engine: Engine) -> Iterator[QueryProblem]:

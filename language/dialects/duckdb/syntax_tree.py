@@ -247,14 +247,18 @@ def outermost(node: Tree) -> Sequence[Tree]:
     return items
 
 
+def nodes_in(value: Any) -> Iterator[Tree]:
+    """Every node of a tree or a plan, and below it."""
+    stack = [value]
+    while stack:
+        found = stack.pop()
+        if isinstance(found, list):
+            stack += found
+        elif isinstance(found, dict):
+            yield found
+            stack += found.values()
+
+
 def places_in(item: Tree) -> Iterator[int]:
     """The byte at which each thing below a node stands."""
-    stack: list[Any] = [item]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack += value
-        elif isinstance(value, dict):
-            if "query_location" in value:
-                yield value["query_location"]
-            stack += value.values()
+    return (node["query_location"] for node in nodes_in(item) if "query_location" in node)
