@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -91,21 +90,6 @@ class _AioSession(AioSession):  # type: ignore[misc]
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         awaiting(self.get_component("event_emitter"), _s3())
-
-
-_one_write = threading.Lock()
-
-
-def one_write_at_a_time(dynamodb: Any) -> Any:
-    """The client, for tests with threads: DynamoDB tests a condition and writes in one, moto in two steps."""
-    update = dynamodb.update_item
-
-    def update_item(**request: Any) -> Any:
-        with _one_write:
-            return update(**request)
-
-    dynamodb.update_item = update_item
-    return dynamodb
 
 
 class FakeContext:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from tests.memory.dynamodb import refused
 
 Fields = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ class MemoryGlue:
     def create_database(self, *, DatabaseInput: Fields) -> None:
         name = DatabaseInput["Name"]
         if name in self._databases:
-            raise _refused("AlreadyExistsException", "CreateDatabase")
+            raise refused("AlreadyExistsException", "CreateDatabase")
         self._databases[name], self._tables[name] = dict(DatabaseInput), {}
 
     def get_database(self, *, Name: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class MemoryGlue:
     def create_table(self, *, DatabaseName: str, TableInput: Fields) -> None:
         tables, name = self._of(DatabaseName, "CreateTable"), TableInput["Name"]
         if name in tables:
-            raise _refused("AlreadyExistsException", "CreateTable")
+            raise refused("AlreadyExistsException", "CreateTable")
         tables[name] = _table(DatabaseName, TableInput, 0)
 
     def get_table(self, *, DatabaseName: str, Name: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class MemoryGlue:
     def update_table(self, *, DatabaseName: str, TableInput: Fields, VersionId: str = "", SkipArchive: bool = False) -> None:
         former = self._table(DatabaseName, TableInput["Name"], "UpdateTable")
         if VersionId and VersionId != former["VersionId"]:
-            raise _refused("ConcurrentModificationException", "UpdateTable")
+            raise refused("ConcurrentModificationException", "UpdateTable")
         self._tables[DatabaseName][TableInput["Name"]] = _table(DatabaseName, TableInput, int(former["VersionId"]) + 1)
 
     def delete_table(self, *, DatabaseName: str, Name: str) -> None:
@@ -66,19 +66,15 @@ class MemoryGlue:
 
     def _of(self, database: str, operation: str) -> dict[str, dict[str, Any]]:
         if database not in self._databases:
-            raise _refused("EntityNotFoundException", operation)
+            raise refused("EntityNotFoundException", operation)
         return self._tables[database]
 
     def _table(self, database: str, name: str, operation: str) -> dict[str, Any]:
         tables = self._of(database, operation)
         if name not in tables:
-            raise _refused("EntityNotFoundException", operation)
+            raise refused("EntityNotFoundException", operation)
         return tables[name]
 
 
 def _table(database: str, given: Fields, version: int) -> dict[str, Any]:
     return {**copy.deepcopy(dict(given)), "DatabaseName": database, "VersionId": str(version)}
-
-
-def _refused(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)  # type: ignore[arg-type]

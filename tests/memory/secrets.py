@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from tests.memory.dynamodb import refused
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 
@@ -37,7 +37,7 @@ class MemorySecrets:
 
     def create_secret(self, *, Name: str, SecretString: str, ClientRequestToken: str = "") -> dict[str, Any]:
         if Name in self.secrets:
-            raise _refused("ResourceExistsException", "CreateSecret")
+            raise refused("ResourceExistsException", "CreateSecret")
         self.secrets[Name] = Versions()
         return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
 
@@ -46,7 +46,7 @@ class MemorySecrets:
     ) -> dict[str, Any]:
         found, version = self._secret(SecretId, "PutSecretValue"), ClientRequestToken or str(uuid.uuid4())
         if found.texts.get(version, SecretString) != SecretString:
-            raise _refused("ResourceExistsException", "PutSecretValue")
+            raise refused("ResourceExistsException", "PutSecretValue")
         if version not in found.texts:  # else the call is a repetition, which changes nothing
             found.put(version, SecretString, VersionStages)
         return {**_named(SecretId), "VersionId": version, "VersionStages": list(VersionStages)}
@@ -55,7 +55,7 @@ class MemorySecrets:
         found = self._secret(SecretId, "GetSecretValue")
         version = VersionId or found.stages.get(VersionStage, "")
         if version not in found.texts:
-            raise _refused("ResourceNotFoundException", "GetSecretValue")
+            raise refused("ResourceNotFoundException", "GetSecretValue")
         stages = [stage for stage, at in found.stages.items() if at == version]
         return {
             "ARN": SecretId,
@@ -76,12 +76,8 @@ class MemorySecrets:
 
     def _secret(self, name: str, operation: str) -> Versions:
         if name not in self.secrets:
-            raise _refused("ResourceNotFoundException", operation)
+            raise refused("ResourceNotFoundException", operation)
         return self.secrets[name]
-
-
-def _refused(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)  # type: ignore[arg-type]
 
 
 def _named(name: str) -> dict[str, Any]:

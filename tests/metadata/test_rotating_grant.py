@@ -15,7 +15,7 @@ from shared_metadata.contract import rotating_grant
 from shared_metadata.contract.grant_lease import GrantLeases
 from shared_metadata.contract.rotating_grant import LEASE_SECONDS, RotatingGrant
 from shared_metadata.errors import AtollError, RetryLater, SecretError
-from tests.conformance.fixtures import Cloud, cloud, one_write_at_a_time
+from tests.conformance.fixtures import Cloud, cloud
 
 __all__ = ["cloud"]
 REFERENCE, PLACE = "rotating", "connection crm (program.sql:2:19)"
@@ -86,7 +86,7 @@ class Scene:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.server = cloud, Server()
         self.secrets = cloud.session.client("secretsmanager")
-        self.dynamodb = one_write_at_a_time(cloud.session.client("dynamodb"))
+        self.dynamodb = cloud.session.client("dynamodb")
         self.store({"client_id": "app", "refresh_token": self.server.current})
 
     def store(self, values: Mapping[str, Any]) -> None:

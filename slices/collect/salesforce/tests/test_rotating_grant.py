@@ -15,7 +15,7 @@ from shared_metadata.contract.collect import CollectSteps
 from slices.collect.salesforce.client import open_source
 from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.tests.conftest import EARLIER, HERE, Crm
-from tests.conformance.fixtures import FakeContext, one_write_at_a_time, run_batch
+from tests.conformance.fixtures import FakeContext, run_batch
 
 
 class Rotating:
@@ -74,8 +74,6 @@ def test_functions_whose_tokens_end_at_once_never_use_a_refresh_token_twice(rota
     for _ in range(3):
         rotating.crm.org.expire_tokens()
         services = [rotating.crm.cloud.services(SLICE.id) for _ in range(6)]
-        for each in services:
-            one_write_at_a_time(each.dynamodb)
         connection = rotating.crm.cloud.reader.active_program().connections["crm"]
         sources = [open_source(connection, rotating.stored(), grant_of=each.grant) for each in services]
         with ThreadPoolExecutor(6) as pool:
