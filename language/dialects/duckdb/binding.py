@@ -8,15 +8,16 @@ are bound, and must mean the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
-from language.diagnostics import Span
+from language.diagnostics import Span, did_you_mean
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
+from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
 from language.dialects.duckdb.plan_lineage import NOWHERE, PlanLineage, Ref, Unplanned, lineage
 from language.dialects.duckdb.problems import binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
-from language.dialects.duckdb.syntax_tree import Said, Scope
+from language.dialects.duckdb.syntax_tree import Said, Scope, Table
 from language.dialects.duckdb.text import Place
 from language.queries import OWN_COLUMNS, edited
 from language.query_problems import QueryProblem
@@ -35,15 +36,16 @@ Edit = tuple[int, int, str]
 def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     """Types a query over its inputs.  tables: by their names in FROM; a column of no type is of a statement that is itself wrong."""
     judge, said, complete = engine(), query.said, all(column.type for columns in tables.values() for column in columns)
-    seen = _in_sight(said, tables)
+    seen = in_sight(said, tables)
     try:
         bound = judge.bind(query.span.text, seen, _written_names(query))
         plan = _lineage(bound, said, seen)
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
         return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
-    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge), *_joined_by_own(query, seen)]
-    problems += _row_numbers(query, seen)
+    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge), *own_brought(query, seen)]
+    problems += partly_deleted(query, tables)
+    problems += [*_row_numbers(query, seen), *_renamed(query, seen)]
     uses, edits, runs = tuple(_uses(query, plan, seen)), _edits(query, seen), bound
     if edits:
         try:
@@ -60,7 +62,7 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
 
 def plan_ahead(queries: Iterable[tuple[DuckDBQuery, Tables]]) -> None:
     """Has DuckDB plan many queries by one call, which costs half of as many calls; `bind_query` of them then is faster."""
-    engine().plan_ahead([(query.span.text, _in_sight(query.said, tables)) for query, tables in queries])
+    engine().plan_ahead([(query.span.text, in_sight(query.said, tables)) for query, tables in queries])
 
 
 def _written_names(query: DuckDBQuery) -> Sequence[str]:
@@ -74,14 +76,6 @@ def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
     if not names and rest is not None:
         names = [column.name for column in rest.columns if column.name != "NULL"]
     return tuple(QueryColumn(name.lower(), "", (), *query.text.first_word()) for name in dict.fromkeys(names))
-
-
-def _in_sight(said: Said, tables: Tables) -> Tables:
-    """The tables as the query sees them: where it speaks of all columns, without Atoll's own that its text does not name."""
-    if not said.wide:
-        return tables
-    hidden = {name for name in OWN_COLUMNS if name not in said.words}
-    return {name: tuple(column for column in columns if column.name not in hidden) for name, columns in tables.items()}
 
 
 def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
@@ -117,17 +111,6 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
             yield QueryProblem(*place, f"this text is no {target}", moment)
 
 
-def _joined_by_own(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
-    """A NATURAL JOIN takes part in what the text names: of Atoll's own columns, which differ from batch to batch, it must not."""
-    for scope in query.said.natural:
-        own = [OWN_COLUMNS & {column.name for column in tables.get(table.path, ())} for table in scope.tables]
-        for name in sorted(frozenset().union(*own)):
-            if sum(name in columns for columns in own) + len(scope.others) > 1:
-                place = query.text.find("natural") or query.text.first_word()
-                cause = f"this would join on `{name}` too, which the query names, and which every batch changes"
-                yield QueryProblem(*place, cause, "write JOIN … USING (…) with the columns that are meant")
-
-
 def _row_numbers(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
     """DuckDB's tables have a column of that name which no file of a lake has."""
     if ROW_NUMBER not in query.said.words:
@@ -136,6 +119,17 @@ def _row_numbers(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
     for column in query.said.columns:
         if column.names[-1].lower() == ROW_NUMBER and ROW_NUMBER not in known.union(query.said.common_tables, query.said.given):
             yield QueryProblem(*query.text.path(column.at), f"there is no column `{ROW_NUMBER}`", "take the table's key")
+
+
+def _renamed(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
+    """DuckDB passes over a RENAME of what is not there, where it refuses an EXCLUDE."""
+    for star in query.said.stars:
+        known = {column.name.lower() for table in star.tables for column in tables.get(table.path, ())}
+        for name in star.renamed if not star.scope.others else ():
+            if name not in known:
+                place = query.text.find(name) or query.text.first_word()
+                cause = f"RENAME names `{name}`, which is no column behind this *"
+                yield QueryProblem(*place, cause, did_you_mean(name, known) + "name a column that there is")
 
 
 def _columns(
@@ -178,32 +172,17 @@ def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[Que
 
 def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
     found: dict[tuple[Ref, Use], Place] = {}
-    names = {table: {column.name.lower(): column.name for column in columns} for table, columns in tables.items()}
+    names = by_folded(tables)
     for column in query.said.columns:
-        for ref in _meant(column.names, column.scope, names):
+        for table, known in meant(column.names, column.scope, names):
             place = query.text.path(column.at)
-            key = ref, column.use
+            key = (table.path, known), column.use
             found[key] = min(place, found.get(key, place))
     for name, at, scope in query.said.using:
-        for ref in _meant((name,), scope, names):
+        for table, known in meant((name,), scope, names):
             place = query.text.find(name) or query.text.path(at)
-            found.setdefault((ref, Use.JOIN), place)
+            found.setdefault(((table.path, known), Use.JOIN), place)
     return found
-
-
-def _meant(names: tuple[str, ...], scope: Scope | None, tables: Mapping[str, Mapping[str, str]]) -> Iterator[Ref]:
-    """The inputs' columns that a name may stand for: with a table's name before it in that table, else in all that are near."""
-    folded = [name.lower() for name in names]
-    while scope is not None:
-        found = []
-        for table in scope.tables:
-            columns = tables.get(table.path, {})
-            after = folded[1:] if table.called in folded else []
-            found += [(table.path, columns[name]) for name in (*folded[:1], *after) if name in columns]
-        if found:
-            yield from found
-            return
-        scope = scope.outer
 
 
 def _indirect(query: DuckDBQuery, ref: Ref) -> Place:
@@ -220,10 +199,11 @@ def _indirect(query: DuckDBQuery, ref: Ref) -> Place:
 def _edits(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
     """(start, end, text): each table by a subquery of its columns, and what was named through its full name by its last."""
     found: list[Edit] = []
+    named = own_named(query.said, tables)
     for table in query.said.wide:
-        columns = tables.get(table.path)
-        if columns is None:
+        if table.path not in tables:
             continue
+        columns = but_own(tables[table.path], named.get(table, set()))
         start, end = query.text.path(table.at)
         names = ", ".join(map(_spelled, (column.name for column in columns)))
         path = ".".join(query.span.text[slice(*part)].lower() for part in query.text.parts(table.at))
@@ -234,7 +214,7 @@ def _edits(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
         found.append((start, end, inner))
     for column in query.said.columns:
         found += _unqualified(query, column.names, column.scope, column.at)
-    return tuple(sorted([*found, *_excluded(query, tables)]))
+    return tuple(sorted([*found, *_excluded(query, named)]))
 
 
 def _unqualified(query: DuckDBQuery, names: tuple[str, ...], scope: Scope | None, at: int) -> Iterator[Edit]:
@@ -252,12 +232,11 @@ def _unqualified(query: DuckDBQuery, names: tuple[str, ...], scope: Scope | None
         scope = scope.outer
 
 
-def _excluded(query: DuckDBQuery, tables: Tables) -> Iterator[Edit]:
+def _excluded(query: DuckDBQuery, named: Mapping[Table, Set[str]]) -> Iterator[Edit]:
     """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
     for star in query.said.stars:
         place = query.text.star(star.at)
-        own = {column.name for table in star.tables for column in tables.get(table.path, ())}
-        names = sorted(OWN_COLUMNS & own)
+        names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)))
         if place is None or not names:
             continue
         rest = query.span.text[place[1] :]

@@ -10,7 +10,7 @@ from functools import cached_property
 from language.diagnostics import Problem, SourceText, Span
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.engine import EngineError, engine
-from language.dialects.duckdb.problems import syntax_problem
+from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.query import DuckDBQuery
 from language.query_problems import QueryProblem
 from language.query_typing import TypedQuery

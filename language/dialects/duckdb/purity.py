@@ -18,8 +18,15 @@ _OF_ARGUMENTS = frozenset(
 )
 # What DuckDB reads as words, where no column has the name.
 _SESSION = frozenset(("current_user", "session_user", "current_role", "current_catalog", "user"))
-_CHANCE = frozenset(("random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
+_SESSIONS = frozenset((*_SESSION, "current_setting", "getvariable", "getenv", "version", "current_schema", "current_database"))
+_CHANCE = frozenset(("reservoir_quantile", "random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
+_REMEDIES = (
+    (_CHANCE, "take a hash of the key, as in md5(id::VARCHAR)"),
+    (_SESSIONS, "write the value itself: a batch may run in any session"),
+)
 _MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
+# Windows in which the order of the rows is all that counts.
+_ORDERED = frozenset(("row_number", "ntile", "lag", "lead", "first", "first_value", "last", "last_value", "nth_value"))
 
 
 def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> Iterator[QueryProblem]:
@@ -27,15 +34,24 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
     if said.samples:
         place = query.find("sample") or query.find("tablesample") or query.first_word()
         yield QueryProblem(*place, "a sample is another one each time", "filter by a hash of the key, as in hash(id) % 10 = 0")
+    if said.positional:
+        place = query.find("positional") or query.first_word()
+        yield QueryProblem(*place, "rows of a table have no positions: others would meet each time", "write JOIN … ON a key")
+    for call in said.calls:
+        if call.unordered and call.name in _ORDERED:
+            place, cause = (
+                query.path(call.at),
+                f"`{call.name}` goes by the order of rows, and OVER gives none, so it is another one each time",
+            )
+            yield QueryProblem(*place, cause, f"write {call.name}(…) OVER (ORDER BY a key)")
     for name, at, arguments in _calls(said, bound):
-        impure = name in engine.impure_functions or name in IMPURE
+        impure = name in engine.impure_functions or name in IMPURE or name in _CHANCE
         place = query.path(at) if at < NOWHERE else query.find(name) or query.first_word()
         if name == "age" and arguments == 1:
             yield QueryProblem(*place, "`age` of one moment counts from today", "write age(batch_end(), …)")
         elif impure and name not in BATCH_BOUNDS and name != "error":
             cause = f"`{query.text[slice(*place)]}` gives something else each time, so the result is no function of the inputs"
-            chance = "take a hash of the key, as in md5(id::VARCHAR)"
-            yield QueryProblem(*place, cause, chance if name in _CHANCE else _MOMENT_REMEDY)
+            yield QueryProblem(*place, cause, next((remedy for names, remedy in _REMEDIES if name in names), _MOMENT_REMEDY))
 
 
 def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from language.diagnostics import Problem, Span
 from language.dialects.duckdb.engine import EngineError, Tree, engine
-from language.dialects.duckdb.problems import syntax_problem
+from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.purity import readers
 from language.dialects.duckdb.syntax_tree import Said, outermost, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
@@ -104,7 +104,9 @@ class DuckDBQuery:
         if self.said.shows:
             raise Problem(self.first_word, "a query must be a SELECT", "write AS SELECT …")
         if self.said.parameters:
-            raise Problem(self.first_word, "a query has no parameters: nobody would give their values", "write the values")
+            words = ((place, self.span.text[slice(*place)]) for place in self.text.tokens)
+            place = next((place for place, word in words if word[0] in "$?"), self.text.first_word())
+            raise Problem(self.span_of(place), "a query has no parameters: nobody would give their values", "write the values")
         for found in readers(self.text, self.said, engine()):
             raise self.problem(found)
 

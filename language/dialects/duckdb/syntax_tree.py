@@ -30,7 +30,7 @@ _CLAUSES = {
     "values": Use.VALUE,
     "function": Use.JOIN,
 }
-_WIDE_TABLES = ("PIVOT", "SHOW_REF")
+_WIDE = {"JOIN": "natural", "PIVOT": "pivot", "SHOW_REF": ""}  # what speaks of all columns of all tables, and the word for it
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,37 @@ class Column:
 
 @dataclass(frozen=True)
 class Call:
+    """unordered: whether it is a window without ORDER BY."""
+
     name: str
     at: int
     in_from: bool
+    unordered: bool = False
 
 
 @dataclass(frozen=True)
 class Star:
-    """`*`, or `t.*` of one table, folded."""
+    """`*`, or `t.*` of one table, folded.  without: what EXCLUDE names.  renamed: what RENAME names."""
 
     table: str
     at: int
     scope: Scope
+    without: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
 
     @property
     def tables(self) -> list[Table]:
         return [table for table in self.scope.tables if self.table in ("", table.called)]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Where all columns of tables are meant, and no star is: by a word such as NATURAL, or, at `at`, by a table's name as a row."""
+
+    tables: tuple[Table, ...]
+    scope: Scope
+    word: str = ""
+    at: int = -1
 
 
 @dataclass
@@ -106,10 +121,11 @@ class Said:
     using: list[tuple[str, int, Scope]] = field(default_factory=list)
     samples: bool = False
     windows: bool = False
+    positional: bool = False  # POSITIONAL JOIN
     parameters: bool = False
     shows: bool = False  # DESCRIBE, SUMMARIZE, SHOW
     wide: set[Table] = field(default_factory=set)  # of whose columns it speaks without naming them
-    natural: list[Scope] = field(default_factory=list)  # with a NATURAL JOIN in FROM
+    whole: list[Whole] = field(default_factory=list)
 
 
 def read(tree: Tree) -> Said:
@@ -187,12 +203,15 @@ class _Reader:
             self.said.columns.append(Column(names, use, at, scope))
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"
-            self.said.calls.append(Call(value["function_name"].lower(), at, in_from=False))
+            unordered = kind == "WINDOW" and not value.get("orders") and not value.get("arg_orders")
+            self.said.calls.append(Call(value["function_name"].lower(), at, in_from=False, unordered=unordered))
         elif kind == "PARAMETER":
             self.said.parameters = True
         elif kind == "STAR":
-            self.said.stars.append(Star(str(value.get("relation_name", "")).lower(), at, scope))
-            self.said.words |= {str(name).lower() for name in value.get("exclude_list", ()) if isinstance(name, str)}
+            without = tuple(str(name).lower() for name in value.get("exclude_list", ()) if isinstance(name, str))
+            renamed = tuple(str(each["key"]["column"]).lower() for each in value.get("rename_list", ()))
+            self.said.stars.append(Star(str(value.get("relation_name", "")).lower(), at, scope, without, renamed))
+            self.said.words.update(without)
 
     def _from(self, value: Tree, kind: str, ctes: Names, scope: Scope) -> None:
         alias, at = str(value.get("alias", "")), value.get("query_location", 0)
@@ -211,12 +230,13 @@ class _Reader:
         elif kind == "JOIN":
             if value.get("ref_type") == "NATURAL":
                 scope.wide.append(kind)
+            self.said.positional |= value.get("ref_type") == "POSITIONAL"
             self.said.words |= {name.lower() for name in value.get("using_columns", ())}
             self.said.using += [(name.lower(), at, scope) for name in value.get("using_columns", ())]
         elif kind == "TABLE_FUNCTION":
             self.said.calls.append(Call(value["function"]["function_name"].lower(), at, in_from=True))
             scope.others.append(alias.lower() or value["function"]["function_name"].lower())
-        elif kind in _WIDE_TABLES:
+        elif kind in _WIDE:
             scope.wide.append(kind)
             self.said.shows |= kind == "SHOW_REF"
         if kind == "SUBQUERY":
@@ -228,14 +248,15 @@ class _Reader:
         for scope in self._scopes:
             if scope.wide:
                 self.said.wide |= set(scope.tables)
-            if "JOIN" in scope.wide:
-                self.said.natural.append(scope)
+                self.said.whole += [Whole(tuple(scope.tables), scope, _WIDE[kind]) for kind in scope.wide]
         for star in self.said.stars:
             self.said.wide |= set(star.tables)
         for column in self.said.columns:
             around: Scope | None = column.scope
             while around is not None and len(column.names) == 1:
-                self.said.wide |= {table for table in around.tables if table.called == column.names[0].lower()}
+                found = tuple(table for table in around.tables if table.called == column.names[0].lower())
+                self.said.wide |= set(found)
+                self.said.whole += [Whole(found, column.scope, at=column.at)] if found else []
                 around = around.outer
 
 

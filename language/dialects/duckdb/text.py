@@ -12,8 +12,8 @@ _SPACE = r"(?:\s|--[^\n]*\n|/\*(?s:.*?)\*/)*"
 _PATH = re.compile(rf"{_NAME}(?:{_SPACE}\.{_SPACE}{_NAME})*")
 _PART = re.compile(_NAME)
 _STAR = re.compile(rf"(?:{_NAME}{_SPACE}\.{_SPACE})*\*")
-_WORD = re.compile(rf"{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]")
-_TOKENS = re.compile(rf"--[^\n]*|/\*(?s:.*?)\*/|{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]")
+_WORD = re.compile(rf"{_NAME}|'(?:[^']|'')*'|\.?\d[\w.]*|[^\w\s]")
+_TOKENS = re.compile(rf"--[^\n]*|/\*(?s:.*?)\*/|{_NAME}|'(?:[^']|'')*'|\$\w+|\.?\d[\w.]*|[^\w\s]")
 _LISTS = re.compile(
     rf"""(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)|(?P<opening>[(\[{{])|(?P<closing>[)\]}}])|(?P<comma>,)
     |(?P<before>(?:SELECT|DISTINCT|ALL)(?![\w$]))

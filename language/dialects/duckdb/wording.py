@@ -1,0 +1,199 @@
+"""DuckDB's messages in our words: for each kind that is known a cause, a remedy, and the place where the message gives none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from language.diagnostics import did_you_mean
+from language.dialects.duckdb.engine import Engine, EngineError
+from language.dialects.duckdb.syntax_tree import nodes_in, places_in
+from language.dialects.duckdb.text import Place, QueryText
+from language.query_problems import QueryProblem
+
+LITERALS = {"STRING_LITERAL": "a text", "INTEGER_LITERAL": "a number"}
+_QUOTED = re.compile(r'"([^"]+)"')
+_FIELDS = "it has {1}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A message of DuckDB's, and what is said instead; groups are those of the pattern.
+
+    words: the first of them that the text has is the place, where the message gives none.
+    names: whether the place is a column, which can be taken out so that more mistakes are found.
+    """
+
+    pattern: re.Pattern[str]
+    cause: str
+    remedy: str
+    words: tuple[str, ...] = ()
+    names: bool = False
+
+
+def _rule(pattern: str, cause: str, remedy: str, *words: str, names: bool = False) -> Rule:
+    return Rule(re.compile(pattern), cause, remedy, words, names)
+
+
+RULES = (
+    _rule(
+        r"__postfix",
+        "an operator stands here that there is not",
+        "compare by =, and write names in double quotes where they need any",
+    ),
+    _rule(
+        r"column \"?([^\"]+?)\"? must appear in the GROUP BY",
+        "`{0}` is neither grouped nor aggregated",
+        "add it to GROUP BY, or write an aggregate such as any_value({0})",
+        names=True,
+    ),
+    _rule(r'Type with name (.+?) does not exist!(?:\nDid you mean "(.+?)")?', "there is no type `{0}`", "write a type of DuckDB's"),
+    _rule(r"Function with name (.+?) does not exist", "there is no function `{0}`", "write a function that the warehouse has"),
+    _rule(
+        r'Column "(.+?)" in (\w+) list not found', "{1} names `{0}`, which is no column behind this *", "name a column that there is"
+    ),
+    _rule(
+        r"(\w+) clause cannot contain window functions", "{0} comes before windows are computed", "filter by a window with QUALIFY"
+    ),
+    _rule(r"(\w+) clause cannot contain aggregates", "{0} comes before groups are made", "filter groups with HAVING"),
+    _rule(r"aggregate function calls cannot be nested", "an aggregate stands in another one", "aggregate in a subquery first"),
+    _rule(
+        r"Subquery returns (\d+) columns - expected 1", "this subquery has {0} columns where one is wanted", "select one column in it"
+    ),
+    _rule(
+        r"(?:GROUP BY|ORDER) term out of range - should be between 1 and (\d+)",
+        "there is no column of this number: the SELECT has {0}",
+        "name the column",
+        "group",
+    ),
+    _rule(
+        r"DECIMAL type width must be between 1 and (\d+)",
+        "a decimal has at most {0} digits",
+        "write DECIMAL({0}, …)",
+        "decimal",
+        "numeric",
+    ),
+    _rule(
+        r"Could not find key \"(.+?)\" in struct\n+Candidate Entries: (.*)",
+        "there is no field `{0}` here",
+        _FIELDS,
+    ),
+    _rule(
+        r"Cannot extract field '(.+?)' from expression \"(.+?)\" because it is not a struct",
+        "there is no field `{0}` in what has no fields",
+        "name a column, or a field of a STRUCT",
+    ),
+    _rule(
+        r"Sequence with name (.+) does not exist",
+        "no warehouse has a sequence `{0}`",
+        "number rows by their key: row_number() OVER (ORDER BY id)",
+        *("nextval", "currval"),
+    ),
+    _rule(r"LIMIT/OFFSET cannot be negative", "a number of rows is not negative", "write how many rows"),
+    _rule(r"unterminated quoted (string|identifier)", "a quote is opened here and closed nowhere", "close it"),
+    _rule(r"unterminated /\* comment", "a comment is opened here and closed nowhere", "close it by */"),
+    _rule(r"SELECT clause without selection list", "this SQL cannot be read: a SELECT takes no columns", "name them: SELECT id, …"),
+    _rule(r'Duplicate CTE name "(.+?)"', "two tables are called `{0}` here", "give each a name of its own"),
+    _rule(
+        r"Set operations can only apply to expressions with the same number",
+        "the two sides have different numbers of columns",
+        "select as many columns on both sides",
+        *("union", "except", "intersect"),
+    ),
+    _rule(
+        r"Cannot mix values of type (.+) and (.+) in (\w+)",
+        "{2} cannot hold both {0} and {1}",
+        "CAST one to the other's type",
+    ),
+    _rule(
+        r"Cannot compare values of type (.+?) and (?:type )?(.+?) -",
+        "{0} cannot be compared with {1}",
+        "CAST one to the other's type",
+    ),
+    _rule(r'Could not ORDER BY column "(.+?)"', "there is no column `{0}` here", "order by a column that the SELECT puts out"),
+    _rule(
+        r'[Cc]olumn "(.+?)" does not exist on (?:left|right) side of join',
+        "not both sides of the join have `{0}`",
+        "join ON a condition",
+    ),
+    _rule(r"UNNEST\(\) can only be applied to lists, structs and NULL, not (.+)", "unnest takes a list, not {0}", "make it a list"),
+    _rule(r'Duplicate alias "(.+?)"', "two tables are called `{0}` here", "give each an alias of its own"),
+    _rule(
+        r"(?i)nameListToString NOT IMPLEMENTED",
+        "a table in a warehouse has three names",
+        "write warehouse.schema.table, as in lake.ops.flights",
+    ),
+    _rule(
+        r"[Mm]ax expression depth limit of (\d+)",
+        "this query is more than {0} levels deep: a table that reads another one in WITH is a level too",
+        "make views of its parts",
+    ),
+    _rule(r"SELECT (INTO|locking clause)", "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE"),
+)
+
+
+def rule_of(error: EngineError) -> tuple[Rule, tuple[str, ...]] | None:
+    """The rule for a message, with what the pattern's groups hold; None where there is none."""
+    for rule in RULES:
+        if found := rule.pattern.search(error.message):
+            return rule, tuple(LITERALS.get(group or "", group or "") for group in found.groups())
+    return None
+
+
+def worded(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem:
+    """What DuckDB says by the rule for it; else as DuckDB says it."""
+    ruled = rule_of(error)
+    if ruled is None:
+        return QueryProblem(*_place_of(query, error, engine), first_line(error), "correct the query at this place")
+    rule, groups = ruled
+    place = _place_of(query, error, engine, [*rule.words, *groups[:1]])
+    meant = re.findall(r'Did you mean "(.+?)"', error.message)
+    if rule.remedy == _FIELDS:
+        meant = _QUOTED.findall(groups[1])
+    named = error.name if error.name.isidentifier() else groups[0] if rule.remedy == _FIELDS else ""
+    hint = did_you_mean(named, [name.rpartition(".")[2] for name in meant]) if named else ""
+    remedy = rule.remedy.format(*(group.replace('"', "") for group in groups))
+    return QueryProblem(*place, rule.cause.format(*groups), hint + remedy)
+
+
+def _place_of(query: QueryText, error: EngineError, engine: Engine, names: Sequence[str] = ()) -> Place:
+    """Of a name what is written; of an operator what stands around it.  names: that the message speaks of."""
+    if error.position is None:
+        written = [spelled for name in names for spelled in (name, f"'{name}'")]
+        places = [place for name in written if (place := query.find(name)) is not None]
+        return places[0] if places else _named(error.message, query)
+    if re.match(r"[\w\"']", query.text[query.at(error.position) :]) or error.kind == "parser":
+        return query.path(error.position)
+    return extent(query, node_at(engine.tree(query.text), error.position), error.position)
+
+
+def _named(message: str, query: QueryText) -> Place:
+    """The first place of a name that the message quotes; else the query's first word."""
+    for name in (*_QUOTED.findall(message.partition("\n")[0]), *re.findall(r"\bin (\w+) |SELECT (INTO)", message)):
+        name = "".join(name)
+        if (place := query.find(name.rpartition(".")[2])) is not None:
+            return place
+    return query.first_word()
+
+
+def first_line(error: EngineError) -> str:
+    said = error.message.partition("\n")[0].rstrip(".!").replace('"', "`")
+    for literal, plain in LITERALS.items():
+        said = said.replace(literal, plain)
+    return said if said[1:2].isupper() else said[:1].lower() + said[1:]
+
+
+def node_at(value: Any, at: int) -> dict[str, Any] | None:
+    """The call of the tree that DuckDB means by a place."""
+    kinds = ("FUNCTION", "WINDOW", "COMPARISON")
+    return next((n for n in nodes_in(value) if n.get("query_location", 0) == at and n.get("class") in kinds), None)
+
+
+def extent(query: QueryText, node: dict[str, Any] | None, at: int) -> Place:
+    """An operator with what stands around it, to the parentheses that this opens."""
+    places = sorted(places_in(node)) if node else []
+    if not places:
+        return query.word(at)
+    return query.balanced(query.at(places[0]), query.path(places[-1])[1])
