@@ -14,7 +14,7 @@ _CLAUSES = ("select", "from", "where", "group", "having", "qualify", "window", "
 _ORDER = "FROM, WHERE, GROUP BY, HAVING, QUALIFY, WINDOW, ORDER BY, LIMIT"
 _LINKS = ("distinct", "with", "as", "by", "join", "on", "and", "or", "not", "when", "then")
 _WORDS = (*_CLAUSES, *_LINKS, "inner", "left", "right", "full", "cross", "using", "union", "values")
-_BEFORE_A_NAME = frozenset((*"(,.=<>+-*/|", *_CLAUSES, *_LINKS))
+_BEFORE_A_NAME = frozenset((*"(,.=<>+-*/|", *_CLAUSES, *_LINKS)) - {"from", "join"}  # of a table three names are wanted
 _PIVOT = "this PIVOT does not say which values become columns"
 _LISTED = "list them, as in ON carrier IN ('AA', 'DL'): a table's columns do not change with its rows"
 _LOOKED_BACK = 3  # words before the one at which the parser stops

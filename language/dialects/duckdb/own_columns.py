@@ -35,6 +35,8 @@ def but_own(columns: Iterable[SchemaColumn], named: Set[str]) -> tuple[SchemaCol
 
 def own_named(said: Said, tables: Tables) -> Mapping[Table, Set[str]]:
     """Of each table in FROM the columns of Atoll's own that the text names through it."""
+    if OWN_COLUMNS.isdisjoint(said.words):
+        return {}
     named: dict[Table, set[str]] = {}
     columns = by_folded(tables)
     spoken = [(c.names, c.scope) for c in said.columns if not OWN_COLUMNS.isdisjoint(map(str.lower, c.names))]
@@ -54,8 +56,10 @@ def own_brought(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
     They differ from batch to batch: rows that are joined, grouped or compared by them are others than the writer means.
     """
     named, said = own_named(query.said, tables), query.said
+    if not named:
+        return
     stars = [Whole(tuple(star.tables), star.scope, at=star.at) for star in said.stars if query.text.star(star.at) is None]
-    for whole in (*said.whole, *(stars if named else ())):
+    for whole in (*said.whole, *stars):
         own = {name: table for table in whole.tables for name in named.get(table, ())}
         if not own or (whole in said.whole and whole.at >= 0 and _is_column(query.text, whole, tables)):
             continue
