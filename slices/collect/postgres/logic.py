@@ -10,6 +10,7 @@ from typing import Any
 
 from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.contract.masking import Hashing
+from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, from_plain
@@ -18,7 +19,7 @@ from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
 from slices.collect.postgres.nested import is_nested, read_document
-from slices.collect.postgres.type_mapping import duckdb_type, map_type
+from slices.collect.postgres.type_mapping import map_type
 
 BATCH, DELETED = "_batch", "_deleted"
 OWN = (BATCH, DELETED)

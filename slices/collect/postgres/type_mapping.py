@@ -107,7 +107,6 @@ _PLAIN = {
     "money": Mapped("string", lambda column: f"{column}::numeric::text"),
 }
 _LIST_ELEMENTS = ("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "uuid")
-_DUCKDB = {"long": "BIGINT", "int": "INTEGER", "string": "VARCHAR", "binary": "BLOB"}
 
 
 def map_type(source: SourceType) -> Mapped:
@@ -144,10 +143,3 @@ def _numeric(modifier: int) -> Mapped:
         return f"(CASE WHEN {column} = 'NaN' THEN {refusing(column, 'numeric')} ELSE {column} END)::numeric({wide},{positive})"
 
     return Mapped(f"decimal({wide},{positive})", expression, lambda column: f"{column} = 'NaN'")
-
-
-def duckdb_type(iceberg: str) -> str:
-    """'list<long>' ▸ 'BIGINT[]'."""
-    if iceberg.startswith("list<"):
-        return duckdb_type(iceberg[5:-1]) + "[]"
-    return _DUCKDB.get(iceberg, iceberg.upper())

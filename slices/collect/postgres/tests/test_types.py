@@ -16,7 +16,7 @@ from shared_metadata.errors import RowError
 from shared_metadata.program import BadRows, Mask
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.under_test import PostgresUnderTest
-from slices.collect.postgres.type_mapping import SourceType, duckdb_type, map_type
+from slices.collect.postgres.type_mapping import SourceType, map_type
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud
 
@@ -260,10 +260,6 @@ def test_numeric_is_a_decimal_where_one_can_hold_it(modifier: int, iceberg: str)
 def test_unknown_type_becomes_text() -> None:
     mapped = map_type(SourceType(""))
     assert (mapped.iceberg, mapped.expression("c0")) == ("string", "c0::text")
-
-
-def test_list_types_have_their_duckdb_names() -> None:
-    assert duckdb_type("list<long>") == "BIGINT[]"
 
 
 def make_table(database: Database) -> None:
