@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from language.diagnostics import Problem, Span, did_you_mean
+from language.diagnostics import Gathering, Problem, Span, did_you_mean
 from language.durations import duration, interval, spell
 from language.syntax import Clauses, Expect, MaskedColumn, ModeClause, TableList, Tolerate, TolerateBadRows
 from language.token_reader import TokenReader
@@ -16,6 +16,7 @@ ACTIONS = ("WARN", "FAIL", "QUARANTINE")
 _EXPECT = "write EXPECT name: (predicate) OR WARN, FAIL or QUARANTINE"
 _TOLERATE = "write TOLERATE dataset STALE '1 day'"
 _BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
+_BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS")
 _REPEATED = ("expectations", "tolerates")
 _MASK = "write MASK (column HASH, other DROP)"
 _MERGE = "name the key, as in MERGE ON (id)"
@@ -52,16 +53,30 @@ class ClauseParser:
 
     def clauses(self) -> Clauses:
         start = self._reader.last_span
-        while (token := self._reader.peek()) is not None:
-            self._clause(token)
-        self._check_whole(start)
+        with Gathering() as gathering:
+            while (token := self._reader.peek()) is not None:
+                word = self._word_of(token)
+                gathering(self._clause, token, word)
+                if gathering.diagnostics:
+                    self._skip()
+            if not gathering.diagnostics:
+                self._check_whole(start)
         expectations, tolerates = tuple(self._expectations.values()), tuple(self._tolerates)
         return Clauses(**self._found, expectations=expectations, tolerates=tolerates, bad_rows=self._bad_rows, spans=self._spans)
 
-    def _clause(self, token: Token) -> None:
+    def _word_of(self, token: Token) -> str:
+        """The word with which a clause begins. Raises Problem where none does."""
         word = token.text.upper() if token.kind is Kind.WORD else ""
         if word not in self._readers:
             raise self._unknown(token)
+        return word
+
+    def _skip(self) -> None:
+        """Goes on after a clause that cannot be read to what can only be the next one."""
+        while (token := self._reader.peek()) is not None and not token.is_word(*_BEGINNINGS):
+            self._reader.next("a clause", "")
+
+    def _clause(self, token: Token, word: str) -> None:
         self._reader.next("a clause", "")
         field, read = self._readers[word]
         if field in self._found:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from shared_metadata.program import Position
 
 if TYPE_CHECKING:
     from shared_metadata.lineage import Lineage
 
+P = ParamSpec("P")
+T = TypeVar("T")
 WIDTH = 160  # of a line as it is shown; the part around the caret of a longer one
 LONG = 1000  # characters of a line that is said whole in JSON
 COMPARED = 100  # characters of a name that is compared with others: comparing takes their square
@@ -147,11 +149,48 @@ class ProgramErrors(Exception):
 
 
 class Problem(Exception):
-    """One mistake that ends the work on a statement; the passes collect these into ProgramErrors."""
+    """A mistake that ends the work on a statement, with those found beside it; the passes collect these into ProgramErrors."""
 
     def __init__(self, span: Span, cause: str, remedy: str) -> None:
-        self.diagnostic = span.diagnostic(cause, remedy)
+        self.diagnostics = [span.diagnostic(cause, remedy)]
         super().__init__(str(self.diagnostic))
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The first."""
+        return self.diagnostics[0]
+
+
+class Gathering:
+    """Lets checks that do not stand on each other all run, and then raises as one what they raised.
+
+    with Gathering() as gathering:
+        query = gathering(parse, text)  # None where it raised
+        gathering(check, clauses)
+    """
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._first: Problem | None = None
+
+    def __call__(self, check: Callable[P, T], *values: P.args, **named: P.kwargs) -> T | None:
+        try:
+            return check(*values, **named)
+        except Problem as problem:
+            self._first = self._first or problem
+            self.diagnostics += problem.diagnostics
+            return None
+
+    def __enter__(self) -> Gathering:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """What else ends the block may come from what was found."""
+        if self._first is None or not (error is None or isinstance(error, Exception)):
+            return
+        self.diagnostics += error.diagnostics if isinstance(error, Problem) else []
+        self._first.diagnostics = self.diagnostics
+        raise self._first
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = CANDIDATES) -> str:

@@ -82,7 +82,7 @@ def declare(syntax: Syntax, slices: Mapping[str, Slice], problems: list[Diagnost
         try:
             _check_endpoint(statement, names)
         except Problem as problem:
-            problems.append(problem.diagnostic)
+            problems += problem.diagnostics
             broken.add((statement.name.folded,))
             continue
         if isinstance(statement, CreateConnection):

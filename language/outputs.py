@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from language.diagnostics import Problem, Span, did_you_mean
+from language.diagnostics import Gathering, Problem, Span, did_you_mean
 from language.dialects.duckdb.predicate import parse_predicate
 from language.queries import OWN_COLUMNS, Query
 from language.resolved import Settings
-from language.syntax import Clauses
+from language.syntax import Clauses, Expect
 
 
 def check_output(query: Query | None, clauses: Clauses, settings: Settings) -> None:
@@ -16,14 +16,20 @@ def check_output(query: Query | None, clauses: Clauses, settings: Settings) -> N
 
     query: None for a list of tables, whose columns only the source knows.
     """
-    known = output_columns(query) if query is not None else None
-    if known is not None:
-        check_named(clauses, settings, known | OWN_COLUMNS, "the query's columns")
-    for expectation in clauses.expectations:
-        predicate = parse_predicate(expectation.predicate)
-        for name, span in predicate.columns():
+    with Gathering() as gathering:
+        columns = gathering(output_columns, query) if query is not None else None
+        known = columns | OWN_COLUMNS if columns is not None else None
+        if known is not None:
+            gathering(check_named, clauses, settings, known, "the query's columns")
+        for expectation in clauses.expectations:
+            gathering(_check_expectation, expectation, known)
+
+
+def _check_expectation(expectation: Expect, known: AbstractSet[str] | None) -> None:
+    with Gathering() as gathering:
+        for name, span in parse_predicate(expectation.predicate).columns():
             if known is not None:
-                _check_known(name, known | OWN_COLUMNS, span, "column", "the query's columns")
+                gathering(_check_known, name, known, span, "column", "the query's columns")
 
 
 def output_columns(query: Query) -> frozenset[str] | None:
@@ -51,13 +57,14 @@ def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], w
     """Raises Problem for a key, cursor or partition column that is not known; `where` says what is ("the query's columns")."""
     default = clauses.spans["mode"] if clauses.mode else clauses.spans["every"]
     keys = {part.folded: part.span for part in (clauses.mode.key if clauses.mode else ())}
-    for column in settings.key:
-        _check_known(column, known, keys.get(column, default), "key column", where)
-    if settings.cursor:
-        span = clauses.cursor.span if clauses.cursor else default
-        _check_known(settings.cursor, known, span, "cursor column", where)
-    for part in clauses.partition_by:
-        _check_known(part.folded, known, part.span, "partition column", where)
+    with Gathering() as gathering:
+        for column in settings.key:
+            gathering(_check_known, column, known, keys.get(column, default), "key column", where)
+        if settings.cursor:
+            span = clauses.cursor.span if clauses.cursor else default
+            gathering(_check_known, settings.cursor, known, span, "cursor column", where)
+        for part in clauses.partition_by:
+            gathering(_check_known, part.folded, known, part.span, "partition column", where)
 
 
 def _check_known(column: str, known: AbstractSet[str], span: Span, what: str, where: str) -> None:

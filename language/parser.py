@@ -33,7 +33,7 @@ def _parse_file(source: SourceText, memo: Memo | None) -> tuple[Syntax, list[Dia
     try:
         chunks = split_statements(tokenize(source))
     except Problem as problem:
-        return syntax, [problem.diagnostic]
+        return syntax, problem.diagnostics
     for chunk in chunks:
         _parse_chunk(chunk, syntax, problems)
     return syntax, problems
@@ -66,7 +66,7 @@ def _parse_chunk(chunk: Chunk, syntax: Syntax, problems: list[Diagnostic]) -> No
         check_nesting(chunk)
         syntax.statements.append(statement)
     except Problem as problem:
-        problems.append(problem.diagnostic)
+        problems += problem.diagnostics
         if parser.target is not None:
             syntax.broken.append(parser.target)
         return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from language.collect_query import Projection, source_connection, without_connection
 from language.crew import ALONE, Crew
-from language.diagnostics import Diagnostic, Problem, Span
-from language.dialects.duckdb.query import parse_warehouse_query, read_ahead
+from language.diagnostics import Diagnostic, Gathering, Problem, Span
+from language.dialects.duckdb.query import DuckDBQuery, parse_warehouse_query, read_ahead
 from language.left_rows import condition
 from language.masks import check_masks, query_masks, table_masks
 from language.memo import Memo
@@ -14,7 +14,7 @@ from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
 from language.outputs import check_output
 from language.queries import ParsedQuery, Query, source_name
-from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, Settings, View
+from language.resolved import Collect, CollectTable, Edits, Input, Publish, Resolved, ResolvedProgram, Settings, View
 from language.settings import (
     check_bad_rows,
     check_no_lag,
@@ -53,7 +53,7 @@ def resolve(
             found = None
             failed.add(statement.target.folded)
             if isinstance(error, Problem):
-                problems.append(error.diagnostic)
+                problems.extend(error.diagnostics)
             elif isinstance(error, RecursionError):
                 problems.append(too_deep(statement.span).diagnostic)
         if memo is not None and found is not None:
@@ -91,10 +91,7 @@ def _view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, n
     dataset = dataset_name(statement.target)
     organizer = names.slice("organize", endpoint, span)
     settings = view_settings(clauses, organizer)
-    query = parse_warehouse_query(_query(clauses))
-    _check_output(query, clauses, settings)
-    warehouse, inputs, edits = read_datasets(query, names)
-    check_tolerates(clauses, inputs)
+    query, (warehouse, inputs, edits) = _warehouse_query(clauses, settings, names)
     if warehouse is not None and warehouse is not endpoint:
         cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
         raise Problem(inputs[0].span, cause, f"create the view in `{warehouse.name.folded}`")
@@ -113,15 +110,25 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
     harness = names.slice("harness", connection, target.span)
     settings = publish_settings(clauses, harness)
     _check_reads_warehouse(_query(clauses), names)
-    query = parse_warehouse_query(_query(clauses))
-    _check_output(query, clauses, settings, harness)
-    warehouse, inputs, edits = read_datasets(query, names)
-    check_tolerates(clauses, inputs)
+    query, (warehouse, inputs, edits) = _warehouse_query(clauses, settings, names, harness)
     if warehouse is None:
         remedy = "name a table in FROM, as in lake.ops.flights"
         raise Problem(query.first_word, "this query reads no table", remedy)
     organizer = names.slice("organize", warehouse, target.span)
     return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, edits)
+
+
+def _warehouse_query(
+    clauses: Clauses, settings: Settings, names: Names, harness: Slice | None = None
+) -> tuple[DuckDBQuery, tuple[CreateWarehouse | None, tuple[Input, ...], Edits]]:
+    with Gathering() as gathering:
+        query = gathering(parse_warehouse_query, _query(clauses))
+        gathering(_check_output, query, clauses, settings, harness)
+        read = gathering(read_datasets, query, names) if query is not None else None
+        if read is not None:
+            gathering(check_tolerates, clauses, read[1])
+    assert query is not None and read is not None  # else the gathering raised
+    return query, read
 
 
 def _check_reads_warehouse(span: Span, names: Names) -> None:
@@ -192,10 +199,11 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     found = read.projection
     if isinstance(found, Problem) and collector.capabilities.queries != "full":
         raise found
-    _check_output(query, clauses, settings, collector)
+    with Gathering() as gathering:
+        gathering(_check_output, query, clauses, settings, collector)
+        gathering(check_masks, clauses, settings, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
-    check_masks(clauses, settings, collector)
     edits = (*without_connection(query, connection), *read.edits)
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),
@@ -219,9 +227,10 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
 
 
 def _check_output(query: Query | None, clauses: Clauses, settings: Settings, outside: Slice | None = None) -> None:
-    refuse_twins(clauses.partition_by)
-    check_bad_rows(clauses, outside)
-    check_output(query, clauses, settings)
+    with Gathering() as gathering:
+        gathering(refuse_twins, clauses.partition_by)
+        gathering(check_bad_rows, clauses, outside)
+        gathering(check_output, query, clauses, settings)
 
 
 def _query(clauses: Clauses) -> Span:

@@ -169,7 +169,7 @@ class _Typing:
                 return self._collect_query(statement, statement.query)
         except (Problem, RecursionError) as error:
             problem = error if isinstance(error, Problem) else too_deep(statement.statement.span)
-            self._problems.append(problem.diagnostic)
+            self._problems += problem.diagnostics
             return statement
         except Undeclared:
             self._untold = True
@@ -185,7 +185,7 @@ class _Typing:
             name, schema = self._source(statement, table.source, table.span)
             self._collected(statement, table, whole_table(name, schema, table.span), table.span, {name: schema})
         except Problem as problem:
-            self._problems.append(problem.diagnostic)
+            self._problems += problem.diagnostics
         except Undeclared:
             self._untold = True
 
@@ -309,7 +309,7 @@ class _Typing:
         try:
             check_named(clauses, settings, {column.name for column in columns}, where)
         except Problem as problem:
-            self._problems.append(problem.diagnostic)
+            self._problems += problem.diagnostics
         key_span = clauses.mode.span if clauses.mode else clauses.spans["every"]
         uses += [(ref, Use.KEY, key_span) for name in settings.key for ref in inputs.get(name, ())]
         uses += [(ref, Use.KEY, part.span) for part in clauses.partition_by for ref in inputs.get(part.folded, ())]

@@ -86,6 +86,8 @@ def _unexpected(query: QueryText, near: Place, engine: Engine) -> QueryProblem:
         remedy = "close the parenthesis that is open here"
     elif _reached(f"{text[: near[0]]} ON true {text[near[0] :]}", engine) is None:
         cause, remedy = "a JOIN does not say which rows meet", "write ON and a condition, or USING (…)"
+    elif word.lower() == "select":
+        remedy = "write a query within another one in parentheses"
     elif word.lower() in _CLAUSES:
         remedy = f"write the clauses in their order: {_ORDER}"
     elif [sign.lower() for sign in signs[-2:]] == ["select", "top"]:

@@ -87,10 +87,12 @@ def _explained(query: QueryText, error: EngineError, tables: Tables, engine: Eng
         problem = _call_problem(query, error, at, engine)
         return problem, (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
-    if ruled is not None and ruled[0].names and at is not None:
-        return problem, (problem.start, problem.end)
-    call = query.call(at) if at is not None and "Function with name" in error.message else None
-    elsewhere = in_duckdb(query.text[slice(*call)], engine) if call else None
+    if at is None or ruled is None:
+        return problem, None
+    call = query.call(at)
+    if call is None:
+        return problem, (problem.start, problem.end) if ruled[0].names else None
+    elsewhere = in_duckdb(query.text[slice(*call)], engine) if "Function with name" in error.message else None
     return (dataclasses.replace(problem, remedy=elsewhere) if elsewhere else problem), call
 
 
