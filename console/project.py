@@ -175,16 +175,18 @@ def _refusals(model: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _flow_problems(program: Program, sources: Mapping[str, str], schemas: SourceSchemas) -> Iterator[Diagnostic]:
-    """Flows that a slice which does not take every query cannot run, as its own `check_flow` says of them and of their tables."""
+    """Flows that their slice cannot run, as it says of them and of their tables itself (Slice.check)."""
     for slice_id in program.slice_ids:
-        if installed()[slice_id].capabilities.queries == "full":
+        declared = installed()[slice_id].check
+        if not declared:
             continue
-        check = getattr(importlib.import_module(f"slices.{slice_id}.logic"), "check_flow", None)
-        for flow in program.flows.values() if check else ():
+        module, _, name = declared.partition(":")
+        check = getattr(importlib.import_module(module), name)
+        for flow in program.flows.values():
             if flow.slice_id != slice_id:
                 continue
             try:
-                check(flow, _known(flow, schemas))  # type: ignore[misc]
+                check(flow, _known(flow, schemas))
             except DefinitionError as error:
                 at = flow.position
                 line = SourceText(at.file, sources[at.file]).line(at.line)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCKS = re.compile(
-    r"(?:`(?P<file>[\w.]+)`:\n\n)?^```(?P<kind>postgresql|diff|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+    r"(?:`(?P<file>[\w./]+)`:\n\n)?^```(?P<kind>postgresql|python|text|diff|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 _COMMANDS = re.compile(r"^\$ (?P<command>.*\n(?:> .*\n)*)(?P<printed>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 

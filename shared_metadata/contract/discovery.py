@@ -81,7 +81,7 @@ class DiscoverStep:
         for name in tables:
             if found and (size >= ANSWER_BYTES or deadline.near):
                 break
-            schema = catalog.describe([name])[name]
+            schema = _with_source_names(catalog.describe([name])[name])
             self._services.sources.put(connection, name, schema)
             found[name] = dataclasses.asdict(schema) if schema else None
             size += len(json.dumps(found[name]))
@@ -118,6 +118,13 @@ class DiscoverStep:
 
 def _warnings(catalog: Catalog, tables: Sequence[str] | None) -> dict[str, str]:
     return catalog.warnings(tables) if isinstance(catalog, Warns) else {}
+
+
+def _with_source_names(schema: Schema | None) -> Schema | None:
+    """A column for which the slice gives no name at the source has the same there."""
+    if schema is None:
+        return None
+    return Schema(tuple(dataclasses.replace(column, source=column.source or column.name) for column in schema.columns))
 
 
 def _close(missing: Sequence[str], known: Sequence[str]) -> dict[str, str]:

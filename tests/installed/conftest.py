@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.background import ended_by
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = str(Path(sys.executable).with_name("uv"))
@@ -43,6 +46,20 @@ def installed() -> Iterator[Installed]:
     with tempfile.TemporaryDirectory(prefix="atoll-installed-") as folder:
         Path(folder).chmod(0o755)
         yield _install(Path(folder))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder; what runs in the project that comes to be there is stopped, also when the tests crash.
+
+    Not in pytest's folder, which is closed to the user as whom PostgreSQL runs for root.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="atoll-page-"))
+    stop = f"import pathlib, infra.embedded as e; [e.down(f) for f in pathlib.Path({str(folder)!r}).iterdir() if f.is_dir()]"
+    with ended_by([sys.executable, "-c", stop], ROOT):
+        yield folder
+        subprocess.run([sys.executable, "-c", stop], cwd=ROOT, check=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _install(folder: Path) -> Installed:

@@ -23,5 +23,6 @@ SLICE = Slice(
         never_masked=("id", "isdeleted"),
     ),
     config="slices.collect.salesforce.config:Config",
+    check="slices.collect.salesforce.logic:check_flow",
     steps=("plan", "extract", "commit", "discover"),
 )

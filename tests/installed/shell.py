@@ -1,0 +1,67 @@
+"""Somebody at the keyboard, who does what a page says: from an installed wheel, in an empty folder."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.shown import Step, edit, is_shown
+
+# What only looks, and may be asked until it shows what the page says: batches take their time.
+LOOKS = re.compile(r"^(atoll( (status|why|drift|lineage)\b.*)?|psql -c \"SELECT .*)$")
+PATIENCE_SECONDS = 400
+
+
+class Shell:
+    """Somebody at the keyboard, who types what the page says."""
+
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        self.folder, self.variables, self._where = folder, variables, folder / "where"
+
+    def follows(self, step: Step) -> None:
+        if step.kind == "file":
+            (self.folder / step.what).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / step.what).write_text(step.text)
+        elif step.kind == "edit":
+            edit(self.folder / step.what, step.text)
+        elif "--watch" in step.what:
+            self._watches(step)
+        else:
+            self._runs(step)
+
+    def _runs(self, step: Step) -> None:
+        deadline = time.monotonic() + (PATIENCE_SECONDS if LOOKS.match(step.what) else 0)
+        while True:
+            line = f"{step.what}\ncode=$?; pwd > {self._where}; exit $code"
+            done = subprocess.run(
+                ["bash", "-c", line],
+                cwd=self.folder,
+                env=self.variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            self.folder = Path(self._where.read_text().strip())
+            shown = is_shown(step.text, done.stdout) and (done.returncode != 0) == step.text.endswith("1 error\n")
+            if shown or time.monotonic() > deadline:
+                assert shown, f"$ {step.what}\n{done.stdout}\nended with {done.returncode}; the page shows:\n{step.text}"
+                return
+            time.sleep(2)
+
+    def _watches(self, step: Step) -> None:
+        """Until it shows what the page says; then Ctrl-C."""
+        log = self._where.with_name("watched")
+        with log.open("w") as output:
+            watching = subprocess.Popen(step.what.split(), cwd=self.folder, env=self.variables, stdout=output, stderr=output)
+        try:
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not is_shown(step.text, log.read_text()) and time.monotonic() < deadline:
+                time.sleep(1)
+            assert is_shown(step.text, log.read_text()), f"$ {step.what}\n{log.read_text()}\nthe page shows:\n{step.text}"
+        finally:
+            watching.send_signal(signal.SIGINT)
+        assert watching.wait(60) == 0 and "Traceback" not in log.read_text()
