@@ -73,7 +73,9 @@ class ClauseParser:
 
     def _skip(self) -> None:
         """Goes on after a clause that cannot be read to what can only be the next one."""
-        while (token := self._reader.peek()) is not None and not token.is_word(*_BEGINNINGS):
+        depth = 0
+        while (token := self._reader.peek()) is not None and not (depth <= 0 and token.is_word(*_BEGINNINGS)):
+            depth += token.is_symbol("(") - token.is_symbol(")")
             self._reader.next("a clause", "")
 
     def _clause(self, token: Token, word: str) -> None:

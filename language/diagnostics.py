@@ -55,9 +55,16 @@ class SourceText:
         return self.text[start:end].rstrip("\r\n")
 
 
+# What editors, chats and web pages put between words. DuckDB reads each of these as a space of one byte, and so counts otherwise.
+_SPACES = "\u00a0\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
+_QUOTED = r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
+_KEPT_OR_SPACE = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?\*/|(?P<space>[{_SPACES}])", re.DOTALL)
+
+
 def source_text(file: str, text: str) -> SourceText:
-    """The file's text without the byte-order mark that some editors put before it."""
-    return SourceText(file, text.removeprefix("\ufeff"))
+    """The file's text without the byte-order mark that some editors put before it, and with plain spaces between its words."""
+    text = text.removeprefix("\ufeff")
+    return SourceText(file, text if text.isascii() else _KEPT_OR_SPACE.sub(lambda found: " " if found["space"] else found[0], text))
 
 
 class Span(NamedTuple):
@@ -161,6 +168,10 @@ class Problem(Exception):
         return self.diagnostics[0]
 
 
+class ToldElsewhere(Exception):
+    """Of what is broken in another place: that is said there, and nothing more is to be said here."""
+
+
 class Gathering:
     """Lets checks that do not stand on each other all run, and then raises as one what they raised.
 
@@ -185,8 +196,8 @@ class Gathering:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """What else ends the block may come from what was found."""
-        if self._first is None or not (error is None or isinstance(error, Exception)):
+        """What ends the block besides may come from what was found; a bug of ours goes its way."""
+        if self._first is None or not isinstance(error, Problem | ToldElsewhere | RecursionError | None):
             return
         self.diagnostics += error.diagnostics if isinstance(error, Problem) else []
         self._first.diagnostics = self.diagnostics

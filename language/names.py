@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
+from language.diagnostics import Diagnostic, Problem, Span, ToldElsewhere, did_you_mean
 from language.syntax import CreateConnection, CreateWarehouse, Name, Part, Syntax
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
@@ -22,8 +22,8 @@ _QUALIFIER = re.compile(r'\b([a-z_][a-z0-9_]*+)"?\s*+\.', re.IGNORECASE)
 E = TypeVar("E")
 
 
-class Undeclared(Exception):
-    """A name of something whose own statement is broken: that is said there, and nothing more is to be said here."""
+class Undeclared(ToldElsewhere):
+    """A name of something whose own statement is broken."""
 
 
 @dataclass

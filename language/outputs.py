@@ -11,15 +11,15 @@ from language.resolved import Settings
 from language.syntax import Clauses, Expect
 
 
-def check_output(query: Query | None, clauses: Clauses, settings: Settings) -> None:
+def check_output(query: Query | None, clauses: Clauses, settings: Settings | None) -> None:
     """Raises Problem for a clause that names a column which the query does not have, or an unfit expectation.
 
-    query: None for a list of tables, whose columns only the source knows.
+    query: None for a list of tables, whose columns only the source knows.  settings: None where they are wrong themselves.
     """
     with Gathering() as gathering:
         columns = gathering(output_columns, query) if query is not None else None
         known = columns | OWN_COLUMNS if columns is not None else None
-        if known is not None:
+        if known is not None and settings is not None:
             gathering(check_named, clauses, settings, known, "the query's columns")
         for expectation in clauses.expectations:
             gathering(_check_expectation, expectation, known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from language.collect_query import Projection, source_connection, without_connection
 from language.crew import ALONE, Crew
 from language.diagnostics import Diagnostic, Gathering, Problem, Span
@@ -90,8 +92,7 @@ def _view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, n
         raise Problem(span, cause, "create it in a warehouse, and publish it with INSERT INTO the connection")
     dataset = dataset_name(statement.target)
     organizer = names.slice("organize", endpoint, span)
-    settings = view_settings(clauses, organizer)
-    query, (warehouse, inputs, edits) = _warehouse_query(clauses, settings, names)
+    settings, query, (warehouse, inputs, edits) = _warehouse_query(clauses, view_settings, organizer, names)
     if warehouse is not None and warehouse is not endpoint:
         cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
         raise Problem(inputs[0].span, cause, f"create the view in `{warehouse.name.folded}`")
@@ -108,9 +109,8 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
         raise Problem(target.span, f"`{target.dotted}` names no table of the connection", remedy)
     refuse_clauses(clauses, "publishing", "cursor", "partition_by", "masks")
     harness = names.slice("harness", connection, target.span)
-    settings = publish_settings(clauses, harness)
     _check_reads_warehouse(_query(clauses), names)
-    query, (warehouse, inputs, edits) = _warehouse_query(clauses, settings, names, harness)
+    settings, query, (warehouse, inputs, edits) = _warehouse_query(clauses, publish_settings, harness, names, harness)
     if warehouse is None:
         remedy = "name a table in FROM, as in lake.ops.flights"
         raise Problem(query.first_word, "this query reads no table", remedy)
@@ -119,16 +119,18 @@ def _publish(statement: Insert, connection: CreateConnection, names: Names) -> P
 
 
 def _warehouse_query(
-    clauses: Clauses, settings: Settings, names: Names, harness: Slice | None = None
-) -> tuple[DuckDBQuery, tuple[CreateWarehouse | None, tuple[Input, ...], Edits]]:
+    clauses: Clauses, settings_of: Callable[[Clauses, Slice], Settings], runs: Slice, names: Names, harness: Slice | None = None
+) -> tuple[Settings, DuckDBQuery, tuple[CreateWarehouse | None, tuple[Input, ...], Edits]]:
+    """The statement's settings, its query, and what that reads."""
     with Gathering() as gathering:
+        settings = gathering(settings_of, clauses, runs)
         query = gathering(parse_warehouse_query, _query(clauses))
         gathering(_check_output, query, clauses, settings, harness)
         read = gathering(read_datasets, query, names) if query is not None else None
         if read is not None:
             gathering(check_tolerates, clauses, read[1])
-    assert query is not None and read is not None  # else the gathering raised
-    return query, read
+    assert settings is not None and query is not None and read is not None  # else the gathering raised
+    return settings, query, read
 
 
 def _check_reads_warehouse(span: Span, names: Names) -> None:
@@ -226,7 +228,7 @@ def _source_query(span: Span, names: Names) -> tuple[ParsedQuery, CreateConnecti
     return query, connection, collector
 
 
-def _check_output(query: Query | None, clauses: Clauses, settings: Settings, outside: Slice | None = None) -> None:
+def _check_output(query: Query | None, clauses: Clauses, settings: Settings | None, outside: Slice | None = None) -> None:
     with Gathering() as gathering:
         gathering(refuse_twins, clauses.partition_by)
         gathering(check_bad_rows, clauses, outside)

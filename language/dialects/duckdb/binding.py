@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from language.diagnostics import Span, did_you_mean
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
 from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
-from language.dialects.duckdb.plan_lineage import NOWHERE, PlanLineage, Ref, Unplanned, lineage
+from language.dialects.duckdb.plan_lineage import NOWHERE, ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
 from language.dialects.duckdb.problems import binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
@@ -25,7 +25,6 @@ from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
-ROW_NUMBER = "rowid"
 _MOMENTS = ("now", "today", "tomorrow", "yesterday")
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
@@ -44,8 +43,9 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         found, rest = binding_problems(query.span.text, error, seen, judge)
         return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
     problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge), *own_brought(query, seen)]
-    problems += partly_deleted(query, tables)
-    problems += [*_row_numbers(query, seen), *_renamed(query, seen)]
+    problems += [*partly_deleted(query, tables), *_renamed(query, seen)]
+    if unfit := [*_row_numbers(query, plan)]:
+        return TypedQuery(_untyped(query, bound), problems=(*problems, *unfit))
     uses, edits, runs = tuple(_uses(query, plan, seen)), _edits(query, seen), bound
     if edits:
         try:
@@ -111,14 +111,10 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
             yield QueryProblem(*place, f"this text is no {target}", moment)
 
 
-def _row_numbers(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
-    """DuckDB's tables have a column of that name which no file of a lake has."""
-    if ROW_NUMBER not in query.said.words:
-        return
-    known = {column.name.lower() for columns in tables.values() for column in columns}
-    for column in query.said.columns:
-        if column.names[-1].lower() == ROW_NUMBER and ROW_NUMBER not in known.union(query.said.common_tables, query.said.given):
-            yield QueryProblem(*query.text.path(column.at), f"there is no column `{ROW_NUMBER}`", "take the table's key")
+def _row_numbers(query: DuckDBQuery, plan: PlanLineage) -> Iterator[QueryProblem]:
+    if any(column == ROW_NUMBER for refs in (*plan.outputs, {ref for ref, _ in plan.uses}) for _, column in refs):
+        named = (query.text.path(column.at) for column in query.said.columns if column.names[-1].lower() == "rowid")
+        yield QueryProblem(*next(named, query.text.first_word()), "there is no column `rowid`", "take the table's key")
 
 
 def _renamed(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
@@ -239,15 +235,22 @@ def _excluded(query: DuckDBQuery, named: Mapping[Table, Set[str]]) -> Iterator[E
         names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)))
         if place is None or not names:
             continue
-        rest = query.span.text[place[1] :]
-        listed = re.match(r"\s*EXCLUDE\s*\(([^)]*)\)|\s*EXCLUDE\s+([\w\"]+)", rest, re.IGNORECASE)
-        if listed is None:
+        if not star.without:
             yield place[1], place[1], f" EXCLUDE ({', '.join(names)})"
             continue
-        former = (listed[1] or listed[2]).strip()
-        more = [name for name in names if name not in re.findall(r"\w+", former.lower())]
+        start, end = _excluding(query, place[1])
+        more = [name for name in names if name not in star.without]
         if more:
-            yield place[1], place[1] + listed.end(), f" EXCLUDE ({', '.join([former, *more])})"
+            yield place[1], end, f" EXCLUDE ({', '.join([query.span.text[start:end].strip('()'), *more])})"
+
+
+def _excluding(query: DuckDBQuery, after: int) -> Place:
+    """Where a star's EXCLUDE names its columns: in parentheses, or one."""
+    begin, first, *others = [place for place in query.text.tokens if place[0] >= after][1:] or [(after, after)] * 2
+    if query.span.text[slice(*begin)] != "(":
+        return begin
+    ends = (place[1] for place in (first, *others) if query.span.text[slice(*place)] == ")")
+    return begin[0], next(ends)
 
 
 def _spelled(name: str) -> str:

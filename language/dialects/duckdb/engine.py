@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.types import SAMPLES, WHOLE, duckdb_type, iceberg_type
 from language.recursion import deep_recursion
 from shared_metadata.contract.duckdb_session import identifier, literal
@@ -206,16 +205,6 @@ class Engine:
     @cached_property
     def table_functions(self) -> frozenset[str]:
         rows = self._connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type LIKE 'table%'")
-        return frozenset(row[0] for row in rows.fetchall())
-
-    def has_functions(self, query: str) -> bool:
-        """Whether every function that a query calls is there. Raises EngineError where it cannot be parsed."""
-        called = {node["function_name"].lower() for node in nodes_in(self.tree(query)) if "function_name" in node}
-        return called <= self.functions | set(_BOUNDS)
-
-    @cached_property
-    def functions(self) -> frozenset[str]:
-        rows = self._connection.execute("SELECT DISTINCT function_name FROM duckdb_functions()")
         return frozenset(row[0] for row in rows.fetchall())
 
     @cached_property

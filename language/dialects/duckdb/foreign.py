@@ -1,14 +1,13 @@
-"""What a function of another engine's SQL is in DuckDB's: whoever comes from there writes it first."""
+"""What a call of another engine's function is in DuckDB's SQL: whoever comes from there writes it first."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ErrorLevel, SqlglotError
 
-from language.dialects.duckdb.engine import Engine, EngineError
-
-MOST = 100  # characters of a remedy
 ENGINES = {
     "snowflake": "Snowflake",
     "bigquery": "BigQuery",
@@ -20,20 +19,38 @@ ENGINES = {
     "oracle": "Oracle",
     "mysql": "MySQL",
 }
+MOST = 100  # characters of a translation
+MEANINGS = 2  # of one name in several engines, that are told
 
 
-def in_duckdb(call: str, engine: Engine) -> str | None:
-    """The remedy for a call that DuckDB does not have and another engine has; None where sqlglot knows no translation of it."""
-    for dialect, name in ENGINES.items():
-        try:
-            tree = sqlglot.parse_one(f"SELECT {call}", read=dialect)
-            found = tree.transform(_batch_bound).sql(dialect="duckdb", normalize_functions=False)
-            written = found.removeprefix("SELECT ")
-            if written.lower() != call.lower() and len(written) <= MOST and engine.has_functions(found):
-                return f"write {written}, which is {name}'s {call.partition('(')[0].strip()}"
-        except (SqlglotError, EngineError, ValueError):
-            continue
-    return None
+def in_duckdb(call: str, can_stand: Callable[[str], bool]) -> str | None:
+    """What to write for a call that DuckDB does not have and other engines have; None where sqlglot knows no translation of it.
+
+    can_stand: whether a text can stand in the call's place. What differs between engines is told with their names.
+    """
+    found: dict[str, list[str]] = {}
+    for dialect, engine in ENGINES.items():
+        written = _translated(call, dialect)
+        if written is not None and len(written) <= MOST and can_stand(written):
+            found.setdefault(written, []).append(engine)
+    name, most = call.partition("(")[0].strip(), sorted(found.items(), key=lambda meant: -len(meant[1]))[:MEANINGS]
+    return ", or ".join(f"{written} for {' and '.join(engines[:2])}'s {name}" for written, engines in most) or None
+
+
+def _translated(call: str, dialect: str) -> str | None:
+    """None where the function is none of the dialect's own, which writes it again as it was read, or means nothing exactly there."""
+    try:
+        tree = sqlglot.parse_one(f"SELECT {call}", read=dialect)
+        name = call.partition("(")[0].strip()
+        own = tree.sql(dialect=dialect, unsupported_level=ErrorLevel.IGNORE).removeprefix("SELECT ")
+        if own.partition("(")[0].upper() != name.upper() or isinstance(tree.expressions[0], exp.Anonymous):
+            return None
+        meant = tree.transform(_batch_bound)
+        written = meant.sql(dialect="duckdb", normalize_functions=False, unsupported_level=ErrorLevel.RAISE)
+    except (SqlglotError, ValueError):
+        return None
+    written = written.removeprefix("SELECT ")
+    return written if written.upper() != call.upper() else None
 
 
 def _batch_bound(node: exp.Expr) -> exp.Expr:

@@ -59,11 +59,13 @@ def own_brought(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
     if not named:
         return
     stars = [Whole(tuple(star.tables), star.scope, at=star.at) for star in said.stars if query.text.star(star.at) is None]
+    told: set[Table] = set()
     for whole in (*said.whole, *stars):
-        own = {name: table for table in whole.tables for name in named.get(table, ())}
+        own = {name: table for table in whole.tables if table not in told for name in named.get(table, ())}
         if not own or (whole in said.whole and whole.at >= 0 and _is_column(query.text, whole, tables)):
             continue
         name = min(own)
+        told.update(whole.tables)
         place = (query.text.path(whole.at) if whole.at >= 0 else query.text.find(whole.word)) or query.text.first_word()
         cause = f"all columns of `{own[name].called}` are meant here, with `{name}`, since the query names it; each batch changes it"
         star = f"read (SELECT * FROM {own[name].path} …) instead: a * that is written leaves it out"

@@ -17,6 +17,7 @@ Plan = dict[str, Any]
 Ref = tuple[str, str]
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
+ROW_NUMBER = "\0rowid"  # for a column: of a row in DuckDB's own tables, which no file of a lake has
 NOWHERE = 2**64 - 1  # what DuckDB says of something that the text does not say
 
 
@@ -37,7 +38,7 @@ class PlanLineage:
 
     outputs: tuple[Refs, ...]
     uses: frozenset[tuple[Ref, Use]]
-    read: Refs
+    read: Refs  # without row numbers
     casts: frozenset[tuple[str, str, int]] = frozenset()  # source, target, place: of DuckDB's own or the text's
     literals: frozenset[tuple[str, str, int]] = frozenset()  # text, target, place: written out where another type is wanted
 
@@ -96,9 +97,9 @@ class _Tracer:
         data = plan["function_data"]
         table, columns = self._names(data.get("catalog", ""), data.get("schema", ""), data["table"]), plan["names"]
         indexes = [entry["index"] for entry in plan["column_indexes"]]
-        made = [Made(frozenset({(table, columns[n])}) if n < len(columns) else NONE) for n in indexes]  # beyond: a row's own number
-        self.read.update(ref for column in made for ref in column.refs)
-        return made
+        names = [columns[n] if n < len(columns) else ROW_NUMBER for n in indexes]
+        self.read.update((table, name) for name in names if name != ROW_NUMBER)
+        return [Made(frozenset({(table, name)})) for name in names]
 
     def _table_function(self, plan: Plan, inputs: list[Columns]) -> Columns:
         everything = NONE.union(*(column.refs for columns in inputs for column in columns))

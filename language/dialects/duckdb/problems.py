@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from language.diagnostics import did_you_mean
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables
 from language.dialects.duckdb.foreign import in_duckdb
-from language.dialects.duckdb.syntax_tree import Said, Scope, read
+from language.dialects.duckdb.syntax_tree import Said, Scope, called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import LITERALS, extent, node_at, rule_of, worded
+from language.queries import BATCH_BOUNDS, OWN_COLUMNS
 from language.query_problems import QueryProblem
 
 MOST = 20  # mistakes that are told of one query
@@ -21,6 +22,7 @@ _CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
 _OVERLOAD = re.compile(r"^\t(.+?)\((.*)\) -> .*$", re.MULTILINE)
 _QUOTED = re.compile(r'"([^"]+)"')
 _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "~~~": "GLOB"}
+_CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
 _NOT_NAMES = re.compile(r"\b(?:NULL|SQLNULL)\b")
 
 
@@ -41,9 +43,10 @@ def binding_problems(text: str, first: EngineError, tables: Tables, engine: Engi
         if problem.cause not in causes:  # of a CTE's column the query that reads it says the same
             found.append(_moved(problem, back))
             causes.add(problem.cause)
-        if place is None:
+        taken = _original(place, back) if place is not None else None
+        if taken is None or any(start < taken[1] and taken[0] < end for (start, end), _ in patches):
             break
-        patches.append((_original(place, back), "NULL"))
+        patches.append((taken, "NULL"))
         patches.sort()
         try:
             rest = engine.bind(_patched(text, patches)[0], tables)
@@ -92,27 +95,46 @@ def _explained(query: QueryText, error: EngineError, tables: Tables, engine: Eng
     call = query.call(at)
     if call is None:
         return problem, (problem.start, problem.end) if ruled[0].names else None
-    elsewhere = in_duckdb(query.text[slice(*call)], engine) if "Function with name" in error.message else None
-    return (dataclasses.replace(problem, remedy=elsewhere) if elsewhere else problem), call
+    if "Function with name" not in error.message:
+        return problem, call
+    elsewhere = in_duckdb(query.text[slice(*call)], lambda written: _can_stand(query, call, written, tables, engine))
+    return (dataclasses.replace(problem, remedy=f"write {elsewhere}") if elsewhere else problem), call
+
+
+def _can_stand(query: QueryText, place: Place, written: str, tables: Tables, engine: Engine) -> bool:
+    """Whether a text binds in a place of the query, whatever else is wrong there, and calls nothing that a query must not."""
+    try:
+        calls = called(engine.tree(f"SELECT {written}"))
+    except EngineError:
+        return False
+    if any(name in engine.impure_functions and name not in BATCH_BOUNDS for name in calls):
+        return False
+    patched = QueryText(f"{query.text[: place[0]]}{written}{query.text[place[1] :]}")
+    try:
+        engine.bind(patched.text, tables)
+    except EngineError as error:
+        return error.position is not None and not place[0] <= patched.at(error.position) < place[0] + len(written)
+    return True
 
 
 def _name_problem(query: QueryText, error: EngineError, at: int, tables: Tables, engine: Engine) -> QueryProblem | None:
     place, message = query.path(at), error.message
     scope = _scope_at(query.text, at, engine)
     if found := re.match(r'Referenced column "(.+)" not found in FROM clause', message):
-        known = list(_columns_in(scope, tables)) or _candidates(message)
-        return QueryProblem(*place, f"there is no column `{found[1]}` here", did_you_mean(found[1], known) + _listed(known))
+        known = list(_columns_in(scope, tables))
+        remedy = _meant(found[1], known, _candidates(message), query.text[slice(*place)])
+        return QueryProblem(*place, f"there is no column `{found[1]}` here", remedy)
     if found := re.match(r'Referenced table "(.+)" not found', message):
         column = query.text[slice(*place)].rpartition(".")[2].strip('"')
         if inside := list(_columns_in(scope, tables, found[1])):  # DuckDB looked for it in the query around this one as well
-            return QueryProblem(*place, f"`{found[1]}` has no column `{column}`", did_you_mean(column, inside) + _listed(inside))
+            return QueryProblem(*place, f"`{found[1]}` has no column `{column}`", _meant(column, inside, ()))
         known = [table.called for table in scope.tables] + scope.others if scope else []
         return QueryProblem(
             *place, f"there is no table `{found[1]}` here", did_you_mean(found[1], known) + "name one that FROM names"
         )
     if found := re.match(r'(?:Table|[Vv]alues list) "(.+)" does not have a column named "(.+)"', message):
-        known = list(_columns_in(scope, tables, found[1])) or _candidates(message)
-        return QueryProblem(*place, f"`{found[1]}` has no column `{found[2]}`", did_you_mean(found[2], known) + _listed(known))
+        remedy = _meant(found[2], list(_columns_in(scope, tables, found[1])), _candidates(message))
+        return QueryProblem(*place, f"`{found[1]}` has no column `{found[2]}`", remedy)
     if found := re.match(r'Ambiguous reference to column name "(.+?)" \(use: (.+)\)', message):
         holders = [name.rpartition(".")[0] for name in _QUOTED.findall(found[2])]
         if len(set(holders)) < len(holders):
@@ -143,9 +165,19 @@ def _candidates(message: str) -> list[str]:
     return [name.rpartition(".")[2] for name in _QUOTED.findall(found[1])] if found else []
 
 
-def _listed(known: Iterable[str]) -> str:
+def _meant(name: str, known: Sequence[str], near: Sequence[str], written: str = "") -> str:
+    """The remedy for a name that is not there.  known: all that are; near: where these are not known, some like it."""
+    if name.lower() in OWN_COLUMNS:
+        return f"a * does not bring it: name it there too, as in SELECT *, {name.lower()}"
+    if _CURLY.search(name):
+        return "write a text in straight quotes: '…'"
+    hint = did_you_mean(name, known or near)
+    text = f"write a text in single quotes: '{name}'; " if written.startswith('"') and not hint else ""
     names = sorted(set(known))
-    return f"it has {', '.join(names[:12])}{' …' if len(names) > 12 else ''}" if names else "name one that there is"
+    listed = f"it has {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
+    if not names:
+        listed = f"name one that there is, such as {', '.join(near[:3])}" if near else "name one that there is"
+    return text + hint + listed
 
 
 def _call_problem(query: QueryText, error: EngineError, at: int, engine: Engine) -> QueryProblem:
@@ -179,6 +211,8 @@ def _operands_remedy(arguments: Sequence[str], kinds: Sequence[str]) -> str:
         if other == "STRING_LITERAL":
             return f"write CAST({arguments[number] or '…'} AS VARCHAR)"
         if kind == "VARCHAR" and other:
+            if other == "VARCHAR":
+                return "write || between texts"
             return f"write CAST({arguments[number] or '…'} AS {'INTEGER' if other == 'INTEGER_LITERAL' else other})"
     said = next((argument for argument in arguments if argument), "…")
     return f"write CAST({said} AS …), with a type that goes with the other side"

@@ -38,7 +38,7 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
         place = query.find("positional") or query.first_word()
         yield QueryProblem(*place, "rows of a table have no positions: others would meet each time", "write JOIN … ON a key")
     for call in said.calls:
-        if call.unordered and call.name in _ORDERED:
+        if call.unordered and (call.by_rows or call.name in _ORDERED):
             place, cause = (
                 query.path(call.at),
                 f"`{call.name}` goes by the order of rows, and OVER gives none, so it is another one each time",

@@ -55,7 +55,8 @@ class DuckDBQuery:
         found = []
         for table in sorted(self.said.tables, key=lambda table: table.at):
             places = self.text.parts(table.at)
-            if len(places) != len(table.names):  # a file's name, say
+            written = [self.span.text[slice(*place)].strip('"').replace('""', '"').lower() for place in places]
+            if written != [name.lower() for name in table.names]:  # a file's name, say
                 places = [self.text.word(table.at)] * len(table.names)
             found.append(TableReference(table.names, tuple(self.span_of(place) for place in places)))
         return tuple(found)

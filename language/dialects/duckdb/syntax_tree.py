@@ -74,12 +74,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Call:
-    """unordered: whether it is a window without ORDER BY."""
+    """unordered: whether it is a window over rows in no order.  by_rows: whether its frame counts them."""
 
     name: str
     at: int
     in_from: bool
     unordered: bool = False
+    by_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,12 +204,14 @@ class _Reader:
             self.said.columns.append(Column(names, use, at, scope))
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"
-            unordered = kind == "WINDOW" and not value.get("orders") and not value.get("arg_orders")
-            self.said.calls.append(Call(value["function_name"].lower(), at, in_from=False, unordered=unordered))
+            name, unordered = value["function_name"].lower(), kind == "WINDOW" and not _orders(value)
+            by_rows = any(value.get(end, "").endswith("_ROWS") for end in ("start", "end"))
+            self.said.calls.append(Call(name, at, in_from=False, unordered=unordered, by_rows=by_rows))
         elif kind == "PARAMETER":
             self.said.parameters = True
         elif kind == "STAR":
-            without = tuple(str(name).lower() for name in value.get("exclude_list", ()) if isinstance(name, str))
+            without = (*value.get("exclude_list", ()), *(each["column"] for each in value.get("qualified_exclude_list", ())))
+            without = tuple(str(name).lower() for name in without)
             renamed = tuple(str(each["key"]["column"]).lower() for each in value.get("rename_list", ()))
             self.said.stars.append(Star(str(value.get("relation_name", "")).lower(), at, scope, without, renamed))
             self.said.words.update(without)
@@ -260,6 +263,13 @@ class _Reader:
                 around = around.outer
 
 
+def _orders(window: Tree) -> bool:
+    """Whether a window's ORDER BY tells rows of one partition apart: constants do not, nor the partition's own columns."""
+    partitions = [tuple(each.get("column_names", ())) for each in window.get("partitions", ())]
+    by = [each["expression"] for each in (*window.get("orders", ()), *window.get("arg_orders", ()))]
+    return any(each["class"] != "CONSTANT" and tuple(each.get("column_names", ())) not in [*partitions] for each in by)
+
+
 def outermost(node: Tree) -> Sequence[Tree]:
     """The items of the SELECT whose rows are the query's; of a set operation those of the leftmost."""
     while node["type"] != "SELECT_NODE":
@@ -278,6 +288,11 @@ def nodes_in(value: Any) -> Iterator[Tree]:
         elif isinstance(found, dict):
             yield found
             stack += found.values()
+
+
+def called(tree: Tree) -> set[str]:
+    """The functions that a tree names, folded."""
+    return {str(node["function_name"]).lower() for node in nodes_in(tree) if "function_name" in node}
 
 
 def places_in(item: Tree) -> Iterator[int]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-_NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
+# As DuckDB's lexer has it: whatever is not ASCII is a letter.
+_NAME = r'(?:"(?:[^"]|"")*"|(?:[A-Za-z_]|[^\x00-\x7f])(?:[\w$]|[^\x00-\x7f])*)'
 _SPACE = r"(?:\s|--[^\n]*\n|/\*(?s:.*?)\*/)*"
 _PATH = re.compile(rf"{_NAME}(?:{_SPACE}\.{_SPACE}{_NAME})*")
 _PART = re.compile(_NAME)

@@ -39,6 +39,11 @@ def _rule(pattern: str, cause: str, remedy: str, *words: str, names: bool = Fals
 
 RULES = (
     _rule(
+        r"Function with name top does not exist",
+        "a SELECT has no TOP",
+        "write LIMIT and the number at the end, after an ORDER BY",
+    ),
+    _rule(
         r"__postfix",
         "an operator stands here that there is not",
         "compare by =, and write names in double quotes where they need any",
@@ -90,6 +95,13 @@ RULES = (
         "no warehouse has a sequence `{0}`",
         "number rows by their key: row_number() OVER (ORDER BY id)",
         *("nextval", "currval"),
+    ),
+    _rule(r"errhint NOT IMPLEMENTED", "this SQL cannot be read: LIMIT takes one number", "write LIMIT 10 OFFSET 5", "limit"),
+    _rule(
+        r"Star expression .* resulted in an empty set of columns|No matching columns found that match regex",
+        "no column here has such a name",
+        "name the columns",
+        *("like", "glob", "columns"),
     ),
     _rule(r"LIMIT/OFFSET cannot be negative", "a number of rows is not negative", "write how many rows"),
     _rule(r"unterminated quoted (string|identifier)", "a quote is opened here and closed nowhere", "close it"),
