@@ -96,6 +96,7 @@ def apply_program(
     reader = target.reader
     timeline = reader.timeline()
     if timeline.entries and timeline.entries[-1].version == program.version:
+        target.writer.put_program(program, lineage)  # as this Atoll stores it; an earlier one may have stored it otherwise
         return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
     moment = effective_moment(reader, program, now, at=at, restate_from=restate_from)
     update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)

@@ -6,22 +6,22 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from console.nearest import unknown
 from console.printable import printable
-from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
+from console.table import GAP, aligned, terminal_width
+from console.target import Target, json_option, open_target, profile_option
 from console.wording import age, counted, dollars, names_of
 from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.drift import readers
-from shared_metadata.intervals import next_interval, to_text
+from shared_metadata.intervals import ceil, count, next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
-from shared_metadata.records import TableState, Version
+from shared_metadata.records import LastChange, TableState
 
 if TYPE_CHECKING:
     from shared_metadata.reader import MetadataReader
@@ -33,8 +33,8 @@ GRACE_SECONDS = 120  # a batch shorter than this is not late before
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: of the last 24 hours;
-    last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
+    """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: that are complete, of the last
+    24 hours; last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
     last_batch_rejected: the rows that it set aside.
     fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
 
@@ -77,7 +77,7 @@ class DatasetStatus:
 def dataset_statuses(reader: MetadataReader, program: Program, now: datetime) -> list[DatasetStatus]:
     """Every dataset of the program, in the order of its text.
 
-    Costs one read for 100 flows, then two queries a flow and one a dataset, several at a time.
+    Costs one read for 100 flows, several at a time.
     """
     return _statuses_of(reader, program, _in_order(program), now)
 
@@ -94,18 +94,7 @@ def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], 
     states = {name: table for s in flow_states for name, table in s.tables.items()}
     held = {name: s.drifts(name) for s in flow_states for name in s.tables}
     producers = program.producers()
-    wanted = [dataset for dataset in datasets if dataset in states]
-    flows = list(dict.fromkeys(producers[dataset].id for dataset in wanted))
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        versions = pool.map(reader.latest_version, wanted)
-        counts = pool.map(lambda flow: reader.batch_count_since(flow, now - timedelta(days=1)), flows)
-        statistics = pool.map(lambda flow: reader.statistics(flow, 10 + 2 * len(program.flows[flow].tables)), flows)
-        version_of, count_of = dict(zip(wanted, versions, strict=True)), dict(zip(flows, counts, strict=True))
-        last_of = {s["dataset"]: s for found in statistics for s in reversed(found)}
-    found = [
-        _status(producers[name], name, states, version_of[name], count_of[producers[name].id], last_of.get(name, {}), now)
-        for name in wanted
-    ]
+    found = [_status(producers[name], name, states, now) for name in datasets if name in states]
     return [_held(one, held[one.dataset], states[one.dataset], program) for one in found]
 
 
@@ -120,16 +109,9 @@ def _held(status: DatasetStatus, drifts: tuple[int, ...], state: TableState, pro
     return replace(status, stopped_at=at, execution=execution, waiting=waiting)
 
 
-def _status(
-    flow: Flow,
-    name: str,
-    states: Mapping[str, TableState],
-    version: Version | None,
-    batches: int,
-    last: Mapping[str, Any],
-    now: datetime,
-) -> DatasetStatus:
+def _status(flow: Flow, name: str, states: Mapping[str, TableState], now: datetime) -> DatasetStatus:
     state = states[name]
+    last = state.last or LastChange()
     table = next(table for table in flow.tables if table.dataset == name)
     end = next_interval(state.watermark, flow.interval_seconds).end
     return DatasetStatus(
@@ -140,19 +122,25 @@ def _status(
         complete_through=to_text(state.watermark),
         freshness_seconds=int((now - state.watermark).total_seconds()),
         next_batch_end=to_text(end),
-        rows=int(version.pointer.get("total_rows", version.rows)) if version else 0,
-        batches=batches,
-        last_batch_rows=int(last.get("rows", 0)),
-        last_batch_rejected=int(last.get("rejected", 0)),
-        last_batch_seconds=float(last.get("seconds", 0)),
-        last_batch_skew=float(last.get("skew", 1)),
-        last_batch_dollars=float(last.get("cost_dollars", 0)),
+        rows=last.total,
+        batches=_complete_since(now - timedelta(days=1), state, flow.interval_seconds),
+        last_batch_rows=last.rows,
+        last_batch_rejected=last.rejected,
+        last_batch_seconds=last.seconds,
+        last_batch_skew=last.skew,
+        last_batch_dollars=last.dollars,
         attempts=state.failures,
         retry_at=to_text(state.retry_at.replace(microsecond=0)) if state.retry_at and not state.stopped else "",
         error=state.error if state.failures else "",
         waits_for=_waits_for(table, states, end) if end <= now else (),
         fresh_within_seconds=flow.fresh_within_seconds,
     )
+
+
+def _complete_since(since: datetime, state: TableState, length: int) -> int:
+    """How many of its batches that start then or later are complete."""
+    first = max(ceil(since, length), state.begins or since)
+    return count(first, state.watermark, length) if first < state.watermark else 0
 
 
 def _waits_for(table: Table, states: Mapping[str, TableState], end: datetime) -> tuple[str, ...]:
@@ -227,26 +215,20 @@ def _once(target: Target, wanted: str, as_json: bool, *, clear: bool) -> None:
 
 def show(statuses: list[DatasetStatus]) -> None:
     """A table for people, under it every error in full, and last a line that sums it up."""
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    statuses = printable(statuses)
-    table = RichTable(box=None, pad_edge=False)
-    for name in ("dataset", "kind", "state"):
-        table.add_column(name, no_wrap=name != "dataset", overflow="fold")
-    for name in ("rows", "batches in 24 h", "fresh", "last rows", "seconds", "dollars"):
-        table.add_column(name, justify="right")
+    heads = ("dataset", "kind", "state", "rows", "batches in 24 h", "fresh", "last rows", "seconds", "dollars")
+    lines = aligned(heads, [_cells(row) for row in statuses], right_from=3, width=terminal_width())
+    said = [GAP.join(next(lines))]
+    for cells in lines:
+        said.append(GAP.join(_coloured(cells) if len(cells) > 1 else cells))
     for row in statuses:
-        table.add_row(*_cells(row))
-    console = Console(highlight=False)
-    console = Console(width=None if console.is_terminal else 140, highlight=False)
-    console.print(table)
-    for row in statuses:
-        for line in troubles(row):
-            console.print(line, style=COLOURS[row.state], markup=False, soft_wrap=True)
+        said += (click.style(printable(line), fg=COLOURS[row.state]) for line in troubles(row))
     counts = Counter(row.state for row in statuses)
     states = ", ".join(f"{counts[state]} {state}" for state in COLOURS if counts[state])
-    console.print(f"{counted(len(statuses), 'dataset')}{': ' if states else ''}{states}", markup=False)
+    click.echo("\n".join([*said, f"{counted(len(statuses), 'dataset')}{': ' if states else ''}{states}"]))
+
+
+def _coloured(cells: list[str]) -> list[str]:
+    return [*cells[:2], click.style(cells[2], fg=COLOURS[cells[2].strip()]), *cells[3:]]
 
 
 def troubles(row: DatasetStatus) -> Iterator[str]:
@@ -267,13 +249,7 @@ def troubles(row: DatasetStatus) -> Iterator[str]:
         yield f"{row.dataset} waits for {', '.join(row.waits_for)} through {row.next_batch_end}"
 
 
-def _cells(row: DatasetStatus) -> Iterator[Any]:
-    from rich.markup import escape
-
-    yield from (escape(row.dataset), row.kind, f"[{COLOURS[row.state]}]{row.state}[/]", f"{row.rows:,}", f"{row.batches:,}")
-    yield from (
-        age(row.freshness_seconds),
-        f"{row.last_batch_rows:,}",
-        f"{row.last_batch_seconds:.1f}",
-        dollars(row.last_batch_dollars),
-    )
+def _cells(row: DatasetStatus) -> tuple[str, ...]:
+    fresh, cost = age(row.freshness_seconds), dollars(row.last_batch_dollars)
+    figures = (f"{row.rows:,}", f"{row.batches:,}", fresh, f"{row.last_batch_rows:,}", f"{row.last_batch_seconds:.1f}", cost)
+    return (printable(row.dataset), row.kind, row.state, *figures)

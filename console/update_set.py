@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from console.target import REQUESTS_AT_ONCE
+from shared_metadata.at_once import beside_one_another
 from shared_metadata.lineage import ColumnRef, Lineage
 from shared_metadata.program import Flow, Program
-from shared_metadata.update_set import QueryShape, UpdateSet, compare, statement_id
+from shared_metadata.records import FlowState
+from shared_metadata.stored_lineage import read_ahead
+from shared_metadata.update_set import QueryShape, UpdateSet, compare, estimated, statement_id
 from slices.registry import installed
 
 if TYPE_CHECKING:
@@ -29,27 +30,20 @@ def update_set(
     boundary: datetime | None = None,
     restate_from: datetime | None = None,
 ) -> UpdateSet:
-    """What applying `program` changes. Costs three reads, and a query for each flow that makes something anew."""
+    """What applying `program` changes.
+
+    Costs three reads, one for a hundred flows that make something anew, and a query for each that makes many batches anew.
+    """
     version = reader.active_version()
     active = reader.program(version) if version else None
     active_lineage = reader.lineage(version) if version else None
-
-    def compared(statistics: Mapping[str, Sequence[Mapping[str, Any]]]) -> UpdateSet:
-        found = compare(
-            active,
-            active_lineage,
-            program,
-            lineage,
-            shape_of=shape_of,
-            boundary=boundary,
-            restate_from=restate_from,
-            now=now,
-            statistics=statistics,
-        )
-        return replace(found, former=version)  # a program stored by an earlier Atoll is named as it was then
-
-    draft = compared({})
-    return compared(_statistics(reader, program, draft)) if draft.recompute else draft
+    if active_lineage is not None:
+        read_ahead(active_lineage)
+    found = compare(
+        active, active_lineage, program, lineage, shape_of=shape_of, boundary=boundary, restate_from=restate_from, now=now
+    )
+    found = replace(found, former=version)  # a program stored by an earlier Atoll is named as it was then
+    return estimated(found, program, _statistics(reader, program, found)) if found.recompute else found
 
 
 def shape_of(flow: Flow, renamed: Mapping[ColumnRef, ColumnRef]) -> QueryShape | None:
@@ -60,9 +54,16 @@ def shape_of(flow: Flow, renamed: Mapping[ColumnRef, ColumnRef]) -> QueryShape |
     return query_shape(flow.query, slice_.capabilities.dialect, renamed) if slice_ and flow.query else None
 
 
-def _statistics(reader: MetadataReader, program: Program, draft: UpdateSet) -> dict[str, list[dict[str, Any]]]:
-    statements = {item.statement for item in draft.recompute}
-    flows = [flow for flow in program.flows.values() if statement_id(flow.id) in statements]
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        found = pool.map(lambda flow: reader.statistics(flow.id, BATCHES_OF_STATISTICS * len(flow.tables)), flows)
-        return dict(zip((flow.id for flow in flows), found, strict=True))
+def _statistics(reader: MetadataReader, program: Program, update: UpdateSet) -> dict[str, list[dict[str, Any]]]:
+    """Of what is made anew in one batch, as it was made last; of what takes many batches, as the latest were made."""
+    batches = {item.statement: item.batches for item in update.recompute}
+    flows = [flow for flow in program.flows.values() if statement_id(flow.id) in batches]
+    many = [flow for flow in flows if batches[statement_id(flow.id)] > 1]
+    found = beside_one_another(lambda flow: reader.statistics(flow.id, BATCHES_OF_STATISTICS * len(flow.tables)), many)
+    states = reader.flow_states([flow.id for flow in flows if batches[statement_id(flow.id)] <= 1])
+    return {**{name: _last(state) for name, state in states.items()}, **dict(zip((flow.id for flow in many), found, strict=True))}
+
+
+def _last(state: FlowState) -> list[dict[str, Any]]:
+    changes = [table.last for table in state.tables.values() if table.last]
+    return [{"sk": "", "rows": change.rows, "seconds": change.seconds, "cost_dollars": change.dollars} for change in changes]

@@ -17,6 +17,7 @@ from shared_metadata.records import (
     Claim,
     DeadLetter,
     EventKind,
+    LastChange,
     Moved,
     SchemaVersion,
     TableCommit,
@@ -129,10 +130,11 @@ class Actions:
         condition = "#tables.#d.#watermark = :held"
         return self.update(keys.flow_state(flow), "SET #tables.#d = :state", condition, names, values)
 
-    def advance(self, flow: str, claim: Claim, cursors: Mapping[str, str]) -> Action:
+    def advance(self, flow: str, claim: Claim, cursors: Mapping[str, str], changes: Mapping[str, LastChange] | None = None) -> Action:
         """Moves tables of a flow from the start of the claim's interval to its end, with their new cursors.
 
         Not where a later program version has moved them already: then this batch is made again.
+        changes: what the batch did, of the tables that it changed.
         """
         interval, again_until = claim.interval, claim.again_until
         left = again_until if again_until and again_until > interval.end else None
@@ -146,6 +148,9 @@ class Actions:
             standing = f"#tables.#d{number}"
             earlier = f"(attribute_not_exists({standing}.#entry) OR {standing}.#entry <= :entry)"
             conditions.append(f"{standing}.#watermark = :start AND {earlier}")
+            if changes and dataset in changes:
+                names[f"#l{number}"], values[f":l{number}"] = items.last(dataset), items.last_text(changes[dataset])
+                sets.append(f"#l{number} = :l{number}")
         return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
 
     def failed_attempt(

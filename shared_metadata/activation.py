@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata import items, keys
-from shared_metadata.actions import Actions
+from shared_metadata.actions import Action, Actions
+from shared_metadata.at_once import beside_one_another
 from shared_metadata.boundary import Effect
 from shared_metadata.errors import DefinitionError, InputError, RetryLater
 from shared_metadata.intervals import ceil, floor, next_interval, to_text
@@ -17,13 +17,17 @@ from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import EventKind, FlowState, TableState
+from shared_metadata.stored_lineage import stored_items
 from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline
-from shared_metadata.writes import transacted, written
+from shared_metadata.writes import put_all, transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PART_BYTES = 300_000  # an item may have 400 KB
+# At most 100 in a transaction, and together at most 4 MB, which so many flows of a thousand tables have:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+STATES_AT_ONCE = 25
 KEPT_ENTRIES = 2
 MAX_ENTRIES = 20  # the conductor loads the programs of them all
 
@@ -40,14 +44,12 @@ class Activation:
 
     def put_program(self, program: Program, lineage: Lineage | None) -> None:
         """Its lineage comes first: whoever finds a typed program finds that too."""
+        version = program.version
         if lineage is not None:
-            self._put_parts(partial(keys.lineage_part, program.version), lineage.to_json())
-        self._put_parts(partial(keys.program_part, program.version), program.to_json())
-
-    def _put_parts(self, key: Callable[[int], keys.Key], text: str) -> None:
-        body = zlib.compress(text.encode(), 9)
+            put_all(self._client, self._table, map(items.to_item, stored_items(version, lineage)))
+        body = zlib.compress(program.to_json().encode(), 9)
         for number, at in enumerate(range(0, len(body), PART_BYTES)):
-            item = items.to_item({**key(number), "body": body[at : at + PART_BYTES]})
+            item = items.to_item({**keys.program_part(version, number), "body": body[at : at + PART_BYTES]})
             self._client.put_item(TableName=self._table, Item=item)
 
     def schedule(self, program: Program, effect: Effect, expected: Timeline, by: str, now: datetime) -> Timeline:
@@ -123,6 +125,7 @@ class Activation:
         states = self._reader.flow_states(list(program.flows))
         starts = Starts(program, states, self._reader, start, now)
         programs = Programs([(known, self._reader.program(known.version)) for known in before])
+        opened, begun = list[Action](), list[Action]()
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
             new = [t.dataset for t in flow.tables if t.dataset not in known]
@@ -131,14 +134,16 @@ class Activation:
                 tables = {dataset: items.state_values(fresh) for dataset in new}
                 starting = {items.begins(dataset): to_text(fresh.watermark) for dataset in new}
                 values = {**keys.flow_state(flow.id), "flow": flow.id, "tables": tables, **starting}
-                self._send(self._actions.put(values, "attribute_not_exists(pk)"))
+                opened.append(self._actions.put(values, "attribute_not_exists(pk)"))
             for dataset in new if fresh and known else ():
-                self._send(self._begin(flow.id, dataset, TableState(starts.of(flow)), None))
+                begun.append(self._begin(flow.id, dataset, TableState(starts.of(flow)), None))
             for table in flow.tables if before else ():
                 state = known.get(table.dataset)
                 if state and programs.is_over(flow.id, table.dataset, state):
                     anew = TableState(starts.of(flow), state.cursor)
-                    self._send(self._begin(flow.id, table.dataset, anew, state))
+                    begun.append(self._begin(flow.id, table.dataset, anew, state))
+        beside_one_another(self._send_all, [opened[at : at + STATES_AT_ONCE] for at in range(0, len(opened), STATES_AT_ONCE)])
+        beside_one_another(self._send, begun)
 
     def _begin(self, flow: str, dataset: str, state: TableState, held: TableState | None) -> dict[str, Any]:
         """Gives a dataset of a flow its start, if it has none yet, or still stands where it was `held`."""
@@ -150,9 +155,15 @@ class Activation:
             condition = "#t.#d.#w = :held"
         return self._actions.update(keys.flow_state(flow), "SET #t.#d = :state, #b = :begins", condition, names, values)
 
-    def _send(self, action: dict[str, Any]) -> None:
+    def _send(self, action: Action) -> None:
         """Nothing where another `atoll apply` has opened it just now."""
         written(self._client, action)
+
+    def _send_all(self, actions: list[Action]) -> None:
+        """As `_send`, in one request where nobody opens one of them just now."""
+        if not transacted(self._client, actions):
+            for action in actions:
+                self._send(action)
 
 
 class Starts:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, digest
-from shared_metadata.program import Position, Program
+from shared_metadata.program import Kind, Position, Program
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.renames import Alike, probable_renames, unknown
 from shared_metadata.type_widening import widened
@@ -215,7 +215,7 @@ class _Users:
         self.collected: list[ColumnRef] = []
 
     def of_table(self, table: str) -> None:
-        for dataset in self._lineage.datasets.values():
+        for dataset in self._collected_from(table):
             if any(use.column.dataset == table for use in dataset.uses):
                 self.stopped.append(self._first(dataset.dataset))
                 self.found.append(DriftUse(dataset.dataset, table, Use.VALUE, dataset.position))
@@ -223,7 +223,7 @@ class _Users:
 
     def of_column(self, table: str, name: str, *, retyped: bool) -> None:
         """retyped: the column is still there, and of one that is hashed the warehouse has a string as before."""
-        for dataset in self._lineage.datasets.values():
+        for dataset in self._collected_from(table):
             used = {use.column for use in dataset.uses if use.column.dataset == table and _plain(use.column.column) == _plain(name)}
             for column in used:
                 made = [c for c in dataset.columns if column in c.inputs]
@@ -248,15 +248,30 @@ class _Users:
 
     def _follow(self, columns: Iterable[ColumnRef]) -> None:
         """The statements that read these columns of a collected dataset."""
-        for column in columns:
-            for reader in self._lineage.readers(column):
-                uses = [use for use in reader.uses if use.column == column]
-                self.found += [DriftUse(reader.dataset, str(column), use.use, use.position) for use in uses]
+        wanted = set(columns)
+        read = {column.dataset for column in wanted}
+        names = (_known_as(t.dataset) for f in self._program.flows.values() for t in f.tables if read.intersection(t.inputs))
+        for reader in self._lineage.some(names) if wanted else ():
+            uses = [use for use in reader.uses if use.column in wanted]
+            self.found += [DriftUse(reader.dataset, str(use.column), use.use, use.position) for use in uses]
+            if uses:
                 self.stopped.append(self._first(reader.dataset))
+
+    def _collected_from(self, table: str) -> Iterator[DatasetLineage]:
+        """The datasets whose statements may read a source's table; which tables a query reads, only the lineage tells."""
+        connection, _, name = table.partition(".")
+        flows = [flow for flow in self._program.flows.values() if flow.kind == Kind.COLLECT and flow.connection == connection]
+        tables = [t for flow in flows for t in flow.tables if flow.query or t.source.lower() == name.lower()]
+        return self._lineage.some(_known_as(t.dataset) for t in tables)
 
     def _first(self, dataset: str) -> str:
         """The first dataset that its statement makes: of a collect what is staged, of a publication its result."""
         return next((name for name in (f"{dataset}:staged", f"{dataset}:result") if name in self._makers), dataset)
+
+
+def _known_as(dataset: str) -> str:
+    """The name under which the lineage has a dataset: a collected one as it is loaded, a result as it is published."""
+    return dataset.removesuffix(":staged").removesuffix(":result")
 
 
 def _place(use: DriftUse) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from shared_metadata.records import (
     Event,
     EventKind,
     FlowState,
+    LastChange,
     Moved,
     Quiesce,
     SchemaVersion,
@@ -72,7 +73,7 @@ def _from_decimal(value: Any) -> Any:
 
 
 def flow_state(values: Mapping[str, Any]) -> FlowState:
-    tables = {name: table_state(inner, values.get(begins(name))) for name, inner in values["tables"].items()}
+    tables = {name: table_state(inner, values.get(begins(name)), values.get(last(name))) for name, inner in values["tables"].items()}
     marks = sorted((inner["drift"], inner) for name, inner in values.items() if name.startswith(keys.QUIESCE_PREFIX))
     return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks))
 
@@ -86,7 +87,16 @@ def begins(dataset: str) -> str:
     return f"begins {dataset}"
 
 
-def table_state(values: Mapping[str, Any], begins: str | None) -> TableState:
+def last(dataset: str) -> str:
+    """The attribute of a flow's state that holds a dataset's LastChange, as text: a value to read instead of one a figure."""
+    return f"last {dataset}"
+
+
+def last_text(change: LastChange) -> str:
+    return json.dumps(vars(change), separators=(",", ":"))
+
+
+def table_state(values: Mapping[str, Any], begins: str | None, last: str | None = None) -> TableState:
     retry_at = values.get("retry_at")
     return TableState(
         watermark=from_text(values["watermark"]),
@@ -99,6 +109,7 @@ def table_state(values: Mapping[str, Any], begins: str | None) -> TableState:
         begins=from_text(begins) if begins else None,
         forgiven=values.get("forgiven", 0),
         dead_letter=dead_letter(values["dead_letter"]) if "dead_letter" in values else None,
+        last=LastChange(**json.loads(last)) if last else None,
     )
 
 
@@ -108,7 +119,7 @@ def dead_letter(values: Mapping[str, Any]) -> DeadLetter:
 
 
 def state_values(state: TableState) -> dict[str, Any]:
-    """A table's state as it is stored; what it does not have is left out."""
+    """A table's state as commits write it anew; what it does not have is left out."""
     found: dict[str, Any] = {"watermark": to_text(state.watermark), "cursor": state.cursor, "entry": state.entry}
     found |= {"again_until": to_text(state.again_until)} if state.again_until else {}
     return {**found, **({"attempts": state.attempts, "forgiven": state.forgiven} if state.attempts else {})}

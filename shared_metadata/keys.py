@@ -4,7 +4,8 @@
 |---|---|---|
 | timeline of program versions | PROGRAM | ACTIVE |
 | program version, compressed, in parts | PROGRAM#<version> | PART#<n> |
-| what the compiler knows of its columns, likewise | PROGRAM#<version> | LINEAGE#<n> |
+| what the compiler knows of a dataset's columns, compressed | PROGRAM#<version> | COLUMNS#<dataset> |
+| … and of a source's table | PROGRAM#<version> | SOURCE#<table> |
 | installed slices | SLICES | <slice id> |
 | flow state | FLOW#<flow> | STATE |
 | batch | FLOW#<flow> | BATCH#<start> |
@@ -45,8 +46,12 @@ def program_part(version: str, part: int) -> Key:
     return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"PART#{part:04d}"}
 
 
-def lineage_part(version: str, part: int) -> Key:
-    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"LINEAGE#{part:04d}"}
+def dataset_lineage(version: str, dataset: str) -> Key:
+    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"COLUMNS#{dataset}"}
+
+
+def source_lineage(version: str, table: str) -> Key:
+    return {"pk": f"{PROGRAM_PREFIX}{version}", "sk": f"SOURCE#{table}"}
 
 
 def installed_slice(slice_id: str) -> Key:

@@ -11,14 +11,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from shared_metadata.program import Position, from_plain
 from shared_metadata.records import Schema
 
+T = TypeVar("T")
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
@@ -90,9 +92,20 @@ class DatasetLineage:
         return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
 
 
+class Several(Mapping[str, T]):
+    """What is read where it is asked for, several at once."""
+
+    @abstractmethod
+    def some(self, names: Iterable[str]) -> Iterator[T]:
+        """Those of these names that are there, a few in memory at a time."""
+
+
 @dataclass(frozen=True)
 class Lineage:
-    """All datasets of a program by name, and `sources`: the tables at the connections as the program was compiled against."""
+    """All datasets of a program by name, and `sources`: the tables at the connections as the program was compiled against.
+
+    Of a stored program both are read where they are asked for: a function asks for what it needs by name (`some`).
+    """
 
     datasets: Mapping[str, DatasetLineage] = field(default_factory=dict)
     sources: Mapping[str, Schema] = field(default_factory=dict)
@@ -100,6 +113,12 @@ class Lineage:
     @property
     def version(self) -> str:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def some(self, names: Iterable[str]) -> Iterator[DatasetLineage]:
+        """Those of these datasets that are there, in no order."""
+        if isinstance(self.datasets, Several):
+            return self.datasets.some(names)
+        return (self.datasets[name] for name in set(names) if name in self.datasets)
 
     def source(self, table: str) -> Schema | None:
         """The columns of a source's table; None if the program does not read it."""

@@ -21,7 +21,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 FORMAT = 1
@@ -230,7 +230,7 @@ class Program:
     lineage: str = ""
     format: int = FORMAT
 
-    @property
+    @cached_property
     def version(self) -> str:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
@@ -244,7 +244,8 @@ class Program:
         return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}
 
     def to_json(self) -> str:
-        return json.dumps(self, default=vars, sort_keys=True, separators=(",", ":"))
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return json.dumps(values, default=vars, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Program:

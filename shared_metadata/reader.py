@@ -6,22 +6,26 @@ import dataclasses
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata import items, keys
+from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import DefinitionError, WaitForAws
+from shared_metadata.intervals import from_text
 from shared_metadata.later import pauses
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
 from shared_metadata.records import Batch, Event, EventKind, FlowState, SchemaVersion, Version
+from shared_metadata.stored_lineage import Reads, stored_lineage
 from shared_metadata.timeline import Programs, Timeline
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Clock = Callable[[], datetime]
+COLUMNS = "COLUMNS#"
 BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
@@ -74,11 +78,24 @@ class MetadataReader:
         return self._programs[version]
 
     def lineage(self, version: str) -> Lineage | None:
-        """What the compiler knew of the columns of a stored program version; None of one that was compiled without schemas."""
+        """What the compiler knew of the columns of a stored program version; None of one that was compiled without schemas.
+
+        What it knew of a dataset is read when it is asked for.
+        """
         if version not in self._lineages:
-            text = self._parts(keys.lineage_part(version, 0), "LINEAGE#")
-            self._lineages[version] = Lineage.from_json(text) if text else None
+            known = next(self._query(keys.dataset_lineage(version, "")["pk"], COLUMNS, limit=1), None)
+            self._lineages[version] = self._stored_lineage(version) if known else None
         return self._lineages[version]
+
+    def _stored_lineage(self, version: str) -> Lineage:
+        def reads(key: Callable[[str, str], keys.Key]) -> Reads:
+            everything = key(version, "")
+            return Reads(
+                lambda names: _bodies(self._items(key(version, name) for name in names)),
+                lambda: _bodies(self._query(everything["pk"], everything["sk"])),
+            )
+
+        return stored_lineage(reads(keys.dataset_lineage), reads(keys.source_lineage))
 
     def installed_slices(self) -> dict[str, Mapping[str, Any]]:
         """Slice id ▸ what `atoll apply` found deployed."""
@@ -86,22 +103,29 @@ class MetadataReader:
 
     def flow_states(self, flows: list[str]) -> dict[str, FlowState]:
         """The state of each flow that has one."""
-        found: dict[str, FlowState] = {}
-        for at in range(0, len(flows), BATCH_GET_LIMIT):
-            wanted = [items.to_item(keys.flow_state(flow)) for flow in flows[at : at + BATCH_GET_LIMIT]]
-            for item in self._items(wanted):
-                state = items.flow_state(items.from_item(item))
-                found[state.flow] = state
-        return found
+        return {state.flow: state for state in map(items.flow_state, self._items(map(keys.flow_state, flows)))}
 
-    def _items(self, wanted: list[dict[str, Any]]) -> Iterator[Any]:
+    def recorded_batches(self, batches: Iterable[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+        """Those of these batches, by flow and start, that were ever claimed."""
+        found = self._items(keys.batch(flow, start) for flow, start in set(batches))
+        return {(values["flow"], from_text(values["start"])) for values in found}
+
+    def _items(self, wanted: Iterable[keys.Key]) -> Iterator[dict[str, Any]]:
+        """What is there of these keys: a read for a hundred, beside one another where there are more."""
+        found = [items.to_item(key) for key in wanted]
+        pages = [found[at : at + BATCH_GET_LIMIT] for at in range(0, len(found), BATCH_GET_LIMIT)]
+        for page in beside_one_another(self._page, pages):
+            yield from map(items.from_item, page)
+
+    def _page(self, wanted: list[dict[str, Any]]) -> list[Any]:
         """Those of a hundred keys that are there. What DynamoDB leaves over, it throttles, and no client waits for that by itself."""
+        found: list[Any] = []
         for pause in pauses():
             answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
-            yield from answer["Responses"].get(self._table, [])
+            found += answer["Responses"].get(self._table, [])
             left = answer.get("UnprocessedKeys", {})
             if self._table not in left:
-                return
+                return found
             wanted = [dict(key) for key in left[self._table]["Keys"]]
             time.sleep(pause)
         raise WaitForAws("DynamoDB throttles the metadata table")
@@ -168,11 +192,6 @@ class MetadataReader:
         """Rows, bytes, seconds, skew, GB-seconds and dollars of the latest batches that did anything, newest first."""
         return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
 
-    def batch_count_since(self, flow: str, since: datetime) -> int:
-        """How many batches that start at `since` or later were claimed."""
-        low, high = keys.batch(flow, since), "BATCH#~"
-        return sum(page["Count"] for page in self._pages(low, high, Select="COUNT"))
-
     def failed_expectations(self, flow: str, since: datetime) -> list[Event]:
         """Expectations of a flow that failed since then, oldest first. Reads past all flows' events, so ask for a day at most."""
         found, day, last = [], since, datetime.now(UTC)
@@ -228,6 +247,10 @@ class MetadataReader:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _bodies(found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    return ((values["name"], bytes(values["body"])) for values in found)
 
 
 def _after(dataset: str, moment: datetime) -> keys.Key:

@@ -50,6 +50,21 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
+class LastChange:
+    """What the last batch that changed a dataset did, told beside where the dataset stands so that nobody has to look for that batch.
+
+    total: the rows of the whole table, or of the batch where only those are known.  skew, dollars: as in `costs`.
+    """
+
+    total: int = 0
+    rows: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    skew: float = 1.0
+    dollars: float = 0.0
+
+
+@dataclass(frozen=True)
 class TableState:
     """Where one dataset of a flow stands.
 
@@ -60,6 +75,7 @@ class TableState:
     begins: its first batch started then; None where that was not recorded.
     forgiven: how many of the attempts do not count any more, since an operator has redriven the batch; `attempts` itself only rises,
     because it names the batch's executions.
+    last: None where no batch has changed it yet.
     """
 
     watermark: datetime
@@ -72,6 +88,7 @@ class TableState:
     begins: datetime | None = None
     forgiven: int = 0
     dead_letter: DeadLetter | None = None
+    last: LastChange | None = None
 
     @property
     def failures(self) -> int:
@@ -123,6 +140,14 @@ class TableOutcome:
     rejected: int = 0
     pointer: Mapping[str, Any] | None = None
     reads: Mapping[str, str] = field(default_factory=dict)
+
+
+def change_of(outcome: TableOutcome, skew: float = 1.0, dollars: float = 0.0) -> LastChange | None:
+    """What a committed table's batch changed; None where it changed nothing."""
+    if not outcome.rows and outcome.pointer is None:
+        return None
+    total = int(outcome.pointer.get("total_rows", outcome.rows)) if outcome.pointer is not None else 0
+    return LastChange(total, outcome.rows, outcome.rejected, float(outcome.seconds), skew, dollars)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import hashlib
 import heapq
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,17 +18,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from shared_metadata import keys
-from shared_metadata.errors import InputError, WaitForAws
-from shared_metadata.later import pauses
+from shared_metadata.errors import InputError
 from shared_metadata.whole_table import Item, every_item
+from shared_metadata.writes import WRITTEN_AT_ONCE, write_several
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 FORMAT, VERSION = "atoll-state", 1
 SORTED_AT_ONCE = 50_000  # items in memory, of some 500 bytes
-WRITTEN_AT_ONCE = 25  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-WRITE_TRIES = 8
 Said = Callable[[int], None]
 Key = tuple[str, str]
 TIMELINE: Key = (keys.timeline()["pk"], keys.timeline()["sk"])
@@ -126,7 +123,7 @@ class Import:
             )
         gone = [key for key in strange if key not in self._digests]
         if strange and TIMELINE in held:  # until the end no program is active
-            _write(client, table, [_deletion(TIMELINE)])
+            write_several(client, table, [_deletion(TIMELINE)])
             held.pop(TIMELINE)
         _written(client, table, (_deletion(key) for key in gone if key != TIMELINE), silent)
         missing = (item for item in self._items() if held.get(_key(item)) != _digest(item))
@@ -198,20 +195,9 @@ def _written(client: DynamoDBClient, table: str, requests: Iterable[dict[str, An
     for request in requests:
         some.append(request)
         if len(some) == WRITTEN_AT_ONCE:
-            _write(client, table, some)
+            write_several(client, table, some)
             count, some = count + len(some), []
             said(count)
     if some:
-        _write(client, table, some)
+        write_several(client, table, some)
     return count + len(some)
-
-
-def _write(client: DynamoDBClient, table: str, requests: list[dict[str, Any]]) -> None:
-    """At once; what DynamoDB leaves over is asked for again. It may have 16 MB: 25 items of at most 400 KB have less."""
-    left: Any = {table: requests}
-    for pause in pauses(WRITE_TRIES):
-        left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")
-        if not left:
-            return
-        time.sleep(pause)
-    raise WaitForAws("DynamoDB throttles the import", remedy="call it again: it goes on where it stopped")

@@ -42,6 +42,7 @@ from shared_metadata.records import (
     TableState,
     TableStatus,
     Version,
+    change_of,
 )
 from shared_metadata.timeline import Programs, Timeline, restored
 from shared_metadata.writes import transacted, written
@@ -270,7 +271,12 @@ class MetadataWriter:
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
         moved = {**({claim.flow: {c.dataset: c.cursor for c in moving}} if moving else {}), **passed}
         cursors = {dataset: cursor for datasets in moved.values() for dataset, cursor in datasets.items()}
-        return [make.outcome(claim, outcomes, cursors), *(make.advance(flow, claim, moved[flow]) for flow in moved), *after]
+        changes = {
+            c.dataset: change
+            for c in moving
+            if (c.rows or c.pointer) and (change := change_of(outcomes[c.dataset], c.skew, cost_dollars(c.used)))
+        }
+        return [make.outcome(claim, outcomes, cursors), *(make.advance(flow, claim, moved[flow], changes) for flow in moved), *after]
 
     def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
         """The version before stands for this batch too, instead of what an earlier program version made of it."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from shared_metadata.actions import Action
+from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import WaitForAws
 from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+WRITTEN_AT_ONCE = 25  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 
 
 def written(client: DynamoDBClient, action: Action, *, place: str = "") -> bool:
@@ -48,3 +51,21 @@ def transacted(client: DynamoDBClient, actions: Sequence[Action], *, place: str 
                 raise refused_record(error, place) from None
             time.sleep(pause)
     raise WaitForAws("the metadata table stays contended", place=place)
+
+
+def put_all(client: DynamoDBClient, table: str, items: Iterable[dict[str, Any]]) -> None:
+    """Puts items that are the same whoever puts them and however often."""
+    requests = [{"PutRequest": {"Item": item}} for item in items]
+    some = [requests[at : at + WRITTEN_AT_ONCE] for at in range(0, len(requests), WRITTEN_AT_ONCE)]
+    beside_one_another(lambda few: write_several(client, table, few), some)
+
+
+def write_several(client: DynamoDBClient, table: str, requests: list[dict[str, Any]]) -> None:
+    """At once; what DynamoDB leaves over is asked for again. It may have 16 MB: 25 items of at most 400 KB have less."""
+    left: Any = {table: requests}
+    for pause in pauses():
+        left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+        if not left:
+            return
+        time.sleep(pause)
+    raise WaitForAws("DynamoDB throttles what is written", remedy="call it again: it goes on where it stopped")

@@ -2,6 +2,7 @@
 
 from shared_metadata.update_set.column_changes import probable_renames
 from shared_metadata.update_set.compare import compare
+from shared_metadata.update_set.recompute import estimated
 from shared_metadata.update_set.records import (
     Breaking,
     ColumnChange,
@@ -30,6 +31,7 @@ __all__ = [
     "StatementChange",
     "UpdateSet",
     "compare",
+    "estimated",
     "probable_renames",
     "statement_id",
 ]

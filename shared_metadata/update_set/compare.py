@@ -11,7 +11,7 @@ from shared_metadata.program import MASK_KEY, Flow, Program
 from shared_metadata.update_set.breaking import breaking
 from shared_metadata.update_set.column_changes import Renamed
 from shared_metadata.update_set.reach import Reached, ShapeOf, reach
-from shared_metadata.update_set.recompute import Statistics, recompute
+from shared_metadata.update_set.recompute import recompute
 from shared_metadata.update_set.records import PartChange, QueryShape, ReaderEffect, StatementChange, UpdateSet
 from shared_metadata.update_set.statements import Statement, changed_parts, edges, reachable, signed, statements
 
@@ -30,14 +30,13 @@ def compare(
     boundary: datetime | None = None,
     restate_from: datetime | None = None,
     now: datetime | None = None,
-    statistics: Statistics | None = None,
 ) -> UpdateSet:
-    """What replacing the program `old` (None: there is none) by `new` changes, whom it reaches, breaks, and makes anew.
+    """What replacing the program `old` (None: there is none) by `new` changes, whom it reaches, breaks, and makes anew; what that
+    costs is `estimated`.
 
     shape_of: the shape of a flow's query (`language.query_shape`), its inputs' new column names read as their former ones; where it
         is None, everything of a changed query is taken to change.
     boundary: when the new program takes effect.  restate_from: since when the history is made anew, up to `now`.
-    statistics: flow ▸ `MetadataReader.statistics`, for the estimates.
     """
     before, after = statements(old), statements(new)
     lineages = (old_lineage, new_lineage) if old_lineage is not None and new_lineage is not None else None
@@ -59,7 +58,7 @@ def compare(
         other_rows=tuple(sorted(name for name, data in reached.data.items() if data.rows)),
         readers=tuple(_reader(reached, after[name]) for name in _by_place(readers, after)),
         breaking=breaking(before, after, changed, reached, restate_from is not None),
-        recompute=recompute(before, after, changed, reached, restate_from, now, statistics or {}) if old else (),
+        recompute=recompute(before, after, changed, reached, restate_from, now) if old else (),
         positions={name: (after.get(name) or before[name]).last.position for name in (*added, *removed)},
         boundary=boundary,
         restate_from=restate_from,

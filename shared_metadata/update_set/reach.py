@@ -11,7 +11,7 @@ from shared_metadata.program import Column, Flow, Kind, Position
 from shared_metadata.records import Schema
 from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes, hashed_anew
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape, Reach, ReaderEffect
-from shared_metadata.update_set.statements import Statement, expectations
+from shared_metadata.update_set.statements import Statement, expectations, signed
 
 ShapeOf = Callable[[Flow, Renamed], QueryShape | None]
 _OTHER_ROWS = ("kind", "slice", "warehouse", "connection", "mode", "key", "CURSOR")
@@ -54,15 +54,36 @@ def reach(
     found, renamed = Reached(), dict[ColumnRef, ColumnRef]()
     if lineages is not None:
         found.data.update(_sources(lineages[0].sources, lineages[1].sources))
+    sources_differ = bool(found.data)
     for name in _inputs_first(new):
         if name not in old:
             continue
         before, after, parts = old[name], new[name], words.get(name, ())
+        own = parts or signed(before.last, after.last) or (sources_differ and after.first.kind == Kind.COLLECT)
+        if lineages is not None and not own and not _columns_differ(found, after):
+            _same_columns(found, after)
+            continue
         shapes = _shapes(before.first, after.first, renamed, shape_of) if "query" in parts else (None, None)
         for dataset in after.datasets:
             if dataset in before.datasets:
                 _visit(found, dataset, (before, after), parts, shapes, lineages, renamed)
     return found
+
+
+def _columns_differ(found: Reached, statement: Statement) -> bool:
+    """Whether a column of one of its inputs changes; then the lineage tells what becomes of its own columns."""
+    return any(found.columns.get(name) or (name in found.data and found.data[name].columns) for name in statement.inputs)
+
+
+def _same_columns(found: Reached, statement: Statement) -> None:
+    """Of a statement that stays as it is, over inputs whose columns do: other rows may come through, and nothing else.
+
+    No lineage is looked at, of which a program has megabytes.
+    """
+    rows_of = tuple(sorted({name for name in statement.inputs if name in found.data}))
+    for dataset in statement.datasets if rows_of else ():
+        found.data[dataset] = DataChange(rows=True)
+        found.readers[dataset] = ReaderEffect(dataset, statement.last.position, rows_of=rows_of, rows=True)
 
 
 def _inputs_first(statements: Mapping[str, Statement]) -> Iterator[str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from statistics import fmean
 from typing import Any
 
 from shared_metadata.intervals import count, floor
+from shared_metadata.program import Program
 from shared_metadata.update_set.breaking import incremental
 from shared_metadata.update_set.reach import Reached
-from shared_metadata.update_set.records import Recompute, StatementChange
-from shared_metadata.update_set.statements import Statement
+from shared_metadata.update_set.records import Recompute, StatementChange, UpdateSet
+from shared_metadata.update_set.statements import Statement, statements
 
 Statistics = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -27,20 +29,27 @@ def recompute(
     reached: Reached,
     restate_from: datetime | None,
     now: datetime | None,
-    statistics: Statistics,
 ) -> tuple[Recompute, ...]:
-    """Of each statement that is new or runs otherwise, or whose inputs' changes reach it, in the order of the program's text.
-
-    statistics: flow ▸ what `MetadataReader.statistics` has of it.
-    """
+    """Of each statement that is new or runs otherwise, or whose inputs' changes reach it, in the order of the program's text."""
     known = {dataset for statement in old.values() for dataset in statement.datasets}
     found, rebuilt = [], {c.statement for c in changed if not all(part.part.startswith(_NOT_RUN) for part in c.parts)}
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
         is_new = not known.issuperset(statement.datasets)
         if is_new or statement.id in rebuilt or any(dataset in reached.data for dataset in statement.datasets):
-            batches, start, end = _batches(statement, is_new, restate_from, now)
-            found.append(Recompute(statement.id, batches, start, end, *_estimate(statement, batches, statistics)))
+            found.append(Recompute(statement.id, *_batches(statement, is_new, restate_from, now)))
     return tuple(found)
+
+
+def estimated(update: UpdateSet, program: Program, statistics: Statistics) -> UpdateSet:
+    """The update set with roughly what each statement's batches cost.
+
+    statistics: flow ▸ what `MetadataReader.statistics` has of it, or what is known of its last batch, in the same form.
+    """
+    found, known = [], statements(program)
+    for item in update.recompute:
+        rows, seconds, dollars = _estimate(known[item.statement], item.batches, statistics)
+        found.append(replace(item, rows=rows, seconds=seconds, dollars=dollars))
+    return replace(update, recompute=tuple(found))
 
 
 def _batches(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared_metadata.intervals import Interval
-from shared_metadata.records import Moved, TableState
+from shared_metadata.records import LastChange, Moved, TableState, change_of
 from shared_metadata.schedule import attempts_named
 from shared_metadata.timeline import Programs
 from shared_metadata.verification.facts import Facts
@@ -93,8 +93,15 @@ class Derivation:
             entry=last.moved.entry if last.moved else held.entry if held else 0,
             again_until=furthest if furthest > watermark else None,
             begins=start if held is None else begins,
+            last=self._last_change(flow, dataset) if held is None else held.last,
         )
         return Derived(state, last.moved is not None, gaps)
+
+    def _last_change(self, flow: str, dataset: str) -> LastChange | None:
+        """As the batches have it; what it cost stands in its statistics alone."""
+        batches = sorted((b for b in self._facts.batches.values() if b.flow == flow and dataset in b.moved), key=lambda b: b.interval)
+        changes = (change_of(batch.outcomes[dataset]) for batch in reversed(batches) if dataset in batch.outcomes)
+        return next((change for change in changes if change), None)
 
     def _attempts(self, flow: str, dataset: str, start: datetime, held: TableState | None) -> int:
         """Where the batch was tried before, its executions' names are taken: it goes on after them, and none is held against it."""

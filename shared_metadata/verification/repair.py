@@ -57,6 +57,9 @@ class Repair:
         if due.begins:
             names, values = {**names, "#b": items.begins(found.dataset)}, {**values, ":begins": to_text(due.begins)}
             sets += ", #b = :begins"
+        if due.last:
+            names, values = {**names, "#l": items.last(found.dataset)}, {**values, ":last": items.last_text(due.last)}
+            sets += ", #l = :last"
         return [self._actions.update(keys.flow_state(found.flow), sets, "attribute_not_exists(#t.#d)", names, values)]
 
     def _watermark(self, found: Difference) -> list[Action]:

@@ -17,7 +17,7 @@ from console.project import parse_snapshots, read_snapshots
 from console.update_set import shape_of
 from console.update_text import lines
 from language.compiler import Compilation, compile_sources
-from shared_metadata.update_set import UpdateSet, compare
+from shared_metadata.update_set import UpdateSet, compare, estimated, reach
 from slices.registry import installed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,8 +95,16 @@ def edited(name: str) -> str:
 
 def planned(name: str, **more: Any) -> UpdateSet:
     old, new = compiled(active()), compiled(edited(name))
-    arguments: dict[str, Any] = {"shape_of": shape_of, "boundary": BOUNDARY, "now": NOW, "statistics": STATISTICS, **more}
-    return compare(old.program, old.lineage, new.program, new.lineage, **arguments)
+    arguments: dict[str, Any] = {"shape_of": shape_of, "boundary": BOUNDARY, "now": NOW, **more}
+    return estimated(compare(old.program, old.lineage, new.program, new.lineage, **arguments), new.program, STATISTICS)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_passed_over_is_what_looking_closely_finds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a statement that stays as it is over the same columns, the lineage is not asked."""
+    asked = planned(name)
+    monkeypatch.setattr(reach, "_columns_differ", lambda *_: True)
+    assert planned(name) == asked
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -1,0 +1,184 @@
+"""DynamoDB in memory behind a real client: counts requests, capacity, bytes and the client's own CPU; answers after a latency."""
+
+from __future__ import annotations
+
+import base64
+import bisect
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore import xform_name
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.memory.dynamodb import Item, Key, MemoryDynamoDB
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TABLE = "metadata"
+PAGE_BYTES = 2**20  # of a query: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
+
+
+class MeteredDynamoDB(MemoryDynamoDB):
+    """One table. latency_seconds: of each request.
+
+    calls: by operation.  reads, writes: capacity units, as AWS counts them.  own_seconds: CPU of the service, not of the client.
+    """
+
+    def __init__(self, latency_seconds: float = 0.0) -> None:
+        super().__init__()
+        self._latency, self._sorted = latency_seconds, dict[str, list[str]]()
+        self.reset()
+        self.create_table(TableName=TABLE)
+
+    def reset(self) -> None:
+        """Begins to count anew."""
+        self.calls, self.written_to = Counter[str](), Counter[str]()
+        self.reads = self.writes = self.own_seconds = 0.0
+
+    def client(self) -> DynamoDBClient:
+        """boto3's own, but for the network."""
+        config = Config(retries={"mode": "standard", "max_attempts": 1}, max_pool_connections=50)
+        keys = {"aws_access_key_id": "metered", "aws_secret_access_key": "metered"}
+        made = boto3.Session(**keys).client("dynamodb", region_name="eu-central-1", config=config)
+        made.meta.events.register("before-send.dynamodb", self._answer)
+        return made
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        time.sleep(self._latency)
+        with self.lock:
+            began = time.thread_time()
+            self.calls[operation] += 1
+            status, body = self._said(operation, json.loads(request.body))
+            self.own_seconds += time.thread_time() - began
+        return AWSResponse(request.url, status, {"content-type": "application/x-amz-json-1.0"}, _Raw(body))
+
+    def _said(self, operation: str, asked: dict[str, Any]) -> tuple[int, bytes]:
+        try:
+            found = getattr(self, xform_name(operation))(**asked)
+            return 200, json.dumps(found).encode()
+        except ClientError as error:
+            told = error.response
+            reasons = {"CancellationReasons": told["CancellationReasons"]} if "CancellationReasons" in told else {}
+            return 400, json.dumps({"__type": f"x#{told['Error']['Code']}", "message": told["Error"]["Message"], **reasons}).encode()
+
+    # -- as the service in memory, but with DynamoDB's own pages, and quick among many items
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        ((table, wanted),) = RequestItems.items()
+        found = [item for key in wanted["Keys"] if (item := self._rows(table).get(_key(key)))]
+        for item in found:
+            self._read([item])
+        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+
+    def get_item(self, *, TableName: str, Key: Item, **_: Any) -> dict[str, Any]:
+        found = self._rows(TableName).get(_key(Key))
+        self._read([found] if found else [])
+        return {"Item": found} if found else {}
+
+    def query(self, *, TableName: str, ScanIndexForward: bool = True, Limit: int = 10**9, **asked: Any) -> dict[str, Any]:
+        pk = asked["ExpressionAttributeValues"][":pk"]["S"]
+        names = self._between(TableName, pk, asked)
+        after = asked.get("ExclusiveStartKey")
+        if after:
+            last = _key(after)[1]
+            names = [name for name in names if (name > last if ScanIndexForward else name < last)]
+        page, size = list[Item](), 0
+        for name in names if ScanIndexForward else reversed(names):
+            if len(page) == Limit or size > PAGE_BYTES:
+                break
+            page.append(self._rows(TableName)[pk, name])
+            size += size_of(page[-1])
+        self._read(page)
+        more = {"LastEvaluatedKey": {n: page[-1][n] for n in ("pk", "sk")}} if len(page) < len(names) else {}
+        return {"Count": len(page), **({} if asked.get("Select") == "COUNT" else {"Items": page}), **more}
+
+    def _between(self, table: str, pk: str, asked: Mapping[str, Any]) -> list[str]:
+        if pk not in self._sorted:
+            self._sorted[pk] = sorted(sk for known, sk in self._rows(table) if known == pk)
+        names, values = self._sorted[pk], asked["ExpressionAttributeValues"]
+        if "begins_with" in asked["KeyConditionExpression"]:
+            low = values[":sk"]["S"]
+            return names[bisect.bisect_left(names, low) : bisect.bisect_right(names, low + "\U0010ffff")]
+        if "BETWEEN" in asked["KeyConditionExpression"]:
+            return names[bisect.bisect_left(names, values[":low"]["S"]) : bisect.bisect_right(names, values[":high"]["S"])]
+        return names
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        before = self.writes
+        found = super().transact_write_items(TransactItems=TransactItems, **more)
+        self.writes += self.writes - before  # twice as dear
+        return found
+
+    def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        ((table, requests),) = RequestItems.items()
+        for request in requests:
+            self._put({"Put": {"TableName": table}}, request["PutRequest"]["Item"])
+        return {"UnprocessedItems": {}}
+
+    def _put(self, action: Mapping[str, Any], item: Item | None) -> None:
+        super()._put(action, item)
+        if item is not None:
+            pk, sk = _key(item)
+            units = math.ceil(size_of(item) / 1024)
+            self.writes, self.written_to[pk] = self.writes + units, self.written_to[pk] + units
+            known = self._sorted.get(pk)
+            if known is not None and (at := bisect.bisect_left(known, sk)) == bisect.bisect_right(known, sk):
+                known.insert(at, sk)
+
+    def _read(self, found: list[Item]) -> None:
+        self.reads += max(1, math.ceil(sum(map(size_of, found)) / 4096))
+
+
+class Measured:
+    """What a command costs: seconds by the clock, CPU seconds of the client alone, and what DynamoDB counted."""
+
+    def __init__(self, dynamodb: MeteredDynamoDB, command: Callable[[], Any]) -> None:
+        dynamodb.reset()
+        clock, cpu = time.perf_counter(), time.process_time()
+        self.result = command()
+        self.seconds = time.perf_counter() - clock
+        self.cpu_seconds = time.process_time() - cpu - dynamodb.own_seconds
+        self.calls, self.reads, self.writes = dict(dynamodb.calls), round(dynamodb.reads), round(dynamodb.writes)
+
+    def plain(self) -> dict[str, Any]:
+        figures = {"seconds": round(self.seconds, 2), "cpu_seconds": round(self.cpu_seconds, 2)}
+        return {**figures, "requests": sum(self.calls.values()), "calls": self.calls, "reads": self.reads, "writes": self.writes}
+
+
+def size_of(value: Any) -> int:
+    """An item's bytes as DynamoDB counts them, about: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html."""
+    return sum(len(name) + _value_size(one) for name, one in value.items())
+
+
+def _value_size(typed: Mapping[str, Any]) -> int:
+    ((kind, value),) = typed.items()
+    if kind == "M":
+        return 3 + size_of(value) + len(value)
+    if kind == "L":
+        return 3 + sum(1 + _value_size(one) for one in value)
+    if kind == "N":
+        return 1 + math.ceil(len(value) / 2)
+    if kind == "B":
+        return len(base64.b64decode(value))
+    return len(value) if kind == "S" else 1
+
+
+def _key(item: Mapping[str, Any]) -> Key:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+class _Raw(BytesIO):
+    """What botocore reads an answer from."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
