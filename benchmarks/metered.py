@@ -55,17 +55,19 @@ class MeteredDynamoDB(MemoryDynamoDB):
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
         operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
         time.sleep(self._latency)
+        began = time.thread_time()
+        status, body = self.answer(operation, json.loads(request.body))
         with self.lock:
-            began = time.thread_time()
-            self.calls[operation] += 1
-            status, body = self._said(operation, json.loads(request.body))
             self.own_seconds += time.thread_time() - began
         return AWSResponse(request.url, status, {"content-type": "application/x-amz-json-1.0"}, _Raw(body))
 
-    def _said(self, operation: str, asked: dict[str, Any]) -> tuple[int, bytes]:
+    def answer(self, operation: str, asked: dict[str, Any]) -> tuple[int, bytes]:
+        """The status of HTTP, and what botocore reads; binary values are base64, as they come."""
         try:
-            found = getattr(self, xform_name(operation))(**asked)
-            return 200, json.dumps(found).encode()
+            with self.lock:
+                self.calls[operation] += 1
+                found = getattr(self, xform_name(operation))(**asked)
+                return 200, json.dumps(found, default=_base64).encode()
         except ClientError as error:
             told = error.response
             reasons = {"CancellationReasons": told["CancellationReasons"]} if "CancellationReasons" in told else {}
@@ -169,12 +171,16 @@ def _value_size(typed: Mapping[str, Any]) -> int:
     if kind == "N":
         return 1 + math.ceil(len(value) / 2)
     if kind == "B":
-        return len(base64.b64decode(value))
+        return len(base64.b64decode(value) if isinstance(value, str) else bytes(value))
     return len(value) if kind == "S" else 1
 
 
 def _key(item: Mapping[str, Any]) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _base64(value: Any) -> str:
+    return base64.b64encode(bytes(value)).decode()
 
 
 class _Raw(BytesIO):
