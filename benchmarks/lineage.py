@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from benchmarks.metered import TABLE, MeteredDynamoDB
+from benchmarks.metered import TABLE, MeteredDynamoDB, client_at, peak_megabytes, served
 from benchmarks.projects.stored import SOURCE, stored
 from shared_metadata.drift import classify
 from shared_metadata.program import Program
@@ -35,19 +32,13 @@ def measure(views: int) -> dict[str, dict[str, Any]]:
     dynamodb = MeteredDynamoDB()
     program, lineage = stored(views)
     MetadataWriter(dynamodb, TABLE).put_program(program, lineage)  # type: ignore[arg-type]
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _door(dynamodb))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     found = {}
-    try:
-        for look in LOOKS:
-            command = [sys.executable, "-m", "benchmarks.lineage", "--look", look, str(server.server_port), program.version]
+    with served(dynamodb) as port:
+        for name in LOOKS:
+            command = [sys.executable, "-m", "benchmarks.lineage", "--look", name, str(port), program.version]
             dynamodb.reset()
-            found[look] = {
-                **json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout),
-                "reads": dynamodb.reads,
-            }
-    finally:
-        server.shutdown()
+            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found[name] = {**json.loads(said), "reads": dynamodb.reads}
     return found
 
 
@@ -84,34 +75,16 @@ LOOKS: dict[str, Callable[[MetadataReader, str], object]] = {
 
 def look(name: str, port: str, version: str) -> dict[str, float]:
     """In a process of its own."""
-    import boto3
-
-    keys = {"aws_access_key_id": "metered", "aws_secret_access_key": "metered"}
-    client = boto3.Session(**keys).client("dynamodb", region_name="eu-central-1", endpoint_url=f"http://127.0.0.1:{port}")
+    client = client_at(port)
     began = time.process_time()
     kept = LOOKS[name](MetadataReader(client, TABLE), version)
-    cpu, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cpu, peak = time.process_time() - began, peak_megabytes()
     assert kept is not None
     return {
         "peak_megabytes": round(peak),
         "cpu_seconds": round(cpu, 2),
         "seconds_of_256_megabytes": round(cpu / SMALL_FUNCTION_CPUS, 1),
     }
-
-
-def _door(dynamodb: MeteredDynamoDB) -> type[BaseHTTPRequestHandler]:
-    class Door(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, body = dynamodb.answer(self.headers["X-Amz-Target"].rpartition(".")[2], asked)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    return Door
 
 
 def main() -> None:

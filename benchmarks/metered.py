@@ -6,10 +6,14 @@ import base64
 import bisect
 import json
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,12 +22,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.memory.dynamodb import Item, Key, MemoryDynamoDB
+from tests.memory.dynamodb import Item, Key, MemoryDynamoDB, _Expression
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE = "metadata"
+CREDENTIALS = {"aws_access_key_id": "metered", "aws_secret_access_key": "metered"}
 PAGE_BYTES = 2**20  # of a query: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
 
 
@@ -47,8 +52,7 @@ class MeteredDynamoDB(MemoryDynamoDB):
     def client(self) -> DynamoDBClient:
         """boto3's own, but for the network."""
         config = Config(retries={"mode": "standard", "max_attempts": 1}, max_pool_connections=50)
-        keys = {"aws_access_key_id": "metered", "aws_secret_access_key": "metered"}
-        made = boto3.Session(**keys).client("dynamodb", region_name="eu-central-1", config=config)
+        made = boto3.Session(**CREDENTIALS).client("dynamodb", region_name="eu-central-1", config=config)
         made.meta.events.register("before-send.dynamodb", self._answer)
         return made
 
@@ -102,6 +106,9 @@ class MeteredDynamoDB(MemoryDynamoDB):
             size += size_of(page[-1])
         self._read(page)
         more = {"LastEvaluatedKey": {n: page[-1][n] for n in ("pk", "sk")}} if len(page) < len(names) else {}
+        if "FilterExpression" in asked:
+            kept = _Expression.of(asked, "FilterExpression").condition()
+            page = [item for item in page if kept(item)]
         return {"Count": len(page), **({} if asked.get("Select") == "COUNT" else {"Items": page}), **more}
 
     def _between(self, table: str, pk: str, asked: Mapping[str, Any]) -> list[str]:
@@ -155,6 +162,42 @@ class Measured:
     def plain(self) -> dict[str, Any]:
         figures = {"seconds": round(self.seconds, 2), "cpu_seconds": round(self.cpu_seconds, 2)}
         return {**figures, "requests": sum(self.calls.values()), "calls": self.calls, "reads": self.reads, "writes": self.writes}
+
+
+@contextmanager
+def served(dynamodb: MeteredDynamoDB) -> Iterator[int]:
+    """Answers other processes of this machine; yields the port."""
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, body = dynamodb.answer(self.headers["X-Amz-Target"].rpartition(".")[2], asked)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+
+
+def client_at(port: str) -> DynamoDBClient:
+    """Of what is `served`."""
+    return boto3.Session(**CREDENTIALS).client("dynamodb", region_name="eu-central-1", endpoint_url=f"http://127.0.0.1:{port}")
+
+
+def peak_megabytes() -> float:
+    """Of this process alone; what getrusage tells begins with the size of the process that started it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def size_of(value: Any) -> int:

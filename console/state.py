@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +16,14 @@ import click
 from console.change import caller
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
-from console.wording import counted
+from console.wording import age, counted
 from shared_metadata import naming
 from shared_metadata.errors import InputError
 
 if TYPE_CHECKING:
     from console.landed_call import Asked
     from shared_metadata.verification.difference import Difference
+    from shared_metadata.verification.verify import Progress as VerificationProgress
     from shared_metadata.verification.verify import Verified
 
 DIFFERS = 2
@@ -40,9 +43,10 @@ def state() -> None:
 
 
 @state.command("verify", short_help="Is what is recorded what the batches say?")
+@click.option("--anew", is_flag=True, help="Forget what a verification that was interrupted has looked at.")
 @profile_option
 @json_option
-def verify_state(profile: str | None, as_json: bool) -> None:
+def verify_state(anew: bool, profile: str | None, as_json: bool) -> None:
     """Derive watermarks, cursors and versions anew and report what is recorded otherwise; changes nothing.
 
     Each batch records what it left, in the transaction that moved its datasets; the slices' `landed` functions tell which batch
@@ -52,11 +56,13 @@ def verify_state(profile: str | None, as_json: bool) -> None:
     A cursor is compared with what the last batch recorded. Where that is gone, or drift has emptied the cursor, stderr says so;
     whether the batch recorded the right one, nobody but the source knows.
 
+    One statement after the other is looked at, in little memory; interrupted, it goes on within a day where it stopped.
+
     \b
       atoll state verify
       atoll state verify --json | jq '.differences[] | select(.repairable | not)'
     """
-    found, asked = _look(open_target(profile))
+    found, asked = _look(open_target(profile), anew)
     if as_json:
         click.echo(json.dumps({**_figures(found), **asked.plain()}, indent=2))
     else:
@@ -168,14 +174,39 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
     click.echo("Compare it with the warehouse and the targets: atoll state verify")
 
 
-def _look(target: Target) -> tuple[Verified, Asked]:
+def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
+    """What was looked at stays noted until all is: a verification that is interrupted goes on when it is called again."""
     from console.landed_call import Asked
+    from shared_metadata.verification.notes import Notes
     from shared_metadata.verification.verify import verify
 
-    with progress("verifying") as say:
-        asked = Asked(target, say)
-        client = target.session.client("dynamodb")
-        return verify(client, naming.METADATA_TABLE, asked, _counting(say, "read")), asked
+    path = Path(".atoll") / re.sub(r"[^\w.-]", "_", f"verify-{target.profile}-{target.region}.sqlite")
+    path.parent.mkdir(exist_ok=True)
+    if anew:
+        path.unlink(missing_ok=True)
+    notes = Notes(path)
+    try:
+        with progress("verifying") as say:
+            asked = Asked(target, say)
+            found = verify(target.session.client("dynamodb"), naming.METADATA_TABLE, asked, _estimating(say), notes)
+    finally:
+        notes.close()
+    path.unlink(missing_ok=True)
+    return found, asked
+
+
+def _estimating(say: Callable[[str], None]) -> Callable[[VerificationProgress], None]:
+    """Tells how far it is, and how long it will still take at the pace so far."""
+    began: list[tuple[float, int]] = []
+
+    def said(progress: VerificationProgress) -> None:
+        began[:] = began or [(time.monotonic(), progress.done)]
+        (start, first), left = began[0], progress.of - progress.done
+        pace = (time.monotonic() - start) / (progress.done - first) if progress.done > first else 0
+        rest = f", about {age(left * pace)} left" if pace and left else ""
+        say(f"{progress.done:,} of {counted(progress.of, 'statement')}, {counted(progress.items, 'item')} read{rest}")
+
+    return said
 
 
 def _counting(say: Callable[[str], None], what: str = "") -> Callable[[int], None]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from shared_metadata import keys
 from shared_metadata.contract.landed import Landed
 from shared_metadata.intervals import Interval, to_text
-from shared_metadata.records import Batch, TableOutcome, TableState, Version
+from shared_metadata.records import Batch, TableOutcome, TableState
 from shared_metadata.verification.derive import Derived
 from shared_metadata.verification.facts import Completed
 
@@ -153,34 +154,34 @@ def lost_schema(batch: Batch, dataset: str, outcome: TableOutcome) -> Difference
     )
 
 
-def more_there(flow: str, dataset: str, due: TableState, newest: Landed) -> Difference:
-    again = f"atoll run {flow} --from {to_text(due.watermark)} --to {to_text(newest.interval.end)}"
+def more_there(flow: str, dataset: str, watermark: datetime, newest: Landed) -> Difference:
+    again = f"atoll run {flow} --from {to_text(watermark)} --to {to_text(newest.interval.end)}"
     return Difference(
         Kind.AHEAD,
         flow,
         dataset,
         newest.place,
         f"batch {newest.interval} under token {newest.token}",
-        f"nothing after {to_text(due.watermark)} but the next batch",
+        f"nothing after {to_text(watermark)} but the next batch",
         "it was committed there, and the record of it is lost, as after a restore of the metadata table to an earlier moment",
         f"`{again}` makes these batches again, each in the place of its own rows",
         newest.interval,
     )
 
 
-def less_there(flow: str, dataset: str, last: Version, newest: Landed | None) -> Difference:
-    start = newest.interval.end if newest else last.interval.start
-    again = f"atoll run {flow} --from {to_text(start)} --to {to_text(last.interval.end)}"
+def less_there(flow: str, dataset: str, last: Interval, newest: Landed | None) -> Difference:
+    start = newest.interval.end if newest else last.start
+    again = f"atoll run {flow} --from {to_text(start)} --to {to_text(last.end)}"
     return Difference(
         Kind.BEHIND,
         flow,
         dataset,
         newest.place if newest else dataset,
         f"batch {newest.interval} is the last one" if newest else "no batch of Atoll",
-        f"batch {last.interval}",
+        f"batch {last}",
         "what was committed there is gone: the table was dropped, rolled back, or restored to an earlier moment",
         f"`{again}` makes it again",
-        last.interval,
+        last,
     )
 
 

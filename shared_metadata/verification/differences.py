@@ -18,24 +18,33 @@ from shared_metadata.verification.difference import (
     Difference,
     Kind,
     gap_in_batches,
-    less_there,
     lost_event,
     lost_schema,
     lost_state,
-    more_there,
     other_cursor,
     other_watermark,
     place,
     said_of,
 )
 from shared_metadata.verification.facts import Completed, Facts
+from shared_metadata.verification.other_side import Seen, other_sides
 
 
 def differences(
     facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]] | None = None
 ) -> list[Difference]:
-    """All of them, by flow and dataset. landed: dataset ▸ what its warehouse or target says; None where nobody asked."""
-    return list(_Comparison(facts, programs, now, landed or {}).all())
+    """All of them. facts: of all flows.  landed: dataset ▸ what its warehouse or target says; None where nobody asked."""
+    found, seen = recorded_otherwise(facts, programs, now, programs.flow_ids)
+    return [*found, *other_sides(seen, programs, now, landed or {})]
+
+
+def recorded_otherwise(facts: Facts, programs: Programs, now: datetime, flows: Sequence[str]) -> tuple[list[Difference], list[Seen]]:
+    """What differs within what is recorded of these flows, and what of it can be held against the other side.
+
+    facts: of these flows and of all that make the same datasets (`groups`).
+    """
+    comparison = _Comparison(facts, programs, now)
+    return list(comparison.all(flows)), comparison.seen
 
 
 def unseen_cursors(facts: Facts, programs: Programs) -> dict[str, str]:
@@ -53,9 +62,9 @@ def unseen_cursors(facts: Facts, programs: Programs) -> dict[str, str]:
 
 
 class _Comparison:
-    def __init__(self, facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]]) -> None:
-        self._facts, self._programs, self._landed = facts, programs, landed
-        self._asked = {name: flow.id for name, flow in programs.active(now)[1].producers().items() if name in landed}
+    def __init__(self, facts: Facts, programs: Programs, now: datetime) -> None:
+        self._facts, self._programs = facts, programs
+        self.seen: list[Seen] = []
         self._events_since = now - timedelta(days=EVENT_DAYS)
         self._derivation = Derivation(facts, programs)
         self._made = _makers(facts)
@@ -65,8 +74,8 @@ class _Comparison:
             if known is None or known.interval.end < version.interval.end:
                 self._last[version.dataset] = version
 
-    def all(self) -> Iterator[Difference]:
-        for flow in self._programs.flow_ids:
+    def all(self, flows: Sequence[str]) -> Iterator[Difference]:
+        for flow in flows:
             datasets = {t.dataset for _, p in self._programs.entries if flow in p.flows for t in p.flows[flow].tables}
             for dataset in sorted(datasets):
                 yield from self._dataset(flow, dataset)
@@ -93,7 +102,9 @@ class _Comparison:
             yield other_watermark(flow, dataset, state, derived.state)
         elif derived.cursor_known and state.cursor != derived.state.cursor and not self._is_refill(dataset, state):
             yield other_cursor(flow, dataset, state, derived.state)
-        yield from self._other_side(flow, dataset, derived.state)
+        last = self._last.get(dataset)
+        maker = self._made.get((dataset, last.interval.end)) if last else None
+        self.seen.append(Seen.of(flow, dataset, derived.state, last, maker.flow if maker else ""))
 
     def _is_refill(self, dataset: str, state: TableState) -> bool:
         return state.cursor == "" and self._facts.refilled(dataset, state.watermark)
@@ -193,24 +204,6 @@ class _Comparison:
     def _version_then(self, start: datetime) -> str:
         entries = [entry for entry, _ in self._programs.entries]
         return next((entry.version for entry in reversed(entries) if entry.boundary <= start), entries[0].version)
-
-    # -- what the other side says
-
-    def _other_side(self, flow: str, dataset: str, due: TableState) -> Iterator[Difference]:
-        """A batch may have become visible before it is committed: the one that is next, which is looked up when it is made.
-
-        What landed is told of the flow that makes the dataset now; another may have made it before.
-        """
-        if self._asked.get(dataset) != flow:
-            return
-        landed, last = self._landed[dataset], self._last.get(dataset)
-        newest = max(landed, key=lambda one: one.interval.start, default=None)
-        if newest and newest.interval.start > max(due.watermark, due.again_until or due.watermark):
-            yield more_there(flow, dataset, due, newest)
-        maker = self._made.get((dataset, last.interval.end)) if last else None
-        made = last is not None and (last.pointer.get("upserts", 1) or last.pointer.get("deletes", 1))
-        if last and made and (maker is None or maker.flow == flow) and (newest is None or newest.interval.end < last.interval.end):
-            yield less_there(flow, dataset, last, newest)
 
 
 def _makers(facts: Facts) -> dict[tuple[str, datetime], Batch]:

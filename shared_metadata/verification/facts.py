@@ -10,7 +10,7 @@ from typing import Any
 from shared_metadata import items, keys
 from shared_metadata.drift_records import Drift, drift_of
 from shared_metadata.intervals import Interval, from_text
-from shared_metadata.records import Batch, Event, EventKind, FlowState, Version
+from shared_metadata.records import Batch, EventKind, FlowState, Version
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,13 @@ class Facts:
     drifts: list[Drift] = field(default_factory=list)
 
     @staticmethod
-    def of(found: Iterable[items.Item]) -> Facts:
-        """Of all items of the table, in any order."""
+    def of(found: Iterable[items.Item], completed: Iterable[Completed] = ()) -> Facts:
+        """Of items of the table, in any order. completed: of events that were read before."""
         facts = Facts()
         for item in found:
             facts._take(item)
+        for done in completed:
+            facts._take_completed(done)
         return facts
 
     def _take(self, item: items.Item) -> None:
@@ -50,12 +52,14 @@ class Facts:
         elif pk.startswith(keys.DATASET_PREFIX):
             self._take_dataset(sk, items.from_item(item))
         elif pk.startswith(keys.EVENT_PREFIX) and item["kind"]["S"] == EventKind.BATCH_COMPLETED:
-            found = _completed(items.event(items.from_item(item)))
-            key = (found.flow, found.interval.start, found.token)
-            known = self.completed.get(key)
-            self.completed[key] = found if known is None else _together(known, found)
+            self._take_completed(completed(item))
         elif (pk, sk) != tuple(keys.open_drifts().values()) and pk == keys.open_drifts()["pk"]:
             self.drifts.append(drift_of(items.from_item(item)))
+
+    def _take_completed(self, done: Completed) -> None:
+        key = (done.flow, done.interval.start, done.token)
+        known = self.completed.get(key)
+        self.completed[key] = done if known is None else _together(known, done)
 
     def _take_flow(self, sk: str, values: dict[str, Any]) -> None:
         if sk == keys.flow_state("")["sk"]:
@@ -87,7 +91,9 @@ class Facts:
         )
 
 
-def _completed(event: Event) -> Completed:
+def completed(item: items.Item) -> Completed:
+    """What the event of a committed batch says."""
+    event = items.event(items.from_item(item))
     detail = event.detail
     interval = Interval(from_text(detail["start"]), from_text(detail["end"]))
     return Completed(event.flow, interval, detail["token"], detail["datasets"], tuple(detail.get("passed", ())))

@@ -1,23 +1,48 @@
-"""Looks at everything that is recorded, twice where something differs: what is only on its way is not there the second time."""
+"""Looks at what is recorded group by group of flows, twice where something differs: what is only on its way is not there again.
+
+In memory is one group at a time; events, which are kept by day and not by flow, and what was looked at are noted on disk, so that a
+verification that was interrupted goes on where it stopped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from shared_metadata import items, keys
+from shared_metadata.actions import EVENT_DAYS
+from shared_metadata.at_once import beside_one_another
 from shared_metadata.contract.landed import Landed
 from shared_metadata.reader import MetadataReader, utc_now
+from shared_metadata.records import EventKind, FlowState
 from shared_metadata.timeline import Programs
 from shared_metadata.verification.difference import Difference
-from shared_metadata.verification.differences import differences, unseen_cursors
-from shared_metadata.verification.facts import Facts
-from shared_metadata.whole_table import every_item
+from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors
+from shared_metadata.verification.facts import Facts, completed
+from shared_metadata.verification.groups import datasets_of, groups
+from shared_metadata.verification.notes import Flows, Looked, Notes
+from shared_metadata.verification.other_side import Seen, other_sides
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Ask = Callable[[Programs], Mapping[str, Sequence[Landed]]]
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a verification is, in groups of flows; items: that were read by this call."""
+
+    done: int
+    of: int
+    items: int
+
+
+Said = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -31,19 +56,109 @@ class Verified:
     unseen_cursors: Mapping[str, str] = field(default_factory=dict)
 
 
-def verify(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], None] = lambda _: None) -> Verified:
+def _by_now(seen: Seen, states: Mapping[str, FlowState]) -> Seen:
+    """A group may have been looked at long ago: what was committed since then has not landed too early."""
+    table = states[seen.flow].tables.get(seen.dataset) if seen.flow in states else None
+    return replace(seen, complete=max(seen.complete, table.watermark)) if table else seen
+
+
+def verify(
+    client: DynamoDBClient, table: str, ask: Ask, said: Said = lambda _: None, notes: Notes | None = None, clock: Clock = utc_now
+) -> Verified:
     """Raises DefinitionError where no program was ever applied. ask: what landed of the programs' datasets, told after the table
-    was read, so that all that is recorded has landed. Batches may run meanwhile."""
-    found, facts, programs = _once(client, table, ask, said)
-    if found:
-        before = set(found)
-        found, facts, programs = _once(client, table, ask, said)
-        found = [one for one in found if one in before]
-    datasets = sum(len(state.tables) for state in facts.states.values())
-    return Verified(tuple(found), datasets, len(facts.batches), len(facts.versions), unseen_cursors(facts, programs))
+    was read, so that all that is recorded has landed. Batches may run meanwhile.
+
+    notes: of a verification that was interrupted: what was looked at is not looked at again. Flows that no program of the timeline
+    has any more are left out: nothing of them is made or read.
+    """
+    return _Verification(client, table, ask, said, notes or Notes(), clock).run()
 
 
-def _once(client: DynamoDBClient, table: str, ask: Ask, said: Callable[[int], None]) -> tuple[list[Difference], Facts, Programs]:
-    facts = Facts.of(every_item(client, table, said))
-    programs = MetadataReader(client, table).programs()
-    return differences(facts, programs, utc_now(), ask(programs)), facts, programs
+class _Verification:
+    def __init__(self, client: DynamoDBClient, table: str, ask: Ask, said: Said, notes: Notes, clock: Clock) -> None:
+        self._client, self._table, self._ask, self._said, self._notes, self._clock = client, table, ask, said, notes, clock
+        self._reader, self._items = MetadataReader(client, table), 0
+
+    def run(self) -> Verified:
+        programs = self._reader.programs()
+        began = self._notes.begin(self._clock(), self._reader.timeline().revision)
+        self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
+        wanted = groups(programs)
+        looked, found = self._look_at(programs, wanted)
+        found += self._other_sides(programs, looked)
+        if found:
+            found = self._again(programs, wanted, looked, found, began)
+        every = looked.values()
+        unseen = {name: why for one in every for name, why in one.unseen.items()}
+        figures = (sum(o.datasets for o in every), sum(o.batches for o in every), sum(o.versions for o in every))
+        return Verified(tuple(found), *figures, unseen)
+
+    def _look_at(self, programs: Programs, wanted: Sequence[Flows]) -> tuple[dict[Flows, Looked], list[Difference]]:
+        """What there is of each group, and what differs; a group where nothing does is noted."""
+        looked, found = self._notes.looked(wanted), list[Difference]()
+        for flows in wanted:
+            if flows not in looked:
+                looked[flows], differing = self._group(programs, flows)
+                found += differing
+                if not differing:
+                    self._notes.keep(flows, looked[flows])
+                self._said(Progress(len(looked), len(wanted), self._items))
+        return looked, found
+
+    def _group(self, programs: Programs, flows: Flows) -> tuple[Looked, list[Difference]]:
+        partitions = [keys.flow_state(flow)["pk"] for flow in flows]
+        partitions += [keys.schema(dataset, 0)["pk"] for dataset in datasets_of(programs, flows)]
+        recorded = chain.from_iterable(map(self._partition, (*partitions, keys.open_drifts()["pk"])))
+        facts = Facts.of(recorded, self._notes.events(flows))
+        found, seen = recorded_otherwise(facts, programs, self._clock(), flows)
+        datasets = sum(len(state.tables) for state in facts.states.values())
+        return Looked(datasets, len(facts.batches), len(facts.versions), unseen_cursors(facts, programs), tuple(seen)), found
+
+    def _other_sides(self, programs: Programs, looked: Mapping[Flows, Looked]) -> list[Difference]:
+        landed, seen = self._ask(programs), [one for group in looked.values() for one in group.seen]
+        states = self._reader.flow_states(sorted({one.flow for one in seen if one.dataset in landed}))
+        return list(other_sides([_by_now(one, states) for one in seen], programs, self._clock(), landed))
+
+    def _again(
+        self, programs: Programs, wanted: Sequence[Flows], looked: dict[Flows, Looked], found: list[Difference], began: datetime
+    ) -> list[Difference]:
+        """What of the differences is still there."""
+        flows = {one.flow for one in found}
+        differing = [group for group in wanted if flows.intersection(group)]
+        self._read_events(began - timedelta(days=1), unless_known=False)
+        second: list[Difference] = []
+        for group in differing:
+            looked[group], more = self._group(programs, group)
+            second += more
+        second += self._other_sides(programs, {group: looked[group] for group in differing})
+        return [one for one in second if one in set(found)]
+
+    # -- reading
+
+    def _read_events(self, since: datetime, *, unless_known: bool) -> None:
+        """Notes what the events since then say of completed batches, several days at a time; a clock may go ahead."""
+        now = self._clock()
+        days = [since + timedelta(days=number) for number in range((now.date() - since.date()).days + 2)]
+        beside_one_another(self._read_day, [day for day in days if not (unless_known and self._notes.has_day(f"{day:%Y-%m-%d}"))])
+
+    def _read_day(self, day: datetime) -> None:
+        names, values = {"#kind": "kind"}, {":kind": EventKind.BATCH_COMPLETED.value}
+        for page in self._pages(keys.event(day, "")["pk"], values, FilterExpression="#kind = :kind", ExpressionAttributeNames=names):
+            self._notes.keep_events((item["sk"]["S"], completed(item)) for item in page)
+        if day.date() < self._clock().date() - timedelta(days=1):
+            self._notes.keep_day(f"{day:%Y-%m-%d}")
+
+    def _partition(self, pk: str) -> Iterator[items.Item]:
+        for page in self._pages(pk, {}):
+            self._items += len(page)
+            yield from page
+
+    def _pages(self, pk: str, values: Mapping[str, str], **more: object) -> Iterator[list[items.Item]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=items.to_item({":pk": pk, **values}),
+            ConsistentRead=True,
+            **more,  # type: ignore[arg-type]
+        )
+        return (page["Items"] for page in pages)

@@ -19,7 +19,9 @@ from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.differences import differences, unseen_cursors
 from shared_metadata.verification.facts import Facts
+from shared_metadata.verification.notes import Notes
 from shared_metadata.verification.repair import Repair
+from shared_metadata.verification.verify import Verified, verify
 from shared_metadata.whole_table import every_item
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
@@ -43,7 +45,14 @@ def lived(hours: int = 5) -> World:
 
 
 def found(world: World) -> list[Difference]:
-    return differences(Facts.of(world.rows.values()), world.reader.programs(), world.now, world.landed())
+    """As the whole table tells it at once, and, the same, as it is told flow by flow."""
+    whole_table = differences(Facts.of(world.rows.values()), world.reader.programs(), world.now, world.landed())
+    assert set(verified(world).differences) == set(whole_table)
+    return whole_table
+
+
+def verified(world: World, notes: Notes | None = None, said: Any = lambda _: None, client: Any = None) -> Verified:
+    return verify(client or world.dynamodb, METADATA, lambda _: world.landed(), said, notes, lambda: world.now)
 
 
 def edited(world: World, key: keys.Key) -> Any:

@@ -1,0 +1,104 @@
+"""What `atoll state verify` needs: memory, CPU and reads, as flows and their batches become more.
+
+    python -m benchmarks.verify [--flows 20 200] [--batches 100] [--json]
+
+Each look is a fresh process with the real client; DynamoDB is in memory in the process beside it. Every batch has made a version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from benchmarks.metered import TABLE, MeteredDynamoDB, client_at, peak_megabytes, served
+from benchmarks.projects.stored import stored
+from shared_metadata import items, keys
+from shared_metadata.actions import Actions
+from shared_metadata.intervals import Interval, floor, to_text
+from shared_metadata.program import Flow, Program
+from shared_metadata.records import Batch, Claim, EventKind, Moved, TableCommit, TableOutcome, TableState, TableStatus, Worker
+from shared_metadata.verification.verify import verify
+from shared_metadata.writer import MetadataWriter
+
+HOUR = timedelta(hours=1)
+NOW = floor(datetime.now(UTC), 3600)
+
+
+def measure(flows: int, batches: int) -> dict[str, Any]:
+    """flows: views.  batches: of each flow."""
+    dynamodb = MeteredDynamoDB()
+    program, lineage = stored(flows)
+    writer = MetadataWriter(dynamodb, TABLE)  # type: ignore[arg-type]
+    writer.put_program(program, lineage)
+    writer.activate(program, former_version="")
+    count = sum(_lived(dynamodb, program, flow, batches) for flow in program.flows.values())
+    dynamodb.reset()
+    with served(dynamodb) as port:
+        command = [sys.executable, "-m", "benchmarks.verify", "--look", str(port)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {**json.loads(said), "batches": count, "reads": dynamodb.reads}
+
+
+def _lived(dynamodb: MeteredDynamoDB, program: Program, flow: Flow, batches: int) -> int:
+    """What a flow leaves that has run for so many hours."""
+    make, rows, begins = Actions(TABLE), dynamodb.tables[TABLE], NOW - batches * HOUR
+    names = [table.dataset for table in flow.tables]
+    put = [
+        {
+            **keys.flow_state(flow.id),
+            "flow": flow.id,
+            "tables": {name: items.state_values(TableState(NOW, "7", entry=1)) for name in names},
+            **{items.begins(name): to_text(begins) for name in names},
+        }
+    ]
+    actions = []
+    for number in range(batches):
+        interval = Interval(begins + number * HOUR, begins + (number + 1) * HOUR)
+        claim = Claim(flow.id, interval, 1, tuple(names), program.version, entry=1)
+        outcome = TableOutcome(TableStatus.COMMITTED, 10, 1000, 4.2, 0, token=1, pointer={"snapshot_id": "1", "table": flow.id})
+        worker = Worker(1, f"arn:aws:states:eu-central-1:123456789012:execution:atoll-organize-iceberg:{flow.id}", interval.end)
+        outcomes, workers, moved = (dict.fromkeys(names, one) for one in (outcome, worker, Moved("7", 1)))
+        put.append(items.batch_values(Batch(flow.id, interval, 1, tuple(names), program.version, outcomes, workers, {}, moved)))  # type: ignore[arg-type]
+        actions += [make.version(claim, TableCommit(name, 10, pointer=outcome.pointer), 0) for name in names]
+        detail = {"datasets": dict.fromkeys(names, 10), "end": to_text(interval.end)}
+        actions.append(make.event(EventKind.BATCH_COMPLETED, interval.end, claim, names[0], detail))
+    for item in (*map(items.to_item, put), *(action["Put"]["Item"] for action in actions)):
+        rows[item["pk"]["S"], item["sk"]["S"]] = item
+    return batches
+
+
+def look(port: str) -> dict[str, Any]:
+    """In a process of its own."""
+    client = client_at(port)
+    began = time.process_time()
+    found = verify(client, TABLE, lambda _: {})
+    assert not found.differences, found.differences[0]
+    return {"peak_megabytes": round(peak_megabytes()), "cpu_seconds": round(time.process_time() - began, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--flows", nargs="+", type=int, default=[20, 200])
+    parser.add_argument("--batches", type=int, default=100)
+    parser.add_argument("--look", help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true")
+    wanted = parser.parse_args()
+    if wanted.look:
+        print(json.dumps(look(wanted.look)))
+        return
+    found = {flows: measure(flows, wanted.batches) for flows in wanted.flows}
+    if wanted.json:
+        print(json.dumps(found, indent=2))
+        return
+    for flows, one in found.items():
+        figures = f"{one['peak_megabytes']:>5} MB{one['cpu_seconds']:>8.1f} s of CPU{one['reads']:>9,.0f} reads"
+        print(f"{flows:>6,} views{one['batches']:>9,} batches{figures}")
+
+
+if __name__ == "__main__":
+    main()

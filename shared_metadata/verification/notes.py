@@ -1,0 +1,104 @@
+"""What a verification has read and looked at, on disk: it needs little memory, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from shared_metadata.intervals import Interval, from_text, to_text
+from shared_metadata.verification.facts import Completed
+from shared_metadata.verification.other_side import Seen
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS began (at TEXT, revision INTEGER);
+CREATE TABLE IF NOT EXISTS events
+    (key TEXT PRIMARY KEY, flow TEXT, begins TEXT, ends TEXT, token INTEGER, datasets TEXT, passed TEXT);
+CREATE INDEX IF NOT EXISTS events_of_flow ON events (flow);
+CREATE TABLE IF NOT EXISTS days (day TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS looked
+    (flows TEXT PRIMARY KEY, datasets INTEGER, batches INTEGER, versions INTEGER, unseen TEXT, seen TEXT);
+"""
+Flows = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was looked at of a group of flows in which nothing differs. seen: of its datasets.  unseen: see Verified."""
+
+    datasets: int
+    batches: int
+    versions: int
+    unseen: Mapping[str, str]
+    seen: tuple[Seen, ...]
+
+
+class Notes:
+    """Of one verification, under one revision of the timeline. path: None for a file that is gone with the process."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._database, self._lock = sqlite3.connect(path or "", check_same_thread=False), threading.Lock()
+        self._database.executescript(TABLES)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def begin(self, now: datetime, revision: int) -> datetime:
+        """When the verification began; what was noted under another revision, or before `now` by more than a day, is forgotten."""
+        row = self._database.execute("SELECT at, revision FROM began").fetchone()
+        if row and row[1] == revision and (now - from_text(row[0])).total_seconds() < 86400:
+            return from_text(row[0])
+        with self._database:
+            for table in ("began", "events", "days", "looked"):
+                self._database.execute(f"DELETE FROM {table}")
+            self._database.execute("INSERT INTO began VALUES (?, ?)", (to_text(now), revision))
+        return now
+
+    # -- events
+
+    def has_day(self, day: str) -> bool:
+        return self._database.execute("SELECT 1 FROM days WHERE day = ?", (day,)).fetchone() is not None
+
+    def keep_day(self, day: str) -> None:
+        """That all events of a day were read."""
+        with self._lock, self._database:
+            self._database.execute("INSERT OR IGNORE INTO days VALUES (?)", (day,))
+
+    def keep_events(self, events: Iterable[tuple[str, Completed]]) -> None:
+        """By their keys; may be called by several at a time."""
+        rows = [(key, *_row(event)) for key, event in events]
+        with self._lock, self._database:
+            self._database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def events(self, flows: Flows) -> Iterator[Completed]:
+        for flow in flows:
+            rows = self._database.execute("SELECT begins, ends, token, datasets, passed FROM events WHERE flow = ?", (flow,))
+            for begins, ends, token, datasets, passed in rows:
+                interval = Interval(from_text(begins), from_text(ends))
+                yield Completed(flow, interval, token, json.loads(datasets), tuple(json.loads(passed)))
+
+    # -- groups
+
+    def keep(self, flows: Flows, looked: Looked) -> None:
+        seen = json.dumps([one.to_plain() for one in looked.seen])
+        row = (json.dumps(flows), looked.datasets, looked.batches, looked.versions, json.dumps(dict(looked.unseen)), seen)
+        with self._lock, self._database:
+            self._database.execute("INSERT OR REPLACE INTO looked VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def looked(self, wanted: Sequence[Flows]) -> dict[Flows, Looked]:
+        """Those of these groups that were looked at."""
+        known = {tuple(json.loads(row[0])): row[1:] for row in self._database.execute("SELECT * FROM looked")}
+        return {flows: _looked(*known[flows]) for flows in wanted if flows in known}
+
+
+def _row(event: Completed) -> tuple[str | int, ...]:
+    start, end = to_text(event.interval.start), to_text(event.interval.end)
+    return event.flow, start, end, event.token, json.dumps(dict(event.datasets)), json.dumps(event.passed)
+
+
+def _looked(datasets: int, batches: int, versions: int, unseen: str, seen: str) -> Looked:
+    return Looked(datasets, batches, versions, json.loads(unseen), tuple(map(Seen.from_plain, json.loads(seen))))

@@ -1,0 +1,151 @@
+"""`atoll state verify` of a large installation: a group of flows at a time, and where it was interrupted it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared_metadata import keys
+from shared_metadata.program import Flow, Kind, Mode, Program, Table
+from shared_metadata.records import EventKind
+from shared_metadata.timeline import BEGINNING, Entry, Programs
+from shared_metadata.verification.difference import Kind as Difference
+from shared_metadata.verification.facts import Facts
+from shared_metadata.verification.groups import datasets_of, groups
+from shared_metadata.verification.notes import Notes
+from shared_metadata.verification.verify import Progress, Verified
+from shared_metadata.writer import MetadataWriter
+from tests.metadata.behaviour import PLACE
+from tests.metadata.test_verification import HOURS, delete, lived, move, verified
+from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW
+from tests.protocol.world import METADATA, World
+
+
+class Asked:
+    """A client that counts which partitions it is asked for, and breaks off at one of them."""
+
+    def __init__(self, client: Any, breaks_at: str = "") -> None:
+        self._client, self._breaks_at, self.partitions = client, breaks_at, Counter[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        assert name != "scan", "nobody reads the whole table"
+        call = getattr(self._client, name)
+
+        def asked(**given: Any) -> Any:
+            for pk in (v["S"] for k, v in given.get("ExpressionAttributeValues", {}).items() if k == ":pk"):
+                self.partitions[pk] += 1
+                if pk == self._breaks_at:
+                    raise KeyboardInterrupt
+            return call(**given)
+
+        return asked
+
+    def get_paginator(self, name: str) -> Any:
+        from tests.memory.dynamodb import _Paginator
+
+        return _Paginator(getattr(self, name))
+
+
+def interrupted(world: World, path: Path) -> Notes:
+    """What is left of a verification that stopped at the view."""
+    notes = Notes(path)
+    with pytest.raises(KeyboardInterrupt):
+        verified(world, notes, client=Asked(world.dynamodb, keys.flow_state(VIEW)["pk"]))
+    notes.close()
+    return Notes(path)
+
+
+def test_what_was_looked_at_before_an_interruption_is_not_looked_at_again(tmp_path: Path) -> None:
+    world = lived()
+    whole: Verified = verified(world)
+    notes, asked = interrupted(world, tmp_path / "notes"), Asked(world.dynamodb)
+    said: list[Progress] = []
+    again = verified(world, notes, said.append, asked)
+    assert again == whole and whole.batches > 10
+    assert said[-1].done == said[-1].of == len(said) + 1
+    assert not asked.partitions[keys.flow_state(LOAD)["pk"]] and asked.partitions[keys.flow_state(VIEW)["pk"]] == 1
+
+
+def test_what_differs_is_looked_at_again_after_an_interruption(tmp_path: Path) -> None:
+    world = lived()
+    move(COLLECT, STAGED, -2)(world)
+    notes = interrupted(world, tmp_path / "notes")
+    assert [(one.kind, one.dataset) for one in verified(world, notes).differences] == [(Difference.WATERMARK, STAGED)]
+
+
+def test_what_was_committed_since_an_interruption_is_not_ahead(tmp_path: Path) -> None:
+    from tests.protocol.promises import settle
+
+    world = lived()
+    notes = interrupted(world, tmp_path / "notes")
+    world.now += 2 * HOURS
+    settle(world)
+    assert verified(world, notes).differences == ()
+
+
+@pytest.mark.parametrize("passes", [{"hours": 25}, {}])
+def test_notes_of_yesterday_or_of_another_timeline_are_forgotten(tmp_path: Path, passes: dict[str, int]) -> None:
+    world = lived()
+    notes, asked = interrupted(world, tmp_path / "notes"), Asked(world.dynamodb)
+    if passes:
+        world.now += 25 * HOURS
+    else:
+        writer = MetadataWriter(world.dynamodb, METADATA, lambda: world.now)  # type: ignore[arg-type]
+        writer.activate(world.program, former_version=world.program.version)
+    verified(world, notes, client=asked)
+    assert asked.partitions[keys.flow_state(LOAD)["pk"]]
+
+
+def test_what_differs_only_the_first_time_is_on_its_way(tmp_path: Path) -> None:
+    """A commit's event may be read before it is written, and its batch after."""
+    world = lived()
+    completed = (k for k, i in world.rows.items() if i.get("kind", {}).get("S") == EventKind.BATCH_COMPLETED)
+    key = next(k for k in completed if world.rows[k]["flow"]["S"] == LOAD)
+    event = world.rows.pop(key)
+    assert [one.kind for one in verified(world).differences] == [Difference.EVENT]
+
+    def said(progress: Progress) -> None:
+        world.rows[key] = event
+
+    assert verified(world, said=said).differences == ()
+
+
+def test_a_group_is_read_alone_and_told_as_all_of_it_would_be() -> None:
+    world = lived()
+    delete(keys.version(TABLE, BEGIN + HOURS), keys.batch(COLLECT, BEGIN))(world)
+    asked = Asked(world.dynamodb)
+    found = verified(world, client=asked)
+    assert {one.kind for one in found.differences} == {Difference.VERSION, Difference.BATCH}
+    assert asked.partitions[keys.flow_state(LOAD)["pk"]] == 2 and asked.partitions[keys.flow_state(VIEW)["pk"]] == 1
+
+
+def test_flows_that_make_the_same_datasets_are_looked_at_together() -> None:
+    def flow(name: str, kind: Kind, *tables: str) -> Flow:
+        return Flow(name, kind, "x.y", "lake", 3600, tuple(Table(t) for t in tables), PLACE, mode=Mode.REPLACE)
+
+    def program(*flows: Flow) -> Program:
+        return Program({}, {}, {one.id: one for one in flows})
+
+    collect, load = flow("lake.a", Kind.COLLECT, "lake.a.t:staged"), flow("lake.a:load", Kind.LOAD, "lake.a.t")
+    result, publish = flow("ops.t:result", Kind.RESULT, "ops.t:result"), flow("ops.t", Kind.PUBLISH, "ops.t")
+    view, other = flow("lake.v", Kind.VIEW, "lake.v"), flow("lake.b:load", Kind.LOAD, "lake.a.t", "lake.b.u")
+    first, second = program(collect, load, result, publish, view), program(other, view, result, publish)
+    entries = [(Entry(p.version, BEGINNING, BEGINNING, number=n), p) for n, p in enumerate((first, second), 1)]
+    programs = Programs([entries[0], (replace(entries[1][0], boundary=BEGIN), second)])
+    assert groups(programs) == [("lake.a", "lake.a:load", "lake.b:load"), ("lake.v",), ("ops.t", "ops.t:result")]
+    assert datasets_of(programs, groups(programs)[0]) == ["lake.a.t", "lake.a.t:staged", "lake.b.u"]
+
+
+def test_every_fact_belongs_to_one_group() -> None:
+    """What is read group by group is all that the whole table holds of flows and datasets."""
+    world = lived()
+    programs = world.reader.programs()
+    facts = Facts.of(world.rows.values())
+    names = [flow for group in groups(programs) for flow in group]
+    made = [dataset for group in groups(programs) for dataset in datasets_of(programs, group)]
+    assert sorted(names) == sorted(facts.states) and {flow for flow, _ in facts.batches} <= set(names)
+    assert {dataset for dataset, _ in facts.versions} <= set(made) and len(made) == len(set(made))
