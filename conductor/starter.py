@@ -111,7 +111,7 @@ class Starter:
             else:
                 found.running += 1
         free = tuple(dataset for dataset in batch.datasets if dataset not in busy)
-        if free:
+        if free and not (recorded and batch.waits(recorded)):
             whole = batch.all_tables and len(free) == len(batch.datasets)
             self._start(replace(batch, datasets=free, all_tables=whole), now, found, missing)
 

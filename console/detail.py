@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from console.printable import printable
 from console.status import COLOURS, DatasetStatus, troubles
 from console.wording import age, counted, dollars
-from shared_metadata.intervals import to_text
+from shared_metadata.intervals import covered, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import Batch
 
@@ -25,7 +25,7 @@ MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows stand together: readin
 
 @dataclass(frozen=True)
 class BatchLine:
-    """One batch of the dataset. owner: the execution that worked on it last.
+    """One batch of the dataset. owner: the execution that worked on it last.  intervals: how many it covers.
 
     status: 'COMMITTED' | 'FAILED' | 'RUNNING' | 'LOST', when its worker's lease ended and nothing was recorded.
     """
@@ -38,6 +38,7 @@ class BatchLine:
     error: str
     owner: str
     rejected: int = 0
+    intervals: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         status=status,
         slice=flow.slice_id,
         position=str(flow.position),
-        batches=[_line(batch, name, now) for batch in batches],
+        batches=[_line(batch, name, flow.interval_seconds, now) for batch in batches],
         reads=version.reads if version else {},
         read_by=[t.dataset for f in program.flows.values() for t in f.tables if name in t.inputs],
         schema_version=schema.number if schema else 0,
@@ -81,13 +82,15 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
     )
 
 
-def _line(batch: Batch, name: str, now: datetime) -> BatchLine:
+def _line(batch: Batch, name: str, seconds: int, now: datetime) -> BatchLine:
     outcome = batch.outcomes.get(name)
     interval = (to_text(batch.interval.start), to_text(batch.interval.end))
     owner = batch.workers[name].owner if name in batch.workers else ""
+    intervals = covered(batch.interval, seconds)
     if outcome is None:
-        return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner)
-    return BatchLine(*interval, outcome.status.value, outcome.rows, outcome.seconds, outcome.error, owner, outcome.rejected)
+        return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner, intervals=intervals)
+    figures = (outcome.rows, outcome.seconds, outcome.error)
+    return BatchLine(*interval, outcome.status.value, *figures, owner, outcome.rejected, intervals)
 
 
 def show_detail(detail: DatasetDetail) -> None:
@@ -157,5 +160,6 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
     for batch in detail.batches:
         figures = f"{batch.rows:>12,} rows {batch.seconds:>8.1f} s" if batch.status == "COMMITTED" else ""
         figures += f"{batch.rejected:>12,} rejected" if batch.rejected else ""
+        figures += f"  covers {counted(batch.intervals, 'batch')}" if batch.intervals > 1 else ""
         by = f"by {batch.owner}" if batch.status in ("RUNNING", "LOST") and batch.owner else ""
         console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())

@@ -70,6 +70,7 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "partition_by": list(flow.partition_by),
         "fresh_within_seconds": flow.fresh_within_seconds,
         "tolerates": dict(query.tolerates),
+        "covers": query.covers and flow.covers,
         "columns": [
             {
                 **{"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs))},
@@ -110,6 +111,7 @@ def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"to be fresh within {spell(found['fresh_within_seconds'])}"
     for name, seconds in found["tolerates"].items():
         yield f"reads {name} as it is, if that lags no more than {spell(seconds)}"
+    yield "missed batches are made as one" if found["covers"] else "each missed batch is made by itself"
 
 
 def _show_explained(found: dict[str, Any]) -> None:

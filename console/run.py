@@ -13,9 +13,9 @@ import click
 from console.nearest import unknown
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
-from console.wording import counted
+from console.wording import counted, covering
 from shared_metadata.errors import AtollError, InputError
-from shared_metadata.intervals import next_interval, to_text
+from shared_metadata.intervals import covered, next_interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.timeline import Programs
 
@@ -59,7 +59,8 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
         return
     result = _start(target, program.flows[flow].slice_id, body)
     if not as_json:
-        click.echo(f"started {counted(len(wanted), 'batch')} of {flow}: {result['execution']}")
+        more = covering(covered(wanted[0].interval, wanted[0].flow.interval_seconds)) if len(wanted) == 1 else ""
+        click.echo(f"started {counted(len(wanted), 'batch')} of {flow}{more}: {result['execution']}")
     if wait:
         with progress(f"running {flow}; Ctrl-C leaves it running"):
             result = wait_for(target, result["execution"])

@@ -15,12 +15,13 @@ import click
 from console.nearest import unknown
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
-from console.wording import counted
+from console.wording import counted, covering
 from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.errors import AtollError
-from shared_metadata.intervals import next_interval, to_text
-from shared_metadata.program import Flow, Kind, Program, Table
+from shared_metadata.intervals import covered, next_interval, to_text
+from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.records import Batch, FlowState, TableState
+from shared_metadata.schedule import due_batches, waits_for
 
 if TYPE_CHECKING:
     from shared_metadata.drift_records import DriftReader
@@ -69,7 +70,7 @@ class _Search:
     """One question over what is stored now."""
 
     def __init__(self, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> None:
-        self._states, self._batch_of, self._now = states, batch_of, now
+        self._states, self._batch_of, self._now, self._program = states, batch_of, now, program
         self._makers = program.producers()
         self._found: dict[str, Why] = {}
 
@@ -89,6 +90,8 @@ class _Search:
             return self._quiesced(dataset, table, drifts)
         if table.stopped:
             interval = next_interval(table.watermark, flow.interval_seconds)
+            batch = self._batch_of(flow.id, interval.start)
+            interval = batch.interval if batch else interval
             what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {table.error}"
             return self._why(Cause.STOPPED, dataset, table, what, dead_remedy([dataset]))
         if table.retry_at and table.retry_at > self._now:
@@ -108,7 +111,7 @@ class _Search:
         if interval.end > self._now:
             what = f"is complete through {to_text(table.watermark)}; its next batch ends at {to_text(interval.end)}"
             return self._why(Cause.TIME, dataset, table, what)
-        behind = [name for name in _inputs(flow, dataset).inputs if name not in before and not self._reaches(name, interval.end)]
+        behind = [name for name in waits_for(self._program, self._states, self._now, flow.id, dataset) if name not in before]
         if behind:
             worst = max((self.of(name, (*before, dataset)) for name in behind), key=lambda why: why.cause)
             path = (dataset, *worst.path)
@@ -116,28 +119,23 @@ class _Search:
         batch = self._batch_of(flow.id, interval.start)
         worker = batch.running(dataset, self._now) if batch else None
         if worker:
-            what = f"is running its batch {interval}"
+            assert batch is not None
+            what = f"is running its batch {batch.interval}{covering(covered(batch.interval, flow.interval_seconds))}"
             return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: atoll logs {flow.id}")
         if table.failures:
             return self._retried(dataset, table, "within a minute", "if it stays so: atoll logs conductor")
-        what = f"has its batch {interval} due: the conductor starts it within a minute"
+        due = due_batches(self._program, self._states, self._now)
+        interval = next((one.interval for one in due if one.flow == flow.id and dataset in one.datasets), interval)
+        more = covering(covered(interval, flow.interval_seconds))
+        what = f"has its batch {interval}{more}{',' if more else ''} due: the conductor starts it within a minute"
         return self._why(Cause.DUE, dataset, table, what, "if it stays so: atoll logs conductor")
 
     def _retried(self, dataset: str, table: TableState, when: str, remedy: str) -> Why:
         what = f"failed ({counted(table.failures, 'time')} so far) and is tried again {when}: {table.error}"
         return self._why(Cause.RETRY, dataset, table, what, remedy)
 
-    def _reaches(self, dataset: str, end: datetime) -> bool:
-        maker = self._makers.get(dataset)
-        state = self._states.get(maker.id) if maker else None
-        return bool(state and dataset in state.tables and state.tables[dataset].watermark >= end)
-
     def _why(self, cause: Cause, dataset: str, table: TableState, what: str, remedy: str = "") -> Why:
         return Why(cause, (dataset,), to_text(table.watermark), what.rstrip("."), remedy)
-
-
-def _inputs(flow: Flow, dataset: str) -> Table:
-    return next(table for table in flow.tables if table.dataset == dataset)
 
 
 def _moment(moment: datetime) -> str:

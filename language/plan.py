@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from language.covering import with_covering
 from language.masks import mask_key
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
@@ -19,7 +20,7 @@ def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgr
     typed: where the program was typed; its tables are signed.
     """
     signatures = _Signatures(typed)
-    flows = [flow for statement in program.statements for flow in _flows(statement, signatures)]
+    flows = with_covering([flow for statement in program.statements for flow in _flows(statement, signatures)])
     return Program(
         connections={name: _connection(statement) for name, statement in program.connections.items()},
         warehouses={name: _warehouse(statement) for name, statement in program.warehouses.items()},

@@ -20,6 +20,7 @@ from shared_metadata.records import (
     LastChange,
     Moved,
     SchemaVersion,
+    Skipped,
     TableCommit,
     TableOutcome,
     TableState,
@@ -56,7 +57,7 @@ class Actions:
     def take_over(self, claim: Claim, worker: Mapping[str, Any], datasets: Sequence[str], former: Batch, expected: int) -> Action:
         """Hands `datasets` of a batch to a worker, if its highest token is still `expected`.
 
-        What the batch of another program version was to read is forgotten.
+        What the batch of another program version, or with another end, was to read is forgotten.
         """
         names = {"#token": "token", "#end": "end", "#datasets": "datasets", "#o": "outcomes", "#w": "workers"}
         names |= {f"#d{number}": dataset for number, dataset in enumerate(datasets)}
@@ -71,7 +72,7 @@ class Actions:
             ":w": dict(worker),
         }
         sets = f"SET #token = :token, #end = :end, #datasets = :datasets, program_version = :program{given}"
-        if former.program_version != claim.program_version:
+        if (former.program_version, former.interval) != (claim.program_version, claim.interval):
             sets, values = f"{sets}, pins = :none", {**values, ":none": {}}
         expression = f"{sets} REMOVE {forgotten}"  # of at most 4 KB
         return self.update(keys.batch(claim.flow, claim.interval.start), expression, "#token = :former", names, values)
@@ -130,11 +131,18 @@ class Actions:
         condition = "#tables.#d.#watermark = :held"
         return self.update(keys.flow_state(flow), "SET #tables.#d = :state", condition, names, values)
 
-    def advance(self, flow: str, claim: Claim, cursors: Mapping[str, str], changes: Mapping[str, LastChange] | None = None) -> Action:
+    def advance(
+        self,
+        flow: str,
+        claim: Claim,
+        cursors: Mapping[str, str],
+        changes: Mapping[str, LastChange] | None = None,
+        skipped: Skipped | None = None,
+    ) -> Action:
         """Moves tables of a flow from the start of the claim's interval to its end, with their new cursors.
 
         Not where a later program version has moved them already: then this batch is made again.
-        changes: what the batch did, of the tables that it changed.
+        changes: what the batch did, of the tables that it changed.  skipped: where it skips something.
         """
         interval, again_until = claim.interval, claim.again_until
         left = again_until if again_until and again_until > interval.end else None
@@ -151,6 +159,11 @@ class Actions:
             if changes and dataset in changes:
                 names[f"#l{number}"], values[f":l{number}"] = items.last(dataset), items.last_text(changes[dataset])
                 sets.append(f"#l{number} = :l{number}")
+        if skipped:
+            sets.append("skipped = :skipped")
+            conditions.append("skipped = :before" if skipped.former else "attribute_not_exists(skipped)")
+            values[":skipped"] = items.interval_texts(skipped.now)
+            values |= {":before": items.interval_texts(skipped.former)} if skipped.former else {}
         return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
 
     def failed_attempt(

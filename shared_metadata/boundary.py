@@ -174,11 +174,13 @@ def _differs(name: str, old: Program, new: Program) -> bool:
 
 
 def _essence(flow: Flow) -> Flow:
-    """What decides over a flow's batches: neither places in the text nor signatures, which an untyped program has none of."""
+    """What decides over what a flow's batches make: neither places in the text nor signatures, which an untyped program has none of,
+    nor whether missed batches are made as one."""
     return dataclasses.replace(
         flow,
         position=_NOWHERE,
         fresh_within_seconds=0,
+        covers=False,
         tables=tuple(dataclasses.replace(table, signature="") for table in flow.tables),
         expectations=tuple(dataclasses.replace(e, position=_NOWHERE) for e in flow.expectations),
     )

@@ -43,6 +43,11 @@ def count(start: datetime, end: datetime, interval_seconds: int) -> int:
     return max(int((end - start).total_seconds()) // interval_seconds, 0)
 
 
+def covered(interval: Interval, interval_seconds: int) -> int:
+    """Of how many intervals of a flow a batch is made; one that a switch has cut short counts."""
+    return 1 + count(next_interval(interval.start, interval_seconds).end, interval.end, interval_seconds)
+
+
 def to_text(moment: datetime) -> str:
     """'2026-11-23T01:30:00Z'; fractions only where there are any."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

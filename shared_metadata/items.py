@@ -90,7 +90,8 @@ def _to_decimal(value: Any) -> Any:
 def flow_state(values: Mapping[str, Any]) -> FlowState:
     tables = {name: table_state(inner, values.get(begins(name)), values.get(last(name))) for name, inner in values["tables"].items()}
     marks = sorted((inner["drift"], inner) for name, inner in values.items() if name.startswith(keys.QUIESCE_PREFIX))
-    return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks))
+    skipped = tuple(Interval(from_text(start), from_text(end)) for start, end in values.get("skipped", ()))
+    return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks), skipped)
 
 
 def quiesce(values: Mapping[str, Any]) -> Quiesce:
@@ -240,6 +241,10 @@ def event(values: Mapping[str, Any]) -> Event:
 
 def interval(values: Mapping[str, Any]) -> Interval:
     return Interval(from_text(values["start"]), from_text(values["end"]))
+
+
+def interval_texts(intervals: tuple[Interval, ...]) -> list[list[str]]:
+    return [[to_text(interval.start), to_text(interval.end)] for interval in intervals]
 
 
 def interval_values(interval: Interval) -> dict[str, str]:

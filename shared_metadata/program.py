@@ -167,6 +167,7 @@ class Flow:
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
     left_out: COLLECT of a query that is no projection: the same query over the rows that its WHERE does not take; '' for none.
     sees_deleted: VIEW and RESULT: the inputs whose `_deleted` the query names; of all others it sees no row that is marked so.
+    covers: missed batches may be made as one: what the last of them leaves is the same, whether those before it were made or not.
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     """
@@ -195,6 +196,7 @@ class Flow:
     mask_key: str = ""
     left_out: str = ""
     sees_deleted: tuple[str, ...] = ()
+    covers: bool = False
 
     @property
     def stage(self) -> str:

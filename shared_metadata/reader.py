@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata import items, keys
 from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import DefinitionError, WaitForAws
-from shared_metadata.intervals import from_text
+from shared_metadata.intervals import Interval, from_text
 from shared_metadata.later import pauses
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -139,18 +139,37 @@ class MetadataReader:
         found = self._query(keys.flow_state(flow)["pk"], "BATCH#", newest_first=True, limit=limit)
         return [items.batch(values) for values in found]
 
+    def batch_before(self, flow: str, moment: datetime) -> Batch | None:
+        """The last batch of a flow that starts before a moment."""
+        upto = keys.batch(flow, moment - timedelta(microseconds=1))
+        found = self._one({**upto, "sk": "BATCH#"}, upto["sk"], newest_first=True)
+        return items.batch(found) if found else None
+
+    def batches_between(self, flow: str, start: datetime, end: datetime) -> list[Batch]:
+        """The batches of a flow that start at `start` or later and at `end` or earlier, oldest first."""
+        pages = self._pages(keys.batch(flow, start), keys.batch(flow, end)["sk"], ConsistentRead=True)
+        return [items.batch(items.from_item(item)) for page in pages for item in page["Items"]]
+
     def version_at(self, dataset: str, moment: datetime) -> Version | None:
         """The version of `dataset` that belongs to `moment`: the last made by a batch that ends at or before it."""
-        upto = keys.version(dataset, moment)
-        page = self._client.query(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
-            ExpressionAttributeValues=items.to_item({":pk": upto["pk"], ":low": "VERSION#", ":high": upto["sk"]}),
-            ScanIndexForward=False,
-            Limit=1,
-            ConsistentRead=True,
-        )
-        return items.version(items.from_item(page["Items"][0])) if page["Items"] else None
+        return self._version(dataset, "VERSION#", keys.version(dataset, moment)["sk"], newest_first=True)
+
+    def covering_version(self, dataset: str, moment: datetime) -> Version | None:
+        """As `version_at`; but of a moment inside of a batch of several intervals the version that this batch made."""
+        found = self.version_at(dataset, moment)
+        if found and found.interval.end == moment:
+            return found
+        later = self._version(dataset, _after(dataset, moment)["sk"], "VERSION#~")
+        return later if later and later.interval.start < moment else found
+
+    def first_version_within(self, dataset: str, interval: Interval) -> Version | None:
+        """The oldest version of those made by batches that end after an interval's start and not after its end."""
+        return self._version(dataset, _after(dataset, interval.start)["sk"], keys.version(dataset, interval.end)["sk"])
+
+    def last_version_within(self, dataset: str, interval: Interval) -> Version | None:
+        """The newest of them; None when these batches changed nothing."""
+        found = self.version_at(dataset, interval.end)
+        return found if found and found.interval.end > interval.start else None
 
     def version_of(self, dataset: str, end: datetime) -> Version | None:
         """The version that the batch ending at `end` made; None when that batch changed nothing."""
@@ -203,6 +222,23 @@ class MetadataReader:
             found += [items.event(items.from_item(item)) for page in pages for item in page["Items"]]
             day += timedelta(days=1)
         return found
+
+    def _version(self, dataset: str, low: str, high: str, *, newest_first: bool = False) -> Version | None:
+        """The oldest version between two sort keys, or the newest."""
+        found = self._one({**keys.version(dataset, datetime.now(UTC)), "sk": low}, high, newest_first=newest_first)
+        return items.version(found) if found else None
+
+    def _one(self, low: keys.Key, high: str, *, newest_first: bool) -> dict[str, Any] | None:
+        """The first item between two sort keys of one partition, or the last."""
+        page = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
+            ExpressionAttributeValues=items.to_item({":pk": low["pk"], ":low": low["sk"], ":high": high}),
+            ScanIndexForward=not newest_first,
+            Limit=1,
+            ConsistentRead=True,
+        )
+        return items.from_item(page["Items"][0]) if page["Items"] else None
 
     def _parts(self, key: keys.Key, prefix: str) -> str:
         parts = [bytes(item["body"]) for item in self._query(key["pk"], prefix)]

@@ -11,6 +11,7 @@ from typing import Any
 from shared_metadata.intervals import Interval
 
 MAX_ATTEMPTS = 5  # then a batch is a dead letter, and waits for an operator
+SKIPPED_KEPT = 4  # in a flow's state
 
 
 class TableStatus(StrEnum):
@@ -112,15 +113,35 @@ class Quiesce:
 
 @dataclass(frozen=True)
 class FlowState:
-    """All datasets of a flow."""
+    """All datasets of a flow.
+
+    skipped: batches of several intervals that changed something, oldest first: inside of them no dataset has a version.
+    """
 
     flow: str
     tables: Mapping[str, TableState]
     quiesced: tuple[Quiesce, ...] = ()
+    skipped: tuple[Interval, ...] = ()
 
     def drifts(self, dataset: str) -> tuple[int, ...]:
         """The drifts that quiesce a dataset."""
         return tuple(quiesce.drift for quiesce in self.quiesced if dataset in quiesce.since)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What a flow has skipped: `former` as it is stored, `now` as it is to be."""
+
+    former: tuple[Interval, ...]
+    now: tuple[Interval, ...]
+
+    @staticmethod
+    def after(former: tuple[Interval, ...], batch: Interval) -> Skipped:
+        """With one more batch of several intervals. Of too many the oldest become one: readers are far beyond them."""
+        found = sorted({*former, batch})
+        while len(found) > SKIPPED_KEPT:
+            found[:2] = [Interval(found[0].start, max(found[0].end, found[1].end))]
+        return Skipped(former, tuple(found))
 
 
 @dataclass(frozen=True)
@@ -165,6 +186,7 @@ class Claim:
     datasets: the tables still to be committed.  rerun: the batch lies behind the watermark (a backfill).
     entry: the number of the timeline's entry that the batch belongs to.
     again_until: batches that start before this moment were made before, by an earlier program version; None for none.
+    intervals: of how many intervals of its flow the batch is made: more than one where it covers missed batches.
     """
 
     flow: str
@@ -175,6 +197,7 @@ class Claim:
     rerun: bool = False
     entry: int = 0
     again_until: datetime | None = None
+    intervals: int = 1
 
     @property
     def again(self) -> bool:
@@ -213,6 +236,17 @@ class Batch:
         """Who is at work on a table at this moment."""
         worker = self.workers.get(dataset)
         return worker if worker and dataset not in self.outcomes and worker.lease_until > now else None
+
+    def begun(self, asked: Interval, program_version: str, until: datetime | None = None) -> Interval:
+        """Its interval for one more attempt at it: as this program has begun it, though more intervals may be missed by now.
+
+        Where another of its tables is committed it may end after what is asked for: then it is not yet time for it. Else it never
+        does, for what is asked for is what can be read.  until: when the next program takes effect, beyond which it does not go.
+        """
+        if program_version != self.program_version or (until and self.interval.end > until):
+            return asked
+        committed = any(outcome.status == TableStatus.COMMITTED for outcome in self.outcomes.values())
+        return self.interval if committed or self.interval.end < asked.end else asked
 
     @property
     def status(self) -> str:

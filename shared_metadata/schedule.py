@@ -6,11 +6,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from shared_metadata.intervals import Interval, ceil, next_interval, to_text
+from shared_metadata.covering import Covering
+from shared_metadata.intervals import Interval, next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program, Table
-from shared_metadata.records import FlowState
+from shared_metadata.records import Batch, FlowState
 from shared_metadata.timeline import Programs, Standing
 
 NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
@@ -20,8 +21,10 @@ NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
 class DueBatch:
     """A batch to start: the tables of one flow that are due in the same interval at the same attempt.
 
+    first: the first of the flow's intervals that it is made of; which batch it is, is told by that.
     entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
     moved: where its tables stand has to be stored before it is claimed (Standing.moved).
+    program, until: the version that makes it, and when the next one takes effect.
     """
 
     flow: str
@@ -30,18 +33,28 @@ class DueBatch:
     datasets: tuple[str, ...]
     attempt: int
     all_tables: bool
+    first: Interval
     entry: int = 0
     again_until: datetime | None = None
     moved: bool = False
+    program: str = ""
+    until: datetime | None = None
 
     @property
     def execution_name(self) -> str:
-        """Deterministic, so that a repeated start is the same start; at most 80 of Step Functions' characters."""
+        """Deterministic, so that a repeated start is the same start; at most 80 of Step Functions' characters.
+
+        How far a batch goes that covers missed intervals is decided anew in each round, until it is claimed.
+        """
         again = (f"again {self.entry}",) if self.again_until else ()
-        identity = "|".join((self.flow, str(self.interval), *self.datasets, *again))
+        identity = "|".join((self.flow, str(self.first), *self.datasets, *again))
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.flow)[:40].strip("-")
         return f"{readable}-{self.interval.start:%Y%m%dT%H%MZ}-{digest}-{self.attempt}"
+
+    def waits(self, recorded: Batch) -> bool:
+        """Whether other tables were made through a later end, at which this batch cannot be read yet."""
+        return recorded.begun(self.interval, self.program, self.until).end > self.interval.end
 
     def execution_input(self) -> dict[str, object]:
         """Pointers only."""
@@ -65,13 +78,21 @@ def due_batches(
 ) -> list[DueBatch]:
     """The batches that may run now, oldest first, at most one for each table of a flow.
 
-    A table's next batch starts where the table stands, and the program of that time says what it is. It is due when its end has
-    passed, every input is complete through its end, its last failed attempt is long enough ago, and it has failed fewer than
-    MAX_ATTEMPTS times. `ignore_failures` drops the last two: an operator who starts a flow by hand does not want to wait. Datasets
-    that a drift has quiesced are not due.
+    A table's next batch starts where the table stands, and the program of that time says what it is. It is an interval, or all missed
+    ones together (covering.py). It is due when its end has passed, every input is complete through its end, its last failed attempt
+    is long enough ago, and it has failed fewer than MAX_ATTEMPTS times. `ignore_failures` drops the last two: an operator who starts
+    a flow by hand does not want to wait. Datasets that a drift has quiesced are not due.
     """
     known = programs if isinstance(programs, Programs) else Programs.always(programs)
     return _Round(known, states, now, ignore_failures).due()
+
+
+def waits_for(
+    programs: Programs | Program, states: Mapping[str, FlowState], now: datetime, flow: str, dataset: str
+) -> tuple[str, ...]:
+    """The inputs of a dataset that are not complete through the end of its next batch, at the first moment at which one may end."""
+    known = programs if isinstance(programs, Programs) else Programs.always(programs)
+    return _Round(known, states, now, ignore_failures=True).waits_for(flow, dataset)
 
 
 class _Round:
@@ -85,10 +106,16 @@ class _Round:
             if flow in states
             for dataset, state in states[flow].tables.items()
         }
+        self._covering = Covering(programs, states, self._standings, now)
 
     def due(self) -> list[DueBatch]:
         found = [batch for flow in self._programs.flow_ids if flow in self._states for batch in self._of_flow(self._states[flow])]
         return sorted(found, key=lambda batch: (batch.interval, batch.flow, batch.datasets))
+
+    def waits_for(self, flow: str, dataset: str) -> tuple[str, ...]:
+        standing = self._standings[flow, dataset]
+        program = standing.program
+        return self._covering.waits_for(program.flows[flow], table_of(program.flows[flow], dataset), standing) if program else ()
 
     def _of_flow(self, state: FlowState) -> list[DueBatch]:
         groups: dict[tuple[Interval, int, int, datetime | None], list[tuple[str, Standing]]] = {}
@@ -99,8 +126,8 @@ class _Round:
             flow = standing.program.flows[state.flow]
             if self._stands_still(flow, state, dataset, standing):
                 continue
-            interval = next_interval(standing.through, flow.interval_seconds)
-            if interval.end <= self._now and self._complete(standing.program, flow, dataset, interval):
+            interval = self._covering.next_batch(flow, table_of(flow, dataset), standing)
+            if interval is not None:
                 attempts = 0 if standing.moved else table.attempts
                 group = groups.setdefault((interval, attempts, standing.entry, standing.again_until), [])
                 group.append((dataset, standing))
@@ -117,29 +144,13 @@ class _Round:
             datasets,
             attempts,
             len(datasets) == len(flow.tables),
+            next_interval(interval.start, flow.interval_seconds),
             first.entry,
             first.again_until,
             any(standing.moved for _, standing in group),
+            self._programs.version(first.program),
+            first.until,
         )
-
-    def _complete(self, program: Program, flow: Flow, dataset: str, interval: Interval) -> bool:
-        """Whether every input is complete through the batch's end, or lags no more than is tolerated."""
-        table = _table(flow, dataset)
-        return all(self._input_is_complete(program, name, flow.tolerates.get(name, 0), interval) for name in table.inputs)
-
-    def _input_is_complete(self, program: Program, name: str, tolerated_seconds: int, interval: Interval) -> bool:
-        """An input that lags must have made a batch since it began, and since the last switch: it is not read across one."""
-        producer = self._programs.producer(program, name)
-        standing = self._standings.get((producer.id, name)) if producer else None
-        if standing is None or producer is None:
-            return False
-        if standing.through >= ceil(interval.end, producer.interval_seconds):  # the batch reads the version that covers its end
-            return True
-        if not tolerated_seconds or standing.through < interval.end - timedelta(seconds=tolerated_seconds):
-            return False
-        begins = self._states[producer.id].tables[name].begins
-        switch = self._programs.last_switch(producer.id, interval.start)
-        return all(moment is None or standing.through > moment for moment in (begins, switch))
 
     def _stands_still(self, flow: Flow, state: FlowState, dataset: str, standing: Standing) -> bool:
         """A quiesced collect looks at its source again by and by, however often: only so it is seen that the source is mended."""
@@ -151,5 +162,6 @@ class _Round:
         return (table.stopped and not quiesced) or (table.retry_at is not None and table.retry_at > self._now)
 
 
-def _table(flow: Flow, dataset: str) -> Table:
+def table_of(flow: Flow, dataset: str) -> Table:
+    """What a flow makes a dataset of."""
     return next(table for table in flow.tables if table.dataset == dataset)

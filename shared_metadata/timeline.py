@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from shared_metadata.boundary import affected_flows
-from shared_metadata.program import Flow, Program
+from shared_metadata.program import Flow, Program, Table
 from shared_metadata.records import FlowState, TableState
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
@@ -73,6 +73,7 @@ class Standing:
     entry: the number of that program's entry, or 0.
     again_until: batches that start before this moment were made before, by an earlier version.
     moved: `through` is not what is stored, and has to be stored before the batch is claimed.
+    until: when the next program takes effect, beyond which no batch of this one goes that is made of several intervals.
     """
 
     through: datetime
@@ -80,6 +81,7 @@ class Standing:
     entry: int
     again_until: datetime | None
     moved: bool
+    until: datetime | None = None
 
 
 class Programs:
@@ -89,6 +91,7 @@ class Programs:
         self.entries = tuple(entries)
         self._affected: dict[int, frozenset[str]] = {}
         self._producers = {id(program): program.producers() for _, program in self.entries}
+        self._readers: dict[int, dict[str, list[tuple[Flow, Table]]]] = {}
 
     @staticmethod
     def always(program: Program) -> Programs:
@@ -118,6 +121,16 @@ class Programs:
         """The flow that makes a dataset in one of these programs."""
         return self._producers[id(program)].get(dataset)
 
+    def readers(self, program: Program, dataset: str) -> Sequence[tuple[Flow, Table]]:
+        """The flows that read a dataset in one of these programs, and what each makes of it."""
+        if id(program) not in self._readers:
+            found = self._readers.setdefault(id(program), {})
+            for flow in program.flows.values():
+                for table in flow.tables:
+                    for name in table.inputs:
+                        found.setdefault(name, []).append((flow, table))
+        return self._readers[id(program)].get(dataset, ())
+
     def standing(self, flow: str, dataset: str, state: TableState) -> Standing:
         """Where a dataset stands: after what is made again, and after the time in which no version had it."""
         through, again_until = state.watermark, state.again_until
@@ -133,7 +146,7 @@ class Programs:
         if following is None:
             return Standing(through, None, 0, again_until, moved=False)
         entry, program = self.entries[following]
-        return Standing(through, program, entry.number, again_until, through != state.watermark)
+        return Standing(through, program, entry.number, again_until, through != state.watermark, self._until(following))
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
         """Whether a dataset was removed, and no batch of it is left to make; before that, its readers still count on it."""
@@ -169,6 +182,13 @@ class Programs:
             if standing.moved or (through < boundary and waited_for) or (stays and through == boundary):
                 return True
         return False
+
+    def after(self, program: Program) -> datetime | None:
+        """When another program takes effect than this one of these; None for never."""
+        return self._until(next(index for index, (_, known) in enumerate(self.entries) if known is program))
+
+    def _until(self, index: int) -> datetime | None:
+        return self.entries[index + 1][0].boundary if index + 1 < len(self.entries) else None
 
     def _index(self, start: datetime) -> int:
         return max((number for number, (entry, _) in enumerate(self.entries) if entry.boundary <= start), default=0)

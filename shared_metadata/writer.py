@@ -24,7 +24,7 @@ from shared_metadata.dead_letters import DeadLetters
 from shared_metadata.drift_registry import DriftRegistry
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, WaitForAws
 from shared_metadata.freshness import LateDataset
-from shared_metadata.intervals import Interval, to_text
+from shared_metadata.intervals import Interval, covered, to_text
 from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -37,6 +37,7 @@ from shared_metadata.records import (
     EventKind,
     FlowState,
     SchemaVersion,
+    Skipped,
     TableCommit,
     TableOutcome,
     TableState,
@@ -80,10 +81,13 @@ class MetadataWriter:
         rerun: bool = False,
         entry: int = 0,
         again_until: datetime | None = None,
+        interval_seconds: int = 0,
+        until: datetime | None = None,
     ) -> Claim:
         """The right to run `datasets` of a batch, or those of them that are not committed yet; other tables' workers go on.
 
-        rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.
+        rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.  interval_seconds: of the flow; 0 for a
+        batch of one interval.  until: as in Standing. A batch that was begun before keeps its end, of which its traces speak.
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
         now, former = self._clock(), self.reader.batch(flow, interval.start)
@@ -91,7 +95,11 @@ class MetadataWriter:
         if not todo:
             raise AlreadyCommitted(f"batch {interval} is committed", place=flow)
         _refuse_running(former, todo, owner, now)
-        claim = Claim(flow, interval, former.token + 1 if former else 1, todo, program_version, rerun, entry, again_until)
+        asked, interval = interval, former.begun(interval, program_version, until) if former else interval
+        if interval.end > asked.end and not rerun:
+            raise RetryLater(f"batch {interval} was begun by other tables, and can be read through {to_text(asked.end)}", place=flow)
+        token, intervals = former.token + 1 if former else 1, covered(interval, interval_seconds) if interval_seconds else 1
+        claim = Claim(flow, interval, token, todo, program_version, rerun, entry, again_until, intervals)
         worker = {"token": claim.token, "owner": owner, "lease_until": to_text(now + timedelta(seconds=lease_seconds))}
         actions = [self._actions.new_batch(claim, worker)] if former is None else []
         for at in range(0, len(todo), TABLES_AN_UPDATE) if former else ():
@@ -267,6 +275,7 @@ class MetadataWriter:
                 after.append(make.event(EventKind.EXPECTATION_FAILED, now, claim, f"{commit.dataset}#{note.get('name')}", note))
         passed = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
         detail: dict[str, Any] = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
+        detail |= {"intervals": claim.intervals} if claim.intervals > 1 else {}
         detail |= {"passed": sorted(dataset for datasets in passed.values() for dataset in datasets)} if passed else {}
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
         moved = {**({claim.flow: {c.dataset: c.cursor for c in moving}} if moving else {}), **passed}
@@ -276,7 +285,16 @@ class MetadataWriter:
             for c in moving
             if (c.rows or c.pointer) and (change := change_of(outcomes[c.dataset], c.skew, cost_dollars(c.used)))
         }
-        return [make.outcome(claim, outcomes, cursors), *(make.advance(flow, claim, moved[flow], changes) for flow in moved), *after]
+        skipped = self._skipped(claim) if any(c.pointer is not None for c in moving) else None
+        advances = [make.advance(flow, claim, moved[flow], changes, skipped if flow == claim.flow else None) for flow in moved]
+        return [make.outcome(claim, outcomes, cursors), *advances, *after]
+
+    def _skipped(self, claim: Claim) -> Skipped | None:
+        """What of its flow's time has no version once this batch is committed; None where it skips nothing."""
+        if claim.intervals == 1:
+            return None
+        state = self._flow_state(claim.flow)
+        return Skipped.after(state.skipped if state else (), claim.interval)
 
     def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
         """The version before stands for this batch too, instead of what an earlier program version made of it."""

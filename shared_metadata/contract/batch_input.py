@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import Interval, ceil, from_text, next_interval, to_text
+from shared_metadata.intervals import Interval, ceil, covered, from_text, next_interval, to_text
 from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.schedule import DueBatch, due_batches
@@ -69,7 +69,7 @@ def resolve(event: Mapping[str, Any], programs: Programs, reader: MetadataReader
     if "start" in event or "end" in event:
         return [_one(event, name, programs, reader, slice_id)]
     if "from" in event or "to" in event:
-        return _backfill(event, name, programs, now)
+        return _backfill(event, name, programs, reader, now)
     return [wanted for wanted in _due(programs, reader, now) if wanted.flow.id == name]
 
 
@@ -112,15 +112,17 @@ def _again_until(reader: MetadataReader, name: str, datasets: tuple[str, ...]) -
     return max((moment for dataset in datasets if (moment := tables[dataset].again_until)), default=None)
 
 
-def _backfill(event: Mapping[str, Any], name: str, programs: Programs, now: datetime) -> list[Wanted]:
+def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:
     """Each batch by the program of its time, so that it reads and makes what fits the batches around it."""
     start, end = _moment(event, "from"), _moment(event, "to")
     if end > now:
         raise _refused(f"to lies in the future; now is {to_text(now)}")
     found: list[Wanted] = []
+    recorded = _recorded(reader, name, start, end)
     while start < end and len(found) <= MAX_BATCHES:
-        flow, program, entry = _defined(name, programs, start)
-        interval = next_interval(ceil(start, flow.interval_seconds), flow.interval_seconds)
+        seconds = _defined(name, programs, start)[0].interval_seconds
+        start = ceil(start, seconds)
+        interval = _as_made(next_interval(start, seconds), seconds, recorded, end)
         if interval.end > end:
             break
         flow, program, entry = _defined(name, programs, interval.start)
@@ -132,6 +134,25 @@ def _backfill(event: Mapping[str, Any], name: str, programs: Programs, now: date
     if len(found) > MAX_BATCHES:
         raise _refused(f"these are more than the {MAX_BATCHES} batches that one execution may run")
     return found
+
+
+def _recorded(reader: MetadataReader, flow: str, start: datetime, end: datetime) -> dict[datetime, Interval]:
+    """The batches that were made of a time, by their starts, with the one that it begins in."""
+    before = reader.batch_before(flow, start)
+    return {batch.interval.start: batch.interval for batch in (before, *reader.batches_between(flow, start, end)) if batch}
+
+
+def _as_made(interval: Interval, seconds: int, recorded: Mapping[datetime, Interval], upto: datetime) -> Interval:
+    """The batch as it was made, where it was made of several intervals. Raises InputError for a part of such a one."""
+    start = interval.start
+    made = recorded.get(start) or max((known for known in recorded.values() if known.start < start < known.end), default=interval)
+    if covered(made, seconds) == 1:
+        return interval
+    if made.start < start or made.end > upto:
+        cut = to_text(start if made.start < start else upto)
+        why = f"{cut} lies inside of the batch {made}, in which {covered(made, seconds)} intervals were made as one"
+        raise _refused(f"{why}: take all of it")
+    return made
 
 
 def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:

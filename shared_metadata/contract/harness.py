@@ -116,7 +116,7 @@ class HarnessSteps(Steps):
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         reader, name, end = self.services.reader, work.table.inputs[0], work.claim.interval.end
-        result = reader.version_of(name, end)
+        result = reader.last_version_within(name, work.claim.interval)
         if result is None and self._some_wait(work):
             result = reader.version_at(name, end)
         if result is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from shared_metadata.contract.batch_input import Wanted
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import Maintained, Upkeep
 from shared_metadata.contract.rejected_rows import RejectedRow
@@ -17,7 +18,7 @@ from shared_metadata.contract.staging import Staging, read_json
 from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.costs import skew
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import ceil, from_text, to_text
+from shared_metadata.intervals import Interval, ceil, covered, from_text, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table, Warehouse
 from shared_metadata.records import Schema, TableCommit, Version
 
@@ -119,13 +120,22 @@ class OrganizeSteps(Steps):
         super().__init__(declaration, services)
         self._open = open_driver
 
+    def fitted(self, wanted: Wanted) -> Interval:
+        """A load takes one staged batch at a time, unless each of them is the whole table."""
+        flow, interval = wanted.flow, wanted.interval
+        if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE or covered(interval, flow.interval_seconds) == 1:
+            return interval
+        inputs = (name for table in flow.tables if table.dataset in wanted.datasets for name in table.inputs)
+        staged = (self.services.reader.first_version_within(name, interval) for name in inputs)
+        return Interval(interval.start, min((version.interval.end for version in staged if version), default=interval.end))
+
     def plan_table(self, work: Work) -> dict[str, Any] | None:
-        reader, end, planned = self.services.reader, work.claim.interval.end, {"planned_at": time.time()}
+        planned = {"planned_at": time.time()}
         if work.flow.kind == Kind.LOAD:
-            staged = reader.version_of(work.table.inputs[0], end)
+            staged = self.services.reader.last_version_within(work.table.inputs[0], work.claim.interval)
             if staged is None:
                 return None
-            reads = {work.table.inputs[0]: to_text(end)}
+            reads = {work.table.inputs[0]: to_text(staged.interval.end)}
             return {"kind": "load", "staged": staged.pointer["manifest"], "reads": reads, "pointers": {}, **planned}
         found = self._versions(work)
         reads = {name: to_text(version.interval.end) for name, version in found.items()}
@@ -140,11 +150,11 @@ class OrganizeSteps(Steps):
 
     def _versions(self, work: Work) -> dict[str, Version]:
         """Of each input the version that covers the batch's end; of one that may lag the newest by then, at each attempt the same."""
-        reader, end, lagging = self.services.reader, work.claim.interval.end, tuple(work.flow.tolerates)
+        end, lagging = work.claim.interval.end, tuple(work.flow.tolerates)
         upto = {name: ceil(end, seconds) for name, seconds in input_intervals(work.program, work.table).items()}
         if lagging:
             upto |= self._complete_through(work, {name: upto[name] for name in lagging})
-        versions = {name: reader.version_at(name, moment) for name, moment in upto.items()}
+        versions = {name: self._version(work, name, moment) for name, moment in upto.items()}
         missing = sorted(name for name, version in versions.items() if version is None)
         if missing:
             raise DefinitionError(
@@ -160,6 +170,17 @@ class OrganizeSteps(Steps):
         if pinned == ends:
             return found
         return found | {name: self._pinned(work, name, from_text(moment)) for name, moment in pinned.items()}
+
+    def _version(self, work: Work, name: str, moment: datetime) -> Version | None:
+        """The version that covers a moment. Only of what lies behind may there be a later one by which the moment is covered."""
+        reader, end = self.services.reader, work.claim.interval.end
+        behind = moment + timedelta(seconds=input_intervals(work.program, work.table)[name]) <= self.services.clock()
+        found = reader.covering_version(name, moment) if behind else reader.version_at(name, moment)
+        tolerated = timedelta(seconds=work.flow.tolerates.get(name, 0))
+        if found and tolerated and found.interval.end > moment:  # so late a version is not needed
+            former = reader.version_at(name, moment)
+            return former if former and former.interval.end >= end - tolerated else found
+        return found
 
     def _complete_through(self, work: Work, upto: Mapping[str, datetime]) -> dict[str, datetime]:
         """The same moments, but none after what each input is complete through: what lies there is of another program version."""

@@ -17,7 +17,7 @@ from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
 from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
-from shared_metadata.intervals import Interval, from_text, to_text
+from shared_metadata.intervals import Interval, covered, from_text, to_text
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.records import Claim, FlowState, TableCommit
 from shared_metadata.timeline import Programs
@@ -112,7 +112,7 @@ class Steps:
         try:
             claim = self.services.writer.claim(
                 wanted.flow.id,
-                wanted.interval,
+                wanted.interval if wanted.rerun else self.fitted(wanted),
                 wanted.datasets,
                 program_version=programs.version(program),
                 owner=owner,
@@ -120,6 +120,8 @@ class Steps:
                 rerun=wanted.rerun,
                 entry=wanted.entry,
                 again_until=wanted.again_until,
+                interval_seconds=wanted.flow.interval_seconds,
+                until=programs.after(program),
             )
         except AlreadyCommitted:
             return _planned()
@@ -135,6 +137,10 @@ class Steps:
         used = share(together(self.services.meter.used(), A_BATCH), len(works))
         states = [{**state, "used": used} for state in states]
         return _planned(states, [{"dataset": d, "error": e} for d, e in failed.items()], [c.dataset for c in empty])
+
+    def fitted(self, wanted: Wanted) -> Interval:
+        """How far the batch goes, where the stage knows better than who asked for it; never further."""
+        return wanted.interval
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
         """The states to work on, the tables that have nothing to do, and the errors of those that cannot."""
@@ -182,6 +188,7 @@ class Steps:
             bool(state.get("rerun")),
             state.get("entry", 0),
             again,
+            covered(interval, flow.interval_seconds),
         )
         self.services.writer.renew(claim, LEASE_SECONDS)
         return Work(flow, table, claim, program)

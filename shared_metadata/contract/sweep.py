@@ -43,7 +43,7 @@ class Place:
     used_by: Flow | None = None
 
     def ends(self, start: datetime) -> set[datetime]:
-        """Where a batch that starts then may end."""
+        """Where a batch of one interval that starts then may end."""
         return {next_interval(start, seconds).end for seconds in self.lengths}
 
     @property
@@ -76,7 +76,7 @@ class Sweep:
                 if deadline.near:
                     return None
                 garbage = [k for k in found if f"s3://{self._bucket}/{k}" not in needed and not k.startswith(stay)]
-                if garbage and not self._in_use(place, start):
+                if garbage and self._is_over(place, start) and not self._in_use(place, start):
                     delete(self._services.s3, self._bucket, garbage)
                     count += len(garbage)
         return count
@@ -94,6 +94,11 @@ class Sweep:
                     found[start].append(key)
         return found
 
+    def _is_over(self, place: Place, start: datetime) -> bool:
+        """Whether the batch ends by then too where it was made of several intervals: looked up for those with garbage only."""
+        made = self._services.reader.batch(place.flow.id, start)
+        return made is None or made.interval.end <= place.upto
+
     def _in_use(self, place: Place, start: datetime) -> bool:
         """Whether somebody has been loading this batch again since the sweep began: looked up just before anything is deleted.
 
@@ -106,7 +111,8 @@ class Sweep:
         staged = reader.batch(place.flow.id, start)
         ends = place.ends(start) | ({staged.interval.end} if staged else set())
         starts = {start} | {floor(end - timedelta(seconds=1), seconds) for end in ends for seconds in place.lengths}
-        loads = (reader.batch(place.used_by.id, moment) for moment in sorted(starts))
+        loads = [reader.batch(place.used_by.id, moment) for moment in sorted(starts)]
+        loads += [reader.batch_before(place.used_by.id, end) for end in sorted(ends)]  # one that covers more than what was staged
         return any(worker.lease_until > since for load in loads if load for worker in load.workers.values())
 
 

@@ -22,9 +22,9 @@ from shared_metadata.boundary import (
     last_common,
     natural_effect,
 )
-from shared_metadata.intervals import ceil, floor
-from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
-from shared_metadata.records import FlowState, TableState
+from shared_metadata.intervals import Interval, ceil, covered, floor
+from shared_metadata.program import Flow, Kind, Position, Program, Table
+from shared_metadata.records import Batch, FlowState, Skipped, TableState
 from shared_metadata.schedule import DueBatch, due_batches
 from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline, restored
 
@@ -38,6 +38,7 @@ Made = Mapping[str, str]  # flow ▸ the definition of it that a version's rows 
 class Version:
     """A dataset's version: what it was made by, all the way up, and which versions it read."""
 
+    start: datetime
     end: datetime
     made: Made
     reads: Mapping[str, datetime]
@@ -50,6 +51,7 @@ class Execution:
     flow: str
     dataset: str
     batch: DueBatch
+    interval: Interval
     program: Program
     token: int
     until: datetime
@@ -71,6 +73,7 @@ class World:
     states: dict[str, FlowState] = field(default_factory=dict)
     versions: dict[str, dict[datetime, Version]] = field(default_factory=dict)
     tokens: Counter[tuple[str, datetime]] = field(default_factory=Counter)
+    recorded: dict[tuple[str, datetime], Batch] = field(default_factory=dict)
     pins: dict[tuple[str, datetime, str], dict[str, datetime]] = field(default_factory=dict)
     running: list[Execution] = field(default_factory=list)
     commits: dict[str, list[tuple[datetime, datetime, int]]] = field(default_factory=dict)
@@ -144,7 +147,8 @@ class World:
                 if state is None or (self.timeline.entries and along.is_over(flow.id, table.dataset, state)):
                     tables[table.dataset] = TableState(start, begins=start)
                     self.starts.setdefault(table.dataset, set()).add(start)
-            self.states[flow.id] = FlowState(flow.id, tables)
+            held = self.states.get(flow.id, FlowState(flow.id, {}))
+            self.states[flow.id] = dataclasses.replace(held, tables=tables)
 
     def _length(self, program: Program, dataset: str) -> int:
         return program.producers()[dataset].interval_seconds
@@ -162,7 +166,7 @@ class World:
         along = self.along
         for batch in due_batches(along, self.states, self.now, ignore_failures=by_hand):
             for dataset in batch.datasets:
-                if any(e.dataset == dataset and e.flow == batch.flow and e.batch.interval == batch.interval for e in self.running):
+                if any((e.dataset, e.flow, e.interval.start) == (dataset, batch.flow, batch.interval.start) for e in self.running):
                     continue
                 self._settle(along, batch.flow, dataset)
                 assert self.states[batch.flow].tables[dataset].watermark == batch.interval.start
@@ -180,28 +184,42 @@ class World:
         program, key = found[1], (dataset, batch.interval.start)
         self.tokens[key] += 1
         self.ran.add(batch.flow)
-        reads = self._reads(along, program, batch, dataset)
+        former = self.recorded.get((batch.flow, batch.interval.start))
+        interval = former.begun(batch.interval, program.version, batch.until) if former else batch.interval
+        if interval != batch.interval:
+            self.pins.pop((dataset, interval.start, found_version(program)), None)
+        begun = former or Batch(batch.flow, interval, 0, (), "", {}, {})
+        self.recorded[batch.flow, interval.start] = dataclasses.replace(begun, interval=interval, program_version=program.version)
+        reads = self._reads(along, program, batch.flow, interval, dataset)
         until = self.now + timedelta(minutes=self.chance.randrange(6))
-        self.running.append(Execution(batch.flow, dataset, batch, program, self.tokens[key], until, reads))
+        self.running.append(Execution(batch.flow, dataset, batch, interval, program, self.tokens[key], until, reads))
 
-    def _reads(self, along: Programs, program: Program, batch: DueBatch, dataset: str) -> dict[str, Version]:
+    def _reads(self, along: Programs, program: Program, made_by: str, interval: Interval, dataset: str) -> dict[str, Version]:
         """Of each input the version that the plan step would find; all of it must come from the batch's own program."""
-        flow, found = program.flows[batch.flow], {}
+        flow, found = program.flows[made_by], {}
         for name in next(table.inputs for table in flow.tables if table.dataset == dataset):
             producer = program.producers()[name]
-            upto = ceil(batch.interval.end, producer.interval_seconds)
+            upto = ceil(interval.end, producer.interval_seconds)
             if name in flow.tolerates:
                 upto = min(upto, along.standing(producer.id, name, self.states[producer.id].tables[name]).through)
-                upto = self.pins.setdefault((dataset, batch.interval.start, found_version(program)), {}).setdefault(name, upto)
+                upto = self.pins.setdefault((dataset, interval.start, found_version(program)), {}).setdefault(name, upto)
             else:
                 through = along.standing(producer.id, name, self.states[producer.id].tables[name]).through
-                assert through >= batch.interval.end, "ran before its input was complete"
-            version = max((v for v in self.versions.get(name, {}).values() if v.end <= upto), key=lambda v: v.end, default=None)
+                assert through >= interval.end, "ran before its input was complete"
+            version = self._covering(name, upto)
             assert version is not None, f"{name} has no version by {upto}"
             for maker, definition in version.made.items():
-                assert program.flows[maker].query == definition, f"{dataset} {batch.interval} reads {name} made by another {maker}"
+                assert program.flows[maker].query == definition, f"{dataset} {interval} reads {name} made by another {maker}"
             found[name] = version
         return found
+
+    def _covering(self, name: str, moment: datetime) -> Version | None:
+        """As MetadataReader.covering_version."""
+        known = self.versions.get(name, {}).values()
+        found = max((v for v in known if v.end <= moment), key=lambda v: v.end, default=None)
+        later = min((v for v in known if v.end > moment), key=lambda v: v.end, default=None)
+        straddles = later and later.start < moment and not (found and found.end == moment)
+        return later if straddles else found
 
     def end(self) -> None:
         """Executions whose time has come commit, fail or die."""
@@ -215,34 +233,38 @@ class World:
 
     def _fail(self, execution: Execution) -> None:
         state = self.states[execution.flow].tables[execution.dataset]
-        if self._is_last(execution) and state.watermark == execution.batch.interval.start:
+        if self._is_last(execution) and state.watermark == execution.interval.start:
             retry_at = self.now + timedelta(seconds=30 * (state.attempts + 1))
             self._store(execution.flow, execution.dataset, dataclasses.replace(state, attempts=state.attempts + 1, retry_at=retry_at))
 
     def _commit(self, execution: Execution) -> None:
-        batch, dataset = execution.batch, execution.dataset
+        batch, dataset, interval = execution.batch, execution.dataset, execution.interval
         state = self.states[execution.flow].tables[dataset]
-        if not self._is_last(execution) or state.watermark != batch.interval.start or state.entry > batch.entry:
+        if not self._is_last(execution) or state.watermark != interval.start or state.entry > batch.entry:
             return  # stale
-        left = batch.again_until if batch.again_until and batch.again_until > batch.interval.end else None
-        moved = TableState(batch.interval.end, entry=batch.entry, again_until=left, begins=state.begins)
+        left = batch.again_until if batch.again_until and batch.again_until > interval.end else None
+        moved = TableState(interval.end, entry=batch.entry, again_until=left, begins=state.begins)
         self._store(execution.flow, dataset, moved)
         made = {execution.flow: execution.program.flows[execution.flow].query}
         for version in execution.reads.values():
             made |= version.made
         reads = {name: version.end for name, version in execution.reads.items()}
         known = self.versions.setdefault(dataset, {})
-        current = max((v for v in known.values() if v.end <= batch.interval.start), key=lambda v: v.end, default=None)
+        current = max((v for v in known.values() if v.end <= interval.start), key=lambda v: v.end, default=None)
         unchanged = current is not None and current.reads == reads and current.made.get(execution.flow) == made[execution.flow]
         if batch.again_until or not unchanged or not reads:
-            known[batch.interval.end] = Version(batch.interval.end, made, reads)
-        self.commits.setdefault(dataset, []).append((batch.interval.start, batch.interval.end, batch.entry))
+            known[interval.end] = Version(interval.start, interval.end, made, reads)
+            if covered(interval, execution.program.flows[execution.flow].interval_seconds) > 1:
+                held = self.states[execution.flow]
+                self.states[execution.flow] = dataclasses.replace(held, skipped=Skipped.after(held.skipped, interval).now)
+        self.commits.setdefault(dataset, []).append((interval.start, interval.end, batch.entry))
 
     def _is_last(self, execution: Execution) -> bool:
-        return self.tokens[execution.dataset, execution.batch.interval.start] == execution.token
+        return self.tokens[execution.dataset, execution.interval.start] == execution.token
 
     def _store(self, flow: str, dataset: str, state: TableState) -> None:
-        self.states[flow] = FlowState(flow, {**self.states[flow].tables, dataset: state})
+        held = self.states[flow]
+        self.states[flow] = dataclasses.replace(held, tables={**held.tables, dataset: state})
 
 
 def found_version(program: Program) -> str:
@@ -250,11 +272,9 @@ def found_version(program: Program) -> str:
     return str(id(program))
 
 
-def view(name: str, query: str, minutes: int, inputs: tuple[str, ...], tolerates: Mapping[str, int]) -> Flow:
-    table = Table(name, inputs=inputs)
-    return Flow(
-        name, Kind.VIEW, "organize.s", "lake", 60 * minutes, (table,), PLACE, mode=Mode.REPLACE, query=query, tolerates=tolerates
-    )
+def view(name: str, query: str, minutes: int, inputs: tuple[str, ...], tolerates: Mapping[str, int], *, covers: bool) -> Flow:
+    flow = Flow(name, Kind.VIEW, "organize.s", "lake", 60 * minutes, (Table(name, inputs=inputs),), PLACE, query=query)
+    return dataclasses.replace(flow, tolerates=tolerates, covers=covers)
 
 
 class Author:
@@ -286,7 +306,8 @@ class Author:
         tolerates = {name: 60 * self._chance.choice((5, 60, 180)) for name in inputs if self._chance.random() < 0.25}
         former = self.current.get(number)
         minutes = former.interval_seconds // 60 if former and self._chance.random() < 0.8 else self._chance.choice(MINUTES)
-        self.current[number] = view(f"lake.a.f{number}", f"definition {self._written}", minutes, inputs, tolerates)
+        covers = self._chance.random() < 0.6
+        self.current[number] = view(f"lake.a.f{number}", f"definition {self._written}", minutes, inputs, tolerates, covers=covers)
 
     def _remove(self, number: int) -> None:
         gone = self.current.pop(number, None)
@@ -296,4 +317,5 @@ class Author:
                 tolerates = {name: seconds for name, seconds in flow.tolerates.items() if name != gone.id}
                 self._written += 1
                 query = f"definition {self._written}"
-                self.current[known] = view(flow.id, query, flow.interval_seconds // 60, inputs, tolerates)
+                minutes = flow.interval_seconds // 60
+                self.current[known] = view(flow.id, query, minutes, inputs, tolerates, covers=flow.covers)

@@ -85,6 +85,7 @@ def test_explain_shows_what_will_run(atoll: Atoll, project: Path) -> None:
 def test_explain_reads_well(atoll: Atoll, project: Path) -> None:
     shown = atoll("explain", "lake.ops.customers").stdout
     assert "lake.ops.customers  view, program.sql:" in shown and "every 15 minutes, REPLACE, run by organize.iceberg" in shown
+    assert "  missed batches are made as one\n" in shown
     assert "expects has_customer: customer IS NOT NULL or warn" in shown and "read by ops.public.customer_totals" in shown
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from infra.embedded import LocalStack
 from tests.metadata.behaviour import MetadataBehaviour
+from tests.metadata.covering_behaviour import CoveringBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
 
 @pytest.mark.deep
 @pytest.mark.xdist_group("emulator")
-class TestOverTheEmulator(MetadataBehaviour, DriftBehaviour):
+class TestOverTheEmulator(MetadataBehaviour, CoveringBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self, local_aws: LocalStack) -> Any:
         return local_aws.session().client("dynamodb")

@@ -9,16 +9,17 @@ import pytest
 from tests.memory.clients import QuickSession
 from tests.memory.dynamodb import MemoryDynamoDB
 from tests.metadata.behaviour import MetadataBehaviour
+from tests.metadata.covering_behaviour import CoveringBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
 
-class TestOverMemory(MetadataBehaviour, DriftBehaviour):
+class TestOverMemory(MetadataBehaviour, CoveringBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self) -> Any:
         return MemoryDynamoDB()
 
 
-class TestOverItsClient(MetadataBehaviour, DriftBehaviour):
+class TestOverItsClient(MetadataBehaviour, CoveringBehaviour, DriftBehaviour):
     """The same table asked through boto3's clients, as the slices' suites ask it."""
 
     @pytest.fixture

@@ -9,11 +9,12 @@ import pytest
 
 from tests.memory.light_moto import moto_client
 from tests.metadata.behaviour import MetadataBehaviour
+from tests.metadata.covering_behaviour import CoveringBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
 
 @pytest.mark.deep
-class TestOverMoto(MetadataBehaviour, DriftBehaviour):
+class TestOverMoto(MetadataBehaviour, CoveringBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self) -> Iterator[Any]:
         with moto_client("dynamodb") as client:

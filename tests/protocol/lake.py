@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,15 +37,15 @@ SLICES = {
 COMMIT_TRIES = 3
 
 
-def program(*, view: bool = True) -> Program:
-    """One table, collected by the hour and loaded; over it, if wanted, a view."""
-    collect = Flow(
-        COLLECT, Kind.COLLECT, "collect.model", "lake", HOUR, (Table(STAGED, "t"),), HERE, connection="ops", mode=Mode.APPEND
-    )
-    load = Flow(LOAD, Kind.LOAD, "organize.model", "lake", HOUR, (Table(TABLE, inputs=(STAGED,)),), HERE, mode=Mode.APPEND)
+def program(*, view: bool = True, covers: bool = False) -> Program:
+    """One table, collected by the hour and loaded; over it, if wanted, a view. covers: missed batches are made as one."""
+    mode = Mode.MERGE if covers else Mode.APPEND
+    collect = Flow(COLLECT, Kind.COLLECT, "collect.model", "lake", HOUR, (Table(STAGED, "t"),), HERE, connection="ops", mode=mode)
+    load = Flow(LOAD, Kind.LOAD, "organize.model", "lake", HOUR, (Table(TABLE, inputs=(STAGED,)),), HERE, mode=mode)
     above = Flow(VIEW, Kind.VIEW, "organize.model", "lake", HOUR, (Table(VIEW, inputs=(TABLE,)),), HERE, query="SELECT *")
-    flows = {flow.id: flow for flow in (collect, load, *((above,) if view else ()))}
-    return Program({"ops": Connection("ops", "model", {}, HERE)}, {"lake": Warehouse("lake", "model", {}, HERE)}, flows)
+    flows = (replace(flow, covers=covers) for flow in (collect, load, *((above,) if view else ())))
+    connections = {"ops": Connection("ops", "model", {}, HERE)}
+    return Program(connections, {"lake": Warehouse("lake", "model", {}, HERE)}, {flow.id: flow for flow in flows})
 
 
 def rows_by(moment: datetime) -> list[int]:
@@ -121,9 +122,9 @@ class ModelDriver:
         return standing(Identity.of(work.claim), history, rerun=work.claim.again).landed
 
     def _rows(self, work: Work, rows: Sequence[int], snapshots: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-        """APPEND: this batch's rows instead of those that it made before; REPLACE: all."""
+        """APPEND, and MERGE of rows that do not change: this batch's rows instead of those that it made before; REPLACE: all."""
         batch = to_text(work.claim.interval.start)
-        current = snapshots[-1]["rows"] if snapshots and work.flow.mode == Mode.APPEND else []
+        current = snapshots[-1]["rows"] if snapshots and work.flow.mode != Mode.REPLACE else []
         return [*(row for row in current if row[0] != batch), *([batch, row] for row in rows)]
 
     def _committed(self, number: int, prepared: Mapping[str, Any]) -> Committed:

@@ -24,9 +24,9 @@ class CommitProtocol(RuleBasedStateMachine):
 
     made = Made()
 
-    @initialize(hours=st.integers(0, 2))
-    def apply(self, hours: int) -> None:
-        self.world = World(program(), self.made)
+    @initialize(hours=st.integers(0, 3), covers=st.booleans())
+    def apply(self, hours: int, covers: bool) -> None:
+        self.world = World(program(covers=covers), self.made)
         self.world.now += timedelta(hours=hours)
         self.faults, self.started = 0, 0
 
@@ -52,8 +52,9 @@ class CommitProtocol(RuleBasedStateMachine):
         slice_id, name = flow
         state = self.world.reader.flow_states([name])[name]
         (watermark,) = {table.watermark for table in state.tables.values()}
-        if watermark > BEGIN:
-            event = {"flow": name, "from": to_text(watermark - timedelta(hours=1)), "to": to_text(watermark)}
+        last = self.world.reader.batch_before(name, watermark)
+        if last:
+            event = {"flow": name, "from": to_text(last.interval.start), "to": to_text(watermark)}
             self._by_hand(slice_id, event)
 
     def _by_hand(self, slice_id: str, event: dict[str, Any]) -> None:

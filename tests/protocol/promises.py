@@ -18,7 +18,6 @@ from tests.protocol.lake import BEGIN, COLLECT, HOUR, LOAD, STAGED, TABLE, VIEW,
 from tests.protocol.world import World
 
 MAKERS = {STAGED: COLLECT, TABLE: LOAD, VIEW: VIEW}
-HOURS = timedelta(seconds=HOUR)
 ROUNDS = 400
 
 
@@ -125,9 +124,12 @@ class Facts:
         for dataset, watermark in self.watermarks.items():
             start = BEGIN
             while (dataset, to_text(start)) in done or self._passed(dataset, start, watermark):
-                start += HOURS
+                start = self._end(MAKERS[dataset] if (dataset, to_text(start)) in done else COLLECT, start)
             if start != watermark:
                 yield f"{dataset} is said to be complete through {to_text(watermark)}, and is through {to_text(start)}"
+
+    def _end(self, flow: str, start: datetime) -> datetime:
+        return from_text(self._batches[flow, to_text(start)]["end"])
 
     def _passed(self, dataset: str, start: datetime, watermark: datetime) -> bool:
         """An empty collect batch completes its load as well; one that is run again stages that it is empty."""
@@ -156,5 +158,6 @@ class Facts:
         """Every batch's rows once; those of the next batch may be there before they are committed."""
         held = sorted(self.rows(TABLE))
         watermark = self.watermarks[TABLE]
-        if held not in (rows_by(watermark), rows_by(watermark + HOURS)):
+        following = self._end(LOAD, watermark) if (LOAD, to_text(watermark)) in self._batches else watermark
+        if held not in (rows_by(watermark), rows_by(following)):
             yield f"the warehouse holds {held}, complete through {to_text(watermark)}"

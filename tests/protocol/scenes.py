@@ -44,8 +44,28 @@ def abandoned(made: Made | None = None) -> World:
     return _with_both(world, "collect.model", COLLECT)
 
 
-def _world(made: Made | None) -> World:
-    return World(program(view=False), made or Made(), hurries=True)
+def covering(made: Made | None = None) -> World:
+    """Both are to collect what was missed, which is more for two: somebody has begun it an hour before, and left."""
+    world = _world(made, covers=True)
+    world.now += 2 * HOUR
+    _claimed_and_left(world, "before", {"flow": COLLECT})
+    world.now += HOUR
+    return _with_both(world, "collect.model", COLLECT)
+
+
+def covering_load(made: Made | None = None) -> World:
+    """Both are to load what was missed: two batches are collected, each of several hours."""
+    world = _world(made, covers=True)
+    for hours in (2, 3):
+        world.now = BEGIN + hours * HOUR
+        world.start(f"before {hours}", "collect.model", {"flow": COLLECT})
+        while found := next(world.processes(), None):
+            world.step(found[0])
+    return _with_both(world, "organize.model", LOAD)
+
+
+def _world(made: Made | None, *, covers: bool = False) -> World:
+    return World(program(view=False, covers=covers), made or Made(), hurries=True)
 
 
 def _collected(made: Made | None) -> World:
@@ -71,4 +91,11 @@ def _with_both(world: World, slice_id: str, flow: str) -> World:
     return world
 
 
-SCENES = {"collecting": collecting, "loading": loading, "late": late, "abandoned": abandoned}
+SCENES = {
+    "collecting": collecting,
+    "loading": loading,
+    "late": late,
+    "abandoned": abandoned,
+    "covering": covering,
+    "covering_load": covering_load,
+}

@@ -1,0 +1,187 @@
+"""What the metadata layer promises of batches that cover missed intervals, whatever emulates DynamoDB."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared_metadata.contract.batch_input import resolve
+from shared_metadata.errors import InputError, RetryLater
+from shared_metadata.intervals import Interval, to_text
+from shared_metadata.program import Flow, Mode, Program
+from shared_metadata.records import SKIPPED_KEPT, Claim, EventKind, TableCommit
+from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.verification.differences import differences
+from shared_metadata.verification.facts import Facts
+from shared_metadata.writer import MetadataWriter
+from tests.conformance.fixtures import SettableClock
+from tests.metadata.behaviour import HOUR, START, apply, events, program, staged, standing, view
+
+COLLECT, LOAD, ABOVE = "lake.crm", "lake.crm:load", "lake.a.v"
+
+
+def covering(tables: int = 1, *views: Flow) -> Program:
+    found = program(tables, views=views)
+    return replace(found, flows={name: replace(flow, covers=flow.mode != Mode.APPEND) for name, flow in found.flows.items()})
+
+
+def hours(start: int, end: int) -> Interval:
+    return Interval(START + timedelta(hours=start), START + timedelta(hours=end))
+
+
+class CoveringBehaviour:
+    """Beside MetadataBehaviour, whose fixtures it uses."""
+
+    def due(self, writer: MetadataWriter, clock: SettableClock) -> dict[str, DueBatch]:
+        programs = writer.reader.programs()
+        found = due_batches(programs, writer.reader.flow_states(list(programs.flow_ids)), clock.now)
+        return {batch.flow: batch for batch in found}
+
+    def claimed(self, writer: MetadataWriter, flow: str, interval: Interval, *datasets: str, **more: Any) -> Claim:
+        version = writer.reader.active_version()
+        return writer.claim(
+            flow, interval, datasets, program_version=version, owner="one", lease_seconds=60, interval_seconds=HOUR, **more
+        )
+
+    def committed(self, writer: MetadataWriter, flow: str, interval: Interval, *datasets: str, changed: bool = True) -> Claim:
+        held = self.claimed(writer, flow, interval, *datasets)
+        pointer = {"manifest": to_text(interval.end)} if changed else None
+        writer.commit(held, [TableCommit(dataset, int(changed), pointer=pointer) for dataset in datasets])
+        return held
+
+    def test_missed_batches_are_claimed_and_committed_as_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering())
+        clock.advance(hours=129)
+        batch = self.due(writer, clock)[COLLECT]
+        assert batch.interval == hours(0, 130)
+        held = self.committed(writer, COLLECT, batch.interval, *batch.datasets)
+        assert held.intervals == 130
+        assert standing(writer).watermark == batch.interval.end
+        (done,) = [event for event in writer.reader.events(clock.now) if event.kind == EventKind.BATCH_COMPLETED]
+        assert (done.detail["intervals"], done.detail["end"]) == (130, to_text(batch.interval.end))
+        assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == (batch.interval,)
+        assert self.due(writer, clock)[LOAD].interval == batch.interval
+
+    def test_a_batch_of_one_interval_skips_nothing_nor_does_one_that_changed_nothing(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        apply(writer, covering())
+        clock.advance(hours=5)
+        self.committed(writer, COLLECT, hours(0, 1), staged("t000"))
+        self.committed(writer, COLLECT, hours(1, 6), staged("t000"), changed=False)
+        assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == ()
+
+    def test_what_was_skipped_long_ago_is_kept_as_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering())
+        clock.advance(hours=100)
+        made = [hours(2 * number, 2 * number + 2) for number in range(SKIPPED_KEPT + 3)]
+        for interval in made:
+            self.committed(writer, COLLECT, interval, staged("t000"))
+        oldest = Interval(made[0].start, made[3].end)
+        assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == (oldest, *made[4:])
+
+    def test_one_more_attempt_keeps_the_end_of_the_first_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering())
+        clock.advance(hours=5)
+        first = self.claimed(writer, COLLECT, hours(0, 6), staged("t000"))
+        writer.fail(first, staged("t000"), "it broke")
+        clock.advance(hours=2)
+        batch = self.due(writer, clock)[COLLECT]
+        assert batch.interval == hours(0, 8), "the conductor does not know of the first attempt"
+        again = self.claimed(writer, COLLECT, batch.interval, staged("t000"))
+        assert (again.interval, again.intervals, again.token) == (hours(0, 6), 6, first.token + 1)
+        writer.commit(again, [TableCommit(staged("t000"), 1, pointer={"manifest": "m"})])
+        assert standing(writer).watermark == hours(0, 6).end
+
+    def test_a_batch_is_one_start_however_far_it_goes(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering())
+        names = set()
+        for _ in range(4):
+            names.add(self.due(writer, clock)[COLLECT].execution_name)
+            clock.advance(hours=1)
+        assert len(names) == 1
+
+    def test_an_attempt_goes_no_further_than_what_can_be_read_by_now(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        """An update set that was restated meanwhile may have taken back what the first attempt was to read."""
+        apply(writer, covering())
+        clock.advance(hours=9)
+        first = self.claimed(writer, COLLECT, hours(0, 9), staged("t000"))
+        writer.pin(first, staged("t000"), {"lake.x": "a"})
+        second = self.claimed(writer, COLLECT, hours(0, 4), staged("t000"), until=hours(0, 4).end)
+        assert second.interval == hours(0, 4)
+        assert writer.pin(second, staged("t000"), {"lake.x": "b"}) == {"lake.x": "b"}, "a pin is that of an end"
+
+    def test_the_tables_of_a_batch_end_together(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering(2))
+        clock.advance(hours=9)
+        self.committed(writer, COLLECT, hours(0, 8), staged("t000"))
+        assert self.claimed(writer, COLLECT, hours(0, 10), staged("t001")).interval == hours(0, 8)
+        with pytest.raises(RetryLater, match="other tables"):
+            self.claimed(writer, COLLECT, hours(0, 5), staged("t001"))
+        recorded = writer.reader.batch(COLLECT, START)
+        behind = replace(self.due(writer, clock)[COLLECT], interval=hours(0, 5))
+        assert recorded and behind.waits(recorded) and not replace(behind, interval=hours(0, 9)).waits(recorded)
+
+    def test_versions_of_a_time_that_was_skipped(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering())
+        clock.advance(hours=9)
+        self.committed(writer, COLLECT, hours(0, 1), staged("t000"))
+        self.committed(writer, COLLECT, hours(1, 6), staged("t000"))
+        reader, name = writer.reader, staged("t000")
+
+        def covers(hour: int) -> datetime | None:
+            found = reader.covering_version(name, START + timedelta(hours=hour))
+            return found.interval.end if found else None
+
+        first, second = hours(0, 1).end, hours(1, 6).end
+        assert [covers(hour) for hour in (0, 1, 2, 5, 6, 7)] == [None, first, second, second, second, second]
+        ends = [getattr(reader, f"{which}_version_within")(name, hours(0, 6)).interval.end for which in ("first", "last")]
+        assert ends == [first, second]
+        assert reader.first_version_within(name, hours(1, 5)) is None is reader.last_version_within(name, hours(6, 9))
+
+    def test_made_again_is_a_batch_as_it_was_made(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, covering())
+        clock.advance(hours=9)
+        for interval in (hours(0, 1), hours(1, 6), hours(6, 7)):
+            self.committed(writer, COLLECT, interval, staged("t000"))
+
+        def asked(start: int, end: int) -> list[Interval]:
+            event = {"flow": COLLECT, "from": to_text(hours(start, end).start), "to": to_text(hours(start, end).end)}
+            found = resolve(event, writer.reader.programs(), writer.reader, "collect.test", clock.now)
+            return [wanted.interval for wanted in found]
+
+        assert asked(0, 8) == [hours(0, 1), hours(1, 6), hours(6, 7), hours(7, 8)]
+        assert asked(1, 6) == [hours(1, 6)]
+        for start, end in ((2, 6), (1, 5), (3, 4), (0, 5)):
+            with pytest.raises(InputError, match=r"inside of the batch .*, in which 5 intervals were made as one"):
+                asked(start, end)
+        again = self.claimed(writer, COLLECT, hours(1, 6), staged("t000"), rerun=True)
+        assert again.interval == hours(1, 6)
+
+    def test_a_reader_that_keeps_its_intervals_has_a_version_for_each(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        keeps = replace(view(ABOVE, "lake.crm.t000", seconds=2 * HOUR), mode=Mode.APPEND)
+        apply(writer, covering(1, keeps))
+        clock.advance(hours=9)
+        made = []
+        while due := self.due(writer, clock):
+            batch = next(iter(due.values()))
+            self.committed(writer, batch.flow, batch.interval, *batch.datasets)
+            made += [batch.interval.end] if batch.flow == LOAD else []
+        assert made == [START + timedelta(hours=hour) for hour in (1, 3, 5, 7, 9, 10)]
+
+    def test_what_was_made_as_one_is_verified_as_all_is(self, writer: MetadataWriter, clock: SettableClock, table: str) -> None:
+        apply(writer, covering(2, view(ABOVE, "lake.crm.t000")))
+        for step in (1, 7, 1, 30):
+            clock.advance(hours=step)
+            while due := self.due(writer, clock):
+                batch = next(iter(due.values()))
+                self.committed(writer, batch.flow, batch.interval, *batch.datasets, changed=step != 30)
+        found = [item for page in self._items(writer, table) for item in page["Items"]]
+        assert list(differences(Facts.of(found), writer.reader.programs(), clock.now, {})) == []
+        assert len([event for event in events(writer) if event.detail.get("intervals", 1) > 1]) > 2
+
+    def _items(self, writer: MetadataWriter, table: str) -> Any:
+        return writer._client.get_paginator("scan").paginate(TableName=table)
