@@ -205,7 +205,7 @@ def measure(idle: Idle) -> dict[str, Counted]:
     for _ in range(2):
         with idle.meter.invocation() as clock:
             conductor.start_due(idle.now)
-            freshness.check(idle.now)  # in truth every fifth minute
+            freshness.check(conductor.known, idle.now)  # in truth every fifth minute
     return {"plan": planned, "conductor": clock, "maintain": _maintenance(idle)}
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from shared_metadata import naming
 from shared_metadata.errors import DefinitionError
 
-MAX_STARTS = 200  # new executions in one call; the next call goes on
+MAX_STARTS = 10_000  # new executions in one call; the next call goes on
+STARTS_AT_ONCE = 16  # of them beside one another: enough for a processor, which is what bounds them
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Environment:
     region: str
     partition: str = "aws"
     max_starts: int = MAX_STARTS
+    starts_at_once: int = 1
 
     def state_machine_arn(self, slice_id: str) -> str:
         return naming.state_machine_arn(slice_id, self.account, self.region, self.partition)
@@ -42,6 +44,7 @@ class Environment:
                 variables["AWS_REGION"],
                 variables.get("ATOLL_PARTITION", "aws"),
                 int(variables.get("ATOLL_MAX_STARTS", str(MAX_STARTS))),
+                STARTS_AT_ONCE,
             )
         except KeyError as error:
             raise DefinitionError(f"the variable {error} is missing", remedy="deploy the stack Conductor again") from None

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Clock = Callable[[], datetime]
+EventKey = tuple[str, str]
 BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
@@ -86,13 +87,19 @@ class MetadataReader:
 
     def flow_states(self, flows: list[str]) -> dict[str, FlowState]:
         """The state of each flow that has one."""
-        found: dict[str, FlowState] = {}
-        for at in range(0, len(flows), BATCH_GET_LIMIT):
-            wanted = [items.to_item(keys.flow_state(flow)) for flow in flows[at : at + BATCH_GET_LIMIT]]
-            for item in self._items(wanted):
-                state = items.flow_state(items.from_item(item))
-                found[state.flow] = state
-        return found
+        found = [items.flow_state(values) for values in self._each([keys.flow_state(flow) for flow in flows])]
+        return {state.flow: state for state in found}
+
+    def batches_at(self, starts: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Batch]:
+        """The batch of each flow that starts then, if it was ever claimed."""
+        found = [items.batch(values) for values in self._each([keys.batch(flow, start) for flow, start in starts])]
+        return {(batch.flow, batch.interval.start): batch for batch in found}
+
+    def _each(self, wanted: list[keys.Key]) -> Iterator[dict[str, Any]]:
+        """Those items that are there."""
+        for at in range(0, len(wanted), BATCH_GET_LIMIT):
+            for item in self._items([items.to_item(key) for key in wanted[at : at + BATCH_GET_LIMIT]]):
+                yield items.from_item(item)
 
     def _items(self, wanted: list[dict[str, Any]]) -> Iterator[Any]:
         """Those of a hundred keys that are there. What DynamoDB leaves over, it throttles, and no client waits for that by itself."""
@@ -153,6 +160,19 @@ class MetadataReader:
     def latest_schema(self, dataset: str) -> SchemaVersion | None:
         found = list(self._query(keys.schema(dataset, 0)["pk"], "SCHEMA#", newest_first=True, limit=1))
         return items.schema_version(found[0]) if found else None
+
+    def changes(self, since: datetime, until: datetime, known: Collection[EventKey] = ()) -> dict[EventKey, Event]:
+        """Data events since then that are not `known`, by their keys, with those of the day of `until` that a clock ahead has put.
+
+        Reads no more than these and the known ones, for a key begins with its event's moment.
+        """
+        found, low = dict[EventKey, Event](), keys.first_event(since)
+        for day in range((until.date() - since.date()).days + 1):
+            for page in self._pages(low, "~", ConsistentRead=True):
+                new = {(item["pk"]["S"], item["sk"]["S"]): item for item in page["Items"]}
+                found |= {key: items.event(items.from_item(item)) for key, item in new.items() if key not in known}
+            low = {**keys.event(since + timedelta(days=day + 1), ""), "sk": "0"}
+        return found
 
     def events(self, since: datetime, until: datetime | None = None) -> Iterator[Event]:
         """Data events in the order in which they were put."""

@@ -72,8 +72,8 @@ def test_options_become_settings() -> None:
     [
         (Ceilings(), {}),
         (Ceilings(0, {"a": 7}), {"a": 7}),
-        (Ceilings(20), {"a": 9, "b": 9, "conductor": 2}),
-        (Ceilings(20, {"a": 5}), {"a": 5, "b": 13, "conductor": 2}),
+        (Ceilings(20), {"a": 9, "b": 8, "conductor": 3}),
+        (Ceilings(20, {"a": 5}), {"a": 5, "b": 12, "conductor": 3}),
     ],
 )
 def test_a_ceiling_is_shared_out_and_never_passed(ceilings: Ceilings, expected: Mapping[str, int]) -> None:
