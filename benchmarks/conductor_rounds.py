@@ -22,7 +22,7 @@ from typing import Any
 import boto3
 
 from benchmarks.counting_dynamodb import CountingDynamoDB, through_botocore
-from conductor.environment import STARTS_AT_ONCE, Environment
+from conductor.environment import MEMORY_MB, STARTS_AT_ONCE, Environment
 from conductor.handlers import CONNECTIONS
 from conductor.starter import Starter
 from shared_metadata import items, keys
@@ -38,7 +38,7 @@ HOUR, HERE = 3600, Position("program.sql", 1, 1)
 END = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NOW = END + timedelta(minutes=30)
 MONTH_MINUTES, WHOLE_LOOKS = 365.25 / 12 * 1440, 365.25 / 12 * 24
-GB = 1769 / 1024
+GB = MEMORY_MB / 1024
 START_QUOTA = (
     300  # a second, refilled, in the large regions: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 )

@@ -41,6 +41,7 @@ from urllib.parse import unquote, urlparse
 import psycopg
 
 from benchmarks.standing_cost import standing_cost
+from conductor.environment import MEMORY_MB
 from conductor.environment import Environment as ConductorEnvironment
 from conductor.freshness import Freshness
 from conductor.starter import Starter
@@ -58,7 +59,7 @@ from slices.registry import installed
 
 PRICES = prices()
 MONTH_SECONDS = 365.25 / 12 * 86400
-GB = {"plan": 256 / 1024, "conductor": 256 / 1024, "maintain": 2.0}  # memory of the functions, as their stacks say
+GB = {"plan": 256 / 1024, "conductor": MEMORY_MB / 1024, "maintain": 2.0}  # memory of the functions, as their stacks say
 EMPTY_BATCH_TRANSITIONS = 3  # Plan, Planned, Done; tests/infra/test_workflows.py holds them to it
 # START, END and REPORT with its trace, which Lambda writes for every invocation: about this many bytes
 PLATFORM_LOG_BYTES = 450

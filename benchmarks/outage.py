@@ -22,8 +22,7 @@ from typing import Any
 
 from benchmarks.conductor_rounds import ACCOUNT, REGION, TABLE, chains
 from benchmarks.counting_dynamodb import CountingDynamoDB
-from conductor.environment import Environment
-from conductor.stack import EVENTS_AT_ONCE
+from conductor.environment import EVENTS_AT_ONCE, Environment
 from conductor.starter import Starter
 from shared_metadata import items, keys
 from shared_metadata.intervals import Interval, from_text, to_text
@@ -74,18 +73,18 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.began = ORIGIN + timedelta(seconds=self.batches * QUARTER)
-        self.dynamodb = CountingDynamoDB(lambda name: self._pass(LATENCY[name]))
-        self.dynamodb.create_table(TableName=TABLE)
-        program = chains(self.flows, seconds=QUARTER)
-        writer = MetadataWriter(self.dynamodb, TABLE, self.clock)  # type: ignore[arg-type]
-        writer.put_program(program)
-        writer.activate(program, former_version="")
         self._coming: list[tuple[float, int, str, dict[str, str]]] = []
         self._waiting: deque[dict[str, str]] = deque()
         self._events: deque[tuple[float, Event]] = deque()
         self._forgotten: deque[tuple[float, keys.Key]] = deque()
         self._known: dict[str, datetime] = {}
         self._bucket, self._filled, self._order = float(BUCKET), 0.0, 0
+        self.dynamodb = CountingDynamoDB(lambda name: self._pass(LATENCY[name]))
+        self.dynamodb.create_table(TableName=TABLE)
+        program = chains(self.flows, seconds=QUARTER)
+        writer = MetadataWriter(self.dynamodb, TABLE, self.clock)  # type: ignore[arg-type]
+        writer.put_program(program)
+        writer.activate(program, former_version="")
         environment = Environment(TABLE, ACCOUNT, REGION)
         self._processes = [Starter(writer, self, environment, lambda *_: None) for _ in range(2)]  # type: ignore[arg-type]
         for name in program.flows:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from shared_metadata import naming
 from shared_metadata.errors import DefinitionError
 
+MEMORY_MB = 1769  # a whole processor, by which starts are bounded; what ends as much sooner costs no more
+EVENTS_AT_ONCE = 500  # of the stream, in one call
 MAX_STARTS = 10_000  # new executions in one call; the next call goes on
 STARTS_AT_ONCE = 16  # of them beside one another: enough for a processor, which is what bounds them
 

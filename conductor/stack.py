@@ -15,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from conductor.environment import EVENTS_AT_ONCE, MEMORY_MB
 from conductor.losses import LOST, TOLD_AS
 from infra.acknowledge import acknowledge
 from infra.atoll_stack import AtollStack
@@ -43,8 +44,6 @@ CAUSES = [
 DESCRIPTION = "Atoll: starts due batches, tells of drift and dead letters"
 # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#events-dynamodb-permissions
 STREAM_ACTIONS = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-MEMORY_MB = 1769  # a whole processor, by which starts are bounded; what takes a quarter of the time costs no more
-EVENTS_AT_ONCE = 500
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 

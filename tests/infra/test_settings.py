@@ -90,7 +90,7 @@ def test_a_slices_functions_share_its_ceiling() -> None:
 
 @pytest.mark.parametrize(
     ("ceilings", "cause"),
-    [(Ceilings(3), "need 4 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 11")],
+    [(Ceilings(3), "need 5 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 12")],
 )
 def test_a_ceiling_that_leaves_nothing_for_somebody_is_refused(ceilings: Ceilings, cause: str) -> None:
     with pytest.raises(ValueError, match=cause):

@@ -8,6 +8,7 @@ import pytest
 
 from shared_metadata import naming
 from tests.infra.conftest import EVERY_OTHER
+from tests.infra.test_grants import text
 
 pytestmark = pytest.mark.xdist_group("synth")
 CAUSES = ("batch completed", "program activated", "flow quiesced", "flow resumed", "batch dead", "batch redriven")
@@ -143,7 +144,7 @@ def test_executions_that_did_not_succeed_call_the_conductor_and_those_that_did_d
     for stack in SLICES:
         name = only(templates[stack], "AWS::StepFunctions::StateMachine")["StateMachineName"]
         arn = f"arn:aws:states:eu-central-1:111122223333:stateMachine:{name}"
-        assert arn.startswith(machines["prefix"]), "of each machine, as its ARN will be"
+        assert arn.startswith(text(machines["prefix"])), "of each machine, as its ARN will be"
     (target,) = rule["Targets"]
     (allowed,) = (
         p for p in resources(templates["Conductor"], "AWS::Lambda::Permission").values() if p["Principal"] == "events.amazonaws.com"
