@@ -6,9 +6,11 @@ a process is, or lack what an event that never came would have said: then the ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from conductor.executions import Done
 from shared_metadata import keys
 from shared_metadata.intervals import next_interval
 from shared_metadata.program import Program
@@ -71,10 +73,13 @@ class Neighbours:
 
 
 class Agenda:
-    """Flow ▸ when to look at it; one that waits for something to happen has no moment."""
+    """Flow ▸ when to look at it; one that waits for something to happen has no moment. Beside them those that wait for room, by the
+    starts of their batches, and those that are at work."""
 
     def __init__(self) -> None:
         self._moments: dict[str, datetime] = {}
+        self._queue: dict[str, datetime] = {}
+        self._at_work: set[str] = set()
         self._entries: tuple[Entry, ...] = ()
         self._neighbours = Neighbours(Programs([]))
         self._looked_at: tuple[datetime, int] | None = None  # when all was, and under which entry of the timeline
@@ -99,7 +104,7 @@ class Agenda:
     def wake_all(self, programs: Programs, now: datetime) -> None:
         """For a whole look."""
         self.neighbours(programs)
-        self._moments = dict.fromkeys(programs.flow_ids, now)
+        self._moments, self._queue = dict.fromkeys(programs.flow_ids, now), {}
         self._looked_at, self._heard = (now, programs.active(now)[0].number), (now, frozenset())
 
     def since(self, now: datetime) -> datetime:
@@ -120,16 +125,37 @@ class Agenda:
     def wake(self, flows: Iterable[str], now: datetime) -> None:
         self._moments |= dict.fromkeys(flows, now)
 
-    def due(self, now: datetime) -> set[str]:
-        return {flow for flow, moment in self._moments.items() if moment <= now}
+    def due(self, now: datetime, most: int) -> set[str]:
+        """Those whose moment has come, and, if fewer than `most` are at work, of those that wait for room the oldest: so many that no
+        younger one takes its place."""
+        flows = {flow for flow, moment in self._moments.items() if moment <= now}
+        room = most - len(self._at_work - flows)
+        waiting = heapq.nsmallest(room + len(flows), self._queue, key=lambda flow: (self._queue[flow], flow)) if room > 0 else ()
+        return flows.union(waiting)
+
+    def at_work_beside(self, flows: Collection[str]) -> int:
+        """How many others are at work, for all that was heard."""
+        return len(self._at_work.difference(flows))
 
     # -- what was looked at
 
-    def looked(self, flows: Iterable[str], moments: Mapping[str, datetime]) -> None:
-        """Keeps when to look at each of these flows again; never by itself where it has no moment."""
+    def looked(self, flows: Collection[str], moments: Mapping[str, datetime], done: Mapping[DueBatch, Done | None]) -> None:
+        """Keeps of each of these flows when to look at it again, whether it is at work, and whether it waits for room.
+
+        moments: of those that wait for time.  done: about what is due; None for want of room.
+        """
         for flow in flows:
             self._moments.pop(flow, None)
-        self._moments |= moments
+            self._queue.pop(flow, None)
+        self._at_work.difference_update(flows)
+        self._moments |= {flow: moment for flow, moment in moments.items() if flow in flows}
+        for batch, found in done.items():
+            if found is None:
+                self._queue[batch.flow] = min(batch.interval.start, self._queue.get(batch.flow, batch.interval.start))
+                continue
+            self._moments[batch.flow] = min(found.again_at, self._moments.get(batch.flow, found.again_at))
+            if found.figures.started or found.figures.running:
+                self._at_work.add(batch.flow)
 
 
 def waiting_for_time(

@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from conductor.environment import EVENTS_AT_ONCE, MEMORY_MB
+from conductor.environment import EVENTS_AT_ONCE, MAX_RUNNING, MEMORY_MB
 from conductor.losses import LOST, TOLD_AS
 from infra.acknowledge import acknowledge
 from infra.atoll_stack import AtollStack
@@ -74,6 +74,7 @@ class ConductorStack(AtollStack):
                 "ATOLL_METADATA_TABLE": naming.METADATA_TABLE,
                 "ATOLL_ACCOUNT": self.account,
                 "ATOLL_PARTITION": self.partition,
+                "ATOLL_MAX_RUNNING": str(settings.running or MAX_RUNNING),
                 "POWERTOOLS_SERVICE_NAME": "conductor",
             },
             traced=False,  # 43,800 clock calls a month would cost more in traces than in everything else

@@ -41,8 +41,8 @@ class Starter:
     def start_due(self, now: datetime, hurried: Hurried = lambda: False) -> Round:
         """The clock's round: looks at what was heard of since the one before, at whose time has come, and now and then at everything.
 
-        Where nothing has happened it makes one GetItem and one Query. Starts what is due, oldest first, until `max_starts` new
-        executions run or `hurried`; the next round goes on.
+        Where nothing has happened it makes one GetItem and one Query. Starts what is due, oldest first, until it has started
+        `max_starts`, `max_running` run, or it is `hurried`; a later round goes on.
         """
         programs = self._programs()
         if programs is None:
@@ -77,16 +77,14 @@ class Starter:
 
     def _look(self, programs: Programs, now: datetime, hurried: Hurried) -> Round:
         """Decides on what it reads now, of the flows on the agenda and of those that they read."""
-        flows = self._agenda.due(now)
+        flows = self._agenda.due(now, self._environment.max_running)
         if not flows:
             return Round()
         states = self._states_under(programs, flows | self._agenda.neighbours(programs).inputs(flows), now)
         due = [batch for batch in due_batches(programs, states, now) if batch.flow in flows]
-        found, moments = Round(due=len(due)), waiting_for_time(programs, states, due, now)
-        for batch, done in zip(due, self._begun(programs, due, now, hurried, found), strict=True):
-            again_at = done.again_at if done else now
-            moments[batch.flow] = min(again_at, moments.get(batch.flow, again_at))
-        self._agenda.looked(flows, {flow: moment for flow, moment in moments.items() if flow in flows})
+        found, room = Round(due=len(due)), self._environment.max_running - self._agenda.at_work_beside(flows)
+        done = dict(zip(due, self._begun(programs, due, now, room, hurried, found), strict=True))
+        self._agenda.looked(flows, waiting_for_time(programs, states, due, now), done)
         return found
 
     def _states_under(self, programs: Programs, flows: Iterable[str], now: datetime) -> Mapping[str, FlowState]:
@@ -100,12 +98,11 @@ class Starter:
         return self.known.read(flows)
 
     def _begun(
-        self, programs: Programs, due: Sequence[DueBatch], now: datetime, hurried: Hurried, found: Round
+        self, programs: Programs, due: Sequence[DueBatch], now: datetime, room: int, hurried: Hurried, found: Round
     ) -> Iterator[Done | None]:
-        """What was done about each batch, counted in `found`; None where it is left for the next round."""
+        """What was done about each batch, counted in `found`; None where it is left for a later round. room: for so many to run."""
         at, missing = 0, set[str]()
-        while at < len(due) and not self._is_enough(found, hurried):
-            some = due[at : at + min(AT_ONCE, self._environment.max_starts - found.started)]
+        while at < len(due) and (some := self._next(due[at:], found, room, hurried)):
             recorded = self._writer.reader.batches_at({(batch.flow, batch.interval.start) for batch in some})
 
             def begin(batch: DueBatch, recorded: Mapping[tuple[str, datetime], Batch] = recorded) -> Done | None:
@@ -120,15 +117,19 @@ class Starter:
             at += len(some)
         yield from (None for _ in due[at:])
 
-    def _is_enough(self, found: Round, hurried: Hurried) -> bool:
-        """Whether the rest is left for the next round."""
+    def _next(self, left: Sequence[DueBatch], found: Round, room: int, hurried: Hurried) -> Sequence[DueBatch]:
+        """Those that are begun next; none where the rest is left for a later round."""
+        room -= found.started + found.running
         if found.later >= MOST_REFUSALS:
             self._report("AWS refuses for the moment: the rest of what is due waits for the next call", {"due": found.due})
-            return True
-        if found.started >= self._environment.max_starts or hurried():
+        elif room <= 0:
+            most = self._environment.max_running
+            self._report("as many batches run as may at once: the rest of what is due waits for one to end", {"most": most})
+        elif found.started >= self._environment.max_starts or hurried():
             self._report("more batches are due than one call starts", {"due": found.due, "started": found.started})
-            return True
-        return False
+        else:
+            return left[: min(AT_ONCE, room, self._environment.max_starts - found.started)]
+        return ()
 
     def _one(self, programs: Programs, batch: DueBatch, recorded: Batch | None, now: datetime, missing: set[str]) -> Done:
         if batch.slice_id in missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -18,8 +19,9 @@ from conductor.environment import Environment
 from conductor.starter import Starter
 from shared_metadata import items
 from shared_metadata.errors import StaleToken
+from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Program
-from shared_metadata.records import Claim, Event, EventKind
+from shared_metadata.records import Claim, Event, EventKind, TableCommit
 from shared_metadata.schedule import due_batches
 from shared_metadata.writer import MetadataWriter
 from tests.conductor.doubles import ACCOUNT, REGION, CountsCalls, FakeStepFunctions, Stream, new_starter, new_table, tell
@@ -195,6 +197,59 @@ def test_a_round_that_failed_is_made_up_for_by_the_next_of_the_same_process(
         starter.start_due(clock.now)
     states.refuses.clear()
     assert starter.start_due(clock.now).started == 1
+
+
+def limited(writer: MetadataWriter, states: FakeStepFunctions, most: int) -> Starter:
+    environment = Environment("metadata", ACCOUNT, REGION, max_running=most)
+    return Starter(writer, states, environment, lambda *_: None)  # type: ignore[arg-type]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), most=st.integers(1, 5))
+def test_no_more_than_so_many_batches_run_at_once_and_those_that_wait_come_by_age(seed: int, most: int) -> None:
+    chance, clock = Random(seed), SettableClock(FIRST.end + timedelta(minutes=1))
+    writer, states = MetadataWriter(new_table(), "metadata", clock), FakeStepFunctions(clock)  # type: ignore[arg-type]
+    names = [f"lake.a.v{n}" for n in range(6)]
+    apply(writer, program(views=tuple(view(name) for name in names)))
+    end, starter = FIRST.end + timedelta(hours=3), limited(writer, states, most)
+    clock.now = end + timedelta(minutes=1)
+    while set((through := standings(writer, names)).values()) != {end}:
+        clock.advance(seconds=10)
+        before = len(states.executions)
+        starter.start_due(clock.now)
+        running = [(arn, json.loads(e["input"])) for arn, e in states.executions.items() if e["status"] == "RUNNING"]
+        assert 0 < len(running) <= most
+        busy = {body["flow"] for _, body in running}
+        assert len(running) == most or {name for name in names if through[name] < end} <= busy, "there is room"
+        oldest = min((moment for name, moment in through.items() if name not in busy and moment < end), default=end)
+        assert all(from_text(body["start"]) <= oldest for body in states.inputs[before:]), "a younger batch has overtaken"
+        for arn, body in chance.sample(running, chance.randint(1, len(running))):
+            datasets = [table.dataset for table in writer.reader.active_program().flows[body["flow"]].tables]
+            interval = Interval(from_text(body["start"]), from_text(body["end"]))
+            held = writer.claim(body["flow"], interval, datasets, program_version="v", owner=arn, lease_seconds=60)
+            writer.commit(held, [TableCommit(dataset, 1, pointer={"manifest": "m"}) for dataset in datasets])
+            states.executions[arn]["status"] = "SUCCEEDED"
+
+
+def standings(writer: MetadataWriter, flows: list[str]) -> dict[str, datetime]:
+    found = writer.reader.flow_states(flows)
+    return {name: table.watermark for state in found.values() for name, table in state.tables.items()}
+
+
+def test_what_waits_for_room_is_not_read_again_before_there_is_some(
+    writer: MetadataWriter, states: FakeStepFunctions, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(writer, program(views=tuple(view(f"lake.a.v{n:02}") for n in range(30))))
+    starter = limited(writer, states, 3)
+    assert starter.start_due(clock.now).started == 3
+    read, flow_states = [], writer.reader.flow_states
+    monkeypatch.setattr(writer.reader, "flow_states", lambda flows: read.extend(flows) or flow_states(flows))
+    clock.advance(minutes=1)
+    assert starter.start_due(clock.now).started == 0 and read == []
+    commit(writer, claim(writer, owner=next(iter(states.executions))))
+    clock.advance(minutes=1)
+    assert starter.start_due(clock.now).started == 1
+    assert len(read) <= 8
 
 
 def test_another_program_is_looked_at_as_a_whole_at_once_and_when_its_time_has_come(
