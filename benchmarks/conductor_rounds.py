@@ -37,6 +37,7 @@ TABLE, ACCOUNT, REGION = "metadata", "123456789012", "eu-central-1"
 HOUR, HERE = 3600, Position("program.sql", 1, 1)
 END = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NOW = END + timedelta(minutes=30)
+UNLIMITED = 10**6
 MONTH_MINUTES, WHOLE_LOOKS = 365.25 / 12 * 1440, 365.25 / 12 * 24
 GB = MEMORY_MB / 1024
 START_QUOTA = (
@@ -90,7 +91,7 @@ class Account:
         """A process that has read the program."""
         states = aws_client(self._session, "stepfunctions", connections=CONNECTIONS, mode="adaptive")
         through_botocore(states, self.states)
-        environment = Environment(TABLE, ACCOUNT, REGION, starts_at_once=STARTS_AT_ONCE)
+        environment = Environment(TABLE, ACCOUNT, REGION, starts_at_once=STARTS_AT_ONCE, max_running=UNLIMITED)
         self._writer.reader.programs()
         return Starter(self._writer, states, environment, lambda *_: None)
 

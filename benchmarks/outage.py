@@ -1,12 +1,13 @@
 """How long a day's outage of many flows takes to catch up: the conductor's real rounds, in simulated time.
 
-    python -m benchmarks.outage [--flows 999] [--batches 96] [--seconds 4 8 6] [--functions 1000] [--starts 300] [--json]
+    python -m benchmarks.outage [--flows 999] [--batches 96] [--seconds 4 8 6] [--functions 1000] [--starts 300] [--running 500]
 
 Flows of 15 minutes in chains of three have missed so many batches, and every interval counts. An execution claims its batch a second
 after its start, and commits it after the given seconds, for its place in the chain; at most `functions` run at once, the others wait.
 Requests take what they take in AWS (LATENCY), a start the processor time of `benchmarks.conductor_rounds`; StartExecution's bucket of
-1,300 is filled by `starts` a second. The clock and the stream call one after the other, where in truth they run beside one another;
-events reach the conductor 1.25 s after their commit. Beside it: as fast as the executions themselves allow.
+1,300 is filled by `starts` a second; `running` is the conductor's own ceiling. The clock and the stream call one after the other,
+where in truth they run beside one another; events reach the conductor 1.25 s after their commit. Beside it: as fast as the executions
+themselves allow.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from benchmarks.conductor_rounds import ACCOUNT, REGION, TABLE, chains
 from benchmarks.counting_dynamodb import CountingDynamoDB
-from conductor.environment import EVENTS_AT_ONCE, Environment
+from conductor.environment import EVENTS_AT_ONCE, MAX_RUNNING, Environment
 from conductor.starter import Starter
 from shared_metadata import items, keys
 from shared_metadata.intervals import Interval, from_text, to_text
@@ -65,6 +66,7 @@ class Simulation:
     seconds: tuple[float, ...]
     functions: int
     starts: float
+    running_at_most: int = MAX_RUNNING
     now: float = 0.0
     done: int = 0
     running: int = 0
@@ -85,7 +87,7 @@ class Simulation:
         writer = MetadataWriter(self.dynamodb, TABLE, self.clock)  # type: ignore[arg-type]
         writer.put_program(program)
         writer.activate(program, former_version="")
-        environment = Environment(TABLE, ACCOUNT, REGION)
+        environment = Environment(TABLE, ACCOUNT, REGION, max_running=self.running_at_most)
         self._processes = [Starter(writer, self, environment, lambda *_: None) for _ in range(2)]  # type: ignore[arg-type]
         for name in program.flows:
             self._keep(name, ORIGIN)
@@ -219,7 +221,7 @@ def caught_up(simulation: Simulation) -> CaughtUp:
 def ideal_seconds(of: Simulation) -> float:
     """If whatever is due were at work at once: a chain keeps the pace of its slowest flow, all together that of the functions."""
     slowest, together = CLAIM_SECONDS + max(of.seconds), sum(CLAIM_SECONDS + seconds for seconds in of.seconds) / len(of.seconds)
-    return max(of.batches * slowest, of.flows * of.batches * together / of.functions)
+    return max(of.batches * slowest, of.flows * of.batches * together / min(of.functions, of.running_at_most))
 
 
 def main() -> None:
@@ -229,9 +231,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs=3, default=[4.0, 8.0, 6.0])
     parser.add_argument("--functions", type=int, default=1000)
     parser.add_argument("--starts", type=float, default=300.0)
+    parser.add_argument("--running", type=int, default=MAX_RUNNING)
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    simulation = Simulation(wanted.flows, wanted.batches, tuple(wanted.seconds), wanted.functions, wanted.starts)
+    simulation = Simulation(wanted.flows, wanted.batches, tuple(wanted.seconds), wanted.functions, wanted.starts, wanted.running)
     found = caught_up(simulation)
     if wanted.json:
         print(json.dumps(asdict(found)))
