@@ -41,6 +41,7 @@ from urllib.parse import unquote, urlparse
 import psycopg
 
 from benchmarks.standing_cost import standing_cost
+from conductor.environment import MEMORY_MB
 from conductor.environment import Environment as ConductorEnvironment
 from conductor.freshness import Freshness
 from conductor.starter import Starter
@@ -58,7 +59,7 @@ from slices.registry import installed
 
 PRICES = prices()
 MONTH_SECONDS = 365.25 / 12 * 86400
-GB = {"plan": 256 / 1024, "conductor": 256 / 1024, "maintain": 2.0}  # memory of the functions, as their stacks say
+GB = {"plan": 256 / 1024, "conductor": MEMORY_MB / 1024, "maintain": 2.0}  # memory of the functions, as their stacks say
 EMPTY_BATCH_TRANSITIONS = 3  # Plan, Planned, Done; tests/infra/test_workflows.py holds them to it
 # START, END and REPORT with its trace, which Lambda writes for every invocation: about this many bytes
 PLATFORM_LOG_BYTES = 450
@@ -205,7 +206,7 @@ def measure(idle: Idle) -> dict[str, Counted]:
     for _ in range(2):
         with idle.meter.invocation() as clock:
             conductor.start_due(idle.now)
-            freshness.check(idle.now)  # in truth every fifth minute
+            freshness.check(conductor.known, idle.now)  # in truth every fifth minute
     return {"plan": planned, "conductor": clock, "maintain": _maintenance(idle)}
 
 

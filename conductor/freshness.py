@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from conductor.known_states import KnownStates
 from shared_metadata.errors import DefinitionError
 from shared_metadata.freshness import LateDataset, late_datasets
 from shared_metadata.writer import MetadataWriter
@@ -18,18 +19,18 @@ class Freshness:
         self._writer = writer
         self._recorded: set[LateDataset] = set()
 
-    def check(self, now: datetime) -> int:
+    def check(self, known: KnownStates, now: datetime) -> int:
         """How many datasets are late; each is recorded once for as long as its watermark stands still.
 
-        Reads the active program's version and the states of the flows that promise something.
+        Reads the active program's version and the states of those flows that are late for all that is known.
         """
         reader = self._writer.reader
         try:
             program = reader.active_program()
         except DefinitionError:
             return 0  # nothing was ever applied
-        promising = [flow.id for flow in program.flows.values() if flow.fresh_within_seconds]
-        late = late_datasets(program, reader.flow_states(promising), now)
+        seem_late = {one.flow for one in late_datasets(program, known.held, now)}
+        late = late_datasets(program, known.read(seem_late), now)
         for one in set(late) - self._recorded:
             self._writer.record_late(one)
         self._recorded = set(late)

@@ -1,8 +1,9 @@
-"""The conductor's Lambda function; the clock calls it once a minute, the metadata table's stream after data events."""
+"""The conductor's Lambda function; called by the clock once a minute, by the metadata table's stream after data events, and by Step
+Functions' events of executions that did not succeed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
@@ -11,21 +12,24 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from conductor.environment import Environment
+from conductor.environment import STARTS_AT_ONCE, Environment
+from conductor.executions import Round
 from conductor.freshness import EVERY_MINUTES, Freshness
+from conductor.losses import TOLD_AS, Losses
 from conductor.notifier import Notifier
-from conductor.starter import Round, Starter
-from shared_metadata import naming
-from shared_metadata.aws_client import aws_client
+from conductor.starter import Starter
+from shared_metadata import items, naming
+from shared_metadata.aws_client import Mode, aws_client
 from shared_metadata.errors import InputError
 from shared_metadata.keys import EVENT_PREFIX
-from shared_metadata.records import EventKind
+from shared_metadata.records import Event, EventKind
 from shared_metadata.writer import MetadataWriter
 
 LAST_MILLISECONDS = 5_000
 STARTS = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.FLOW_RESUMED, EventKind.BATCH_REDRIVEN)
 CAUSES = (*STARTS, EventKind.FLOW_QUIESCED, EventKind.BATCH_DEAD)
 MAX_ATTEMPTS = 4
+CONNECTIONS = STARTS_AT_ONCE + 2
 logger = Logger(service="conductor")
 metrics = Metrics(namespace="Atoll", service="conductor")
 
@@ -38,19 +42,21 @@ class Context(Protocol):
 
 def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """{'trigger': 'clock'} ▸ figures of the round, and how many datasets are late; a batch of stream records ▸
-    {'batchItemFailures': […]}. Raises InputError for others."""
+    {'batchItemFailures': […]}; Step Functions' event of an execution that ended ▸ how many tables it has left as they were.
+    Raises InputError for others."""
     if event.get("trigger") == "clock":
-        done = vars(_round(context))
-        late = _late(datetime.now(UTC))
-        if late is not None and notifier().tell_left():
-            logger.warning("told of what had been left untold")
-        return {**done, "late": late}
+        return _on_clock(context)
+    if event.get("detail-type") == TOLD_AS:
+        lost = losses().ended(event["detail"], datetime.now(UTC))
+        _measured(Round(lost=lost))
+        return {"lost": lost}
     if "Records" not in event:
-        raise InputError('the conductor takes {"trigger": "clock"} or a batch of DynamoDB stream records')
+        accepted = f'{{"trigger": "clock"}}, a batch of DynamoDB stream records or an event "{TOLD_AS}"'
+        raise InputError(f"the conductor takes {accepted}")
     try:
-        found = [image for record in event["Records"] if (image := _image(record))]
-        if any(_kind(image) in STARTS for image in found):
-            _round(context)
+        found = [told for record in event["Records"] if (told := _event(record))]
+        if any(told.kind in STARTS for told in found):
+            _measured(starter().start_after(found, datetime.now(UTC), _hurried(context)))
         _tell(found)
     except Exception:
         logger.exception("the round failed; the stream brings these records again")
@@ -58,29 +64,37 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"batchItemFailures": []}
 
 
-def _tell(images: list[Mapping[str, Any]]) -> None:
-    drifts = {int(image["detail"]["M"]["drift"]["N"]) for image in images if _kind(image) == EventKind.FLOW_QUIESCED}
-    for number in sorted(drifts):
+def _on_clock(context: Context) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    done = starter().start_due(now, _hurried(context))
+    _measured(done)
+    late = _late(now)
+    if late is not None and notifier().tell_left(starter().known):
+        logger.warning("told of what had been left untold")
+    return {**vars(done), "late": late}
+
+
+def _tell(found: list[Event]) -> None:
+    for number in sorted({int(told.detail["drift"]) for told in found if told.kind == EventKind.FLOW_QUIESCED}):
         if notifier().tell(number):
             logger.info("told of drift", drift=number)
-    dead = {(i["flow"]["S"], i["detail"]["M"]["dataset"]["S"]) for i in images if _kind(i) == EventKind.BATCH_DEAD}
-    if dead and (told := notifier().tell_dead(sorted(dead))):
-        logger.info("told of dead letters", datasets=told)
+    dead = {(told.flow, str(told.detail["dataset"])) for told in found if told.kind == EventKind.BATCH_DEAD}
+    if dead and (datasets := notifier().tell_dead(sorted(dead))):
+        logger.info("told of dead letters", datasets=datasets)
 
 
-def _image(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _event(record: Mapping[str, Any]) -> Event | None:
     """The event that a record brings, if the conductor does anything on it."""
     image = record.get("dynamodb", {}).get("NewImage", {})
-    wanted = image.get("pk", {}).get("S", "").startswith(EVENT_PREFIX) and _kind(image) in CAUSES
-    return image if wanted else None
+    wanted = image.get("pk", {}).get("S", "").startswith(EVENT_PREFIX) and image.get("kind", {}).get("S") in CAUSES
+    return items.event(items.from_item(image)) if wanted else None
 
 
-def _kind(image: Mapping[str, Any]) -> str:
-    return str(image.get("kind", {}).get("S", ""))
+def _hurried(context: Context) -> Callable[[], bool]:
+    return lambda: context.get_remaining_time_in_millis() < LAST_MILLISECONDS
 
 
-def _round(context: Context) -> Round:
-    done = starter().start_due(datetime.now(UTC), lambda: context.get_remaining_time_in_millis() < LAST_MILLISECONDS)
+def _measured(done: Round) -> None:
     figures = {
         "Started": done.started,
         "LostExecutions": done.lost,
@@ -93,14 +107,13 @@ def _round(context: Context) -> Round:
     if any(figures.values()):
         metrics.flush_metrics()
         logger.info("round", **vars(done))
-    return done
 
 
 def _late(now: datetime) -> int | None:
     """How many datasets break their FRESH WITHIN; None in the minutes between two checks."""
     if now.minute % EVERY_MINUTES:
         return None
-    late = freshness().check(now)
+    late = freshness().check(starter().known, now)
     if late:
         metrics.add_metric(name=naming.LATE_DATASETS, unit=MetricUnit.Count, value=late)
         metrics.flush_metrics()
@@ -108,7 +121,9 @@ def _late(now: datetime) -> int | None:
 
 
 def client(service: str) -> Any:
-    return aws_client(boto3, service, max_attempts=MAX_ATTEMPTS)
+    """Of Step Functions one that asks no faster than it is answered: of many starts at once some are throttled."""
+    mode: Mode = "adaptive" if service == "stepfunctions" else "standard"
+    return aws_client(boto3, service, max_attempts=MAX_ATTEMPTS, connections=CONNECTIONS, mode=mode)
 
 
 @cache
@@ -120,6 +135,11 @@ def writer() -> MetadataWriter:
 @cache
 def starter() -> Starter:
     return Starter(writer(), client("stepfunctions"), Environment.read(), _report)
+
+
+@cache
+def losses() -> Losses:
+    return Losses(writer(), _report)
 
 
 @cache

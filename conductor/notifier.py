@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from conductor.known_states import KnownStates
 from shared_metadata import drift_wording
 from shared_metadata.dead_letter_wording import dead_message, dead_subject
 from shared_metadata.dead_letters import DeadBatch, dead_batch, dead_batches
 from shared_metadata.errors import DefinitionError
+from shared_metadata.records import FlowState
+from shared_metadata.timeline import Programs
 from shared_metadata.writer import MetadataWriter
 
 if TYPE_CHECKING:
@@ -39,16 +42,18 @@ class Notifier:
         drifts.told(number)
         return True
 
-    def tell_left(self) -> bool:
-        """Tells what nobody has been told of, because somebody died or the stream gave up; whether there was anything."""
+    def tell_left(self, known: KnownStates) -> bool:
+        """Tells what nobody has been told of, because somebody died or the stream gave up; whether there was anything.
+
+        Reads what is open of drift, and the states of those flows that are dead and untold for all that is known.
+        """
         reader = self._writer.reader
         try:
             programs = reader.programs()
         except DefinitionError:
             return False  # nothing was ever applied
         drifts = [drift.number for drift in self._writer.drifts.open_drifts() if drift.flows and drift.notified_at is None]
-        dead = dead_batches(programs, reader.flow_states(list(programs.flow_ids)))
-        letters = [(one.flow, one.dataset) for one in dead if one.letter and one.letter.told_at is None]
+        letters = _untold(programs, known.read({flow for flow, _ in _untold(programs, known.held)}))
         told = [self.tell(number) for number in drifts]
         return bool(any(told) or (letters and self.tell_dead(letters)))
 
@@ -86,3 +91,9 @@ class Notifier:
 
     def _publish(self, subject: str, message: str) -> None:
         self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=message)
+
+
+def _untold(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str]]:
+    """The flows and datasets of dead letters that nobody was told of."""
+    found = dead_batches(programs, {flow: state for flow, state in states.items() if flow in programs.flow_ids})
+    return [(one.flow, one.dataset) for one in found if one.letter and one.letter.told_at is None]

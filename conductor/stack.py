@@ -1,4 +1,5 @@
-"""The stack Conductor: one function, called by the clock once a minute and by data events on which something is to be done."""
+"""The stack Conductor: one function, called by the clock once a minute, by data events on which something is to be done, and by
+executions that did not succeed."""
 
 from __future__ import annotations
 
@@ -6,12 +7,16 @@ from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from conductor.environment import EVENTS_AT_ONCE, MAX_RUNNING, MEMORY_MB
+from conductor.losses import LOST, TOLD_AS
 from infra.acknowledge import acknowledge
 from infra.atoll_stack import AtollStack
 from infra.bundling import PROJECT, Bundle
@@ -51,6 +56,7 @@ class ConductorStack(AtollStack):
         conductor = self._function(program, settings)
         dead_letters = self._dead_letters(conductor)
         self._on_data_events(conductor, dead_letters)
+        self._on_ended_executions(conductor)
         every(self, Duration.minutes(1), f"{naming.PREFIX}-clock", conductor.function, {"trigger": "clock"})
         self._alarms(conductor, dead_letters)
         ssm.StringParameter(self, "Installed", parameter_name=naming.CONDUCTOR_PARAMETER, string_value=self.stack_name)
@@ -61,13 +67,14 @@ class ConductorStack(AtollStack):
             naming.CONDUCTOR_FUNCTION,
             "conductor.handlers.handle",
             Bundle(naming.CONDUCTOR_FUNCTION, ("shared_metadata", "conductor"), requirements, data=False),
-            memory_mb=256,
+            memory_mb=MEMORY_MB,
             timeout_seconds=60,
             reserved=settings.ceilings.of(program.slice_ids).get(RESERVED),
             environment={
                 "ATOLL_METADATA_TABLE": naming.METADATA_TABLE,
                 "ATOLL_ACCOUNT": self.account,
                 "ATOLL_PARTITION": self.partition,
+                "ATOLL_MAX_RUNNING": str(settings.running or MAX_RUNNING),
                 "POWERTOOLS_SERVICE_NAME": "conductor",
             },
             traced=False,  # 43,800 clock calls a month would cost more in traces than in everything else
@@ -111,7 +118,7 @@ class ConductorStack(AtollStack):
             function_name=conductor.function.function_name,
             event_source_arn=stream,
             starting_position="LATEST",
-            batch_size=100,
+            batch_size=EVENTS_AT_ONCE,
             maximum_batching_window_in_seconds=1,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=5,
@@ -121,6 +128,20 @@ class ConductorStack(AtollStack):
             destination_config={"onFailure": {"destination": dead_letters.queue_arn}},
         )
         mapping.node.add_dependency(conductor.role)
+
+    def _on_ended_executions(self, conductor: AtollFunction) -> None:
+        """Of every slice's machine, also of one that is deployed later; those that succeed, the most, call nobody."""
+        machines = [{"prefix": self.places.machines}]
+        events.Rule(
+            self,
+            "EndedExecutions",
+            rule_name=f"{naming.PREFIX}-ended-executions",
+            description="Executions that did not succeed, to the conductor: it records of which batches nothing was recorded",
+            event_pattern=events.EventPattern(
+                source=["aws.states"], detail_type=[TOLD_AS], detail={"status": list(LOST), "stateMachineArn": machines}
+            ),
+            targets=[targets.LambdaFunction(conductor.function)],
+        )
 
     def _alarms(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
         function, five = conductor.function, Duration.minutes(5)

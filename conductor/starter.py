@@ -1,20 +1,23 @@
-"""Starts the executions of due batches, and notices those that ended without their batch having moved."""
+"""Rounds over the timeline of programs: looks at the flows on the agenda, and starts what is due of them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from conductor.agenda import RENEWS, Agenda, waiting_for_time
 from conductor.environment import Environment
+from conductor.executions import Done, Executions, Report, Round
+from conductor.known_states import KnownStates
 from shared_metadata.errors import DefinitionError, WaitForAws
-from shared_metadata.later import NAMES, is_later
+from shared_metadata.later import is_later
 from shared_metadata.program import Program
-from shared_metadata.records import FlowState, Worker
+from shared_metadata.records import Batch, Event, FlowState
 from shared_metadata.schedule import DueBatch, due_batches
 from shared_metadata.timeline import Programs
 from shared_metadata.writer import MetadataWriter
@@ -22,151 +25,135 @@ from shared_metadata.writer import MetadataWriter
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-# https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_Errors
-NOT_THERE = ("StateMachineDoesNotExist", "StateMachineDeleting", "AccessDeniedException", "InvalidArn")
 MOST_REFUSALS = 5  # in one call: then it is not a single item that somebody else writes, but a throttle
-Report = Callable[[str, Mapping[str, Any]], None]
-
-
-@dataclass
-class Round:
-    """What one call did, in batches. missing: their state machine is not there; running: executions that go on;
-    later: AWS refused for the moment, so the next call asks again."""
-
-    due: int = 0
-    started: int = 0
-    running: int = 0
-    lost: int = 0
-    missing: int = 0
-    later: int = 0
+AT_ONCE = 100  # batches, whose records one request brings
+Hurried = Callable[[], bool]
 
 
 class Starter:
-    """One round after another over the timeline of programs; `report` takes a message and its figures, for the log."""
+    """One round after another; `report` takes a message and its figures, for the log."""
 
     def __init__(self, writer: MetadataWriter, states: SFNClient, environment: Environment, report: Report) -> None:
-        self._writer, self._states, self._environment, self._report = writer, states, environment, report
+        self._writer, self._environment, self._report = writer, environment, report
+        self.known, self._agenda = KnownStates(writer.reader), Agenda()
+        self._executions = Executions(writer, states, environment, report)
 
-    def start_due(self, now: datetime, hurried: Callable[[], bool] = lambda: False) -> Round:
-        """Starts what is due, oldest first, until `max_starts` new executions run or `hurried`; the next call goes on.
+    def start_due(self, now: datetime, hurried: Hurried = lambda: False) -> Round:
+        """The clock's round: looks at what was heard of since the one before, at whose time has come, and now and then at everything.
 
-        Where nothing is due it makes one GetItem and a BatchGetItem for each hundred flows.
+        Where nothing has happened it makes one GetItem and one Query. Starts what is due, oldest first, until it has started
+        `max_starts`, `max_running` run, or it is `hurried`; a later round goes on.
         """
-        found, missing = Round(), set[str]()
-        try:
-            programs = self._writer.reader.programs()
-        except DefinitionError:
-            return found  # nothing was ever applied
-        due = due_batches(programs, self._states_under(programs, now), now)
-        found.due = len(due)
-        for batch in due:
-            if found.started >= self._environment.max_starts or hurried():
-                self._report("more batches are due than one call starts", {"due": found.due, "started": found.started})
-                break
-            try:
-                self._settled(programs, batch, now, found, missing)
-            except (ClientError, WaitForAws) as error:
-                if not is_later(error):
-                    raise
-                found.later += 1
-            if found.later >= MOST_REFUSALS:
-                self._report("AWS refuses for the moment: the rest of what is due waits for the next call", {"due": found.due})
-                break
-        return found
+        programs = self._programs()
+        if programs is None:
+            return Round()
+        if self._agenda.needs_whole_look(programs, now):
+            self._agenda.wake_all(programs, now)
+        else:
+            events = self._writer.reader.changes(self._agenda.since(now), now, self._agenda.known)
+            self._agenda.hear(programs, events, now)
+        return self._look(programs, now, hurried)
 
-    def _settled(self, programs: Programs, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
-        if batch.moved:
-            self._writer.settle(programs, batch.flow)
-        if batch.slice_id not in missing:
-            self._one(batch, now, found, missing)
-        found.missing += batch.slice_id in missing
+    def start_after(self, events: Sequence[Event], now: datetime, hurried: Hurried = lambda: False) -> Round:
+        """The stream's round: looks at what these events are about, at their readers, and at what an earlier one has left over."""
+        programs = self._programs()
+        if programs is None:
+            return Round()
+        if any(event.kind in RENEWS for event in events):
+            self._agenda.wake_all(programs, now)
+        self._agenda.wake(self._agenda.neighbours(programs).touched(events), now)
+        return self._look(programs, now, hurried)
 
     def judge_drift(self, program: Program, version: str) -> None:
         """Judges all open drift under this program: what it does not use any more goes on, what it uses stands still."""
         self._writer.drifts.rejudge(self._writer.reader.lineage(version), program, version)
 
-    def _states_under(self, programs: Programs, now: datetime) -> Mapping[str, FlowState]:
-        """The states of their flows; those that were quiesced under another program than the active one are judged again first."""
-        states = self._writer.reader.flow_states(list(programs.flow_ids))
+    def _programs(self) -> Programs | None:
+        """None when nothing was ever applied."""
+        try:
+            return self._writer.reader.programs()
+        except DefinitionError:
+            return None
+
+    def _look(self, programs: Programs, now: datetime, hurried: Hurried) -> Round:
+        """Decides on what it reads now, of the flows on the agenda and of those that they read."""
+        flows = self._agenda.due(now, self._environment.max_running)
+        if not flows:
+            return Round()
+        neighbours = self._agenda.neighbours(programs)
+        states = self._states_under(programs, flows | neighbours.inputs(flows), now)
+        due = [batch for batch in due_batches(programs, states, now) if batch.flow in flows]
+        if any(batch.covers_several for batch in due):  # unless somebody far away needs a version in between
+            states = self._states_under(programs, neighbours.around(flows), now)
+            due = [batch for batch in due_batches(programs, states, now) if batch.flow in flows]
+        found, room = Round(due=len(due)), self._environment.max_running - self._agenda.at_work_beside(flows)
+        done = dict(zip(due, self._begun(programs, due, now, room, hurried, found), strict=True))
+        self._agenda.looked(flows, waiting_for_time(programs, states, due, now), done)
+        return found
+
+    def _states_under(self, programs: Programs, flows: Iterable[str], now: datetime) -> Mapping[str, FlowState]:
+        """Their states; where one was quiesced under another program than the active one, all drift is judged again first."""
+        states = self.known.read(flows)
         marks = {mark.program for state in states.values() for mark in state.quiesced}
         entry, program = programs.active(now)
         if not marks or marks == {entry.version}:
             return states
         self.judge_drift(program, entry.version)
-        return self._writer.reader.flow_states(list(programs.flow_ids))
+        return self.known.read(flows)
 
-    def _one(self, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
-        """Starts those tables of a batch that nobody is at work on."""
-        recorded = self._writer.reader.batch(batch.flow, batch.interval.start)
-        busy: dict[str, Worker] = {}
-        for dataset in batch.datasets if recorded else ():
-            worker = recorded.running(dataset, now) if recorded else None
-            if worker:
-                busy[dataset] = worker
-        for owner in {worker.owner for worker in busy.values()}:
-            theirs = tuple(dataset for dataset, worker in busy.items() if worker.owner == owner)
-            ended = self._ended(owner) if owner.startswith("arn:") else ""
-            if ended:
-                self._lost(batch, theirs, ended, owner, found)
-            else:
-                found.running += 1
-        free = tuple(dataset for dataset in batch.datasets if dataset not in busy)
-        if free and not (recorded and batch.waits(recorded)):
-            whole = batch.all_tables and len(free) == len(batch.datasets)
-            self._start(replace(batch, datasets=free, all_tables=whole), now, found, missing)
+    def _begun(
+        self, programs: Programs, due: Sequence[DueBatch], now: datetime, room: int, hurried: Hurried, found: Round
+    ) -> Iterator[Done | None]:
+        """What was done about each batch, counted in `found`; None where it is left for a later round. room: for so many to run."""
+        at, missing = 0, set[str]()
+        while at < len(due) and (some := self._next(due[at:], found, room, hurried)):
+            recorded = self._writer.reader.batches_at({(batch.flow, batch.interval.start) for batch in some})
 
-    def _start(self, batch: DueBatch, now: datetime, found: Round, missing: set[str]) -> None:
-        machine = self._environment.state_machine_arn(batch.slice_id)
-        body = json.dumps(batch.execution_input())
-        try:
-            answer = self._states.start_execution(stateMachineArn=machine, name=batch.execution_name, input=body)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in NOT_THERE:
-                missing.add(batch.slice_id)
-                stack = "run `atoll apply`, or deploy the slice's stack and the stack Conductor"
-                self._report("a state machine is not there or not granted", {"slice": batch.slice_id, "error": code, "remedy": stack})
-                return
-            if code != "ExecutionAlreadyExists":
-                raise
+            def begin(batch: DueBatch, recorded: Mapping[tuple[str, datetime], Batch] = recorded) -> Done | None:
+                if found.later >= MOST_REFUSALS:
+                    return None
+                return self._one(programs, batch, recorded.get((batch.flow, batch.interval.start)), now, missing)
+
+            for done in self._map(begin, some):
+                if done:
+                    found.add(done.figures)
+                yield done
+            at += len(some)
+        yield from (None for _ in due[at:])
+
+    def _next(self, left: Sequence[DueBatch], found: Round, room: int, hurried: Hurried) -> Sequence[DueBatch]:
+        """Those that are begun next; none where the rest is left for a later round."""
+        room -= found.started + found.running
+        if found.later >= MOST_REFUSALS:
+            self._report("AWS refuses for the moment: the rest of what is due waits for the next call", {"due": found.due})
+        elif room <= 0:
+            most = self._environment.max_running
+            self._report("as many batches run as may at once: the rest of what is due waits for one to end", {"most": most})
+        elif found.started >= self._environment.max_starts or hurried():
+            self._report("more batches are due than one call starts", {"due": found.due, "started": found.started})
         else:
-            new = answer["startDate"].timestamp() >= int(now.timestamp()) - 1
-            found.started, found.running = found.started + new, found.running + (not new)
-            return
-        arn = self._environment.execution_arn(batch.slice_id, batch.execution_name)
-        ended = self._ended(arn)
-        if ended:
-            self._lost(batch, batch.datasets, ended, arn, found)
-        else:
-            found.running += 1
+            return left[: min(AT_ONCE, room, self._environment.max_starts - found.started)]
+        return ()
 
-    def _lost(self, batch: DueBatch, datasets: tuple[str, ...], why: str, owner: str, found: Round) -> None:
-        """The batch still waits at the attempt that this execution was: the next attempt has another name, after its backoff."""
-        found.lost += 1
-        detail = {"flow": batch.flow, "start": str(batch.interval.start), "attempt": batch.attempt, "why": why}
-        self._report("an execution ended without recording an outcome", detail)
-        refused = why.partition(":")[0] in NAMES
-        self._writer.record_lost(batch.flow, batch.interval, datasets, why, attempt=batch.attempt, owner=owner, later=refused)
-
-    def _ended(self, execution: str) -> str:
-        """How an execution ended; '' while it runs."""
+    def _one(self, programs: Programs, batch: DueBatch, recorded: Batch | None, now: datetime, missing: set[str]) -> Done:
+        if batch.slice_id in missing:
+            return Done(Round(missing=1), now)
         try:
-            found = self._states.describe_execution(executionArn=execution)
-        except ClientError as error:
-            if is_later(error):
-                return ""  # whether it has ended is found out in the next round
-            if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            if batch.moved:
+                self._writer.settle(programs, batch.flow)
+            done = self._executions.begin(batch, recorded, now)
+        except (ClientError, WaitForAws) as error:
+            if not is_later(error):
                 raise
-            return "the execution is not known any more"
-        if found["status"] in ("RUNNING", "PENDING_REDRIVE"):
-            return ""
-        said = f"{found.get('error', '')}: {_message(str(found.get('cause', '')))}" if found.get("error") else ""
-        return said or f"the execution ended as {found['status']} and its batch did not move"
+            return Done(Round(later=1), now)
+        if done.figures.missing:
+            missing.add(batch.slice_id)
+        return done
 
+    def _map(self, begin: Callable[[DueBatch], Done | None], batches: Sequence[DueBatch]) -> Iterator[Done | None]:
+        """Beside one another, as far as the environment says."""
+        return self._threads.map(begin, batches) if self._environment.starts_at_once > 1 else map(begin, batches)
 
-def _message(cause: str) -> str:
-    """A Lambda function's cause is JSON with an errorMessage."""
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, TypeError, KeyError):
-        return cause
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._environment.starts_at_once, "starts")

@@ -89,8 +89,8 @@ def _line(batch: Batch, name: str, seconds: int, now: datetime) -> BatchLine:
     intervals = covered(batch.interval, seconds)
     if outcome is None:
         return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner, intervals=intervals)
-    figures = (outcome.rows, outcome.seconds, outcome.error)
-    return BatchLine(*interval, outcome.status.value, *figures, owner, outcome.rejected, intervals)
+    said = (outcome.error, owner, outcome.rejected, intervals)
+    return BatchLine(*interval, outcome.status.value, outcome.rows, outcome.seconds, *said)
 
 
 def show_detail(detail: DatasetDetail) -> None:

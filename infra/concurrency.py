@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 CONDUCTOR = "conductor"
-CONDUCTOR_RESERVE = 2  # the clock's call and the stream's
+CONDUCTOR_RESERVE = 3  # the clock's call, the stream's, and those of executions that ended
 
 
 @dataclass(frozen=True)

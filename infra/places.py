@@ -53,6 +53,11 @@ class Places:
     def state_machine(self, slice_id: str) -> str:
         return naming.state_machine_arn(slice_id, self.stack.account, self.stack.region, self.stack.partition)
 
+    @property
+    def machines(self) -> str:
+        """What the ARNs of all slices' state machines begin with."""
+        return self._arn("states", f"stateMachine:{naming.PREFIX}-")
+
     def executions(self, slice_id: str) -> str:
         return self._arn("states", f"execution:{naming.state_machine(slice_id)}:*")
 

@@ -26,6 +26,7 @@ OPTIONS = (
     "tags",
     "concurrency",
     "concurrencyOf",
+    "running",
 )
 DEFAULT_CIDR = "10.0.0.0/16"
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}")  # a stack's name has 128 characters at most
@@ -43,7 +44,8 @@ class Settings:
     log_days: how long logs are kept; one of CloudWatch's retention periods.
     key_arn: an existing key instead of one of Atoll's own.  keep_data: what holds data outlives its stack.
     permissions_boundary: the ARN, or the name, of the policy that bounds every role.  tags: on every resource.
-    ceilings: how many functions may run at once.
+    ceilings: how many functions may run at once.  running: how many batches the conductor lets run at once; 0
+    for as many as it does by itself.
     """
 
     host_dependencies: bool = False
@@ -58,6 +60,7 @@ class Settings:
     permissions_boundary: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     ceilings: Ceilings = field(default_factory=Ceilings)
+    running: int = 0
 
     def stack_name(self, id: str) -> str:
         """'Conductor' ▸ 'Atoll-Conductor'. CloudFormation knows a stack by this name alone, whoever made it."""
@@ -88,6 +91,7 @@ class Settings:
             str(get("permissionsBoundary") or ""),
             _pairs(get, "tags"),
             Ceilings(_number(get, "concurrency", 0), _numbers(get, "concurrencyOf")),
+            _number(get, "running", 0),
         )
 
 

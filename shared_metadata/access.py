@@ -40,7 +40,7 @@ DISCOVER = Access(puts=(SOURCES,))
 MAINTAIN = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE), puts=(keys.MAINTENANCE,))
 # Whatever opens a connection whose grant rotates, beside its own.
 GRANT_LEASES = Access(reads=(GRANTS,), updates=(GRANTS,))
-CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
+CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS, EVENTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
 
 
 def of_step(stage: str, step: str) -> Access:

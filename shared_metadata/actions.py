@@ -262,6 +262,19 @@ class Actions:
         }
         return self.put(values)
 
+    def lost(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, now: datetime) -> Action:
+        """The event that an execution ended without recording an outcome, the so manieth attempt."""
+        start, kind = to_text(interval.start), EventKind.BATCH_LOST.value
+        values = {
+            **keys.event(now, f"{flow}#{start}#{kind}#{dataset}#{attempts}"),
+            "kind": kind,
+            "at": to_text(now),
+            "flow": flow,
+            "detail": {"dataset": dataset, "start": start, "attempts": attempts, "error": error[:ERROR_CHARACTERS]},
+            "expires": int(now.timestamp()) + EVENT_DAYS * 86400,
+        }
+        return self.put(values)
+
     def dead(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, letter: DeadLetter) -> Action:
         """The event that a batch is not tried again by itself."""
         start, kind = to_text(interval.start), EventKind.BATCH_DEAD.value

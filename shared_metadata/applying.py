@@ -99,7 +99,7 @@ def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Pro
     """How far each of these flows is, of those that have a state. Costs two reads for a hundred of them at most."""
     programs, states = reader.programs(), reader.flow_states(sorted(flows))
     still = [(name, table.watermark) for name, state in states.items() for table in state.tables.values() if not _moved(state)]
-    begun = {name for name, _ in reader.recorded_batches(still)}
+    begun = {name for name, _ in reader.batches_at(still)}
     return {name: _progress(programs, state, _moved(state) or name in begun) for name, state in states.items() if state.tables}
 
 

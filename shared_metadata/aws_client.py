@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from shared_metadata.later import TRIES, pauses
 
 MAX_ATTEMPTS = 6
+CONNECTIONS = 10
 CONFLICT = "TransactionConflictException"
+Mode = Literal["standard", "adaptive"]
 
 
-def aws_client(session: Any, service: str, *, max_attempts: int = MAX_ATTEMPTS) -> Any:
+def aws_client(
+    session: Any, service: str, *, max_attempts: int = MAX_ATTEMPTS, connections: int = CONNECTIONS, mode: Mode = "standard"
+) -> Any:
     """A boto3 client that tries again what was throttled, lost or refused for another's transaction; session: a boto3.Session.
 
+    connections: that it keeps, for so many calls beside one another.  mode: an adaptive one also asks slower when it is throttled.
     botocore itself does not try again what met a transaction, though nothing was written:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
     """
     from botocore.config import Config
 
-    client = session.client(service, config=Config(retries={"mode": "standard", "max_attempts": max_attempts}))
+    config = Config(retries={"mode": mode, "max_attempts": max_attempts}, max_pool_connections=connections)
+    client = session.client(service, config=config)
     if service == "dynamodb":
         client.meta.events.register("needs-retry.dynamodb", _after_conflict)
     return client

@@ -92,6 +92,11 @@ def event(at: datetime, identity: str) -> Key:
     return {"pk": f"{EVENT_PREFIX}{at:%Y-%m-%d}", "sk": f"{to_text(at)}#{identity}"}
 
 
+def first_event(since: datetime) -> Key:
+    """What the keys of all events of that day since then are at least. A fraction of a second sorts before the Z of a whole one."""
+    return {**event(since, ""), "sk": to_text(since.replace(microsecond=0)).removesuffix("Z")}
+
+
 def statistics(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"{STATISTICS_PREFIX}{flow}", "sk": f"{to_text(start)}#{dataset}"}
 

@@ -6,14 +6,14 @@ import dataclasses
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata import items, keys
 from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import DefinitionError, WaitForAws
-from shared_metadata.intervals import Interval, from_text
+from shared_metadata.intervals import Interval
 from shared_metadata.later import pauses
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], datetime]
 COLUMNS = "COLUMNS#"
+EventKey = tuple[str, str]
 BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
@@ -105,10 +106,10 @@ class MetadataReader:
         """The state of each flow that has one."""
         return {state.flow: state for state in map(items.flow_state, self._items(map(keys.flow_state, flows)))}
 
-    def recorded_batches(self, batches: Iterable[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-        """Those of these batches, by flow and start, that were ever claimed."""
-        found = self._items(keys.batch(flow, start) for flow, start in set(batches))
-        return {(values["flow"], from_text(values["start"])) for values in found}
+    def batches_at(self, starts: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Batch]:
+        """The batch of each flow that starts then, if it was ever claimed."""
+        found = map(items.batch, self._items(keys.batch(flow, start) for flow, start in set(starts)))
+        return {(batch.flow, batch.interval.start): batch for batch in found}
 
     def _items(self, wanted: Iterable[keys.Key]) -> Iterator[dict[str, Any]]:
         """What is there of these keys: a read for a hundred, beside one another where there are more."""
@@ -196,6 +197,19 @@ class MetadataReader:
     def latest_schema(self, dataset: str) -> SchemaVersion | None:
         found = list(self._query(keys.schema(dataset, 0)["pk"], "SCHEMA#", newest_first=True, limit=1))
         return items.schema_version(found[0]) if found else None
+
+    def changes(self, since: datetime, until: datetime, known: Collection[EventKey] = ()) -> dict[EventKey, Event]:
+        """Data events since then that are not `known`, by their keys, with those of the day of `until` that a clock ahead has put.
+
+        Reads no more than these and the known ones, for a key begins with its event's moment.
+        """
+        found, low = dict[EventKey, Event](), keys.first_event(since)
+        for day in range((until.date() - since.date()).days + 1):
+            for page in self._pages(low, "~", ConsistentRead=True):
+                new = {(item["pk"]["S"], item["sk"]["S"]): item for item in page["Items"]}
+                found |= {key: items.event(items.from_item(item)) for key, item in new.items() if key not in known}
+            low = {**keys.event(since + timedelta(days=day + 1), ""), "sk": "0"}
+        return found
 
     def events(self, since: datetime, until: datetime | None = None) -> Iterator[Event]:
         """Data events in the order in which they were put."""

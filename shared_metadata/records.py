@@ -24,6 +24,7 @@ class TableStatus(StrEnum):
 class EventKind(StrEnum):
     BATCH_COMPLETED = "batch completed"
     BATCH_FAILED = "batch failed"
+    BATCH_LOST = "batch lost"  # its execution ended without recording an outcome
     SCHEMA_CHANGED = "schema changed"
     EXPECTATION_FAILED = "expectation failed"
     PROGRAM_ACTIVATED = "program activated"  # applied; its boundary may lie in the future

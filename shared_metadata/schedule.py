@@ -52,6 +52,11 @@ class DueBatch:
         readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.flow)[:40].strip("-")
         return f"{readable}-{self.interval.start:%Y%m%dT%H%MZ}-{digest}-{self.attempt}"
 
+    @property
+    def covers_several(self) -> bool:
+        """Whether it is made of more than one interval."""
+        return self.interval != self.first
+
     def waits(self, recorded: Batch) -> bool:
         """Whether other tables were made through a later end, at which this batch cannot be read yet."""
         return recorded.begun(self.interval, self.program, self.until).end > self.interval.end

@@ -190,9 +190,9 @@ class MetadataWriter:
                 written(self._client, self._actions.end_lease(flow, interval.start, dataset, owner, self._clock()))
             if state and dataset in state.tables:
                 attempts = state.tables[dataset].attempts if attempt is None else attempt
-                transacted(
-                    self._client, self._failed_attempt(state, interval, dataset, error, attempts, owner, later=later), place=flow
-                )
+                counted = self._failed_attempt(state, interval, dataset, error, attempts, owner, later=later)
+                said = self._actions.lost(flow, interval, dataset, error, attempts + 1, self._clock())
+                transacted(self._client, [*counted, said], place=flow)
 
     def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
         """Stores a program version and what is known of its columns; storing it again changes nothing."""

@@ -228,5 +228,6 @@ if __name__ == "__main__":
     _name_glue_databases()
     _know_leading_keys()
     step_functions.keep_limits()
+    step_functions.tell_of_interrupted()
     formation.import_buckets()
     asyncio.run(_serve())

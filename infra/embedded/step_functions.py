@@ -1,15 +1,20 @@
-"""Two limits of Step Functions that ministack does not know: the size of what a state hands on, and the events of an execution.
+"""Two limits of Step Functions that ministack does not know: the size of what a state hands on, and the events of an execution; and
+that it tells of those executions too that it ends because it was not there.
 
-https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. Nothing catches what they end an execution with.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. Nothing catches what the limits end an execution with.
 """
 
 import json
+import threading
 from typing import Any
 
+from ministack import app  # type: ignore[import-untyped]
+from ministack.core.responses import now_iso, request_scope  # type: ignore[import-untyped]
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
 
 MOST_BYTES, TOO_LARGE = 262_144, "States.DataLimitExceeded"
 MOST_EVENTS, TOO_LONG = 25_000, "States.Runtime"
+INTERRUPTED = "States.ServiceRestart"
 _LAST_EVENTS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
 
 
@@ -34,6 +39,31 @@ def keep_limits() -> None:
 
     stepfunctions._invoke_resource, stepfunctions._add_event = invoke_sized, add_counted
     stepfunctions._error_matches = matches_named
+
+
+def tell_of_interrupted() -> None:
+    """To be called once, before the state is loaded: loading it fails the executions that ran when it was saved, and tells nobody.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    """
+    load = app._load_persisted_state
+
+    def load_and_tell() -> None:
+        began = now_iso()
+        load()
+        found = [
+            one for one in stepfunctions._executions.all_values() if one.get("error") == INTERRUPTED and one["stopDate"] >= began
+        ]
+        threading.Thread(target=_tell, args=(found,), name="interrupted", daemon=True).start()
+
+    app._load_persisted_state = load_and_tell
+
+
+def _tell(executions: list[dict[str, Any]]) -> None:
+    for execution in executions:
+        _, _, _, region, account, *_ = execution["executionArn"].split(":")
+        with request_scope(account, region):
+            stepfunctions._emit_execution_status_event(execution)
 
 
 def _fits(value: Any, what: str) -> None:

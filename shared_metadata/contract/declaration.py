@@ -50,8 +50,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    check: COLLECT of queries that are not 'full': 'module:function' of what `atoll check` asks of each flow and of what is known of its
-        tables, imported on demand; it raises DefinitionError for one that the slice cannot run. '' where it can run all of them.
+    check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
+        DefinitionError for one that the slice cannot run. '' where it can run all of them.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """

@@ -14,7 +14,7 @@ from conductor.starter import Starter
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.doubles import FakeStepFunctions, records_of
+from tests.conductor.doubles import FakeStepFunctions, Stream
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, program, view
 
@@ -51,10 +51,10 @@ def test_commit_events_alone_catch_up_on_every_missed_batch(
     monkeypatch.setattr(handlers, "datetime", Now)
     monkeypatch.setattr(handlers, "starter", lambda: starter)
     handlers.handle({"trigger": "clock"}, FakeContext())
-    rounds = 0
+    stream, rounds = Stream(writer), 0
     while run_everything_that_runs(writer, states):
         rounds += 1
-        assert handlers.handle(records_of(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
+        assert handlers.handle(stream.take(EventKind.BATCH_COMPLETED), FakeContext()) == {"batchItemFailures": []}
     found = writer.reader.flow_states(["lake.crm", "lake.crm:load", "lake.a.v"])
     end = FIRST.start + timedelta(hours=HOURS)
     assert {table.watermark for state in found.values() for table in state.tables.values()} == {end}

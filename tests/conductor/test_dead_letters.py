@@ -15,7 +15,7 @@ from conductor.notifier import Notifier
 from shared_metadata.dead_letters import dead_batches
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, new_starter
+from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, fixed, known_states, new_starter, tell
 from tests.conductor.test_drift import tick
 from tests.conductor.test_history import History
 from tests.conformance.fixtures import FakeContext, SettableClock
@@ -94,9 +94,9 @@ def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
     assert writer.dead_letters.claim_notification("lake.crm", staged("t000"))  # and died
     handlers.handle({"Records": stream_records(writer)}, FakeContext())
     assert [m["Subject"] for m in inbox.take()] == ["Atoll: lake.crm.t001:staged stopped after 5 failures"]
-    assert not notifier.tell_left(), "it may still be at it"
+    assert not notifier.tell_left(known_states(writer)), "it may still be at it"
     clock.advance(minutes=3)
-    assert [notifier.tell_left() for _ in range(2)] == [True, False]
+    assert [notifier.tell_left(known_states(writer)) for _ in range(2)] == [True, False]
     assert [m["Subject"] for m in inbox.take()] == ["Atoll: lake.crm.t000:staged stopped after 5 failures"]
     letter = standing(writer).dead_letter
     assert letter and letter.told_at == clock.now
@@ -114,7 +114,7 @@ def test_a_message_of_which_no_record_could_be_made_comes_again(
         patched.setattr(writer.dead_letters, "told", throttled)
         assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
     clock.advance(minutes=3)
-    assert notifier.tell_left() and len(inbox.take()) == 2
+    assert notifier.tell_left(known_states(writer)) and len(inbox.take()) == 2
 
 
 def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
@@ -135,11 +135,11 @@ def test_a_redriven_batch_is_started_by_the_event_with_a_name_of_its_own(
     for _ in range(MAX_ATTEMPTS):
         starter.start_due(clock.now)
         states.end(error="States.Timeout", cause="too slow")
-        starter.start_due(clock.now)
+        tell(writer, states, clock.now)
         clock.advance(hours=1)
     assert standing(writer).dead_letter and starter.start_due(clock.now).due == 0
     writer.dead_letters.redrive("lake.crm", [staged("t000")])
-    monkeypatch.setattr(handlers, "_round", lambda context: starter.start_due(clock.now))
+    monkeypatch.setattr(handlers, "datetime", fixed(clock.now))
     handlers.handle({"Records": stream_records(writer, EventKind.BATCH_REDRIVEN)}, FakeContext())
     assert len(states.executions) == MAX_ATTEMPTS + 1
     assert starter.start_due(clock.now).lost == 0 and standing(writer).failures == 0

@@ -18,7 +18,7 @@ from shared_metadata.lineage import Lineage
 from shared_metadata.program import Kind, Program
 from shared_metadata.records import Claim, EventKind
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, new_starter, new_writer
+from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, known_states, new_starter, new_writer, records_of, tell
 from tests.conductor.test_history import History
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.inbox import Inbox
@@ -78,20 +78,14 @@ class TestNotification:
         known = activate(writer, things())
         settle(writer, known, gone("name", "spare", known=known))  # of the second one nobody has to be told: it breaks nothing
         assert writer.drifts.claim_notification(1)  # and died
-        assert not notifier.tell_left(), "it may still be at it"
+        assert not notifier.tell_left(known_states(writer)), "it may still be at it"
         clock.advance(minutes=3)
-        assert [notifier.tell_left() for _ in range(2)] == [True, False]
+        assert [notifier.tell_left(known_states(writer)) for _ in range(2)] == [True, False]
         assert [m["Subject"].split(": ")[1] for m in inbox.take()] == ["drift 1"]
 
 
 def record(kind: EventKind, number: int) -> dict[str, Any]:
-    image = {
-        "pk": {"S": "EVENT#2026-11-23"},
-        "sk": {"S": "x"},
-        "kind": {"S": kind.value},
-        "detail": {"M": {"drift": {"N": str(number)}}},
-    }
-    return {"Records": [{"eventName": "INSERT", "dynamodb": {"SequenceNumber": "7", "NewImage": image}}]}
+    return records_of(kind, detail={"drift": number})
 
 
 def test_the_next_round_under_a_program_without_the_column_frees_its_readers(writer: MetadataWriter, clock: SettableClock) -> None:
@@ -176,3 +170,4 @@ def tick(history: History, starter: Starter, clock: SettableClock, minutes: int 
     starter.start_due(clock.now)
     history.claim_all()
     history.end_some(clock.now)
+    tell(history.writer, history.states, clock.now)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from conductor import handlers
 from conductor.freshness import Freshness
+from conductor.known_states import KnownStates
 from conductor.notifier import Notifier
 from shared_metadata.freshness import late_datasets
 from shared_metadata.program import Program
 from shared_metadata.records import EventKind, FlowState, TableState
 from shared_metadata.writer import MetadataWriter
-from tests.conductor.doubles import REGION, CountsCalls
+from tests.conductor.doubles import REGION, CountsCalls, fixed, known_states
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, program, staged
 
@@ -56,22 +57,23 @@ def test_a_broken_promise_is_counted_while_it_lasts_and_recorded_once(
 ) -> None:
     apply(writer, promising())
     freshness = Freshness(writer)
-    assert freshness.check(clock.now) == 0
+    assert freshness.check(known_states(writer), clock.now) == 0
     broken = FIRST.start + timedelta(seconds=HOURS_2)
     clock.now = broken + timedelta(minutes=5)
-    assert [freshness.check(clock.now) for _ in range(3)] == [1, 1, 1]
+    assert [freshness.check(known_states(writer), clock.now) for _ in range(3)] == [1, 1, 1]
     assert dynamodb.calls["update_item"] == 1, "what this process has recorded costs no further write"
-    assert Freshness(writer).check(clock.now) == 1, "another process counts it too"
+    assert Freshness(writer).check(known_states(writer), clock.now) == 1, "another process counts it too"
     assert recorded(writer, clock.now) == [(broken, staged("t000"))]
+    before = known_states(writer)
     commit(writer, claim(writer), rows=1)
-    assert freshness.check(clock.now) == 0
+    assert freshness.check(before, clock.now) == 0, "what was known before is read again"
     clock.advance(hours=2)
-    assert freshness.check(clock.now) == 1
+    assert freshness.check(before, clock.now) == 1
     assert recorded(writer, clock.now) == [(broken, staged("t000")), (broken + timedelta(hours=1), staged("t000"))]
 
 
 def test_without_a_program_nothing_is_late(writer: MetadataWriter, clock: SettableClock) -> None:
-    assert Freshness(writer).check(clock.now) == 0
+    assert Freshness(writer).check(KnownStates(writer.reader), clock.now) == 0
 
 
 @pytest.mark.parametrize(("minute", "late"), [(5, 1), (6, None), (10, 1)])
@@ -81,16 +83,14 @@ def test_the_clock_publishes_what_is_late_every_five_minutes(
     apply(writer, promising())
     now = FIRST.start + timedelta(hours=3, minutes=minute)
 
-    class Fixed(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return now
-
     class Rests:
+        def __init__(self) -> None:
+            self.known = known_states(writer)
+
         def start_due(self, *_: Any) -> handlers.Round:
             return handlers.Round()
 
-    monkeypatch.setattr(handlers, "datetime", Fixed)
+    monkeypatch.setattr(handlers, "datetime", fixed(now))
     monkeypatch.setattr(handlers, "starter", Rests)
     monkeypatch.setattr(handlers, "freshness", lambda: Freshness(writer))
     monkeypatch.setattr(handlers, "notifier", lambda: Notifier(writer, boto3.client("sns", REGION), ""))

@@ -18,9 +18,11 @@ from console.run import wait_for
 from examples.airline.demo import PROGRAM, Demo
 from examples.airline.reconcile import Difference, reconcile
 from infra.embedded import LocalStack
+from infra.embedded.state import wait_until
 from shared_metadata import keys, naming
 from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Program
+from shared_metadata.records import EventKind
 from shared_metadata.source_schemas import FOLDER
 from slices.registry import installed
 from tests.command import atoll, called
@@ -111,6 +113,30 @@ def test_each_state_machine_starts_by_hand_with_an_empty_input(airline: Deployed
 def test_one_flow_starts_by_hand(airline: Deployed, slice_id: str, flow: str) -> None:
     result = airline.execute(slice_id, {"flow": flow})
     assert result["status"] == "SUCCEEDED", result
+
+
+def test_an_execution_that_ends_without_an_outcome_is_noticed_by_its_event(airline: Deployed) -> None:
+    """Of a name as the conductor gives it; what it is started with is refused by its first step, which records nothing."""
+    flow, dataset, reader = "ops.published.airport_delays", "ops.published.airport_delays:result", airline.demo.target.reader
+    began = datetime.now(UTC)
+    airline.wait_past(flow, dataset, floor(began, 60) + MINUTE)  # so that nobody is at work on the next, which is not due yet
+    start = airline.watermark(flow, dataset)
+    body = {"flow": flow, "start": to_text(start), "end": to_text(start + MINUTE), "unknown": 1}
+    attempts = reader.flow_states([flow])[flow].tables[dataset].attempts
+    target = airline.demo.target
+    target.session.client("stepfunctions").start_execution(
+        stateMachineArn=target.state_machine_arn("harness.postgres"),
+        name=f"by-hand-{start:%Y%m%dT%H%MZ}-0123456789-{attempts}",
+        input=json.dumps(body),
+    )
+
+    def lost() -> list[Any]:
+        return [event for event in reader.events(began) if (event.kind, event.flow) == (EventKind.BATCH_LOST, flow)]
+
+    wait_until(lambda: bool(lost()), 60, "the conductor is told nothing")
+    (event,) = lost()
+    assert event.detail["attempts"] == attempts + 1 and "InputError" in event.detail["error"]
+    airline.wait_past(flow, dataset, start + MINUTE)
 
 
 def test_past_intervals_of_a_source_are_collected_again(airline: Deployed) -> None:

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from conductor.freshness import EVERY_MINUTES
+from conductor.losses import TOLD_AS
 from shared_metadata import naming
 from shared_metadata.dead_letters import dead_batches
 from shared_metadata.intervals import floor
@@ -188,12 +189,21 @@ class World(Account):
     def _execute(self, execution: Execution, token: str) -> None:
         try:
             cause = execution.run(lambda step, event, flow, dataset: self.invoke(execution.slice_id, step, event, flow, dataset))
-        except (Overtaken, MachineStops) as error:
-            self.end_execution(execution.arn, token, type(error).__name__)
-            if isinstance(error, MachineStops):
-                raise
-            return
+        except MachineStops:
+            self.end_execution(execution.arn, token, MachineStops.__name__)
+            raise  # and nobody is there to be told
+        except Overtaken:
+            cause = Overtaken.__name__
         self.end_execution(execution.arn, token, cause)
+        if cause:
+            self._tell_ended(execution.arn)
+
+    def _tell_ended(self, arn: str) -> None:
+        """As Step Functions' event does, once, and not at all where the conductor does not take it."""
+        found = self.states.describe_execution(executionArn=arn)
+        told = {name: found[name] for name in ("executionArn", "status", "input", "error", "cause") if name in found}
+        with contextlib.suppress(FunctionError, Overtaken):
+            self.invoke(CONDUCTOR, "handle", {"detail-type": TOLD_AS, "detail": told}, CONDUCTOR, "")
 
     def end_execution(self, arn: str, token: str, cause: str) -> None:
         if cause:

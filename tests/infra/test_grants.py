@@ -37,6 +37,9 @@ def of_resources(templates: Any) -> set[str]:
             for statement in document["Statement"] if document else ():
                 who, actions = json.dumps(statement["Principal"], sort_keys=True), " ".join(sorted(as_list(statement["Action"])))
                 found.add(f"{stack} {name[:-8]} | {statement['Effect']} {who}{condition(statement)} | {actions}")
+            if resource["Type"] == "AWS::Lambda::Permission":
+                source = text(properties["SourceArn"])  # whoever has none may be called by everybody's
+                found.add(f"{stack} {name[:-8]} | Allow {properties['Principal']} if it is {source} | {properties['Action']}")
     return found
 
 
@@ -104,12 +107,7 @@ def test_roles_have_no_policies_but_those_that_are_read_here(templates, vpc_temp
             for name, resource in template["Resources"].items():
                 properties = resource.get("Properties", {})
                 assert not {"Policies", "ManagedPolicyArns", "PermissionsBoundary"} & set(properties), f"{stack} {name}"
-                assert resource["Type"] not in (
-                    "AWS::IAM::ManagedPolicy",
-                    "AWS::IAM::User",
-                    "AWS::IAM::Group",
-                    "AWS::Lambda::Permission",
-                )
+                assert resource["Type"] not in ("AWS::IAM::ManagedPolicy", "AWS::IAM::User", "AWS::IAM::Group")
 
 
 def test_no_action_is_a_wildcard(templates, vpc_templates):

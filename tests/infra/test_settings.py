@@ -72,8 +72,8 @@ def test_options_become_settings() -> None:
     [
         (Ceilings(), {}),
         (Ceilings(0, {"a": 7}), {"a": 7}),
-        (Ceilings(20), {"a": 9, "b": 9, "conductor": 2}),
-        (Ceilings(20, {"a": 5}), {"a": 5, "b": 13, "conductor": 2}),
+        (Ceilings(20), {"a": 9, "b": 8, "conductor": 3}),
+        (Ceilings(20, {"a": 5}), {"a": 5, "b": 12, "conductor": 3}),
     ],
 )
 def test_a_ceiling_is_shared_out_and_never_passed(ceilings: Ceilings, expected: Mapping[str, int]) -> None:
@@ -90,7 +90,7 @@ def test_a_slices_functions_share_its_ceiling() -> None:
 
 @pytest.mark.parametrize(
     ("ceilings", "cause"),
-    [(Ceilings(3), "need 4 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 11")],
+    [(Ceilings(3), "need 5 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 12")],
 )
 def test_a_ceiling_that_leaves_nothing_for_somebody_is_refused(ceilings: Ceilings, cause: str) -> None:
     with pytest.raises(ValueError, match=cause):

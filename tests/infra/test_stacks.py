@@ -8,6 +8,7 @@ import pytest
 
 from shared_metadata import naming
 from tests.infra.conftest import EVERY_OTHER
+from tests.infra.test_grants import text
 
 pytestmark = pytest.mark.xdist_group("synth")
 CAUSES = ("batch completed", "program activated", "flow quiesced", "flow resumed", "batch dead", "batch redriven")
@@ -132,6 +133,23 @@ def test_only_events_on_which_something_is_to_be_done_call_the_conductor(templat
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BisectBatchOnFunctionError"]
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"]
+
+
+def test_executions_that_did_not_succeed_call_the_conductor_and_those_that_did_do_not(templates):
+    rule = only(templates["Conductor"], "AWS::Events::Rule")
+    assert rule["State"] == "ENABLED" and len(json.dumps(rule["EventPattern"])) < 2048
+    detail = rule["EventPattern"]["detail"]
+    assert (rule["EventPattern"]["source"], detail["status"]) == (["aws.states"], ["FAILED", "TIMED_OUT", "ABORTED"])
+    (machines,) = detail["stateMachineArn"]
+    for stack in SLICES:
+        name = only(templates[stack], "AWS::StepFunctions::StateMachine")["StateMachineName"]
+        arn = f"arn:aws:states:eu-central-1:111122223333:stateMachine:{name}"
+        assert arn.startswith(text(machines["prefix"])), "of each machine, as its ARN will be"
+    (target,) = rule["Targets"]
+    (allowed,) = (
+        p for p in resources(templates["Conductor"], "AWS::Lambda::Permission").values() if p["Principal"] == "events.amazonaws.com"
+    )
+    assert allowed["FunctionName"] == target["Arn"] and allowed["SourceArn"], "and nobody else's rules"
 
 
 def test_dead_letters_and_silence_of_the_conductor_raise_alarms(templates):

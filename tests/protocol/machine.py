@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from conductor.losses import LOST
 from shared_metadata.intervals import to_text
+from shared_metadata.keys import EVENT_PREFIX
 from tests.protocol.lake import BEGIN, LOAD, TABLE, program
 from tests.protocol.promises import check, settle, verify
 from tests.protocol.replay import Call
@@ -38,9 +40,26 @@ class CommitProtocol(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.world.rounds) < MOST_ROUNDS)
     @rule()
-    def the_clock_or_an_event_calls_the_conductor(self) -> None:
-        """An event may come late, twice or not at all: the conductor asks the table, not the event."""
+    def the_clock_calls_the_conductor(self) -> None:
         self.world.start_round()
+
+    @precondition(lambda self: len(self.world.rounds) < MOST_ROUNDS and self._events())
+    @rule(data=st.data())
+    def an_event_calls_the_conductor(self, data: Any) -> None:
+        """It may come late, twice or not at all: the conductor asks the table, not the event."""
+        self.world.bring(data.draw(st.sampled_from(self._events())))
+
+    @precondition(lambda self: len(self.world.rounds) < MOST_ROUNDS and self._lost())
+    @rule(data=st.data())
+    def step_functions_tells_of_an_execution(self, data: Any) -> None:
+        """Late, twice or not at all."""
+        self.world.tell(data.draw(st.sampled_from(self._lost())))
+
+    def _events(self) -> list[tuple[str, str]]:
+        return sorted(key for key in self.world.rows if key[0].startswith(EVENT_PREFIX))
+
+    def _lost(self) -> list[str]:
+        return [name for name, execution in self.world.executions.items() if execution.status in LOST]
 
     @rule(slice_id=st.sampled_from(["collect.model", "organize.model"]), flow=st.booleans())
     def an_operator_starts_what_is_due(self, slice_id: str, flow: bool) -> None:

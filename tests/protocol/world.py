@@ -7,6 +7,7 @@ S3, the state machine's frame (infra/workflows.py: what it tries again, what it 
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,7 +20,9 @@ from unittest.mock import patch
 from botocore.exceptions import ClientError
 
 from conductor.environment import Environment as ConductorEnvironment
+from conductor.losses import Losses
 from conductor.starter import Starter
+from shared_metadata import items
 from shared_metadata.contract import collect
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.environment import Environment
@@ -60,7 +63,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Process:
-    """A step of an execution, or a round of the conductor, that stands before its next call. call: what it draws as its own id."""
+    """A step of an execution, or a call of the conductor, that stands before its next call. call: what it draws as its own id."""
 
     slice_id: str  # '' for the conductor
     step: str
@@ -140,6 +143,7 @@ class World:
     snapshots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     rounds: tuple[Process, ...] = ()
+    memory: str = ""  # of the conductor's process that was called last
     zombies: tuple[Process, ...] = ()
     _ran: dict[tuple[Process, datetime], tuple[History, Outcome]] = field(default_factory=dict)
     _texts: dict[int, tuple[Any, str]] = field(default_factory=dict)
@@ -162,10 +166,10 @@ class World:
 
     def taken(self) -> tuple[Any, ...]:
         parts = (self.rows, self.objects, self.snapshots, self.executions)
-        return (self.now, *map(dict, parts), self.rounds, self.zombies)
+        return (self.now, *map(dict, parts), self.rounds, self.memory, self.zombies)
 
     def put_back(self, taken: tuple[Any, ...]) -> None:
-        self.now, rows, objects, snapshots, executions, self.rounds, self.zombies = taken
+        self.now, rows, objects, snapshots, executions, self.rounds, self.memory, self.zombies = taken
         self.dynamodb.tables[METADATA] = dict(rows)
         self.objects, self.snapshots, self.executions = dict(objects), dict(snapshots), dict(executions)
 
@@ -217,8 +221,23 @@ class World:
         return self.executions[name]
 
     def start_round(self) -> None:
-        """The clock or an event calls the conductor."""
-        self.rounds = _placed(self.rounds, len(self.rounds), self._alive(Process("", "start_due")))
+        """The clock calls the conductor."""
+        self._call_conductor("start_due", "")
+
+    def bring(self, key: tuple[str, str]) -> None:
+        """The stream brings the conductor an event, however long ago it was written."""
+        self._call_conductor("start_after", text_of(self.rows[key]))
+
+    def tell(self, name: str) -> None:
+        """Step Functions tells the conductor how an execution ended."""
+        execution = self.executions[name]
+        told = {"executionArn": execution.arn, "status": execution.status, "input": execution.input}
+        self._call_conductor("ended", json.dumps(told))
+
+    def _call_conductor(self, step: str, event: str) -> None:
+        """In the process that was called last, which remembers what it has seen."""
+        process = Process("", step, json.dumps([event, self.memory]))
+        self.rounds = _placed(self.rounds, len(self.rounds), self._alive(process))
 
     def abort(self, name: str) -> None:
         """The execution is stopped, wherever it stands; what it calls may still arrive."""
@@ -265,8 +284,7 @@ class World:
 
     def _body(self, process: Process, line: Line) -> Any:
         if not process.slice_id:
-            starter = Starter(self.writer(line), line.client("states"), CONDUCTOR, lambda *_: None)
-            return vars(starter.start_due(line.clock()))
+            return self._conduct(process, line)
         services = WiredServices(process.slice_id, line, self)
         steps: Any
         if process.slice_id == "collect.model":
@@ -276,11 +294,28 @@ class World:
         with patch.object(collect, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=process.call))):
             return getattr(steps, process.step)(json.loads(process.event), FakeContext(request_id="request"))
 
+    def _conduct(self, process: Process, line: Line) -> str:
+        """What the conductor's process remembers afterwards."""
+        writer, (event, memory) = self.writer(line), json.loads(process.event)
+        starter = Starter(writer, line.client("states"), CONDUCTOR, lambda *_: None)
+        if memory:
+            starter._agenda = pickle.loads(bytes.fromhex(memory))
+        if process.step == "ended":
+            Losses(writer, lambda *_: None).ended(json.loads(event), line.clock())
+        elif process.step == "start_after":
+            starter.start_after([items.event(items.from_item(json.loads(event)))], line.clock())
+        else:
+            starter.start_due(line.clock())
+        return pickle.dumps(starter._agenda).hex()
+
     def _go_on(self, where: str, process: Process | None) -> None:
         """To the process's next call, or to what follows its end; None: it has died."""
         kind, _, number = where.rpartition("/")
         if kind == "round":
-            self.rounds = _placed(self.rounds, int(number), self._alive(process))
+            alive = self._alive(process)
+            self.rounds = _placed(self.rounds, int(number), alive)
+            if alive is None:
+                self.memory = self._remembered(process)
         elif kind == "zombie":
             self.zombies = _placed(self.zombies, int(number), self._alive(process))
         else:
@@ -293,6 +328,11 @@ class World:
             return None
         history, outcome = self._advance(process)
         return replace(process, history=history) if isinstance(outcome, Call) else None
+
+    def _remembered(self, process: Process | None) -> str:
+        """By the conductor's process at its end; nothing by one that died or failed."""
+        outcome = self._advance(process)[1] if process else None
+        return str(outcome.value) if isinstance(outcome, Returned) else ""
 
     def _unnoticed(self, call: Call) -> bool:
         """The batch's own files, which lie under its token; figures, by which nobody decides; the timeline, which nobody changes."""

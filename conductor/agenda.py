@@ -1,0 +1,192 @@
+"""Which flows a round looks at: those that something has happened to, those that read them, and those whose time has come.
+
+It stands in a process's memory and is only ever a reason to look: what is due is decided by what is read then. So it may be lost, as
+a process is, or lack what an event that never came would have said: then the next whole look, at every flow, makes it anew.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from conductor.executions import Done
+from shared_metadata import keys
+from shared_metadata.intervals import next_interval
+from shared_metadata.program import Program
+from shared_metadata.reader import EventKey
+from shared_metadata.records import Event, EventKind, FlowState
+from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.timeline import Entry, Programs
+
+WHOLE = timedelta(hours=1)  # between two whole looks
+HORIZON = 2 * WHOLE  # what may become due by then is known from now on; what may later, the next whole look finds
+BELATED = timedelta(minutes=2)  # an event may be written so long after the moment in its key
+RENEWS = frozenset({EventKind.PROGRAM_ACTIVATED, EventKind.UPDATE_SET_CANCELLED})
+WAKES = frozenset(
+    {
+        EventKind.BATCH_COMPLETED,
+        EventKind.BATCH_FAILED,
+        EventKind.BATCH_LOST,
+        EventKind.BATCH_DEAD,
+        EventKind.BATCH_REDRIVEN,
+        EventKind.FLOW_QUIESCED,
+        EventKind.FLOW_RESUMED,
+        EventKind.STATE_REPAIRED,
+    }
+)
+
+
+class Neighbours:
+    """Who reads whom, in any program of a timeline."""
+
+    def __init__(self, programs: Programs) -> None:
+        self._makers: dict[str, set[str]] = {}
+        self._inputs: dict[str, set[str]] = {}
+        self._readers: dict[str, set[str]] = {}
+        for _, program in programs.entries:
+            self._add(program)
+
+    def _add(self, program: Program) -> None:
+        for flow in program.flows.values():
+            for table in flow.tables:
+                self._makers.setdefault(table.dataset, set()).add(flow.id)
+        for flow in program.flows.values():
+            inputs = {maker for table in flow.tables for name in table.inputs for maker in self._makers.get(name, ())}
+            self._inputs.setdefault(flow.id, set()).update(inputs)
+            for maker in inputs:
+                self._readers.setdefault(maker, set()).add(flow.id)
+
+    def inputs(self, flows: Iterable[str]) -> set[str]:
+        """The flows whose datasets these read."""
+        return {maker for flow in flows for maker in self._inputs.get(flow, ())}
+
+    def around(self, flows: Iterable[str]) -> set[str]:
+        """The flows on which it depends how many missed intervals a batch of these covers: their readers, however far away, and what
+        these read."""
+        found, waiting = set[str](), set(flows)
+        while waiting:
+            found |= waiting
+            waiting = {reader for flow in waiting for reader in self._readers.get(flow, ())} - found
+        return found | self.inputs(found)
+
+    def touched(self, events: Iterable[Event]) -> set[str]:
+        """The flows that these events are about, and those that read them."""
+        flows = {flow for event in events if event.kind in WAKES for flow in self._of(event)}
+        return flows | {reader for flow in flows for reader in self._readers.get(flow, ())}
+
+    def _of(self, event: Event) -> set[str]:
+        """An empty batch completes datasets of other flows as well; a drift names the flows that it stops or frees."""
+        passed = {maker for dataset in event.detail.get("passed", ()) for maker in self._makers.get(dataset, ())}
+        return {event.flow, *event.detail.get("flows", ()), *passed}
+
+
+class Agenda:
+    """Flow ▸ when to look at it; one that waits for something to happen has no moment. Beside them those that wait for room, by the
+    starts of their batches, and those that are at work."""
+
+    def __init__(self) -> None:
+        self._moments: dict[str, datetime] = {}
+        self._queue: dict[str, datetime] = {}
+        self._at_work: set[str] = set()
+        self._entries: tuple[Entry, ...] = ()
+        self._neighbours = Neighbours(Programs([]))
+        self._looked_at: tuple[datetime, int] | None = None  # when all was, and under which entry of the timeline
+        self._heard: tuple[datetime, frozenset[EventKey]] | None = None  # when events were asked for, and which were known then
+
+    def neighbours(self, programs: Programs) -> Neighbours:
+        entries = tuple(entry for entry, _ in programs.entries)
+        if self._entries != entries:
+            self._entries, self._neighbours, self._looked_at = entries, Neighbours(programs), None
+        return self._neighbours
+
+    # -- what is to be looked at
+
+    def needs_whole_look(self, programs: Programs, now: datetime) -> bool:
+        """In a new process, now and then, and when the timeline, or the program whose time it is, is another one."""
+        self.neighbours(programs)
+        if self._looked_at is None or self._heard is None:
+            return True
+        looked_at, entry = self._looked_at
+        return not looked_at <= now < looked_at + WHOLE or entry != programs.active(now)[0].number
+
+    def wake_all(self, programs: Programs, now: datetime) -> None:
+        """For a whole look."""
+        self.neighbours(programs)
+        self._moments, self._queue = dict.fromkeys(programs.flow_ids, now), {}
+        self._looked_at, self._heard = (now, programs.active(now)[0].number), (now, frozenset())
+
+    def since(self, now: datetime) -> datetime:
+        """From when on to ask for events: of some that came before, one may have been written late."""
+        return (min(self._heard[0], now) if self._heard else now) - BELATED
+
+    @property
+    def known(self) -> frozenset[EventKey]:
+        """Those that came before, as far back as is asked for again."""
+        return self._heard[1] if self._heard else frozenset()
+
+    def hear(self, programs: Programs, events: Mapping[EventKey, Event], now: datetime) -> None:
+        """Takes in the events since `since` that were not known."""
+        self.wake(self.neighbours(programs).touched(events.values()), now)
+        first = tuple(keys.first_event(now - BELATED).values())
+        self._heard = now, frozenset(key for key in (*self.known, *events) if key >= first)
+
+    def wake(self, flows: Iterable[str], now: datetime) -> None:
+        self._moments |= dict.fromkeys(flows, now)
+
+    def due(self, now: datetime, most: int) -> set[str]:
+        """Those whose moment has come, and, if fewer than `most` are at work, of those that wait for room the oldest: so many that no
+        younger one takes its place."""
+        flows = {flow for flow, moment in self._moments.items() if moment <= now}
+        room = most - len(self._at_work - flows)
+        waiting = heapq.nsmallest(room + len(flows), self._queue, key=lambda flow: (self._queue[flow], flow)) if room > 0 else ()
+        return flows.union(waiting)
+
+    def at_work_beside(self, flows: Collection[str]) -> int:
+        """How many others are at work, for all that was heard."""
+        return len(self._at_work.difference(flows))
+
+    # -- what was looked at
+
+    def looked(self, flows: Collection[str], moments: Mapping[str, datetime], done: Mapping[DueBatch, Done | None]) -> None:
+        """Keeps of each of these flows when to look at it again, whether it is at work, and whether it waits for room.
+
+        moments: of those that wait for time.  done: about what is due; None for want of room.
+        """
+        for flow in flows:
+            self._moments.pop(flow, None)
+            self._queue.pop(flow, None)
+        self._at_work.difference_update(flows)
+        self._moments |= {flow: moment for flow, moment in moments.items() if flow in flows}
+        for batch, found in done.items():
+            if found is None:
+                self._queue[batch.flow] = min(batch.interval.start, self._queue.get(batch.flow, batch.interval.start))
+                continue
+            self._moments[batch.flow] = min(found.again_at, self._moments.get(batch.flow, found.again_at))
+            if found.figures.started or found.figures.running:
+                self._at_work.add(batch.flow)
+
+
+def waiting_for_time(
+    programs: Programs, states: Mapping[str, FlowState], begun: Iterable[DueBatch], now: datetime
+) -> dict[str, datetime]:
+    """When flows become due if nothing happens but that time passes: a batch's end, or the end of a failed attempt's backoff.
+
+    begun: batches that are due already, which wait for nothing.
+    """
+    done = {(batch.flow, dataset) for batch in begun for dataset in batch.datasets}
+    found: dict[str, datetime] = {}
+    for batch in due_batches(programs, states, now + HORIZON):
+        waiting = [dataset for dataset in batch.datasets if (batch.flow, dataset) not in done]
+        for dataset in waiting:
+            moment = _moment(programs, states, batch, dataset)
+            found[batch.flow] = min(moment, found.get(batch.flow, moment))
+    return found
+
+
+def _moment(programs: Programs, states: Mapping[str, FlowState], batch: DueBatch, dataset: str) -> datetime:
+    known = programs.with_flow(batch.flow, batch.interval.start)
+    assert known is not None  # it is due in one of them
+    end = next_interval(batch.interval.start, known[1].flows[batch.flow].interval_seconds).end
+    retry_at = states[batch.flow].tables[dataset].retry_at
+    return max(end, retry_at) if retry_at and not batch.moved else end

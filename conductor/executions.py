@@ -1,0 +1,136 @@
+"""The executions of batches: starts them under names of their own, and records of those that ended that their batch has not moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from conductor.environment import Environment
+from shared_metadata.later import NAMES, is_later
+from shared_metadata.records import Batch
+from shared_metadata.schedule import DueBatch
+from shared_metadata.writer import MetadataWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_Errors
+NOT_THERE = ("StateMachineDoesNotExist", "StateMachineDeleting", "AccessDeniedException", "InvalidArn")
+# When to look again at a batch of which nothing is heard: later than the lease that its execution takes.
+UNHEARD = timedelta(minutes=17)
+Report = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass
+class Round:
+    """What one call did, in batches. missing: their state machine is not there; running: somebody is at work on them;
+    later: AWS refused for the moment, so the next call asks again."""
+
+    due: int = 0
+    started: int = 0
+    running: int = 0
+    lost: int = 0
+    missing: int = 0
+    later: int = 0
+
+    def add(self, other: Round) -> None:
+        for name, number in vars(other).items():
+            setattr(self, name, getattr(self, name) + number)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done about a batch, and when to look at it again if nothing is heard of it."""
+
+    figures: Round
+    again_at: datetime
+
+
+class Executions:
+    """Of the slices' state machines."""
+
+    def __init__(self, writer: MetadataWriter, states: SFNClient, environment: Environment, report: Report) -> None:
+        self._writer, self._states, self._environment, self._report = writer, states, environment, report
+
+    def begin(self, batch: DueBatch, recorded: Batch | None, now: datetime) -> Done:
+        """Starts those tables of a batch that nobody is at work on; of the others nothing is asked before their lease has ended.
+
+        recorded: the batch as its workers have claimed it.
+        """
+        busy = {name: found for name in batch.datasets if recorded and (found := recorded.running(name, now))}
+        running = Round(running=len({worker.owner for worker in busy.values()}))
+        free = tuple(name for name in batch.datasets if name not in busy)
+        if not free or (recorded and batch.waits(recorded)):
+            return Done(running, min([*(worker.lease_until for worker in busy.values()), *([now + UNHEARD] if free else [])]))
+        whole = batch.all_tables and not busy
+        done = self._start(replace(batch, datasets=free, all_tables=whole), now)
+        done.figures.add(running)
+        return replace(done, again_at=min([done.again_at, *(worker.lease_until for worker in busy.values())]))
+
+    def _start(self, batch: DueBatch, now: datetime) -> Done:
+        machine = self._environment.state_machine_arn(batch.slice_id)
+        body = json.dumps(batch.execution_input())
+        try:
+            answer = self._states.start_execution(stateMachineArn=machine, name=batch.execution_name, input=body)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in NOT_THERE:
+                return self._missing(batch, code, now)
+            if code != "ExecutionAlreadyExists":
+                raise
+            return self._known(batch, now)
+        new = answer["startDate"].timestamp() >= int(now.timestamp()) - 1
+        return Done(Round(started=new, running=not new), now + UNHEARD)
+
+    def _missing(self, batch: DueBatch, code: str, now: datetime) -> Done:
+        stack = "run `atoll apply`, or deploy the slice's stack and the stack Conductor"
+        self._report("a state machine is not there or not granted", {"slice": batch.slice_id, "error": code, "remedy": stack})
+        return Done(Round(missing=1), now)
+
+    def _known(self, batch: DueBatch, now: datetime) -> Done:
+        """Of a name that is taken: either it runs, or it has ended and nothing was heard of it, though its batch has not moved."""
+        arn = self._environment.execution_arn(batch.slice_id, batch.execution_name)
+        ended = self._ended(arn)
+        if not ended:
+            return Done(Round(running=1), now + UNHEARD)
+        self._report("an execution ended without recording an outcome", {"execution": arn, "why": ended})
+        refused = is_refused(ended)
+        self._writer.record_lost(batch.flow, batch.interval, batch.datasets, ended, attempt=batch.attempt, owner=arn, later=refused)
+        return Done(Round(lost=1), now)
+
+    def _ended(self, execution: str) -> str:
+        """How an execution ended; '' while it runs."""
+        try:
+            found = self._states.describe_execution(executionArn=execution)
+        except ClientError as error:
+            if is_later(error):
+                return ""  # whether it has ended is found out later
+            if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+                raise
+            return "the execution is not known any more"
+        return "" if found["status"] in ("RUNNING", "PENDING_REDRIVE") else how_it_ended(found)
+
+
+def how_it_ended(found: Mapping[str, Any]) -> str:
+    """Of an execution as Step Functions describes it, or tells of its end: its error and cause, or else its status."""
+    if not found.get("error"):
+        return f"the execution ended as {found['status']} and its batch did not move"
+    return f"{found['error']}: {_message(str(found.get('cause') or ''))}"
+
+
+def is_refused(why: str) -> bool:
+    """Whether AWS had refused for the moment only, of what `how_it_ended` gives."""
+    return why.partition(":")[0] in NAMES
+
+
+def _message(cause: str) -> str:
+    """A Lambda function's cause is JSON with an errorMessage."""
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, TypeError, KeyError):
+        return cause

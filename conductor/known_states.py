@@ -1,0 +1,27 @@
+"""The states of all flows as this process has read them last: enough to know whom to look at, since whoever decides reads again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from shared_metadata.reader import MetadataReader
+from shared_metadata.records import FlowState
+
+
+class KnownStates:
+    """Others write these states all the time. One that is held here may be old, and is never the ground of a decision."""
+
+    def __init__(self, reader: MetadataReader) -> None:
+        self._reader, self._held = reader, dict[str, FlowState]()
+
+    @property
+    def held(self) -> Mapping[str, FlowState]:
+        """All that were read so far."""
+        return MappingProxyType(self._held)
+
+    def read(self, flows: Iterable[str]) -> dict[str, FlowState]:
+        """These as they are now."""
+        found = self._reader.flow_states(sorted(flows))
+        self._held |= found
+        return found
