@@ -84,13 +84,21 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
 
 def _line(batch: Batch, name: str, seconds: int, now: datetime) -> BatchLine:
     outcome = batch.outcomes.get(name)
-    interval = (to_text(batch.interval.start), to_text(batch.interval.end))
+    interval = to_text(batch.interval.start), to_text(batch.interval.end)
     owner = batch.workers[name].owner if name in batch.workers else ""
     intervals = covered(batch.interval, seconds)
     if outcome is None:
         return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner, intervals=intervals)
-    said = (outcome.error, owner, outcome.rejected, intervals)
-    return BatchLine(*interval, outcome.status.value, outcome.rows, outcome.seconds, *said)
+    return BatchLine(
+        *interval,
+        outcome.status.value,
+        outcome.rows,
+        outcome.seconds,
+        outcome.error,
+        owner,
+        outcome.rejected,
+        intervals,
+    )
 
 
 def show_detail(detail: DatasetDetail) -> None:
