@@ -60,7 +60,7 @@ class CoveringBehaviour:
         held = self.committed(writer, COLLECT, batch.interval, *batch.datasets)
         assert held.intervals == 130
         assert standing(writer).watermark == batch.interval.end
-        (done,) = [event for event in writer.reader.events(clock.now) if event.kind == EventKind.BATCH_COMPLETED]
+        (done,) = [event for event in writer.reader.events(clock.now, clock.now) if event.kind == EventKind.BATCH_COMPLETED]
         assert (done.detail["intervals"], done.detail["end"]) == (130, to_text(batch.interval.end))
         assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == (batch.interval,)
         assert self.due(writer, clock)[LOAD].interval == batch.interval

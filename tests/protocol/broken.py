@@ -43,8 +43,8 @@ def _outcome(self: Actions, claim: Claim, outcomes: Mapping[str, TableOutcome], 
     return unconditional(Actions.outcome(self, claim, outcomes, moved))
 
 
-def _advance(self: Actions, flow: str, claim: Claim, cursors: Mapping[str, str], changes: Any = None) -> Action:
-    return unconditional(Actions.advance(self, flow, claim, cursors, changes))
+def _advance(self: Actions, flow: str, claim: Claim, cursors: Mapping[str, str], *more: Any) -> Action:
+    return unconditional(Actions.advance(self, flow, claim, cursors, *more))
 
 
 def _take_over(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str], former: Batch, expected: int) -> Action:
