@@ -282,3 +282,46 @@ def test_every_kind_of_event_is_known_to_wake_or_not() -> None:
     """A new kind has to be thought of here."""
     tells_nothing = {EventKind.SCHEMA_CHANGED, EventKind.EXPECTATION_FAILED, EventKind.DATASET_LATE, EventKind.SOURCE_CHANGED}
     assert agenda.WAKES | agenda.RENEWS | tells_nothing == set(EventKind)
+
+
+def covering(program: Program, *keeps: str) -> Program:
+    """The program with all its flows covering missed intervals, but for those that need each."""
+    return replace(program, flows={name: replace(flow, covers=name not in keeps) for name, flow in program.flows.items()})
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), keeps=st.sampled_from(["", "lake.a.far", "lake.a.near"]))
+def test_a_batch_covers_what_the_states_of_all_flows_allow_however_few_a_round_looks_at(seed: int, keeps: str) -> None:
+    """A reader far away that keeps its intervals needs each version of what it is made from."""
+    chance, clock = Random(seed), SettableClock(FIRST.end + timedelta(minutes=1))
+    writer, states = MetadataWriter(new_table(), "metadata", clock), FakeStepFunctions(clock)  # type: ignore[arg-type]
+    chain = [view("lake.a.near", "lake.crm.t000"), view("lake.a.mid", "lake.a.near"), view("lake.a.far", "lake.a.mid")]
+    applied = apply(writer, covering(program(2, views=(*chain, view("lake.a.other", "lake.crm.t001"))), keeps))
+    conductors, ended, longest = Conductors(writer, states, chance), set[str](), 0
+    for _ in range(30):
+        clock.advance(minutes=chance.choice((1, 5, 60, 200)))
+        all_states = writer.reader.flow_states(list(applied.flows))
+        allowed = {(b.flow, b.interval.start): b.interval for b in due_batches(writer.reader.programs(), all_states, clock.now)}
+        before = set(states.executions)
+        conductors.call(clock.now)
+        for arn in states.executions.keys() - before:
+            body = json.loads(states.executions[arn]["input"])
+            interval = Interval(from_text(body["start"]), from_text(body["end"]))
+            assert interval == allowed[body["flow"], interval.start]
+            longest = max(longest, round((interval.end - interval.start) / timedelta(hours=1)))
+        for arn, execution in states.executions.items():
+            if arn not in ended and chance.random() < 0.7:
+                ended.add(arn)
+                execution["status"] = "SUCCEEDED"
+                end_batch(writer, applied, json.loads(execution["input"]), arn)
+    assert longest > 1 or keeps
+
+
+def end_batch(writer: MetadataWriter, program: Program, body: dict[str, Any], owner: str) -> None:
+    flow = program.flows[body["flow"]]
+    names = body.get("datasets") or [table.dataset for table in flow.tables]
+    interval = Interval(from_text(body["start"]), from_text(body["end"]))
+    held = writer.claim(
+        flow.id, interval, names, program_version="v", owner=owner, lease_seconds=960, interval_seconds=flow.interval_seconds
+    )
+    writer.commit(held, [TableCommit(name, 1, pointer={"at": body["end"]}) for name in held.datasets])
