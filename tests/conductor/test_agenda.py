@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from conductor import agenda
 from conductor.environment import Environment
 from conductor.starter import Starter
-from shared_metadata import items
+from shared_metadata import items, keys
 from shared_metadata.errors import StaleToken
-from shared_metadata.intervals import Interval, from_text
+from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import Claim, Event, EventKind, TableCommit
 from shared_metadata.schedule import due_batches
@@ -325,3 +325,20 @@ def end_batch(writer: MetadataWriter, program: Program, body: dict[str, Any], ow
         flow.id, interval, names, program_version="v", owner=owner, lease_seconds=960, interval_seconds=flow.interval_seconds
     )
     writer.commit(held, [TableCommit(name, 1, pointer={"at": body["end"]}) for name in held.datasets])
+
+
+def test_a_reader_far_away_that_makes_its_past_again_keeps_the_intervals_of_what_it_is_made_from(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its state tells that it does, and a round would not look at it."""
+    monkeypatch.setattr(agenda, "WHOLE", ALWAYS)
+    chain = (view("lake.a.near", "lake.crm.t000"), view("lake.a.far", "lake.a.near"))
+    apply(writer, covering(program(views=chain)))
+    clock.now = FIRST.end - timedelta(minutes=1)
+    starter.start_due(clock.now)
+    item = writer.reader._client.get_item(TableName="metadata", Key=items.to_item(keys.flow_state("lake.a.far")))["Item"]
+    item["tables"]["M"]["lake.a.far"]["M"]["again_until"] = {"S": to_text(FIRST.end + timedelta(days=1))}
+    writer.reader._client.put_item(TableName="metadata", Item=item)
+    clock.advance(hours=5)
+    starter.start_due(clock.now)
+    assert [(body["flow"], from_text(body["end"])) for body in states.inputs] == [("lake.crm", FIRST.end)]
