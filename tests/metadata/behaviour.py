@@ -333,6 +333,8 @@ class MetadataBehaviour:
             writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=0, owner="dead")
         assert standing(writer).attempts == 1
         claim(writer, owner="next")
+        lost = [event.detail for event in events(writer) if event.kind == EventKind.BATCH_LOST]
+        assert [(one["dataset"], one["attempts"], one["error"]) for one in lost] == [(staged("t000"), 1, "gone")]
 
     def test_a_lost_execution_changes_nothing_when_its_batch_went_on(self, writer: MetadataWriter) -> None:
         apply(writer, program())
@@ -788,6 +790,31 @@ class MetadataBehaviour:
                 break
         found = [e.at for e in writer.reader.events(moments[0], moments[-1]) if e.kind == EventKind.BATCH_COMPLETED]
         assert found == moments
+
+    @pytest.mark.parametrize("fraction", [0, 1, 999_999])
+    def test_changes_are_those_since_a_moment_across_midnight_without_those_that_are_known(
+        self, writer: MetadataWriter, clock: SettableClock, fraction: int
+    ) -> None:
+        """However a moment's fraction of a second is written."""
+        apply(writer, program())
+        since = datetime(2026, 11, 23, 23, 59, 58, fraction, UTC)
+        moments = [since - timedelta(seconds=2), *(since + timedelta(seconds=seconds) for seconds in (0, 0.5, 1, 1.999999, 2, 90))]
+        for attempt, clock.now in enumerate(moments):
+            writer.record_lost("lake.crm", FIRST, [staged("t000")], "gone", attempt=attempt, owner="arn")
+        found = writer.reader.changes(since, since + timedelta(minutes=1))
+        lost = [event.at for event in found.values() if event.kind == EventKind.BATCH_LOST]
+        assert sorted(lost) == moments[1:], "also of a clock that is ahead"
+        assert {event.at.day for event in writer.reader.changes(since, since).values()} == {23}
+        assert writer.reader.changes(since, since + timedelta(minutes=1), found) == {}
+
+    def test_batches_are_read_together_as_far_as_they_were_claimed(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        commit(writer, claim(writer))
+        clock.advance(hours=1)
+        claim(writer, interval=SECOND)
+        hours = [FIRST.start + timedelta(hours=number) for number in range(150)]
+        found = writer.reader.batches_at([("lake.crm", start) for start in hours])
+        assert found == {("lake.crm", one.start): writer.reader.batch("lake.crm", one.start) for one in (FIRST, SECOND)}
 
 
 def apply(writer: MetadataWriter, wanted: Program) -> Program:
