@@ -20,6 +20,7 @@ from console.change import activate
 from console.project import compile_project
 from console.status import dataset_statuses, show
 from console.target import LOCAL, Target
+from console.wording import age
 from examples.airline import crm, production
 from examples.airline.reconcile import Difference, reconcile
 from infra import embedded
@@ -152,7 +153,8 @@ class Demo:
             while True:
                 states = self.target.reader.flow_states(list(program.flows))
                 tables = {name: table for state in states.values() for name, table in state.tables.items()}
-                missed = missed or (moment - min(table.watermark for table in tables.values())) // timedelta(minutes=1)
+                left = (moment - min(table.watermark for table in tables.values())) // timedelta(minutes=1)
+                missed = missed or left
                 deadline = started + TIMEOUT_SECONDS + missed * CATCH_UP_SECONDS
                 waiting = [name for name, table in tables.items() if table.watermark < moment]
                 if not waiting:
@@ -163,7 +165,7 @@ class Demo:
                     sys.exit("the batches did not complete:\n  " + "\n  ".join(errors or waiting))
                 failing = sum(1 for table in tables.values() if table.attempts)
                 more = f", {failing} being tried again" if failing else ""
-                more += f"; {missed} minutes are caught up; `make demo FRESH=1` starts over" if missed > LONG_MINUTES else ""
+                more += f"; {caught_up(missed, left, time.monotonic() - started)}" if missed > LONG_MINUTES else ""
                 say(f"{len(tables) - len(waiting)} of {len(tables)} datasets complete through {moment:%H:%M}{more}")
                 time.sleep(POLL_SECONDS)
 
@@ -186,6 +188,13 @@ class Demo:
             client.put_secret_value(SecretId=name, SecretString=text)
         except client.exceptions.ResourceNotFoundException:
             client.create_secret(Name=name, SecretString=text)
+
+
+def caught_up(missed: int, left: int, seconds: float) -> str:
+    """How far the dataset that is furthest behind is, and how long it will take as it goes. seconds: since it began."""
+    done = missed - left
+    more = f", about {age(seconds * left / done)} more" if done > 0 and left > 0 else ""
+    return f"{done} of {missed} missed minutes are caught up{more}; `make demo FRESH=1` starts over"
 
 
 def boundary_after(moment: datetime) -> datetime:

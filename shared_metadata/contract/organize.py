@@ -20,7 +20,7 @@ from shared_metadata.costs import skew
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval, ceil, covered, from_text, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table, Warehouse
-from shared_metadata.records import Schema, TableCommit, Version
+from shared_metadata.records import Batch, Schema, TableCommit, Version
 
 PREPARED = "prepared.json"
 CHECKED = "checked.json"  # the same after check; a late load or refresh, whose caller has given it up, does not write over it
@@ -121,13 +121,17 @@ class OrganizeSteps(Steps):
         self._open = open_driver
 
     def fitted(self, wanted: Wanted) -> Interval:
-        """A load takes one staged batch at a time, unless each of them is the whole table."""
-        flow, interval = wanted.flow, wanted.interval
+        """A load takes one staged batch at a time, the same for all its tables, unless each of them is the whole table."""
+        flow, interval, reader = wanted.flow, wanted.interval, self.services.reader
         if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE or covered(interval, flow.interval_seconds) == 1:
             return interval
-        inputs = (name for table in flow.tables if table.dataset in wanted.datasets for name in table.inputs)
-        staged = (self.services.reader.first_version_within(name, interval) for name in inputs)
-        return Interval(interval.start, min((version.interval.end for version in staged if version), default=interval.end))
+        inputs, producers = [name for table in flow.tables for name in table.inputs], wanted.program.producers()
+        staged: list[Batch | Version | None] = [
+            reader.batch(made_by, interval.start) for made_by in {producers[name].id for name in inputs}
+        ]
+        if not any(staged):  # there is no record of them any more
+            staged = [reader.first_version_within(name, interval) for name in inputs]
+        return Interval(interval.start, min([interval.end, *(one.interval.end for one in staged if one)]))
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         planned = {"planned_at": time.time()}

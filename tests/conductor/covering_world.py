@@ -115,7 +115,7 @@ class World:
         if any(e.dataset == dataset and e.interval.start == batch.interval.start for e in self.running):
             return
         flow, key = self.program.flows[batch.flow], (batch.flow, batch.interval.start)
-        interval, former = self._fitted(flow, dataset, batch.interval), self.recorded.get(key)
+        interval, former = self._fitted(flow, batch.interval), self.recorded.get(key)
         asked, interval = interval, former.begun(interval, "v") if former else interval
         if interval.end > asked.end:
             return  # it waits
@@ -125,13 +125,12 @@ class World:
         until = self.now + timedelta(seconds=self.chance.randrange(300))
         self.running.append(Execution(batch, dataset, interval, self.tokens[key], until))
 
-    def _fitted(self, flow: Flow, dataset: str, interval: Interval) -> Interval:
+    def _fitted(self, flow: Flow, interval: Interval) -> Interval:
         """As OrganizeSteps.fitted."""
-        if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE:
+        if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE or covered(interval, flow.interval_seconds) == 1:
             return interval
-        inputs = next(table.inputs for table in flow.tables if table.dataset == dataset)
-        ends = [v.end for name in inputs if (v := self._after(name, interval.start)) and v.end <= interval.end]
-        return Interval(interval.start, min(ends, default=interval.end))
+        staged = self.recorded[self._makers[flow.tables[0].inputs[0]].id, interval.start]
+        return Interval(interval.start, min(interval.end, staged.interval.end))
 
     def _end(self, execution: Execution) -> None:
         state = self.states[execution.batch.flow]

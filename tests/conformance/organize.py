@@ -91,11 +91,15 @@ class Lake:
         self.cloud.apply(Program({}, {"lake": warehouse}, dict(self.flows)))
 
     def stage(self, rows: Sequence[Row] | None, columns: Sequence[Typed] = ID, dataset: str = FLIGHTS, **how: Any) -> Interval:
-        """Does what a collect slice does for its next batch (or `again` for that interval); None stages nothing at all."""
+        """Does what a collect slice does for its next batch (or `again` for that interval); None stages nothing at all.
+
+        missed: how many intervals more the batch covers.
+        """
         staged, writer, files = f"{dataset}:staged", self.cloud.writer, how.get("files", 1)
         again: Interval | None = how.get("again")
         event = self.cloud.event(dataset, interval=again)
-        interval = Interval(datetime.fromisoformat(event["start"]), datetime.fromisoformat(event["end"]))
+        missed = timedelta(seconds=HOUR * how.get("missed", 0))
+        interval = Interval(datetime.fromisoformat(event["start"]), datetime.fromisoformat(event["end"]) + missed)
         claim = writer.claim(
             dataset, interval, [staged], program_version="v", owner="test", lease_seconds=60, rerun=again is not None
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from examples.airline import demo
+from examples.airline.demo import caught_up
 
 
 @pytest.fixture
@@ -44,3 +45,9 @@ def test_where_nothing_runs_nothing_is_to_be_stopped(stopped_at: Any, capsys: py
         demo.main()
     said = capsys.readouterr().out
     assert "Nothing runs in the background." in said and "--stop" not in said
+
+
+def test_who_comes_back_is_told_how_far_it_is_and_how_long_it_will_take() -> None:
+    assert caught_up(130, 130, 4.0).startswith("0 of 130 missed minutes are caught up; ")
+    assert caught_up(130, 65, 120.0).startswith("65 of 130 missed minutes are caught up, about 2 min more; ")
+    assert caught_up(130, 0, 240.0).startswith("130 of 130 missed minutes are caught up; ")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from shared_metadata.contract.batch_input import resolve
+from shared_metadata.contract.batch_input import Wanted, resolve
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.errors import InputError, RetryLater
 from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Flow, Mode, Program
@@ -20,6 +23,7 @@ from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.metadata.behaviour import HOUR, START, apply, events, program, staged, standing, view
 
+SLICE = Slice("organize", "test", "Test", Capabilities("duckdb", tuple(Mode)), "", ("plan",))
 COLLECT, LOAD, ABOVE = "lake.crm", "lake.crm:load", "lake.a.v"
 
 
@@ -171,6 +175,24 @@ class CoveringBehaviour:
             self.committed(writer, batch.flow, batch.interval, *batch.datasets)
             made += [batch.interval.end] if batch.flow == LOAD else []
         assert made == [START + timedelta(hours=hour) for hour in (1, 3, 5, 7, 9, 10)]
+
+    def test_a_load_takes_one_staged_batch_at_a_time_though_a_table_has_nothing_in_it(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        applied = apply(writer, covering(2))
+        clock.advance(hours=9)
+        for interval in (hours(0, 4), hours(4, 9)):
+            self.committed(writer, COLLECT, interval, staged("t000"), changed=False)
+            self.committed(writer, COLLECT, interval, staged("t001"))
+        steps = OrganizeSteps(SLICE, SimpleNamespace(reader=writer.reader), lambda *_: None)  # type: ignore[arg-type,return-value]
+
+        def fitted(mode: Mode, interval: Interval) -> Interval:
+            return steps.fitted(Wanted(replace(applied.flows[LOAD], mode=mode), interval, ("lake.crm.t000",), False, applied, 1))
+
+        assert fitted(Mode.MERGE, hours(0, 9)) == hours(0, 4)
+        assert fitted(Mode.MERGE, hours(4, 9)) == hours(4, 9)
+        assert fitted(Mode.MERGE, hours(2, 9)) == hours(2, 4), "where it begins inside of a staged batch"
+        assert fitted(Mode.REPLACE, hours(0, 9)) == hours(0, 9)
 
     def test_what_was_made_as_one_is_verified_as_all_is(self, writer: MetadataWriter, clock: SettableClock, table: str) -> None:
         apply(writer, covering(2, view(ABOVE, "lake.crm.t000")))

@@ -22,13 +22,8 @@ from tests.protocol.world import World
 
 ALL = os.environ.get("ATOLL_MODEL") == "all"
 LARGER = [("collecting", WORKERS, 0), ("loading", WORKERS, 0), ("abandoned", (), 1), ("covering", (), 1), ("covering_load", (), 1)]
-SOME = [
-    ("loading", (), 1),
-    ("late", (), 1),
-    ("covering", (), 0),
-    ("covering_load", (), 0),
-    *(pytest.param(*one, marks=pytest.mark.deep) for one in LARGER),
-]
+QUICK = [("loading", (), 1), ("late", (), 1), ("covering", (), 0)]
+SOME = [*QUICK, *(pytest.param(*one, marks=pytest.mark.deep) for one in LARGER)]
 EVERY = [(scene, WORKERS, 1) for scene in SCENES]
 
 TestCommitProtocol = CommitProtocol.TestCase

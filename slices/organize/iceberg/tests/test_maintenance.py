@@ -290,6 +290,18 @@ def test_a_batch_that_waits_to_be_loaded_keeps_what_it_has_staged(lake: Lake) ->
     assert ids(lake) == [1, 2]
 
 
+def test_a_batch_of_several_intervals_keeps_what_it_has_staged_until_the_last_of_them_is_loaded(lake: Lake) -> None:
+    lake.collected(Mode.MERGE, key=("id",))
+    lake.load(flights((1, "AA")))
+    covering = lake.stage(flights((2, "AA")), missed=2)
+    lake.run(f"{FLIGHTS}:load", Interval(covering.start, covering.start + timedelta(hours=1)))
+    later(lake, days=400)
+    maintain(lake)
+    assert "parquet" in left_of(lake, covering)
+    lake.run(f"{FLIGHTS}:load", Interval(covering.start + timedelta(hours=1), covering.end))
+    assert ids(lake) == [1, 2]
+
+
 def test_a_batch_that_is_being_loaded_again_keeps_what_it_has_staged(lake: Lake) -> None:
     lake.collected(Mode.MERGE, key=("id",))
     first = lake.load(flights((1, "AA")))
