@@ -176,7 +176,7 @@ def _tags(get: Callable[[str], Any], name: str) -> dict[str, str]:
     found = _pairs(get, name)
     for key, value in found.items():
         if not (TAG_NAME.fullmatch(key) and TAG_VALUE.fullmatch(value)):
-            what = "letters, digits, spaces and . : / = + - @, a name of 128 at most that does not begin with aws:, a value of 256 at most"
+            what = "letters, digits, spaces and . : / = + - @; a name has 128 at most and does not begin with aws:, a value has 256"
             raise ValueError(f"-c {name}={key}: accepted are {what}")
     return found
 
