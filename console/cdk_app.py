@@ -19,10 +19,12 @@ from cdk_nag import AwsSolutionsChecks
 from conductor.stack import ConductorStack
 from console.deploy_hint import DEFAULT_PROGRAM
 from console.project import read_sources
+from console.stacks import below, stack_ids
 from infra.metadata_stack import SharedMetadataStack
 from infra.network import NetworkStack
-from infra.settings import Settings
+from infra.settings import Settings, program_files
 from language import ProgramErrors, compile_program
+from shared_metadata import naming
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Program
 from slices.registry import installed
@@ -52,23 +54,26 @@ def read_program(names: str) -> Program:
 
 
 def add_stacks(app: cdk.App, program: Program, settings: Settings) -> list[cdk.Stack]:
-    """SharedMetadata, Conductor, and a stack for each slice that the program uses; with them a Network if one is asked for."""
+    """Those of `stack_ids`, of which the first stand below all others."""
     place = {"env": cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))}
-    metadata = SharedMetadataStack(app, settings, **place)
-    below: list[cdk.Stack] = [metadata]
-    if settings.own_vpc:
-        stages = {"conductor", *(name.split(".")[0] for name in program.slice_ids)}
-        network = NetworkStack(app, tuple(sorted({name for stage in stages for name in ENDPOINTS[stage]})), settings, **place)
-        network.add_stack_dependency(metadata)
-        below.append(network)
-    above: list[cdk.Stack] = [ConductorStack(app, program, settings, **place)]
-    for slice_id in program.slice_ids:
-        module = importlib.import_module(f"slices.{slice_id}.stack")
-        above.append(module.SliceStack(app, program, settings, **place))
-    for stack in above:
-        for lower in below:
+    made = [_stack(app, id, program, settings, place) for id in stack_ids(program, settings)]
+    for at, stack in enumerate(made):
+        for lower in made[: min(at, len(below(settings)))]:
             stack.add_stack_dependency(lower)
-    return [*below, *above]
+    return made
+
+
+def _stack(app: cdk.App, id: str, program: Program, settings: Settings, place: Mapping[str, Any]) -> cdk.Stack:
+    if id == naming.METADATA_STACK:
+        return SharedMetadataStack(app, settings, **place)
+    if id == naming.NETWORK_STACK:
+        stages = {"conductor", *(name.split(".")[0] for name in program.slice_ids)}
+        return NetworkStack(app, tuple(sorted({name for stage in stages for name in ENDPOINTS[stage]})), settings, **place)
+    if id == naming.CONDUCTOR_STACK:
+        return ConductorStack(app, program, settings, **place)
+    slice_id = next(slice_.id for slice_ in installed().values() if slice_.stack_name == id)
+    made: cdk.Stack = importlib.import_module(f"slices.{slice_id}.stack").SliceStack(app, program, settings, **place)
+    return made
 
 
 def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | None = None, **app_settings: Any) -> cdk.App:
@@ -81,9 +86,8 @@ def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | 
 
 def main() -> None:
     context = cdk.App().node.try_get_context
-    program = read_program(context("program") or DEFAULT_PROGRAM)
     try:
-        app = make_app(program, Settings.of_context(context))
+        app = make_app(read_program(program_files(context) or DEFAULT_PROGRAM), Settings.of_context(context))
     except ValueError as error:
         sys.exit(str(error))
     app.synth()

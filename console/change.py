@@ -121,4 +121,4 @@ def refuse_what_is_missing(target: Target, program: Program) -> dict[str, Any]:
 
 def caller(target: Target) -> str:
     """Who applies, as AWS names them: the last part of the caller's ARN."""
-    return str(target.session.client("sts").get_caller_identity()["Arn"]).rsplit(":", 1)[-1]
+    return str(target.client("sts").get_caller_identity()["Arn"]).rsplit(":", 1)[-1]

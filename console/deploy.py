@@ -59,7 +59,12 @@ def deploy(
     attached = deployment.asks and not (yes or as_json) and sys.stdin.isatty()
     arguments = ["deploy", *(chosen if stacks else ["--all"]), *_approval(deployment, yes)]
     done = _run(deployment, "deploying", arguments, attached=attached)
-    _told("deployed", done or chosen, as_json)
+    if as_json:
+        click.echo(json.dumps({"deployed": _names(done)}))
+    elif done:
+        click.echo(f"deployed: {names_of(done, _ALL)}")
+    else:
+        _show_there(deployment, chosen, attached=attached)
 
 
 @click.command(short_help="Take stacks of the program down again.")
@@ -86,9 +91,35 @@ def destroy(
     if not yes:
         click.confirm(f"Take down {names_of(chosen, _ALL)}, and what stands on them, in {deployment.place}?", abort=True, err=True)
     done = _run(deployment, "taking down", ["destroy", *chosen, "--force"])
-    _told("destroyed", done or chosen, as_json)
-    if not (stacks or as_json):
+    left = None if stacks else deployment.standing()
+    if as_json:
+        click.echo(json.dumps({"destroyed": _names(done), **({} if stacks else {"left": None if left is None else sorted(left)})}))
+        return
+    click.echo(f"destroyed: {names_of(done, _ALL)}" if done else "the CDK reported nothing done")
+    if not stacks:
+        _show_left(deployment, left)
+
+
+def _show_there(deployment: Deployment, chosen: Sequence[str], *, attached: bool) -> None:
+    """Where the CDK itself has told whoever sits there, or nothing: which of the stacks CloudFormation has."""
+    reported = "" if attached else "the CDK reported nothing done; "
+    standing = deployment.standing()
+    if standing is None:
+        click.echo(f"{reported}CloudFormation may not be asked what is there")
+    elif found := [name for name in chosen if name in standing]:
+        click.echo(f"{reported}CloudFormation has {names_of(found, _ALL)}")
+    else:
+        click.echo(f"{reported}CloudFormation has none of {names_of(chosen, _ALL)}")
+
+
+def _show_left(deployment: Deployment, left: set[str] | None) -> None:
+    """What is still there, with the command that takes it down; left: None where CloudFormation may not be asked."""
+    if left is None or naming.METADATA_STACK in left:
         click.echo(f"{naming.METADATA_STACK} stays, with all data: a later `atoll deploy` goes on from there")
+    for name in sorted((left or set()) - {naming.METADATA_STACK}):
+        click.echo(f"{name} is still there: {deployment.taken_down_by(name)}")
+    if left is None:
+        click.echo("CloudFormation may not be asked whether anything else is there")
 
 
 def _approval(deployment: Deployment, yes: bool) -> list[str]:
@@ -122,8 +153,5 @@ def _follow(line: str, done: list[str], say: Callable[[str], None]) -> None:
         say(printable(line.strip()))
 
 
-def _told(what: str, stacks: Sequence[str], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({what: [name.removesuffix(UNCHANGED) for name in stacks]}))
-    else:
-        click.echo(f"{what}: {names_of(list(stacks), _ALL)}")
+def _names(done: Sequence[str]) -> list[str]:
+    return [name.removesuffix(UNCHANGED) for name in done]

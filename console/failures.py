@@ -7,11 +7,10 @@ from typing import Any
 from console.deploy_hint import deploy_command
 from shared_metadata import naming
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
+from shared_metadata.later import Refusal, is_later, refusal
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
-DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "ProvisionedThroughputExceededException"}
 METADATA_OPERATIONS = {"GetItem", "Query", "BatchGetItem", "Scan", "PutItem", "UpdateItem", "TransactWriteItems", "BatchWriteItem"}
 SIGN_IN = "sign in again (`aws sso login --profile NAME`), or choose another account with `--profile`"
 GIVE = "`aws configure`, or `aws sso login --profile NAME`; without an account of your own: atoll local up --help"
@@ -31,13 +30,14 @@ def _of_service(error: Any) -> AtollError:
         return SecretError("the AWS credentials have expired", remedy=SIGN_IN)
     if code in UNKNOWN:
         return SecretError(f"AWS does not know these credentials ({code})", remedy=SIGN_IN)
-    if code in DENIED:
+    why = refusal(error)
+    if why == Refusal.DENIED:
         return SecretError(
             f"AWS refuses {operation}: {message or code}",
             remedy="ask whoever administers the account to allow it, or choose another account with `--profile`",
         )
-    if code in THROTTLED:
-        return RetryLater(f"AWS throttles {operation}", remedy="try again in a minute")
+    if why == Refusal.LATER:
+        return RetryLater(f"AWS refuses {operation} for the moment ({code}): {message}", remedy="try again in a minute")
     if code == "ResourceNotFoundException" and operation in METADATA_OPERATIONS:
         return not_deployed(f"there is no table {naming.METADATA_TABLE} in this account and region", naming.METADATA_STACK)
     if code == "StateMachineDoesNotExist":
@@ -69,7 +69,7 @@ def _of_sdk(error: Exception) -> AtollError:
             f"the certificate of AWS's endpoint is not accepted: {error}",
             remedy="see AWS_CA_BUNDLE, or a proxy's certificate",
         )
-    if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)):
+    if is_later(error):
         return RetryLater(
             f"AWS cannot be reached: {error}",
             remedy="see the network, the region, and AWS_ENDPOINT_URL; then try again",

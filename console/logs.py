@@ -69,7 +69,7 @@ def _scope(target: Target, name: str | None) -> tuple[list[str], str]:
 
 def _entries(target: Target, slice_ids: list[str], flow: str, minutes: int) -> list[dict[str, Any]]:
     """Oldest first. Of a flow: also the runtime's own errors, which name no flow."""
-    client = target.session.client("logs")
+    client = target.client("logs")
     since = int((time.time() - minutes * 60) * 1000)
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
         found = [entry for part in pool.map(lambda group: _read(client, group, since), _groups(slice_ids)) for entry in part]

@@ -17,7 +17,7 @@ NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIRe
 
 def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, Any]]:
     """Of the slices that the program uses those that are deployed, with what their stacks say of themselves."""
-    parameters, found = target.session.client("ssm"), {}
+    parameters, found = target.client("ssm"), {}
     names = {naming.parameter("slices", slice_id): slice_id for slice_id in program.slice_ids}
     wanted = list(names)
     for at in range(0, len(wanted), NAMES_A_REQUEST):
@@ -39,7 +39,7 @@ def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
 
 def missing_conductor(target: Target, program: Program) -> list[str]:
     """What to do when nothing would start the program's batches."""
-    if target.session.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
+    if target.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
         return []
     command = deploy_command(naming.CONDUCTOR_STACK, ",".join(program.sources))
     return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]
@@ -54,7 +54,7 @@ def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str
     """What is the matter with each secret that cannot be read, and the command that mends it. No secret's value is read."""
     from botocore.exceptions import ClientError
 
-    secrets = target.session.client("secretsmanager")
+    secrets = target.client("secretsmanager")
     for place, name, command in _secrets(program):
         try:
             deleted = secrets.describe_secret(SecretId=name).get("DeletedDate")

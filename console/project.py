@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from console.cache import ProjectCache
+from console.given_files import decoded
 from language.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
@@ -44,13 +45,10 @@ def read_sources(paths: Sequence[str]) -> dict[str, str]:
 def _read(file: str) -> str:
     try:
         with open(file, "rb") as opened:
-            return opened.read().decode("utf-8")
+            return decoded(opened.read(), file)
     except FileNotFoundError as error:
         remedy = "name the program's files or its folder; `atoll init` writes a first program.sql"
         raise InputError(f"there is no file {file}", remedy=remedy) from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise InputError(f"byte {error.start} is not UTF-8", place=f"{file}:{line}", remedy="save the file as UTF-8") from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", remedy="see its permissions") from error
 
@@ -67,7 +65,7 @@ def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:
     for file, text in texts.items():
         try:
             schemas = ConnectionSchemas.from_json(text)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             remedy = f"`atoll discover {Path(file).stem}` writes it anew"
             raise InputError("this is no snapshot of a source's schemas", place=file, remedy=remedy) from error
         found[schemas.connection] = schemas

@@ -79,7 +79,7 @@ def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list
 
 
 def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    states = target.session.client("stepfunctions")
+    states = target.client("stepfunctions")
     name = f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     arn = target.state_machine_arn(slice_id)
     started = states.start_execution(stateMachineArn=arn, name=name, input=json.dumps(body))
@@ -88,7 +88,7 @@ def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any
 
 def wait_for(target: Target, arn: str) -> dict[str, Any]:
     """How the execution ended; 'error' and 'cause' when it failed."""
-    states = target.session.client("stepfunctions")
+    states = target.client("stepfunctions")
     while True:
         found = states.describe_execution(executionArn=arn)
         if found["status"] != "RUNNING":

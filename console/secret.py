@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from console.deploy_hint import deploy_command
+from console.given_files import json_object, json_text
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
 from shared_metadata.errors import DefinitionError, InputError
@@ -29,9 +30,9 @@ def secret(name: str, file: Path, profile: str | None, as_json: bool) -> None:
       atoll secret ops ops.json
       vault read -format=json -field=data ops | atoll secret ops -
     """
-    text = click.open_file(str(file), encoding="utf-8").read()
-    stored, where = _named(name), str(file)
-    _refuse_what_is_no_object(text, where)
+    text = json_text(_read(file), str(file))
+    stored = _named(name)
+    json_object(text, str(file), 'write {"host": "…", …}')
     made = _store(open_target(profile), stored, text)
     if as_json:
         click.echo(json.dumps({"secret": stored, "made": made}))
@@ -46,20 +47,17 @@ def _named(name: str) -> str:
         raise InputError(str(error), remedy="give it the name that the program has after `secret =`") from error
 
 
-def _refuse_what_is_no_object(text: str, where: str) -> None:
-    """Raises InputError that says where the mistake is, and nothing of what stands there."""
+def _read(file: Path) -> bytes:
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        at = f":{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError("this is not JSON", place=f"{where}{at}", remedy='write {"host": "…", …}') from None
-    if not isinstance(found, dict):
-        raise InputError("this is JSON, but no object", place=where, remedy='write {"host": "…", …}')
+        with click.open_file(str(file), "rb") as opened:
+            return opened.read()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", remedy="see its permissions") from error
 
 
 def _store(target: Target, name: str, text: str) -> bool:
     """Whether it was not there before. Raises DefinitionError where its key is not deployed, or where it is being deleted."""
-    client: Any = target.session.client("secretsmanager")
+    client: Any = target.client("secretsmanager")
     try:
         deleted = client.describe_secret(SecretId=name).get("DeletedDate")
     except client.exceptions.ResourceNotFoundException:
@@ -74,7 +72,7 @@ def _store(target: Target, name: str, text: str) -> bool:
 
 
 def _refuse_without_key(target: Target) -> None:
-    keys: Any = target.session.client("kms")
+    keys: Any = target.client("kms")
     try:
         keys.describe_key(KeyId=naming.KEY_ALIAS)
     except keys.exceptions.NotFoundException:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from console.context import read_context
 from console.deploy_hint import DEFAULT_PROGRAM
-from console.deployment import program_here
 from console.next_step import Standing
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import to_text
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def standing() -> Standing:
     """Raises AtollError, or what AWS's SDK raises, where the account cannot be asked."""
-    names = [name.strip() for name in program_here().split(",")]
+    names = [name.strip() for name in read_context().program.split(",")]
     files = "" if names == [DEFAULT_PROGRAM] else " ".join(names)
     if not all(Path(name).exists() for name in names):
         return Standing(exists=False)

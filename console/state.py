@@ -125,7 +125,7 @@ def export(file: Path, profile: str | None, as_json: bool) -> None:
     from shared_metadata import transfer
 
     target = open_target(profile)
-    client = target.session.client("dynamodb")
+    client = target.client("dynamodb")
     with progress("exporting") as say:
         if str(file) == "-":
             count = transfer.export(client, naming.METADATA_TABLE, sys.stdout, _counting(say))
@@ -165,7 +165,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
     target = open_target(profile)
     with progress("importing") as say:
         brought = transfer.Import(file)
-        client = target.session.client("dynamodb")
+        client = target.client("dynamodb")
         done = brought.into(client, naming.METADATA_TABLE, replace=replace, said=_counting(say, "written"))
     if as_json:
         click.echo(json.dumps(vars(done), indent=2))
@@ -188,7 +188,7 @@ def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
     try:
         with progress("verifying") as say:
             asked = Asked(target, say)
-            found = verify(target.session.client("dynamodb"), naming.METADATA_TABLE, asked, _estimating(say), notes)
+            found = verify(target.client("dynamodb"), naming.METADATA_TABLE, asked, _estimating(say), notes)
     finally:
         notes.close()
     path.unlink(missing_ok=True)
@@ -220,7 +220,7 @@ def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Differen
 
     if not mendable:
         return []
-    done = Repair(target.session.client("dynamodb"), naming.METADATA_TABLE, caller(target)).mend(mendable)
+    done = Repair(target.client("dynamodb"), naming.METADATA_TABLE, caller(target)).mend(mendable)
     if any(one.kind == Kind.STATE for one in mendable):
         entry, program = target.reader.programs().active(datetime.now(UTC))
         target.writer.drifts.rejudge(target.reader.lineage(entry.version), program, entry.version)

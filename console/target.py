@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shared_metadata import naming
+from shared_metadata.aws_client import aws_client
 from shared_metadata.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 REQUESTS_AT_ONCE = 10  # what an SDK client keeps connections for
-CONNECT_SECONDS = 5
+CONNECT_SECONDS, RETRIES = 5, 3
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Target:
     session: Any
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    def client(self, service: str) -> Any:
+        """A client that tries again as those of functions do, but not as long: somebody waits."""
+        return aws_client(self.session, service, max_attempts=RETRIES)
+
     @cached_property
     def account(self) -> str:
-        return str(self.session.client("sts").get_caller_identity()["Account"])
+        return str(self.client("sts").get_caller_identity()["Account"])
 
     @property
     def region(self) -> str:
@@ -47,7 +52,7 @@ class Target:
     def writer(self) -> MetadataWriter:
         from shared_metadata.writer import MetadataWriter
 
-        return MetadataWriter(self.session.client("dynamodb"), naming.METADATA_TABLE)
+        return MetadataWriter(self.client("dynamodb"), naming.METADATA_TABLE)
 
     @property
     def reader(self) -> MetadataReader:
@@ -99,7 +104,7 @@ def _account(profile: str) -> Target:
 
     # somebody waits: the SDK's own ten tries of a minute each are for servers
     core = botocore.session.get_session()
-    core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, retries={"mode": "standard", "max_attempts": 3}))
+    core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, retries={"mode": "standard", "max_attempts": RETRIES}))
     try:
         # boto3 itself reads only AWS_DEFAULT_REGION; all other SDKs and the CLI read AWS_REGION first
         region = os.environ.get("AWS_REGION") or None

@@ -18,7 +18,7 @@ from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
-from infra.settings import Settings
+from infra.settings import LOG_DAYS, Settings
 from shared_metadata.access import GRANT_LEASES, Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
@@ -66,7 +66,7 @@ class AtollFunction(Construct):
             self,
             "Logs",
             log_group_name=log_group_name,
-            retention=logs.RetentionDays(retention_days(settings.log_days)),
+            retention=logs.RetentionDays(LOG_DAYS[settings.log_days]),
             encryption_key=self.key,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -171,14 +171,6 @@ class AtollFunction(Construct):
         # Without it S3 answers 403 instead of 404 for an object that is not there.
         _allow(self.role, ["s3:ListBucket"], [self.places.bucket_arn])
         acknowledge_resources(self.role, resources, why)
-
-
-def retention_days(days: int) -> str:
-    """The member of RetentionDays for a number of days. Raises ValueError naming those that CloudWatch takes."""
-    names = {1: "ONE_DAY", 3: "THREE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS", 365: "ONE_YEAR"}
-    if days not in names:
-        raise ValueError(f"-c logDays={days}: accepted are {', '.join(map(str, names))}")
-    return names[days]
 
 
 def _code(scope: Construct, bundle: Bundle) -> lambda_.Code:

@@ -18,7 +18,6 @@ from infra.settings import Settings
 from shared_metadata import naming
 
 ZONES = 2
-ID = "Network"
 GROUP = "The functions of Atoll: they call, nobody calls them"  # EC2 takes few characters, no apostrophe among them
 VPC_ID = naming.parameter("network", "vpc-id")
 SECURITY_GROUP = naming.parameter("network", "security-group")
@@ -37,7 +36,7 @@ class NetworkStack(AtollStack):
     """Made with `-c vpc=true`. Other stacks find it by SSM parameters, so that it can be changed under them."""
 
     def __init__(self, scope: Construct, services: tuple[str, ...], settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, ID, settings, "Atoll: VPC with endpoints, without NAT", **stack_settings)
+        super().__init__(scope, naming.NETWORK_STACK, settings, "Atoll: VPC with endpoints, without NAT", **stack_settings)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +30,15 @@ OPTIONS = (
     "running",
 )
 DEFAULT_CIDR = "10.0.0.0/16"
+# Of the periods that CloudWatch knows, as the CDK calls them.
+LOG_DAYS = {1: "ONE_DAY", 3: "THREE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS", 365: "ONE_YEAR"}
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}")  # a stack's name has 128 characters at most
-CIDR = re.compile(r"\d+\.\d+\.\d+\.\d+/(1[6-9])")  # two subnets of /20 must fit
+CIDR_LENGTHS = range(16, 20)  # two subnets of /20 must fit
+VPC, SUBNET = re.compile(r"vpc-[0-9a-z]+"), re.compile(r"subnet-[0-9a-z]+")
+KEY_ARN = re.compile(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+")
+POLICY = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+|[\w+=,.@-]{1,128}")
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+TAG_NAME, TAG_VALUE = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE), re.compile(r"[\w .:/=+@-]{0,256}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,10 @@ class Settings:
         dependencies = environment.get(DEPENDENCIES) or "bundled"
         if dependencies not in ("bundled", "host"):
             raise ValueError(f"{DEPENDENCIES}={dependencies}: accepted are bundled and host")
-        vpc_id, subnets = get("vpcId") or "", tuple(filter(None, (get("subnetIds") or "").split(",")))
+        vpc_id = _text(get, "vpcId", VPC, "", "the id of a VPC as in vpc-0123abcd")
+        subnets = tuple(filter(None, map(str.strip, _given(get, "subnetIds").split(","))))
+        if wrong := next((subnet for subnet in subnets if not SUBNET.fullmatch(subnet)), None):
+            raise ValueError(f"-c subnetIds={wrong}: accepted are ids of subnets, separated by commas, as in subnet-0123abcd")
         if bool(vpc_id) != bool(subnets):
             raise ValueError("-c vpcId=… and -c subnetIds=subnet-…,subnet-… belong together")
         own = _switch(get, "vpc", default=False)
@@ -82,49 +93,96 @@ class Settings:
             dependencies == "host",
             _text(get, "prefix", PREFIX, "Atoll", "a letter, then letters, digits and hyphens, 60 at most"),
             own,
-            _text(get, "vpcCidr", CIDR, DEFAULT_CIDR, "a network of /16 to /19 as in 10.20.0.0/16"),
+            _network(get, "vpcCidr", DEFAULT_CIDR),
             vpc_id,
             subnets,
-            _number(get, "logDays", 30),
-            str(get("keyArn") or ""),
+            _one_of(get, "logDays", LOG_DAYS, 30),
+            _text(get, "keyArn", KEY_ARN, "", "a key's ARN, no alias: `aws kms describe-key --key-id … --query KeyMetadata.Arn`"),
             _switch(get, "keepData", default=True),
-            str(get("permissionsBoundary") or ""),
-            _pairs(get, "tags"),
+            _text(get, "permissionsBoundary", POLICY, "", "the ARN of a policy, or its name without a path"),
+            _tags(get, "tags"),
             Ceilings(_number(get, "concurrency", 0), _numbers(get, "concurrencyOf")),
             _number(get, "running", 0),
         )
 
 
+def program_files(get: Callable[[str], Any]) -> str:
+    """The program's files, separated by commas; '' where none are named. Raises ValueError."""
+    return _given(get, "program")
+
+
+def _given(get: Callable[[str], Any], name: str, default: str = "") -> str:
+    """A value as text, whoever wrote it: a command line, or cdk.json, which has numbers, booleans and more."""
+    value = default if get(name) is None else get(name)
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError(f"-c {name}: accepted is one text, number or boolean; write several values as one text, with commas")
+    return str(value).strip()
+
+
 def _switch(get: Callable[[str], Any], name: str, *, default: bool) -> bool:
-    given = str(default if get(name) is None else get(name)).lower()
+    given = _given(get, name, str(default)).lower()
     if given not in ("true", "false"):
         raise ValueError(f"-c {name}={given}: accepted are true and false")
     return given == "true"
 
 
 def _text(get: Callable[[str], Any], name: str, pattern: re.Pattern[str], default: str, accepted: str) -> str:
-    given = get(name)
-    if given and not pattern.fullmatch(str(given)):
+    given = _given(get, name, default)
+    if given and not pattern.fullmatch(given):
         raise ValueError(f"-c {name}={given}: accepted is {accepted}")
-    return default if given is None else str(given)
+    return given
+
+
+def _network(get: Callable[[str], Any], name: str, default: str) -> str:
+    """Addresses that a VPC may have: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
+    given, accepted = _given(get, name) or default, "accepted is a network of /16 to /19 as in 10.20.0.0/16"
+    try:
+        found = ipaddress.IPv4Network(given, strict=False)
+    except ValueError:
+        raise ValueError(f"-c {name}={given}: {accepted}") from None
+    first = found.network_address
+    nobodys = first.is_multicast or first.is_loopback or first.is_link_local or first.is_reserved or first.is_unspecified
+    if found.prefixlen not in CIDR_LENGTHS or nobodys:
+        raise ValueError(f"-c {name}={given}: {accepted}")
+    if str(found) != given:
+        raise ValueError(f"-c {name}={given}: {accepted}; this address lies in {found}")
+    return given
 
 
 def _number(get: Callable[[str], Any], name: str, default: int) -> int:
-    return _whole(name, str(get(name))) if get(name) else default
+    given = _given(get, name)
+    return _whole(name, given) if given else default
+
+
+def _one_of(get: Callable[[str], Any], name: str, accepted: Iterable[int], default: int) -> int:
+    found = _number(get, name, default)
+    if found not in accepted:
+        raise ValueError(f"-c {name}={found}: accepted are {', '.join(map(str, accepted))}")
+    return found
 
 
 def _whole(name: str, given: str) -> int:
-    if not given.isdecimal():
+    if not re.fullmatch("[0-9]+", given):
         raise ValueError(f"-c {name}={given}: accepted is a whole number")
     return int(given)
 
 
 def _pairs(get: Callable[[str], Any], name: str) -> dict[str, str]:
     """'a=b,c=d' ▸ {'a': 'b', 'c': 'd'}."""
-    given = [part.partition("=") for part in str(get(name) or "").split(",") if part]
+    given = [part.partition("=") for part in _given(get, name).split(",") if part.strip()]
     if wrong := next((key for key, equals, _ in given if not key or not equals), None):
         raise ValueError(f"-c {name}={wrong}: accepted is name=value,name=value")
     return {key.strip(): value.strip() for key, _, value in given}
+
+
+def _tags(get: Callable[[str], Any], name: str) -> dict[str, str]:
+    """Names and values that every service takes."""
+    found = _pairs(get, name)
+    for key, value in found.items():
+        if not (TAG_NAME.fullmatch(key) and TAG_VALUE.fullmatch(value)):
+            what = "letters, digits, spaces and . : / = + - @; a name has 128 at most and does not begin with aws:, a value has 256"
+            raise ValueError(f"-c {name}={key}: accepted are {what}")
+    return found
 
 
 def _numbers(get: Callable[[str], Any], name: str) -> dict[str, int]:

@@ -19,11 +19,11 @@ from infra.atoll_stack import AtollStack
 from infra.bundling import Bundle, code_folder
 from infra.clock import every
 from infra.concurrency import of_functions
-from infra.functions import AtollFunction, FunctionSettings, retention_days
+from infra.functions import AtollFunction, FunctionSettings
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
 from infra.places import Places
-from infra.settings import Settings
+from infra.settings import LOG_DAYS, Settings
 from infra.workflows import Machine
 from shared_metadata import access, naming
 from shared_metadata.contract import discovery, landed, maintenance
@@ -167,7 +167,7 @@ class SliceStack(AtollStack):
             self,
             "ExecutionLogs",
             log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=logs.RetentionDays(retention_days(self.settings.log_days)),
+            retention=logs.RetentionDays(LOG_DAYS[self.settings.log_days]),
             encryption_key=kms.Key.from_key_arn(self, "Key", self.places.key_arn),
             removal_policy=RemovalPolicy.DESTROY,
         )

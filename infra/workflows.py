@@ -26,6 +26,8 @@ TASK_TIMEOUT_SECONDS = 960  # a function runs 900 at most
 WEEK_SECONDS = 7 * 86400
 CAUSE_LIMIT = 30_000  # a Fail state's cause may have 32,768 characters
 
+# Whether all tables that could not be recorded are for later. The conductor reads it of those only: what is recorded is counted.
+ONLY_LATER = "$count($states.input.failed[later = true]) > 0 and $count($states.input.failed[later = false]) = 0"
 LOST_ERRORS = ["States.Timeout", "Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"]
 TAKEN_ERRORS = [StaleToken.__name__, AlreadyCommitted.__name__]
 
@@ -141,7 +143,7 @@ def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[
             "Outcome": _choice({"{% $count($states.input.failed) > 0 %}": "Failed"}, "Done"),
             "Failed": {
                 "Type": "Fail",
-                "Error": f"{{% $count($states.input.failed[$not(later = true)]) = 0 ? '{WaitForAws.__name__}' : 'BatchFailed' %}}",
+                "Error": f"{{% {ONLY_LATER} ? '{WaitForAws.__name__}' : 'BatchFailed' %}}",
                 "Cause": f"{{% $substring($join([$states.input.failed.(dataset & ': ' & error)], '; '), 0, {CAUSE_LIMIT}) %}}",
             },
             "Done": {"Type": "Succeed"},
@@ -190,7 +192,8 @@ def _batches(machine: Machine) -> State:
 def _ending(machine: Machine) -> States:
     """How a table ends: committed, recorded as failed, or done by another worker meanwhile.
 
-    Where AWS had no room for hours even for recording it, the execution's own error says that it is for later.
+    Where AWS had no room for hours even for recording it, the execution's own error says that it is for later. Only a table that was
+    not recorded has `later`, true or false.
     """
     unrecorded = {
         "ErrorEquals": [*later.NAMES],

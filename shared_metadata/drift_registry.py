@@ -19,7 +19,6 @@ from shared_metadata import items, keys
 from shared_metadata.actions import Action, Actions
 from shared_metadata.drift import DriftChange, flows_of, impact, is_still
 from shared_metadata.drift_records import Drift, DriftReader, Register
-from shared_metadata.errors import WaitForAws
 from shared_metadata.intervals import to_text
 from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
 from shared_metadata.lineage import Lineage
@@ -27,12 +26,13 @@ from shared_metadata.notices import TELLING
 from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.reader import Clock, utc_now
 from shared_metadata.records import EventKind, FlowState
-from shared_metadata.writes import written
+from shared_metadata.writes import given_up, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MARKS_AT_ONCE = 80  # of the 100 actions of a transaction
+PLACE = "the records of drift"
 T = TypeVar("T")
 LineageOf = Callable[[], Lineage | None]
 SOURCE_IS_BACK = "the source is as it was"
@@ -238,14 +238,16 @@ class DriftRegistry(DriftReader):
 
     def _tried(self, once: Callable[[], T]) -> T:
         """Again from the start while others write the same items."""
+        last = Refusal.LATER
         for pause in pauses():
             try:
                 return once()
             except ClientError as error:
-                if refusal(error) != Refusal.CONDITION and not is_contended(error):
-                    raise refused_record(error, "the records of drift") from None
+                last = refusal(error)
+                if last != Refusal.CONDITION and not is_contended(error):
+                    raise refused_record(error, PLACE) from None
                 time.sleep(pause)
-        raise WaitForAws("the records of drift stay contended", remedy="wait; the batch is tried again")
+        raise given_up(last, PLACE)
 
 
 def _mark(state: FlowState, number: int, datasets: Sequence[str], version: str) -> dict[str, Any] | None:

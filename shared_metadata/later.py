@@ -1,8 +1,8 @@
 """Later is no failure: tells what AWS refuses only for the moment from what it will always refuse, in one place for everybody.
 
-A throttle, others who write the same item, no free concurrency, a network interface that is not ready yet: nothing is wrong with
-what was asked. A client asks again at once (`aws_client.py`), then a step raises WaitForAws, its state machine waits
-(infra/workflows.py), the conductor goes on with its next round; and no attempt at a batch is counted (`writer.py`).
+A throttle, others who write the same item, no free concurrency, a network interface that is not ready yet, an endpoint that does not
+answer: nothing is wrong with what was asked. A client asks again at once (`aws_client.py`), then a step raises WaitForAws, its state
+machine waits (infra/workflows.py), the conductor goes on with its next round; and no attempt at a batch is counted (`writer.py`).
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ DOWN = frozenset(
         "ServiceUnavailableException",
     }
 )
+# What is never for later: whoever asks may not.
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 # The same of DynamoDB, for one item of a transaction:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors
 ITEM_CONDITION = "ConditionalCheckFailed"
@@ -86,10 +88,11 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Refusal(Enum):
-    """Why AWS has refused something: a condition does not hold, not now, or what was asked is wrong."""
+    """Why AWS has refused something: a condition does not hold, not now, whoever asks may not, or what was asked is wrong."""
 
     CONDITION = "condition"
     LATER = "later"
+    DENIED = "denied"
     WRONG = "wrong"
 
 
@@ -101,8 +104,9 @@ def refusal(error: ClientError) -> Refusal:
     if code in ("ConditionalCheckFailedException", "PreconditionFailed"):
         return Refusal.CONDITION
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    later = code in THROTTLES | CONFLICTS | DOWN or status >= 500 or status == 429
-    return Refusal.LATER if later else Refusal.WRONG
+    if code in THROTTLES | CONFLICTS | DOWN or status >= 500 or status == 429:
+        return Refusal.LATER
+    return Refusal.DENIED if code in DENIED else Refusal.WRONG
 
 
 def _of_items(codes: set[str]) -> Refusal:
@@ -113,16 +117,39 @@ def _of_items(codes: set[str]) -> Refusal:
 
 
 def is_later(error: BaseException | None) -> bool:
-    """Whether AWS refuses for the moment only; also where a library has wrapped what AWS answered."""
-    from botocore.exceptions import ClientError
+    """Whether AWS refuses for the moment only, or was not reached; also where a library has wrapped what AWS answered."""
+    return later_cause(error) is not None
 
+
+def later_cause(error: BaseException | None) -> BaseException | None:
+    """What AWS refused for the moment, in the chain of what an error was raised from; None for every other error.
+
+    An error that merely came up while another one was handled is its own: a mistake in our code is not AWS's.
+    """
     seen = set[int]()
     while error is not None and id(error) not in seen:
+        if isinstance(error, WaitForAws) or _is_not_now(error):
+            return error
         seen.add(id(error))
-        if isinstance(error, WaitForAws) or (isinstance(error, ClientError) and refusal(error) == Refusal.LATER):
-            return True
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return False
+        error = error.__cause__ or _wrapped(error)
+    return None
+
+
+def _is_not_now(error: BaseException) -> bool:
+    """A connection that cannot be made, or that breaks off; but for a certificate that is not accepted, which stays so."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        return refusal(error) == Refusal.LATER
+    unreached = (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
+    return isinstance(error, unreached) and not isinstance(error, exceptions.SSLError)
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    """What boto3 wraps without saying `from`: an upload's or a download's error."""
+    from boto3.exceptions import Boto3Error
+
+    return error.__context__ if isinstance(error, Boto3Error) and not error.__suppress_context__ else None
 
 
 def pauses(tries: int = TRIES) -> Iterator[float]:

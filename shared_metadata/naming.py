@@ -8,6 +8,7 @@ PREFIX = "atoll"
 KEY_ALIAS = f"alias/{PREFIX}"  # the key with which everything of Atoll's is encrypted
 METADATA_TABLE = "atoll-metadata"
 METADATA_STACK = "SharedMetadata"
+NETWORK_STACK = "Network"
 CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 ALERTS_TOPIC = "atoll-alerts"

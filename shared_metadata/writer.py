@@ -22,7 +22,7 @@ from shared_metadata.boundary import Effect
 from shared_metadata.costs import cost_dollars
 from shared_metadata.dead_letters import DeadLetters
 from shared_metadata.drift_registry import DriftRegistry
-from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, WaitForAws
+from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.freshness import LateDataset
 from shared_metadata.intervals import Interval, covered, to_text
 from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
@@ -46,7 +46,7 @@ from shared_metadata.records import (
     change_of,
 )
 from shared_metadata.timeline import Programs, Timeline, restored
-from shared_metadata.writes import transacted, written
+from shared_metadata.writes import given_up, transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -365,18 +365,19 @@ class MetadataWriter:
         self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Sequence[TableStatus]
     ) -> None:
         """Sends what `build` gives, built anew while others write to the same items, until it holds or is `recorded` already."""
+        last = Refusal.LATER
         for pause in pauses():
             try:
                 self._client.transact_write_items(TransactItems=build())  # type: ignore[arg-type]
                 return
             except ClientError as error:
-                if is_contended(error):
-                    time.sleep(pause)
-                elif refusal(error) != Refusal.CONDITION:
+                last = refusal(error)
+                if last != Refusal.CONDITION and not is_contended(error):
                     raise refused_record(error, claim.flow) from None
-                elif not self._open(claim, datasets, recorded):
+                if last == Refusal.CONDITION and not self._open(claim, datasets, recorded):
                     return
-        raise WaitForAws("the metadata table stays contended", place=claim.flow)
+            time.sleep(pause)
+        raise given_up(last, claim.flow)
 
     def _open(self, claim: Claim, datasets: Sequence[str], recorded: Sequence[TableStatus]) -> bool:
         """Whether the outcomes are still to be written: False when this very token wrote them (its answer was lost)."""

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from shared_metadata.actions import Action
 from shared_metadata.at_once import beside_one_another
-from shared_metadata.errors import WaitForAws
+from shared_metadata.errors import RetryLater, WaitForAws
 from shared_metadata.later import Refusal, is_contended, pauses, refusal, refused_record
 
 if TYPE_CHECKING:
@@ -50,7 +50,15 @@ def transacted(client: DynamoDBClient, actions: Sequence[Action], *, place: str 
             if not is_contended(error):
                 raise refused_record(error, place) from None
             time.sleep(pause)
-    raise WaitForAws("the metadata table stays contended", place=place)
+    raise given_up(Refusal.LATER, place)
+
+
+def given_up(last: Refusal, place: str) -> RetryLater:
+    """What to raise after the last try. Others who write are for later; a condition that never holds is a mistake, and counted."""
+    if last == Refusal.LATER:
+        return WaitForAws("the metadata table stays contended", place=place)
+    remedy = "it is tried again; if it stays so: atoll state verify"
+    return RetryLater("what is recorded is, again and again, not what is to be changed", place=place, remedy=remedy)
 
 
 def put_all(client: DynamoDBClient, table: str, items: Iterable[dict[str, Any]]) -> None:

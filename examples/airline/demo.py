@@ -183,7 +183,7 @@ class Demo:
         return differences
 
     def _put_secret(self, reference: str, value: object) -> None:
-        client, name, text = self.target.session.client("secretsmanager"), naming.secret(reference), json.dumps(value)
+        client, name, text = self.target.client("secretsmanager"), naming.secret(reference), json.dumps(value)
         try:
             client.put_secret_value(SecretId=name, SecretString=text)
         except client.exceptions.ResourceNotFoundException:

@@ -73,11 +73,11 @@ class Verification:
 
     def _is_new(self) -> None:
         with contextlib.suppress(ClientError):
-            self._target.session.client("dynamodb").describe_table(TableName=naming.METADATA_TABLE)
+            self._target.client("dynamodb").describe_table(TableName=naming.METADATA_TABLE)
             raise Failed(f"the table {naming.METADATA_TABLE} is there: choose another account or region")
 
     def _fill(self) -> None:
-        client = self._target.session.client("secretsmanager")
+        client = self._target.client("secretsmanager")
         if isinstance(self._database, AuroraDatabase):
             self._database.make()
         body = json.dumps(dict(self._database.secret()))
@@ -108,7 +108,7 @@ class Verification:
         with step("cdk destroy --all"):
             self._cdk("destroy", naming.CONDUCTOR_STACK, *slices, "--force", *self._options)
             with contextlib.suppress(ClientError):
-                self._target.session.client("glue").delete_database(Name=DATABASE)
+                self._target.client("glue").delete_database(Name=DATABASE)
             for attempt in range(EMPTYING_TRIES):  # S3 delivers access logs some time later
                 self._empty()
                 with contextlib.suppress(Failed) if attempt < EMPTYING_TRIES - 1 else contextlib.nullcontext():
@@ -126,9 +126,9 @@ class Verification:
 
     def _is_gone(self, ids: Sequence[str]) -> None:
         names = set(map(Settings().stack_name, ids))
-        pages = self._target.session.client("cloudformation").get_paginator("describe_stacks").paginate()
+        pages = self._target.client("cloudformation").get_paginator("describe_stacks").paginate()
         left = names & {stack["StackName"] for page in pages for stack in page["Stacks"]}
-        buckets = {bucket["Name"] for bucket in self._target.session.client("s3").list_buckets()["Buckets"]}
+        buckets = {bucket["Name"] for bucket in self._target.client("s3").list_buckets()["Buckets"]}
         left |= buckets & {naming.data_bucket(self._target.account, self._target.region)}
         if left:
             raise Failed(f"still there: {', '.join(sorted(left))}")

@@ -17,11 +17,10 @@ from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Context, Step
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, WaitForAws
-from shared_metadata.later import is_later
+from shared_metadata.later import Refusal, later_cause, refusal
 
 FRAMES_TOLD = 6
 PAYLOAD_LIMIT = 262_144  # bytes: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 SAFE_FIELDS = ("flow", "dataset", "start", "end", "token", "part")
 
 
@@ -83,26 +82,17 @@ def _told(error: Exception) -> Exception:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    if is_later(error) and (not isinstance(error, AtollError) or isinstance(error, RetryLater)):
-        return error if isinstance(error, WaitForAws) else WaitForAws(f"AWS refuses for the moment: {_answer(error)}")
-    if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in DENIED:
-        return DefinitionError(f"AWS denies the function's role {error.operation_name}: {_answer(error)}", remedy=_remedy(error))
+    cause = later_cause(error)
+    if cause and (not isinstance(error, AtollError) or isinstance(error, RetryLater)):
+        return error if isinstance(error, WaitForAws) else WaitForAws(f"AWS refuses for the moment: {cause}")
+    if isinstance(error, ClientError) and refusal(error) == Refusal.DENIED:
+        return DefinitionError(f"AWS denies the function's role {error.operation_name}: {error}", remedy=_remedy(error))
     if isinstance(error, AtollError | BotoCoreError | ClientError):
         return error
     frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_TOLD:]]
     name = type(error).__name__
     kind: type[Exception] = type(name, (Exception,), {})
     return kind(f"an unexpected {name}, whose text may hold data and is not shown, at {' > '.join(frames)}")
-
-
-def _answer(error: BaseException) -> str:
-    """AWS's own words, wherever in the chain of causes they are; they hold no rows."""
-    from botocore.exceptions import ClientError
-
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, ClientError):
-        found = found.__cause__ or found.__context__
-    return str(found or error)
 
 
 def _remedy(error: BaseException) -> str:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata import naming
 from shared_metadata.errors import SecretError
+from shared_metadata.later import Refusal, refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+BYTE_ORDER_MARK = "\ufeff"  # what some editors write before a file's text
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ def read_secret(secrets: SecretsManagerClient, reference: str, *, place: str, ve
         # A role may read its secrets by ARN: of one that is not there the answer is this, too.
         raise denied(error, f"reading the secret {name} was denied", place, missing=f"if it is not there, {remedy}; else ") from error
     try:
-        values = json.loads(found["SecretString"])
-    except ValueError:
+        values = json.loads(found["SecretString"].removeprefix(BYTE_ORDER_MARK))
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise SecretError(f"the secret {name} is not a JSON object", place=place, remedy=remedy)
@@ -44,7 +47,7 @@ def read_secret(secrets: SecretsManagerClient, reference: str, *, place: str, ve
 
 def denied(error: Any, what: str, place: str, missing: str = "") -> Exception:
     """The error as it is, or as a SecretError where access was denied; missing: what to do before all else."""
-    if error.response["Error"]["Code"] != "AccessDeniedException":
+    if refusal(error) != Refusal.DENIED:
         return error  # type: ignore[no-any-return]
     remedy = f"{missing}deploy the slice's stack again, so that its role is granted this connection's secret"
     return SecretError(what, place=place, remedy=remedy)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import Result
 
 from infra.cdk_command import PINNED
@@ -63,7 +64,7 @@ def test_named_stacks_are_deployed_with_the_settings(atoll: Atoll, cdk: Cdk) -> 
     assert result.exit_code == 0, result.stderr
     assert cdk.arguments[:2] == ["deploy", "CollectPostgresSlice"]
     settings = [cdk.arguments[at + 1] for at, word in enumerate(cdk.arguments) if word == "--context"]
-    assert settings == ["program=program.sql", "vpc=true"]
+    assert sorted(settings) == ["program=program.sql", "vpc=true"]
 
 
 def test_in_an_account_the_cdk_asks_unless_told_yes(atoll: Atoll, cdk: Cdk) -> None:
@@ -111,11 +112,132 @@ def test_nothing_is_taken_down_unasked(atoll: Atoll, cdk: Cdk) -> None:
     assert result.exit_code == 1 and cdk.arguments == []
     assert f"Take down {OTHERS}, and what stands on them, in account 123456789012, region {REGION}?" in result.stderr
     assert "nobody can be asked" in json.loads(atoll("destroy", "--json").stdout)["errors"][0]["message"] and cdk.arguments == []
-    done = atoll("destroy", "--yes").stdout
-    assert done.startswith(f"destroyed: {OTHERS}\n{naming.METADATA_STACK} stays, with all data")
-    assert naming.METADATA_STACK not in cdk.arguments and "--all" not in cdk.arguments
+    cdk.ends(printing=" ✅  Conductor: destroyed")
+    assert atoll("destroy", "--yes").stdout.startswith("destroyed: Conductor\n")
+    assert cdk.arguments == ["destroy", *STACKS[1:], "--force", *cdk.arguments[len(STACKS) + 1 :]] and "--all" not in cdk.arguments
     atoll("destroy", naming.METADATA_STACK, "--yes")
     assert cdk.arguments[:3] == ["destroy", naming.METADATA_STACK, "--force"]
+
+
+def stand(*names: str) -> None:
+    """Stacks of these names in CloudFormation."""
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    for name in names:
+        boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+
+def test_what_the_cdk_never_said_is_not_claimed(atoll: Atoll, cdk: Cdk) -> None:
+    assert atoll("deploy", "--yes").stdout == f"the CDK reported nothing done; CloudFormation has none of {ALL}\n"
+    assert json.loads(atoll("deploy", "--yes", "--json").stdout) == {"deployed": []}
+    assert atoll("destroy", "--yes").stdout == "the CDK reported nothing done\n"
+    assert atoll("destroy", "Conductor", "--yes").stdout == "the CDK reported nothing done\n"
+    assert json.loads(atoll("destroy", "--yes", "--json").stdout) == {"destroyed": [], "left": []}
+    stand("Atoll-SharedMetadata", "Atoll-Conductor", "Somebodys-Conductor", "Conductor")
+    told = atoll("deploy", "--yes").stdout
+    assert told == "the CDK reported nothing done; CloudFormation has SharedMetadata and Conductor\n"
+    assert json.loads(atoll("destroy", "Conductor", "--yes", "--json").stdout) == {"destroyed": []}
+
+
+def test_what_still_stands_after_a_destroy_is_told_with_what_takes_it_down(atoll: Atoll, cdk: Cdk) -> None:
+    """Also what neither the program nor the settings of this time have."""
+    stand("Atoll-SharedMetadata", "Atoll-Network", "Atoll-CollectSalesforceSlice", "Atoll-Conductor", "Other-Network")
+    told = atoll("destroy", "--yes").stdout.splitlines()[1:]
+    assert told == [
+        "SharedMetadata stays, with all data: a later `atoll deploy` goes on from there",
+        "CollectSalesforceSlice is still there: aws cloudformation delete-stack --stack-name Atoll-CollectSalesforceSlice",
+        "Conductor is still there: atoll destroy Conductor",
+        "Network is still there: atoll destroy Network -c vpc=true",
+    ]
+    left = json.loads(atoll("destroy", "--yes", "--json").stdout)["left"]
+    assert left == ["CollectSalesforceSlice", "Conductor", "Network", "SharedMetadata"]
+    assert (
+        "Network is still there: atoll destroy Network\n" in atoll("destroy", "--yes", "-c", "vpc=true", "-c", "prefix=Other").stdout
+    )
+
+
+def test_where_cloudformation_may_not_be_asked_it_is_said_so(atoll: Atoll, cdk: Cdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = iter([*["AccessDenied"] * 3, "Throttling"])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": next(refusals)}}, "DescribeStacks")
+
+    monkeypatch.setattr("botocore.paginate.Paginator.paginate", refuse)
+    assert "CloudFormation may not be asked what is there" in atoll("deploy", "--yes").stdout
+    assert "CloudFormation may not be asked whether anything else is there" in atoll("destroy", "--yes").stdout
+    assert json.loads(atoll("destroy", "--yes", "--json").stdout)["left"] is None
+    assert "for the moment" in atoll("destroy", "--yes").stderr
+
+
+@pytest.mark.parametrize("verb", ["deploy", "destroy"])
+@pytest.mark.parametrize("said", ["on the command line", "in cdk.json"])
+def test_the_network_is_one_of_the_stacks_where_it_is_asked_for(atoll: Atoll, cdk: Cdk, folder: Path, verb: str, said: str) -> None:
+    assert "-c vpc=true, or write it into cdk.json" in atoll(verb, "Network", "--yes").stderr and cdk.arguments == []
+    if said == "in cdk.json":
+        (folder / "cdk.json").write_text(json.dumps({"app": "atoll-app", "context": {"program": "program.sql", "vpc": True}}))
+    options = [] if said == "in cdk.json" else ["-c", "vpc=true"]
+    assert atoll(verb, "Network", "--yes", *options).exit_code == 0 and cdk.arguments[1] == "Network"
+    atoll("destroy", "--yes", *options)
+    assert "Network" in cdk.arguments
+
+
+@pytest.mark.parametrize("options", [["-c", "program=other.sql"], ["--program", "other.sql"], []])
+def test_the_program_that_is_compiled_is_the_one_that_the_cdk_compiles(
+    atoll: Atoll, cdk: Cdk, folder: Path, options: list[str]
+) -> None:
+    """Of a name that is given twice the last holds, and --program over all."""
+    (folder / "other.sql").write_text("CREATE WAREHOUSE lake USING iceberg;\n")
+    if not options:
+        (folder / "cdk.json").write_text(json.dumps({"context": {"program": "other.sql"}}))
+    assert atoll("destroy", "--yes", *options).exit_code == 0
+    assert [word for word in cdk.arguments if word in STACKS] == ["Conductor"]
+    handed = [cdk.arguments[at + 1] for at, word in enumerate(cdk.arguments) if word == "--context"]
+    assert handed == (["program=other.sql"] if options else [])
+    twice = ["-c", "program=nowhere.sql", "-c", "program=program.sql", *(options if "--program" in options else [])]
+    assert atoll("destroy", "--yes", *twice).exit_code == 0
+    assert [word for word in cdk.arguments if word in STACKS] == (["Conductor"] if "--program" in options else STACKS[1:])
+
+
+def test_a_qualifier_on_the_command_line_is_looked_for(atoll: Atoll, cdk: Cdk) -> None:
+    qualifier = ["-c", "@aws-cdk/core:bootstrapQualifier=mine"]
+    assert "was never made ready" in atoll("deploy", "--yes", *qualifier).stderr and cdk.arguments == []
+    boto3.client("ssm").put_parameter(Name="/cdk-bootstrap/mine/version", Value="30", Type="String")
+    assert atoll("deploy", "--yes", *qualifier).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "no object"),
+        ("null", "no object"),
+        ("3", "no object"),
+        ("{", "cdk.json:1:2: this is not JSON"),
+        ('{"context": null}', "its `context` is no object"),
+        ('{"context": []}', "its `context` is no object"),
+        ('{"context": {"program": ["a.sql"]}}', "-c program: accepted is one text"),
+        ('{"context": {"subnetIds": ["subnet-1"]}}', "-c subnetIds: accepted is one text"),
+        ('{"context": {"vpcCidr": "10.0.5.7/16"}}', "this address lies in 10.0.0.0/16"),
+        ('{"context": ' + "[" * 100_000 + "]" * 100_000 + "}", "too many levels"),
+        ("\xff", "cdk.json:1: byte 0 is not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("command", [["deploy", "--yes"], ["destroy", "--yes"], []])
+def test_a_cdk_json_that_cannot_be_meant_is_told_with_its_remedy(
+    atoll: Atoll, cdk: Cdk, folder: Path, text: str, said: str, command: list[str]
+) -> None:
+    (folder / "cdk.json").write_bytes(text.encode("latin-1"))
+    result = atoll(*command)
+    if command or ("-c" not in said and "address" not in said):
+        assert result.exit_code == 1 and said in result.stderr and "help: " in result.stderr
+    assert cdk.arguments == []
+
+
+def test_a_cdk_json_may_have_a_byte_order_mark(atoll: Atoll, cdk: Cdk, folder: Path) -> None:
+    (folder / "cdk.json").write_bytes(b"\xef\xbb\xbf" + (folder / "cdk.json").read_bytes())
+    assert atoll("deploy", "--yes").exit_code == 0
+
+
+def test_a_setting_without_a_value_is_refused(atoll: Atoll, cdk: Cdk) -> None:
+    assert "-c vpc sets nothing" in atoll("deploy", "--yes", "-c", "vpc").stderr and cdk.arguments == []
 
 
 def test_an_account_that_was_never_bootstrapped_is_told_how(atoll: Atoll, empty_account: None, folder: Path) -> None:

@@ -13,9 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import Result
 
+import console
 from console.failures import explain_aws
 from console.main import VERBS
+from console.target import open_target
 from infra.embedded.ports import free_port
+from shared_metadata.errors import RetryLater
 
 Atoll = Callable[..., Result]
 
@@ -63,15 +66,19 @@ def test_an_account_without_the_metadata_table(atoll: Atoll, empty_account: None
         ("AccessDeniedException", "Query", "AWS refuses Query: user/x may not"),
         ("ExpiredTokenException", "Query", "the AWS credentials have expired"),
         ("UnrecognizedClientException", "Query", "AWS does not know these credentials"),
-        ("ThrottlingException", "Query", "AWS throttles Query"),
+        ("ThrottlingException", "Query", "AWS refuses Query for the moment (ThrottlingException): user/x may not"),
+        ("InternalServerError", "Query", "AWS refuses Query for the moment (InternalServerError)"),
+        ("TransactionConflictException", "PutItem", "AWS refuses PutItem for the moment"),
+        ("SlowDown", "GetObject", "AWS refuses GetObject for the moment"),
         ("ResourceNotFoundException", "BatchGetItem", "there is no table atoll-metadata"),
         ("StateMachineDoesNotExist", "StartExecution", "the slice's state machine does not exist"),
-        ("InternalServerError", "Query", "AWS answered Query with InternalServerError: user/x may not"),
+        ("ValidationException", "Query", "AWS answered Query with ValidationException: user/x may not"),
     ],
 )
 def test_answers_of_aws_are_explained_with_a_remedy(code: str, operation: str, said: str) -> None:
     error = explain_aws(ClientError({"Error": {"Code": code, "Message": "user/x may not."}}, operation))
     assert error.what.startswith(said) and error.remedy
+    assert isinstance(error, RetryLater) == ("for the moment" in said)
 
 
 def test_an_interrupt_ends_quietly(atoll: Atoll, ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +114,11 @@ def test_every_verb_is_one_line_of_the_help(atoll: Atoll) -> None:
 
 def test_a_wrong_option_is_exit_code_2(atoll: Atoll) -> None:
     assert atoll("check", "--nope").exit_code == 2
+
+
+def test_every_verb_asks_with_a_client_that_tries_again_and_keeps_nobody_waiting(empty_account: None) -> None:
+    """Made in one place; only the call of a function that may take minutes has one of its own."""
+    made = open_target(None).client("ssm").meta.config
+    assert (made.retries["mode"], made.retries["total_max_attempts"], made.connect_timeout) == ("standard", 4, 5)
+    texts = {path.name: path.read_text() for path in Path(console.__file__).parent.glob("*.py")}
+    assert {name for name, text in texts.items() if "session.client(" in text or "boto3.client(" in text} == {"function_call.py"}

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from console.main import main
 from shared_metadata import naming
+from shared_metadata.contract.secret_store import read_secret
 
 Atoll = Callable[..., Result]
 SECRET = '{"host": "db", "password": "hush-7"}'
@@ -62,3 +63,34 @@ def test_one_that_is_being_deleted_is_named_with_its_remedy(atoll: Atoll, key: N
     atoll("secret", "ops", "ops.json")
     boto3.client("secretsmanager").delete_secret(SecretId="atoll/ops")
     assert "restore-secret --secret-id atoll/ops" in atoll("secret", "ops", "ops.json").stderr
+
+
+def test_a_byte_order_mark_is_no_part_of_it(atoll: Atoll, key: None, folder: Path) -> None:
+    (folder / "ops.json").write_text("\ufeff" + SECRET, encoding="utf-8")
+    assert atoll("secret", "ops", "ops.json").stdout == "stored atoll/ops\n"
+    client = boto3.client("secretsmanager")
+    assert client.get_secret_value(SecretId="atoll/ops")["SecretString"] == SECRET
+    piped = CliRunner().invoke(main, ["secret", "ops", "-"], input=b"\xef\xbb\xbf" + SECRET.encode())
+    assert piped.exit_code == 0 and client.get_secret_value(SecretId="atoll/ops")["SecretString"] == SECRET
+    client.put_secret_value(SecretId="atoll/ops", SecretString="\ufeff" + SECRET)
+    assert read_secret(client, "ops", place="").values["host"] == "db"
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"password":\n "hush-\xff7"}', "ops.json:2: byte 20 is not UTF-8"),
+        (SECRET.encode("utf-16"), "is not UTF-8"),
+        (b'{"hush": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "ops.json: this is JSON of too many levels"),
+    ],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_what_cannot_be_read_as_json_ends_with_a_message(
+    atoll: Atoll, key: None, folder: Path, data: bytes, said: str, piped: bool
+) -> None:
+    (folder / "ops.json").write_bytes(data)
+    found = CliRunner().invoke(main, ["secret", "ops", "-" if piped else "ops.json"], input=data)
+    assert found.exit_code == 1 and isinstance(found.exception, SystemExit), found.exception
+    assert (said.replace("ops.json", "-") if piped else said) in found.stderr and "hush" not in found.output
+    assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []

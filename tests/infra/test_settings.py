@@ -10,7 +10,7 @@ import pytest
 from infra.concurrency import Ceilings, of_functions
 from infra.embedded.aws import client_environment
 from infra.embedded.state import Folders
-from infra.settings import OPTIONS, Settings
+from infra.settings import OPTIONS, Settings, program_files
 
 
 def test_whoever_talks_to_the_embedded_aws_leaves_out_what_its_functions_find_beside_them(tmp_path: Path) -> None:
@@ -31,11 +31,59 @@ def test_whoever_talks_to_the_embedded_aws_leaves_out_what_its_functions_find_be
         ({"tags": "team"}, {}, "tags=team"),
         ({"concurrency": "many"}, {}, "concurrency=many"),
         ({"concurrencyOf": "organize.iceberg=x"}, {}, "concurrencyOf=x"),
+        ({"vpcCidr": "999.1.2.3/16"}, {}, "vpcCidr=999.1.2.3/16: accepted is a network of /16 to /19"),
+        ({"vpcCidr": "10.0.5.7/16"}, {}, "this address lies in 10.0.0.0/16"),
+        ({"vpcCidr": "10.0.0.0"}, {}, "vpcCidr"),
+        ({"vpcCidr": "127.0.0.0/16"}, {}, "vpcCidr"),
+        ({"vpcCidr": "0.0.0.0/16"}, {}, "vpcCidr"),
+        ({"vpcCidr": "fd00::/16"}, {}, "vpcCidr"),
+        ({"vpcId": "my-vpc", "subnetIds": "subnet-1"}, {}, "vpcId=my-vpc: accepted is the id of a VPC"),
+        ({"vpcId": "vpc-1", "subnetIds": "subnet-1;subnet-2"}, {}, "subnetIds=subnet-1;subnet-2"),
+        ({"keyArn": "alias/foo"}, {}, "keyArn=alias/foo: accepted is a key's ARN, no alias"),
+        ({"keyArn": "arn:aws:kms:eu-central-1:111122223333:alias/foo"}, {}, "no alias"),
+        ({"logDays": "0"}, {}, "logDays=0: accepted are 1, 3, 7, 14, 30, 90, 365"),
+        ({"logDays": "31"}, {}, "logDays=31"),
+        ({"logDays": "-1"}, {}, "logDays=-1"),
+        ({"permissionsBoundary": "arn:aws:iam::1:role/x"}, {}, "permissionsBoundary"),
+        ({"tags": "aws:x=1"}, {}, "tags=aws:x"),
+        ({"tags": "AWS:x=1"}, {}, "tags=AWS:x"),
+        ({"tags": "team=a*b"}, {}, "tags=team"),
+        ({"tags": f"{'t' * 129}=1"}, {}, "128 at most"),
+        ({"logDays": 0}, {}, "logDays=0: accepted are"),
+        ({"vpc": 1}, {}, "vpc=1: accepted are true and false"),
     ],
 )
 def test_what_does_not_fit_is_named(context: Mapping[str, str], environment: Mapping[str, str], cause: str) -> None:
     with pytest.raises(ValueError, match=cause):
         Settings.of_context(context.get, environment)
+
+
+@pytest.mark.parametrize("value", [["subnet-1"], [], {"a": "b"}, {}])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_what_is_no_text_number_or_boolean_in_cdk_json_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"-c {name}: accepted is one text, number or boolean"):
+        program_files({name: value}.get) if name == "program" else Settings.of_context({name: value}.get, {})
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_what_stands_empty_is_as_if_it_was_not_given(name: str) -> None:
+    if name not in ("program", "vpc", "keepData"):
+        assert Settings.of_context({name: ""}.get, {}) == Settings(**({"prefix": ""} if name == "prefix" else {}))
+    assert program_files({}.get) == program_files({"program": " "}.get) == ""
+
+
+def test_lists_may_have_spaces_after_their_commas() -> None:
+    context = {"vpcId": "vpc-1", "subnetIds": "subnet-1, subnet-2", "tags": "a=1, b=2", "concurrencyOf": "x=1, y=2"}
+    found = Settings.of_context(context.get, {})
+    assert found.subnet_ids == ("subnet-1", "subnet-2") and found.tags == {"a": "1", "b": "2"}
+    assert found.ceilings.slices == {"x": 1, "y": 2}
+
+
+def test_a_kept_key_a_boundary_and_a_number_of_json_are_taken() -> None:
+    key = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/1234abcd-12ab"
+    for boundary in ("developers", "arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws-cn:iam::111122223333:policy/team/b"):
+        found = Settings.of_context({"keyArn": key, "permissionsBoundary": boundary, "logDays": 14, "keepData": False}.get, {})
+        assert (found.key_arn, found.permissions_boundary, found.log_days, found.keep_data) == (key, boundary, 14, False)
 
 
 def test_each_option_is_read_and_no_other() -> None:

@@ -141,13 +141,16 @@ def test_later_is_waited_for_by_every_task_and_longer_than_a_throttle_lasts(defi
     [
         ([{"dataset": "a", "later": True}], "WaitForAws"),
         ([{"dataset": "a", "later": True}, {"dataset": "b", "later": True}], "WaitForAws"),
-        ([{"dataset": "a", "later": True}, {"dataset": "b"}], "BatchFailed"),
+        ([{"dataset": "a", "later": True}, {"dataset": "b", "later": False}], "BatchFailed"),
         ([{"dataset": "a", "later": False}], "BatchFailed"),
         ([{"dataset": "a", "error": "DefinitionError: no such table"}], "BatchFailed"),
+        ([{"dataset": "a", "later": True}, {"dataset": "b", "error": "no such table", "status": "FAILED"}], "WaitForAws"),
+        ([{"dataset": "a", "later": True}, {"dataset": "b", "error": "x"}, {"dataset": "c", "later": True}], "WaitForAws"),
+        ([{"dataset": "a", "later": True}, {"dataset": "b", "later": False}, {"dataset": "c", "error": "x"}], "BatchFailed"),
     ],
 )
-def test_an_execution_of_which_nothing_could_be_recorded_for_hours_is_not_counted(definition, failed, error):
-    """The conductor reads it in the execution's error, which it knows as one for later."""
+def test_what_could_not_be_recorded_for_hours_is_not_counted(definition, failed, error):
+    """The conductor reads it in the execution's error, which it knows as one for later; what was recorded it does not read there."""
     expression = definition["States"]["Failed"]["Error"][2:-2].replace("$states.input", "$")
     assert jsonata.Jsonata.jsonata(expression).evaluate({"failed": failed}) == error
     assert ("WaitForAws" in later.NAMES) and ("BatchFailed" not in later.NAMES)
