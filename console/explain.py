@@ -15,6 +15,7 @@ from console.target import json_option
 from language.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.lineage import DatasetLineage, Lineage
+from shared_metadata.masks import said
 from shared_metadata.program import Flow, Program
 
 
@@ -74,7 +75,7 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "columns": [
             {
                 **{"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs))},
-                **{"position": str(c.position), "masked": c.masked},
+                **{"position": str(c.position), "masked": said(c.masked)},
             }
             for c in dataset.columns
         ],

@@ -1,48 +1,85 @@
-"""MASK: which columns of what is collected are hashed or dropped, what a MASK cannot ask for, and what becomes of the columns."""
+"""MASK: which columns of what is collected, and which fields of structs, are hashed or dropped, and what a MASK cannot ask for."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from language.diagnostics import Diagnostic, Problem, Span, did_you_mean
-from language.queries import OWN_COLUMNS
-from language.query_typing import TypedQuery
-from language.resolved import Collect, CollectTable, ResolvedProgram, Settings
+from language.diagnostics import Diagnostic, Gathering, Problem, did_you_mean
+from language.outputs import output_columns
+from language.queries import OWN_COLUMNS, Query
+from language.resolved import Collect, MaskedPath, ResolvedProgram, Settings
 from language.syntax import Clauses, MaskedColumn, Name, TableList
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import ColumnLineage, ColumnRef, Use
-from shared_metadata.program import MASK_KEY, Mask
+from shared_metadata.masks import Path, by_name
+from shared_metadata.program import MASK_KEY, Mask, Masks
+from shared_metadata.type_names import TypeName, parsed, spelled
 
-Drops = Mapping[str, Mapping[str, Span]]
-Used = tuple[ColumnRef, Use, Span]
-_UNKNOWN = re.compile(r"no column `([^`]+)`")
-
-
-def query_masks(clauses: Clauses) -> tuple[MaskedColumn, ...]:
-    """Of a collect query, whose columns have names of one part. Raises Problem."""
-    for masked in clauses.masks:
-        if len(masked.name.parts) > 1:
-            raise Problem(masked.name.span, f"`{masked.name.dotted}` names no column of the query", f"write {masked.column.text}")
-    _refuse_twins(clauses.masks)
-    return clauses.masks
+_FIELDS = 12  # that an error names
 
 
-def table_masks(clauses: Clauses, listed: TableList) -> dict[tuple[str, ...], tuple[MaskedColumn, ...]]:
+def query_masks(query: Query, clauses: Clauses, casts: Mapping[str, str]) -> tuple[MaskedPath, ...]:
+    """Of a collect query.  casts: its columns that are cast, with their types: a struct among them has fields. Raises Problem."""
+    found = []
+    with Gathering() as gathering:
+        for masked in clauses.masks:
+            path = gathering(_path, masked.name, query, casts)
+            found += [MaskedPath(path, masked.how, masked.name)] if path else []
+        gathering(_refuse_twins, found)
+        gathering(_refuse_nothing_left, found, casts)
+    return tuple(found)
+
+
+def _path(name: Name, query: Query, casts: Mapping[str, str]) -> Path:
+    column, *fields = name.parts
+    path: Path = (column.folded,)
+    if fields and column.folded not in casts:
+        raise _no_struct(name, output_columns(query))
+    kind = parsed(casts[column.folded]) if fields else TypeName("")
+    for field in fields:
+        if kind.word != "struct":
+            cause = f"`{spelled(path)}` is a {kind}, and only a struct has fields that can be masked"
+            raise Problem(name.span, cause, f"mask `{spelled(path)}` as a whole")
+        known = {each.lower(): (each, part) for each, part in kind.named()}
+        if field.folded not in known:
+            remedy = did_you_mean(field.text, kind.fields) + f"it has {_listed(kind.fields)}"
+            raise Problem(field.span, f"`{spelled(path)}` has no field `{field.text}`", remedy)
+        each, kind = known[field.folded]
+        path = (*path, each)
+    return path
+
+
+def _no_struct(name: Name, known: frozenset[str] | None) -> Problem:
+    """Of a name of several parts whose first is no column that is cast to a struct."""
+    column, last = name.parts[0], name.parts[-1]
+    if known is None or column.folded in known:
+        remedy = f"CAST it in the SELECT to a struct with a field {spelled([last.text])}, or mask `{column.text}` as a whole"
+        return Problem(name.span, f"`{column.text}` is cast to no struct, so it has no fields that could be masked", remedy)
+    near = did_you_mean(column.text, known) + f"mask one of {_listed(sorted(known))}"
+    return Problem(name.span, f"`{name.dotted}` names no column of the query", f"write {last.text}" if last.folded in known else near)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_FIELDS]) + (" …" if len(names) > _FIELDS else "")
+
+
+def table_masks(clauses: Clauses, listed: TableList) -> dict[tuple[str, ...], tuple[MaskedPath, ...]]:
     """By the folded name of a listed table. Raises Problem for a column of none of them, or of one that is not said."""
-    found: dict[tuple[str, ...], list[MaskedColumn]] = {}
-    for masked in clauses.masks:
-        found.setdefault(_table_of(masked, listed).folded, []).append(masked)
-    for masks in found.values():
-        _refuse_twins(masks)
+    found: dict[tuple[str, ...], list[MaskedPath]] = {}
+    with Gathering() as gathering:
+        for masked in clauses.masks:
+            table = gathering(_table_of, masked, listed)
+            if table is not None:
+                path = (masked.name.parts[-1].folded,)
+                found.setdefault(table.folded, []).append(MaskedPath(path, masked.how, masked.name))
+        for masks in found.values():
+            gathering(_refuse_twins, masks)
     return {table: tuple(masks) for table, masks in found.items()}
 
 
 def _table_of(masked: MaskedColumn, listed: TableList) -> Name:
     owner = masked.name.folded[:-1]
     if not owner and len(listed.tables) > 1:
-        remedy = f"write {listed.tables[0].dotted}.{masked.column.text}, or another of the tables"
+        remedy = f"write {listed.tables[0].dotted}.{masked.name.dotted}, or another of the tables"
         raise Problem(masked.name.span, f"`{masked.name.dotted}` does not say of which table it is a column", remedy)
     for table in listed.tables:
         if not owner or table.folded[-len(owner) :] == owner:
@@ -52,32 +89,76 @@ def _table_of(masked: MaskedColumn, listed: TableList) -> Name:
     raise Problem(masked.name.span, f"`{masked.name.dotted}` is of none of the tables that are collected", remedy)
 
 
-def _refuse_twins(masks: Sequence[MaskedColumn]) -> None:
-    seen: dict[str, MaskedColumn] = {}
-    for masked in masks:
-        first = seen.setdefault(masked.column.folded, masked)
-        if first is not masked:
-            cause = f"`{masked.name.dotted}` is masked twice, first at {first.name.span.position}"
-            raise Problem(masked.name.span, cause, "keep one of them")
+def _refuse_twins(masks: Sequence[MaskedPath]) -> None:
+    """Raises Problem where something is masked twice, by itself or with all that it is part of."""
+    seen: dict[Path, MaskedPath] = {}
+    with Gathering() as gathering:
+        for masked in masks:
+            for first in seen.values():
+                if masked.path[: len(first.path)] == first.path[: len(masked.path)]:
+                    gathering(_refuse_twin, masked, first)
+                    break
+            seen.setdefault(masked.path, masked)
 
 
-def check_masks(clauses: Clauses, settings: Settings, collector: Slice) -> None:
-    """Raises Problem for a column that has to stay as it is."""
-    for masked in clauses.masks:
-        name, span = masked.column.folded, masked.name.span
-        if name in OWN_COLUMNS:
-            raise Problem(span, f"`{name}` is Atoll's own, and holds nothing of the source", "remove it from MASK")
-        if name == settings.cursor:
-            remedy = "leave it clear, or name another CURSOR"
-            raise Problem(span, f"`{name}` is the CURSOR: its values are compared and kept between batches", remedy)
-        if name in collector.capabilities.never_masked:
-            remedy = "remove it from MASK; a view can leave it out, or replace it by another column"
-            raise Problem(span, f"`{name}` cannot be masked: {collector.id} needs it itself", remedy)
-        if masked.how is Mask.DROP and name in settings.key:
-            remedy = "HASH it: rows are matched by the hash as well"
-            raise Problem(span, f"the key column `{name}` cannot be dropped: rows are matched by it", remedy)
-        if masked.how is Mask.DROP and any(part.folded == name for part in clauses.partition_by):
-            raise Problem(span, f"the partition column `{name}` cannot be dropped", "partition by another column")
+def _refuse_twin(masked: MaskedPath, first: MaskedPath) -> None:
+    said, where = f"`{masked.name.dotted}`", first.name.span.position
+    if masked.path == first.path:
+        raise Problem(masked.name.span, f"{said} is masked twice, first at {where}", "keep one of them")
+    inside = "a part of" if len(masked.path) > len(first.path) else "what holds"
+    cause = f"{said} is {inside} `{first.name.dotted}`, which is masked at {where}"
+    raise Problem(masked.name.span, cause, "keep one of them: the whole, or fields of it")
+
+
+def _refuse_nothing_left(masks: Sequence[MaskedPath], casts: Mapping[str, str]) -> None:
+    """Raises Problem for a struct of which every field is dropped."""
+    dropped = {masked.path: masked for masked in masks if masked.how is Mask.DROP and masked.is_field}
+    with Gathering() as gathering:
+        for path in _emptied(by_name({path: Mask.DROP for path in dropped}), casts):
+            first = next(masked for each, masked in dropped.items() if each[: len(path)] == path)
+            gathering(_refuse_empty, first, path)
+
+
+def _emptied(dropped: Masks, casts: Mapping[str, str]) -> Iterator[Path]:
+    """The structs of which each field is dropped by itself.  dropped: fields of columns that are cast."""
+    waiting = [((column,), parsed(casts[column]), fields) for column, fields in dropped.items()]
+    while waiting:
+        path, kind, fields = waiting.pop()
+        assert isinstance(fields, Mapping)
+        if all(fields.get(name) == Mask.DROP for name in kind.fields):
+            yield path
+        waiting += [((*path, name), part, fields[name]) for name, part in kind.named() if isinstance(fields.get(name), Mapping)]
+
+
+def _refuse_empty(first: MaskedPath, path: Path) -> None:
+    raise Problem(first.name.span, f"MASK drops every field of `{spelled(path)}`", f"leave one, or drop `{spelled(path)}` as a whole")
+
+
+def check_masks(masks: Sequence[MaskedPath], clauses: Clauses, settings: Settings, collector: Slice) -> None:
+    """Raises Problem for what has to stay as it is."""
+    with Gathering() as gathering:
+        for masked in masks:
+            gathering(_check_mask, masked, clauses, settings, collector)
+
+
+def _check_mask(masked: MaskedPath, clauses: Clauses, settings: Settings, collector: Slice) -> None:
+    name, span, dropped = masked.column, masked.name.span, masked.how is Mask.DROP and not masked.is_field
+    if name in OWN_COLUMNS:
+        raise Problem(span, f"`{name}` is Atoll's own, and holds nothing of the source", "remove it from MASK")
+    if name == settings.cursor:
+        remedy = "leave it clear, or name another CURSOR"
+        raise Problem(span, f"`{name}` is the CURSOR: its values are compared and kept between batches", remedy)
+    if name in collector.capabilities.never_masked:
+        remedy = "remove it from MASK; a view can leave it out, or replace it by another column"
+        raise Problem(span, f"`{name}` cannot be masked: {collector.id} needs it itself", remedy)
+    if masked.is_field and name in settings.key:
+        remedy = f"HASH `{name}` as a whole: rows are matched by the hash as well"
+        raise Problem(span, f"no field of the key column `{name}` can be masked: rows are matched by all of it", remedy)
+    if dropped and name in settings.key:
+        remedy = "HASH it: rows are matched by the hash as well"
+        raise Problem(span, f"the key column `{name}` cannot be dropped: rows are matched by it", remedy)
+    if dropped and any(part.folded == name for part in clauses.partition_by):
+        raise Problem(span, f"the partition column `{name}` cannot be dropped", "partition by another column")
 
 
 def check_mask_keys(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
@@ -98,57 +179,5 @@ def mask_key(statement: Collect) -> str:
     return next((str(option.value) for option in statement.warehouse.options if option.key == MASK_KEY), "")
 
 
-def _first_hash(statement: Collect) -> MaskedColumn | None:
+def _first_hash(statement: Collect) -> MaskedPath | None:
     return next((masked for table in statement.tables for masked in table.masks if masked.how is Mask.HASH), None)
-
-
-def check_masked(table: CollectTable, columns: Sequence[str]) -> None:
-    """Raises Problem for a masked column that is not collected, and where nothing is left."""
-    for masked in table.masks:
-        if masked.column.folded not in columns:
-            remedy = did_you_mean(masked.column.folded, columns) + f"mask one of {', '.join(columns[:12])}"
-            cause = f"the masked column `{masked.column.folded}` is not among those of `{table.dataset}`"
-            raise Problem(masked.name.span, cause, remedy + (" …" if len(columns) > 12 else ""))
-    if table.masks and len(_dropped(table)) == len(columns):
-        raise Problem(table.masks[0].name.span, f"MASK drops every column of `{table.dataset}`", "leave one, or do not collect it")
-
-
-def masked_columns(table: CollectTable, columns: list[ColumnLineage], uses: list[Used]) -> tuple[list[ColumnLineage], list[Used]]:
-    """The columns as the warehouse gets them, and the uses of the source's without those that are not selected there."""
-    if not table.masks:
-        return columns, uses
-    how = {masked.column.folded: masked.how for masked in table.masks}
-    left = [_as_masked(column, how.get(column.name)) for column in columns if how.get(column.name) is not Mask.DROP]
-    if table.source:  # a query over several tables reads them all at the source, and only its result is without the column
-        made = {ref for column in left for ref in column.inputs}
-        uses = [used for used in uses if used[1] is not Use.VALUE or used[0] in made]
-    return left, uses
-
-
-def _as_masked(column: ColumnLineage, how: Mask | None) -> ColumnLineage:
-    return dataclasses.replace(column, type="string", masked=how.value) if how else column
-
-
-def places_of_drops(program: ResolvedProgram) -> Drops:
-    """Of each collected dataset the columns that it drops, with where it says so."""
-    tables = [table for statement in program.statements if isinstance(statement, Collect) for table in statement.tables]
-    return {table.dataset: _dropped(table) for table in tables if table.masks}
-
-
-def _dropped(table: CollectTable) -> dict[str, Span]:
-    return {masked.column.folded: masked.name.span for masked in table.masks if masked.how is Mask.DROP}
-
-
-def explain_dropped(typed: TypedQuery, inputs: Iterable[str], drops: Drops) -> TypedQuery:
-    """The typed query; of an unknown column that an input's MASK drops it says that."""
-    dropped = {name: (dataset, span) for dataset in inputs for name, span in drops.get(dataset, {}).items()}
-    problems = []
-    for problem in typed.problems if dropped else ():
-        unknown = _UNKNOWN.search(problem.cause)
-        if unknown is not None and unknown[1].lower() in dropped:
-            name = unknown[1].lower()
-            dataset, span = dropped[name]
-            cause = f"`{name}` of `{dataset}` is dropped by MASK in line {span.position.line} of {span.position.file}"
-            problem = dataclasses.replace(problem, cause=cause, remedy="do without it, or HASH it there instead")
-        problems.append(problem)
-    return dataclasses.replace(typed, problems=tuple(problems)) if dropped else typed

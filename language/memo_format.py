@@ -15,7 +15,7 @@ from language.diagnostics import Span
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.postgres.query import PostgresQuery
 from language.queries import ParsedQuery
-from language.resolved import Collect, CollectTable, Input, Publish, Settings, View
+from language.resolved import Collect, CollectTable, Input, MaskedPath, Publish, Settings, View
 from language.statement_texts import StatementText
 from language.syntax import (
     Clauses,
@@ -40,7 +40,7 @@ from shared_metadata.records import Schema, SchemaColumn
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
     *(Part, TableList, Tolerate, TolerateBadRows),
-    *(Collect, CollectTable, DuckDBQuery, Input, ParsedQuery, PostgresQuery, Publish, Settings, View, Column, Mask, Mode),
+    *(Collect, CollectTable, DuckDBQuery, Input, MaskedPath, ParsedQuery, PostgresQuery, Publish, Settings, View, Column, Mask, Mode),
     *(Schema, SchemaColumn),
 )
 _CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from language.statement_texts import StatementText
 from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
+from shared_metadata.program import Masks
 from shared_metadata.records import SchemaColumn
 
 Columns = tuple[SchemaColumn, ...]
@@ -15,11 +17,22 @@ Plain = tuple[Any, ...]
 def plain_lineage(found: DatasetLineage, text: StatementText) -> Plain:
     """found: of the statement at `text`, to whose beginning its places become relative."""
     columns = [
-        (c.name, c.type, c.nullable, [(ref.dataset, ref.column) for ref in c.inputs], text.relative(c.position), c.masked)
+        (
+            c.name,
+            c.type,
+            c.nullable,
+            [(ref.dataset, ref.column) for ref in c.inputs],
+            text.relative(c.position),
+            _plain_masked(c.masked),
+        )
         for c in found.columns
     ]
     uses = [(use.column.dataset, use.column.column, use.use.value, text.relative(use.position)) for use in found.uses]
     return found.dataset, found.flow, columns, uses, text.relative(found.position)
+
+
+def _plain_masked(masked: str | Masks) -> Any:
+    return {name: _plain_masked(how) for name, how in masked.items()} if isinstance(masked, Mapping) else str(masked)
 
 
 def lineage_of(plain: Plain, text: StatementText) -> DatasetLineage:

@@ -11,6 +11,7 @@ from language.resolved import Collect, CollectTable, Publish, Resolved, Resolved
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.typed import TypedProgram
 from shared_metadata.lineage import schema_digest, source_in
+from shared_metadata.masks import by_name
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 
 
@@ -106,7 +107,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
 
 
 def _staged(table: CollectTable, signature: str) -> Table:
-    masks = {masked.column.folded: masked.how for masked in table.masks}
+    masks = by_name({masked.path: masked.how for masked in table.masks})
     return Table(f"{table.dataset}:staged", table.source, signature=signature, masks=masks)
 
 

@@ -169,7 +169,7 @@ def _collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names)
     settings = collect_settings(clauses, collector, organizer)
     _check_output(None, clauses, settings, collector)
     masks = table_masks(clauses, listed)
-    check_masks(clauses, settings, collector)
+    check_masks([each for found in masks.values() for each in found], clauses, settings, collector)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
     tables = tuple(
         CollectTable(
@@ -203,9 +203,10 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
         raise found
     with Gathering() as gathering:
         gathering(_check_output, query, clauses, settings, collector)
-        gathering(check_masks, clauses, settings, collector)
+        masks = gathering(query_masks, query, clauses, read.casts) or ()
+        gathering(check_masks, masks, clauses, settings, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
-    table = CollectTable(dataset, simple.source, statement.target.span, query_masks(clauses))
+    table = CollectTable(dataset, simple.source, statement.target.span, masks)
     edits = (*without_connection(query, connection), *read.edits)
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),

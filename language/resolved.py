@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from language.diagnostics import Diagnostic, Span
 from language.dialects.duckdb.query import DuckDBQuery
 from language.queries import ParsedQuery, edited
-from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, MaskedColumn
+from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.program import Column, Mode
+from shared_metadata.masks import Path
+from shared_metadata.program import Column, Mask, Mode
 
 Edits = tuple[tuple[Span, str], ...]
 
@@ -26,13 +27,30 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class MaskedPath:
+    """A column that is masked, folded, or a field of one, as its struct names it; name: where the statement says so."""
+
+    path: Path
+    how: Mask
+    name: Name
+
+    @property
+    def column(self) -> str:
+        return self.path[0]
+
+    @property
+    def is_field(self) -> bool:
+        return len(self.path) > 1
+
+
+@dataclass(frozen=True)
 class CollectTable:
-    """One table to collect: its dataset in the warehouse, its name at the source, its columns that are masked."""
+    """One table to collect: its dataset in the warehouse, its name at the source, what of its columns is masked."""
 
     dataset: str
     source: str
     span: Span
-    masks: tuple[MaskedColumn, ...] = ()
+    masks: tuple[MaskedPath, ...] = ()
 
 
 @dataclass(frozen=True)

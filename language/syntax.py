@@ -99,14 +99,10 @@ class TolerateBadRows:
 
 @dataclass(frozen=True)
 class MaskedColumn:
-    """`[table.]column HASH` or `… DROP` in MASK (…)."""
+    """`[table.]column HASH` or `… DROP` in MASK (…); of a query `column[.field …]`."""
 
     name: Name
     how: Mask
-
-    @property
-    def column(self) -> Part:
-        return self.name.parts[-1]
 
 
 @dataclass(frozen=True)

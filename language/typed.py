@@ -18,7 +18,7 @@ from language.dialects.duckdb.predicate import parse_predicate
 from language.dialects.postgres.query import PostgresQuery
 from language.graph import levels, makes
 from language.left_rows import leaves_by_itself
-from language.masks import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
+from language.masked_columns import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, digest_of
 from language.memo_lineage import Columns
 from language.name_lengths import check_column

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, digest
-from shared_metadata.program import Kind, Position, Program
+from shared_metadata.program import Kind, Mask, Position, Program
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.renames import Alike, probable_renames, unknown
 from shared_metadata.type_widening import widened
@@ -227,7 +227,7 @@ class _Users:
             used = {use.column for use in dataset.uses if use.column.dataset == table and _plain(use.column.column) == _plain(name)}
             for column in used:
                 made = [c for c in dataset.columns if column in c.inputs]
-                hidden = retyped and bool(made) and all(c.masked for c in made)
+                hidden = retyped and bool(made) and all(c.masked == Mask.HASH for c in made)
                 outputs = [] if hidden else [ColumnRef(dataset.dataset, c.name) for c in made]
                 self.collected += outputs
                 needed = list(self._needed_to_collect(dataset, column, outputs))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from shared_metadata.program import Position, from_plain
+from shared_metadata.program import Masks, Position, from_plain
 from shared_metadata.records import Schema
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class ColumnUse:
 class ColumnLineage:
     """One output column: its type (as in SchemaColumn), and the columns that its value is computed from, sorted.
 
-    masked: 'hash' where a collect hashes it; '' also of what is computed from such a column.
+    masked: 'hash' where a collect hashes it, or which of its fields are hashed; '' also of what is computed from such a column.
     """
 
     name: str
@@ -68,7 +68,7 @@ class ColumnLineage:
     nullable: bool
     inputs: tuple[ColumnRef, ...]
     position: Position
-    masked: str = ""
+    masked: str | Masks = ""
 
 
 @dataclass(frozen=True)

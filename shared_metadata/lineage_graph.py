@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shared_metadata.lineage import ColumnRef, Lineage, Use
-from shared_metadata.program import Position
+from shared_metadata.masks import said
+from shared_metadata.program import Masks, Position
 
 ROWS = ""  # the column of a reference that means all of a dataset's rows
 
@@ -94,8 +95,8 @@ class LineageGraph:
         return next((c.source_type or c.type for c in columns if node.column in (c.source, c.name)), "")
 
     def masked(self, node: ColumnRef) -> str:
-        """'hash' for a column that is hashed when it is collected; else ''."""
-        return self._masked.get(node, "")
+        """'hash' for a column that is hashed when it is collected, 'email hash' where that is a field of it; else ''."""
+        return said(self._masked.get(node, ""))
 
     def masked_origins(self, node: ColumnRef) -> tuple[ColumnRef, ...]:
         """The masked columns from which the column's value is computed, sorted; the column itself is not among them."""
@@ -107,7 +108,7 @@ class LineageGraph:
         return tuple(sorted(found & self._masked.keys()))
 
     @cached_property
-    def _masked(self) -> Mapping[ColumnRef, str]:
+    def _masked(self) -> Mapping[ColumnRef, str | Masks]:
         columns = ((ColumnRef(d.dataset, c.name), c.masked) for d in self.lineage.datasets.values() for c in d.columns)
         return {ref: masked for ref, masked in columns if masked}
 

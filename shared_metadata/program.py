@@ -59,7 +59,11 @@ class Mask(StrEnum):
     """What of a column's values enters the warehouse."""
 
     HASH = "hash"  # HMAC-SHA-256 of the value's text, in hexadecimal
-    DROP = "drop"  # nothing: it is not even selected at the source
+    DROP = "drop"  # nothing: of a column it is not even selected at the source
+
+
+# By name; of a struct of which only fields are masked, these by their names. As JSON gives them, the leaves are plain texts.
+Masks: typing.TypeAlias = Mapping[str, "Mask | Masks"]
 
 
 @dataclass(frozen=True)
@@ -103,17 +107,17 @@ class Table:
     inputs: datasets that must be complete through the batch's end; empty for COLLECT.
     signature: a digest of the columns, types and lineage that the compiler found (DatasetLineage.signature); COLLECT: of the source's
         table as the program was compiled against (schema_digest), '' for a query over several.
-    masks: COLLECT: output column ▸ how it is masked.
+    masks: COLLECT: output column ▸ how it is masked, or which of its fields are and how.
     """
 
     dataset: str
     source: str = ""
     inputs: tuple[str, ...] = ()
     signature: str = ""
-    masks: Mapping[str, Mask] = field(default_factory=dict)
+    masks: Masks = field(default_factory=dict)
 
     def masked(self, how: Mask) -> frozenset[str]:
-        """The columns that are masked so."""
+        """The whole columns that are masked so."""
         return frozenset(name for name, mask in self.masks.items() if mask == how)
 
 
@@ -277,14 +281,15 @@ def _reader(kind: Any) -> Reader:
         item = _reader(arguments[1])
         return lambda value: {key: item(one) for key, one in value.items()}
     if origin is typing.Union or origin is types.UnionType:
-        item = _reader(next(a for a in arguments if a is not type(None)))
+        kinds = [a for a in arguments if a is not type(None)]
+        item = _reader(kinds[0]) if len(kinds) == 1 else _as_it_is
         return lambda value: None if value is None else item(value)
     return kind if isinstance(kind, type) and issubclass(kind, StrEnum) else _as_it_is
 
 
 def _fields_reader(kind: Any) -> Reader:
     """Of a dataclass; values of fields that it does not have are left out, as later versions may write them."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, localns={"Mask": Mask, "Masks": Masks})  # of which Masks speaks, wherever it stands
     readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(kind)}
     read = {name: reader for name, reader in readers.items() if reader is not _as_it_is}
 

@@ -7,7 +7,7 @@ a field that is no plain word stands in double quotes, doubled within. Whatever 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -36,7 +36,7 @@ class TypeName:
         if self.sizes:
             return f"{self.word}({','.join(map(str, self.sizes))})"
         if self.word == "struct":
-            return f"struct<{', '.join(f'{_written(name)}: {part}' for name, part in self.named())}>"
+            return f"struct<{', '.join(f'{spelled((name,))}: {part}' for name, part in self.named())}>"
         return f"{self.word}<{', '.join(map(str, self.parts))}>" if self.parts else self.word
 
     def named(self) -> tuple[tuple[str, TypeName], ...]:
@@ -79,8 +79,9 @@ def decimal(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _written(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+def spelled(path: Iterable[str]) -> str:
+    """A field by the names that lead to it: 'address.street', 'address."e.mail"'."""
+    return ".".join(name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"' for name in path)
 
 
 class _Reader:

@@ -19,6 +19,7 @@ from shared_metadata.contract.steps import Context, Deadline, Steps, Work
 from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.intervals import Interval
+from shared_metadata.masks import only
 from shared_metadata.program import BadRows, Connection, Flow, Mask, Mode, Table, from_plain
 from shared_metadata.records import Schema, TableCommit
 
@@ -75,8 +76,8 @@ class Source(Sampled, Protocol):
     """
 
     def schema(self, flow: Flow, table: Table) -> Schema:
-        """The table's columns as the flow collects them, without those that it drops (`table.masks`), with the types that values have
-        before they are hashed. Raises DefinitionError for a table or column that is gone."""
+        """The table's columns as the flow collects them, without those and those fields that it drops (`table.masks`), with the types
+        that values have before they are hashed. Raises DefinitionError for a table or column that is gone."""
         ...
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
@@ -245,7 +246,7 @@ class CollectSteps(Steps):
 
     def _hashing(self, work: Work) -> Hashing:
         """The key is read by extract only, and only for a table that hashes."""
-        if not work.table.masked(Mask.HASH):
+        if not only(Mask.HASH, work.table.masks):
             return NO_HASHING
         place, reference = f"{work.flow.position}: {work.table.dataset}", work.flow.mask_key
         return hashing(work.table, self.services.secret(reference, place=place), reference, place)

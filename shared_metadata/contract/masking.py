@@ -1,4 +1,4 @@
-"""Hashes collected columns on their way into Parquet: HMAC-SHA-256, computed by DuckDB in the statement that writes the file.
+"""Hashes collected columns, and fields of structs, on their way into Parquet: HMAC-SHA-256, by DuckDB, in the statement that writes.
 
 The key stands in no statement and no plan, but in a table of one row that the statement reads: what DuckDB says of a statement, in
 errors and profiles, never holds it. Equal texts have equal hashes under one key, whatever table and batch they come from.
@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.contract.duckdb_session import literal
 from shared_metadata.errors import DefinitionError, SecretError
-from shared_metadata.program import Flow, Mask, Table
+from shared_metadata.masks import masked_type, only
+from shared_metadata.masks import without_dropped as clear_type
+from shared_metadata.program import Flow, Mask, Masks, Table
 from shared_metadata.records import Schema
+from shared_metadata.type_names import TypeName, parsed
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,14 +31,14 @@ KEY_TABLE = "atoll_mask_key"
 
 @dataclass(frozen=True)
 class Hashing:
-    """The columns of a table to hash, and with what."""
+    """What of a table's columns to hash, and with what."""
 
-    columns: frozenset[str] = frozenset()
+    hashed: Masks = field(default_factory=dict)
     key: bytes = field(default=b"", repr=False)
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Lets statements of this connection and its cursors use `value` and `joined`."""
-        if not self.columns:
+        if not self.hashed:
             return
         key = self.key if len(self.key) <= BLOCK_BYTES else hashlib.sha256(self.key).digest()
         pads = [bytes(byte ^ pad for byte in key.ljust(BLOCK_BYTES, b"\0")) for pad in (0x36, 0x5C)]
@@ -44,19 +48,31 @@ class Hashing:
         connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
 
     def value(self, column: str, expression: str, iceberg: str) -> str:
-        """The SQL of a column's value; null stays null. iceberg: the type of `expression`, of whose text the hash is made."""
-        if column not in self.columns:
-            return expression
-        content = expression if iceberg == "binary" else f"encode(CAST({expression} AS VARCHAR))"
-        return f"sha256({KEY_TABLE}.atoll_outer || unhex(sha256({KEY_TABLE}.atoll_inner || {content})))"
+        """The SQL of a column's value; null stays null, also that of a struct.
+
+        iceberg: the type of `expression`, of whose text the hash is made; of a struct it should be a plain name, as it is repeated.
+        """
+        how = self.hashed.get(column)
+        return expression if how is None else _hashed(expression, parsed(iceberg), how)
 
     @property
     def joined(self) -> str:
         """What follows in FROM."""
-        return f" CROSS JOIN {KEY_TABLE}" if self.columns else ""
+        return f" CROSS JOIN {KEY_TABLE}" if self.hashed else ""
 
 
 NO_HASHING = Hashing()
+
+
+def _hashed(value: str, kind: TypeName, how: Mask | Masks) -> str:
+    if not isinstance(how, Mapping):
+        content = value if kind.word == "binary" else f"encode(CAST({value} AS VARCHAR))"
+        return f"sha256({KEY_TABLE}.atoll_outer || unhex(sha256({KEY_TABLE}.atoll_inner || {content})))"
+    fields = {name: (f"struct_extract({value}, {literal(name)})", part) for name, part in kind.named()}
+    written = (
+        f"{literal(name)}: {_hashed(field, part, how[name]) if name in how else field}" for name, (field, part) in fields.items()
+    )
+    return f"CASE WHEN {value} IS NULL THEN NULL ELSE {{{', '.join(written)}}} END"
 
 
 def hashing(table: Table, secret: Mapping[str, Any], reference: str, place: str) -> Hashing:
@@ -68,20 +84,24 @@ def hashing(table: Table, secret: Mapping[str, Any], reference: str, place: str)
             place=place,
             remedy=f'store {{"{KEY_FIELD}": "…"}} with what `openssl rand -hex 32` gives; another key makes other hashes',
         )
-    return Hashing(table.masked(Mask.HASH), key.encode())
+    return Hashing(only(Mask.HASH, table.masks), key.encode())
 
 
 def without_dropped(flow: Flow, table: Table) -> Flow:
-    """The flow without the columns that it names and drops; of a table that is collected whole it names none."""
+    """The flow without the columns, and the fields in its casts, that it drops; of a table that is collected whole it names none."""
     dropped = table.masked(Mask.DROP)
     columns = tuple(column for column in flow.columns if column.name not in dropped)
     if flow.columns and not columns:
         raise DefinitionError(f"MASK drops every column of {table.dataset}", place=str(flow.position), remedy="leave one")
-    return dataclasses.replace(flow, columns=columns)
+    casts = {name: _of_masked(kind, table, name, clear_type) for name, kind in flow.casts.items() if name not in dropped}
+    return dataclasses.replace(flow, columns=columns, casts=casts)
 
 
 def as_masked(schema: Schema, table: Table) -> Schema:
     """The schema of what is written: hashes are strings."""
-    hashed = table.masked(Mask.HASH)
-    columns = (dataclasses.replace(c, type="string") if c.name in hashed else c for c in schema.columns)
+    columns = (dataclasses.replace(c, type=_of_masked(c.type, table, c.name, masked_type)) for c in schema.columns)
     return Schema(tuple(columns))
+
+
+def _of_masked(kind: str, table: Table, column: str, change: Callable[[str, Mask | Masks], str]) -> str:
+    return change(kind, table.masks[column]) if column in table.masks else kind

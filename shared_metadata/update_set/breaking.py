@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from shared_metadata.masks import paths
 from shared_metadata.program import Kind, Mask, Mode
+from shared_metadata.type_names import spelled
 from shared_metadata.update_set.reach import Reached
 from shared_metadata.update_set.records import Breaking, ColumnChange, ColumnKind, Reason, StatementChange
 from shared_metadata.update_set.statements import Statement
@@ -100,15 +102,15 @@ def _statement(old: Statement, new: Statement, change: StatementChange) -> Itera
 
 def _masks(old: Statement, new: Statement, dataset: str, change: StatementChange) -> Iterator[Breaking]:
     """What the table holds from before in the clear, and what its hashed key does not find any more."""
-    before, after = old.masks(dataset), new.masks(dataset)
-    if clear := sorted(after.keys() - before.keys()):
+    before, after = dict(paths(old.masks(dataset))), dict(paths(new.masks(dataset)))
+    if clear := sorted(spelled(path) for path in after if not any(path[: len(whole)] == whole for whole in before)):
         replaced = new.last.mode == Mode.REPLACE
         where = "in its former snapshots and staged files" if replaced else "in the table, its snapshots and files"
         why = f"{', '.join(clear)}: what was collected before stays readable, {where}"
         remedy = f"{_INTO_ANOTHER} and drop this one; docs/operators.md (Mask a column later) says what else to delete"
         yield Breaking(dataset, "", Reason.CLEAR_VALUES, why, remedy, change.position)
     other_key = old.first.mask_key != new.first.mask_key
-    hashed = {name for name in (*before, *after) if before.get(name) != after.get(name) or other_key}
+    hashed = {path[0] for path in (*before, *after) if before.get(path) != after.get(path) or other_key}
     if new.last.mode == Mode.MERGE and (keys := sorted(hashed & set(new.last.key) & set(old.last.key))):
         why = f"{', '.join(keys)} has other values by the changed MASK: rows written before are not found by them"
         yield Breaking(dataset, "", Reason.KEY_CHANGED, why, _INTO_ANOTHER, change.position)
@@ -148,7 +150,7 @@ def _histories(
                 continue  # said already
             what = "rows" if data.rows or not data.columns else f"values of {', '.join(sorted(data.columns))}"
             why = f"{what} from before the boundary stay as the former program made them"
-            hashed = {name for name, how in statement.masks(dataset).items() if how == Mask.HASH} & data.columns
+            hashed = [spelled(path) for path, how in paths(statement.masks(dataset)) if how == Mask.HASH and path[0] in data.columns]
             why += f"; a join by {', '.join(sorted(hashed))} finds no partner across it" if hashed else ""
             again = _INTO_ANOTHER if collected else "make it anew with --restate-from"
             remedy = f"{again}, or accept a mixed history"

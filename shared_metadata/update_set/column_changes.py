@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage
+from shared_metadata.masks import said
 from shared_metadata.program import Position
 from shared_metadata.type_widening import widened
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape
@@ -80,7 +81,7 @@ def _differences(
         kind = ColumnKind.NULLABLE if new.nullable else ColumnKind.REQUIRED
         yield _change(dataset, new.name, kind, "", "", new.position)
     if old.masked != new.masked:
-        yield _change(dataset, new.name, ColumnKind.MASKED, old.masked or "clear", new.masked or "clear", new.position)
+        yield _change(dataset, new.name, ColumnKind.MASKED, said(old.masked) or "clear", said(new.masked) or "clear", new.position)
     inputs = sorted(renamed.get(ref, ref) for ref in new.inputs)
     digests = [shape.columns.get(c.name) if shape else None for shape, c in zip(shapes, (old, new), strict=True)]
     same = digests[0] == digests[1] if None not in digests else inputs == sorted(old.inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shared_metadata.program import Flow, Kind, Mask, Program
+from shared_metadata.program import Flow, Kind, Masks, Program
 from shared_metadata.update_set.records import PartChange
 
 # Each property of a flow under the word that the program has for it.
@@ -57,8 +57,8 @@ class Statement:
     def datasets(self) -> tuple[str, ...]:
         return tuple(table.dataset for table in self.last.tables)
 
-    def masks(self, dataset: str) -> Mapping[str, Mask]:
-        """How columns of a collected dataset are masked."""
+    def masks(self, dataset: str) -> Masks:
+        """How columns of a collected dataset, and fields of them, are masked."""
         return next((t.masks for t in self.first.tables if t.dataset.removesuffix(":staged") == dataset), {})
 
     @property

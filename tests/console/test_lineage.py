@@ -117,3 +117,22 @@ def test_what_is_masked_and_what_is_made_from_it_says_so(atoll: Atoll, project: 
     (published,) = json.loads(atoll("lineage", "ops.public.customer_totals.customer", "--up", "--json").stdout)["target"]
     assert published["masked_from"] == ["lake.ops.orders.customer"] and "masked" not in published
     assert "customer" in atoll("explain", "lake.ops.orders").stdout and "(masked: hash)" in atoll("explain", "lake.ops.orders").stdout
+
+
+FIELDS = """
+CREATE WAREHOUSE lake USING iceberg WITH (mask_key = 'mask');
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+INSERT INTO lake.ops.people EVERY '1 hour' MASK (who.email HASH, who.address.street DROP)
+AS SELECT id, CAST(customer AS "struct<email: string, address: struct<street: string, city: string>>") AS who FROM ops.public.orders;
+"""
+
+
+def test_which_field_is_masked_is_said_of_its_column(atoll: Atoll, project: Path) -> None:
+    snapshot = project / "schemas" / "ops.json"
+    snapshot.write_text(snapshot.read_text().replace('"source_type": "text"', '"source_type": "jsonb"'))
+    (project / "program.sql").write_text(FIELDS)
+    shown = atoll("lineage", "lake.ops.people.who", "--up").stdout
+    assert "lake.ops.people.who struct<email: string, address: struct<city: string>>  masked: email hash" in shown
+    (found,) = json.loads(atoll("lineage", "lake.ops.people.who", "--up", "--json").stdout)["target"]
+    assert found["masked"] == "email hash"
+    assert "(masked: email hash)" in atoll("explain", "lake.ops.people").stdout

@@ -15,6 +15,7 @@ from language import ProgramErrors, compile_with_positions
 from language.compiler import Compilation
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use
+from shared_metadata.masks import said
 from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
 
 CASES = Path(__file__).parent / "typed"
@@ -47,7 +48,7 @@ def _shown(compilation: Compilation) -> str:
 def _columns(dataset: DatasetLineage) -> list[str]:
     found = [
         f"  {c.position.line}:{c.position.column} {c.name} {c.type}{'' if c.nullable else ' required'}"
-        + (f" masked: {c.masked}" if c.masked else "")
+        + (f" masked: {said(c.masked)}" if c.masked else "")
         + "".join(f" < {ref}" for ref in c.inputs)
         for c in dataset.columns
     ]

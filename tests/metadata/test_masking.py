@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from shared_metadata.contract.duckdb_session import open_duckdb
 from shared_metadata.contract.masking import Hashing
+from shared_metadata.program import Mask
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-COLUMN = frozenset({"c"})
+COLUMN = {"c": Mask.HASH}
 
 
 @pytest.fixture(scope="module")

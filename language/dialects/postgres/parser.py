@@ -39,6 +39,7 @@ _BEFORE_NAMES = frozenset(
 )
 _IGNORED = ("IGNORE", "RESPECT")
 _SQL_COMMENT, _C_COMMENT = 275, 276
+_LONGEST = 63  # bytes of a name: https://www.postgresql.org/docs/current/limits.html
 
 
 class Word(NamedTuple):
@@ -93,6 +94,11 @@ class Text:
             return None
         return [number for number, letter in enumerate(self.text) for _ in letter.encode()] + [len(self.text)]
 
+    def at(self, byte: int) -> Word | None:
+        """The token that begins there."""
+        number = self.numbers.get(self.character(byte)) if byte >= 0 else None
+        return self.words[number] if number is not None else None
+
     def character(self, byte: int) -> int:
         return byte if self._characters is None else self._characters[byte]
 
@@ -108,7 +114,21 @@ def parse(text: Text) -> Node:
         raise NotRead(_problem(text, tree))
     statements = tree["stmts"]
     found: Node = statements[0]["stmt"] if statements else {}
+    if any(len(word.text.encode()) > _LONGEST for word in text.words if word.text.startswith('"') and "<" in word.text):
+        _restore_types(text, found)
     return found
+
+
+def _restore_types(text: Text, node: Any) -> None:
+    """Names are cut as PostgreSQL cuts them; a list, map or struct that a CAST names is none of its, and may be as long as it is."""
+    if isinstance(node, list):
+        for each in node:
+            _restore_types(text, each)
+    for tag, inner in node.items() if isinstance(node, dict) else ():
+        word = text.at(inner["location"]) if tag in ("typeName", "TypeName") and len(inner.get("names", ())) == 1 else None
+        if word is not None and word.text.startswith('"') and "<" in word.text:
+            inner["names"][0]["String"]["sval"] = word.text[1:-1].replace('""', '"')
+        _restore_types(text, inner)
 
 
 class _Refusal(NamedTuple):

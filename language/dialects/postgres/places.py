@@ -59,7 +59,7 @@ class Places:
 
     def word(self, node: Any) -> Place:
         """The token with which it begins."""
-        word = self._at(node.get("location", 0)) if isinstance(node, dict) else None
+        word = self._text.at(node.get("location", 0)) if isinstance(node, dict) else None
         return (word.start, word.end) if word is not None else self.of(node)
 
     def query(self, node: Any) -> Place:
@@ -72,7 +72,7 @@ class Places:
 
     def names(self, location: int, count: int) -> list[Place]:
         """Of a dotted name of so many parts."""
-        word = self._at(location)
+        word = self._text.at(location)
         if word is None:
             return [(0, 0)] * count
         first = self._text.numbers[word.start]
@@ -96,7 +96,7 @@ class Places:
             return
         if "location" not in node and tag not in ("ColumnRef", "A_Const", "FuncCall", "TypeCast"):
             return
-        word = self._at(node.get("location", 0))
+        word = self._text.at(node.get("location", 0))
         if word is None:
             return
         found.append(word)
@@ -114,12 +114,6 @@ class Places:
             found.append(self._words_end(number, _ENDED_BY_WORDS[tag]))
         elif tag in _CALLS or (tag == "over" and word.text == "("):
             found.append(self._argument_end(number))
-
-    def _at(self, byte: int) -> Word | None:
-        if byte < 0:
-            return None
-        number = self._text.numbers.get(self._text.character(byte))
-        return self._text.words[number] if number is not None else None
 
     def _word(self, number: int) -> Word | None:
         return self._text.words[number] if number < len(self._text.words) else None

@@ -231,16 +231,16 @@ def _tid(position: int) -> str:
 
 def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_group: int) -> str:
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
-    casts = [
-        f"{hashing.value(column.name, _read(f'c{number}', column), column.type)} AS {identifier(column.name)}"
-        for number, column in enumerate(column for column in schema.columns if column.name not in OWN)
-    ]
+    columns = [column for column in schema.columns if column.name not in OWN]
+    read = ", ".join(f"{_read(f'c{number}', column)} AS c{number}" for number, column in enumerate(columns))
+    values = [f"{hashing.value(c.name, f'c{number}', c.type)} AS {identifier(c.name)}" for number, c in enumerate(columns)]
     own = {BATCH: f"TIMESTAMPTZ '{to_text(batch)}'", DELETED: "false"}
-    casts += [f"{own[column.name]} AS {identifier(column.name)}" for column in schema.columns if column.name in OWN]
+    values += [f"{own[column.name]} AS {identifier(column.name)}" for column in schema.columns if column.name in OWN]
+    rows = f"(SELECT {read} FROM postgres_query({literal(source)}, {literal(sql)})) AS q{hashing.joined}"
     return (
-        f"COPY (SELECT {', '.join(casts)} FROM postgres_query({literal(source)}, {literal(sql)}){hashing.joined}) TO {literal(url)} "
+        f"COPY (SELECT {', '.join(values)} FROM {rows}) TO {literal(url)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "
-        f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(casts)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
+        f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(values)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
     )
 
 

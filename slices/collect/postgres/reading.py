@@ -43,7 +43,8 @@ class Reading:
     ) -> None:
         self._source, self._deadline, self._part = source, deadline, Part.from_plain(request.part)
         self._schema, self._batch, self._out = request.schema, request.window.interval.start, request.out
-        self._flow, self._hashing, self._tolerant = request.flow, request.hashing, request.flow.bad_rows is not None
+        self._flow, self._hashing, self._masks = request.flow, request.hashing, request.table.masks
+        self._tolerant = request.flow.bad_rows is not None
         self._place, self._table = str(request.flow.position), request.table.source or request.table.dataset.removesuffix(":staged")
         self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is nobody's
         self.state = before
@@ -162,7 +163,7 @@ class Reading:
     def _set_aside(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> Files:
         """The chunk into two files: the rows that can be read, and the others with their reasons."""
         name = f"{first:013d}-{self._call}-rejected.parquet"
-        rows = unreadable.rejected_sql(self._part, first, end, self._schema, self._hashing.columns)
+        rows = unreadable.rejected_sql(self._part, first, end, self._schema, self._masks)
         copy = unreadable.copy_rejected("source", rows, to_text(self._batch), self._out.url(name))
         rejected = {"key": self._out.key(name), "rows": self._run(cursor, copy, rows)[0][0]}
         good = unreadable.readable_sql(self._part, first, end)

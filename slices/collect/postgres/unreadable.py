@@ -27,7 +27,8 @@ def readable_sql(part: Part, first: int, end: int) -> str:
 
 
 def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Collection[str]) -> str:
-    """The rows, each with its reason and, as JSON, its values as PostgreSQL has them; those of hidden columns are left out."""
+    """The rows, each with its reason and, as JSON, its values as PostgreSQL has them; those of hidden columns are left out: of a
+    document that does not fit its type nobody knows where the fields are that are masked."""
     reasons = [rejected_rows.reason(misfit, f"{name} is no {kind}") for name, kind, misfit in _columns(part, schema) if misfit]
     values = [
         f"{_value(f'c{number}', kind, misfit)} AS {identifier(name)}"

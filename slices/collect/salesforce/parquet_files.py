@@ -42,7 +42,7 @@ class ParquetFiles:
     def __init__(self, aws: Any, request: ExtractRequest) -> None:
         self._aws, self._out, self._left = aws, request.out, bool(request.part.get("left"))
         self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
-        self._hashing, self._tolerant = request.hashing, request.flow.bad_rows is not None
+        self._hashing, self._masks, self._tolerant = request.hashing, request.table.masks, request.flow.bad_rows is not None
         self._place, fields = place(request.flow, request.table), request.part["fields"]
         kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
@@ -138,7 +138,7 @@ class ParquetFiles:
         reasons = ", ".join(
             rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
         )
-        clear = [c for c in self._schema.columns if c.source and c.name not in self._hashing.columns]
+        clear = [c for c in self._schema.columns if c.source and c.name not in self._masks]
         data = rejected_rows.as_json({c.name: (identifier(c.source), "VARCHAR") for c in clear})
         return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {reasons})", data)
 
