@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # Compiled Python files make every start two to three times faster.
 unexport PYTHONDONTWRITEBYTECODE
-# On a busy machine compiling the largest of them takes longer than uv waits by itself.
-export UV_COMPILE_BYTECODE_TIMEOUT := 600
+# On a busy machine compiling the largest of them takes longer than uv's minute.
+export UV_COMPILE_BYTECODE_TIMEOUT := 900
 
 # Node 20 works; the notice that it is old is for the CDK's own users.
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
@@ -16,25 +16,50 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 PACKAGES := language shared_metadata systems conductor slices infra console doubles
 BIN := .venv/bin
-PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
-	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then command -v $$name; break; fi; done)
+# The first of them that is there, looked for once.
+PYTHON ?= $(eval PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then command -v $$name; break; fi; done))$(PYTHON)
 
+# What set-up has done, and of each what must be there for it to count as done.
 PYTHON_STAMP := .venv/.installed
+ATOLL := $(BIN)/atoll
 NODE_STAMP := node_modules/.installed
+CDK := node_modules/.bin/cdk
 
 # Where set-up says what nobody needs to read unless it fails.
 LOG := .atoll/setup.log
-QUIETLY = >> $(LOG) 2>&1 || { echo "set-up failed while $(1): what it said is in $(LOG), its end below; then make setup again" >&2; \
+UV = "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
+SHOWN_SECONDS := 15
+# $(call quietly,doing what,command): its output goes to the log; every quarter of a minute a line says that it goes on.
+define quietly
+	@( while sleep 1 && kill -0 $$$$ 2>/dev/null; do \
+		(( SECONDS % $(SHOWN_SECONDS) )) || echo "  still $(1) after $$SECONDS s; what it says is in $(LOG)"; done ) & \
+	shown=$$!; trap "kill $$shown 2>/dev/null || true" EXIT; \
+	$(2) >> $(LOG) 2>&1 || { echo "set-up failed while $(1): what it said is in $(LOG), its end below; then make setup again" >&2; \
 	tail -n 5 $(LOG) >&2; exit 1; }
-# A busy machine takes longer than uv's minute for the largest file.
-export UV_COMPILE_BYTECODE_TIMEOUT := 900
+endef
+# Only one set-up at a time works in a folder: it runs the command that follows when no other is under way, until that ends.
+define LOCKED
+import fcntl, os, sys
+lock = os.open(".atoll/setup.lock", os.O_CREAT | os.O_RDWR)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("waiting for the set-up that is under way here", flush=True)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+os.set_inheritable(lock, True)
+os.execvp(sys.argv[1], sys.argv[1:])
+endef
+export LOCKED
 
 .PHONY: help setup wheel demo verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(PYTHON_STAMP) $(NODE_STAMP) ## Install everything into .venv/ and node_modules/; a second run does nothing
+setup: ## Install everything into .venv/ and node_modules/; a second run does nothing
+	@mkdir -p $(dir $(LOG))
+	@$(if $(PYTHON),"$(PYTHON)" -c "$$LOCKED") $(MAKE) PYTHON="$(PYTHON)" $(PYTHON_STAMP) $(NODE_STAMP)
 
 wheel: setup ## Build dist/atoll-….whl, which brings all that a project needs: `uv tool install 'dist/atoll-….whl[local]'`
 	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
@@ -93,21 +118,22 @@ clean: ## Stop the embedded AWS and delete everything that was installed, built 
 	rm -rf .venv node_modules .atoll cdk.out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_STAMP): requirements.lock pyproject.toml
+$(PYTHON_STAMP): requirements.lock pyproject.toml $(ATOLL)
 	@[ -n "$(PYTHON)" ] || { echo "Atoll needs Python 3.11 or later on the PATH: https://www.python.org/downloads/" >&2; exit 1; }
-	@mkdir -p $(dir $(LOG))
-	@[ -x $(BIN)/python ] || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv $(call QUIETLY,making .venv); }
-	@echo "installing the Python packages of requirements.lock"
-	@$(BIN)/python -m pip install --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)" \
-		$(call QUIETLY,installing uv)
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --compile-bytecode --require-hashes requirements.lock $(call QUIETLY,installing packages)
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --no-deps --editable . $(call QUIETLY,installing Atoll)
-	@touch $@
+	@[ -x $(BIN)/python ] || echo "making .venv with $(PYTHON)"
+	$(call quietly,making .venv,[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv)
+	@echo "installing the Python packages of requirements.lock; what that says is in $(LOG)"
+	$(call quietly,installing uv,$(BIN)/python -m pip install --disable-pip-version-check $(UV))
+	$(call quietly,installing packages,VIRTUAL_ENV=.venv $(BIN)/uv pip sync --compile-bytecode --require-hashes requirements.lock)
+	$(call quietly,installing Atoll,VIRTUAL_ENV=.venv $(BIN)/uv pip install --no-deps --editable .)
+	@[ -x $(ATOLL) ] && touch $@
 
-$(NODE_STAMP): package-lock.json
+$(NODE_STAMP): package-lock.json $(CDK)
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo "Atoll needs Node 20 or later on the PATH: https://nodejs.org/en/download" >&2; exit 1; }
 	@echo "installing the CDK command of package-lock.json"
-	@mkdir -p $(dir $(LOG))
-	@npm ci --no-audit --no-fund $(call QUIETLY,installing the CDK command)
-	@touch $@
+	$(call quietly,installing the CDK command,npm ci --no-audit --no-fund)
+	@[ -x $(CDK) ] && touch $@
+
+# Where one of these is missing, what made it is done again.
+$(ATOLL) $(CDK):
