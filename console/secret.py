@@ -50,7 +50,8 @@ def _named(name: str) -> str:
 def _read(file: Path) -> bytes:
     try:
         with click.open_file(str(file), "rb") as opened:
-            return opened.read()
+            data: bytes = opened.read()
+            return data
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", remedy="see its permissions") from error
 
