@@ -121,7 +121,7 @@ def _refuse_nothing_left(masks: Sequence[MaskedPath], casts: Mapping[str, str]) 
 
 def _emptied(dropped: Masks, casts: Mapping[str, str]) -> Iterator[Path]:
     """The structs of which each field is dropped by itself.  dropped: fields of columns that are cast."""
-    waiting = [((column,), parsed(casts[column]), fields) for column, fields in dropped.items()]
+    waiting: list[tuple[Path, TypeName, Mask | Masks]] = [((column,), parsed(casts[column]), f) for column, f in dropped.items()]
     while waiting:
         path, kind, fields = waiting.pop()
         assert isinstance(fields, Mapping)
