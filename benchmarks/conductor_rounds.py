@@ -45,13 +45,13 @@ START_QUOTA = (
 )
 
 
-def chains(flows: int, length: int = 3, seconds: int = HOUR) -> Program:
-    """So many flows, each of which reads the one before it in its chain."""
+def chains(flows: int, length: int = 3, seconds: int = HOUR, *, covers: bool = False) -> Program:
+    """So many flows, each of which reads the one before it in its chain. covers: one batch may be made of all that were missed."""
     made = {}
     for number in range(flows):
         name, before = f"lake.a.f{number:05}", f"lake.a.f{number - 1:05}"
         table = Table(name, inputs=(before,) if number % length else ())
-        made[name] = Flow(name, Kind.VIEW, "organize.iceberg", "lake", seconds, (table,), HERE, query="SELECT 1")
+        made[name] = Flow(name, Kind.VIEW, "organize.iceberg", "lake", seconds, (table,), HERE, query="SELECT 1", covers=covers)
     return Program({}, {}, made)
 
 
