@@ -31,6 +31,7 @@ from shared_metadata.costs import prices
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 from shared_metadata.records import Batch, TableState, Worker
+from shared_metadata.timeline import BEGINNING, Entry, Timeline
 from shared_metadata.writer import MetadataWriter
 
 TABLE, ACCOUNT, REGION = "metadata", "123456789012", "eu-central-1"
@@ -45,13 +46,13 @@ START_QUOTA = (
 )
 
 
-def chains(flows: int, length: int = 3, seconds: int = HOUR) -> Program:
-    """So many flows, each of which reads the one before it in its chain."""
+def chains(flows: int, length: int = 3, seconds: int = HOUR, *, covers: bool = False) -> Program:
+    """So many flows, each of which reads the one before it in its chain. covers: one batch may be made of all that were missed."""
     made = {}
     for number in range(flows):
         name, before = f"lake.a.f{number:05}", f"lake.a.f{number - 1:05}"
         table = Table(name, inputs=(before,) if number % length else ())
-        made[name] = Flow(name, Kind.VIEW, "organize.iceberg", "lake", seconds, (table,), HERE, query="SELECT 1")
+        made[name] = Flow(name, Kind.VIEW, "organize.iceberg", "lake", seconds, (table,), HERE, query="SELECT 1", covers=covers)
     return Program({}, {}, made)
 
 
@@ -79,7 +80,8 @@ class Account:
         self._session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=REGION)
         writer = MetadataWriter(self.dynamodb, TABLE, lambda: NOW)  # type: ignore[arg-type]
         writer.put_program(program)
-        writer.activate(program, former_version="")
+        timeline = Timeline((Entry(program.version, BEGINNING, NOW),), 1)
+        self.dynamodb.put(TABLE, items.to_item({**keys.timeline(), **items.timeline_values(timeline)}))
         self._writer = self.writer()
 
     def writer(self) -> MetadataWriter:
