@@ -2,18 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.intervals import next_interval
+from shared_metadata.intervals import Interval, next_interval
 from shared_metadata.program import Flow, Mode, Program
-from tests.conductor.covering_world import MINUTES, collected, program_of, view, world_of
+from shared_metadata.records import FlowState, TableState
+from shared_metadata.schedule import due_batches
+from shared_metadata.timeline import Entry, Programs
+from tests.conductor.covering_world import MINUTES, World, collected, program_of, view, world_of
 
 BEGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
-QUARTERS = 130
+MISSED = 130
+
+
+def caught_up(*flows: Flow, minutes: int) -> World:
+    """A world in which nothing was done for so long, once all is done."""
+    world = world_of(program_of(*flows), BEGIN, BEGIN + timedelta(minutes=minutes, seconds=5), Random(1))
+    world.settle()
+    return world
+
+
+def test_a_chain_catches_up_in_as_many_batches_as_it_is_deep() -> None:
+    """Of a flow of several tables in one for all of them."""
+    flows = [*collected("c", 15, 2, Mode.MERGE), *collected("d", 15, 1, Mode.REPLACE)]
+    flows.append(view("v0", 15, ("lake.c.t0", "lake.c.t1", "lake.d.t0")))
+    flows += [view(f"v{number}", 15, (f"lake.v.v{number - 1}",)) for number in range(1, 30)]
+    world = caught_up(*flows, minutes=15 * MISSED)
+    assert set(world.batches.values()) == {1}
+    assert {batch.interval for batch in world.recorded.values()} == {Interval(BEGIN, BEGIN + timedelta(minutes=15 * MISSED))}
+
+
+def test_views_may_stand_on_any_number_of_views() -> None:
+    flows = [*collected("c", 15, 1, Mode.MERGE), view("v0", 15, ("lake.c.t0",))]
+    flows += [view(f"v{number}", 15, (f"lake.v.v{number - 1}",)) for number in range(1, 3000)]
+    last = view("last", 1440, ("lake.v.v2999",), mode=Mode.APPEND, covers=False)
+    states = {flow.id: FlowState(flow.id, {t.dataset: TableState(BEGIN) for t in flow.tables}) for flow in (*flows, last)}
+    (batch,) = due_batches(program_of(*flows, last), states, BEGIN + timedelta(days=3))
+    assert batch.interval == Interval(BEGIN, BEGIN + timedelta(hours=4)), "the first midnight"
+
+
+def test_a_reader_that_keeps_its_intervals_has_each_of_them_and_no_more() -> None:
+    """However far away it reads: what it reads stops for it, and what does not lead to it does not."""
+    daily = view("daily", 1440, ("lake.v.b",), mode=Mode.APPEND, covers=False)
+    views = [view("a", 15, ("lake.c.t0",)), view("b", 60, ("lake.v.a",)), daily, view("aside", 15, ("lake.c.t1",))]
+    world = caught_up(*collected("c", 15, 1, Mode.MERGE), *collected("e", 15, 2, Mode.REPLACE), *views[:3], minutes=5 * 1440)
+    midnights = [BEGIN + timedelta(hours=4, days=day) for day in range(5)]
+    ends = [batch.interval.end for (flow, _), batch in sorted(world.recorded.items()) if flow == "lake.v.a"]
+    assert ends == [*midnights, BEGIN + timedelta(days=5)]
+    assert world.batches["lake.e.t0"] == 1 and world.batches["lake.v.daily"] == 5
+
+
+def test_a_batch_covers_a_week_at_most() -> None:
+    world = caught_up(*collected("c", 60, 1, Mode.MERGE), view("v", 2880, ("lake.c.t0",)), minutes=30 * 1440)
+    lengths = [batch.interval.end - batch.interval.start for batch in world.recorded.values()]
+    assert max(lengths) == timedelta(days=7) and world.batches["lake.c.t0"] < 12
+
+
+def test_a_batch_ends_where_another_program_takes_effect_and_what_is_made_again_is_made_one_by_one() -> None:
+    old, new = program_of(view("v", 15, ())), program_of(replace(view("v", 15, ()), query="another"))
+    boundary, now = BEGIN + timedelta(hours=5), BEGIN + timedelta(hours=9)
+    for restates in (False, True):
+        programs = Programs([(Entry("a", BEGIN, BEGIN), old), (Entry("b", boundary, now, number=2, restates=restates), new)])
+
+        def next_of(state: TableState, programs: Programs = programs) -> Interval:
+            (batch,) = due_batches(programs, {"lake.v.v": FlowState("lake.v.v", {"lake.v.v": state})}, now)
+            return batch.interval
+
+        assert next_of(TableState(BEGIN, entry=1)) == Interval(BEGIN, boundary)
+        made = next_of(TableState(BEGIN + timedelta(hours=7), entry=1))
+        start, end = (boundary, boundary + timedelta(minutes=15)) if restates else (BEGIN + timedelta(hours=7), now)
+        assert made == Interval(start, end)
 
 
 def random_program(chance: Random) -> Program:
@@ -34,7 +98,8 @@ def random_program(chance: Random) -> Program:
     return program_of(*flows)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.budget(60)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.2, 0.5]), st.integers(0, 10), st.integers(0, 300))
 def test_each_version_is_what_the_intervals_would_have_made_one_by_one(seed: int, failing: float, ticks: int, outage: int) -> None:
     """Work goes on for a while, in steps of any length; then the conductor rests, and has to catch up; everything ends complete."""
