@@ -241,7 +241,7 @@ def test_of_what_came_meanwhile_only_the_stacks_of_this_run_are_taken_down(
             raise verify.Failed("the deploy")
 
     monkeypatch.setattr(verify.Verification, "_cdk", deploy)
-    with pytest.raises(verify.Failed, match=r"still there: the stack Atoll-SharedMetadata, .*the bucket"):
+    with pytest.raises(verify.Failed, match=r"still there: .*the stack Atoll-SharedMetadata, the bucket"):
         run(GivenDatabase(url))
     assert [arguments[:3] for arguments in called if arguments[0] == "destroy"] == [("destroy", "Conductor", "--force")]
     assert boto3.client("s3").get_object(Bucket=buckets(target)[0], Key="a")["Body"].read() == b"kept"
