@@ -18,18 +18,19 @@ from rich.status import Status
 
 from console.change import activate
 from console.project import compile_project
+from console.stacks import stack_ids
 from console.status import dataset_statuses, show
 from console.target import LOCAL, Target
 from console.wording import age
 from examples.airline import crm, production
 from examples.airline.reconcile import Difference, reconcile
 from infra import embedded
+from infra.settings import Settings
 from language.compiler import Compilation
 from shared_metadata import naming
 from shared_metadata.intervals import floor
 from shared_metadata.program import Program
 from shared_metadata.records import MAX_ATTEMPTS
-from slices.registry import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "airline" / "program.sql"
@@ -118,8 +119,7 @@ class Demo:
         with step("compiling the program"), contextlib.chdir(ROOT):
             compilation = compile_project([str(PROGRAM.relative_to(ROOT))])  # as who stands there names it to `atoll`
             program = compilation.program
-        stacks = [naming.METADATA_STACK, naming.CONDUCTOR_STACK]
-        stacks += [installed()[slice_id].stack_name for slice_id in program.slice_ids]
+        stacks = stack_ids(program, Settings())
         with step("cdk bootstrap") as say:
             embedded.bootstrap(self.stack, say)
         with step(f"cdk deploy {' '.join(stacks)}") as say:

@@ -1,7 +1,8 @@
 """`make verify-aws`: deploys Atoll into the account of your credentials, runs a program there, compares, and takes all away.
 
 Some forty minutes and under a dollar, most of it for the endpoints and the database of a VPC that is made for it. Nothing is changed
-in an account where Atoll is. What was made is taken away also when a step fails, unless `--keep` says otherwise.
+in an account where Atoll is, or where it cannot be seen that it is not. What this run has made, and nothing else, is taken away also
+when a step fails, unless `--keep` says otherwise. In a database that is given it makes a schema of its own, and drops it.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ from botocore.exceptions import ClientError
 from console.change import activate
 from console.project import compile_project
 from console.target import Target
-from examples.verify_aws.database import CHANGE, ROWS, SOURCE, TABLES, TARGET, AuroraDatabase, Database, GivenDatabase
-from infra.settings import Settings
+from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase, Shop
+from examples.verify_aws.traces import buckets, is_there, stacks, traces
 from shared_metadata import naming
 from shared_metadata.intervals import floor
 from shared_metadata.program import Program
-from slices.registry import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "verify_aws" / "program.sql"
 LOG, OUTPUT = ROOT / ".atoll" / "verify-aws.log", ROOT / ".atoll" / "verify-aws.cdk.out"
+MADE_PROGRAM = ROOT / ".atoll" / "verify-aws" / "program.sql"
+RUN = "atoll-verify"  # the tag of a run's stacks
 SECRET, DATABASE = naming.secret("verify"), naming.glue_database("lake", "shop")
 WAIT_SECONDS, POLL_SECONDS, EMPTYING_TRIES = 1200, 5, 3
 
@@ -47,8 +49,11 @@ class Verification:
     """The steps; what is to be taken away again is noted as it is made."""
 
     def __init__(self, target: Target, database: Database, options: Sequence[str], undo: ExitStack) -> None:
-        self._target, self._database, self._options, self._undo = target, database, options, undo
-        self._program = compile_project([str(PROGRAM)])
+        self._target, self._database, self._undo, self._shop = target, database, undo, Shop.of_this_run()
+        MADE_PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+        MADE_PROGRAM.write_text(self._shop.program(PROGRAM.read_text()))
+        self._program = compile_project([str(MADE_PROGRAM)])
+        self._options = ["-c", f"program={MADE_PROGRAM}", "-c", f"tags={RUN}={self._shop.schema}", *options]
 
     @property
     def program(self) -> Program:
@@ -56,41 +61,36 @@ class Verification:
 
     def run(self) -> None:
         with step("nothing of Atoll's is in this account and region"):
-            self._is_new()
+            if found := traces(self._target, DATABASE):
+                raise Failed(f"{', '.join(found)}: choose another account or region")
         with step("cdk bootstrap, unless it was done"):
             self._cdk("bootstrap", f"aws://{self._target.account}/{self._target.region}", folder=LOG.parent)
         with step("cdk deploy --all"):
-            self._undo.callback(self._destroy)
+            self._undo.callback(self._destroy)  # of the stacks with this run's tag, which one that fails leaves too
             self._cdk("deploy", "--all", "--require-approval", "never", *self._options)
         with step("a database with two tables and a thousand rows"):
-            self._undo.callback(self._database.remove)
             self._fill()
         with step("atoll apply"):
             activate(self._target, self.program, self._program.lineage)
         self._compare("the first batches are collected, made and published, as SQL on the source says")
-        self._database.execute(CHANGE)
+        self._database.execute(self._shop.change)
         self._compare("what changed at the source is published")
 
-    def _is_new(self) -> None:
-        with contextlib.suppress(ClientError):
-            self._target.client("dynamodb").describe_table(TableName=naming.METADATA_TABLE)
-            raise Failed(f"the table {naming.METADATA_TABLE} is there: choose another account or region")
-
     def _fill(self) -> None:
-        client = self._target.client("secretsmanager")
-        if isinstance(self._database, AuroraDatabase):
-            self._database.make()
-        body = json.dumps(dict(self._database.secret()))
+        """What takes each thing away is noted when it is there: what was there before is not this run's."""
+        self._database.make(self._undo)
+        client, body = self._target.client("secretsmanager"), json.dumps(dict(self._database.secret()))
         client.create_secret(Name=SECRET, KmsKeyId=naming.KEY_ALIAS, SecretString=body)
         self._undo.callback(client.delete_secret, SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-        for statement in (*TABLES, ROWS):
-            self._database.execute(statement)
+        self._database.execute(self._shop.make)
+        self._undo.callback(self._database.execute, self._shop.drop)
+        self._database.execute(self._shop.rows)
 
     def _compare(self, what: str) -> None:
         moment = floor(datetime.now(UTC), 60) + timedelta(seconds=60)
         with step(what):
             until(lambda: not self._behind(moment), lambda: "; ".join(self._behind(moment)))
-            wanted, found = self._database.rows(SOURCE), self._database.rows(TARGET)
+            wanted, found = self._database.rows(self._shop.source), self._database.rows(self._shop.target)
             if not wanted or wanted != found:
                 raise Failed(f"published are {len(found)} rows, and {sum(a not in found for a in wanted)} of {len(wanted)} differ")
 
@@ -104,34 +104,28 @@ class Verification:
 
     def _destroy(self) -> None:
         """First what writes, then what was written, then the rest."""
-        slices = [installed()[slice_id].stack_name for slice_id in self.program.slice_ids]
-        with step("cdk destroy --all"):
-            self._cdk("destroy", naming.CONDUCTOR_STACK, *slices, "--force", *self._options)
-            with contextlib.suppress(ClientError):
-                self._target.client("glue").delete_database(Name=DATABASE)
-            for attempt in range(EMPTYING_TRIES):  # S3 delivers access logs some time later
-                self._empty()
-                with contextlib.suppress(Failed) if attempt < EMPTYING_TRIES - 1 else contextlib.nullcontext():
-                    self._cdk("destroy", "--all", "--force", *self._options)
+        mine = [id for id, tags in stacks(self._target).items() if tags.get(RUN) == self._shop.schema]
+        below = [id for id in mine if id in (naming.METADATA_STACK, naming.NETWORK_STACK)]
+        with step("cdk destroy"):
+            if above := [id for id in mine if id not in below]:
+                self._cdk("destroy", *above, "--force", *self._options)
+            if naming.METADATA_STACK in mine:
+                is_there(lambda: self._target.client("glue").delete_database(Name=DATABASE))
+            for attempt in range(EMPTYING_TRIES if below else 0):  # S3 delivers access logs some time later
+                with contextlib.suppress(*((Failed, ClientError) if attempt < EMPTYING_TRIES - 1 else ())):
+                    self._empty(below)
+                    self._cdk("destroy", *below, "--force", *self._options)
                     break
         with step("nothing of Atoll's is left"):
-            self._is_new()
-            self._is_gone([naming.METADATA_STACK, naming.CONDUCTOR_STACK, *slices])
+            if left := traces(self._target, DATABASE):
+                raise Failed(f"still there: {', '.join(left)}")
 
-    def _empty(self) -> None:
-        where = (self._target.account, self._target.region)
-        for bucket in (naming.data_bucket(*where), naming.access_log_bucket(*where)):
-            with contextlib.suppress(ClientError):
-                self._target.session.resource("s3").Bucket(bucket).object_versions.delete()
-
-    def _is_gone(self, ids: Sequence[str]) -> None:
-        names = set(map(Settings().stack_name, ids))
-        pages = self._target.client("cloudformation").get_paginator("describe_stacks").paginate()
-        left = names & {stack["StackName"] for page in pages for stack in page["Stacks"]}
-        buckets = {bucket["Name"] for bucket in self._target.client("s3").list_buckets()["Buckets"]}
-        left |= buckets & {naming.data_bucket(self._target.account, self._target.region)}
-        if left:
-            raise Failed(f"still there: {', '.join(sorted(left))}")
+    def _empty(self, stacks: Sequence[str]) -> None:
+        """The buckets of this run's stack, which were not there before it."""
+        storage = self._target.session.resource("s3")
+        for name in buckets(self._target) if naming.METADATA_STACK in stacks else ():
+            if is_there(lambda name=name: self._target.client("s3").head_bucket(Bucket=name)):  # type: ignore[misc]
+                storage.Bucket(name).object_versions.delete()
 
     def _cdk(self, *arguments: str, folder: Path = ROOT) -> None:
         LOG.parent.mkdir(exist_ok=True)
@@ -181,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given.yes and input("deploy there, and take all away again? [y/N] ").strip().lower() != "y":
         return 1
     database: Any = GivenDatabase(given.database_url) if given.database_url else AuroraDatabase(target.session)
-    options = ["-c", f"program={PROGRAM}", "-c", "keepData=false", *([] if given.database_url else ["-c", "vpc=true"])]
+    options = ["-c", "keepData=false", *([] if given.database_url else ["-c", "vpc=true"])]
     try:
         with ExitStack() as undo:
             try:

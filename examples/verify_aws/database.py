@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psycopg
@@ -14,19 +16,60 @@ from shared_metadata import naming
 
 STACK, NAME, USER, PORT = "Atoll-VerifyDatabase", "shop", "verify", 5432
 MOST_CAPACITY = 1  # of Aurora's units, of which half is the least: 0.06 $ an hour
-TABLES = (
-    "CREATE TABLE orders (id bigint PRIMARY KEY, customer text NOT NULL, amount numeric(12, 2) NOT NULL,"
-    " updated_at timestamptz NOT NULL DEFAULT now())",
-    "CREATE TABLE customer_totals (customer text PRIMARY KEY, orders bigint, amount numeric(14, 2))",
-)
-ROWS = "INSERT INTO orders (id, customer, amount) SELECT n, 'customer ' || n % 7, n * 1.25 FROM generate_series(1, 1000) n"
-CHANGE = "UPDATE orders SET amount = amount + 1, updated_at = clock_timestamp() WHERE id % 3 = 0"
-SOURCE = "SELECT customer, count(*) AS orders, sum(amount)::numeric(14, 2) AS amount FROM orders GROUP BY 1"
-TARGET = "SELECT customer, orders, amount FROM customer_totals"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What is put into a database, in a schema of its own: nothing else there is touched."""
+
+    schema: str
+
+    @staticmethod
+    def of_this_run() -> Shop:
+        return Shop(f"atoll_verify_{secrets.token_hex(8)}")
+
+    @property
+    def make(self) -> str:
+        """One statement, so that all of it is there or nothing."""
+        return (
+            f"CREATE SCHEMA {self.schema}"
+            " CREATE TABLE orders (id bigint PRIMARY KEY, customer text NOT NULL, amount numeric(12, 2) NOT NULL,"
+            " updated_at timestamptz NOT NULL DEFAULT now())"
+            " CREATE TABLE customer_totals (customer text PRIMARY KEY, orders bigint, amount numeric(14, 2))"
+        )
+
+    @property
+    def rows(self) -> str:
+        numbers = "SELECT n, 'customer ' || n % 7, n * 1.25 FROM generate_series(1, 1000) n"
+        return f"INSERT INTO {self.schema}.orders (id, customer, amount) {numbers}"
+
+    @property
+    def change(self) -> str:
+        return f"UPDATE {self.schema}.orders SET amount = amount + 1, updated_at = clock_timestamp() WHERE id % 3 = 0"
+
+    @property
+    def source(self) -> str:
+        totals = "customer, count(*) AS orders, sum(amount)::numeric(14, 2) AS amount"
+        return f"SELECT {totals} FROM {self.schema}.orders GROUP BY 1"
+
+    @property
+    def target(self) -> str:
+        return f"SELECT customer, orders, amount FROM {self.schema}.customer_totals"
+
+    @property
+    def drop(self) -> str:
+        return f"DROP SCHEMA {self.schema} CASCADE"
+
+    def program(self, text: str) -> str:
+        """The program with this schema in place of `public`."""
+        return text.replace("shop.public.", f"shop.{self.schema}.")
 
 
 class Database(Protocol):
     """Where the program reads and publishes."""
+
+    def make(self, undo: ExitStack) -> None:
+        """Makes it where there is none; what takes it away again goes onto `undo` once it is there."""
 
     def secret(self) -> Mapping[str, Any]:
         """What the connection finds in Secrets Manager."""
@@ -36,14 +79,14 @@ class Database(Protocol):
     def rows(self, query: str) -> Any:
         """The query's rows, as JSON has them, in order."""
 
-    def remove(self) -> None: ...
-
 
 class GivenDatabase:
-    """One that is there; only its two tables are made and dropped."""
+    """One that is there, and stays."""
 
     def __init__(self, url: str) -> None:
         self._url = url
+
+    def make(self, undo: ExitStack) -> None: ...
 
     def secret(self) -> Mapping[str, Any]:
         parts = psycopg.conninfo.conninfo_to_dict(self._url)
@@ -61,10 +104,6 @@ class GivenDatabase:
         assert found
         return json.loads(found[0])
 
-    def remove(self) -> None:
-        for table in ("orders", "customer_totals"):
-            self.execute(f"DROP TABLE IF EXISTS {table}")
-
 
 class AuroraDatabase:
     """A cluster in the subnets of Atoll's VPC, which only its functions reach; this machine asks it by way of the Data API."""
@@ -73,11 +112,12 @@ class AuroraDatabase:
         self._session, self._password = session, secrets.token_urlsafe(24)
         self._cluster: dict[str, Any] = {}
 
-    def make(self) -> None:
-        """Takes some ten minutes."""
+    def make(self, undo: ExitStack) -> None:
+        """Takes some ten minutes. A stack of this name that is there is somebody's: CloudFormation refuses to make it again."""
         formation = self._session.client("cloudformation")
         password = [{"ParameterKey": "Password", "ParameterValue": self._password}]
         formation.create_stack(StackName=STACK, TemplateBody=json.dumps(_template()), Parameters=password, OnFailure="DELETE")
+        undo.callback(self._remove)
         formation.get_waiter("stack_create_complete").wait(StackName=STACK)
         found = self._session.client("rds").describe_db_clusters(DBClusterIdentifier=STACK.lower())
         self._cluster = found["DBClusters"][0]
@@ -91,7 +131,7 @@ class AuroraDatabase:
     def rows(self, query: str) -> Any:
         return json.loads(self._ask(_as_json(query))["records"][0][0]["stringValue"])
 
-    def remove(self) -> None:
+    def _remove(self) -> None:
         formation = self._session.client("cloudformation")
         formation.delete_stack(StackName=STACK)
         formation.get_waiter("stack_delete_complete").wait(StackName=STACK)

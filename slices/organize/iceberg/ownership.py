@@ -11,6 +11,7 @@ from pyiceberg.table import Table
 from shared_metadata.errors import DefinitionError
 
 OWNER = "atoll"  # the parameter of a database that says whose it is
+TOLD_ONLY = ("CatalogId", "CreateTime")  # what Glue tells of a database, and does not take
 
 
 def own_database(catalog: GlueCatalog, database: str, schema: str, place: str) -> None:
@@ -19,13 +20,19 @@ def own_database(catalog: GlueCatalog, database: str, schema: str, place: str) -
     owner = catalog.load_namespace_properties(database).get(OWNER)
     if owner == schema:
         return
-    mark = f'{{"Name": "{database}", "Parameters": {{"{OWNER}": "{schema}"}}}}'
-    give = f"to give it to this one: aws glue update-database --name {database} --database-input '{mark}'"
+    give = f"to give it to this one: {_give(database, schema)}"
     raise DefinitionError(
         f"the Glue database {database} is there and {f'belongs to {owner}' if owner else 'is not made by Atoll'}",
         place=place,
         remedy=f"name the schema or the warehouse otherwise{'' if owner else f'; {give}'}",
     )
+
+
+def _give(database: str, schema: str) -> str:
+    """The command that adds the mark. An update puts its input in place of all that is there, so it takes that along."""
+    there = f"aws glue get-database --name {database} --output json"
+    marked = f"""jq '.Database | del({", ".join(f".{name}" for name in TOLD_ONLY)}) | .Parameters.{OWNER} = "{schema}"'"""
+    return f'aws glue update-database --name {database} --database-input "$({there} | {marked})"'
 
 
 def check_table(table: Table, location: str, place: str) -> None:
