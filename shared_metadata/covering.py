@@ -167,7 +167,8 @@ class Covering:
                 continue
             if stop := known.get(table.dataset):
                 yield stop
-            yield self._last(reader, self._through(program, table.dataset, after), self._programs.after(program))
+            begins = max(self._through(program, table.dataset, after), floor(after, reader.interval_seconds))  # it comes after
+            yield self._last(reader, begins, self._programs.after(program))
             if halts:
                 yield self._reach(program, table.dataset)
                 others = (self._through(program, other) for other in table.inputs if other != name and other not in reader.tolerates)
