@@ -109,15 +109,16 @@ def test_history_is_made_again_no_further_back_than_versions_are_kept(atoll: Ato
 
 
 def made_since(account: Any, start: datetime, end: datetime) -> None:
-    """The program of the files, active since then, with all its batches made."""
+    """The program of the files, active since then, with a batch made of each of its intervals."""
     compilation = compile_files([])
     account.writer().put_program(compilation)
     account.writer(start + QUARTER).activate(compilation, former_version="")
     writer = account.writer()
-    while batches := due_batches(compilation, writer.reader.flow_states(list(compilation.flows)), end):
-        for batch in batches:
-            claim = writer.claim(batch.flow, batch.interval, batch.datasets, program_version="v", owner="me", lease_seconds=60)
-            writer.commit(claim, [TableCommit(dataset, 1, pointer={"manifest": "m"}) for dataset in batch.datasets])
+    for moment in (start + n * QUARTER for n in range(1, (end - start) // QUARTER + 1)):
+        while batches := due_batches(compilation, writer.reader.flow_states(list(compilation.flows)), moment):
+            for batch in batches:
+                claim = writer.claim(batch.flow, batch.interval, batch.datasets, program_version="v", owner="me", lease_seconds=60)
+                writer.commit(claim, [TableCommit(dataset, 1, pointer={"manifest": "m"}) for dataset in batch.datasets])
 
 
 def test_a_rollback_brings_the_former_program_back_at_the_next_boundary(atoll: Atoll, running: Any) -> None:

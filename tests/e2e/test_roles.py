@@ -232,7 +232,7 @@ def test_metadata_is_read_by_kind(account: Account) -> None:
         "PROGRAM#x": STEPS | MAINTAIN | {"conductor"},
         "FLOW#x": PLANS | COMMITS | MAINTAIN | {"conductor"},
         "DATASET#x": PLANS | COMMITS | MAINTAIN,
-        "EVENT#x": set(),
+        "EVENT#x": {"conductor"},
         "STATISTICS#x": set(),
         "DRIFT": COLLECT_PLANS | {"conductor"},
         "SOURCE#x": set(),

@@ -39,12 +39,14 @@ WITHOUT = {
     "AWS::EC2::SubnetRouteTableAssociation": "stores nothing",
     "AWS::EC2::VPC": "stores nothing",
     "AWS::EC2::VPCEndpoint": "stores nothing",
+    "AWS::Events::Rule": "names of state machines and statuses",
     "AWS::IAM::Policy": "policies",
     "AWS::IAM::Role": "policies",
     "AWS::KMS::Alias": "the key's name",
     "AWS::KMS::Key": "the key",
     "AWS::Lambda::EventInvokeConfig": "numbers",
     "AWS::Lambda::EventSourceMapping": "names of items' kinds",
+    "AWS::Lambda::Permission": "policies",
     "AWS::S3::BucketPolicy": "policies",
     "AWS::SNS::TopicPolicy": "policies",
     "AWS::SQS::QueuePolicy": "policies",
@@ -54,8 +56,8 @@ WITHOUT = {
 }
 PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 VARIABLES = {
-    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION", "ATOLL_SLICE_ID", "POWERTOOLS_LOG_LEVEL",
-    "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
+    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION", "ATOLL_SLICE_ID",
+    "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
 }  # fmt: skip
 Resource = tuple[str, str, dict[str, Any]]  # 'stack name', type, properties
 
@@ -130,7 +132,9 @@ def test_nothing_is_public(resources: list[Resource]) -> None:
         if kind == "AWS::EC2::Subnet":
             assert not properties.get("MapPublicIpOnLaunch"), where
         assert "0.0.0.0/0" not in json.dumps(properties.get("SecurityGroupIngress", "")), where
-        assert kind not in ("AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::EC2::InternetGateway"), where
+        if kind == "AWS::Lambda::Permission":  # a rule of the account's own may call; nobody else
+            assert (properties["Principal"], "SourceArn" in properties) == ("events.amazonaws.com", True), where
+        assert kind not in ("AWS::Lambda::Url", "AWS::EC2::InternetGateway"), where
 
 
 def test_the_environment_of_functions_holds_names_only(resources: list[Resource]) -> None:

@@ -229,7 +229,7 @@ class DriftBehaviour:
     ) -> None:
         monkeypatch.setattr("time.sleep", lambda seconds: None)
         known = activate(writer, things())
-        with pytest.raises(RetryLater, match="contended"):
+        with pytest.raises(RetryLater, match="again and again"):
             settle(MetadataWriter(AlwaysLate(dynamodb, writer), table, clock), known, gone("name", known=known))
 
     def test_people_are_told_by_exactly_one(self, writer: MetadataWriter) -> None:
