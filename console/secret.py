@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from console.again import again
 from console.deploy_hint import deploy_command
 from console.given_files import json_object, json_text
 from console.target import Target, json_option, open_target, profile_option
@@ -78,4 +79,4 @@ def _refuse_without_key(target: Target) -> None:
         keys.describe_key(KeyId=naming.KEY_ALIAS)
     except keys.exceptions.NotFoundException:
         what = f"there is no key {naming.KEY_ALIAS} to encrypt it with: {naming.METADATA_STACK} is not deployed"
-        raise DefinitionError(what, remedy=deploy_command(naming.METADATA_STACK)) from None
+        raise DefinitionError(what, remedy=again(deploy_command(naming.METADATA_STACK))) from None
