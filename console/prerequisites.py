@@ -68,6 +68,12 @@ def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str
             yield f"{place} is being deleted; keep it", f"aws secretsmanager restore-secret --secret-id {name}"
 
 
+def secret_names(program: Program) -> set[str]:
+    """As the program names them: of its connections, and of what it hashes with."""
+    connections = {str(one.options["secret"]) for one in program.connections.values() if one.options.get("secret")}
+    return connections | {flow.mask_key for flow in program.flows.values() if flow.mask_key}
+
+
 def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
     """Each secret that the program names: where, its name, and the command that stores it."""
     for connection in program.connections.values():
