@@ -135,8 +135,8 @@ def _child(line: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[st
         signal.signal(number, pass_on)
     try:
         with subprocess.Popen(line, **settings) as process:
-            for number in asked:  # while it was being started
-                process.send_signal(number)
+            for early in asked:  # while it was being started
+                process.send_signal(early)
             yield process
     finally:
         for number, handler in heeded.items():

@@ -45,7 +45,7 @@ def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: 
     edit(folder, "MERGE ON (id) CURSOR updated_at", "APPEND CURSOR id")
     first, second = json.loads(atoll("plan", "--json").stdout)["notes"]
     assert first == note and second.startswith("lake.ops.orders: no batch sees a later row with the same number")
-    edit(folder, "APPEND CURSOR id", "REPLACE")
+    edit(folder, "MERGE ON (id) CURSOR updated_at", "REPLACE")
     assert json.loads(atoll("plan", "--json").stdout)["notes"] == []
 
 

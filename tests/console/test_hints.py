@@ -47,7 +47,7 @@ def elsewhere(folder: Path, atoll: Atoll) -> Path:
     (folder / "parts").mkdir()
     text, at = (folder / "program.sql").read_text(), PROGRAM.index("-- Organize")
     (folder / "program.sql").unlink()
-    (folder / "parts" / "one.sql").write_text(text[:at])
+    (folder / "parts" / "one.sql").write_text(text[:at].rstrip() + "\n")
     (folder / "parts" / "two.sql").write_text(text[at:])
     (folder / "cdk.json").write_text(json.dumps({"app": "atoll-app", "context": {"program": "parts"}}))
     return folder

@@ -92,7 +92,7 @@ def test_what_cannot_be_read_as_json_ends_with_a_message(
     (folder / "ops.json").write_bytes(data)
     found = CliRunner().invoke(main, ["secret", "ops", "-" if piped else "ops.json"], input=data)
     assert found.exit_code == 1 and isinstance(found.exception, SystemExit), found.exception
-    assert (said.replace("ops.json", "-") if piped else said) in found.stderr and "hush" not in found.output
+    assert (said.replace("ops.json", "standard input") if piped else said) in found.stderr and "hush" not in found.output
     assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
 
 
