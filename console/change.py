@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from console.again import again
 from console.pending import pending_line
 from console.plan import compiled, moment_option
 from console.prerequisites import deployed_slices, missing
@@ -30,7 +31,7 @@ from shared_metadata.update_set import UpdateSet
 @profile_option
 @json_option
 def apply(files: tuple[str, ...], at: str | None, restate_from: str | None, profile: str | None, as_json: bool) -> None:
-    """Apply FILES (default: program.sql) as one update set, which takes effect at one boundary.
+    """Apply FILES (default: the program of cdk.json) as one update set, which takes effect at one boundary.
 
     The boundary is the next moment at which all changed flows and all their readers begin a batch: batches before it are made by
     the former program, also late ones, and those after it by this one. Without waiting, where nothing that changes ever ran.
@@ -65,13 +66,15 @@ def told(moment: Moment, now: datetime) -> None:
     """Says when what was applied takes effect, and what stays undone."""
     effect = moment.effect
     if effect.boundary > now:
-        click.echo(f"Applied: it takes effect at {to_text(effect.boundary)}. Until then: atoll plan --pending, atoll cancel")
+        until = f"{again('atoll plan --pending')}, {again('atoll cancel')}"
+        click.echo(f"Applied: it takes effect at {to_text(effect.boundary)}. Until then: {until}")
     else:
-        click.echo("Applied, and in effect. How its flows are: atoll status")
+        click.echo(f"Applied, and in effect. How its flows are: {again('atoll status')}")
     for name in moment.still:
         click.secho(f"  {name} fails or has stopped; its batches before the boundary stay with the former program.", fg="yellow")
     if moment.still_since:
-        click.echo(f"  To make them by this one: atoll cancel, then atoll apply --restate-from {to_text(moment.still_since)}")
+        anew = f"{again('atoll apply', files=True)} --restate-from {to_text(moment.still_since)}"
+        click.echo(f"  To make them by this one: {again('atoll cancel')}, then {anew}")
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1)
 @json_option
 def check(files: tuple[str, ...], as_json: bool) -> None:
-    """Compile FILES (default: program.sql) and show every mistake with its place, cause and remedy.
+    """Compile FILES (default: the program of cdk.json) and show every mistake with its place, cause and remedy.
 
     Columns and types are checked against the snapshots of the sources' schemas in schemas/, which `atoll discover` writes. Needs no
     account and no network. Exit code 1 when something is wrong. What did not change since the last time is not compiled again: it
@@ -84,7 +84,7 @@ def _summed_up(compilation: Compilation) -> str:
 @click.option("--diff", is_flag=True, help="Show what would change, and change nothing; exit code 1 when something would.")
 @json_option
 def format_files(files: tuple[str, ...], only_check: bool, diff: bool, as_json: bool) -> None:
-    """Lay out FILES (default: program.sql) in the one standard way; the program stays the same.
+    """Lay out FILES (default: the program of cdk.json) in the one standard way; the program stays the same.
 
     No file is rewritten when one of them has a syntax error.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DEFAULT_PROGRAM = "program.sql"
+CDK_JSON = "cdk.json"
 
 
 def deploy_command(stack: str = "", program: str = DEFAULT_PROGRAM) -> str:

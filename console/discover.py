@@ -35,7 +35,7 @@ COLLECT, HARNESS = "collect", "harness"
 @click.option("--tables", metavar="A,B", help="Look at these tables only, whether the program names them or not.")
 @click.option("--list", "only_list", is_flag=True, help="Only print the names of all tables that can be read there.")
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit code 2 when a snapshot is not what is there now.")
-@click.option("--program", "files", multiple=True, metavar="FILE", help="The program's file or folder (default: program.sql).")
+@click.option("--program", "files", multiple=True, metavar="FILE", help="The program's file or folder (default: that of cdk.json).")
 @profile_option
 @json_option
 def discover(

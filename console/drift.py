@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from console.again import again
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted
@@ -45,7 +46,7 @@ def drift(context: click.Context, everything: bool, profile: str | None, as_json
         click.echo(json.dumps([plain(one) for one in found], indent=2))
         return
     if not found:
-        click.echo("The sources are as the program expects them." if not everything else "No source has changed yet.")
+        click.echo("No source has changed yet." if everything else _as_expected())
     for one in printable(found):
         click.secho(f"{one.number:>4}  {state(one):<9}", nl=False, fg=COLOURS[state(one)])
         held = f"; {counted(len(one.change.quiesces), 'dataset')} quiesced" if one.open and one.flows else ""
@@ -71,11 +72,17 @@ def show(number: int, profile: str | None, as_json: bool) -> None:
         click.echo(json.dumps(plain(found), indent=2))
         return
     found = printable(found)
-    click.echo(message(found))
+    click.echo(message(found, here=True))
     if found.notified_at:
-        click.echo(f"People were told at {to_text(found.notified_at)}.")
+        click.echo(f"People were told at {to_text(found.notified_at.replace(microsecond=0))}.")
     if found.resolved_at:
-        click.secho(f"Resolved at {to_text(found.resolved_at)}: {found.resolution}.", fg=COLOURS["resolved"])
+        click.secho(f"Resolved at {to_text(found.resolved_at.replace(microsecond=0))}: {found.resolution}.", fg=COLOURS["resolved"])
+
+
+def _as_expected() -> str:
+    """Every batch of a collect flow looks before it collects; what changed since, nobody has seen."""
+    look = again("atoll discover --check")
+    return f"The sources are as the program expects them, as of the last batches; `{look}` looks now."
 
 
 def state(found: Drift) -> str:

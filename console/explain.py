@@ -24,7 +24,7 @@ from shared_metadata.program import Flow, Program
 @click.argument("files", nargs=-1)
 @json_option
 def explain(dataset: str, files: tuple[str, ...], as_json: bool) -> None:
-    """Show what the compiler made of the statement in FILES (default: program.sql) that makes DATASET.
+    """Show what the compiler made of the statement in FILES (default: that of cdk.json) that makes DATASET.
 
     Its columns with types and origins, what it uses of its inputs and why, the query as it will run (every `*` spelled out), how
     and where it runs, and who reads it.

@@ -10,7 +10,7 @@ from console.deploy_hint import deploy_command
 from console.target import Target
 from shared_metadata import errors, naming
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.errors import AtollError, DefinitionError
+from shared_metadata.errors import AtollError, DefinitionError, split
 
 ANSWER_SECONDS = 930  # a function runs 900 at most
 
@@ -43,6 +43,6 @@ def _error(slice_: Slice, step: str, body: Mapping[str, Any]) -> AtollError:
     name, message = str(body.get("errorType", "")), str(body.get("errorMessage", "it gives no cause"))
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, AtollError):
-        what, _, remedy = message.partition(" Remedy: ")
+        what, remedy = split(message)
         return kind(what, remedy=remedy)
     return AtollError(f"{step} of {slice_.id} failed: {name}: {message}", remedy=f"atoll logs {slice_.id}; and then {step} again")

@@ -37,7 +37,7 @@ WIDEST = 400  # characters of a line that goes into a file
 def lineage(
     target: str, files: tuple[str, ...], up: bool, down: bool, depth: int | None, active: bool, profile: str | None, as_json: bool
 ) -> None:
-    """Show where TARGET comes from and what reads it, by column, through the whole program in FILES (default: program.sql).
+    """Show where TARGET comes from and what reads it, by column, through the whole program in FILES (default: that of cdk.json).
 
     TARGET is a dataset, a published table or a source's table, or a column of one. A column is used for the value of another, or
     only to filter, join, group or order: then it decides which rows there are, and its loss breaks the reader as well.

@@ -70,6 +70,9 @@ def down(as_json: bool) -> None:
     """
     from infra import embedded
 
+    if not Path(".atoll", "local.json").exists():
+        click.echo(json.dumps({"running": False}) if as_json else "nothing was ever started in this folder")
+        return
     with progress("stopping the embedded AWS") as say:
         embedded.down(Path.cwd(), say)
     click.echo(json.dumps({"running": False}) if as_json else "stopped; its state stays in .atoll/")

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from console.again import again
 from console.update_set import update_set
 from console.update_text import show_update_set
 from shared_metadata.intervals import to_text
@@ -33,4 +34,4 @@ def show_pending(reader: MetadataReader, now: datetime, as_json: bool) -> None:
         click.echo(json.dumps({"pending": {**said, "update_set": update.to_dict()}}, indent=2))
         return
     show_update_set(update)
-    click.echo(f"{pending_line(entry)} Take it back with: atoll cancel")
+    click.echo(f"{pending_line(entry)} Take it back with: {again('atoll cancel')}")

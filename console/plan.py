@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.again import again
 from console.limits import limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
@@ -34,7 +35,7 @@ BREAKING = 2
 @profile_option
 @json_option
 def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profile: str | None, as_json: bool) -> None:
-    """Show what applying FILES (default: program.sql) would change, and what it still needs. Changes nothing.
+    """Show what applying FILES (default: the program of cdk.json) would change, and what it still needs. Changes nothing.
 
     First what breaks for those whom the compiler cannot see: readers outside Atoll, and a table's own history. Then the changed
     statements with their columns, every reader with the columns by which the change reaches it, what is made anew, and when it
@@ -70,7 +71,8 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
         elif update.version != update.former:
-            click.echo("Apply it with: atoll apply" + (f" --restate-from {restate_from}" if restate_from else ""))
+            since_then = f" --restate-from {restate_from}" if restate_from else ""
+            click.echo(f"Apply it with: {again('atoll apply', files=True)}{since_then}")
     if update.breaking:
         raise SystemExit(BREAKING)
 
@@ -114,7 +116,8 @@ def pending_problem(reader: MetadataReader, now: datetime) -> list[str]:
     pending = reader.timeline().pending(now)
     if pending is None:
         return []
-    return [f"the update set {pending.version} is pending until {to_text(pending.boundary)}; wait, or take it back: atoll cancel"]
+    back = again("atoll cancel")
+    return [f"the update set {pending.version} is pending until {to_text(pending.boundary)}; wait, or take it back: {back}"]
 
 
 def moment_option(option: str, text: str | None) -> datetime | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from console.again import again
 from console.deploy_hint import deploy_command
 from console.target import Target
 from shared_metadata import naming
@@ -34,14 +35,14 @@ def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> li
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
     """What to do for each slice that is not deployed; its stack is made for this program, so the command names its files."""
     files, missing = ",".join(program.sources), [slice_id for slice_id in program.slice_ids if slice_id not in deployed]
-    return [f"{name} is not deployed; deploy it: {deploy_command(installed()[name].stack_name, files)}" for name in missing]
+    return [f"{name} is not deployed; deploy it: {again(deploy_command(installed()[name].stack_name, files))}" for name in missing]
 
 
 def missing_conductor(target: Target, program: Program) -> list[str]:
     """What to do when nothing would start the program's batches."""
     if target.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
         return []
-    command = deploy_command(naming.CONDUCTOR_STACK, ",".join(program.sources))
+    command = again(deploy_command(naming.CONDUCTOR_STACK, ",".join(program.sources)))
     return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]
 
 
@@ -67,6 +68,12 @@ def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str
             yield f"{place} is being deleted; keep it", f"aws secretsmanager restore-secret --secret-id {name}"
 
 
+def secret_names(program: Program) -> set[str]:
+    """As the program names them: of its connections, and of what it hashes with."""
+    connections = {str(one.options["secret"]) for one in program.connections.values() if one.options.get("secret")}
+    return connections | {flow.mask_key for flow in program.flows.values() if flow.mask_key}
+
+
 def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
     """Each secret that the program names: where, its name, and the command that stores it."""
     for connection in program.connections.values():
@@ -74,9 +81,10 @@ def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
             reference = str(connection.options["secret"])
             name = naming.secret(reference)
             place = f"{connection.position}: connection {connection.name}: the secret {name}"
-            yield place, name, f"atoll secret {reference} {reference.rpartition('/')[2]}.json"
+            yield place, name, again(f"atoll secret {reference} {reference.rpartition('/')[2]}.json")
     hashing = {flow.mask_key: program.warehouses[flow.warehouse] for flow in program.flows.values() if flow.mask_key}
     for reference, warehouse in hashing.items():
         name = naming.secret(reference)
         place = f"{warehouse.position}: warehouse {warehouse.name}: the secret {name} of its mask key"
-        yield place, name, f'echo "{{\\"key\\": \\"$(openssl rand -hex 32)\\"}}" | atoll secret {reference} -'
+        key = '"{\\"key\\": \\"$(openssl rand -hex 32)\\"}"'
+        yield place, name, f"echo {key} | {again(f'atoll secret {reference} -')}"

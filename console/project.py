@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from console.cache import ProjectCache
+from console.deploy_hint import CDK_JSON, DEFAULT_PROGRAM
 from console.given_files import decoded
 from language.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
@@ -29,9 +30,9 @@ ORGANIZE = "organize"
 
 
 def read_sources(paths: Sequence[str]) -> dict[str, str]:
-    """File name ▸ text; a folder stands for its *.sql files. Raises InputError."""
+    """File name ▸ text; a folder stands for its *.sql files, and no path for the program that cdk.json names. Raises InputError."""
     files: list[str] = []
-    for path in (str(Path(path)) for path in paths or ("program.sql",)):
+    for path in (str(Path(path)) for path in paths or program_here()):
         if os.path.isdir(path):
             found = sorted(name for name in os.listdir(path) if name.endswith(".sql"))
             if not found:
@@ -40,6 +41,15 @@ def read_sources(paths: Sequence[str]) -> dict[str, str]:
         else:
             files.append(path)
     return {file: _read(file) for file in files}
+
+
+def program_here() -> list[str]:
+    """The files and folders of this folder's program: those that cdk.json names, or else the default. Raises InputError."""
+    if not os.path.exists(CDK_JSON):
+        return [DEFAULT_PROGRAM]
+    from console.context import read_context
+
+    return [*filter(None, map(str.strip, read_context().program.split(",")))]
 
 
 def _read(file: str) -> str:

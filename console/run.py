@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.again import again
 from console.nearest import unknown
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
@@ -49,6 +50,7 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
     """
     if bool(start) != bool(end):
         raise InputError("--from and --to go together", remedy=f"add {'--to' if start else '--from'} MOMENT")
+    _check_span(start, end)
     target = open_target(profile)
     programs = target.reader.programs()
     program = programs.active(datetime.now(UTC))[1]
@@ -62,8 +64,12 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
         more = covering(covered(wanted[0].interval, wanted[0].flow.interval_seconds)) if len(wanted) == 1 else ""
         click.echo(f"started {counted(len(wanted), 'batch')} of {flow}{more}: {result['execution']}")
     if wait:
-        with progress(f"running {flow}; Ctrl-C leaves it running"):
-            result = wait_for(target, result["execution"])
+        try:
+            with progress(f"running {flow}; Ctrl-C leaves it running"):
+                result = wait_for(target, result["execution"])
+        except KeyboardInterrupt:
+            click.echo(f"\nThe execution goes on: {again(f'atoll logs {flow}')}, {again('atoll status')}", err=True)
+            raise
     _show(result, flow, as_json)
 
 
@@ -75,7 +81,24 @@ def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list
     if body["flow"] not in program.flows:
         listed = f"it has {', '.join(sorted(program.flows))}"
         raise unknown("the active program has no flow", body["flow"], program.flows, listed)
-    return resolve(body, programs, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
+    try:
+        return resolve(body, programs, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
+    except InputError as error:  # its remedy is the state machine's input
+        remedy = f"as in: atoll run {body['flow']} --from 2026-11-01 --to 2026-11-08"
+        raise InputError(error.what, remedy=remedy) from error
+
+
+def _check_span(start: str | None, end: str | None) -> None:
+    """Raises InputError for what is no time that has passed."""
+    from console.plan import moment_option
+
+    since, upto = moment_option("--from", start), moment_option("--to", end)
+    if since is None or upto is None:
+        return
+    if since >= upto:
+        raise InputError(f"--from {start} is not before --to {end}", remedy="name the earlier moment with --from")
+    if upto > datetime.now(UTC):
+        raise InputError(f"--to {end} lies in the future", remedy="name a moment that has passed, to which batches were made")
 
 
 def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any]:

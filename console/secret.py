@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
+from console.again import again
 from console.deploy_hint import deploy_command
 from console.given_files import json_object, json_text
+from console.nearest import unknown
+from console.prerequisites import secret_names
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
 from shared_metadata.errors import DefinitionError, InputError
@@ -18,9 +21,10 @@ from shared_metadata.errors import DefinitionError, InputError
 @click.command(short_help="Store what a connection signs in with.")
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--anyway", is_flag=True, help="Store it also where the program here names no such secret.")
 @profile_option
 @json_option
-def secret(name: str, file: Path, profile: str | None, as_json: bool) -> None:
+def secret(name: str, file: Path, anyway: bool, profile: str | None, as_json: bool) -> None:
     """Store the JSON object in FILE (`-`: what is piped in) as the secret that a program calls NAME, under Atoll's key.
 
     It is stored as `atoll/NAME`, in place of what was there. What an object has to hold stands in the README of its system's slice.
@@ -30,9 +34,12 @@ def secret(name: str, file: Path, profile: str | None, as_json: bool) -> None:
       atoll secret ops ops.json
       vault read -format=json -field=data ops | atoll secret ops -
     """
-    text = json_text(_read(file), str(file))
+    where = "standard input" if str(file) == "-" else str(file)
+    text = json_text(_read(file), where)
     stored = _named(name)
-    json_object(text, str(file), 'write {"host": "…", …}')
+    json_object(text, where, 'write {"host": "…", …}')
+    if not anyway:
+        _refuse_unnamed(name)
     made = _store(open_target(profile), stored, text)
     if as_json:
         click.echo(json.dumps({"secret": stored, "made": made}))
@@ -45,6 +52,21 @@ def _named(name: str) -> str:
         return naming.secret(name)
     except ValueError as error:
         raise InputError(str(error), remedy="give it the name that the program has after `secret =`") from error
+
+
+def _refuse_unnamed(name: str) -> None:
+    """Raises InputError for a secret that the program here does not name; where none is here that compiles, nothing is known."""
+    from console.project import compile_files
+    from language import ProgramErrors
+
+    try:
+        program = compile_files([])
+    except (InputError, ProgramErrors):
+        return
+    names = sorted(secret_names(program))
+    if name not in names:
+        listed = f"it names {', '.join(names) or 'none'}; `--anyway` stores it all the same"
+        raise unknown("the program here names no secret", name, names, listed)
 
 
 def _read(file: Path) -> bytes:
@@ -78,4 +100,4 @@ def _refuse_without_key(target: Target) -> None:
         keys.describe_key(KeyId=naming.KEY_ALIAS)
     except keys.exceptions.NotFoundException:
         what = f"there is no key {naming.KEY_ALIAS} to encrypt it with: {naming.METADATA_STACK} is not deployed"
-        raise DefinitionError(what, remedy=deploy_command(naming.METADATA_STACK)) from None
+        raise DefinitionError(what, remedy=again(deploy_command(naming.METADATA_STACK))) from None

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from console.context import read_context
-from console.deploy_hint import DEFAULT_PROGRAM
 from console.next_step import Standing
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import to_text
@@ -21,8 +19,9 @@ if TYPE_CHECKING:
 
 def standing() -> Standing:
     """Raises AtollError, or what AWS's SDK raises, where the account cannot be asked."""
-    names = [name.strip() for name in read_context().program.split(",")]
-    files = "" if names == [DEFAULT_PROGRAM] else " ".join(names)
+    from console.project import program_here
+
+    names, files = program_here(), ""  # which verbs take without being told
     if not all(Path(name).exists() for name in names):
         return Standing(exists=False)
     from console.project import compile_project, read_snapshots, read_sources

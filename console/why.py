@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +16,7 @@ from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted, covering
 from shared_metadata.dead_letter_wording import dead_remedy
-from shared_metadata.errors import AtollError
+from shared_metadata.errors import AtollError, split
 from shared_metadata.intervals import covered, next_interval, to_text
 from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.records import Batch, FlowState, TableState
@@ -92,10 +91,12 @@ class _Search:
             interval = next_interval(table.watermark, flow.interval_seconds)
             batch = self._batch_of(flow.id, interval.start)
             interval = batch.interval if batch else interval
-            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {table.error}"
-            return self._why(Cause.STOPPED, dataset, table, what, dead_remedy([dataset]))
+            said, mends = split(table.error)
+            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {said}"
+            return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, (mends, dead_remedy([dataset])))))
         if table.retry_at and table.retry_at > self._now:
-            remedy = f"nothing, unless the error says so; at once: atoll run {flow.id}"
+            waits = "" if split(table.error)[1] else "nothing, unless the error says so; "
+            remedy = f"{waits}at once: atoll run {flow.id}"
             return self._retried(dataset, table, f"at {_moment(table.retry_at)}", remedy)
         return self._in_order(dataset, flow, table, before)
 
@@ -131,8 +132,9 @@ class _Search:
         return self._why(Cause.DUE, dataset, table, what, "if it stays so: atoll logs conductor")
 
     def _retried(self, dataset: str, table: TableState, when: str, remedy: str) -> Why:
-        what = f"failed ({counted(table.failures, 'time')} so far) and is tried again {when}: {table.error}"
-        return self._why(Cause.RETRY, dataset, table, what, remedy)
+        said, mends = split(table.error)
+        what = f"failed ({counted(table.failures, 'time')} so far) and is tried again {when}: {said}"
+        return self._why(Cause.RETRY, dataset, table, what, f"{mends}; {remedy}" if mends else remedy)
 
     def _why(self, cause: Cause, dataset: str, table: TableState, what: str, remedy: str = "") -> Why:
         return Why(cause, (dataset,), to_text(table.watermark), what.rstrip("."), remedy)
@@ -209,8 +211,6 @@ def _in_local_program(dataset: str) -> bool:
     from console.project import compile_files
     from language import ProgramErrors
 
-    if not list(Path().glob("*.sql")):
-        return False
     try:
         return dataset in compile_files([]).producers()
     except (AtollError, ProgramErrors):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from shared_metadata.errors import AtollError
 
@@ -20,6 +24,7 @@ OLDEST_NODE = 20
 _PLACE = Path(".atoll", "cdk")
 _COMMAND = Path("node_modules", ".bin", "cdk")
 _SHOWN_LINES = 30
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _QUIET = ("--no-notices", "--no-version-reporting")
 
 
@@ -40,11 +45,16 @@ def run(
 
     project: whose command it is (the current folder).  folder: where it runs and looks for its cdk.json (the project).
     attached: it talks with whoever sits at the terminal, and nothing is handed to `progress`.
+    What asks this process to end is passed on to the command; when that has ended, KeyboardInterrupt is raised.
     """
     project = (project or Path()).resolve()
     line = [str(command(project, progress)), *arguments, *_QUIET]
     where, settings = folder or project, _settings(environment)
-    code, shown = _attached(line, where, settings) if attached else _followed(line, where, settings, progress)
+    try:
+        code, shown = _attached(line, where, settings) if attached else _followed(line, where, settings, progress)
+    except OSError as error:
+        remedy = f"remove {Path(line[0]).parents[1]}, then try again: it is installed anew"
+        raise CdkError(f"the CDK command {line[0]} cannot be run: {error.strerror}", remedy=remedy) from error
     if code != 0:
         raise CdkError(f"`cdk {' '.join(arguments)}` ended with code {code}{shown}")
 
@@ -55,7 +65,8 @@ def command(project: Path, progress: Progress = lambda _: None) -> Path:
     for place in (project, project / _PLACE):
         with suppress(OSError, ValueError):
             # npm writes this list when all else is done
-            if _version(json.loads((place / "node_modules" / ".package-lock.json").read_text())) == wanted:
+            there = _version(json.loads((place / "node_modules" / ".package-lock.json").read_text()))
+            if there == wanted and (place / _COMMAND).exists():
                 return place / _COMMAND
     progress(f"installing the CDK {wanted} into {_PLACE}/")
     _install(project / _PLACE)
@@ -76,7 +87,8 @@ def _install(place: Path) -> None:
     log = place / "npm.log"
     with log.open("w") as output:
         npm = ["npm", "ci", "--omit", "dev", "--no-audit", "--no-fund"]
-        code = subprocess.run(npm, cwd=place, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False).returncode
+        with _child(npm, cwd=place, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:
+            code = process.wait()
     if code:
         raise CdkError(
             f"npm could not install the CDK (code {code}); what it said is in {log}",
@@ -102,24 +114,48 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
     return kept | silence | {"PATH": path, "NODE_NO_WARNINGS": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
 
 
+@contextmanager
+def _child(line: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that is over at the end. What asks this one to end is passed on to it, and then raises KeyboardInterrupt at the end.
+
+    Only the main thread can do so, as Python has it; what is ignored, as `nohup` does it, stays so.
+    """
+    asked: list[int] = []
+    process: subprocess.Popen[str] | None = None
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+        if process is not None:
+            process.send_signal(number)
+
+    main = threading.current_thread() is threading.main_thread()
+    former = {number: signal.getsignal(number) for number in _ENDING} if main else {}
+    heeded = {number: handler for number, handler in former.items() if handler != signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, pass_on)
+    try:
+        with subprocess.Popen(line, **settings) as process:
+            for early in asked:  # while it was being started
+                process.send_signal(early)
+            yield process
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
+
+
 def _attached(line: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    return subprocess.run(line, cwd=folder, env=environment, check=False).returncode, "; what it said stands above"
+    with _child(line, cwd=folder, env=environment) as process:
+        process.wait()
+    return process.returncode, "; what it said stands above"
 
 
 def _followed(line: Sequence[str], folder: Path, environment: Mapping[str, str], progress: Progress) -> tuple[int, str]:
     """The exit code, and the last lines."""
     lines: list[str] = []
-    process = subprocess.Popen(
-        [*line, "--ci", "--no-color"],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    with process:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with _child([*line, "--ci", "--no-color"], cwd=folder, env=environment, text=True, errors="replace", **pipes) as process:
         for said in process.stdout or ():
             if text := said.rstrip():
                 lines.append(text)

@@ -81,18 +81,19 @@ def subject(drift: Drift) -> str:
     return subject_line(f"Atoll: drift {drift.number}: {column}: {drift.change.kind}")
 
 
-def message(drift: Drift) -> str:
-    """All that whoever is to mend it has to know."""
+def message(drift: Drift, *, here: bool = False) -> str:
+    """All that whoever is to mend it has to know; here: where `atoll drift show` prints it."""
     change = drift.change
     uses, more = change.used_by[:MOST_USES], len(change.used_by) - MOST_USES
+    seen = f"first seen {to_text(drift.first_seen.replace(microsecond=0))} by {drift.seen_by}"
     lines = [
-        f"Drift {drift.number}, first seen {to_text(drift.first_seen)} by {drift.seen_by}: {what_happened(change)}.",
+        f"Drift {drift.number}, {seen}: {what_happened(change)}.",
         consequence(change),
         *block("It is used here:", [*map(use_line, uses), *[f"and {more} more: atoll drift show {drift.number}"] * (more > 0)]),
         *block("These stand still:", change.quiesces),
         "",
         f"What to do: {remedy(change)}.",
         "What stands still goes on by itself, from where it stopped, when the source is as it was or such an update set is active.",
-        f"More: atoll drift show {drift.number}",
+        *([] if here else [f"More: atoll drift show {drift.number}"]),
     ]
     return "\n".join(lines)

@@ -21,6 +21,15 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+_REMEDY = " Remedy: "
+
+
+def split(text: str) -> tuple[str, str]:
+    """What an error says and its remedy, '' where it has none, out of its text as it is recorded."""
+    what, _, remedy = text.partition(_REMEDY)
+    return what, remedy
+
+
 class AtollError(Exception):
     """What went wrong, where, and what to do; never data, never a secret."""
 
@@ -30,7 +39,7 @@ class AtollError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
-        remedy = f" Remedy: {self.remedy}" if self.remedy else ""
+        remedy = f"{_REMEDY}{self.remedy}" if self.remedy else ""
         return visible(f"{place}{self.what}{remedy}")
 
 

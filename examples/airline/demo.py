@@ -28,6 +28,7 @@ from infra import embedded
 from infra.settings import Settings
 from language.compiler import Compilation
 from shared_metadata import naming
+from shared_metadata.errors import AtollError
 from shared_metadata.intervals import floor
 from shared_metadata.program import Program
 from shared_metadata.records import MAX_ATTEMPTS
@@ -53,13 +54,18 @@ def main() -> None:
         crm.down(ROOT / ".atoll" / "crm")
         embedded.down(ROOT, console.print)
         return
-    started = time.monotonic()
+    started, said = time.monotonic(), "The demo has not come to its end; `make demo` goes on from here."
     try:
         differences = run(fresh=options.fresh)
+        said = f"The whole demo took {time.monotonic() - started:.0f} s."
     except KeyboardInterrupt:
-        tell_of_background("Interrupted; `make demo` goes on from here.")
+        said = "Interrupted; `make demo` goes on from here."
         sys.exit(INTERRUPTED)
-    tell_of_background(f"The whole demo took {time.monotonic() - started:.0f} s.")
+    except AtollError as error:
+        console.print(f"[red]error:[/] {escape(error.what)}" + (f"\n help: {escape(error.remedy)}" if error.remedy else ""))
+        sys.exit(1)
+    finally:
+        tell_of_background(said)
     if not all(d.same for d in differences):
         sys.exit(1)
 

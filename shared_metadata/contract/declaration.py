@@ -17,6 +17,7 @@ class Capabilities:
     reports_deletes: deleted rows arrive, as `_deleted`.
     reports_left: COLLECT: rows that a WHERE takes no more are told (`Extracted.files`: 'left'); without it a MERGE takes no WHERE.
     never_seen: COLLECT: which changes no batch of a cursor would see, in words that follow "no batch sees"; '' where it sees all.
+    never_appended: COLLECT: which no batch of an APPEND would see beside these, in the same words.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
@@ -35,6 +36,7 @@ class Capabilities:
     reports_deletes: bool = False
     reports_left: bool = False
     never_seen: str = ""
+    never_appended: str = ""
     resumable: bool = True
     maintains: bool = False
     never_masked: tuple[str, ...] = ()

@@ -41,6 +41,10 @@ def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: 
     (note,) = json.loads(atoll("plan", "--json").stdout)["notes"]
     assert note.startswith("lake.ops.orders: no batch sees a row whose cursor was set in the past")
     assert "What a source cannot tell:" in atoll("plan").stdout
+    assert "APPEND" not in note and "number" not in note, "nothing of another mode"
+    edit(folder, "MERGE ON (id) CURSOR updated_at", "APPEND CURSOR id")
+    first, second = json.loads(atoll("plan", "--json").stdout)["notes"]
+    assert first == note and second.startswith("lake.ops.orders: no batch sees a later row with the same number")
     edit(folder, "MERGE ON (id) CURSOR updated_at", "REPLACE")
     assert json.loads(atoll("plan", "--json").stdout)["notes"] == []
 

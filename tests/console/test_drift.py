@@ -15,6 +15,7 @@ from click.testing import Result
 from console.init import PROGRAM
 from console.why import Cause, why_of
 from shared_metadata.boundary import Effect
+from shared_metadata.errors import AtollError, InputError, SecretError
 from shared_metadata.intervals import floor, next_interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import FlowState, Quiesce, TableCommit, TableState
@@ -45,7 +46,9 @@ class TestDrift:
     def test_resolved_drift_is_listed_only_when_asked_for(self, atoll: Atoll, drifting: Any) -> None:
         writer, known = drifting
         settle(writer, known, [])
-        assert atoll("drift").stdout == "The sources are as the program expects them.\n"
+        assert atoll("drift").stdout == (
+            "The sources are as the program expects them, as of the last batches; `atoll discover --check` looks now.\n"
+        )
         assert atoll("drift", "--all").stdout.count("resolved") == 2
 
     def test_json_has_every_field(self, atoll: Atoll, drifting: Any) -> None:
@@ -143,6 +146,20 @@ class TestWhy:
     def test_a_collect_by_its_statements_name(self, atoll: Atoll, ready: Any) -> None:
         activate(ready, program())
         assert self.why(atoll, ORDERS)["path"] == [ORDERS, STAGED]
+
+
+@pytest.mark.parametrize(("failures", "cause"), [(1, Cause.RETRY), (5, Cause.STOPPED)])
+@pytest.mark.parametrize(
+    "error", [SecretError("the password is refused", remedy="store another"), InputError("no such flow", remedy="x y")]
+)
+def test_the_remedy_of_an_error_is_the_help(error: AtollError, failures: int, cause: Cause) -> None:
+    wanted = things(views=1)[0]
+    now, behind = datetime(2026, 11, 23, 12, 30, tzinfo=UTC), datetime(2026, 11, 23, 10, tzinfo=UTC)
+    table = TableState(behind, attempts=failures, retry_at=now + timedelta(hours=1), error=str(error))
+    states = {f.id: FlowState(f.id, {t.dataset: table for t in f.tables}) for f in wanted.flows.values()}
+    found = why_of("lake.a.v000", wanted, states, lambda flow, start: None, now)
+    assert found.cause == cause and found.what.endswith(error.what) and "Remedy" not in found.what
+    assert found.remedy.startswith(f"{error.remedy}; ") and "unless the error says so" not in found.remedy
 
 
 def test_of_several_inputs_the_one_with_the_worst_cause_is_followed() -> None:

@@ -77,9 +77,9 @@ def test_nothing_due_starts_nothing_and_says_why(atoll: Atoll, applied: Any) -> 
         (["nope"], "the active program has no flow 'nope'"),
         (["lake.ops.orders", "--from", "2026-11-01"], "--from and --to go together"),
         (["lake.ops.orders", "--to", "2026-11-01"], "add --from MOMENT"),
-        (["lake.ops.orders", "--from", "yesterday", "--to", "2026-11-01"], "from is not a moment: 'yesterday'"),
-        (["lake.ops.orders", "--from", "2026-11-02", "--to", "2026-11-01"], "no whole batch"),
-        (["lake.ops.orders", "--from", "2026-11-01", "--to", "2126-11-01"], "to lies in the future"),
+        (["lake.ops.orders", "--from", "yesterday", "--to", "2026-11-01"], "--from 'yesterday' is no moment"),
+        (["lake.ops.orders", "--from", "2026-11-02", "--to", "2026-11-01"], "is not before --to"),
+        (["lake.ops.orders", "--from", "2026-11-01", "--to", "2126-11-01"], "lies in the future"),
         (["lake.ops.orders", "--from", "2020-11-01", "--to", "2026-11-01"], "more than the 1000"),
     ],
 )

@@ -92,5 +92,29 @@ def test_what_cannot_be_read_as_json_ends_with_a_message(
     (folder / "ops.json").write_bytes(data)
     found = CliRunner().invoke(main, ["secret", "ops", "-" if piped else "ops.json"], input=data)
     assert found.exit_code == 1 and isinstance(found.exception, SystemExit), found.exception
-    assert (said.replace("ops.json", "-") if piped else said) in found.stderr and "hush" not in found.output
+    assert (said.replace("ops.json", "standard input") if piped else said) in found.stderr and "hush" not in found.output
     assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+@pytest.mark.parametrize("name", ["opps", "atoll/ops", "crm"])
+def test_a_secret_that_the_program_does_not_name_is_stored_only_anyway(atoll: Atoll, key: None, folder: Path, name: str) -> None:
+    assert atoll("init").exit_code == 0
+    (folder / "x.json").write_text(SECRET)
+    result = atoll("secret", name, "x.json")
+    assert result.exit_code == 1 and "it names ops" in result.stderr and "--anyway" in result.stderr
+    assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
+    assert atoll("secret", name, "x.json", "--anyway").exit_code == 0
+    assert atoll("secret", "ops", "x.json").exit_code == 0
+
+
+def test_a_secret_of_a_mask_is_one_that_the_program_names(atoll: Atoll, key: None, folder: Path) -> None:
+    assert atoll("init").exit_code == 0
+    text = (folder / "program.sql").read_text().replace("USING iceberg", "USING iceberg WITH (mask_key = 'mask')")
+    (folder / "program.sql").write_text(text.replace("CURSOR updated_at", "CURSOR updated_at MASK (customer HASH)", 1))
+    (folder / "x.json").write_text(SECRET)
+    assert atoll("secret", "mask", "x.json").exit_code == 0
+
+
+def test_what_is_piped_in_is_called_standard_input(atoll: Atoll, key: None) -> None:
+    piped = CliRunner().invoke(main, ["secret", "ops", "-"], input="{")
+    assert "standard input:1:" in piped.stderr

@@ -62,7 +62,7 @@ def connection_error(text: str, reference: str, place: str) -> AtollError:
         return SecretError(
             f"the database refused the connection: {said}",
             place=place,
-            remedy=f"correct username, password and dbname in the secret {reference!r}, or let the user in (pg_hba.conf)",
+            remedy=f"correct username, password and dbname (atoll secret {reference} FILE), or let the user in (pg_hba.conf)",
         )
     return RetryLater(
         f"the database cannot be reached: {said}",

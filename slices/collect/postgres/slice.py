@@ -14,8 +14,9 @@ SLICE = Slice(
         queries="full",
         reports_deletes=False,
         reports_left=True,
-        never_seen="a row whose cursor was set in the past, or five minutes before its transaction first wrote (`lag` helps), nor in "
-        "APPEND a later row that has the last number of a cursor that is no time",
+        never_seen="a row whose cursor was set in the past: to a moment that earlier batches have already read up to. Five minutes "
+        "are allowed for from then to its transaction's first write; the connection's `lag` allows for more",
+        never_appended="a later row with the same number as the last one that was read, where the cursor is a number",
         resumable=True,
         rejects_rows=True,
     ),

@@ -64,7 +64,7 @@ def _certificate(text: str) -> str:
 def _unconnected(text: str, place: str, reference: str) -> AtollError:
     """libpq gives no code for these, only a text, which may hold the secret's values."""
     if any(part in text for part in REFUSED):
-        remedy = f"correct username, password and dbname in the secret atoll/{reference}, or let this user in (pg_hba.conf)"
+        remedy = f"correct username, password and dbname (atoll secret {reference} FILE), or let this user in (pg_hba.conf)"
         return SecretError(f"PostgreSQL refused the credentials of secret {reference!r}", place=place, remedy=remedy)
     if any(part in text for part in MISTRUSTED):
         remedy = f"correct sslmode and sslrootcert in the secret atoll/{reference}"

@@ -109,7 +109,7 @@ def test_append_by_a_number_does_not_see_a_later_row_of_the_last_one_and_says_so
     collecting.cloud.clock.advance(hours=1)
     collecting.run()
     assert [row["id"] for row in staged(collecting)] == [3]
-    assert "last number" in SLICE.capabilities.never_seen
+    assert "the same number as the last one" in SLICE.capabilities.never_appended
 
 
 def test_date_cursor_takes_a_day_when_it_is_over(collecting: Collecting, database: Database) -> None:
