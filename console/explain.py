@@ -17,6 +17,7 @@ from shared_metadata.errors import InputError
 from shared_metadata.lineage import DatasetLineage, Lineage
 from shared_metadata.masks import said
 from shared_metadata.program import Flow, Program
+from shared_metadata.type_names import spelled
 
 
 @click.command(short_help="Show what the compiler made of a statement.")
@@ -93,10 +94,11 @@ def _expectations(*flows: Flow) -> list[Any]:
 
 
 def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
-    """Input ▸ column ▸ the kinds of its use."""
+    """Input ▸ column, or field of one, ▸ the kinds of its use."""
     found: dict[str, dict[str, list[str]]] = {}
     for use in dataset.uses:
-        found.setdefault(use.column.dataset, {}).setdefault(use.column.column, []).append(use.use.value)
+        column = ".".join([use.column.column, *([spelled(use.column.fields)] if use.column.fields else [])])
+        found.setdefault(use.column.dataset, {}).setdefault(column, []).append(use.use.value)
     return found
 
 

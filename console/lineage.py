@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from language.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.lineage import ColumnRef, Lineage
 from shared_metadata.lineage_graph import ROWS, Edge, LineageGraph
+from shared_metadata.type_names import fields_of, spelled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,8 +41,9 @@ def lineage(
 ) -> None:
     """Show where TARGET comes from and what reads it, by column, through the whole program in FILES (default: that of cdk.json).
 
-    TARGET is a dataset, a published table or a source's table, or a column of one. A column is used for the value of another, or
-    only to filter, join, group or order: then it decides which rows there are, and its loss breaks the reader as well.
+    TARGET is a dataset, a published table or a source's table, a column of one, or a field of a column. A column is used for the
+    value of another, or only to filter, join, group or order: then it decides which rows there are, and its loss breaks the reader as
+    well.
 
     \b
       atoll lineage lake.ops.carrier_day.mean_delay
@@ -85,6 +88,8 @@ def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
     tables = {name.lower(): name for name in (*graph.lineage.datasets, *graph.lineage.sources)}
     if target.lower() in tables:
         return list(graph.columns(tables[target.lower()]))
+    if (field := _field(graph, tables, target)) is not None:
+        return [field]
     dataset, _, column = target.rpartition(".")
     if dataset.lower() not in tables:
         near = did_you_mean(target, tables.values()) or did_you_mean(dataset, tables.values())
@@ -98,19 +103,44 @@ def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
     raise InputError(f"`{tables[dataset.lower()]}` has no column `{column}`", remedy=remedy)
 
 
+def _field(graph: LineageGraph, tables: Mapping[str, str], target: str) -> ColumnRef | None:
+    """The field that TARGET means, written as a struct's type has it or in any case: 'lake.ops.flights.place.city'."""
+    for name in (tables[text] for text in tables if target.lower().startswith(f"{text}.")):
+        for column in graph.columns(name):
+            rest = target[len(name) + 1 :]
+            if rest.lower().startswith(f"{column.column.lower()}."):
+                return _field_of(column, rest[len(column.column) + 1 :], graph.type_of(column))
+    return None
+
+
+def _field_of(column: ColumnRef, field: str, kind: str) -> ColumnRef:
+    names = {spelled(fields): fields for fields in fields_of(kind)}
+    for name, fields in names.items():
+        if name.lower() == field.lower():
+            return replace(column, fields=fields)
+    remedy = did_you_mean(field, names) + (f"it has {', '.join(names)}" if names else "it is no struct")
+    raise InputError(f"`{column}` has no field `{field}`", remedy=remedy)
+
+
 # -- lineage
 
 
 def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, Any]:
-    """`masked` and `masked_from` are absent where nothing is masked."""
-    found: dict[str, Any] = {"dataset": node.dataset, "column": node.column, "type": graph.type_of(node)}
+    """`field` is absent of a whole column, `masked` and `masked_from` where nothing is masked."""
+    found: dict[str, Any] = {
+        "dataset": node.dataset,
+        "column": node.column,
+        "field": spelled(node.fields),
+        "type": graph.type_of(node),
+    }
     found |= {"masked": graph.masked(node), "masked_from": list(map(str, graph.masked_origins(node)))}
     return {name: value for name, value in found.items() if value or name == "type"}
 
 
 def _edge(edge: Edge) -> dict[str, str]:
-    """`to_column` is absent where the use decides over the rows of the whole dataset."""
-    found = {"from": edge.of.dataset, "from_column": edge.of.column, "to": edge.to.dataset, "to_column": edge.to.column}
+    """`to_column` is absent where the use decides over the rows of the whole dataset, `from_field` where it is of a whole column."""
+    found = {"from": edge.of.dataset, "from_column": edge.of.column, "from_field": spelled(edge.of.fields)}
+    found |= {"to": edge.to.dataset, "to_column": edge.to.column}
     return {**{k: v for k, v in found.items() if v}, "use": edge.use.value, "position": str(edge.position)}
 
 

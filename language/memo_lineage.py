@@ -21,14 +21,18 @@ def plain_lineage(found: DatasetLineage, text: StatementText) -> Plain:
             c.name,
             c.type,
             c.nullable,
-            [(ref.dataset, ref.column) for ref in c.inputs],
+            [_plain_ref(ref) for ref in c.inputs],
             text.relative(c.position),
             _plain_masked(c.masked),
         )
         for c in found.columns
     ]
-    uses = [(use.column.dataset, use.column.column, use.use.value, text.relative(use.position)) for use in found.uses]
+    uses = [(_plain_ref(use.column), use.use.value, text.relative(use.position)) for use in found.uses]
     return found.dataset, found.flow, columns, uses, text.relative(found.position)
+
+
+def _plain_ref(ref: ColumnRef) -> Plain:
+    return (ref.dataset, ref.column, ref.fields) if ref.fields else (ref.dataset, ref.column)
 
 
 def _plain_masked(masked: str | Masks) -> Any:
@@ -45,7 +49,7 @@ def lineage_of(plain: Plain, text: StatementText) -> DatasetLineage:
             ColumnLineage(name, type_, nullable, tuple(ColumnRef(*ref) for ref in inputs), text.absolute(*place), masked)
             for name, type_, nullable, inputs, place, masked in columns
         ),
-        tuple(ColumnUse(ColumnRef(table, column), Use(use), text.absolute(*place)) for table, column, use, place in uses),
+        tuple(ColumnUse(ColumnRef(*ref), Use(use), text.absolute(*place)) for ref, use, place in uses),
         text.absolute(*at),
     )
 

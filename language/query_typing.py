@@ -10,24 +10,25 @@ from shared_metadata.lineage import Use
 
 
 class QueryColumn(NamedTuple):
-    """One output column. type: '' where a problem says that it cannot be told.  inputs: (table, column) pairs, sorted."""
+    """One output column. type: '' where a problem says that it cannot be told.  inputs: sorted, (table, column, field …) each."""
 
     name: str
     type: str
-    inputs: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, ...], ...]
     start: int
     end: int
     nullable: bool = True
 
 
 class QueryUse(NamedTuple):
-    """The first place where a column of an input is used in this way."""
+    """The first place where a column of an input, or a field of one, is used in this way."""
 
     table: str
     column: str
     use: Use
     start: int
     end: int
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

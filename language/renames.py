@@ -61,7 +61,7 @@ def _gone(column: str, problem: Diagnostic, former: Lineage, present: Lineage) -
         if name in present.datasets and _has(dataset, column) and not _has(present.datasets[name], column)
     ]
     statement = _statement(problem, present.datasets.values())
-    used = {use.column for use in former.datasets[statement].uses} if statement in former.datasets else set()
+    used = {use.column.whole for use in former.datasets[statement].uses} if statement in former.datasets else set()
     candidates = [ref for ref in lost if ref in used] or [ref for ref in lost if former.readers(ref)]
     return candidates[0] if len(candidates) == 1 else None
 

@@ -286,9 +286,9 @@ class _Typing:
                 raise Problem(span, f"`{column.name}` is a column of Atoll's own in every collected table", remedy)
             names.add(column.name)
             check_column(column.name, into, span)
-            inputs = tuple(ColumnRef(made.prefix + table, name) for table, name in column.inputs)
+            inputs = tuple(ColumnRef(made.prefix + table, name, tuple(fields)) for table, name, *fields in column.inputs)
             outputs.append(ColumnLineage(column.name, column.type, column.nullable, inputs, span.position))
-        uses = [(ColumnRef(made.prefix + u.table, u.column), u.use, within(base, u.start, u.end)) for u in typed.uses]
+        uses = [(ColumnRef(made.prefix + u.table, u.column, u.fields), u.use, within(base, u.start, u.end)) for u in typed.uses]
         return outputs, uses
 
     def _finish(

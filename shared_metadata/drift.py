@@ -252,7 +252,7 @@ class _Users:
         read = {column.dataset for column in wanted}
         names = (_known_as(t.dataset) for f in self._program.flows.values() for t in f.tables if read.intersection(t.inputs))
         for reader in self._lineage.some(names) if wanted else ():
-            uses = [use for use in reader.uses if use.column in wanted]
+            uses = [use for use in reader.uses if use.column.whole in wanted]
             self.found += [DriftUse(reader.dataset, str(use.column), use.use, use.position) for use in uses]
             if uses:
                 self.stopped.append(self._first(reader.dataset))

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from shared_metadata.program import Masks, Position, from_plain
 from shared_metadata.records import Schema
+from shared_metadata.type_names import spelled
 
 T = TypeVar("T")
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -38,13 +39,29 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class ColumnRef:
-    """A column of a dataset or of a source's table."""
+    """A column of a dataset or of a source's table; or, by the names in `fields` that lead to it, a field of one that is a struct."""
 
     dataset: str
     column: str
+    fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.dataset}.{self.column}"
+        return f"{self.dataset}.{self.column}" + (f".{spelled(self.fields)}" if self.fields else "")
+
+    @property
+    def whole(self) -> ColumnRef:
+        """The column."""
+        return ColumnRef(self.dataset, self.column) if self.fields else self
+
+    def meets(self, other: ColumnRef) -> bool:
+        """Whether one of them is the other or a part of it."""
+        return self.whole == other.whole and overlap(self.fields, other.fields)
+
+
+def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether of two fields of a struct, each by the names that lead to it, one is the other or a part of it."""
+    short = min(len(one), len(other))
+    return one[:short] == other[:short]
 
 
 @dataclass(frozen=True)
@@ -88,8 +105,15 @@ class DatasetLineage:
     @property
     def signature(self) -> str:
         """A digest of the columns' names, types, origins and masks and of the uses; not of places in the text."""
-        columns = [(c.name, c.type, c.nullable, sorted(map(str, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns]
-        return digest([columns, sorted((str(u.column), u.use) for u in self.uses)])
+        columns = [
+            (c.name, c.type, c.nullable, sorted(map(_signed, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns
+        ]
+        return digest([columns, sorted((_signed(u.column), u.use) for u in self.uses)])
+
+
+def _signed(ref: ColumnRef) -> str:
+    """Of a field and a column never the same, whatever their names."""
+    return f"{ref.dataset}.{ref.column}" + "".join(f"\0{name}" for name in ref.fields)
 
 
 class Several(Mapping[str, T]):
@@ -125,15 +149,22 @@ class Lineage:
         return source_in(self.sources, table)
 
     def readers(self, column: ColumnRef) -> tuple[DatasetLineage, ...]:
-        """The datasets whose statement uses this column itself, for whatever."""
-        return tuple(d for d in self.datasets.values() if any(use.column == column for use in d.uses))
+        """The datasets whose statement uses this column itself, or a field of it, for whatever."""
+        return tuple(d for d in self.datasets.values() if any(use.column.meets(column) for use in d.uses))
 
     def to_json(self) -> str:
-        return json.dumps(self, default=vars, sort_keys=True, separators=(",", ":"))
+        return json.dumps(self, default=_plain, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Lineage:
         return from_plain(Lineage, json.loads(text))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Without the fields of what means a whole column, which most do."""
+    if isinstance(value, ColumnRef) and not value.fields:
+        return {"dataset": value.dataset, "column": value.column}
+    return vars(value)
 
 
 def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:

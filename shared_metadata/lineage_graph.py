@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shared_metadata.lineage import ColumnRef, Lineage, Use
-from shared_metadata.masks import said
+from shared_metadata.masks import masked_at, said
 from shared_metadata.program import Masks, Position
+from shared_metadata.type_names import type_at
 
 ROWS = ""  # the column of a reference that means all of a dataset's rows
 
@@ -42,12 +43,13 @@ class LineageGraph:
         return tuple(found)
 
     def inputs(self, node: ColumnRef) -> tuple[Edge, ...]:
-        """The edges that end at a column (or at ROWS)."""
-        return self._by_end.get(node, ())
+        """The edges that end at a column (or at ROWS); of a field its column's, since only of that it is known what it is made of."""
+        return self._by_end.get(node.whole, ())
 
     def outputs(self, node: ColumnRef) -> tuple[Edge, ...]:
-        """The edges that begin at a column."""
-        return self._by_start.get(node, ())
+        """The edges that begin at a column or its fields; of a field those that begin at it, at a part of it, or around it."""
+        found = self._by_start.get(node.whole, ())
+        return tuple(edge for edge in found if edge.of.meets(node)) if node.fields else found
 
     def up(self, nodes: Iterable[ColumnRef], depth: int = 0) -> list[Edge]:
         """Everything that decides over these columns: their values, and the rows of their datasets; nearest first.
@@ -87,16 +89,17 @@ class LineageGraph:
         return tuple(ColumnRef(dataset, column.source or column.name) for column in schema.columns) if schema else ()
 
     def type_of(self, node: ColumnRef) -> str:
-        """The column's type; a source's own word for it where there is one; '' for ROWS."""
+        """The column's type, or the field's; a source's own word for it where there is one; '' for ROWS."""
         if node.dataset in self.lineage.datasets:
-            return next((c.type for c in self.lineage.datasets[node.dataset].columns if c.name == node.column), "")
+            found = next((c.type for c in self.lineage.datasets[node.dataset].columns if c.name == node.column), "")
+            return type_at(found, node.fields) if node.fields else found
         schema = self.lineage.sources.get(node.dataset)
         columns = schema.columns if schema else ()
         return next((c.source_type or c.type for c in columns if node.column in (c.source, c.name)), "")
 
     def masked(self, node: ColumnRef) -> str:
         """'hash' for a column that is hashed when it is collected, 'email hash' where that is a field of it; else ''."""
-        return said(self._masked.get(node, ""))
+        return said(masked_at(self._masked.get(node.whole, ""), node.fields))
 
     def masked_origins(self, node: ColumnRef) -> tuple[ColumnRef, ...]:
         """The masked columns from which the column's value is computed, sorted; the column itself is not among them."""
@@ -105,7 +108,7 @@ class LineageGraph:
             before = {edge.of for edge in self.inputs(waiting.pop())} - found
             found |= before
             waiting += before
-        return tuple(sorted(found & self._masked.keys()))
+        return tuple(sorted(ref for ref in found if self.masked(ref)))
 
     @cached_property
     def _masked(self) -> Mapping[ColumnRef, str | Masks]:
@@ -123,7 +126,7 @@ class LineageGraph:
 
     @cached_property
     def _by_start(self) -> Mapping[ColumnRef, tuple[Edge, ...]]:
-        return _grouped(self.edges, lambda edge: edge.of)
+        return _grouped(self.edges, lambda edge: edge.of.whole)
 
 
 def _grouped(edges: Iterable[Edge], key: Callable[[Edge], ColumnRef]) -> dict[ColumnRef, tuple[Edge, ...]]:

@@ -37,6 +37,15 @@ def only(how: Mask, masks: Masks) -> Masks:
     return by_name({path: each for path, each in paths(masks) if each == how})
 
 
+def masked_at(masked: Mask | Masks | str, fields: Path) -> Mask | Masks | str:
+    """How a field is masked, or fields of it, where its column is masked so; '' for not at all."""
+    for name in fields:
+        if not isinstance(masked, Mapping):
+            return masked
+        masked = masked.get(name, "")
+    return masked
+
+
 def masked_type(kind: str, masked: Mask | Masks) -> str:
     """A column's type as the warehouse has it: hashes are strings, and fields that are dropped are not there."""
     return str(_masked(parsed(kind), masked, STRING)) if isinstance(masked, Mapping) else str(STRING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from shared_metadata import keys
@@ -88,13 +88,18 @@ class Stored(Several[T], Generic[T]):
 
 def _plain(dataset: DatasetLineage) -> list[Any]:
     """Without the names of fields, which would be most of it and take most of the time to read."""
-    columns = [[c.name, c.type, c.nullable, [_pair(ref) for ref in c.inputs], _place(c.position), c.masked] for c in dataset.columns]
-    uses = [[*_pair(use.column), use.use.value, _place(use.position)] for use in dataset.uses]
+    columns = [[c.name, c.type, c.nullable, [_ref(ref) for ref in c.inputs], _place(c.position), c.masked] for c in dataset.columns]
+    uses = [[*_ref(use.column), use.use.value, _place(use.position)] for use in dataset.uses]
     return [dataset.dataset, dataset.flow, columns, uses, _place(dataset.position)]
 
 
-def _pair(ref: ColumnRef) -> list[str]:
-    return [ref.dataset, ref.column]
+def _ref(ref: ColumnRef) -> list[Any]:
+    """Of a field with the names that lead to it, of a column without any."""
+    return [ref.dataset, ref.column, *([ref.fields] if ref.fields else [])]
+
+
+def _read_ref(dataset: str, column: str, fields: Sequence[str] = ()) -> ColumnRef:
+    return ColumnRef(dataset, column, tuple(fields))
 
 
 def _place(position: Position) -> list[Any]:
@@ -107,10 +112,10 @@ def _dataset(body: bytes) -> DatasetLineage:
         name,
         flow,
         tuple(
-            ColumnLineage(column, type_, nullable, tuple(ColumnRef(*ref) for ref in inputs), Position(*place), masked)
+            ColumnLineage(column, type_, nullable, tuple(_read_ref(*ref) for ref in inputs), Position(*place), masked)
             for column, type_, nullable, inputs, place, masked in columns
         ),
-        tuple(ColumnUse(ColumnRef(table, column), Use(use), Position(*place)) for table, column, use, place in uses),
+        tuple(ColumnUse(_read_ref(*ref), Use(use), Position(*place)) for *ref, use, place in uses),
         Position(*at),
     )
 

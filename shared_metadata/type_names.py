@@ -7,7 +7,7 @@ a field that is no plain word stands in double quotes, doubled within. Whatever 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -71,6 +71,50 @@ def parsed(text: str) -> TypeName:
     found = reader.type_name()
     reader.end()
     return found
+
+
+def type_at(text: str, fields: Iterable[str]) -> str:
+    """The type of a field of a struct by the names that lead to it; '' where there is none."""
+    try:
+        found: TypeName | None = parsed(text)
+    except ValueError:
+        return ""
+    for name in fields:
+        found = dict(found.named()).get(name) if found is not None and found.word == "struct" else None
+    return str(found) if found is not None else ""
+
+
+def fields_of(text: str) -> Iterator[tuple[str, ...]]:
+    """The fields of a struct and of those within it, each by the names that lead to it."""
+    try:
+        waiting = [((), parsed(text))]
+    except ValueError:
+        return
+    while waiting:
+        path, kind = waiting.pop()
+        for name, part in kind.named():
+            yield (*path, name)
+            waiting.append(((*path, name), part))
+
+
+def differing(old: str, new: str) -> frozenset[tuple[str, ...]]:
+    """The fields, by the names that lead to them, in which two types differ, as nearly as structs tell them; () for all of it."""
+    try:
+        return frozenset(_differing(parsed(old), parsed(new), ()))
+    except ValueError:
+        return frozenset({()})
+
+
+def _differing(old: TypeName, new: TypeName, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if not old.word == new.word == "struct":
+        yield from [path] if old != new else []
+        return
+    before, after = dict(old.named()), dict(new.named())
+    for name in {**before, **after}:
+        if name in before and name in after:
+            yield from _differing(before[name], after[name], (*path, name))
+        else:
+            yield (*path, name)
 
 
 def decimal(text: str) -> tuple[int, int] | None:

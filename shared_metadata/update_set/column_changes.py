@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage
 from shared_metadata.masks import said
@@ -82,7 +83,7 @@ def _differences(
         yield _change(dataset, new.name, kind, "", "", new.position)
     if old.masked != new.masked:
         yield _change(dataset, new.name, ColumnKind.MASKED, said(old.masked) or "clear", said(new.masked) or "clear", new.position)
-    inputs = sorted(renamed.get(ref, ref) for ref in new.inputs)
+    inputs = sorted(replace(renamed.get(ref.whole, ref.whole), fields=ref.fields) for ref in new.inputs)
     digests = [shape.columns.get(c.name) if shape else None for shape, c in zip(shapes, (old, new), strict=True)]
     same = digests[0] == digests[1] if None not in digests else inputs == sorted(old.inputs)
     if not same:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
-from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, schema_digest
+from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, overlap, schema_digest
+from shared_metadata.masks import Path
 from shared_metadata.program import Column, Flow, Kind, Position
 from shared_metadata.records import Schema
 from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes, hashed_anew
+from shared_metadata.update_set.field_changes import changed_fields
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape, Reach, ReaderEffect
 from shared_metadata.update_set.statements import Statement, expectations, signed
 
@@ -24,10 +26,19 @@ _GONE = (ColumnKind.DROPPED, ColumnKind.RENAMED)
 
 @dataclass(frozen=True)
 class DataChange:
-    """What differs in a dataset's data: rows, and with them everything; or the values of `columns` (names of the new program)."""
+    """What differs in a dataset's data: rows, and with them everything; or the values of `columns` (names of the new program).
+
+    fields: of those of them of which only some fields differ, these.
+    """
 
     rows: bool = False
     columns: frozenset[str] = frozenset()
+    fields: Mapping[str, frozenset[Path]] = field(default_factory=dict)
+
+    def changes(self, ref: ColumnRef) -> bool:
+        """Whether a column of the dataset, or a field of one, has other values."""
+        parts = self.fields.get(ref.column, frozenset({()}))
+        return ref.column in self.columns and any(overlap(path, ref.fields) for path in parts)
 
 
 @dataclass
@@ -109,8 +120,11 @@ def _shapes(old: Flow, new: Flow, renamed: Renamed, shape_of: ShapeOf) -> Shapes
 
 
 def _value(flow: Flow, column: Column) -> str:
-    """What a projected column is made of: the source's column, and the type to which it is cast."""
-    return f"{column.source}::{flow.casts[column.name]}" if column.name in flow.casts else column.source
+    """What a projected column is made of: the source's column, and its cast; of a struct the fields' types tell what changes."""
+    cast, masked = flow.casts.get(column.name, ""), flow.tables[0].masks.get(column.name)
+    if cast.startswith("struct<") and not isinstance(masked, str):
+        return f"{column.source}::struct"
+    return f"{column.source}::{cast}" if cast else column.source
 
 
 def _visit(
@@ -135,7 +149,10 @@ def _visit(
         differs = rows or bool(inputs) or shapes[0] != shapes[1] or "MASK" in parts
         effect = ReaderEffect(dataset, statements[1].last.position, rows_of=inputs, rows=differs, known=False)
     if effect.changes:
-        found.data[dataset] = DataChange(effect.rows, frozenset(effect.columns))
+        fields = changed_fields(dataset, statements, found.columns.get(dataset, ()))
+        by_inputs = {c.name for each in known[1:] for c in each.columns if any(_changes(found, ref) for ref in c.inputs)}
+        parts = {name: each for name, each in fields.items() if name not in by_inputs}
+        found.data[dataset] = DataChange(effect.rows, frozenset(effect.columns), parts)
     if (effect.by or effect.rows_of) and statements[1].first.kind != Kind.COLLECT:
         found.readers[dataset] = effect
 
@@ -180,7 +197,7 @@ def _effect(
 
 
 def _changes(found: Reached, ref: ColumnRef) -> bool:
-    return ref.dataset in found.data and ref.column in found.data[ref.dataset].columns
+    return ref.dataset in found.data and found.data[ref.dataset].changes(ref)
 
 
 def _used(found: Reached, lineage: DatasetLineage) -> Iterator[Reach]:

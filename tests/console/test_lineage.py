@@ -136,3 +136,31 @@ def test_which_field_is_masked_is_said_of_its_column(atoll: Atoll, project: Path
     (found,) = json.loads(atoll("lineage", "lake.ops.people.who", "--up", "--json").stdout)["target"]
     assert found["masked"] == "email hash"
     assert "(masked: email hash)" in atoll("explain", "lake.ops.people").stdout
+
+
+READERS = """CREATE MATERIALIZED VIEW lake.ops.cities EVERY '1 hour' REPLACE
+AS SELECT id, who.address.city AS city FROM lake.ops.people;
+CREATE MATERIALIZED VIEW lake.ops.emails EVERY '1 hour' REPLACE
+AS SELECT who.email AS email FROM lake.ops.people WHERE who.email > '';
+CREATE MATERIALIZED VIEW lake.ops.wholes EVERY '1 hour' REPLACE AS SELECT who FROM lake.ops.people;
+"""
+
+
+def test_a_field_is_followed_up_and_down(atoll: Atoll, project: Path) -> None:
+    snapshot = project / "schemas" / "ops.json"
+    snapshot.write_text(snapshot.read_text().replace('"source_type": "text"', '"source_type": "jsonb"'))
+    (project / "program.sql").write_text(FIELDS + READERS)
+    found = json.loads(atoll("lineage", "lake.ops.people.WHO.Address.city", "--json").stdout)
+    assert found["target"] == [{"dataset": "lake.ops.people", "column": "who", "field": "address.city", "type": "string"}]
+    assert ends(found["up"], "from") == {"ops.public.orders.customer"}
+    assert ends(found["down"], "to") == {"lake.ops.cities.city", "lake.ops.wholes.who"}
+    assert {edge.get("from_field") for edge in found["down"]} == {"address.city", None}
+    whole = json.loads(atoll("lineage", "lake.ops.people.who", "--down", "--json").stdout)
+    assert ends(whole["down"], "to") == {*ends(found["down"], "to"), "lake.ops.emails.email", "lake.ops.emails"}
+    shown = atoll("lineage", "lake.ops.emails.email", "--up").stdout
+    assert "lake.ops.people.who.email string  masked: hash" in shown and "rows by lake.ops.people.who.email (filter)" in shown
+    city = atoll("lineage", "lake.ops.cities.city", "--up").stdout
+    assert "from masked" not in city and "lake.ops.people.who.address.city string" in city
+    wrong = atoll("lineage", "lake.ops.people.who.address.town")
+    assert wrong.exit_code == 1 and "`lake.ops.people.who` has no field `address.town`" in wrong.stderr
+    assert "it has email, address, address.city" in wrong.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -78,3 +79,59 @@ def test_a_field_that_is_dropped_from_now_on_narrows_its_columns_type() -> None:
     update = change("profile.born HASH", "profile.born DROP")
     breaking = [(b.dataset, b.reason, b.remedy) for b in update.breaking if b.reason == Reason.TYPE_NARROWED]
     assert ("lake.ops.people", Reason.TYPE_NARROWED, "collect it into a table of another name") in breaking
+
+
+VIEWS = """CREATE MATERIALIZED VIEW lake.ops.emails EVERY '1 hour' REPLACE AS SELECT id, profile.email AS email FROM lake.ops.people;
+CREATE MATERIALIZED VIEW lake.ops.cities EVERY '1 hour' REPLACE AS 
+SELECT s.profile.address.CITY AS city FROM (SELECT * FROM lake.ops.people) s;
+CREATE MATERIALIZED VIEW lake.ops.born EVERY '1 hour' REPLACE AS SELECT id FROM lake.ops.people WHERE profile.born > 1900;
+CREATE MATERIALIZED VIEW lake.ops.parts EVERY '1 hour' REPLACE AS SELECT id, profile.address AS address FROM lake.ops.people;
+CREATE MATERIALIZED VIEW lake.ops.wholes EVERY '1 hour' REPLACE AS SELECT id, profile FROM lake.ops.people;
+CREATE MATERIALIZED VIEW lake.ops.none EVERY '1 hour' REPLACE AS SELECT count(*) AS n FROM lake.ops.people;
+"""
+CITY = {"cities", "parts", "wholes"}
+KINDS = {
+    "a type is widened": (KIND.replace("zip: int", "zip: long"), {"parts", "wholes"}),
+    "a type is another": (KIND.replace("born: int", "born: double"), {"born", "wholes"}),
+    "a field comes": (KIND + ", more: int", {"wholes"}),
+    "a field comes within": (KIND.replace("zip: int", "zip: int, more: int"), {"parts", "wholes"}),
+    "a field goes": (KIND.replace(", zip: int", ""), {"parts", "wholes"}),
+    "in another order": ("born: int, email: string, address: struct<zip: int, city: string>", {"emails", "born", *CITY}),
+}
+
+
+def affected(update: UpdateSet) -> set[str]:
+    return {reader.dataset.removeprefix("lake.ops.") for reader in update.readers if reader.changes or reader.by}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_change_of_a_field_reaches_its_readers_and_those_of_the_whole_alone(name: str) -> None:
+    kind, reached = KINDS[name]
+    old, new = compiled("", KIND, VIEWS), compiled("", kind, VIEWS)
+    update = compare(old.program, old.lineage, new.program, new.lineage, shape_of=shape_of)
+    assert affected(update) == reached
+    assert "lake.ops.none" in {reader.dataset for reader in update.readers}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reached"),
+    [
+        ("", "profile.email HASH", {"emails", "wholes"}),
+        ("profile.email HASH", "profile.email HASH, profile.address.city HASH", CITY),
+        ("profile.address.zip HASH", "profile.address.zip DROP", {"parts", "wholes"}),
+        ("profile.address.zip DROP", "", {"parts", "wholes"}),
+    ],
+)
+def test_a_mask_of_a_field_reaches_its_readers_and_those_of_the_whole_alone(before: str, after: str, reached: set[str]) -> None:
+    old, new = compiled(before, KIND, VIEWS), compiled(after, KIND, VIEWS)
+    assert affected(compare(old.program, old.lineage, new.program, new.lineage, shape_of=shape_of)) == reached
+
+
+def test_a_source_that_changes_reaches_the_readers_of_every_field() -> None:
+    old = compiled("", KIND, VIEWS)
+    assert old.lineage is not None
+    made = replace(PEOPLE.columns[2], nullable=False)
+    schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.people": Schema((*PEOPLE.columns[:2], made))})}
+    new = compile_sources(old.program.sources, installed(), schemas)
+    update = compare(old.program, old.lineage, new.program, new.lineage, shape_of=shape_of)
+    assert affected(update) == {"emails", "born", *CITY}

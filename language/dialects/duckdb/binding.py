@@ -112,7 +112,7 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
 
 
 def _row_numbers(query: DuckDBQuery, plan: PlanLineage) -> Iterator[QueryProblem]:
-    if any(column == ROW_NUMBER for refs in (*plan.outputs, {ref for ref, _ in plan.uses}) for _, column in refs):
+    if any(ref[1] == ROW_NUMBER for refs in (*plan.outputs, {ref for ref, _ in plan.uses}) for ref in refs):
         named = (query.text.path(column.at) for column in query.said.columns if column.names[-1].lower() == "rowid")
         yield QueryProblem(*next(named, query.text.first_word()), "there is no column `rowid`", "take the table's key")
 
@@ -144,7 +144,7 @@ def _columns(
             cause = f"the column `{name}` has the type {kind}, which no table can hold"
             problems.append(QueryProblem(start, end, cause, "CAST it to the type that it is to have"))
         refs = plan.outputs[number] if number < len(plan.outputs) else frozenset()
-        told = type_ if refs.isdisjoint(untyped) else ""
+        told = type_ if not untyped or untyped.isdisjoint(ref[:2] for ref in refs) else ""
         columns.append(QueryColumn(name.lower(), told or "", tuple(sorted(refs)), start, end))
     return tuple(columns), problems
 
@@ -153,7 +153,7 @@ def _columns(
 
 
 def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[QueryUse]:
-    """Each use, at the first place where the text names the column so; else where it names it, or means it by a star or USING."""
+    """Each use, at the first place where the text names the column, or field, so; else where it names it, or means it by a star."""
     direct = _direct(query, tables)
     uses = set(plan.uses) | {(ref, Use.VALUE) for refs in plan.outputs for ref in refs}
     used = {ref for ref, _ in uses}
@@ -162,8 +162,9 @@ def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[Que
     for (ref, _), place in direct.items():
         anywhere[ref] = min(place, anywhere.get(ref, place))
     for ref, use in sorted(uses):
-        place = direct.get((ref, use)) or anywhere.get(ref) or _indirect(query, ref)
-        yield QueryUse(*ref, use, *place)
+        named = [(*ref[:2], *map(str.lower, ref[2:])), ref[:2]]
+        places = (place for name in named for place in (direct.get((name, use)), anywhere.get(name)) if place is not None)
+        yield QueryUse(ref[0], ref[1], use, *(next(places, None) or _indirect(query, ref)), ref[2:])
 
 
 def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
@@ -172,13 +173,19 @@ def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
     for column in query.said.columns:
         for table, known in meant(column.names, column.scope, names):
             place = query.text.path(column.at)
-            key = (table.path, known), column.use
-            found[key] = min(place, found.get(key, place))
+            for ref in {(table.path, known), (table.path, known, *_after(known, column.names))}:
+                found[ref, column.use] = min(place, found.get((ref, column.use), place))
     for name, at, scope in query.said.using:
         for table, known in meant((name,), scope, names):
             place = query.text.find(name) or query.text.path(at)
             found.setdefault(((table.path, known), Use.JOIN), place)
     return found
+
+
+def _after(column: str, names: Sequence[str]) -> Sequence[str]:
+    """The fields, folded, that a dotted name names behind a column."""
+    folded = [name.lower() for name in names]
+    return folded[folded.index(column.lower()) + 1 :]
 
 
 def _indirect(query: DuckDBQuery, ref: Ref) -> Place:

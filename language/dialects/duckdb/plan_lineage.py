@@ -14,7 +14,7 @@ from language.recursion import deep_recursion
 from shared_metadata.lineage import Use
 
 Plan = dict[str, Any]
-Ref = tuple[str, str]
+Ref = tuple[str, ...]  # a table, a column, and where only a field of it is meant, the names that lead to it
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
 ROW_NUMBER = "\0rowid"  # for a column: of a row in DuckDB's own tables, which no file of a lake has
@@ -26,15 +26,20 @@ class Unplanned(Exception):
 
 
 class Made(NamedTuple):
-    """A column that an operator puts out.  correlated: it repeats a column of an outer query, for the engine's own join."""
+    """A column that an operator puts out.
+
+    correlated: it repeats a column of an outer query, for the engine's own join.  whole: its value is that of one of `refs`, so that
+    a field of it is the field of those.
+    """
 
     refs: Refs = NONE
     correlated: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class PlanLineage:
-    """outputs: of each column.  uses: besides values.  read: all columns of inputs that the query names."""
+    """outputs: of each column.  uses: besides values.  read: the columns of inputs that the query names, or the fields of them."""
 
     outputs: tuple[Refs, ...]
     uses: frozenset[tuple[Ref, Use]]
@@ -54,10 +59,16 @@ def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
     return PlanLineage(
         tuple(column.refs for column in outputs),
         frozenset(tracer.uses),
-        frozenset(tracer.read),
+        _apart(tracer.read),
         frozenset(tracer.casts),
         frozenset(tracer.literals),
     )
+
+
+def _apart(read: set[Ref]) -> Refs:
+    """Without the columns, and fields, of which fields alone are named."""
+    around = {ref[:length] for ref in read for length in range(2, len(ref))}
+    return frozenset(read - around)
 
 
 class _Tracer:
@@ -99,7 +110,7 @@ class _Tracer:
         indexes = [entry["index"] for entry in plan["column_indexes"]]
         names = [columns[n] if n < len(columns) else ROW_NUMBER for n in indexes]
         self.read.update((table, name) for name in names if name != ROW_NUMBER)
-        return [Made(frozenset({(table, name)})) for name in names]
+        return [Made(frozenset({(table, name)}), whole=True) for name in names]
 
     def _table_function(self, plan: Plan, inputs: list[Columns]) -> Columns:
         everything = NONE.union(*(column.refs for columns in inputs for column in columns))
@@ -110,7 +121,7 @@ class _Tracer:
     def _delim_get(self, plan: Plan, inputs: list[Columns], outer: Columns | None) -> Columns:
         if outer is None:
             raise Unplanned("a correlated column without its join")
-        return [Made(column.refs, True) for column in outer]
+        return [Made(column.refs, True, column.whole) for column in outer]
 
     def _cte_ref(self, plan: Plan, inputs: list[Columns], outer: Columns | None) -> Columns:
         return list(self._ctes[plan["cte_index"]])
@@ -218,7 +229,8 @@ class _Tracer:
         return frozenset(found)
 
     def _union(self, plan: Plan, inputs: list[Columns], outer: Columns | None) -> Columns:
-        return [Made(NONE.union(*(made.refs for made in column))) for column in zip(*inputs, strict=True)]
+        columns = list(zip(*inputs, strict=True))
+        return [Made(NONE.union(*(made.refs for made in each)), whole=all(made.whole for made in each)) for each in columns]
 
     _intersect = _union
 
@@ -258,11 +270,22 @@ class _Tracer:
         return plain or Made(NONE.union(*(made.refs for made in self._walk(expression, flat, None))))
 
     def _referred(self, value: Plan, flat: Columns) -> Made | None:
-        """The column that a reference means; None of anything else."""
+        """The column that a reference means, or the field of one; None of anything else."""
         kind = value.get("expression_class")
         if kind == "BOUND_REF":
             return flat[value["index"]]
+        if kind == "BOUND_FUNCTION" and value["name"] in _TAKING_FIELDS:
+            return self._field(value, flat)
         return self._by_binding(value["binding"]) if kind == "BOUND_COLUMN_REF" else None
+
+    def _field(self, value: Plan, flat: Columns) -> Made | None:
+        struct, name = value["children"]
+        field, made = _field_name(struct, name), self._referred(struct, flat)
+        if field is None or made is None or not made.whole:
+            return None
+        refs = frozenset((*ref, field) for ref in made.refs)
+        self.read |= refs
+        return Made(refs, made.correlated, True)
 
     def _walk(self, value: Any, flat: Columns, use: Use | None) -> Iterator[Made]:
         if isinstance(value, list):
@@ -301,5 +324,13 @@ class _Tracer:
         self.uses.update((ref, use) for ref in refs)
 
 
+def _field_name(struct: Plan, name: Plan) -> str | None:
+    """As the struct has it: the query may write it in any case."""
+    kind, said = (struct.get("return_type") or {}).get("type_info") or {}, name.get("value", {}).get("value")
+    names = [child["first"] for child in kind.get("child_types", ())] if kind.get("type") == "STRUCT_TYPE_INFO" else []
+    return next((each for each in names if isinstance(said, str) and each.lower() == said.lower()), None)
+
+
+_TAKING_FIELDS = frozenset(("struct_extract", "array_extract"))
 _INNER_USES = {"partitions": Use.ORDER, "orders": Use.ORDER, "order_bys": Use.ORDER, "filter": Use.FILTER, "filters": Use.FILTER}
 _NO_EXPRESSIONS = frozenset(("function_data", "return_type", "arguments", "value", "arg_orders_types"))
