@@ -87,7 +87,7 @@ def type_at(text: str, fields: Iterable[str]) -> str:
 def fields_of(text: str) -> Iterator[tuple[str, ...]]:
     """The fields of a struct and of those within it, each by the names that lead to it."""
     try:
-        waiting = [((), parsed(text))]
+        waiting: list[tuple[tuple[str, ...], TypeName]] = [((), parsed(text))]
     except ValueError:
         return
     while waiting:

@@ -24,13 +24,17 @@ def changed_fields(
     found = {}
     for column in (name for name, each in kinds.items() if each <= _BY_FIELD):
         casts = [statement.first.casts.get(column, "") for statement in statements]
-        masks = [statement.masks(dataset).get(column, {}) for statement in statements]
+        masks: list[Mask | Masks] = [statement.masks(dataset).get(column, {}) for statement in statements]
         if all(casts) and (fields := differing(*casts) | _masked_otherwise(masks, other_key)):
             found[column] = fields
     return found
 
 
 def _masked_otherwise(masks: Sequence[Mask | Masks], other_key: bool) -> frozenset[Path]:
-    before, after = (dict(paths(each)) if isinstance(each, Mapping) else {(): each} for each in masks)
+    before, after = map(_by_path, masks)
     differ = {path for path in {**before, **after} if before.get(path) != after.get(path)}
     return frozenset(differ | {path for path, how in after.items() if other_key and how == Mask.HASH})
+
+
+def _by_path(masked: Mask | Masks) -> dict[Path, Mask]:
+    return dict(paths(masked)) if isinstance(masked, Mapping) else {(): masked}
