@@ -95,8 +95,9 @@ def _made_of(lineage: Lineage) -> dict[str, list[tuple[str, str, tuple[ColumnRef
     return {name: [(c.name, c.type, c.inputs) for c in dataset.columns] for name, dataset in lineage.datasets.items()}
 
 
-def test_lineage_survives_json(slices: Mapping[str, Slice], schemas: SourceSchemas) -> None:
-    lineage = _compiled(CASES / "lineage.sql", slices, schemas).lineage
+@pytest.mark.parametrize("name", ["lineage", "mask_fields"])
+def test_lineage_survives_json(name: str, slices: Mapping[str, Slice], schemas: SourceSchemas) -> None:
+    lineage = _compiled(CASES / f"{name}.sql", slices, schemas).lineage
     assert lineage is not None
     assert Lineage.from_json(lineage.to_json()) == lineage and Lineage.from_json(lineage.to_json()).version == lineage.version
 

@@ -24,8 +24,9 @@ from tests.memory.dynamodb import MemoryDynamoDB
 NOW = datetime(2026, 11, 27, 12, 30, tzinfo=UTC)
 names = st.text(min_size=1, max_size=12)
 positions = st.builds(Position, names, st.integers(1, 9), st.integers(1, 9))
-refs = st.builds(ColumnRef, names, names)
-columns = st.builds(ColumnLineage, names, names, st.booleans(), st.lists(refs, max_size=3).map(tuple), positions, names)
+refs = st.builds(ColumnRef, names, names, st.lists(names, max_size=2).map(tuple))
+masks = st.recursive(st.just("hash"), lambda inner: st.dictionaries(names, inner, min_size=1, max_size=2), max_leaves=3)
+columns = st.builds(ColumnLineage, names, names, st.booleans(), st.lists(refs, max_size=3).map(tuple), positions, st.just("") | masks)
 uses = st.builds(ColumnUse, refs, st.sampled_from(Use), positions)
 datasets = st.builds(
     DatasetLineage, names, names, st.lists(columns, max_size=3).map(tuple), st.lists(uses, max_size=3).map(tuple), positions
