@@ -162,9 +162,9 @@ def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[Que
     for (ref, _), place in direct.items():
         anywhere[ref] = min(place, anywhere.get(ref, place))
     for ref, use in sorted(uses):
-        named = [(*ref[:2], *map(str.lower, ref[2:])), ref[:2]]
-        places = (place for name in named for place in (direct.get((name, use)), anywhere.get(name)) if place is not None)
-        yield QueryUse(ref[0], ref[1], use, *(next(places, None) or _indirect(query, ref)), ref[2:])
+        named = ref if len(ref) == 2 else (*ref[:2], *map(str.lower, ref[2:]))
+        place = direct.get((named, use)) or anywhere.get(named) or direct.get((ref[:2], use)) or anywhere.get(ref[:2])
+        yield QueryUse(ref[0], ref[1], use, *(place or _indirect(query, ref)), ref[2:])
 
 
 def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
@@ -173,7 +173,8 @@ def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
     for column in query.said.columns:
         for table, known in meant(column.names, column.scope, names):
             place = query.text.path(column.at)
-            for ref in {(table.path, known), (table.path, known, *_after(known, column.names))}:
+            fields = _after(known, column.names) if column.names[-1].lower() != known.lower() else ()
+            for ref in [(table.path, known), (table.path, known, *fields)][: 2 if fields else 1]:
                 found[ref, column.use] = min(place, found.get((ref, column.use), place))
     for name, at, scope in query.said.using:
         for table, known in meant((name,), scope, names):
