@@ -164,7 +164,8 @@ def _plain(value: Any) -> dict[str, Any]:
     """Without the fields of what means a whole column, which most do."""
     if isinstance(value, ColumnRef) and not value.fields:
         return {"dataset": value.dataset, "column": value.column}
-    return vars(value)
+    found: dict[str, Any] = vars(value)
+    return found
 
 
 def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:

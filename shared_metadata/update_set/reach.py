@@ -151,8 +151,8 @@ def _visit(
     if effect.changes:
         fields = changed_fields(dataset, statements, found.columns.get(dataset, ()))
         by_inputs = {c.name for each in known[1:] for c in each.columns if any(_changes(found, ref) for ref in c.inputs)}
-        parts = {name: each for name, each in fields.items() if name not in by_inputs}
-        found.data[dataset] = DataChange(effect.rows, frozenset(effect.columns), parts)
+        by_field = {name: each for name, each in fields.items() if name not in by_inputs}
+        found.data[dataset] = DataChange(effect.rows, frozenset(effect.columns), by_field)
     if (effect.by or effect.rows_of) and statements[1].first.kind != Kind.COLLECT:
         found.readers[dataset] = effect
 

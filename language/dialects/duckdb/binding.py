@@ -163,8 +163,8 @@ def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[Que
         anywhere[ref] = min(place, anywhere.get(ref, place))
     for ref, use in sorted(uses):
         named = ref if len(ref) == 2 else (*ref[:2], *map(str.lower, ref[2:]))
-        place = direct.get((named, use)) or anywhere.get(named) or direct.get((ref[:2], use)) or anywhere.get(ref[:2])
-        yield QueryUse(ref[0], ref[1], use, *(place or _indirect(query, ref)), ref[2:])
+        told = direct.get((named, use)) or anywhere.get(named) or direct.get((ref[:2], use)) or anywhere.get(ref[:2])
+        yield QueryUse(ref[0], ref[1], use, *(told or _indirect(query, ref)), ref[2:])
 
 
 def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
