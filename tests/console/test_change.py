@@ -136,7 +136,7 @@ def test_a_reader_is_shown_with_the_column_that_reaches_it(atoll: Atoll, ready: 
     [reader] = update["readers"]
     assert result.exit_code == 0 and update["typed"] and not update["is_breaking"]
     assert reader["dataset"] == "ops.public.customer_totals" and reader["columns"] == ["amount"] and not reader["rows"]
-    assert reader["by"][0]["column"] == {"dataset": "lake.ops.customers", "column": "amount"}
+    assert reader["by"][0]["column"] == {"dataset": "lake.ops.customers", "column": "amount", "fields": []}
     assert reader["by"][0]["position"]["line"] == PROGRAM[: PROGRAM.index("SELECT customer, orders, amount")].count("\n") + 1
 
 
