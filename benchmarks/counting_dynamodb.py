@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import bisect
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore import xform_name
 from botocore.awsrequest import AWSResponse
 
+from benchmarks.metered import Raw, as_base64
 from tests.memory.dynamodb import Item, MemoryDynamoDB
 
 UNIT_BYTES = 4096  # of a consistent read: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
@@ -116,20 +116,5 @@ class _Answer:
         target = target.decode() if isinstance(target, bytes) else target
         found = getattr(self._memory, xform_name(target.rpartition(".")[2]))(**json.loads(request.body))
         return AWSResponse(
-            request.url, 200, {"content-type": "application/x-amz-json-1.0"}, _Body(json.dumps(found, default=_text).encode())
+            request.url, 200, {"content-type": "application/x-amz-json-1.0"}, Raw(json.dumps(found, default=as_base64).encode())
         )
-
-
-def _text(value: Any) -> str:
-    """Of bytes, as DynamoDB sends them."""
-    return base64.b64encode(bytes(value)).decode()
-
-
-class _Body:
-    """As urllib3 brings it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self._content

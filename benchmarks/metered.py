@@ -63,7 +63,7 @@ class MeteredDynamoDB(MemoryDynamoDB):
         status, body = self.answer(operation, json.loads(request.body))
         with self.lock:
             self.own_seconds += time.thread_time() - began
-        return AWSResponse(request.url, status, {"content-type": "application/x-amz-json-1.0"}, _Raw(body))
+        return AWSResponse(request.url, status, {"content-type": "application/x-amz-json-1.0"}, Raw(body))
 
     def answer(self, operation: str, asked: dict[str, Any]) -> tuple[int, bytes]:
         """The status of HTTP, and what botocore reads; binary values are base64, as they come."""
@@ -71,7 +71,7 @@ class MeteredDynamoDB(MemoryDynamoDB):
             with self.lock:
                 self.calls[operation] += 1
                 found = getattr(self, xform_name(operation))(**asked)
-                return 200, json.dumps(found, default=_base64).encode()
+                return 200, json.dumps(found, default=as_base64).encode()
         except ClientError as error:
             told = error.response
             reasons = {"CancellationReasons": told["CancellationReasons"]} if "CancellationReasons" in told else {}
@@ -222,11 +222,11 @@ def _key(item: Mapping[str, Any]) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
 
 
-def _base64(value: Any) -> str:
+def as_base64(value: Any) -> str:
     return base64.b64encode(bytes(value)).decode()
 
 
-class _Raw(BytesIO):
+class Raw(BytesIO):
     """What botocore reads an answer from."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:

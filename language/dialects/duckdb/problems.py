@@ -12,7 +12,7 @@ from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables
 from language.dialects.duckdb.foreign import in_duckdb
 from language.dialects.duckdb.syntax_tree import Said, Scope, called, read
 from language.dialects.duckdb.text import Place, QueryText
-from language.dialects.duckdb.wording import LITERALS, extent, node_at, rule_of, worded
+from language.dialects.duckdb.wording import LITERALS, QUOTED, extent, node_at, rule_of, worded
 from language.queries import BATCH_BOUNDS, OWN_COLUMNS
 from language.query_problems import QueryProblem
 
@@ -20,7 +20,6 @@ MOST = 20  # mistakes that are told of one query
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables): (.*)")
 _CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
 _OVERLOAD = re.compile(r"^\t(.+?)\((.*)\) -> .*$", re.MULTILINE)
-_QUOTED = re.compile(r'"([^"]+)"')
 _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "~~~": "GLOB"}
 _CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
 _NOT_NAMES = re.compile(r"\b(?:NULL|SQLNULL)\b")
@@ -136,7 +135,7 @@ def _name_problem(query: QueryText, error: EngineError, at: int, tables: Tables,
         remedy = _meant(found[2], list(_columns_in(scope, tables, found[1])), _candidates(message))
         return QueryProblem(*place, f"`{found[1]}` has no column `{found[2]}`", remedy)
     if found := re.match(r'Ambiguous reference to column name "(.+?)" \(use: (.+)\)', message):
-        holders = [name.rpartition(".")[0] for name in _QUOTED.findall(found[2])]
+        holders = [name.rpartition(".")[0] for name in QUOTED.findall(found[2])]
         if len(set(holders)) < len(holders):
             name = next(name for name in holders if holders.count(name) > 1)
             return QueryProblem(*place, f"two tables are called `{name}` here", "give each an alias of its own")
@@ -162,7 +161,7 @@ def _columns_in(scope: Scope | None, tables: Tables, called: str = "") -> Iterat
 
 def _candidates(message: str) -> list[str]:
     found = _CANDIDATES.search(message)
-    return [name.rpartition(".")[2] for name in _QUOTED.findall(found[1])] if found else []
+    return [name.rpartition(".")[2] for name in QUOTED.findall(found[1])] if found else []
 
 
 def _meant(name: str, known: Sequence[str], near: Sequence[str], written: str = "") -> str:

@@ -14,7 +14,7 @@ from language.dialects.duckdb.text import Place, QueryText
 from language.query_problems import QueryProblem
 
 LITERALS = {"STRING_LITERAL": "a text", "INTEGER_LITERAL": "a number"}
-_QUOTED = re.compile(r'"([^"]+)"')
+QUOTED = re.compile(r'"([^"]+)"')
 _FIELDS = "it has {1}"
 
 
@@ -163,7 +163,7 @@ def worded(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem
     place = _place_of(query, error, engine, [*rule.words, *groups[:1]])
     meant = re.findall(r'Did you mean "(.+?)"', error.message)
     if rule.remedy == _FIELDS:
-        meant = _QUOTED.findall(groups[1])
+        meant = QUOTED.findall(groups[1])
     named = error.name if error.name.isidentifier() else groups[0] if rule.remedy == _FIELDS else ""
     hint = did_you_mean(named, [name.rpartition(".")[2] for name in meant]) if named else ""
     remedy = rule.remedy.format(*(group.replace('"', "") for group in groups))
@@ -183,7 +183,7 @@ def _place_of(query: QueryText, error: EngineError, engine: Engine, names: Seque
 
 def _named(message: str, query: QueryText) -> Place:
     """The first place of a name that the message quotes; else the query's first word."""
-    for name in (*_QUOTED.findall(message.partition("\n")[0]), *re.findall(r"\bin (\w+) |SELECT (INTO)", message)):
+    for name in (*QUOTED.findall(message.partition("\n")[0]), *re.findall(r"\bin (\w+) |SELECT (INTO)", message)):
         name = "".join(name)
         if (place := query.find(name.rpartition(".")[2])) is not None:
             return place
