@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from console.nearest import unknown
-from console.target import REQUESTS_AT_ONCE, Target, json_option, open_target, profile_option
+from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
+from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import visible
 from slices.registry import installed
 
@@ -71,8 +71,8 @@ def _entries(target: Target, slice_ids: list[str], flow: str, minutes: int) -> l
     """Oldest first. Of a flow: also the runtime's own errors, which name no flow."""
     client = target.client("logs")
     since = int((time.time() - minutes * 60) * 1000)
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        found = [entry for part in pool.map(lambda group: _read(client, group, since), _groups(slice_ids)) for entry in part]
+    parts = beside_one_another(lambda group: _read(client, group, since), _groups(slice_ids))
+    found = [entry for part in parts for entry in part]
     wanted = [entry for entry in found if not flow or entry.get("flow", flow if entry.get("runtime") else "") == flow]
     return sorted(wanted, key=lambda entry: entry["at"])
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from shared_metadata.writer import MetadataWriter
 
 LOCAL = "local"
-REQUESTS_AT_ONCE = 10  # what an SDK client keeps connections for
 CONNECT_SECONDS, RETRIES = 5, 3
 
 
