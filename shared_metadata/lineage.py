@@ -8,7 +8,6 @@ only 'lake.crm.account' appears, of a publication and its result only the target
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from abc import abstractmethod
@@ -181,4 +180,4 @@ def digest(value: Any) -> str:
 
 def schema_digest(schema: Schema) -> str:
     """Of a source's table: names, types, nullability and the source's own words for them, in order."""
-    return digest(dataclasses.asdict(schema))
+    return digest({"columns": [vars(column) for column in schema.columns]})

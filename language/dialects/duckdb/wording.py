@@ -20,13 +20,13 @@ _FIELDS = "it has {1}"
 
 @dataclass(frozen=True)
 class Rule:
-    """A message of DuckDB's, and what is said instead; groups are those of the pattern.
+    """A message of DuckDB's, and what is said instead; groups are those of the pattern, compiled when it is first looked for.
 
     words: the first of them that the text has is the place, where the message gives none.
     names: whether the place is a column, which can be taken out so that more mistakes are found.
     """
 
-    pattern: re.Pattern[str]
+    pattern: str
     cause: str
     remedy: str
     words: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Rule:
 
 
 def _rule(pattern: str, cause: str, remedy: str, *words: str, names: bool = False) -> Rule:
-    return Rule(re.compile(pattern), cause, remedy, words, names)
+    return Rule(pattern, cause, remedy, words, names)
 
 
 RULES = (
@@ -149,7 +149,7 @@ RULES = (
 def rule_of(error: EngineError) -> tuple[Rule, tuple[str, ...]] | None:
     """The rule for a message, with what the pattern's groups hold; None where there is none."""
     for rule in RULES:
-        if found := rule.pattern.search(error.message):
+        if found := re.search(rule.pattern, error.message):
             return rule, tuple(LITERALS.get(group or "", group or "") for group in found.groups())
     return None
 
