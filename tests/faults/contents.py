@@ -18,22 +18,26 @@ import pyarrow.parquet as pq
 
 from shared_metadata import items, keys
 from shared_metadata.contract.services import Services
-from shared_metadata.intervals import to_text
-from shared_metadata.program import Kind, Program
-from shared_metadata.records import EventKind, Version
+from shared_metadata.intervals import Interval, from_text
+from shared_metadata.program import Kind, Mode, Program
+from shared_metadata.records import Batch, EventKind, Version
 from slices.organize.iceberg.tables import Tables, history
+from tests.faults.covered import BATCH, RECORDED, Cover, Rows, as_covered, as_of
 
-Rows = Counter[tuple[str, ...]]
 PUBLISHED = ("published.carrier_scorecard", "published.airport_delays")
 RECEIPTS = "SELECT flow, batch_start, batch_end, upserts, deletes FROM atoll.receipts"
 
 
 @dataclass
 class Contents:
-    """tables: 'what as of when' ▸ its rows, each with every column.  twice: what was made more than once."""
+    """tables: 'what as of when' ▸ its rows, each with every column, `_batch` first.  twice: what was made more than once.
+
+    covers: the batches that covered several intervals.
+    """
 
     tables: dict[str, Rows] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)
+    covers: list[Cover] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -41,12 +45,17 @@ class Contents:
 
 
 def differences(found: Contents, expected: Contents, left_out: Mapping[str, str] | None = None) -> list[str]:
-    """What differs between a run and one without faults, as lines with examples of rows; left_out: names that may differ."""
+    """What differs between a run and one without faults, as lines with examples of rows; left_out: names that may differ.
+
+    Intervals that the run has covered by one batch are taken together in the one without faults too.
+    """
     lines = [f"made twice: {what}" for what in found.twice]
-    for name in sorted({*found.tables, *expected.tables}):
+    lines += [f"{cover} is one batch of a flow that keeps its intervals" for cover in found.covers if not cover.may]
+    wanted = as_covered(expected.tables, found.covers)
+    for name in sorted({*found.tables, *wanted}):
         if left_out and name in left_out:
             continue
-        mine, theirs = found.tables.get(name), expected.tables.get(name)
+        mine, theirs = found.tables.get(name), wanted.get(name)
         if mine is None or theirs is None:
             lines.append(f"{name}: {'missing' if mine is None else 'unexpected'}")
         elif mine != theirs:
@@ -65,7 +74,10 @@ def read_contents(services: Services, program: Program, dsn: str, since: datetim
     with psycopg.connect(dsn) as connection:
         for name in PUBLISHED:
             found.tables[name] = _texts(connection.execute(f"SELECT * FROM {name}").fetchall())  # type: ignore[arg-type]
-        found.tables["receipts"] = _texts(connection.execute(RECEIPTS).fetchall())
+        found.tables["receipts"] = Counter(
+            (flow, str(Interval(start.astimezone(UTC), end.astimezone(UTC))), str(upserts), str(deletes))
+            for flow, start, end, upserts, deletes in connection.execute(RECEIPTS)
+        )
         left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' AND tablename <> 'receipts'").fetchall()
         found.tables["staging tables left in the target"] = _texts(left)
     return found
@@ -83,7 +95,7 @@ def _read_dataset(services: Services, warehouse: str, dataset: str, since: datet
     versions = list(_versions(services, dataset))
     table = tables.find(dataset) if any("snapshot_id" in version.pointer for version in versions) else None
     for version in versions:
-        name = f"{dataset} as of {(version.interval.end - since).days:02}"
+        name = as_of(dataset, version.interval.end, since)
         if table is not None:
             urls = [file.file_path.split("/", 3)[3] for file in tables.files(table, int(version.pointer["snapshot_id"]))]
         else:
@@ -95,7 +107,7 @@ def _read_dataset(services: Services, warehouse: str, dataset: str, since: datet
             str(version.schema_version),
             json.dumps(dict(sorted(version.reads.items()))),
         )
-        found.tables[f"{name}: recorded"] = Counter([recorded])
+        found.tables[name + RECORDED] = Counter([recorded])
     made = (
         Counter((identity.flow, identity.start, identity.end, identity.token) for _, identity in history(table))
         if table is not None
@@ -118,26 +130,36 @@ def _read_batches(services: Services, program: Program, since: datetime, found: 
     for event in services.reader.events(since, services.clock() + timedelta(days=2)):  # of a clock that was ahead
         if event.kind == EventKind.BATCH_COMPLETED:
             for dataset in event.detail["datasets"]:
-                told[event.flow, event.detail["start"], dataset] += 1
+                told[event.flow, str(Interval(from_text(event.detail["start"]), from_text(event.detail["end"]))), dataset] += 1
     found.twice += [f"event of {batch}" for batch, count in told.items() if count > 1]
-    outcomes, empty = Counter[tuple[str, ...]](), set[tuple[str, str, str]]()
+    outcomes, states, empty = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), set[tuple[str, str, str]]()
     for flow, state in services.reader.flow_states(list(program.flows)).items():
         for batch in services.reader.batches(flow, 100):
+            found.covers += _covered(batch, program, since)
             for name, o in batch.outcomes.items():
                 if program.flows[flow].kind == Kind.LOAD and not o.rows:
-                    empty.add((flow, to_text(batch.interval.start), name))
+                    empty.add((flow, str(batch.interval), name))
                 else:
                     outcomes[flow, str(batch.interval), name, str(o.status), str(o.rows)] += 1
-        outcomes.update((flow, name, str(t.watermark), _reached(t.cursor), str(t.attempts)) for name, t in state.tables.items())
-    found.tables["batches"] = outcomes
+        states.update((flow, name, str(t.watermark), _reached(t.cursor), str(t.attempts)) for name, t in state.tables.items())
+    found.tables |= {"batches": outcomes, "states": states}
     found.tables["events"] = Counter(tuple(batch) for batch in told if batch not in empty)
+
+
+def _covered(batch: Batch, program: Program, since: datetime) -> Iterator[Cover]:
+    flow, interval = program.flows[batch.flow], batch.interval
+    each = timedelta(seconds=flow.interval_seconds)
+    if interval.end - interval.start > each:
+        datasets = tuple(table.dataset for table in flow.tables)
+        adds = flow.kind == Kind.PUBLISH or (flow.kind in (Kind.COLLECT, Kind.LOAD) and flow.mode == Mode.MERGE)
+        yield Cover(flow.id, datasets, interval, each, since, adds, adds and flow.kind != Kind.LOAD, flow.covers)
 
 
 def _rows(services: Services, urls: list[str]) -> Rows:
     rows: Rows = Counter()
     for key in urls:
         table = pq.read_table(io.BytesIO(_body(services, key)))
-        columns = [table.column(name).to_pylist() for name in sorted(table.column_names)]
+        columns = [table.column(name).to_pylist() for name in sorted(table.column_names, key=lambda name: (name != BATCH, name))]
         rows.update(_texts(list(zip(*columns, strict=True))))
     return rows
 
