@@ -19,13 +19,12 @@ import pyarrow.parquet as pq
 from shared_metadata import items, keys
 from shared_metadata.contract.services import Services
 from shared_metadata.intervals import Interval, from_text
-from shared_metadata.program import Kind, Mode, Program
+from shared_metadata.program import Flow, Kind, Mode, Program
 from shared_metadata.records import Batch, EventKind, Version
 from slices.organize.iceberg.tables import Tables, history
 from tests.faults.covered import BATCH, RECORDED, Cover, Rows, as_covered, as_of
 
 PUBLISHED = ("published.carrier_scorecard", "published.airport_delays")
-RECEIPTS = "SELECT flow, batch_start, batch_end, upserts, deletes FROM atoll.receipts"
 
 
 @dataclass
@@ -69,14 +68,14 @@ def read_contents(services: Services, program: Program, dsn: str, since: datetim
     found = Contents()
     for flow in program.flows.values():
         for table in flow.tables:
-            _read_dataset(services, flow.warehouse, table.dataset, since, found)
+            _read_dataset(services, flow, table.dataset, since, found)
     _read_batches(services, program, since, found)
     with psycopg.connect(dsn) as connection:
         for name in PUBLISHED:
             found.tables[name] = _texts(connection.execute(f"SELECT * FROM {name}").fetchall())  # type: ignore[arg-type]
+        receipts = connection.execute("SELECT flow, batch_start, batch_end FROM atoll.receipts").fetchall()
         found.tables["receipts"] = Counter(
-            (flow, str(Interval(start.astimezone(UTC), end.astimezone(UTC))), str(upserts), str(deletes))
-            for flow, start, end, upserts, deletes in connection.execute(RECEIPTS)
+            (f, str(Interval(start.astimezone(UTC), end.astimezone(UTC)))) for f, start, end in receipts
         )
         left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' AND tablename <> 'receipts'").fetchall()
         found.tables["staging tables left in the target"] = _texts(left)
@@ -89,9 +88,9 @@ def _reached(cursor: str) -> str:
     return json.dumps({k: v for k, v in values.items() if k in ("column", "upto")}) if isinstance(values, dict) else cursor
 
 
-def _read_dataset(services: Services, warehouse: str, dataset: str, since: datetime, found: Contents) -> None:
+def _read_dataset(services: Services, flow: Flow, dataset: str, since: datetime, found: Contents) -> None:
     """Its versions, named by the days from `since` to their ends."""
-    tables = Tables(warehouse or "lake", services, dataset)
+    tables = Tables(flow.warehouse or "lake", services, dataset)
     versions = list(_versions(services, dataset))
     table = tables.find(dataset) if any("snapshot_id" in version.pointer for version in versions) else None
     for version in versions:
@@ -108,6 +107,9 @@ def _read_dataset(services: Services, warehouse: str, dataset: str, since: datet
             json.dumps(dict(sorted(version.reads.items()))),
         )
         found.tables[name + RECORDED] = Counter([recorded])
+        if flow.kind == Kind.PUBLISH:
+            counts = (str(version.pointer["upserts"]), str(version.pointer["deletes"]))
+            found.tables.setdefault("published", Counter())[flow.id, str(version.interval), *counts] += 1
     made = (
         Counter((identity.flow, identity.start, identity.end, identity.token) for _, identity in history(table))
         if table is not None
@@ -152,7 +154,7 @@ def _covered(batch: Batch, program: Program, since: datetime) -> Iterator[Cover]
     if interval.end - interval.start > each:
         datasets = tuple(table.dataset for table in flow.tables)
         adds = flow.kind == Kind.PUBLISH or (flow.kind in (Kind.COLLECT, Kind.LOAD) and flow.mode == Mode.MERGE)
-        yield Cover(flow.id, datasets, interval, each, since, adds, adds and flow.kind != Kind.LOAD, flow.covers)
+        yield Cover(flow.id, datasets, interval, each, since, flow.kind, adds, flow.covers)
 
 
 def _rows(services: Services, urls: list[str]) -> Rows:

@@ -5,17 +5,24 @@ Exact because in the sources nothing changes on the days that a batch covers bes
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared_metadata.intervals import Interval
+from shared_metadata.intervals import Interval, to_text
+from shared_metadata.program import Kind
 
 Rows = Counter[tuple[str, ...]]
 BATCH = "_batch"
 RECORDED = ": recorded"
-COUNTS = {"batches": 1, "receipts": 2, "events": 0}  # of each table of lines (flow, interval, words …, counts …) how many those are
+COUNTS = {
+    "batches": 1,
+    "published": 2,
+    "receipts": 0,
+    "events": 0,
+}  # of each table of lines (flow, interval, words …, counts …) how many those are
 
 
 def as_of(dataset: str, end: datetime, since: datetime) -> str:
@@ -27,7 +34,7 @@ def as_of(dataset: str, end: datetime, since: datetime) -> str:
 class Cover:
     """Several intervals, each of the length `each`, that were one batch.
 
-    adds: a batch's counts are of what is new, else of the whole.  alone: a version too is what is new, not what has come together.
+    adds: a batch counts what is new, else the whole.
     may: whether the flow's missed batches may be made as one.
     """
 
@@ -36,12 +43,22 @@ class Cover:
     interval: Interval
     each: timedelta
     since: datetime
+    kind: Kind
     adds: bool
-    alone: bool
     may: bool
 
     def __str__(self) -> str:
         return f"{self.flow} {self.interval}"
+
+    @property
+    def new_rows(self) -> bool:
+        """Whether a version holds what is new only; that of a publication is the whole result."""
+        return self.adds and self.kind == Kind.COLLECT
+
+    @property
+    def new_count(self) -> bool:
+        """Whether a version counts what is new only; that of a load counts what has come together."""
+        return self.adds and self.kind != Kind.LOAD
 
     @property
     def parts(self) -> list[Interval]:
@@ -51,7 +68,7 @@ class Cover:
         return [Interval(start, start + self.each) for start in starts]
 
 
-def as_covered(tables: Mapping[str, Rows], covers: Iterable[Cover]) -> dict[str, Rows]:
+def as_covered(tables: Mapping[str, Rows], covers: Sequence[Cover]) -> dict[str, Rows]:
     """The tables of a run without faults, with the intervals of each cover taken together."""
     made = dict(tables)
     for cover in covers:
@@ -59,25 +76,34 @@ def as_covered(tables: Mapping[str, Rows], covers: Iterable[Cover]) -> dict[str,
             _take_versions_together(made, cover, dataset)
         for name, counts in COUNTS.items():
             made[name] = _lines_together(made[name], cover, counts)
-    return made
+    ends = {(dataset, to_text(part.end)): to_text(c.interval.end) for c in covers for dataset in c.datasets for part in c.parts}
+    return {name: _reading(rows, ends) if name.endswith(RECORDED) else rows for name, rows in made.items()}
 
 
 def _take_versions_together(made: dict[str, Rows], cover: Cover, dataset: str) -> None:
-    """The last version is left, as the one batch makes it; `_batch`, of every later version too, is the start of that."""
-    *former, last = (as_of(dataset, part.end, cover.since) for part in cover.parts)
-    if last not in made:
+    """One version is left, as of the last end; `_batch`, of every later version too, is the start of the one batch.
+
+    An interval in which nothing changed has made none.
+    """
+    names = [name for part in cover.parts if (name := as_of(dataset, part.end, cover.since)) in made]
+    if not names:
         return
-    recorded = [line for name in (*former, last) for line in made.get(name + RECORDED, ())]
-    rows = str(sum(int(line[1]) for line in recorded)) if cover.alone else recorded[-1][1]
-    made[last + RECORDED] = Counter([(str(cover.interval), rows, *recorded[-1][2:])])
-    for name in former:
-        if cover.alone:
-            made[last] = made[last] + made.get(name, Rows())
-        made.pop(name, None)
-        made.pop(name + RECORDED, None)
+    versions, recorded = ([made.pop(name + what) for name in names] for what in ("", RECORDED))
+    last = as_of(dataset, cover.interval.end, cover.since)
+    made[last] = sum(versions, Rows()) if cover.new_rows else versions[-1]
+    lines = [line for rows in recorded for line in rows]
+    count = str(sum(int(line[1]) for line in lines)) if cover.new_count else lines[-1][1]
+    made[last + RECORDED] = Counter([(str(cover.interval), count, *lines[-1][2:])])
     starts = {str(part.start): str(cover.interval.start) for part in cover.parts}
     for name in [name for name in made if name.startswith(f"{dataset} as of ") and not name.endswith(RECORDED)]:
         made[name] = _renamed(made[name], starts)
+
+
+def _reading(recorded: Rows, ends: Mapping[tuple[str, str], str]) -> Rows:
+    """What is recorded of a version, which read others as of ends that are inside of a cover now."""
+    ((*words, reads),) = recorded
+    moved = {dataset: ends.get((dataset, end), end) for dataset, end in json.loads(reads).items()}
+    return Counter([(*words, json.dumps(moved))])
 
 
 def _renamed(rows: Rows, batches: Mapping[str, str]) -> Rows:
@@ -97,6 +123,11 @@ def _lines_together(lines: Rows, cover: Cover, counts: int) -> Rows:
             made[line] = lines[line]
     for words, found in together.items():
         counted = [line[len(line) - counts :] for line in sorted(found, key=lambda line: parts.index(line[1]))]
-        total = [str(sum(map(int, column))) for column in zip(*counted, strict=True)] if cover.adds else counted[-1]
+        total = [str(sum(map(int, column))) for column in zip(*counted, strict=True)] if cover.adds else _last_made(counted)
         made[cover.flow, str(cover.interval), *words, *total] = 1
     return made
+
+
+def _last_made(counted: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Of wholes: a batch that found nothing changed counts no rows."""
+    return next((counts for counts in reversed(counted) if any(map(int, counts))), counted[-1])

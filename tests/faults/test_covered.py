@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared_metadata.intervals import Interval
+from shared_metadata.program import Kind
 from tests.faults.contents import Contents, differences
 from tests.faults.covered import RECORDED, Cover, Rows, as_of
 
 DAY, SINCE = timedelta(days=1), datetime(2026, 11, 1, tzinfo=UTC)
-COVER = Cover("f", ("a",), Interval(SINCE, SINCE + 2 * DAY), DAY, SINCE, adds=True, alone=True, may=True)
+COVER = Cover("f", ("a",), Interval(SINCE, SINCE + 2 * DAY), DAY, SINCE, kind=Kind.COLLECT, adds=True, may=True)
 
 
 def interval(first: int, days: int = 1) -> str:
@@ -29,7 +30,8 @@ def version(contents: Contents, start: int, days: int, *rows: str) -> None:
 def lines(contents: Contents, *batches: tuple[int, int, int]) -> Contents:
     """Of each batch the first day, the days and the rows."""
     contents.tables["batches"] = Rows(("f", interval(first, days), "a", "COMMITTED", str(rows)) for first, days, rows in batches)
-    contents.tables["receipts"] = Rows(("f", interval(first, days), str(rows), "0") for first, days, rows in batches)
+    contents.tables["published"] = Rows(("f", interval(first, days), str(rows), "0") for first, days, rows in batches)
+    contents.tables["receipts"] = Rows([("f", interval(*batches[-1][:2]))])
     contents.tables["events"] = Rows(("f", interval(first, days), "a") for first, days, _ in batches)
     return contents
 
@@ -56,12 +58,24 @@ def test_what_is_new_in_each_interval_is_there_together(expected: Contents) -> N
 
 
 def test_the_last_of_wholes_is_there(expected: Contents) -> None:
-    assert differences(covering("z", cover=replace(COVER, adds=False, alone=False)), expected) == []
+    assert differences(covering("z", cover=replace(COVER, adds=False)), expected) == []
+
+
+def test_where_nothing_changed_the_former_version_is_the_one_of_the_end(expected: Contents) -> None:
+    cover = replace(COVER, adds=False)
+    for name in (as_of("a", SINCE + 2 * DAY, SINCE), as_of("a", SINCE + 2 * DAY, SINCE) + RECORDED):
+        del expected.tables[name]
+    lines(expected, (0, 1, 2), (1, 1, 0), (2, 1, 1))
+    reader = "b as of 03" + RECORDED
+    expected.tables[reader] = Rows([(interval(2), "1", "1", '{"a": "2026-11-02T00:00:00Z"}')])
+    found = covering("x", "y", cover=cover)
+    found.tables[reader] = Rows([(interval(2), "1", "1", '{"a": "2026-11-03T00:00:00Z"}')])
+    assert differences(found, expected) == []
 
 
 def test_a_row_that_a_covering_batch_has_lost_is_told(expected: Contents) -> None:
     found = differences(covering("x", "z"), expected)
-    assert [line.partition(":")[0] for line in found] == ["a as of 02", "a as of 02", "batches", "receipts"]
+    assert [line.partition(":")[0] for line in found] == ["a as of 02", "a as of 02", "batches", "published"]
 
 
 def test_an_interval_that_is_made_beside_what_covers_it_is_told(expected: Contents) -> None:
