@@ -122,11 +122,12 @@ def _read_batches(services: Services, program: Program, since: datetime, found: 
     found.twice += [f"event of {batch}" for batch, count in told.items() if count > 1]
     outcomes, empty = Counter[tuple[str, ...]](), set[tuple[str, str, str]]()
     for flow, state in services.reader.flow_states(list(program.flows)).items():
-        for batch in services.reader.batches(flow, 100):
-            for name, o in batch.outcomes.items():
-                if program.flows[flow].kind == Kind.LOAD and not o.rows:
+        for name in state.tables:
+            for batch in services.reader.batches(flow, name, 100):
+                o = batch.outcomes.get(name)
+                if o and program.flows[flow].kind == Kind.LOAD and not o.rows:
                     empty.add((flow, to_text(batch.interval.start), name))
-                else:
+                elif o:
                     outcomes[flow, str(batch.interval), name, str(o.status), str(o.rows)] += 1
         outcomes.update((flow, name, str(t.watermark), _reached(t.cursor), str(t.attempts)) for name, t in state.tables.items())
     found.tables["batches"] = outcomes
