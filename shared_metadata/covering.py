@@ -187,9 +187,8 @@ class Covering:
         known = self._reaches.setdefault(id(program), {})
 
         def below(name: str) -> list[str]:
-            producer = self._programs.producer(program, name)
-            tables = producer.tables if producer else ()
-            return [i for table in tables if table.dataset == name and producer for i in table.inputs if i not in producer.tolerates]
+            producer, table = self._programs.producer(program, name), self._programs.table(program, name)
+            return [i for i in table.inputs if i not in producer.tolerates] if producer and table else []
 
         def reach_of(name: str) -> datetime:
             latest = min((known.get(below_it, self._now) for below_it in below(name)), default=self._now)

@@ -90,7 +90,10 @@ class Programs:
     def __init__(self, entries: Sequence[tuple[Entry, Program]]) -> None:
         self.entries = tuple(entries)
         self._affected: dict[int, frozenset[str]] = {}
-        self._producers = {id(program): program.producers() for _, program in self.entries}
+        self._made: dict[int, dict[str, tuple[Flow, Table]]] = {
+            id(program): {table.dataset: (flow, table) for flow in program.flows.values() for table in flow.tables}
+            for _, program in self.entries
+        }
         self._readers: dict[int, dict[str, list[tuple[Flow, Table]]]] = {}
         self._tables: dict[str, list[dict[str, Table]]] = {}
 
@@ -131,7 +134,13 @@ class Programs:
 
     def producer(self, program: Program, dataset: str) -> Flow | None:
         """The flow that makes a dataset in one of these programs."""
-        return self._producers[id(program)].get(dataset)
+        made = self._made[id(program)].get(dataset)
+        return made[0] if made else None
+
+    def table(self, program: Program, dataset: str) -> Table | None:
+        """What a dataset is made of in one of these programs."""
+        made = self._made[id(program)].get(dataset)
+        return made[1] if made else None
 
     def readers(self, program: Program, dataset: str) -> Sequence[tuple[Flow, Table]]:
         """The flows that read a dataset in one of these programs, and what each makes of it."""
