@@ -37,6 +37,7 @@ from shared_metadata.writer import MetadataWriter
 TABLE, ACCOUNT, REGION = "metadata", "123456789012", "eu-central-1"
 HOUR, HERE = 3600, Position("program.sql", 1, 1)
 END = datetime(2026, 11, 27, 12, tzinfo=UTC)
+BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = END + timedelta(minutes=30)
 UNLIMITED = 10**6
 MONTH_MINUTES, WHOLE_LOOKS = 365.25 / 12 * 1440, 365.25 / 12 * 24
@@ -99,10 +100,9 @@ class Account:
 
     def complete(self, through: Callable[[Flow], datetime]) -> None:
         for flow in self.program.flows.values():
-            state = TableState(through(flow), cursor='{"until": "2026-11-27T12:00:00Z"}', entry=1)
-            tables = {table.dataset: items.state_values(state) for table in flow.tables}
-            values = {**keys.flow_state(flow.id), "flow": flow.id, "tables": tables, items.begins(flow.id): "2026-11-01T00:00:00Z"}
-            self.dynamodb.put(TABLE, items.to_item(values))
+            state = TableState(through(flow), cursor='{"until": "2026-11-27T12:00:00Z"}', entry=1, begins=BEGAN)
+            for table in flow.tables:
+                self.dynamodb.put(TABLE, items.to_item(items.new_state(flow.id, table.dataset, state)))
 
     def claim_all(self) -> None:
         """An execution is at work on the next batch of each."""
@@ -112,11 +112,12 @@ class Account:
             arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:atoll-organize-iceberg:{flow.id}"
             worker = Worker(1, arn, NOW + timedelta(minutes=16))
             batch = Batch(flow.id, interval, 1, names, self.program.version, {}, dict.fromkeys(names, worker))
-            self.dynamodb.put(TABLE, items.to_item(items.batch_values(batch)))
+            for item in (items.head_values(batch), *(items.batch_table_values(batch, name, {}) for name in names)):
+                self.dynamodb.put(TABLE, items.to_item(item))
 
     def forget_claims(self) -> None:
         rows = self.dynamodb.tables[TABLE]
-        for key in [key for key in rows if key[1].startswith("BATCH#")]:
+        for key in [key for key in rows if key[1].startswith((keys.BATCH_PREFIX, keys.TABLE_PREFIX))]:
             del rows[key]
         self.dynamodb._sorted.clear()
 

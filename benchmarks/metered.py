@@ -123,9 +123,10 @@ class MeteredDynamoDB(MemoryDynamoDB):
         return names
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        before = self.writes
-        found = super().transact_write_items(TransactItems=TransactItems, **more)
-        self.writes += self.writes - before  # twice as dear
+        with self.lock:
+            before = self.writes
+            found = super().transact_write_items(TransactItems=TransactItems, **more)
+            self.writes += self.writes - before  # twice as dear
         return found
 
     def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,14 +136,16 @@ class MeteredDynamoDB(MemoryDynamoDB):
         return {"UnprocessedItems": {}}
 
     def _put(self, action: Mapping[str, Any], item: Item | None) -> None:
-        super()._put(action, item)
-        if item is not None:
-            pk, sk = _key(item)
-            units = math.ceil(size_of(item) / 1024)
-            self.writes, self.written_to[pk] = self.writes + units, self.written_to[pk] + units
-            known = self._sorted.get(pk)
-            if known is not None and (at := bisect.bisect_left(known, sk)) == bisect.bisect_right(known, sk):
-                known.insert(at, sk)
+        with self.lock:
+            super()._put(action, item)
+            if item is not None:
+                self._count_put(*_key(item), math.ceil(size_of(item) / 1024))
+
+    def _count_put(self, pk: str, sk: str, units: int) -> None:
+        self.writes, self.written_to[pk] = self.writes + units, self.written_to[pk] + units
+        known = self._sorted.get(pk)
+        if known is not None and (at := bisect.bisect_left(known, sk)) == bisect.bisect_right(known, sk):
+            known.insert(at, sk)
 
     def _read(self, found: list[Item]) -> None:
         self.reads += max(1, math.ceil(sum(map(size_of, found)) / 4096))

@@ -177,13 +177,15 @@ class Simulation:
         interval, name = Interval(from_text(body["start"]), from_text(body["end"])), body["flow"]
         worker = Worker(1, body["name"], self.clock() + timedelta(minutes=16))
         batch = Batch(name, interval, 1, (name,), "v", {}, {name: worker})
-        self.dynamodb.put(TABLE, items.to_item(items.batch_values(batch)))
+        for item in (items.head_values(batch), items.batch_table_values(batch, name, {})):
+            self.dynamodb.put(TABLE, items.to_item(item))
 
     def _commit(self, body: dict[str, str]) -> None:
         """The state, and the event; of batches and events nothing stays that nobody asks for any more."""
         name, start = body["flow"], body["start"]
         self._keep(name, from_text(body["end"]))
-        self.dynamodb.drop(TABLE, keys.batch(name, from_text(start)))
+        for key in (keys.batch(name, from_text(start)), keys.batch_table(name, from_text(start), name)):
+            self.dynamodb.drop(TABLE, key)
         now = self.clock()
         event = Event(EventKind.BATCH_COMPLETED, now, name, {"datasets": {name: 1}})
         values = {"kind": event.kind.value, "at": to_text(now), "flow": name, "detail": event.detail}
@@ -200,8 +202,7 @@ class Simulation:
             self._begin(self._waiting.popleft())
 
     def _keep(self, name: str, through: datetime) -> None:
-        values = {**keys.flow_state(name), "flow": name, "tables": {name: items.state_values(TableState(through))}}
-        self.dynamodb.put(TABLE, items.to_item(values))
+        self.dynamodb.put(TABLE, items.to_item(items.new_state(name, name, TableState(through))))
 
 
 def caught_up(simulation: Simulation) -> CaughtUp:

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.metered import TABLE, MeteredDynamoDB, client_at, peak_megabytes, served
 from benchmarks.projects.stored import stored
-from shared_metadata import items, keys
+from shared_metadata import items
 from shared_metadata.actions import Actions
 from shared_metadata.intervals import Interval, floor, to_text
 from shared_metadata.program import Flow, Program
@@ -48,22 +48,17 @@ def _lived(dynamodb: MeteredDynamoDB, program: Program, flow: Flow, batches: int
     """What a flow leaves that has run for so many hours."""
     make, rows, begins = Actions(TABLE), dynamodb.tables[TABLE], NOW - batches * HOUR
     names = [table.dataset for table in flow.tables]
-    put = [
-        {
-            **keys.flow_state(flow.id),
-            "flow": flow.id,
-            "tables": {name: items.state_values(TableState(NOW, "7", entry=1)) for name in names},
-            **{items.begins(name): to_text(begins) for name in names},
-        }
-    ]
+    put = [items.new_state(flow.id, name, TableState(NOW, "7", entry=1, begins=begins)) for name in names]
     actions = []
     for number in range(batches):
         interval = Interval(begins + number * HOUR, begins + (number + 1) * HOUR)
         claim = Claim(flow.id, interval, 1, tuple(names), program.version, entry=1)
         outcome = TableOutcome(TableStatus.COMMITTED, 10, 1000, 4.2, 0, token=1, pointer={"snapshot_id": "1", "table": flow.id})
         worker = Worker(1, f"arn:aws:states:eu-central-1:123456789012:execution:atoll-organize-iceberg:{flow.id}", interval.end)
-        outcomes, workers, moved = (dict.fromkeys(names, one) for one in (outcome, worker, Moved("7", 1)))
-        put.append(items.batch_values(Batch(flow.id, interval, 1, tuple(names), program.version, outcomes, workers, {}, moved)))  # type: ignore[arg-type]
+        outcomes, workers = dict.fromkeys(names, outcome), dict.fromkeys(names, worker)
+        batch = Batch(flow.id, interval, 1, tuple(names), program.version, outcomes, workers)
+        put.append(items.head_values(batch))
+        put += (items.batch_table_values(batch, name, {name: Moved("7", 1)}) for name in names)
         actions += [make.version(claim, TableCommit(name, 10, pointer=outcome.pointer), 0) for name in names]
         detail = {"datasets": dict.fromkeys(names, 10), "end": to_text(interval.end)}
         actions.append(make.event(EventKind.BATCH_COMPLETED, interval.end, claim, names[0], detail))

@@ -67,8 +67,7 @@ class Executions:
         free = tuple(name for name in batch.datasets if name not in busy)
         if not free or (recorded and batch.waits(recorded)):
             return Done(running, min([*(worker.lease_until for worker in busy.values()), *([now + UNHEARD] if free else [])]))
-        whole = batch.all_tables and not busy
-        done = self._start(replace(batch, datasets=free, all_tables=whole), now)
+        done = self._start(batch.only(free), now)
         done.figures.add(running)
         return replace(done, again_at=min([done.again_at, *(worker.lease_until for worker in busy.values())]))
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import FlowState
+from shared_metadata.timeline import Programs
 
 
 class KnownStates:
@@ -20,8 +21,9 @@ class KnownStates:
         """All that were read so far."""
         return MappingProxyType(self._held)
 
-    def read(self, flows: Iterable[str]) -> dict[str, FlowState]:
-        """These as they are now."""
-        found = self._reader.flow_states(sorted(flows))
+    def read(self, flows: Iterable[str], programs: Programs | None = None) -> dict[str, FlowState]:
+        """These as they are now. programs: of the timeline, for who has them."""
+        wanted = sorted(flows)
+        found = self._reader.flow_states(wanted, programs) if wanted else {}
         self._held |= found
         return found

@@ -13,7 +13,8 @@ from typing import Any
 
 from conductor.executions import Report, how_it_ended, is_refused
 from shared_metadata.intervals import Interval, from_text
-from shared_metadata.records import Batch, FlowState, TableState
+from shared_metadata.parts import asked_for
+from shared_metadata.records import Batch, TableState
 from shared_metadata.schedule import attempts_named
 from shared_metadata.writer import MetadataWriter
 
@@ -39,16 +40,25 @@ class Losses:
         flow = str(asked.get("flow", ""))
         if told["status"] not in LOST or start is None:
             return 0
-        state, batch = self._writer.reader.flow_states([flow]).get(flow), self._writer.reader.batch(flow, start)
+        reader, names = self._writer.reader, self._asked_for(flow, start, asked)
+        state, batch = reader.states_of({flow: names}).get(flow), reader.batch(flow, start, names)
         attempt = attempts_named(owner) - 1
-        stood = _stood(state, start, asked) if state else {}
-        names = [name for name, table in stood.items() if _is_lost(table, batch, name, owner, attempt, now)]
-        if names:
+        stood = {name: table for name, table in state.tables.items() if table.watermark == start} if state else {}
+        lost = [name for name, table in stood.items() if _is_lost(table, batch, name, owner, attempt, now)]
+        if lost:
             why, end = how_it_ended(told), batch.interval.end if batch else from_text(str(asked["end"]))
             self._report("an execution ended without recording an outcome", {"execution": owner, "why": why})
             counted, refused = attempt if attempt >= 0 else None, is_refused(why)
-            self._writer.record_lost(flow, Interval(start, end), names, why, attempt=counted, owner=owner, later=refused)
-        return len(names)
+            self._writer.record_lost(flow, Interval(start, end), lost, why, attempt=counted, owner=owner, later=refused)
+        return len(lost)
+
+    def _asked_for(self, flow: str, start: datetime, asked: Mapping[str, Any]) -> tuple[str, ...]:
+        """The tables that the execution was started for; none where no program has such a flow or part."""
+        found = self._writer.reader.programs().with_flow(flow, start)
+        try:
+            return asked_for(found[1].flows[flow], asked) if found else ()
+        except (IndexError, TypeError):
+            return ()
 
 
 def _input(told: Mapping[str, Any]) -> tuple[Mapping[str, Any], datetime | None]:
@@ -58,12 +68,6 @@ def _input(told: Mapping[str, Any]) -> tuple[Mapping[str, Any], datetime | None]
         return asked, from_text(asked["start"])
     except (ValueError, TypeError, KeyError):
         return {}, None
-
-
-def _stood(state: FlowState, start: datetime, asked: Mapping[str, Any]) -> dict[str, TableState]:
-    """The tables of the execution whose next batch still is this one."""
-    named = asked.get("datasets") or state.tables
-    return {name: table for name, table in state.tables.items() if name in named and table.watermark == start}
 
 
 def _is_lost(table: TableState, batch: Batch | None, name: str, owner: str, attempt: int, now: datetime) -> bool:

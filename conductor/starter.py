@@ -93,13 +93,13 @@ class Starter:
 
     def _states_under(self, programs: Programs, flows: Iterable[str], now: datetime) -> Mapping[str, FlowState]:
         """Their states; where one was quiesced under another program than the active one, all drift is judged again first."""
-        states = self.known.read(flows)
-        marks = {mark.program for state in states.values() for mark in state.quiesced}
+        states = self.known.read(flows, programs)
+        marks = {version for state in states.values() for version in state.judged_under}
         entry, program = programs.active(now)
         if not marks or marks == {entry.version}:
             return states
         self.judge_drift(program, entry.version)
-        return self.known.read(flows)
+        return self.known.read(flows, programs)
 
     def _begun(
         self, programs: Programs, due: Sequence[DueBatch], now: datetime, room: int, hurried: Hurried, found: Round
@@ -107,7 +107,7 @@ class Starter:
         """What was done about each batch, counted in `found`; None where it is left for a later round. room: for so many to run."""
         at, missing = 0, set[str]()
         while at < len(due) and (some := self._next(due[at:], found, room, hurried)):
-            recorded = self._writer.reader.batches_at({(batch.flow, batch.interval.start) for batch in some})
+            recorded = self._recorded(some)
 
             def begin(batch: DueBatch, recorded: Mapping[tuple[str, datetime], Batch] = recorded) -> Done | None:
                 if found.later >= MOST_REFUSALS:
@@ -120,6 +120,19 @@ class Starter:
                 yield done
             at += len(some)
         yield from (None for _ in due[at:])
+
+    def _recorded(self, due: Sequence[DueBatch]) -> dict[tuple[str, datetime], Batch]:
+        """The records of batches, each with the tables that are due, or with all where it was begun to go further."""
+        wanted: dict[tuple[str, datetime], set[str]] = {}
+        for batch in due:
+            wanted.setdefault((batch.flow, batch.interval.start), set()).update(batch.datasets)
+        reader = self._writer.reader
+        found = reader.batches_at(wanted)
+        for batch in due:
+            known = found.get(key := (batch.flow, batch.interval.start))
+            if known and known.interval.end > batch.interval.end and (whole := reader.batch(*key)):
+                found[key] = whole
+        return found
 
     def _next(self, left: Sequence[DueBatch], found: Round, room: int, hurried: Hurried) -> Sequence[DueBatch]:
         """Those that are begun next; none where the rest is left for a later round."""

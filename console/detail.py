@@ -64,7 +64,7 @@ class DatasetDetail:
 def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus, now: datetime) -> DatasetDetail:
     """Five queries."""
     flow, name = program.flows[status.flow], status.dataset
-    batches = [b for b in reader.batches(flow.id, BATCHES) if name in b.datasets]
+    batches = reader.batches(flow.id, name, BATCHES)
     version, schema = reader.latest_version(name), reader.latest_schema(name)
     since = max(min((b.interval.start for b in batches), default=now), now - MAX_EVENTS_AGE)
     events = reader.failed_expectations(flow.id, since) if flow.expectations else []

@@ -82,7 +82,7 @@ def _refused(target: Target, flow: Flow) -> list[str]:
         latest = target.reader.latest_version(flow.id)
         pointers = [latest.pointer] if latest else []
     else:
-        outcomes = [batch.outcomes.get(flow.id) for batch in target.reader.batches(flow.id, BATCHES)]
+        outcomes = [batch.outcomes.get(flow.id) for batch in target.reader.batches(flow.id, flow.id, BATCHES)]
         pointers = [outcome.pointer for outcome in outcomes if outcome and outcome.pointer]
     bucket = naming.data_bucket(target.account, target.region)
     return [f"s3://{bucket}/{file['key']}" for pointer in pointers for file in pointer.get("rejected", ())]

@@ -52,7 +52,7 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
 
     target = open_target(profile)
     programs = target.reader.programs()
-    dead = dead_batches(programs, target.reader.flow_states(list(programs.flow_ids)))
+    dead = dead_batches(programs, target.reader.flow_states(programs.flow_ids, programs))
     if not datasets and not everything:
         _list(dead, as_json)
         return

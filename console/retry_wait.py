@@ -33,7 +33,7 @@ class Waiting:
 
     def until_all_ended(self, say: Callable[[str], None]) -> Ended:
         while True:
-            states = self._reader.flow_states(list(self._programs.flow_ids))
+            states = self._reader.flow_states(self._programs.flow_ids, self._programs)
             for dataset in self._redriven.keys() - self._ended.keys():
                 if ended := self._one(dataset, states):
                     self._ended[dataset] = ended
@@ -58,7 +58,7 @@ class Waiting:
 
     def _standing(self, dataset: str, flow: str, table: TableState, states: Mapping[str, FlowState]) -> tuple[str, str] | None:
         """Of one that has neither been made nor failed."""
-        now, batch = datetime.now(UTC), self._reader.batch(flow, table.watermark)
+        now, batch = datetime.now(UTC), self._reader.batch(flow, table.watermark, [dataset])
         if batch and batch.running(dataset, now):
             self._idle_since.pop(dataset, None)
             return None

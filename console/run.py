@@ -139,7 +139,7 @@ def _nothing_due(target: Target, program: Program, name: str, as_json: bool) -> 
         click.echo(json.dumps({"execution": None, "status": "NOTHING_DUE"}, indent=2))
         return
     flow, now = program.flows[name], datetime.now(UTC)
-    states = target.reader.flow_states(list(program.flows))
+    states = target.reader.states_of(program.datasets())
     watermarks = {dataset: table.watermark for state in states.values() for dataset, table in state.tables.items()}
     click.echo(f"Nothing of {name} is due.")
     for table in flow.tables:

@@ -69,10 +69,10 @@ def _of_datasets(reader: MetadataReader, timeline: Timeline, now: datetime) -> d
     active = timeline.active(now)
     if active is None:
         return {}
-    flows = reader.program(active.version).flows
+    program = reader.program(active.version)
     found: dict[str, list[str]] = {"stopped": [], "quiesced": [], "failing": [], "late": [], "current": []}
-    for flow_id, state in reader.flow_states(list(flows)).items():
+    for flow_id, state in reader.states_of(program.datasets()).items():
         for dataset, table in state.tables.items():
-            word = "quiesced" if state.drifts(dataset) else state_word(flows[flow_id], table, now)
+            word = "quiesced" if table.drifts else state_word(program.flows[flow_id], table, now)
             found[word].append(dataset)
     return {word: tuple(sorted(datasets)) for word, datasets in found.items()}

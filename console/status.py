@@ -90,18 +90,18 @@ def _in_order(program: Program) -> list[str]:
 
 
 def _statuses_of(reader: MetadataReader, program: Program, datasets: list[str], now: datetime) -> list[DatasetStatus]:
-    flow_states = reader.flow_states(list(program.flows)).values()
+    flow_states = reader.states_of(program.datasets()).values()
     states = {name: table for s in flow_states for name, table in s.tables.items()}
-    held = {name: s.drifts(name) for s in flow_states for name in s.tables}
     producers = program.producers()
-    found = [_status(producers[name], name, states, now) for name in datasets if name in states]
-    return [_held(one, held[one.dataset], states[one.dataset], program) for one in found]
+    tables = {table.dataset: table for flow in program.flows.values() for table in flow.tables}
+    found = [_status(producers[name], tables[name], states, now) for name in datasets if name in states]
+    return [_held(one, states[one.dataset], program) for one in found]
 
 
-def _held(status: DatasetStatus, drifts: tuple[int, ...], state: TableState, program: Program) -> DatasetStatus:
+def _held(status: DatasetStatus, state: TableState, program: Program) -> DatasetStatus:
     """The same, with what holds it up beside the time and its inputs."""
-    if drifts:
-        return replace(status, state="quiesced", drifts=drifts)
+    if state.drifts:
+        return replace(status, state="quiesced", drifts=state.drifts)
     if not state.stopped:
         return status
     letter, waiting = state.dead_letter, tuple(sorted(readers(program, [status.dataset]) - {status.dataset}))
@@ -109,10 +109,9 @@ def _held(status: DatasetStatus, drifts: tuple[int, ...], state: TableState, pro
     return replace(status, stopped_at=at, execution=execution, waiting=waiting)
 
 
-def _status(flow: Flow, name: str, states: Mapping[str, TableState], now: datetime) -> DatasetStatus:
-    state = states[name]
+def _status(flow: Flow, table: Table, states: Mapping[str, TableState], now: datetime) -> DatasetStatus:
+    name, state = table.dataset, states[table.dataset]
     last = state.last or LastChange()
-    table = next(table for table in flow.tables if table.dataset == name)
     end = next_interval(state.watermark, flow.interval_seconds).end
     return DatasetStatus(
         dataset=name,

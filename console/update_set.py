@@ -60,7 +60,8 @@ def _statistics(reader: MetadataReader, program: Program, update: UpdateSet) -> 
     flows = [flow for flow in program.flows.values() if statement_id(flow.id) in batches]
     many = [flow for flow in flows if batches[statement_id(flow.id)] > 1]
     found = beside_one_another(lambda flow: reader.statistics(flow.id, BATCHES_OF_STATISTICS * len(flow.tables)), many)
-    states = reader.flow_states([flow.id for flow in flows if batches[statement_id(flow.id)] <= 1])
+    made = program.datasets()
+    states = reader.states_of({flow.id: made[flow.id] for flow in flows if batches[statement_id(flow.id)] <= 1})
     return {**{name: _last(state) for name, state in states.items()}, **dict(zip((flow.id for flow in many), found, strict=True))}
 
 

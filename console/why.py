@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -57,11 +57,11 @@ class Why:
         return f"{self.path[0]}{waits} {self.what}."
 
 
-BatchOf = Callable[[str, datetime], Batch | None]
+BatchOf = Callable[[str, datetime, Collection[str]], Batch | None]
 
 
 def why_of(dataset: str, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> Why:
-    """batch_of: (flow, start) ▸ the batch as recorded. The dataset is one of the program's."""
+    """batch_of: (flow, start, datasets) ▸ the batch as recorded, with these tables. The dataset is one of the program's."""
     return _Search(program, states, batch_of, now).of(dataset, ())
 
 
@@ -89,7 +89,7 @@ class _Search:
             return self._quiesced(dataset, table, drifts)
         if table.stopped:
             interval = next_interval(table.watermark, flow.interval_seconds)
-            batch = self._batch_of(flow.id, interval.start)
+            batch = self._batch_of(flow.id, interval.start, [dataset])
             interval = batch.interval if batch else interval
             said, mends = split(table.error)
             what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {said}"
@@ -117,7 +117,7 @@ class _Search:
             worst = max((self.of(name, (*before, dataset)) for name in behind), key=lambda why: why.cause)
             path = (dataset, *worst.path)
             return Why(worst.cause, path, to_text(table.watermark), worst.what, worst.remedy, worst.drift)
-        batch = self._batch_of(flow.id, interval.start)
+        batch = self._batch_of(flow.id, interval.start, [dataset])
         worker = batch.running(dataset, self._now) if batch else None
         if worker:
             assert batch is not None
@@ -167,7 +167,7 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
     if known is None:
         found = _pending(dataset, target.reader, now) or _not_active(dataset, program)
     else:
-        states = target.reader.flow_states(list(program.flows))
+        states = target.reader.states_of(program.datasets())
         found = why_of(known, program, states, target.reader.batch, now)
         found = _with_drift(found, target.writer.drifts)
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,11 +26,16 @@ from shared_metadata.records import (
     TableState,
     TableStatus,
     Version,
+    Worker,
 )
 
 Action = dict[str, Any]
 EVENT_DAYS = 90  # of batches; what they say stands in the batch's own record, which stays
-ERROR_CHARACTERS = 500  # of up to some hundred tables in an item of at most 400 KB
+ERROR_CHARACTERS = 500
+
+
+def _shared(claim: Claim) -> dict[str, str]:
+    return items.shared_values(claim.flow, claim.interval, claim.program_version)
 
 
 class Actions:
@@ -39,132 +44,108 @@ class Actions:
     def __init__(self, table: str) -> None:
         self._table = table
 
-    def new_batch(self, claim: Claim, worker: Mapping[str, Any]) -> Action:
-        values = {
-            **keys.batch(claim.flow, claim.interval.start),
-            "flow": claim.flow,
-            "start": to_text(claim.interval.start),
-            "end": to_text(claim.interval.end),
-            "token": claim.token,
-            "datasets": sorted(claim.datasets),
-            "program_version": claim.program_version,
-            "outcomes": {},
-            "workers": {dataset: dict(worker) for dataset in claim.datasets},
-            "pins": {},
-        }
-        return self.put(values, "attribute_not_exists(pk)")
+    def share(self, claim: Claim, former: Batch | None) -> Action:
+        """Writes what the tables of a claim's batch share, if it is as in `former`, or not there at all."""
+        values = {**keys.batch(claim.flow, claim.interval.start), **_shared(claim)}
+        if former is None:
+            return self.put(values, "attribute_not_exists(pk)")
+        names, held = {"#end": "end"}, {":end": to_text(former.interval.end), ":program": former.program_version}
+        more = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": items.to_item(held)}
+        return self.put(values, "#end = :end AND program_version = :program", **more)
 
-    def take_over(self, claim: Claim, worker: Mapping[str, Any], datasets: Sequence[str], former: Batch, expected: int) -> Action:
-        """Hands `datasets` of a batch to a worker, if its highest token is still `expected`.
+    def take(self, claim: Claim, worker: Worker, dataset: str, former: Worker | None) -> Action:
+        """Hands a table of a batch to a worker, if its last one still is `former`."""
+        taken = {**_shared(claim), "dataset": dataset, "worker": items.worker_values(worker)}
+        names = {**{f"#{name}": name for name in taken}, "#outcome": "outcome"}
+        values: dict[str, Any] = {f":{name}": value for name, value in taken.items()}
+        condition = "attribute_not_exists(#worker)"
+        if former:
+            condition, names["#token"], values[":former"] = "#worker.#token = :former", "token", former.token
+        sets = ", ".join(f"#{name} = :{name}" for name in taken)
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, f"SET {sets} REMOVE #outcome", condition, names, values)
 
-        What the batch of another program version, or with another end, was to read is forgotten.
-        """
-        names = {"#token": "token", "#end": "end", "#datasets": "datasets", "#o": "outcomes", "#w": "workers"}
-        names |= {f"#d{number}": dataset for number, dataset in enumerate(datasets)}
-        given = "".join(f", #w.#d{number}=:w" for number in range(len(datasets)))
-        forgotten = ",".join(f"#o.#d{number}" for number in range(len(datasets)))
-        values = {
-            ":token": claim.token,
-            ":former": expected,
-            ":end": to_text(claim.interval.end),
-            ":datasets": sorted({*former.datasets, *claim.datasets}),
-            ":program": claim.program_version,
-            ":w": dict(worker),
-        }
-        sets = f"SET #token = :token, #end = :end, #datasets = :datasets, program_version = :program{given}"
-        if (former.program_version, former.interval) != (claim.program_version, claim.interval):
-            sets, values = f"{sets}, pins = :none", {**values, ":none": {}}
-        expression = f"{sets} REMOVE {forgotten}"  # of at most 4 KB
-        return self.update(keys.batch(claim.flow, claim.interval.start), expression, "#token = :former", names, values)
-
-    def lease(self, claim: Claim, until: datetime) -> Action:
-        """Sets the leases of a claim's tables, if it is the last claim of each."""
-        names, numbers = {"#workers": "workers", "#token": "token", "#lease": "lease_until"}, range(len(claim.datasets))
-        names |= {f"#d{number}": dataset for number, dataset in enumerate(claim.datasets)}
-        sets = ", ".join(f"#workers.#d{number}.#lease = :until" for number in numbers)
-        condition = " AND ".join(f"#workers.#d{number}.#token = :token" for number in numbers)
+    def lease(self, claim: Claim, dataset: str, until: datetime) -> Action:
+        """Sets the lease of a table, if the claim is its last one."""
+        names = {"#worker": "worker", "#token": "token", "#lease": "lease_until"}
         values = {":until": to_text(until), ":token": claim.token}
-        return self.update(keys.batch(claim.flow, claim.interval.start), f"SET {sets}", condition, names, values)
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, "SET #worker.#lease = :until", "#worker.#token = :token", names, values)
 
     def end_lease(self, flow: str, start: datetime, dataset: str, owner: str, now: datetime) -> Action:
-        names = {"#workers": "workers", "#d": dataset, "#owner": "owner", "#lease": "lease_until"}
+        names = {"#worker": "worker", "#owner": "owner", "#lease": "lease_until"}
         values = {":owner": owner, ":now": to_text(now)}
-        condition = "#workers.#d.#owner = :owner"
-        return self.update(keys.batch(flow, start), "SET #workers.#d.#lease = :now", condition, names, values)
+        key = keys.batch_table(flow, start, dataset)
+        return self.update(key, "SET #worker.#lease = :now", "#worker.#owner = :owner", names, values)
 
-    def outcome(self, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Mapping[str, str] | None = None) -> Action:
-        """Records how tables ended, if the claim is the last of each and none is recorded: a failed one may still be committed.
+    def outcome(self, claim: Claim, dataset: str, outcome: TableOutcome, moved: Mapping[str, str] | None = None) -> Action:
+        """Records how a table ended, if the claim is its last one and nothing is recorded: a failed one may still be committed.
 
-        moved: the cursors of the datasets whose watermark moves in the same transaction.
+        moved: the cursors of the datasets whose watermark it moves in the same transaction: its own, and the one that it completes.
         """
-        names = {"#token": "token", "#workers": "workers", "#outcomes": "outcomes", "#status": "status"}
-        values: dict[str, Any] = {":token": claim.token, ":failed": TableStatus.FAILED.value, ":done": TableStatus.COMMITTED.value}
-        sets: list[str] = []
-        conditions: list[str] = []
-        used: set[str] = set()
-        for number, (dataset, outcome) in enumerate(outcomes.items()):
-            names[f"#d{number}"], values[f":o{number}"] = dataset, items.outcome_values(outcome)
-            sets.append(f"#outcomes.#d{number} = :o{number}")
-            free = f"attribute_not_exists(#outcomes.#d{number})"
-            if outcome.status == TableStatus.COMMITTED:
-                free, used = f"({free} OR #outcomes.#d{number}.#status = :failed)", used | {":failed", "#status"}
-            conditions.append(f"#workers.#d{number}.#token = :token AND {free}")
-        for number, (dataset, cursor) in enumerate((moved or {}).items()):
-            names[f"#m{number}"], values[f":m{number}"] = f"{items.MOVED}{dataset}", vars(Moved(cursor, claim.entry))
+        names = {"#worker": "worker", "#token": "token", "#outcome": "outcome"}
+        values: dict[str, Any] = {":token": claim.token, ":outcome": items.outcome_values(outcome)}
+        free = "attribute_not_exists(#outcome)"
+        if outcome.status == TableStatus.COMMITTED:
+            free, names["#status"], values[":failed"] = f"({free} OR #outcome.#status = :failed)", "status", TableStatus.FAILED.value
+        sets = ["#outcome = :outcome"]
+        for number, (name, cursor) in enumerate((moved or {}).items()):
+            names[f"#m{number}"], values[f":m{number}"] = f"{items.MOVED}{name}", vars(Moved(cursor, claim.entry))
             sets.append(f"#m{number} = :m{number}")
-        for unused in {":failed", ":done", "#status"} - used:
-            (names if unused[0] == "#" else values).pop(unused)
-        key = keys.batch(claim.flow, claim.interval.start)
-        return self.update(key, "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, f"SET {', '.join(sets)}", f"#worker.#token = :token AND {free}", names, values)
 
     def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Action:
-        """Keeps which versions a table's batch reads, if the claim is the last and none are kept."""
-        names = {"#workers": "workers", "#token": "token", "#d": dataset}
-        condition = "#workers.#d.#token = :token AND attribute_not_exists(pins.#d)"
-        key = keys.batch(claim.flow, claim.interval.start)
-        return self.update(key, "SET pins.#d = :ends", condition, names, {":token": claim.token, ":ends": dict(ends)})
+        """Keeps which versions a table's batch reads, if the claim is its last one and none are kept.
+
+        What the batch of another program version, or with another end, was to read does not count.
+        """
+        names = {"#worker": "worker", "#token": "token", "#pins": "pins", "#program": "program", "#end": "end"}
+        program, end = claim.program_version, to_text(claim.interval.end)
+        values = {
+            ":token": claim.token,
+            ":program": program,
+            ":end": end,
+            ":pins": {"program": program, "end": end, "ends": dict(ends)},
+        }
+        free = "(attribute_not_exists(#pins) OR #pins.#program <> :program OR #pins.#end <> :end)"
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, "SET #pins = :pins", f"#worker.#token = :token AND {free}", names, values)
 
     def move(self, flow: str, dataset: str, held: TableState, standing: TableState) -> Action:
         """Stores where a table stands along the timeline, if it still is where it was when that was found out."""
-        names = {"#tables": "tables", "#watermark": "watermark", "#d": dataset}
-        values = {":held": to_text(held.watermark), ":state": items.state_values(standing)}
-        condition = "#tables.#d.#watermark = :held"
-        return self.update(keys.flow_state(flow), "SET #tables.#d = :state", condition, names, values)
+        names, values = {"#t": "table", "#w": "watermark"}, {":held": to_text(held.watermark), ":state": items.state_values(standing)}
+        return self.update(keys.state(flow, dataset), "SET #t = :state", "#t.#w = :held", names, values)
 
     def advance(
         self,
         flow: str,
         claim: Claim,
-        cursors: Mapping[str, str],
-        changes: Mapping[str, LastChange] | None = None,
+        dataset: str,
+        cursor: str,
+        change: LastChange | None = None,
         skipped: Skipped | None = None,
     ) -> Action:
-        """Moves tables of a flow from the start of the claim's interval to its end, with their new cursors.
+        """Moves a dataset of a flow from the start of the claim's interval to its end, with its new cursor.
 
-        Not where a later program version has moved them already: then this batch is made again.
-        changes: what the batch did, of the tables that it changed.  skipped: where it skips something.
+        Not where a later program version has moved it already: then this batch is made again.
+        change: what the batch changed of it, if anything.  skipped: where it skips something.
         """
         interval, again_until = claim.interval, claim.again_until
         left = again_until if again_until and again_until > interval.end else None
-        names = {"#tables": "tables", "#watermark": "watermark", "#entry": "entry"}
-        values: dict[str, Any] = {":start": to_text(interval.start), ":entry": claim.entry}
-        sets, conditions = [], []
-        for number, (dataset, cursor) in enumerate(cursors.items()):
-            names[f"#d{number}"] = dataset
-            values[f":s{number}"] = items.state_values(TableState(interval.end, cursor, entry=claim.entry, again_until=left))
-            sets.append(f"#tables.#d{number} = :s{number}")
-            standing = f"#tables.#d{number}"
-            earlier = f"(attribute_not_exists({standing}.#entry) OR {standing}.#entry <= :entry)"
-            conditions.append(f"{standing}.#watermark = :start AND {earlier}")
-            if changes and dataset in changes:
-                names[f"#l{number}"], values[f":l{number}"] = items.last(dataset), items.last_text(changes[dataset])
-                sets.append(f"#l{number} = :l{number}")
+        state = TableState(interval.end, cursor, entry=claim.entry, again_until=left)
+        names = {"#t": "table", "#w": "watermark", "#entry": "entry"}
+        values: dict[str, Any] = {":start": to_text(interval.start), ":entry": claim.entry, ":state": items.state_values(state)}
+        sets, condition = ["#t = :state"], "#t.#w = :start AND (attribute_not_exists(#t.#entry) OR #t.#entry <= :entry)"
+        if change:
+            names["#last"], values[":last"] = "last", items.last_text(change)
+            sets.append("#last = :last")
         if skipped:
             sets.append("skipped = :skipped")
-            conditions.append("skipped = :before" if skipped.former else "attribute_not_exists(skipped)")
+            condition += " AND skipped = :before" if skipped.former else " AND attribute_not_exists(skipped)"
             values[":skipped"] = items.interval_texts(skipped.now)
             values |= {":before": items.interval_texts(skipped.former)} if skipped.former else {}
-        return self.update(keys.flow_state(flow), "SET " + ", ".join(sets), " AND ".join(conditions), names, values)
+        return self.update(keys.state(flow, dataset), f"SET {', '.join(sets)}", condition, names, values)
 
     def failed_attempt(
         self,
@@ -188,49 +169,40 @@ class Actions:
             ":retry": to_text(retry_at),
             ":error": error[:ERROR_CHARACTERS],
         }
-        names = {"#t": "tables", "#d": dataset, "#w": "watermark", "#a": "attempts", "#r": "retry_at", "#e": "error"}
-        counted = "(#t.#d.#a = :former OR attribute_not_exists(#t.#d.#a))" if attempts == 0 else "#t.#d.#a = :former"
-        sets = "SET #t.#d.#a = :attempts, #t.#d.#r = :retry, #t.#d.#e = :error"
+        names = {"#t": "table", "#w": "watermark", "#a": "attempts", "#r": "retry_at", "#e": "error"}
+        counted = "(#t.#a = :former OR attribute_not_exists(#t.#a))" if attempts == 0 else "#t.#a = :former"
+        sets = "SET #t.#a = :attempts, #t.#r = :retry, #t.#e = :error"
         if letter:
             names["#l"], values[":letter"] = "dead_letter", {"at": to_text(letter.at), "execution": letter.execution}
-            sets += ", #t.#d.#l = :letter"
+            sets += ", #t.#l = :letter"
         if forgiven is not None:
             names["#f"], values[":forgiven"] = "forgiven", forgiven
-            sets += ", #t.#d.#f = :forgiven"
-        return self.update(keys.flow_state(flow), sets, f"#t.#d.#w = :start AND {counted}", names, values)
+            sets += ", #t.#f = :forgiven"
+        return self.update(keys.state(flow, dataset), sets, f"#t.#w = :start AND {counted}", names, values)
 
-    def redrive(self, flow: str, tables: Mapping[str, TableState]) -> Action:
-        """Forgives tables their attempts, so that they are due at once, if each of them still stands as in `tables`."""
-        names = {"#t": "tables", "#w": "watermark", "#a": "attempts", "#f": "forgiven", "#r": "retry_at", "#l": "dead_letter"}
-        values: dict[str, Any] = {}
-        sets, removes, conditions = [], [], []
-        for n, (dataset, state) in enumerate(tables.items()):
-            names[f"#d{n}"], table = dataset, f"#t.#d{n}"
-            values |= {f":w{n}": to_text(state.watermark), f":a{n}": state.attempts, f":f{n}": state.forgiven}
-            sets.append(f"{table}.#f = :a{n}")
-            removes.append(f"{table}.#r, {table}.#l")
-            forgiven = f"({table}.#f = :f{n} OR attribute_not_exists({table}.#f))"
-            conditions.append(f"{table}.#w = :w{n} AND {table}.#a = :a{n} AND {forgiven}")
-        expression = f"SET {', '.join(sets)} REMOVE {', '.join(removes)}"
-        return self.update(keys.flow_state(flow), expression, " AND ".join(conditions), names, values)
+    def redrive(self, flow: str, dataset: str, state: TableState) -> Action:
+        """Forgives a table its attempts, so that it is due at once, if it still stands as in `state`."""
+        names = {"#t": "table", "#w": "watermark", "#a": "attempts", "#f": "forgiven", "#r": "retry_at", "#l": "dead_letter"}
+        values = {":w": to_text(state.watermark), ":a": state.attempts, ":f": state.forgiven}
+        condition = "#t.#w = :w AND #t.#a = :a AND (#t.#f = :f OR attribute_not_exists(#t.#f))"
+        return self.update(keys.state(flow, dataset), "SET #t.#f = :a REMOVE #t.#r, #t.#l", condition, names, values)
 
     def telling(self, flow: str, dataset: str, letter: DeadLetter, now: datetime) -> Action:
         """Keeps until when somebody tells people of a dead letter, if nobody has, nor is at it."""
-        letter_path = "#t.#d.#l"
-        names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#told": "told_at", "#until": "telling_until"}
+        names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#told": "told_at", "#until": "telling_until"}
         values = {":at": to_text(letter.at), ":now": to_text(now), ":until": to_text(now + TELLING)}
-        free = f"(attribute_not_exists({letter_path}.#until) OR {letter_path}.#until <= :now)"
-        condition = f"{letter_path}.#at = :at AND attribute_not_exists({letter_path}.#told) AND {free}"
-        return self.update(keys.flow_state(flow), f"SET {letter_path}.#until = :until", condition, names, values)
+        free = "(attribute_not_exists(#t.#l.#until) OR #t.#l.#until <= :now)"
+        condition = f"#t.#l.#at = :at AND attribute_not_exists(#t.#l.#told) AND {free}"
+        return self.update(keys.state(flow, dataset), "SET #t.#l.#until = :until", condition, names, values)
 
     def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
         """Keeps when people were told of a dead letter; None: that nobody has told them after all."""
-        names = {"#t": "tables", "#d": dataset, "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
-        values, expression = {":at": to_text(letter.at)}, "REMOVE #t.#d.#l.#until"
+        names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
+        values, expression = {":at": to_text(letter.at)}, "REMOVE #t.#l.#until"
         if moment is not None:
             names, values = {**names, "#told": "told_at"}, {**values, ":told": to_text(moment)}
-            expression = f"SET #t.#d.#l.#told = :told {expression}"
-        return self.update(keys.flow_state(flow), expression, "#t.#d.#l.#at = :at", names, values)
+            expression = f"SET #t.#l.#told = :told {expression}"
+        return self.update(keys.state(flow, dataset), expression, "#t.#l.#at = :at", names, values)
 
     def schema(self, schema: SchemaVersion) -> Action:
         values = {

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PART_BYTES = 300_000  # an item may have 400 KB
-# At most 100 in a transaction, and together at most 4 MB, which so many flows of a thousand tables have:
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-STATES_AT_ONCE = 25
+STATES_AT_ONCE = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 KEPT_ENTRIES = 2
 MAX_ENTRIES = 20  # the conductor loads the programs of them all
 
@@ -89,7 +87,7 @@ class Activation:
         if len(entries) <= KEPT_ENTRIES:
             return entries
         programs = Programs([(entry, self._reader.program(entry.version)) for entry in entries])
-        states = self._reader.flow_states(list(programs.flow_ids))
+        states = self._reader.flow_states(programs.flow_ids, programs)
         needed = next((n for n in range(len(entries) - KEPT_ENTRIES) if programs.outstanding(n, states)), len(entries) - KEPT_ENTRIES)
         if len(entries) - needed >= MAX_ENTRIES:
             raise DefinitionError(
@@ -122,38 +120,28 @@ class Activation:
 
         New is also what the former program does not have and of which none before it, of those still needed, has a batch to make.
         """
-        states = self._reader.flow_states(list(program.flows))
+        states = self._reader.states_of(program.datasets())
         starts = Starts(program, states, self._reader, start, now)
         programs = Programs([(known, self._reader.program(known.version)) for known in before])
         opened, begun = list[Action](), list[Action]()
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
-            new = [t.dataset for t in flow.tables if t.dataset not in known]
-            fresh = TableState(starts.of(flow)) if new or not known else None
-            if fresh and not known:
-                tables = {dataset: items.state_values(fresh) for dataset in new}
-                starting = {items.begins(dataset): to_text(fresh.watermark) for dataset in new}
-                values = {**keys.flow_state(flow.id), "flow": flow.id, "tables": tables, **starting}
-                opened.append(self._actions.put(values, "attribute_not_exists(pk)"))
-            for dataset in new if fresh and known else ():
-                begun.append(self._begin(flow.id, dataset, TableState(starts.of(flow)), None))
-            for table in flow.tables if before else ():
-                state = known.get(table.dataset)
-                if state and programs.is_over(flow.id, table.dataset, state):
-                    anew = TableState(starts.of(flow), state.cursor)
-                    begun.append(self._begin(flow.id, table.dataset, anew, state))
+            for dataset in (table.dataset for table in flow.tables):
+                state = known.get(dataset)
+                if state is None:
+                    fresh = TableState(starts.of(flow), begins=starts.of(flow))
+                    opened.append(self._actions.put(items.new_state(flow.id, dataset, fresh), "attribute_not_exists(pk)"))
+                elif before and programs.is_over(flow.id, dataset, state):
+                    begun.append(self._begin(flow.id, dataset, TableState(starts.of(flow), state.cursor), state))
         beside_one_another(self._send_all, [opened[at : at + STATES_AT_ONCE] for at in range(0, len(opened), STATES_AT_ONCE)])
         beside_one_another(self._send, begun)
 
-    def _begin(self, flow: str, dataset: str, state: TableState, held: TableState | None) -> dict[str, Any]:
-        """Gives a dataset of a flow its start, if it has none yet, or still stands where it was `held`."""
-        names = {"#t": "tables", "#d": dataset, "#b": items.begins(dataset)}
-        values: dict[str, Any] = {":state": items.state_values(state), ":begins": to_text(state.watermark)}
-        condition = "attribute_not_exists(#t.#d)"
-        if held:
-            names, values = {**names, "#w": "watermark"}, {**values, ":held": to_text(held.watermark)}
-            condition = "#t.#d.#w = :held"
-        return self._actions.update(keys.flow_state(flow), "SET #t.#d = :state, #b = :begins", condition, names, values)
+    def _begin(self, flow: str, dataset: str, state: TableState, held: TableState) -> Action:
+        """Gives a dataset of a flow another start, if it still stands where it was `held`."""
+        names = {"#t": "table", "#b": "begins", "#w": "watermark"}
+        values: dict[str, Any] = {":held": to_text(held.watermark)}
+        values |= {":state": items.state_values(state), ":begins": to_text(state.watermark)}
+        return self._actions.update(keys.state(flow, dataset), "SET #t = :state, #b = :begins", "#t.#w = :held", names, values)
 
     def _send(self, action: Action) -> None:
         """Nothing where another `atoll apply` has opened it just now."""

@@ -97,9 +97,10 @@ def former_program(reader: MetadataReader, now: datetime) -> Program:
 
 def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Progress]:
     """How far each of these flows is, of those that have a state. Costs two reads for a hundred of them at most."""
-    programs, states = reader.programs(), reader.flow_states(sorted(flows))
-    still = [(name, table.watermark) for name, state in states.items() for table in state.tables.values() if not _moved(state)]
-    begun = {name for name, _ in reader.batches_at(still)}
+    programs = reader.programs()
+    states = reader.flow_states(sorted(flows), programs)
+    still = {(name, table.watermark) for name, state in states.items() for table in state.tables.values() if not _moved(state)}
+    begun = {name for name, _ in reader.batches_at(dict.fromkeys(still, ()))}
     return {name: _progress(programs, state, _moved(state) or name in begun) for name, state in states.items() if state.tables}
 
 

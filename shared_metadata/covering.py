@@ -30,16 +30,24 @@ class Covering:
         self._programs, self._states, self._standings, self._now = programs, states, standings, now
         self._stops: dict[tuple[int, datetime, bool], dict[str, datetime | None]] = {}
         self._reaches: dict[int, dict[str, datetime]] = {}
+        self._limited: dict[tuple[object, ...], tuple[Sequence[datetime], datetime | None]] = {}
 
     def next_batch(self, flow: Flow, table: Table, standing: Standing) -> Interval | None:
         """The table's next batch; None while no interval is over, or an input is not there."""
         first = next_interval(standing.through, flow.interval_seconds)
         if first.end > self._now or standing.program is None:
             return None
-        limits, stop = self._limits(flow, standing, first)
+        limits, stop = self._limits_of_all(flow, standing, first)
         ends = (self._latest(flow, table, standing, first, limit, stop) for limit in limits)
         end = next((end for end in ends if end), None)
         return Interval(first.start, end) if end else None
+
+    def _limits_of_all(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
+        """As `_limits`, which are the same for all tables of a flow that stand alike."""
+        key = (id(standing.program), flow.id, standing.through, standing.again_until, standing.until)
+        if key not in self._limited:
+            self._limited[key] = self._limits(flow, standing, first)
+        return self._limited[key]
 
     def _limits(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
         """How far the batch goes at most, the first first at which it can be made; and where it must stop, if anywhere.
@@ -113,7 +121,7 @@ class Covering:
     def _gap(self, program: Program, name: str, end: datetime) -> Interval | None:
         """What an input has skipped around the version that belongs to `end`."""
         producer = self._programs.producer(program, name)
-        state = self._states.get(producer.id) if producer else None
+        state = self._states[producer.id].tables.get(name) if producer and producer.id in self._states else None
         if producer is None or state is None or not state.skipped:
             return None
         at = ceil(end, producer.interval_seconds)
@@ -179,9 +187,8 @@ class Covering:
         known = self._reaches.setdefault(id(program), {})
 
         def below(name: str) -> list[str]:
-            producer = self._programs.producer(program, name)
-            tables = producer.tables if producer else ()
-            return [i for table in tables if table.dataset == name and producer for i in table.inputs if i not in producer.tolerates]
+            producer, table = self._programs.producer(program, name), self._programs.table(program, name)
+            return [i for i in table.inputs if i not in producer.tolerates] if producer and table else []
 
         def reach_of(name: str) -> datetime:
             latest = min((known.get(below_it, self._now) for below_it in below(name)), default=self._now)

@@ -22,7 +22,7 @@ from shared_metadata.writes import transacted, written
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLES_A_TRANSACTION = 20  # an expression holds 4 KB
+TABLES_A_TRANSACTION = 99  # of its 100 actions
 CONFLICT_TRIES = 8
 
 
@@ -78,8 +78,10 @@ class DeadLetters:
     def _redrive_some(self, flow: str, datasets: Sequence[str]) -> Mapping[str, TableState]:
         for _ in range(CONFLICT_TRIES):
             tables = self._dead(flow, datasets)
-            event = self._actions.redriven(flow, tables, self._clock()) if tables else {}
-            if not tables or transacted(self._client, [self._actions.redrive(flow, tables), event], place=flow):
+            if not tables:
+                return tables
+            actions = [self._actions.redrive(flow, dataset, state) for dataset, state in tables.items()]
+            if transacted(self._client, [*actions, self._actions.redriven(flow, tables, self._clock())], place=flow):
                 return tables
         raise RetryLater(f"the state of {flow} stayed contended", remedy="call `atoll retry` again")
 
@@ -99,6 +101,5 @@ class DeadLetters:
         written(self._client, self._actions.told(flow, dataset, letter, None))
 
     def _dead(self, flow: str, datasets: Sequence[str]) -> dict[str, TableState]:
-        state = self._reader.flow_states([flow]).get(flow)
-        tables = state.tables if state else {}
-        return {d: tables[d] for d in datasets if d in tables and tables[d].stopped and state and not state.drifts(d)}
+        state = self._reader.states_of({flow: datasets}).get(flow)
+        return {name: table for name, table in state.tables.items() if table.stopped and not table.drifts} if state else {}

@@ -1,7 +1,7 @@
 """What is recorded of drift: one record for a change however often it is seen, and the marks of what it quiesces.
 
 Every write holds only under the revision of the item that lists what is open, so that two who see the same change make one record.
-A change, its record, its event and the marks of up to MARKS_AT_ONCE flows are one transaction; the marks of further flows follow
+A change, its record, its event and the marks of up to MARKS_AT_ONCE datasets are one transaction; the marks of further ones follow
 before the caller goes on, and are written again by whoever finds them missing.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -25,7 +25,7 @@ from shared_metadata.lineage import Lineage
 from shared_metadata.notices import TELLING
 from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.reader import Clock, utc_now
-from shared_metadata.records import EventKind, FlowState
+from shared_metadata.records import EventKind, Quiesce, TableState
 from shared_metadata.writes import given_up, written
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class DriftRegistry(DriftReader):
         flows = flows_of(program, change.quiesces)
         marks = self._marks(drift.number, flows, version)
         freed = sorted(set(drift.flows) - set(flows))
-        unmarks = self._unmarks(drift.number, freed)
+        unmarks = self._unmarks(drift.number, {*drift.flows, *flows}, flows)
         if not marks and not unmarks and change == drift.change and version == drift.program:
             return drift
         names = {"#c": "change", "#p": "program", "#f": "flows"}
@@ -169,38 +169,43 @@ class DriftRegistry(DriftReader):
         for staged in sorted({f"{column.dataset}:staged" for column in drift.change.nulls} - set(drift.change.quiesces)):
             flow = makers.get(staged)
             if flow and flow.kind == Kind.COLLECT and flow.mode == Mode.MERGE:
-                names = {"#t": "tables", "#d": staged, "#c": "cursor"}
-                key, condition = keys.flow_state(flow.id), "attribute_exists(#t.#d)"
-                actions.append(self._actions.update(key, "SET #t.#d.#c = :c", condition, names, {":c": ""}))
+                names, key = {"#t": "table", "#c": "cursor"}, keys.state(flow.id, staged)
+                actions.append(self._actions.update(key, "SET #t.#c = :c", "attribute_exists(#t)", names, {":c": ""}))
         return actions[: 100 - MARKS_AT_ONCE - 3]
 
     # -- marks
 
     def _marks(self, number: int, flows: Mapping[str, Sequence[str]], version: str) -> list[Action]:
-        """The marks that flows lack, or that were made under another program."""
-        states, actions = self.reader.flow_states(list(flows)), []
-        for flow, datasets in flows.items():
-            if flow in states and (mark := _mark(states[flow], number, datasets, version)):
-                freed = {name for known in states[flow].quiesced if known.drift == number for name in known.since} - set(datasets)
-                actions.append(self._change_mark(states[flow], number, mark, freed))
-        return actions
+        """The marks that datasets lack, or that were made under another program."""
+        found = []
+        for flow, state in self.reader.states_of(flows).items():
+            for dataset, table in state.tables.items():
+                known = next((mark for mark in table.quiesced if mark.drift == number), None)
+                if known is None or known.program != version:
+                    since = known.since if known else table.watermark
+                    found.append(self._mark(flow, dataset, Quiesce(number, since, version)))
+        return found
 
-    def _unmarks(self, number: int, flows: Iterable[str]) -> list[Action]:
-        states = self.reader.flow_states(list(flows))
-        marked = ((state, mark) for _, state in sorted(states.items()) for mark in state.quiesced if mark.drift == number)
-        return [self._change_mark(state, number, None, mark.since) for state, mark in marked]
+    def _unmarks(self, number: int, flows: Iterable[str], but: Mapping[str, Collection[str]] | None = None) -> list[Action]:
+        """Takes the marks of a drift away from all datasets of flows, but for these of a flow."""
+        return [
+            self._unmark(flow, dataset, table, number)
+            for flow, state in sorted(self.reader.flow_states(flows).items())
+            for dataset, table in state.tables.items()
+            if number in table.drifts and dataset not in (but or {}).get(flow, ())
+        ]
 
-    def _change_mark(self, state: FlowState, number: int, mark: Mapping[str, Any] | None, freed: Iterable[str]) -> Action:
-        """Writes a mark, or with None takes it away. What failed of `freed` while its source was wrong does not count any more."""
-        failed = [name for name in freed if name in state.tables and state.tables[name].attempts]
-        names = {"#q": keys.quiesce_mark(number), **{f"#d{n}": name for n, name in enumerate(failed)}}
-        names |= {"#t": "tables", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"} if failed else {}
-        sets = [f"#t.#d{n}.#f = if_not_exists(#t.#d{n}.#a, :zero)" for n in range(len(failed))] + (["#q = :q"] if mark else [])
-        removes = [f"#t.#d{n}.#l" for n in range(len(failed))] + ([] if mark else ["#q"])
-        expression = " ".join(f"{verb} {', '.join(parts)}" for verb, parts in (("SET", sets), ("REMOVE", removes)) if parts)
-        values = {**({":zero": 0} if failed else {}), **({":q": mark} if mark else {})}
-        condition = "attribute_exists(pk)" if mark else "attribute_exists(#q)"
-        action = self._actions.update(keys.flow_state(state.flow), expression, condition, names, values)
+    def _mark(self, flow: str, dataset: str, mark: Quiesce) -> Action:
+        names, values = {"#q": keys.quiesce_mark(mark.drift)}, {":q": {**vars(mark), "since": to_text(mark.since)}}
+        return self._actions.update(keys.state(flow, dataset), "SET #q = :q", "attribute_exists(pk)", names, values)
+
+    def _unmark(self, flow: str, dataset: str, table: TableState, number: int) -> Action:
+        """What failed while the source was wrong does not count any more."""
+        names, expression, values = {"#q": keys.quiesce_mark(number)}, "REMOVE #q", dict[str, Any]()
+        if table.attempts:
+            names |= {"#t": "table", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"}
+            expression, values = "SET #t.#f = if_not_exists(#t.#a, :zero) REMOVE #t.#l, #q", {":zero": 0}
+        action = self._actions.update(keys.state(flow, dataset), expression, "attribute_exists(#q)", names, values)
         if not values:
             del action["Update"]["ExpressionAttributeValues"]
         return action
@@ -248,19 +253,6 @@ class DriftRegistry(DriftReader):
                     raise refused_record(error, PLACE) from None
                 time.sleep(pause)
         raise given_up(last, PLACE)
-
-
-def _mark(state: FlowState, number: int, datasets: Sequence[str], version: str) -> dict[str, Any] | None:
-    """The mark to write, with the watermarks at which its datasets stopped; None when it stands as it should."""
-    known = next((mark for mark in state.quiesced if mark.drift == number), None)
-    since = {
-        name: known.since[name] if known and name in known.since else state.tables[name].watermark
-        for name in datasets
-        if name in state.tables
-    }
-    if known and known.since == since and known.program == version:
-        return None
-    return {"drift": number, "since": {name: to_text(moment) for name, moment in since.items()}, "program": version}
 
 
 def _change_json(change: DriftChange) -> str:

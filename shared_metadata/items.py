@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from shared_metadata import keys
@@ -29,7 +31,7 @@ from shared_metadata.records import (
 from shared_metadata.timeline import BEGINNING, Entry, Timeline
 
 Item = dict[str, Any]
-MOVED = "moved "  # and a dataset: the attribute of a batch that holds what it left of it (records.Moved)
+MOVED = "moved "  # and a dataset: the attribute of a batch's table that holds what it left of that dataset (records.Moved)
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -87,46 +89,55 @@ def _to_decimal(value: Any) -> Any:
     return value
 
 
-def flow_state(values: Mapping[str, Any]) -> FlowState:
-    tables = {name: table_state(inner, values.get(begins(name)), values.get(last(name))) for name, inner in values["tables"].items()}
-    marks = sorted((inner["drift"], inner) for name, inner in values.items() if name.startswith(keys.QUIESCE_PREFIX))
-    skipped = tuple(Interval(from_text(start), from_text(end)) for start, end in values.get("skipped", ()))
-    return FlowState(values["flow"], tables, tuple(quiesce(mark) for _, mark in marks), skipped)
+def flow_states(found: Iterable[Mapping[str, Any]]) -> dict[str, FlowState]:
+    """Of items of datasets' states, in any order."""
+    tables: dict[str, dict[str, TableState]] = {}
+    for values in found:
+        tables.setdefault(values["flow"], {})[values["dataset"]] = table_state(values)
+    return {flow: FlowState(flow, of_flow) for flow, of_flow in tables.items()}
 
 
-def quiesce(values: Mapping[str, Any]) -> Quiesce:
-    return Quiesce(values["drift"], {name: from_text(since) for name, since in values["since"].items()}, values["program"])
+def table_state(values: Mapping[str, Any]) -> TableState:
+    """Of a dataset's state. `table` of it is what commits write anew; they leave `begins` and the marks of drift alone."""
+    table, last = values["table"], values.get("last")
+    return TableState(
+        watermark=from_text(table["watermark"]),
+        cursor=table.get("cursor", ""),
+        attempts=table.get("attempts", 0),
+        retry_at=_moment(table.get("retry_at")),
+        error=table.get("error", ""),
+        entry=table.get("entry", 0),
+        again_until=_moment(table.get("again_until")),
+        begins=_moment(values.get("begins")),
+        forgiven=table.get("forgiven", 0),
+        dead_letter=dead_letter(table["dead_letter"]) if "dead_letter" in table else None,
+        last=LastChange(**json.loads(last)) if last else None,
+        skipped=tuple(Interval(from_text(start), from_text(end)) for start, end in values.get("skipped", ())),
+        quiesced=_marks(values),
+    )
 
 
-def begins(dataset: str) -> str:
-    """The attribute of a flow's state that holds where a dataset begins; commits write the rest anew and leave it alone."""
-    return f"begins {dataset}"
+def _marks(values: Mapping[str, Any]) -> tuple[Quiesce, ...]:
+    found = (
+        Quiesce(m["drift"], from_text(m["since"]), m["program"]) for name, m in values.items() if name.startswith(keys.QUIESCE_PREFIX)
+    )
+    return tuple(sorted(found, key=attrgetter("drift")))
 
 
-def last(dataset: str) -> str:
-    """The attribute of a flow's state that holds a dataset's LastChange, as text: a value to read instead of one a figure."""
-    return f"last {dataset}"
+def _moment(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
 
 
 def last_text(change: LastChange) -> str:
+    """As text: a value to read instead of one a figure."""
     return json.dumps(vars(change), separators=(",", ":"))
 
 
-def table_state(values: Mapping[str, Any], begins: str | None, last: str | None = None) -> TableState:
-    retry_at = values.get("retry_at")
-    return TableState(
-        watermark=from_text(values["watermark"]),
-        cursor=values.get("cursor", ""),
-        attempts=values.get("attempts", 0),
-        retry_at=from_text(retry_at) if retry_at else None,
-        error=values.get("error", ""),
-        entry=values.get("entry", 0),
-        again_until=from_text(values["again_until"]) if values.get("again_until") else None,
-        begins=from_text(begins) if begins else None,
-        forgiven=values.get("forgiven", 0),
-        dead_letter=dead_letter(values["dead_letter"]) if "dead_letter" in values else None,
-        last=LastChange(**json.loads(last)) if last else None,
-    )
+def new_state(flow: str, dataset: str, state: TableState) -> dict[str, Any]:
+    """The item of a dataset that begins."""
+    found = {**keys.state(flow, dataset), "flow": flow, "dataset": dataset, "table": state_values(state)}
+    found |= {"begins": to_text(state.begins)} if state.begins else {}
+    return found | ({"last": last_text(state.last)} if state.last else {})
 
 
 def dead_letter(values: Mapping[str, Any]) -> DeadLetter:
@@ -158,33 +169,55 @@ def timeline_values(timeline: Timeline) -> dict[str, Any]:
     return {"entries": entries, "revision": timeline.revision}
 
 
-def batch(values: Mapping[str, Any]) -> Batch:
+def batches(heads: Iterable[Mapping[str, Any]], tables: Iterable[Mapping[str, Any]]) -> dict[tuple[str, datetime], Batch]:
+    """By flow and start; each with those of these tables that are its own. Without a head its last claim tells what they share."""
+    own: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    shared = {(head["flow"], head["start"]): head for head in heads}
+    for values in tables:
+        own.setdefault((values["flow"], values["start"]), []).append(values)
+    for key in own.keys() - shared.keys():
+        shared[key] = max(own[key], key=lambda values: (values["worker"]["token"], values["end"]))
+    found = (batch(head, own.get(key, ())) for key, head in shared.items())
+    return {(one.flow, one.interval.start): one for one in found}
+
+
+def batch(head: Mapping[str, Any], tables: Iterable[Mapping[str, Any]]) -> Batch:
+    known = sorted(tables, key=itemgetter("dataset"))
+    workers = {values["dataset"]: worker(values["worker"]) for values in known}
     return Batch(
-        flow=values["flow"],
-        interval=interval(values),
-        token=values["token"],
-        datasets=tuple(values["datasets"]),
-        program_version=values["program_version"],
-        outcomes={name: from_plain(TableOutcome, inner) for name, inner in values["outcomes"].items()},
-        workers={name: worker(inner) for name, inner in values["workers"].items()},
-        pins=values.get("pins", {}),
-        moved={name.removeprefix(MOVED): Moved(**inner) for name, inner in values.items() if name.startswith(MOVED)},
+        flow=head["flow"],
+        interval=interval(head),
+        token=max((one.token for one in workers.values()), default=0),
+        datasets=tuple(workers),
+        program_version=head["program_version"],
+        outcomes={v["dataset"]: from_plain(TableOutcome, v["outcome"]) for v in known if "outcome" in v},
+        workers=workers,
+        pins={v["dataset"]: v["pins"]["ends"] for v in known if "pins" in v},
+        moved={name.removeprefix(MOVED): Moved(**inner) for v in known for name, inner in v.items() if name.startswith(MOVED)},
     )
 
 
-def batch_values(batch: Batch) -> dict[str, Any]:
+def head_values(batch: Batch) -> dict[str, Any]:
+    """The item of what the tables of a batch share."""
+    return {**keys.batch(batch.flow, batch.interval.start), **shared_values(batch.flow, batch.interval, batch.program_version)}
+
+
+def batch_table_values(batch: Batch, dataset: str, moved: Mapping[str, Moved]) -> dict[str, Any]:
+    """The item of one of a batch's tables; moved: what it left of its dataset, and of the one that it completed being empty."""
+    outcome = {"outcome": outcome_values(batch.outcomes[dataset])} if dataset in batch.outcomes else {}
     return {
-        **keys.batch(batch.flow, batch.interval.start),
-        "flow": batch.flow,
-        **interval_values(batch.interval),
-        "token": batch.token,
-        "datasets": list(batch.datasets),
-        "program_version": batch.program_version,
-        "outcomes": {name: outcome_values(outcome) for name, outcome in batch.outcomes.items()},
-        "workers": {name: {**vars(worker), "lease_until": to_text(worker.lease_until)} for name, worker in batch.workers.items()},
-        "pins": batch.pins,
-        **{f"{MOVED}{name}": vars(moved) for name, moved in batch.moved.items()},
+        **keys.batch_table(batch.flow, batch.interval.start, dataset),
+        **shared_values(batch.flow, batch.interval, batch.program_version),
+        "dataset": dataset,
+        "worker": worker_values(batch.workers[dataset]),
+        **outcome,
+        **{f"{MOVED}{name}": vars(one) for name, one in moved.items()},
     }
+
+
+def shared_values(flow: str, interval: Interval, program_version: str) -> dict[str, str]:
+    """What the tables of a batch share: an item of its own, which stands in that of each table as it was when this was claimed."""
+    return {"flow": flow, **interval_values(interval), "program_version": program_version}
 
 
 def outcome_values(outcome: TableOutcome) -> dict[str, Any]:
@@ -193,6 +226,10 @@ def outcome_values(outcome: TableOutcome) -> dict[str, Any]:
 
 def worker(values: Mapping[str, Any]) -> Worker:
     return Worker(values["token"], values["owner"], from_text(values["lease_until"]))
+
+
+def worker_values(worker: Worker) -> dict[str, Any]:
+    return {**vars(worker), "lease_until": to_text(worker.lease_until)}
 
 
 def version_values(version: Version) -> dict[str, Any]:

@@ -7,8 +7,9 @@
 | what the compiler knows of a dataset's columns, compressed | PROGRAM#<version> | COLUMNS#<dataset> |
 | … and of a source's table | PROGRAM#<version> | SOURCE#<table> |
 | installed slices | SLICES | <slice id> |
-| flow state | FLOW#<flow> | STATE |
-| batch | FLOW#<flow> | BATCH#<start> |
+| where a dataset of a flow stands | FLOW#<flow> | STATE#<dataset> |
+| what the tables of a batch share | FLOW#<flow> | BATCH#<start> |
+| a table of a batch | FLOW#<flow> | TABLE#<start>#<dataset> |
 | dataset version | DATASET#<dataset> | VERSION#<end> |
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
@@ -29,6 +30,9 @@ from shared_metadata.intervals import to_text
 Key = dict[str, str]
 PROGRAM_PREFIX = "PROGRAM#"
 FLOW_PREFIX = "FLOW#"
+STATE_PREFIX = "STATE#"
+BATCH_PREFIX = "BATCH#"
+TABLE_PREFIX = "TABLE#"
 DATASET_PREFIX = "DATASET#"
 EVENT_PREFIX = "EVENT#"
 STATISTICS_PREFIX = "STATISTICS#"
@@ -67,16 +71,25 @@ def drift(number: int) -> Key:
 
 
 def quiesce_mark(number: int) -> str:
-    """The attribute of a flow's state that says which of its datasets a drift quiesces."""
+    """The attribute of a dataset's state that says that a drift quiesces it."""
     return f"{QUIESCE_PREFIX}{number}"
 
 
-def flow_state(flow: str) -> Key:
-    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": "STATE"}
+def flow(name: str) -> str:
+    """The partition of all that is recorded of a flow."""
+    return f"{FLOW_PREFIX}{name}"
+
+
+def state(flow: str, dataset: str) -> Key:
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"{STATE_PREFIX}{dataset}"}
 
 
 def batch(flow: str, start: datetime) -> Key:
-    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"BATCH#{to_text(start)}"}
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"{BATCH_PREFIX}{to_text(start)}"}
+
+
+def batch_table(flow: str, start: datetime, dataset: str) -> Key:
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"{TABLE_PREFIX}{to_text(start)}#{dataset}"}
 
 
 def version(dataset: str, end: datetime) -> Key:

@@ -173,5 +173,5 @@ def refused_record(error: ClientError, place: str) -> Exception:
     return DefinitionError(
         f"DynamoDB refuses what is to be recorded: {said}",
         place=place,
-        remedy="an item has 400 KB at most: name fewer tables in one statement, or select fewer columns",
+        remedy="an item has 400 KB at most: select fewer columns",
     )

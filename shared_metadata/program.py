@@ -245,6 +245,10 @@ class Program:
         """The slices that this program uses, sorted."""
         return tuple(sorted({flow.slice_id for flow in self.flows.values()}))
 
+    def datasets(self) -> dict[str, tuple[str, ...]]:
+        """Flow ▸ the datasets that it makes."""
+        return {flow.id: tuple(table.dataset for table in flow.tables) for flow in self.flows.values()}
+
     def producers(self) -> dict[str, Flow]:
         """The flow that makes each dataset."""
         return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata import items, keys
 from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import DefinitionError, WaitForAws
-from shared_metadata.intervals import Interval
+from shared_metadata.intervals import Interval, from_text
 from shared_metadata.later import pauses
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 COLUMNS = "COLUMNS#"
 EventKey = tuple[str, str]
+MANY = 25  # datasets of a flow: a range of them costs some three units, and a request of its own
 BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
@@ -102,14 +103,33 @@ class MetadataReader:
         """Slice id ▸ what `atoll apply` found deployed."""
         return {item["sk"]: item for item in self._query("SLICES", "")}
 
-    def flow_states(self, flows: list[str]) -> dict[str, FlowState]:
-        """The state of each flow that has one."""
-        return {state.flow: state for state in map(items.flow_state, self._items(map(keys.flow_state, flows)))}
+    def flow_states(self, flows: Iterable[str], programs: Programs | None = None) -> dict[str, FlowState]:
+        """Where the datasets of flows stand, of each flow that has any. programs: that name them, by default the timeline's."""
+        known = self.programs() if programs is None else programs
+        return self.states_of({flow: known.datasets(flow) for flow in flows})
 
-    def batches_at(self, starts: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Batch]:
-        """The batch of each flow that starts then, if it was ever claimed."""
-        found = map(items.batch, self._items(keys.batch(flow, start) for flow, start in set(starts)))
-        return {(batch.flow, batch.interval.start): batch for batch in found}
+    def states_of(self, wanted: Mapping[str, Collection[str]]) -> dict[str, FlowState]:
+        """Where these datasets of flows stand, of each flow that has any of them.
+
+        A hundred are one read. Many of one flow are read as a range, a megabyte at a time: by their bytes, not by their number.
+        """
+        ranges = [flow for flow, datasets in wanted.items() if len(datasets) > MANY]
+        few = (keys.state(flow, name) for flow, names in wanted.items() if len(names) <= MANY for name in names)
+        found = [*self._items(few)]
+        for flow, states in zip(ranges, beside_one_another(self._all_states, ranges), strict=True):
+            asked = frozenset(wanted[flow])
+            found += (values for values in states if values["dataset"] in asked)
+        return items.flow_states(found)
+
+    def _all_states(self, flow: str) -> list[dict[str, Any]]:
+        return list(self._query(keys.flow(flow), keys.STATE_PREFIX))
+
+    def batches_at(self, wanted: Mapping[tuple[str, datetime], Collection[str]]) -> dict[tuple[str, datetime], Batch]:
+        """The batch of each flow that starts then, with these tables of it, if it was ever claimed."""
+        heads = [keys.batch(*key) for key in wanted]
+        tables = [keys.batch_table(*key, dataset) for key, datasets in wanted.items() for dataset in datasets]
+        found = list(self._items([*heads, *tables]))
+        return items.batches(*_apart(found))
 
     def _items(self, wanted: Iterable[keys.Key]) -> Iterator[dict[str, Any]]:
         """What is there of these keys: a read for a hundred, beside one another where there are more."""
@@ -131,25 +151,29 @@ class MetadataReader:
             time.sleep(pause)
         raise WaitForAws("DynamoDB throttles the metadata table")
 
-    def batch(self, flow: str, start: datetime) -> Batch | None:
-        values = self._get(keys.batch(flow, start))
-        return items.batch(values) if values else None
+    def batch(self, flow: str, start: datetime, datasets: Collection[str] | None = None) -> Batch | None:
+        """A batch with these tables of it, or with all."""
+        if datasets is not None:
+            return self.batches_at({(flow, start): datasets}).get((flow, start))
+        head, tables = self._get(keys.batch(flow, start)), self._query(keys.flow(flow), keys.batch_table(flow, start, "")["sk"])
+        return items.batches([head] if head else [], tables).get((flow, start))
 
-    def batches(self, flow: str, limit: int = 20) -> list[Batch]:
-        """The latest batches of a flow, newest first."""
-        found = self._query(keys.flow_state(flow)["pk"], "BATCH#", newest_first=True, limit=limit)
-        return [items.batch(values) for values in found]
+    def batches(self, flow: str, dataset: str, limit: int = 20) -> list[Batch]:
+        """The latest batches of a flow that made a dataset, or were to, newest first, with that table alone."""
+        heads = self._query(keys.flow(flow), keys.BATCH_PREFIX, newest_first=True, limit=limit)
+        found = self.batches_at({(flow, from_text(head["start"])): [dataset] for head in heads})
+        return [batch for _, batch in sorted(found.items(), reverse=True) if batch.datasets]
 
-    def batch_before(self, flow: str, moment: datetime) -> Batch | None:
-        """The last batch of a flow that starts before a moment."""
+    def batch_before(self, flow: str, moment: datetime) -> Interval | None:
+        """The interval of the last batch of a flow that starts before a moment."""
         upto = keys.batch(flow, moment - timedelta(microseconds=1))
-        found = self._one({**upto, "sk": "BATCH#"}, upto["sk"], newest_first=True)
-        return items.batch(found) if found else None
+        found = self._one({**upto, "sk": keys.BATCH_PREFIX}, upto["sk"], newest_first=True)
+        return items.interval(found) if found else None
 
-    def batches_between(self, flow: str, start: datetime, end: datetime) -> list[Batch]:
-        """The batches of a flow that start at `start` or later and at `end` or earlier, oldest first."""
+    def batches_between(self, flow: str, start: datetime, end: datetime) -> list[Interval]:
+        """The intervals of the batches of a flow that start at `start` or later and at `end` or earlier, oldest first."""
         pages = self._pages(keys.batch(flow, start), keys.batch(flow, end)["sk"], ConsistentRead=True)
-        return [items.batch(items.from_item(item)) for page in pages for item in page["Items"]]
+        return [items.interval(items.from_item(item)) for page in pages for item in page["Items"]]
 
     def version_at(self, dataset: str, moment: datetime) -> Version | None:
         """The version of `dataset` that belongs to `moment`: the last made by a batch that ends at or before it."""
@@ -297,6 +321,14 @@ class MetadataReader:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _apart(found: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What tables of batches share, and the tables."""
+    heads, tables = list[dict[str, Any]](), list[dict[str, Any]]()
+    for values in found:
+        (heads if values["sk"].startswith(keys.BATCH_PREFIX) else tables).append(values)
+    return heads, tables
 
 
 def _bodies(found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:

@@ -67,6 +67,15 @@ class LastChange:
 
 
 @dataclass(frozen=True)
+class Quiesce:
+    """Why a dataset stands still. since: its watermark when it stopped.  program: under which that was decided."""
+
+    drift: int
+    since: datetime
+    program: str
+
+
+@dataclass(frozen=True)
 class TableState:
     """Where one dataset of a flow stands.
 
@@ -78,6 +87,8 @@ class TableState:
     forgiven: how many of the attempts do not count any more, since an operator has redriven the batch; `attempts` itself only rises,
     because it names the batch's executions.
     last: None where no batch has changed it yet.
+    skipped: batches of several intervals that changed it, oldest first: inside of them it has no version.
+    quiesced: why it stands still, by drift; empty where it does not.
     """
 
     watermark: datetime
@@ -91,6 +102,8 @@ class TableState:
     forgiven: int = 0
     dead_letter: DeadLetter | None = None
     last: LastChange | None = None
+    skipped: tuple[Interval, ...] = ()
+    quiesced: tuple[Quiesce, ...] = ()
 
     @property
     def failures(self) -> int:
@@ -102,36 +115,32 @@ class TableState:
         """It failed too often to be tried again by itself."""
         return self.failures >= MAX_ATTEMPTS
 
-
-@dataclass(frozen=True)
-class Quiesce:
-    """Why datasets of a flow stand still. since: dataset ▸ its watermark when it stopped.  program: under which that was decided."""
-
-    drift: int
-    since: Mapping[str, datetime]
-    program: str
+    @property
+    def drifts(self) -> tuple[int, ...]:
+        """The drifts that quiesce it."""
+        return tuple(mark.drift for mark in self.quiesced)
 
 
 @dataclass(frozen=True)
 class FlowState:
-    """All datasets of a flow.
-
-    skipped: batches of several intervals that changed something, oldest first: inside of them no dataset has a version.
-    """
+    """Datasets of a flow, each as it stood when it was read."""
 
     flow: str
     tables: Mapping[str, TableState]
-    quiesced: tuple[Quiesce, ...] = ()
-    skipped: tuple[Interval, ...] = ()
 
     def drifts(self, dataset: str) -> tuple[int, ...]:
         """The drifts that quiesce a dataset."""
-        return tuple(quiesce.drift for quiesce in self.quiesced if dataset in quiesce.since)
+        return self.tables[dataset].drifts
+
+    @property
+    def judged_under(self) -> set[str]:
+        """The programs under which it was decided that datasets stand still; none where none does."""
+        return {mark.program for table in self.tables.values() for mark in table.quiesced}
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """What a flow has skipped: `former` as it is stored, `now` as it is to be."""
+    """What a dataset has skipped: `former` as it is stored, `now` as it is to be."""
 
     former: tuple[Interval, ...]
     now: tuple[Interval, ...]
@@ -217,7 +226,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch as recorded; token: the highest that was given to one of its tables' workers.
+    """One batch as recorded, or of its tables those that were asked for; token: the highest that was given to one of their workers.
 
     pins: dataset ▸ input ▸ the end of the version to read, for inputs that may lag: a retry reads the same.
     moved: the datasets whose watermark it moved, also those of another flow that it completed as it was empty. A rerun leaves it.
@@ -253,9 +262,9 @@ class Batch:
     def status(self) -> str:
         """'COMMITTED' | 'FAILED' | 'RUNNING'."""
         states = [self.outcomes[d].status if d in self.outcomes else None for d in self.datasets]
-        if all(state == TableStatus.COMMITTED for state in states):
+        if states and all(state == TableStatus.COMMITTED for state in states):
             return "COMMITTED"
-        if None not in states:
+        if states and None not in states:
             return "FAILED"
         return "RUNNING"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from shared_metadata.covering import Covering
 from shared_metadata.intervals import Interval, next_interval, to_text
+from shared_metadata.parts import input_of, part_of
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.records import Batch, FlowState
 from shared_metadata.timeline import Programs, Standing
@@ -19,8 +22,9 @@ NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
 
 @dataclass(frozen=True)
 class DueBatch:
-    """A batch to start: the tables of one flow that are due in the same interval at the same attempt.
+    """A batch to start: the tables of one part of a flow that are due in the same interval at the same attempt.
 
+    named: how the execution's input names the tables: not at all where it is every table of the flow.
     first: the first of the flow's intervals that it is made of; which batch it is, is told by that.
     entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
     moved: where its tables stand has to be stored before it is claimed (Standing.moved).
@@ -32,7 +36,7 @@ class DueBatch:
     interval: Interval
     datasets: tuple[str, ...]
     attempt: int
-    all_tables: bool
+    named: Mapping[str, Any] = field(compare=False)
     first: Interval
     entry: int = 0
     again_until: datetime | None = None
@@ -68,8 +72,15 @@ class DueBatch:
             "start": to_text(self.interval.start),
             "end": to_text(self.interval.end),
         }
-        found |= {"again": True} if self.again_until else {}
-        return found if self.all_tables else {**found, "datasets": list(self.datasets)}
+        return {**found, **({"again": True} if self.again_until else {}), **self.named}
+
+    def only(self, datasets: Sequence[str]) -> DueBatch:
+        """The same of some of its tables."""
+        return (
+            self
+            if len(datasets) == len(self.datasets)
+            else replace(self, datasets=tuple(datasets), named={"datasets": list(datasets)})
+        )
 
 
 def attempts_named(owner: str) -> int:
@@ -100,6 +111,15 @@ def waits_for(
     return _Round(known, states, now, ignore_failures=True).waits_for(flow, dataset)
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """Of a flow in a program: its tables and the numbers of their parts, by dataset, and how many tables a part has."""
+
+    by_name: Mapping[str, Table]
+    part: Mapping[str, int]
+    sizes: Mapping[int, int]
+
+
 class _Round:
     """One question, and where every table stands."""
 
@@ -112,6 +132,7 @@ class _Round:
             for dataset, state in states[flow].tables.items()
         }
         self._covering = Covering(programs, states, self._standings, now)
+        self._tables: dict[tuple[int, str], _Tables] = {}
 
     def due(self) -> list[DueBatch]:
         found = [batch for flow in self._programs.flow_ids if flow in self._states for batch in self._of_flow(self._states[flow])]
@@ -120,10 +141,13 @@ class _Round:
     def waits_for(self, flow: str, dataset: str) -> tuple[str, ...]:
         standing = self._standings[flow, dataset]
         program = standing.program
-        return self._covering.waits_for(program.flows[flow], table_of(program.flows[flow], dataset), standing) if program else ()
+        if program is None:
+            return ()
+        made_by = program.flows[flow]
+        return self._covering.waits_for(made_by, self._tables_of(program, made_by).by_name[dataset], standing)
 
     def _of_flow(self, state: FlowState) -> list[DueBatch]:
-        groups: dict[tuple[Interval, int, int, datetime | None], list[tuple[str, Standing]]] = {}
+        groups: dict[tuple[Interval, int, int, datetime | None, int], list[tuple[str, Standing]]] = {}
         for dataset, table in state.tables.items():
             standing = self._standings[state.flow, dataset]
             if standing.program is None:
@@ -131,24 +155,35 @@ class _Round:
             flow = standing.program.flows[state.flow]
             if self._stands_still(flow, state, dataset, standing):
                 continue
-            interval = self._covering.next_batch(flow, table_of(flow, dataset), standing)
+            known = self._tables_of(standing.program, flow)
+            interval = self._covering.next_batch(flow, known.by_name[dataset], standing)
             if interval is not None:
-                attempts = 0 if standing.moved else table.attempts
-                group = groups.setdefault((interval, attempts, standing.entry, standing.again_until), [])
+                attempts, part = 0 if standing.moved else table.attempts, known.part[dataset]
+                group = groups.setdefault((interval, attempts, standing.entry, standing.again_until, part), [])
                 group.append((dataset, standing))
-        return [self._batch(state.flow, interval, attempts, group) for (interval, attempts, _, _), group in groups.items()]
+        return [
+            self._batch(state.flow, interval, attempts, part, group) for (interval, attempts, _, _, part), group in groups.items()
+        ]
 
-    def _batch(self, flow_id: str, interval: Interval, attempts: int, group: list[tuple[str, Standing]]) -> DueBatch:
+    def _tables_of(self, program: Program, flow: Flow) -> _Tables:
+        key = (id(program), flow.id)
+        if key not in self._tables:
+            part = part_of(flow)
+            self._tables[key] = _Tables({table.dataset: table for table in flow.tables}, part, Counter(part.values()))
+        return self._tables[key]
+
+    def _batch(self, flow_id: str, interval: Interval, attempts: int, part: int, group: list[tuple[str, Standing]]) -> DueBatch:
         first = group[0][1]
         assert first.program is not None  # those without one are not due
         flow, datasets = first.program.flows[flow_id], tuple(sorted(dataset for dataset, _ in group))
+        whole = len(datasets) == self._tables_of(first.program, flow).sizes[part]
         return DueBatch(
             flow_id,
             flow.slice_id,
             interval,
             datasets,
             attempts,
-            len(datasets) == len(flow.tables),
+            input_of(flow, part) if whole else {"datasets": list(datasets)},
             next_interval(interval.start, flow.interval_seconds),
             first.entry,
             first.again_until,
@@ -165,8 +200,3 @@ class _Round:
         if self._ignore_failures or standing.moved:
             return False
         return (table.stopped and not quiesced) or (table.retry_at is not None and table.retry_at > self._now)
-
-
-def table_of(flow: Flow, dataset: str) -> Table:
-    """What a flow makes a dataset of."""
-    return next(table for table in flow.tables if table.dataset == dataset)

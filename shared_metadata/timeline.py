@@ -5,7 +5,7 @@ A batch belongs to the version in whose time it starts. Former versions stay as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -90,8 +90,12 @@ class Programs:
     def __init__(self, entries: Sequence[tuple[Entry, Program]]) -> None:
         self.entries = tuple(entries)
         self._affected: dict[int, frozenset[str]] = {}
-        self._producers = {id(program): program.producers() for _, program in self.entries}
+        self._made: dict[int, dict[str, tuple[Flow, Table]]] = {
+            id(program): {table.dataset: (flow, table) for flow in program.flows.values() for table in flow.tables}
+            for _, program in self.entries
+        }
         self._readers: dict[int, dict[str, list[tuple[Flow, Table]]]] = {}
+        self._tables: dict[str, list[dict[str, Table]]] = {}
 
     @staticmethod
     def always(program: Program) -> Programs:
@@ -102,6 +106,17 @@ class Programs:
     def flow_ids(self) -> tuple[str, ...]:
         """All flows of all programs, sorted."""
         return tuple(sorted({name for _, program in self.entries for name in program.flows}))
+
+    def datasets(self, flow: str) -> Collection[str]:
+        """All that a flow makes in any of these programs."""
+        return dict.fromkeys(name for tables in self._tables_of(flow) for name in tables)
+
+    def _tables_of(self, flow: str) -> list[dict[str, Table]]:
+        """Of each entry's program the tables of a flow, by dataset."""
+        if flow not in self._tables:
+            known = (program.flows.get(flow) for _, program in self.entries)
+            self._tables[flow] = [{table.dataset: table for table in one.tables} if one else {} for one in known]
+        return self._tables[flow]
 
     def active(self, now: datetime) -> tuple[Entry, Program]:
         """The entry and the program of the present."""
@@ -119,7 +134,13 @@ class Programs:
 
     def producer(self, program: Program, dataset: str) -> Flow | None:
         """The flow that makes a dataset in one of these programs."""
-        return self._producers[id(program)].get(dataset)
+        made = self._made[id(program)].get(dataset)
+        return made[0] if made else None
+
+    def table(self, program: Program, dataset: str) -> Table | None:
+        """What a dataset is made of in one of these programs."""
+        made = self._made[id(program)].get(dataset)
+        return made[1] if made else None
 
     def readers(self, program: Program, dataset: str) -> Sequence[tuple[Flow, Table]]:
         """The flows that read a dataset in one of these programs, and what each makes of it."""
@@ -139,7 +160,7 @@ class Programs:
                 first = max(entry.boundary, state.begins or entry.boundary)
                 through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
         index = self._index(through)
-        known = [number for number, (_, program) in enumerate(self.entries) if _makes(program, flow, dataset)]
+        known = [number for number, tables in enumerate(self._tables_of(flow)) if dataset in tables]
         following = next((number for number in known if number >= index), None)
         if following is not None and following > index and known[0] < index:
             through, again_until = self.entries[following][0].boundary, None  # it was removed and is there again
@@ -150,7 +171,7 @@ class Programs:
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
         """Whether a dataset was removed, and no batch of it is left to make; before that, its readers still count on it."""
-        removed = not _makes(self.entries[-1][1], flow, dataset)
+        removed = dataset not in self._tables_of(flow)[-1]
         return removed and self.standing(flow, dataset, state).program is None
 
     def last_switch(self, flow: str, start: datetime) -> datetime | None:
@@ -176,9 +197,9 @@ class Programs:
             state = states[flow].tables.get(dataset) if flow in states else None
             if state is None:
                 continue
-            stays, standing = _makes(following, flow, dataset), self.standing(flow, dataset, state)
-            through = standing.through
-            waited_for = stays or not state.stopped or any(_makes(later, flow, dataset) for _, later in self.entries[index + 2 :])
+            tables, standing = self._tables_of(flow), self.standing(flow, dataset, state)
+            stays, through = dataset in tables[index + 1], standing.through
+            waited_for = stays or not state.stopped or any(dataset in later for later in tables[index + 2 :])
             if standing.moved or (through < boundary and waited_for) or (stays and through == boundary):
                 return True
         return False
@@ -196,12 +217,8 @@ class Programs:
 
 def restored(standing: Standing, state: TableState) -> TableState:
     """What is to be stored of a dataset whose standing has moved: no attempt at the batch where it stands now has failed."""
-    fresh = TableState(standing.through, state.cursor, begins=state.begins)
+    fresh = TableState(standing.through, state.cursor, begins=state.begins, skipped=state.skipped, quiesced=state.quiesced)
     return replace(fresh, entry=standing.entry, again_until=standing.again_until)
-
-
-def _makes(program: Program, flow: str, dataset: str) -> bool:
-    return flow in program.flows and any(table.dataset == dataset for table in program.flows[flow].tables)
 
 
 def _datasets(program: Program) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,15 @@
 """Writes the metadata layer: claim, commit and fail a batch; store and activate a program.
 
-The commit protocol: `claim` is a conditional write that gives each table of a batch a new fencing token; `commit` is one
-TransactWriteItems that holds only under that token. Whatever happens in between, a batch's table is committed once.
+The commit protocol: `claim` gives each table of a batch a new fencing token, by conditional writes of up to 100 tables at a time;
+`commit` is one TransactWriteItems that holds only under that token. Each of them writes the items of its own tables and no others.
+Whatever happens in between, a batch's table is committed once.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from shared_metadata.records import (
     Claim,
     DeadLetter,
     EventKind,
-    FlowState,
+    LastChange,
     SchemaVersion,
     Skipped,
     TableCommit,
@@ -43,6 +44,7 @@ from shared_metadata.records import (
     TableState,
     TableStatus,
     Version,
+    Worker,
     change_of,
 )
 from shared_metadata.timeline import Programs, Timeline, restored
@@ -51,8 +53,9 @@ from shared_metadata.writes import given_up, transacted, written
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLES_A_TRANSACTION = 20  # 100 actions and 4 KB of expression are DynamoDB's limits; a table takes up to three actions
-TABLES_AN_UPDATE = 100
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+ACTIONS_A_TRANSACTION = 100
+TABLES_A_TRANSACTION = 16  # of a commit: a table takes up to six actions, and all of them one event
 STATISTICS_DAYS = 90
 RETRY_SECONDS = (15, 60, 300, 1800)
 LATER_SECONDS = 300
@@ -86,29 +89,40 @@ class MetadataWriter:
     ) -> Claim:
         """The right to run `datasets` of a batch, or those of them that are not committed yet; other tables' workers go on.
 
+        Tables are taken in the order of their names, so that of two who want the same ones the first of these decides. Who does not
+        get all of them keeps what comes before until its lease ends, or until it claims again.
         rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.  interval_seconds: of the flow; 0 for a
         batch of one interval.  until: as in Standing. A batch that was begun before keeps its end, of which its traces speak.
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
-        now, former = self._clock(), self.reader.batch(flow, interval.start)
+        now, former = self._clock(), self.reader.batch(flow, interval.start, datasets)
         todo = tuple(datasets) if rerun else self._uncommitted(flow, interval, former, datasets)
         if not todo:
             raise AlreadyCommitted(f"batch {interval} is committed", place=flow)
         _refuse_running(former, todo, owner, now)
-        asked, interval = interval, former.begun(interval, program_version, until) if former else interval
+        asked, interval = interval, self._begun(former, interval, program_version, until)
         if interval.end > asked.end and not rerun:
             raise RetryLater(f"batch {interval} was begun by other tables, and can be read through {to_text(asked.end)}", place=flow)
         token, intervals = former.token + 1 if former else 1, covered(interval, interval_seconds) if interval_seconds else 1
         claim = Claim(flow, interval, token, todo, program_version, rerun, entry, again_until, intervals)
-        worker = {"token": claim.token, "owner": owner, "lease_until": to_text(now + timedelta(seconds=lease_seconds))}
-        actions = [self._actions.new_batch(claim, worker)] if former is None else []
-        for at in range(0, len(todo), TABLES_AN_UPDATE) if former else ():
-            assert former is not None
-            some, expected = todo[at : at + TABLES_AN_UPDATE], former.token if at == 0 else claim.token
-            actions.append(self._actions.take_over(claim, worker, some, former, expected))
-        if not all(written(self._client, action, place=flow) for action in actions):
-            raise RetryLater(f"batch {interval} was claimed by another worker just now", place=flow)
+        self._take(claim, Worker(token, owner, now + timedelta(seconds=lease_seconds)), former)
         return claim
+
+    def _begun(self, former: Batch | None, asked: Interval, program_version: str, until: datetime | None) -> Interval:
+        """How far the batch goes. Only where it was to go further does it matter what became of all its other tables."""
+        if former and former.interval.end > asked.end:
+            former = self.reader.batch(former.flow, asked.start) or former
+        return former.begun(asked, program_version, until) if former else asked
+
+    def _take(self, claim: Claim, worker: Worker, former: Batch | None) -> None:
+        """First what all tables share, if that changes, then table by table. Raises RetryLater where others were faster."""
+        workers = former.workers if former else {}
+        taken = [self._actions.take(claim, worker, dataset, workers.get(dataset)) for dataset in sorted(claim.datasets)]
+        some = [taken[at : at + ACTIONS_A_TRANSACTION] for at in range(0, len(taken), ACTIONS_A_TRANSACTION)]
+        if former is None or (former.program_version, former.interval) != (claim.program_version, claim.interval):
+            some.insert(0, [self._actions.share(claim, former)])
+        if not all(transacted(self._client, actions, place=claim.flow) for actions in some):
+            raise RetryLater(f"batch {claim.interval} was claimed by another worker just now", place=claim.flow)
 
     def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Mapping[str, str]:
         """Keeps the end of each version that a table's batch reads, for every attempt at it; what was kept before, if anything.
@@ -117,26 +131,27 @@ class MetadataWriter:
         """
         if written(self._client, self._actions.pin(claim, dataset, ends), place=claim.flow):
             return ends
-        batch = self.reader.batch(claim.flow, claim.interval.start)
+        batch = self.reader.batch(claim.flow, claim.interval.start, [dataset])
         if batch is None or dataset not in batch.workers or batch.workers[dataset].token != claim.token:
             raise _stale(claim)
         return batch.pins[dataset]
 
     def settle(self, programs: Programs, flow: str) -> None:
         """Stores where a flow's tables stand along the timeline, where that is not what is stored; to be done before a claim."""
-        for dataset, state in self._states(flow).items():
+        for dataset, state in self._states(flow, programs.datasets(flow)).items():
             standing = programs.standing(flow, dataset, state)
             if standing.moved:
                 written(self._client, self._actions.move(flow, dataset, state, restored(standing, state)), place=flow)
 
     def renew(self, claim: Claim, lease_seconds: int) -> None:
         """Extends the lease. Raises StaleToken when another worker has claimed one of the tables."""
-        action = self._actions.lease(claim, self._clock() + timedelta(seconds=lease_seconds))
-        if not written(self._client, action, place=claim.flow):
-            raise _stale(claim)
+        until = self._clock() + timedelta(seconds=lease_seconds)
+        for dataset in claim.datasets:
+            if not written(self._client, self._actions.lease(claim, dataset, until), place=claim.flow):
+                raise _stale(claim)
 
     def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
-        """Commits tables of a batch: outcome, watermark, cursor, version, schema and event, in one transaction for up to 20 tables.
+        """Commits tables of a batch: outcome, watermark, cursor, version, schema and event, in one transaction for up to 16 tables.
 
         passes: datasets of another flow that an empty batch completes as well, e.g. 'lake.crm.account' ▸ 'lake.crm:load' when
         nothing was staged for it; skipped for those that lag behind.
@@ -159,12 +174,11 @@ class MetadataWriter:
         detail = {"dataset": dataset, "error": error[:ERROR_CHARACTERS]}
 
         def build() -> list[Action]:
-            actions = [self._actions.outcome(claim, {dataset: outcome})]
+            actions = [self._actions.outcome(claim, dataset, outcome)]
             actions.append(self._actions.event(EventKind.BATCH_FAILED, now, claim, dataset, detail))
-            state = self._flow_state(claim.flow)
-            table = state.tables.get(dataset) if state else None
-            if state and table and table.watermark == claim.interval.start and not claim.rerun:
-                actions += self._failed_attempt(state, claim.interval, dataset, error, table.attempts, later=later)
+            table = self._states(claim.flow, [dataset]).get(dataset)
+            if table and table.watermark == claim.interval.start and not claim.rerun:
+                actions += self._failed_attempt(claim.flow, table, claim.interval, dataset, error, table.attempts, later=later)
             return actions
 
         self._transact(claim, [dataset], build, (TableStatus.FAILED, TableStatus.COMMITTED))
@@ -185,12 +199,12 @@ class MetadataWriter:
         attempt: how many failed attempts it had before.  owner: the execution, whose leases end now.  later: as in `fail`.
         """
         for dataset in datasets:
-            state = self._flow_state(flow)
+            table = self._states(flow, [dataset]).get(dataset)
             if owner:
                 written(self._client, self._actions.end_lease(flow, interval.start, dataset, owner, self._clock()))
-            if state and dataset in state.tables:
-                attempts = state.tables[dataset].attempts if attempt is None else attempt
-                counted = self._failed_attempt(state, interval, dataset, error, attempts, owner, later=later)
+            if table:
+                attempts = table.attempts if attempt is None else attempt
+                counted = self._failed_attempt(flow, table, interval, dataset, error, attempts, owner, later=later)
                 said = self._actions.lost(flow, interval, dataset, error, attempts + 1, self._clock())
                 transacted(self._client, [*counted, said], place=flow)
 
@@ -241,7 +255,7 @@ class MetadataWriter:
 
         Raises StaleToken when a later program version is making the batch again.
         """
-        states = self._states(claim.flow)
+        states = self._states(claim.flow, [c.dataset for c in commits])
         if any(c.dataset in states and states[c.dataset].entry > claim.entry for c in commits):
             raise _stale(claim)
         return [c for c in commits if c.dataset in states and states[c.dataset].watermark == claim.interval.start]
@@ -276,32 +290,33 @@ class MetadataWriter:
         passed = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
         detail: dict[str, Any] = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
         detail |= {"intervals": claim.intervals} if claim.intervals > 1 else {}
-        detail |= {"passed": sorted(dataset for datasets in passed.values() for dataset in datasets)} if passed else {}
+        detail |= {"passed": sorted(passed)} if passed else {}
         after.append(make.event(EventKind.BATCH_COMPLETED, now, claim, commits[0].dataset, detail))
-        moved = {**({claim.flow: {c.dataset: c.cursor for c in moving}} if moving else {}), **passed}
-        cursors = {dataset: cursor for datasets in moved.values() for dataset, cursor in datasets.items()}
-        changes = {
-            c.dataset: change
+        moved: dict[str, dict[str, str]] = {c.dataset: {c.dataset: c.cursor} for c in moving}
+        for dataset, (_, cursor) in passed.items():
+            moved[f"{dataset}:staged"][dataset] = cursor
+        recorded = [make.outcome(claim, dataset, outcome, moved.get(dataset)) for dataset, outcome in outcomes.items()]
+        skipped = self._skipped(claim, [c.dataset for c in moving if c.pointer is not None])
+        advances = [
+            make.advance(claim.flow, claim, c.dataset, c.cursor, _change(c, outcomes[c.dataset]), skipped.get(c.dataset))
             for c in moving
-            if (c.rows or c.pointer) and (change := change_of(outcomes[c.dataset], c.skew, cost_dollars(c.used)))
-        }
-        skipped = self._skipped(claim) if any(c.pointer is not None for c in moving) else None
-        advances = [make.advance(flow, claim, moved[flow], changes, skipped if flow == claim.flow else None) for flow in moved]
-        return [make.outcome(claim, outcomes, cursors), *advances, *after]
+        ]
+        advances += [make.advance(flow, claim, dataset, cursor) for dataset, (flow, cursor) in passed.items()]
+        return [*recorded, *advances, *after]
 
-    def _skipped(self, claim: Claim) -> Skipped | None:
-        """What of its flow's time has no version once this batch is committed; None where it skips nothing."""
-        if claim.intervals == 1:
-            return None
-        state = self._flow_state(claim.flow)
-        return Skipped.after(state.skipped if state else (), claim.interval)
+    def _skipped(self, claim: Claim, changed: Sequence[str]) -> dict[str, Skipped]:
+        """For which times these datasets have no version once this batch is committed; nothing where it skips nothing."""
+        if claim.intervals == 1 or not changed:
+            return {}
+        states = self._states(claim.flow, changed)
+        return {name: Skipped.after(states[name].skipped if name in states else (), claim.interval) for name in changed}
 
     def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
         """The version before stands for this batch too, instead of what an earlier program version made of it."""
         return self.reader.version_at(dataset, claim.interval.start) if claim.again and not claim.rerun else None
 
-    def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Another flow's datasets that have nothing to do for this batch: flow ▸ dataset ▸ cursor.
+    def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Another flow's datasets that have nothing to do for this batch: dataset ▸ its flow and its cursor.
 
         Not those that are behind, nor those that a later program version makes.
         """
@@ -310,32 +325,38 @@ class MetadataWriter:
             target = dataset.removesuffix(":staged")
             if target != dataset and target in passes:
                 wanted.setdefault(passes[target], []).append(target)
-        states = self.reader.flow_states(list(wanted)) if wanted else {}
-        found = {}
-        for flow, datasets in wanted.items():
-            tables = states[flow].tables if flow in states else {}
-            known = {d: tables[d] for d in datasets if d in tables and tables[d].entry <= claim.entry}
-            ready = {d: table.cursor for d, table in known.items() if table.watermark == claim.interval.start}
-            if ready:
-                found[flow] = ready
-        return found
+        return {
+            dataset: (flow, table.cursor)
+            for flow, state in (self.reader.states_of(wanted) if wanted else {}).items()
+            for dataset, table in state.tables.items()
+            if table.entry <= claim.entry and table.watermark == claim.interval.start
+        }
 
     def _failed_attempt(
-        self, state: FlowState, interval: Interval, dataset: str, error: str, attempts: int, owner: str = "", *, later: bool = False
+        self,
+        flow: str,
+        table: TableState,
+        interval: Interval,
+        dataset: str,
+        error: str,
+        attempts: int,
+        owner: str = "",
+        *,
+        later: bool = False,
     ) -> list[Action]:
         """One more failed attempt; after the last the batch is a dead letter, but for one that drift quiesces: it looks on.
 
         Later is no failure: the next attempt has another execution's name, and this one is forgiven.
         """
-        now, table, flow = self._clock(), state.tables[dataset], state.flow
+        now = self._clock()
         if later:
             retry_at = now + timedelta(seconds=LATER_SECONDS)
             return [self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at, forgiven=table.forgiven + 1)]
         failures = attempts - table.forgiven
         retry_at = now + timedelta(seconds=RETRY_SECONDS[min(max(failures, 0), len(RETRY_SECONDS) - 1)])
-        if failures + 1 < MAX_ATTEMPTS or table.dead_letter or state.drifts(dataset):
+        if failures + 1 < MAX_ATTEMPTS or table.dead_letter or table.drifts:
             return [self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at)]
-        batch = None if owner else self.reader.batch(flow, interval.start)
+        batch = None if owner else self.reader.batch(flow, interval.start, [dataset])
         letter = DeadLetter(now, batch.workers[dataset].owner if batch and dataset in batch.workers else owner)
         return [
             self._actions.failed_attempt(flow, interval, dataset, error, attempts, retry_at, letter),
@@ -381,7 +402,7 @@ class MetadataWriter:
 
     def _open(self, claim: Claim, datasets: Sequence[str], recorded: Sequence[TableStatus]) -> bool:
         """Whether the outcomes are still to be written: False when this very token wrote them (its answer was lost)."""
-        batch = self.reader.batch(claim.flow, claim.interval.start)
+        batch = self.reader.batch(claim.flow, claim.interval.start, datasets)
         workers, outcomes = (batch.workers, batch.outcomes) if batch else ({}, {})
         if any(name not in workers or workers[name].token != claim.token for name in datasets):
             raise _stale(claim)
@@ -406,16 +427,18 @@ class MetadataWriter:
         """A backfill's outcome of a batch that was not run before does not count: its watermark has yet to pass it."""
         outcomes = former.outcomes if former else {}
         done = [d for d in datasets if d in outcomes and outcomes[d].status == TableStatus.COMMITTED]
-        states = self._states(flow) if done else {}
+        states = self._states(flow, done) if done else {}
         passed = {d for d in done if d not in states or states[d].watermark > interval.start}
         return tuple(d for d in datasets if d not in passed)
 
-    def _flow_state(self, flow: str) -> FlowState | None:
-        return self.reader.flow_states([flow]).get(flow)
-
-    def _states(self, flow: str) -> Mapping[str, TableState]:
-        found = self._flow_state(flow)
+    def _states(self, flow: str, datasets: Collection[str]) -> Mapping[str, TableState]:
+        found = self.reader.states_of({flow: datasets}).get(flow)
         return found.tables if found else {}
+
+
+def _change(commit: TableCommit, outcome: TableOutcome) -> LastChange | None:
+    """What its batch changed of a dataset; None for nothing."""
+    return change_of(outcome, commit.skew, cost_dollars(commit.used)) if commit.rows or commit.pointer else None
 
 
 def _refuse_running(former: Batch | None, datasets: Sequence[str], owner: str, now: datetime) -> None:

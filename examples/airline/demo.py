@@ -157,7 +157,7 @@ class Demo:
         with step(title) as say:
             started, missed = time.monotonic(), 0
             while True:
-                states = self.target.reader.flow_states(list(program.flows))
+                states = self.target.reader.states_of(program.datasets())
                 tables = {name: table for state in states.values() for name, table in state.tables.items()}
                 left = (moment - min(table.watermark for table in tables.values())) // timedelta(minutes=1)
                 missed = missed or left

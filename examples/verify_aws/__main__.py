@@ -95,7 +95,7 @@ class Verification:
                 raise Failed(f"published are {len(found)} rows, and {sum(a not in found for a in wanted)} of {len(wanted)} differ")
 
     def _behind(self, moment: datetime) -> list[str]:
-        states = self._target.reader.flow_states(list(self.program.flows))
+        states = self._target.reader.states_of(self.program.datasets())
         tables = {name: table for state in states.values() for name, table in state.tables.items()}
         missing = {dataset for flow in self.program.flows.values() for dataset in (t.dataset for t in flow.tables)} - set(tables)
         return sorted(missing) + [f"{name}: {table.error or 'waits'}" for name, table in tables.items() if table.watermark < moment]

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import Interval, ceil, covered, from_text, next_interval, to_text
+from shared_metadata.parts import TABLES_A_PART, input_of, parts
 from shared_metadata.program import Flow, Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.schedule import DueBatch, due_batches
@@ -17,17 +18,18 @@ from shared_metadata.timeline import Programs
 ACCEPTED = (
     'accepted are {} (all that is due), {"flow": "<name>"} (what is due of one flow), '
     '{"flow": "<name>", "from": "<moment>", "to": "<moment>"} (run these batches again), and, from the conductor, '
-    '{"flow", "start", "end", "datasets", "again"}; moments are ISO 8601, UTC, e.g. "2026-11-23T00:00:00Z"'
+    '{"flow", "start", "end", "datasets" or "part", "again"}; moments are ISO 8601, UTC, e.g. "2026-11-23T00:00:00Z"'
 )
-FIELDS = {"flow", "from", "to", "start", "end", "datasets", "rerun", "again"}
+FIELDS = {"flow", "from", "to", "start", "end", "datasets", "part", "rerun", "again"}
 SHOWN_CHARACTERS = 100
 MAX_BATCHES = 1000
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One batch to run: the tables of it, and whether they are run again though committed.
+    """One batch to run: the tables of it, at most those of a part of its flow, and whether they are run again though committed.
 
+    named: how an input of the state machine names the tables: not at all where they are every table of the flow.
     program: of the batch, and `entry` its number in the timeline.  again_until: as in Claim.
     moved: where the tables stand has to be stored first.
     """
@@ -35,6 +37,7 @@ class Wanted:
     flow: Flow
     interval: Interval
     datasets: tuple[str, ...]
+    named: Mapping[str, Any]
     rerun: bool
     program: Program
     entry: int
@@ -47,7 +50,7 @@ class Wanted:
             "flow": self.flow.id,
             "start": to_text(self.interval.start),
             "end": to_text(self.interval.end),
-            "datasets": list(self.datasets),
+            **self.named,
             "rerun": self.rerun,
             **({"again": True} if self.again_until else {}),
         }
@@ -67,7 +70,7 @@ def resolve(event: Mapping[str, Any], programs: Programs, reader: MetadataReader
         return [wanted for wanted in _due(programs, reader, now) if wanted.flow.slice_id == slice_id]
     name = _flow_id(event["flow"], programs, slice_id)
     if "start" in event or "end" in event:
-        return [_one(event, name, programs, reader, slice_id)]
+        return _one(event, name, programs, reader, slice_id)
     if "from" in event or "to" in event:
         return _backfill(event, name, programs, reader, now)
     return [wanted for wanted in _due(programs, reader, now) if wanted.flow.id == name]
@@ -82,21 +85,35 @@ def _flow_id(name: Any, programs: Programs, slice_id: str) -> str:
     raise _refused(f"the active program has no flow {_shown(name)} for {slice_id}; it has {', '.join(sorted(mine)) or 'none'}")
 
 
-def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, slice_id: str) -> Wanted:
+def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, slice_id: str) -> list[Wanted]:
     interval = Interval(_moment(event, "start"), _moment(event, "end"))
     if interval.start >= interval.end:
         raise _refused("start is not before end")
     flow, program, entry = _defined(name, programs, interval.start)
     if flow.slice_id != slice_id:
         raise _refused(f"at {to_text(interval.start)} {name} belongs to {flow.slice_id}")
-    known = tuple(table.dataset for table in flow.tables)
-    wanted = event.get("datasets") or known
-    strange = [dataset for dataset in wanted if dataset not in known] if isinstance(wanted, list | tuple) else [wanted]
-    if strange:
-        raise _refused(f"{name} has no dataset {_shown(strange[0])}")
-    datasets = tuple(wanted)
-    again_until = _again_until(reader, name, datasets) if event.get("again") else None
-    return Wanted(flow, interval, datasets, bool(event.get("rerun", False)), program, entry, again_until)
+    rerun, found = bool(event.get("rerun", False)), list[Wanted]()
+    for named, datasets in _named(event, flow):
+        again_until = _again_until(reader, name, datasets) if event.get("again") else None
+        found.append(Wanted(flow, interval, datasets, named, rerun, program, entry, again_until))
+    return found
+
+
+def _named(event: Mapping[str, Any], flow: Flow) -> list[tuple[Mapping[str, Any], tuple[str, ...]]]:
+    """The tables that an input names, part by part, and how. Raises InputError."""
+    wanted, part, known = event.get("datasets"), event.get("part"), parts(flow)
+    if wanted:
+        names = {table.dataset for table in flow.tables}
+        strange = [dataset for dataset in wanted if dataset not in names] if isinstance(wanted, list | tuple) else [wanted]
+        if strange:
+            raise _refused(f"{flow.id} has no dataset {_shown(strange[0])}")
+        some = [tuple(wanted[at : at + TABLES_A_PART]) for at in range(0, len(wanted), TABLES_A_PART)]
+        return [({"datasets": list(datasets)}, datasets) for datasets in some]
+    if part is None:
+        return [(input_of(flow, number), datasets) for number, datasets in enumerate(known)]
+    if not isinstance(part, int) or not 0 <= part < len(known):
+        raise _refused(f"{flow.id} has no part {_shown(part)}; it has {len(known)}, the first of which is 0")
+    return [(input_of(flow, part), known[part])]
 
 
 def _defined(name: str, programs: Programs, start: datetime) -> tuple[Flow, Program, int]:
@@ -108,8 +125,8 @@ def _defined(name: str, programs: Programs, start: datetime) -> tuple[Flow, Prog
 
 
 def _again_until(reader: MetadataReader, name: str, datasets: tuple[str, ...]) -> datetime | None:
-    tables = reader.flow_states([name])[name].tables
-    return max((moment for dataset in datasets if (moment := tables[dataset].again_until)), default=None)
+    tables = reader.states_of({name: datasets})[name].tables
+    return max((moment for table in tables.values() if (moment := table.again_until)), default=None)
 
 
 def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:
@@ -126,7 +143,8 @@ def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: M
         if interval.end > end:
             break
         flow, program, entry = _defined(name, programs, interval.start)
-        found.append(Wanted(flow, interval, tuple(table.dataset for table in flow.tables), True, program, entry))
+        some = enumerate(parts(flow))
+        found += (Wanted(flow, interval, names, input_of(flow, number), True, program, entry) for number, names in some)
         start = interval.end
     if not found:
         seconds = _defined(name, programs, start)[0].interval_seconds
@@ -139,7 +157,7 @@ def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: M
 def _recorded(reader: MetadataReader, flow: str, start: datetime, end: datetime) -> dict[datetime, Interval]:
     """The batches that were made of a time, by their starts, with the one that it begins in."""
     before = reader.batch_before(flow, start)
-    return {batch.interval.start: batch.interval for batch in (before, *reader.batches_between(flow, start, end)) if batch}
+    return {made.start: made for made in (before, *reader.batches_between(flow, start, end)) if made}
 
 
 def _as_made(interval: Interval, seconds: int, recorded: Mapping[datetime, Interval], upto: datetime) -> Interval:
@@ -156,13 +174,13 @@ def _as_made(interval: Interval, seconds: int, recorded: Mapping[datetime, Inter
 
 
 def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:
-    due = due_batches(programs, reader.flow_states(list(programs.flow_ids)), now, ignore_failures=True)
+    due = due_batches(programs, reader.flow_states(programs.flow_ids, programs), now, ignore_failures=True)
     return [_wanted(batch, programs) for batch in due]
 
 
 def _wanted(batch: DueBatch, programs: Programs) -> Wanted:
     flow, program, entry = _defined(batch.flow, programs, batch.interval.start)
-    return Wanted(flow, batch.interval, batch.datasets, False, program, entry, batch.again_until, batch.moved)
+    return Wanted(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until, batch.moved)
 
 
 def _moment(event: Mapping[str, Any], name: str) -> datetime:

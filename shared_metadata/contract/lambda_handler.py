@@ -68,9 +68,9 @@ def _fitting(result: dict[str, Any], place: str) -> dict[str, Any]:
     size = len(json.dumps(result).encode())
     if size > PAYLOAD_LIMIT:
         raise DefinitionError(
-            f"the batch's plan has {size:,} bytes, and a state machine carries {PAYLOAD_LIMIT:,}",
+            f"what is to be done has {size:,} bytes, and a state machine carries {PAYLOAD_LIMIT:,}",
             place=place,
-            remedy="name fewer tables in one statement",
+            remedy="start one flow after the other, or fewer batches, with from and to",
         )
     return result
 

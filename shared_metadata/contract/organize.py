@@ -127,7 +127,7 @@ class OrganizeSteps(Steps):
             return interval
         inputs, producers = [name for table in flow.tables for name in table.inputs], wanted.program.producers()
         staged: list[Batch | Version | None] = [
-            reader.batch(made_by, interval.start) for made_by in {producers[name].id for name in inputs}
+            reader.batch(made_by, interval.start, ()) for made_by in {producers[name].id for name in inputs}
         ]
         if not any(staged):  # there is no record of them any more
             staged = [reader.first_version_within(name, interval) for name in inputs]
@@ -190,7 +190,10 @@ class OrganizeSteps(Steps):
         """The same moments, but none after what each input is complete through: what lies there is of another program version."""
         reader = self.services.reader
         programs, producers = reader.programs(), work.program.producers()
-        states = reader.flow_states(sorted({producers[name].id for name in upto}))
+        wanted: dict[str, list[str]] = {}
+        for name in upto:
+            wanted.setdefault(producers[name].id, []).append(name)
+        states = reader.states_of(wanted)
         found = dict(upto)
         for name in upto:
             flow = producers[name].id

@@ -22,7 +22,7 @@ class Retention:
     def __init__(self, reader: MetadataReader, now: datetime) -> None:
         self._reader, self._now = reader, now
         self.programs = reader.programs()
-        self._states = reader.flow_states(list(self.programs.flow_ids))
+        self._states = reader.flow_states(self.programs.flow_ids, self.programs)
 
     def through(self, flow: str, dataset: str) -> datetime | None:
         """Up to when all batches of a dataset are made; None when it has no state yet."""

@@ -222,7 +222,7 @@ class Steps:
         """The cursor that the table's last commit left; '' at first. All tables of a claim are looked up in one read."""
         claim = (work.claim.flow, work.claim.interval, work.claim.token)
         if self._state_of != claim:
-            self._state = self.services.reader.flow_states([work.flow.id]).get(work.flow.id)
+            self._state = self.services.reader.states_of({work.flow.id: work.claim.datasets}).get(work.flow.id)
             self._state_of = claim
         table = self._state.tables.get(work.table.dataset) if self._state else None
         return table.cursor if table else ""

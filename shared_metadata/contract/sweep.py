@@ -96,7 +96,7 @@ class Sweep:
 
     def _is_over(self, place: Place, start: datetime) -> bool:
         """Whether the batch ends by then too where it was made of several intervals: looked up for those with garbage only."""
-        made = self._services.reader.batch(place.flow.id, start)
+        made = self._services.reader.batch(place.flow.id, start, ())
         return made is None or made.interval.end <= place.upto
 
     def _in_use(self, place: Place, start: datetime) -> bool:
@@ -107,13 +107,15 @@ class Sweep:
         """
         if place.used_by is None:
             return False
-        reader, since = self._services.reader, self._now - timedelta(seconds=LEASE_SECONDS)
-        staged = reader.batch(place.flow.id, start)
+        reader, since, flow = self._services.reader, self._now - timedelta(seconds=LEASE_SECONDS), place.used_by.id
+        staged = reader.batch(place.flow.id, start, ())
         ends = place.ends(start) | ({staged.interval.end} if staged else set())
         starts = {start} | {floor(end - timedelta(seconds=1), seconds) for end in ends for seconds in place.lengths}
-        loads = [reader.batch(place.used_by.id, moment) for moment in sorted(starts)]
-        loads += [reader.batch_before(place.used_by.id, end) for end in sorted(ends)]  # one that covers more than what was staged
-        return any(worker.lease_until > since for load in loads if load for worker in load.workers.values())
+        before = [reader.batch_before(flow, end) for end in sorted(ends)]  # one that covers more than what was staged
+        starts |= {interval.start for interval in before if interval}
+        made = [table.dataset for table in place.used_by.tables if place.dataset in table.inputs]
+        loads = reader.batches_at({(flow, moment): made for moment in starts})
+        return any(worker.lease_until > since for load in loads.values() for worker in load.workers.values())
 
 
 def old_keys(s3: S3Client, bucket: str, prefix: str, before: datetime) -> Iterator[str]:

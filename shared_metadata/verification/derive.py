@@ -52,10 +52,11 @@ class Derivation:
             for dataset, moved in batch.moved.items():
                 self._keep(batch.flow, dataset, batch.datasets, batch.interval.start, Left(batch.interval.end, batch.flow, moved))
         for done in facts.completed.values():
-            if (done.flow, done.interval.start) not in facts.batches:
-                for dataset in (*done.datasets, *done.passed):
-                    left = Left(done.interval.end, done.flow, None)
-                    self._keep(done.flow, dataset, done.datasets, done.interval.start, left)
+            for dataset in done.datasets:
+                if not facts.records(done.flow, done.interval.start, dataset):
+                    for name in (dataset, *done.completed_by(dataset)):
+                        left = Left(done.interval.end, done.flow, None)
+                        self._keep(done.flow, name, done.datasets, done.interval.start, left)
 
     def _keep(self, flow: str, dataset: str, own: Collection[str], start: datetime, left: Left) -> None:
         """Of two, one of them an empty batch of the input that completed this dataset, the later program's counts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -70,10 +70,10 @@ def lost_state(flow: str, dataset: str, derived: Derived) -> Difference:
         Kind.STATE,
         flow,
         dataset,
-        place(keys.flow_state(flow), f"tables.{dataset}"),
+        place(keys.state(flow, dataset)),
         "nothing",
         expected,
-        "the item, or this part of it, was deleted",
+        "the item was deleted",
         REPAIR if due else FROM_A_BACKUP,
         due=due,
     )
@@ -85,7 +85,7 @@ def other_watermark(flow: str, dataset: str, held: TableState, due: TableState) 
         Kind.WATERMARK,
         flow,
         dataset,
-        place(keys.flow_state(flow), f"tables.{dataset}.watermark"),
+        place(keys.state(flow, dataset), "table.watermark"),
         to_text(held.watermark),
         to_text(due.watermark),
         "it lies before batches that are committed" if back else "no batch is committed up to there",
@@ -100,7 +100,7 @@ def other_cursor(flow: str, dataset: str, held: TableState, due: TableState) -> 
         Kind.CURSOR,
         flow,
         dataset,
-        place(keys.flow_state(flow), f"tables.{dataset}.cursor"),
+        place(keys.state(flow, dataset), "table.cursor"),
         held.cursor or "none",
         due.cursor or "none",
         "the last committed batch left another one",
@@ -122,6 +122,21 @@ def gap_in_batches(flow: str, dataset: str, gap: Interval) -> Difference:
         "neither the batches nor their events are recorded, though later ones are committed",
         f"`{again}` makes them again",
         gap,
+    )
+
+
+def lost_head(batch: Batch) -> Difference:
+    return Difference(
+        Kind.BATCH,
+        batch.flow,
+        ", ".join(batch.datasets),
+        place(keys.batch(batch.flow, batch.interval.start)),
+        "nothing",
+        f"batch {batch.interval}",
+        "its tables are recorded, and the item of what they share is gone",
+        REPAIR,
+        batch.interval,
+        due=replace(batch, datasets=()),
     )
 
 

@@ -19,6 +19,7 @@ from shared_metadata.verification.difference import (
     Kind,
     gap_in_batches,
     lost_event,
+    lost_head,
     lost_schema,
     lost_state,
     other_cursor,
@@ -81,9 +82,11 @@ class _Comparison:
                 yield from self._dataset(flow, dataset)
         for batch in self._facts.batches.values():
             yield from self._outcomes(batch)
-        for done in self._newest_events():
-            if (done.flow, done.interval.start) not in self._facts.batches:
-                yield self._batch(done)
+        for flow, start in sorted(self._facts.headless):
+            yield lost_head(self._facts.batches[flow, start])
+        for dataset, done in self._newest_events():
+            if not self._facts.records(done.flow, done.interval.start, dataset):
+                yield self._table(done, dataset)
 
     # -- where a dataset stands
 
@@ -144,34 +147,34 @@ class _Comparison:
             due=due,
         )
 
-    def _newest_events(self) -> list[Completed]:
-        newest: dict[tuple[str, datetime], Completed] = {}
+    def _newest_events(self) -> list[tuple[str, Completed]]:
+        """Of each table of each batch, with the table."""
+        newest: dict[tuple[str, datetime, str], Completed] = {}
         for done in self._facts.completed.values():
-            known = newest.get((done.flow, done.interval.start))
-            if known is None or known.token < done.token:
-                newest[done.flow, done.interval.start] = done
-        return list(newest.values())
+            for dataset in done.datasets:
+                known = newest.get(key := (done.flow, done.interval.start, dataset))
+                if known is None or known.token < done.token:
+                    newest[key] = done
+        return [(dataset, done) for (_, _, dataset), done in newest.items()]
 
-    def _batch(self, done: Completed) -> Difference:
+    def _table(self, done: Completed, dataset: str) -> Difference:
         """Its parts that nobody else holds are lost; what counts on is the token, the rows and, of the last one, the cursor."""
-        names = tuple(sorted(done.datasets))
-        known = all(self._cursor_is_known(dataset, done.interval.end) for dataset in names)
-        worker = Worker(done.token, REPAIR, done.interval.end)
+        known = self._cursor_is_known(dataset, done.interval.end)
         due = Batch(
             done.flow,
             done.interval,
             done.token,
-            names,
+            (dataset,),
             self._version_then(done.interval.start),
-            {dataset: self._outcome(done, dataset) for dataset in names},
-            dict.fromkeys(names, worker),
-            moved={dataset: self._moved(dataset, done.interval.end) for dataset in (*names, *done.passed)},
+            {dataset: self._outcome(done, dataset)},
+            {dataset: Worker(done.token, REPAIR, done.interval.end)},
+            moved={name: self._moved(name, done.interval.end) for name in (dataset, *done.completed_by(dataset))},
         )
         return Difference(
             Kind.BATCH,
             done.flow,
-            ", ".join(names),
-            place(keys.batch(done.flow, done.interval.start)),
+            dataset,
+            place(keys.batch_table(done.flow, done.interval.start, dataset)),
             "nothing",
             f"committed under token {done.token}",
             "its event says that it was completed, and the item is gone",

@@ -1,4 +1,4 @@
-"""What is recorded, as far as it says where datasets stand: states, batches, versions and events, from the whole table."""
+"""What is recorded, as far as it says where datasets stand: states, batches, versions and events, of a group of flows or of all."""
 
 from __future__ import annotations
 
@@ -23,10 +23,30 @@ class Completed:
     datasets: Mapping[str, int]
     passed: tuple[str, ...] = ()
 
+    def completed_by(self, dataset: str) -> tuple[str, ...]:
+        """What one of its tables, being empty, has completed beside itself."""
+        return tuple(name for name in self.passed if f"{name}:staged" == dataset)
+
+
+@dataclass
+class _OfFlows:
+    """Items of flows, which make a whole only together."""
+
+    states: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[dict[str, Any]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, sk: str, values: dict[str, Any]) -> None:
+        kinds = {keys.STATE_PREFIX: self.states, keys.BATCH_PREFIX: self.heads, keys.TABLE_PREFIX: self.tables}
+        next(found for prefix, found in kinds.items() if sk.startswith(prefix)).append(values)
+
 
 @dataclass
 class Facts:
-    """flow ▸ state; flow and start ▸ batch; dataset and end ▸ version; flow, start and token ▸ event."""
+    """flow ▸ state; flow and start ▸ batch; dataset and end ▸ version; flow, start and token ▸ event.
+
+    headless: the batches of which what their tables share is not recorded.
+    """
 
     states: dict[str, FlowState] = field(default_factory=dict)
     batches: dict[tuple[str, datetime], Batch] = field(default_factory=dict)
@@ -34,21 +54,25 @@ class Facts:
     completed: dict[tuple[str, datetime, int], Completed] = field(default_factory=dict)
     schemas: set[tuple[str, int]] = field(default_factory=set)
     drifts: list[Drift] = field(default_factory=list)
+    headless: set[tuple[str, datetime]] = field(default_factory=set)
 
     @staticmethod
     def of(found: Iterable[items.Item], completed: Iterable[Completed] = ()) -> Facts:
         """Of items of the table, in any order. completed: of events that were read before."""
-        facts = Facts()
+        facts, of_flows = Facts(), _OfFlows()
         for item in found:
-            facts._take(item)
+            facts._take(item, of_flows)
+        facts.states = items.flow_states(of_flows.states)
+        facts.batches = items.batches(of_flows.heads, of_flows.tables)
+        facts.headless = facts.batches.keys() - items.batches(of_flows.heads, ()).keys()
         for done in completed:
             facts._take_completed(done)
         return facts
 
-    def _take(self, item: items.Item) -> None:
+    def _take(self, item: items.Item, of_flows: _OfFlows) -> None:
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if pk.startswith(keys.FLOW_PREFIX):
-            self._take_flow(sk, items.from_item(item))
+            of_flows.take(sk, items.from_item(item))
         elif pk.startswith(keys.DATASET_PREFIX):
             self._take_dataset(sk, items.from_item(item))
         elif pk.startswith(keys.EVENT_PREFIX) and item["kind"]["S"] == EventKind.BATCH_COMPLETED:
@@ -61,20 +85,17 @@ class Facts:
         known = self.completed.get(key)
         self.completed[key] = done if known is None else _together(known, done)
 
-    def _take_flow(self, sk: str, values: dict[str, Any]) -> None:
-        if sk == keys.flow_state("")["sk"]:
-            state = items.flow_state(values)
-            self.states[state.flow] = state
-        else:
-            batch = items.batch(values)
-            self.batches[batch.flow, batch.interval.start] = batch
-
     def _take_dataset(self, sk: str, values: dict[str, Any]) -> None:
         if sk.startswith("SCHEMA#"):
             self.schemas.add((values["dataset"], values["number"]))
         else:
             version = items.version(values)
             self.versions[version.dataset, version.interval.end] = version
+
+    def records(self, flow: str, start: datetime, dataset: str) -> bool:
+        """Whether there is a record of a table of a batch."""
+        batch = self.batches.get((flow, start))
+        return batch is not None and dataset in batch.datasets
 
     def has_cursor(self, dataset: str) -> bool:
         """Whether one is recorded anywhere."""

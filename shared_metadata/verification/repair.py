@@ -6,7 +6,7 @@ Nothing is deleted, and nothing is moved that is not as it was found any more: t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared_metadata import items, keys
 from shared_metadata.actions import Action, Actions
@@ -41,36 +41,27 @@ class Repair:
             Kind.EVENT: self._event,
             Kind.BATCH: self._batch,
         }
-        if difference.kind == Kind.STATE:
-            self._open(difference.flow)
+        if difference.kind == Kind.BATCH:
+            self._head(difference.due)
         return transacted(self._client, [*build[difference.kind](difference), self._said(difference)], place=difference.flow)
 
-    def _open(self, flow: str) -> None:
-        """The item of a flow's state, without any dataset, where it is gone."""
-        written(self._client, self._actions.put({**keys.flow_state(flow), "flow": flow, "tables": {}}, "attribute_not_exists(pk)"))
+    def _head(self, batch: Batch) -> None:
+        """What the tables of a batch share, where it is gone."""
+        written(self._client, self._actions.put(items.head_values(batch), "attribute_not_exists(pk)"))
 
     def _state(self, found: Difference) -> list[Action]:
         due: TableState = found.due
-        names = {"#t": "tables", "#d": found.dataset}
-        values: dict[str, Any] = {":state": items.state_values(due)}
-        sets = "SET #t.#d = :state"
-        if due.begins:
-            names, values = {**names, "#b": items.begins(found.dataset)}, {**values, ":begins": to_text(due.begins)}
-            sets += ", #b = :begins"
-        if due.last:
-            names, values = {**names, "#l": items.last(found.dataset)}, {**values, ":last": items.last_text(due.last)}
-            sets += ", #l = :last"
-        return [self._actions.update(keys.flow_state(found.flow), sets, "attribute_not_exists(#t.#d)", names, values)]
+        return [self._actions.put(items.new_state(found.flow, found.dataset, due), "attribute_not_exists(pk)")]
 
     def _watermark(self, found: Difference) -> list[Action]:
         return [self._actions.move(found.flow, found.dataset, found.held, found.due)]
 
     def _cursor(self, found: Difference) -> list[Action]:
         held, due = found.held, found.due
-        names = {"#t": "tables", "#d": found.dataset, "#c": "cursor", "#w": "watermark"}
+        names = {"#t": "table", "#c": "cursor", "#w": "watermark"}
         values = {":due": due.cursor, ":held": held.cursor, ":watermark": to_text(held.watermark)}
-        condition = "#t.#d.#c = :held AND #t.#d.#w = :watermark"
-        return [self._actions.update(keys.flow_state(found.flow), "SET #t.#d.#c = :due", condition, names, values)]
+        condition = "#t.#c = :held AND #t.#w = :watermark"
+        return [self._actions.update(keys.state(found.flow, found.dataset), "SET #t.#c = :due", condition, names, values)]
 
     def _version(self, found: Difference) -> list[Action]:
         held: Version | None = found.held
@@ -89,7 +80,9 @@ class Repair:
 
     def _batch(self, found: Difference) -> list[Action]:
         due: Batch = found.due
-        return [self._actions.put(items.batch_values(due), "attribute_not_exists(pk)")]
+        return [
+            self._actions.put(items.batch_table_values(due, name, due.moved), "attribute_not_exists(pk)") for name in due.datasets
+        ]
 
     def _said(self, found: Difference) -> Action:
         now = self._clock()

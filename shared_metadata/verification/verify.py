@@ -106,7 +106,7 @@ class _Verification:
         return looked, found
 
     def _group(self, programs: Programs, flows: Flows) -> tuple[Looked, list[Difference]]:
-        partitions = [keys.flow_state(flow)["pk"] for flow in flows]
+        partitions = [keys.flow(flow) for flow in flows]
         partitions += [keys.schema(dataset, 0)["pk"] for dataset in datasets_of(programs, flows)]
         recorded = chain.from_iterable(map(self._partition, (*partitions, keys.open_drifts()["pk"])))
         facts = Facts.of(recorded, self._notes.events(flows))
@@ -116,7 +116,11 @@ class _Verification:
 
     def _other_sides(self, programs: Programs, looked: Mapping[Flows, Looked]) -> list[Difference]:
         landed, seen = self._ask(programs), [one for group in looked.values() for one in group.seen]
-        states = self._reader.flow_states(sorted({one.flow for one in seen if one.dataset in landed}))
+        wanted: dict[str, list[str]] = {}
+        for one in seen:
+            if one.dataset in landed:
+                wanted.setdefault(one.flow, []).append(one.dataset)
+        states = self._reader.states_of(wanted)
         return list(other_sides([_by_now(one, states) for one in seen], programs, self._clock(), landed))
 
     def _again(

@@ -151,9 +151,10 @@ class World:
         if changed:
             insort(self.versions.setdefault(dataset, []), Version(interval.end, interval.start, made), key=END)
         self._check(flow, dataset, interval.end)
-        if changed and covered(interval, flow.interval_seconds) > 1:
-            state = replace(state, skipped=Skipped.after(state.skipped, interval).now)
-        self._store(state, dataset, TableState(interval.end, begins=state.tables[dataset].begins))
+        held = state.tables[dataset]
+        covers = changed and covered(interval, flow.interval_seconds) > 1
+        skipped = Skipped.after(held.skipped, interval).now if covers else held.skipped
+        self._store(state, dataset, TableState(interval.end, begins=held.begins, skipped=skipped))
         key = (flow.id, interval.start)
         outcomes = {**self.recorded[key].outcomes, dataset: TableOutcome(TableStatus.COMMITTED)}
         self.recorded[key] = replace(self.recorded[key], outcomes=outcomes)

@@ -243,7 +243,7 @@ class World:
         if not self._is_last(execution) or state.watermark != interval.start or state.entry > batch.entry:
             return  # stale
         left = batch.again_until if batch.again_until and batch.again_until > interval.end else None
-        moved = TableState(interval.end, entry=batch.entry, again_until=left, begins=state.begins)
+        moved = TableState(interval.end, entry=batch.entry, again_until=left, begins=state.begins, skipped=state.skipped)
         self._store(execution.flow, dataset, moved)
         made = {execution.flow: execution.program.flows[execution.flow].query}
         for version in execution.reads.values():
@@ -255,8 +255,8 @@ class World:
         if batch.again_until or not unchanged or not reads:
             known[interval.end] = Version(interval.start, interval.end, made, reads)
             if covered(interval, execution.program.flows[execution.flow].interval_seconds) > 1:
-                held = self.states[execution.flow]
-                self.states[execution.flow] = dataclasses.replace(held, skipped=Skipped.after(held.skipped, interval).now)
+                skipped = Skipped.after(moved.skipped, interval).now
+                self._store(execution.flow, dataset, dataclasses.replace(moved, skipped=skipped))
         self.commits.setdefault(dataset, []).append((interval.start, interval.end, batch.entry))
 
     def _is_last(self, execution: Execution) -> bool:

@@ -529,7 +529,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         (row,) = collecting.rejected()
         day, label = (collecting.source.collected_name(name) for name in ("day", "label"))
         assert (row["data"][label], str(row["data"][day])[:5]) == ("broken", "10000") and day in row["reason"].lower()
-        batch = collecting.cloud.reader.batches(FLOW)[0]
+        batch = collecting.cloud.reader.batches(FLOW, collecting.dataset)[0]
         outcome = batch.outcomes[collecting.dataset]
         assert (outcome.rows, outcome.rejected, row["_batch"]) == (2, 1, batch.interval.start)
         assert "10000-" not in caplog.text

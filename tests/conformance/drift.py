@@ -82,7 +82,7 @@ class Drifting:
     def _due(self) -> list[Any]:
         program = self.cloud.reader.active_program()
         states = self.cloud.reader.flow_states(list(program.flows))
-        if any(mark.program != program.version for state in states.values() for mark in state.quiesced):
+        if any(state.judged_under - {program.version} for state in states.values()):
             self.cloud.writer.drifts.rejudge(self.cloud.reader.lineage(program.version), program, program.version)
             states = self.cloud.reader.flow_states(list(program.flows))
         return due_batches(program, states, self.cloud.clock.now)

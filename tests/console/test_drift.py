@@ -157,7 +157,7 @@ def test_the_remedy_of_an_error_is_the_help(error: AtollError, failures: int, ca
     now, behind = datetime(2026, 11, 23, 12, 30, tzinfo=UTC), datetime(2026, 11, 23, 10, tzinfo=UTC)
     table = TableState(behind, attempts=failures, retry_at=now + timedelta(hours=1), error=str(error))
     states = {f.id: FlowState(f.id, {t.dataset: table for t in f.tables}) for f in wanted.flows.values()}
-    found = why_of("lake.a.v000", wanted, states, lambda flow, start: None, now)
+    found = why_of("lake.a.v000", wanted, states, lambda flow, start, datasets: None, now)
     assert found.cause == cause and found.what.endswith(error.what) and "Remedy" not in found.what
     assert found.remedy.startswith(f"{error.remedy}; ") and "unless the error says so" not in found.remedy
 
@@ -170,8 +170,8 @@ def test_of_several_inputs_the_one_with_the_worst_cause_is_followed() -> None:
     both = Program(wanted.connections, wanted.warehouses, flows)
     now, behind = datetime(2026, 11, 23, 12, 30, tzinfo=UTC), datetime(2026, 11, 23, 10, tzinfo=UTC)
     states = {f.id: FlowState(f.id, {t.dataset: TableState(behind) for t in f.tables}) for f in flows.values()}
-    states["lake.a.v001"] = replace(states["lake.a.v001"], quiesced=(Quiesce(4, {"lake.a.v001": behind}, "v"),))
-    found = why_of("lake.a.reader", both, states, lambda flow, start: None, now)
+    states["lake.a.v001"] = FlowState("lake.a.v001", {"lake.a.v001": TableState(behind, quiesced=(Quiesce(4, behind, "v"),))})
+    found = why_of("lake.a.reader", both, states, lambda flow, start, datasets: None, now)
     assert (found.cause, found.drift, found.path) == (Cause.QUIESCED, 4, ("lake.a.reader", "lake.a.v001"))
 
 

@@ -95,7 +95,7 @@ def test_the_first_apply_opens_states_together(compiled: tuple[Program, Lineage]
     writer, program = writer_over(counting), compiled[0]
     moment = effective_moment(writer.reader, program, NOW)
     switch_to(writer, program, moment)
-    assert set(writer.reader.flow_states(list(program.flows))) == set(program.flows)
+    assert set(writer.reader.states_of(program.datasets())) == set(program.flows)
     assert requests(counting) <= VIEWS / 25 + 3 * VIEWS / 100 + 6
 
 
@@ -116,7 +116,7 @@ def test_states_that_somebody_opens_meanwhile_stay_as_they_are(compiled: tuple[P
 
     writer = writer_over(Meanwhile(dynamodb))
     writer._activation._open_states(program, (), None, NOW)
-    states = writer.reader.flow_states(list(program.flows))
+    states = writer.reader.states_of(program.datasets())
     begun = {flow: state.tables[next(iter(state.tables))].begins for flow, state in states.items()}
     assert begun.pop(name) == floor(earlier, 3600) - timedelta(hours=1)
     assert set(begun.values()) == {floor(NOW, 3600) - timedelta(hours=1)} and len(begun) == len(program.flows) - 1

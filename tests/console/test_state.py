@@ -40,9 +40,9 @@ def table() -> Any:
 
 def set_watermark(flow: str, dataset: str, moment: datetime) -> None:
     table().update_item(
-        Key=keys.flow_state(flow),
-        UpdateExpression="SET tables.#d.watermark = :w",
-        ExpressionAttributeNames={"#d": dataset},
+        Key=keys.state(flow, dataset),
+        UpdateExpression="SET #t.watermark = :w",
+        ExpressionAttributeNames={"#t": "table"},
         ExpressionAttributeValues={":w": to_text(moment)},
     )
 
@@ -60,7 +60,7 @@ def test_a_difference_has_its_place_cause_and_remedy_and_exit_code_2(atoll: Atol
     result = atoll("state", "verify")
     assert result.exit_code == 2
     assert f"{STAGED}: the watermark differs" in result.stdout
-    assert f"at       FLOW#{ORDERS} STATE tables.{STAGED}.watermark" in result.stdout
+    assert f"at       FLOW#{ORDERS} STATE#{STAGED} table.watermark" in result.stdout
     assert "found    2026-01-01T00:00:00Z" in result.stdout
     assert f"expected {to_text(floor(datetime.now(UTC), QUARTER))}" in result.stdout
     assert "cause    it lies before batches that are committed" in result.stdout and "help     atoll state repair" in result.stdout
@@ -79,11 +79,11 @@ def test_repair_asks_and_does_nothing_without_a_yes(atoll: Atoll, ran: Any) -> N
 
 
 def test_repair_makes_a_lost_state_whole_and_says_so(atoll: Atoll, ran: Any) -> None:
-    before = table().get_item(Key=keys.flow_state(ORDERS))["Item"]
-    table().delete_item(Key=keys.flow_state(ORDERS))
+    before = table().get_item(Key=keys.state(ORDERS, STAGED))["Item"]
+    table().delete_item(Key=keys.state(ORDERS, STAGED))
     result = atoll("state", "repair", "--yes")
     assert result.exit_code == 0 and f"{STAGED}: repaired" in result.stdout
-    assert table().get_item(Key=keys.flow_state(ORDERS))["Item"] == before
+    assert table().get_item(Key=keys.state(ORDERS, STAGED))["Item"] == before
     assert atoll("state", "verify").exit_code == 0
     again = json.loads(atoll("state", "repair", "--yes", "--json").stdout)
     assert again["differences"] == []
@@ -91,14 +91,14 @@ def test_repair_makes_a_lost_state_whole_and_says_so(atoll: Atoll, ran: Any) -> 
 
 def test_repair_mends_everything_that_differs_in_one_go(atoll: Atoll, ran: Any) -> None:
     set_watermark(ORDERS, STAGED, datetime(2026, 1, 1, tzinfo=UTC))
-    table().delete_item(Key=keys.flow_state(VIEW))
+    table().delete_item(Key=keys.state(VIEW, VIEW))
     end = floor(datetime.now(UTC), QUARTER)
     table().delete_item(Key=keys.version(ORDERS, end))
     made = table().get_item(Key=keys.version(VIEW, end))["Item"]
     table().put_item(Item={**made, "pointer": {"snapshot_id": "7"}})
     events = table().scan()["Items"]
     table().delete_item(Key={n: next(e for e in events if e.get("flow") == LOAD and "detail" in e)[n] for n in ("pk", "sk")})
-    table().delete_item(Key=keys.batch(ORDERS, end - timedelta(seconds=QUARTER)))
+    table().delete_item(Key=keys.batch_table(ORDERS, end - timedelta(seconds=QUARTER), STAGED))
     found = {(one["what"], one["dataset"]) for one in json.loads(atoll("state", "verify", "--json").stdout)["differences"]}
     assert found == {
         ("the watermark differs", STAGED),
@@ -115,7 +115,7 @@ def test_repair_mends_everything_that_differs_in_one_go(atoll: Atoll, ran: Any) 
 
 
 def test_what_cannot_be_repaired_is_left_and_names_its_remedy(atoll: Atoll, ran: Any) -> None:
-    table().delete_item(Key=keys.flow_state("ops.public.customer_totals"))
+    table().delete_item(Key=keys.state("ops.public.customer_totals", "ops.public.customer_totals"))
     result = atoll("state", "repair", "--yes")
     assert result.exit_code == 2
     assert "nothing tells where it stood" in result.stdout and "atoll state import" in result.stdout
@@ -142,7 +142,7 @@ def test_an_export_holds_no_secret(atoll: Atoll, ran: Any) -> None:
 
 def test_a_table_that_is_not_empty_is_refused_and_replaced_only_on_a_yes(atoll: Atoll, ran: Any, folder: Path) -> None:
     atoll("state", "export", "one.jsonl")
-    table().put_item(Item={"pk": "FLOW#lake.other", "sk": "STATE", "flow": "lake.other", "tables": {}})
+    table().put_item(Item={**keys.state("lake.other", "lake.other"), "flow": "lake.other"})
     refused = atoll("state", "import", "one.jsonl")
     assert refused.exit_code == 1 and "is not empty" in refused.stderr and "--replace" in refused.stderr
     assert atoll("state", "import", "one.jsonl", "--replace").exit_code == 1  # nobody said yes

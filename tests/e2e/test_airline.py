@@ -238,7 +238,7 @@ def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(airli
     assert clean["compared_with"] == ["harness.postgres, ops", "organize.iceberg, lake"]
 
     table = airline.demo.target.session.resource("dynamodb").Table(naming.METADATA_TABLE)
-    table.delete_item(Key=keys.flow_state("lake.ops.carrier_day"))
+    table.delete_item(Key=keys.state("lake.ops.carrier_day", "lake.ops.carrier_day"))
     flights = airline.demo.target.reader.latest_version("lake.ops.flights:staged")
     assert flights is not None
     table.delete_item(Key=keys.version(flights.dataset, flights.interval.end))
@@ -261,12 +261,12 @@ def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(airli
 
 
 def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:
-    """Changes what a flow's state says of a dataset, which then stands still until it is repaired."""
+    """Changes what the state of a dataset says, which then stands still until it is repaired."""
     values["retry_at"] = to_text(datetime.now(UTC) + 2 * MINUTE)
     table.update_item(
-        Key=keys.flow_state(flow),
-        UpdateExpression="SET " + ", ".join(f"tables.#d.#{name} = :{name}" for name in values),
-        ExpressionAttributeNames={"#d": dataset, **{f"#{name}": name for name in values}},
+        Key=keys.state(flow, dataset),
+        UpdateExpression="SET " + ", ".join(f"#t.#{name} = :{name}" for name in values),
+        ExpressionAttributeNames={"#t": "table", **{f"#{name}": name for name in values}},
         ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
     )
 

@@ -88,11 +88,13 @@ class Shop:
         """Of every flow at least one: a new one is complete through some moment before it has made anything."""
         batches = self.target.reader.batches
         flows = (*VIEWS, *PUBLISHED)
-        wait_until(lambda: all(any(b.status == "COMMITTED" for b in batches(flow, 100)) for flow in flows), 600, "nothing was made")
+        wait_until(
+            lambda: all(any(b.status == "COMMITTED" for b in batches(flow, flow, 100)) for flow in flows), 600, "nothing was made"
+        )
 
     def versions(self, flow: str, through: datetime) -> dict[datetime, str]:
         """The start of each batch that ends by then ▸ the version of the program that made it."""
-        batches = [batch for batch in self.target.reader.batches(flow, 100) if batch.interval.end <= through]
+        batches = [batch for batch in self.target.reader.batches(flow, flow, 100) if batch.interval.end <= through]
         assert all(batch.status == "COMMITTED" for batch in batches)
         return {batch.interval.start: batch.program_version for batch in batches}
 

@@ -136,25 +136,25 @@ def _read_batches(services: Services, program: Program, since: datetime, found: 
     found.twice += [f"event of {batch}" for batch, count in told.items() if count > 1]
     outcomes, states, empty = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), set[tuple[str, str, str]]()
     for flow, state in services.reader.flow_states(list(program.flows)).items():
-        for batch in services.reader.batches(flow, 100):
-            found.covers += _covered(batch, program, since)
-            for name, o in batch.outcomes.items():
-                if program.flows[flow].kind == Kind.LOAD and not o.rows:
+        for name in state.tables:
+            for batch in services.reader.batches(flow, name, 100):
+                o = batch.outcomes.get(name)
+                found.covers += _covered(batch, program, name, since) if o else ()
+                if o and program.flows[flow].kind == Kind.LOAD and not o.rows:
                     empty.add((flow, str(batch.interval), name))
-                else:
+                elif o:
                     outcomes[flow, str(batch.interval), name, str(o.status), str(o.rows)] += 1
         states.update((flow, name, str(t.watermark), _reached(t.cursor), str(t.attempts)) for name, t in state.tables.items())
     found.tables |= {"batches": outcomes, "states": states}
     found.tables["events"] = Counter(tuple(batch) for batch in told if batch not in empty)
 
 
-def _covered(batch: Batch, program: Program, since: datetime) -> Iterator[Cover]:
+def _covered(batch: Batch, program: Program, dataset: str, since: datetime) -> Iterator[Cover]:
     flow, interval = program.flows[batch.flow], batch.interval
     each = timedelta(seconds=flow.interval_seconds)
     if interval.end - interval.start > each:
-        datasets = tuple(table.dataset for table in flow.tables)
         adds = flow.kind == Kind.PUBLISH or (flow.kind in (Kind.COLLECT, Kind.LOAD) and flow.mode == Mode.MERGE)
-        yield Cover(flow.id, datasets, interval, each, since, flow.kind, adds, flow.covers)
+        yield Cover(flow.id, dataset, interval, each, since, flow.kind, adds, flow.covers)
 
 
 def _rows(services: Services, urls: list[str]) -> Rows:

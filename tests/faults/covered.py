@@ -17,12 +17,8 @@ from shared_metadata.program import Kind
 Rows = Counter[tuple[str, ...]]
 BATCH = "_batch"
 RECORDED = ": recorded"
-COUNTS = {
-    "batches": 1,
-    "published": 2,
-    "receipts": 0,
-    "events": 0,
-}  # of each table of lines (flow, interval, words …, counts …) how many those are
+# Of tables of lines (flow, interval, words …, counts …) how many counts there are; the first word, if any, is a dataset.
+COUNTS = {"batches": 1, "published": 2, "receipts": 0, "events": 0}
 
 
 def as_of(dataset: str, end: datetime, since: datetime) -> str:
@@ -32,14 +28,14 @@ def as_of(dataset: str, end: datetime, since: datetime) -> str:
 
 @dataclass(frozen=True)
 class Cover:
-    """Several intervals, each of the length `each`, that were one batch.
+    """Several intervals, each of the length `each`, that were one batch of a table.
 
     adds: a batch counts what is new, else the whole.
     may: whether the flow's missed batches may be made as one.
     """
 
     flow: str
-    datasets: tuple[str, ...]
+    dataset: str
     interval: Interval
     each: timedelta
     since: datetime
@@ -72,30 +68,29 @@ def as_covered(tables: Mapping[str, Rows], covers: Sequence[Cover]) -> dict[str,
     """The tables of a run without faults, with the intervals of each cover taken together."""
     made = dict(tables)
     for cover in covers:
-        for dataset in cover.datasets:
-            _take_versions_together(made, cover, dataset)
+        _take_versions_together(made, cover)
         for name, counts in COUNTS.items():
             made[name] = _lines_together(made[name], cover, counts)
-    ends = {(dataset, to_text(part.end)): to_text(c.interval.end) for c in covers for dataset in c.datasets for part in c.parts}
+    ends = {(cover.dataset, to_text(part.end)): to_text(cover.interval.end) for cover in covers for part in cover.parts}
     return {name: _reading(rows, ends) if name.endswith(RECORDED) else rows for name, rows in made.items()}
 
 
-def _take_versions_together(made: dict[str, Rows], cover: Cover, dataset: str) -> None:
+def _take_versions_together(made: dict[str, Rows], cover: Cover) -> None:
     """One version is left, as of the last end; `_batch`, of every later version too, is the start of the one batch.
 
     An interval in which nothing changed has made none.
     """
-    names = [name for part in cover.parts if (name := as_of(dataset, part.end, cover.since)) in made]
+    names = [name for part in cover.parts if (name := as_of(cover.dataset, part.end, cover.since)) in made]
     if not names:
         return
     versions, recorded = ([made.pop(name + what) for name in names] for what in ("", RECORDED))
-    last = as_of(dataset, cover.interval.end, cover.since)
+    last = as_of(cover.dataset, cover.interval.end, cover.since)
     made[last] = sum(versions, Rows()) if cover.new_rows else versions[-1]
     lines = [line for rows in recorded for line in rows]
     count = str(sum(int(line[1]) for line in lines)) if cover.new_count else lines[-1][1]
     made[last + RECORDED] = Counter([(str(cover.interval), count, *lines[-1][2:])])
     starts = {str(part.start): str(cover.interval.start) for part in cover.parts}
-    for name in [name for name in made if name.startswith(f"{dataset} as of ") and not name.endswith(RECORDED)]:
+    for name in [name for name in made if name.startswith(f"{cover.dataset} as of ") and not name.endswith(RECORDED)]:
         made[name] = _renamed(made[name], starts)
 
 
@@ -117,7 +112,7 @@ def _lines_together(lines: Rows, cover: Cover, counts: int) -> Rows:
     made, parts = Rows(), [str(part) for part in cover.parts]
     together: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
     for line in lines:
-        if line[0] == cover.flow and line[1] in parts:
+        if line[0] == cover.flow and line[1] in parts and line[2 : len(line) - counts][:1] in ((), (cover.dataset,)):
             together[line[2 : len(line) - counts]].append(line)
         else:
             made[line] = lines[line]

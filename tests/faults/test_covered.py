@@ -13,7 +13,7 @@ from tests.faults.contents import Contents, differences
 from tests.faults.covered import RECORDED, Cover, Rows, as_of
 
 DAY, SINCE = timedelta(days=1), datetime(2026, 11, 1, tzinfo=UTC)
-COVER = Cover("f", ("a",), Interval(SINCE, SINCE + 2 * DAY), DAY, SINCE, kind=Kind.COLLECT, adds=True, may=True)
+COVER = Cover("f", "a", Interval(SINCE, SINCE + 2 * DAY), DAY, SINCE, kind=Kind.COLLECT, adds=True, may=True)
 
 
 def interval(first: int, days: int = 1) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 Item = dict[str, Any]
 Key = tuple[str, str]
 Rows = dict[Key, Item]  # items are never changed in place, so that a copy of the mapping is a snapshot
-TOKEN = re.compile(r"\s*([#:]?\w+|<=|[=(),.])")
+TOKEN = re.compile(r"\s*([#:]?\w+|<=|<>|[=(),.])")
 ANSWERED = 60  # of a hundred keys
 MOST_BYTES = 400 * 1024  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
@@ -254,6 +254,8 @@ class _Expression:
         operator, value = self._take(), self._value()
         if operator == "=":
             return lambda item: _find(item, path) == value
+        if operator == "<>":
+            return lambda item: _find(item, path) != value
         assert operator == "<=", operator
         return lambda item: (found := _find(item, path)) is not None and _order(found) <= _order(value)
 

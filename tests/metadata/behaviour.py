@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from shared_metadata import items, keys
 from shared_metadata.boundary import Effect
 from shared_metadata.errors import AlreadyCommitted, DefinitionError, InputError, RetryLater, StaleToken
 from shared_metadata.intervals import Interval
@@ -88,6 +89,20 @@ class Interrupts:
     def __getattr__(self, name: str) -> Any:
         if name == self._name:
             next(self._meanwhile, lambda: None)()
+        return getattr(self._client, name)
+
+
+class DiesAtThe:
+    """A client whose process dies just before the so manieth of its named calls."""
+
+    def __init__(self, number: int, client: Any, name: str) -> None:
+        self._left, self._client, self._name = number, client, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._name:
+            self._left -= 1
+            if not self._left:
+                raise KeyboardInterrupt
         return getattr(self._client, name)
 
 
@@ -180,6 +195,52 @@ class MetadataBehaviour:
         claim(late, "t000", owner="two")
         found = writer.reader.batch("lake.crm", FIRST.start)
         assert found and found.outcomes[staged("t001")].status == TableStatus.COMMITTED
+
+    def test_a_claim_of_some_tables_leaves_the_items_of_all_others_alone(self, writer: MetadataWriter) -> None:
+        apply(writer, program(3))
+        claim(writer, "t000")
+        before = {key: item for key, item in items_of(writer, "lake.crm").items() if "t001" in key or key.startswith("BATCH#")}
+        held = claim(writer, "t002")
+        writer.renew(held, 60)
+        commit(writer, held, "t002", rows=1)
+        assert {key: item for key, item in items_of(writer, "lake.crm").items() if key in before} == before
+        assert writer.reader.batch("lake.crm", FIRST.start, [staged("t002")]).datasets == (staged("t002"),)  # type: ignore[union-attr]
+
+    def test_of_two_who_claim_the_same_tables_at_once_the_first_gets_all_of_them(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        names = tuple(f"t{number:03d}" for number in range(130))
+        apply(writer, program(130))
+        claim(writer, "t129")  # the item of what they share is there
+        clock.advance(seconds=61)
+        late = MetadataWriter(Interrupts(dynamodb, "transact_write_items", lambda: claim(writer, *names, owner="one")), table, clock)
+        with pytest.raises(RetryLater, match="just now"):
+            claim(late, *names, owner="two")
+        found = writer.reader.batch("lake.crm", FIRST.start)
+        assert found and {worker.owner for worker in found.workers.values()} == {"one"} and len(found.workers) == 130
+
+    def test_a_claim_that_died_half_way_is_made_whole_by_its_owner_with_higher_tokens(
+        self, dynamodb: Any, table: str, clock: SettableClock, writer: MetadataWriter
+    ) -> None:
+        names = tuple(f"t{number:03d}" for number in range(250))
+        apply(writer, program(250))
+        dies = MetadataWriter(DiesAtThe(2, dynamodb, "transact_write_items"), table, clock)
+        with pytest.raises(KeyboardInterrupt):
+            claim(dies, *names)
+        found = writer.reader.batch("lake.crm", FIRST.start)
+        assert found and 0 < len(found.workers) < 250
+        with pytest.raises(RetryLater):
+            claim(writer, *names, owner="two")
+        assert claim(writer, *names).token == 2
+        found = writer.reader.batch("lake.crm", FIRST.start)
+        assert found and [worker.token for worker in found.workers.values()] == [2] * 250
+
+    def test_tokens_go_on_where_what_the_tables_share_is_gone(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program())
+        first = claim(writer)
+        writer._client.delete_item(TableName=writer._table, Key=items.to_item(keys.batch("lake.crm", FIRST.start)))
+        clock.advance(seconds=61)
+        assert claim(writer, owner="other").token == first.token + 1
 
     # -- commit
 
@@ -490,11 +551,12 @@ class MetadataBehaviour:
     # -- programs
 
     def test_what_is_larger_than_an_item_is_refused_with_its_cause(self, writer: MetadataWriter) -> None:
-        """A batch is one item: of thousands of tables it cannot be claimed."""
-        datasets = tuple(f"lake.crm.{'a_table_with_a_long_name_' * 4}{number}" for number in range(2000))
-        with pytest.raises(DefinitionError, match="fewer tables"):
-            claim(writer, datasets=datasets)
-        assert writer.reader.batch("lake.crm", FIRST.start) is None
+        """A schema is one item."""
+        apply(writer, program())
+        wide = Schema(tuple(SchemaColumn(f"{'a_column_with_a_long_name_' * 8}{number}", "string") for number in range(1600)))
+        with pytest.raises(DefinitionError, match="fewer columns"):
+            writer.commit(claim(writer), [TableCommit(staged("t000"), 1, pointer={"manifest": "m"}, schema=wide)])
+        assert batch_status(writer) == "RUNNING" and standing(writer).watermark == FIRST.start
 
     def test_a_program_larger_than_an_item_is_stored_and_read(self, writer: MetadataWriter) -> None:
         large = program(filler=500_000)
@@ -776,7 +838,9 @@ class MetadataBehaviour:
         commit(writer, claim(writer))
         clock.advance(hours=1)
         claim(writer, interval=SECOND)
-        assert [(b.interval, b.status) for b in writer.reader.batches("lake.crm")] == [(SECOND, "RUNNING"), (FIRST, "COMMITTED")]
+        found = writer.reader.batches("lake.crm", staged("t000"))
+        assert [(b.interval, b.status) for b in found] == [(SECOND, "RUNNING"), (FIRST, "COMMITTED")]
+        assert writer.reader.batches("lake.crm", staged("t001")) == []
 
     def test_events_are_read_in_order_across_days(self, writer: MetadataWriter, clock: SettableClock) -> None:
         apply(writer, program())
@@ -813,7 +877,7 @@ class MetadataBehaviour:
         clock.advance(hours=1)
         claim(writer, interval=SECOND)
         hours = [FIRST.start + timedelta(hours=number) for number in range(150)]
-        found = writer.reader.batches_at([("lake.crm", start) for start in hours])
+        found = writer.reader.batches_at({("lake.crm", start): [staged("t000")] for start in hours})
         assert found == {("lake.crm", one.start): writer.reader.batch("lake.crm", one.start) for one in (FIRST, SECOND)}
 
 
@@ -887,6 +951,14 @@ def dead(writer: MetadataWriter, *names: str, tables: int = 1) -> Program:
 
 def standing(writer: MetadataWriter, name: str = "t000", *, flow: str = "lake.crm", dataset: str = "") -> Any:
     return writer.reader.flow_states([flow])[flow].tables[dataset or staged(name)]
+
+
+def items_of(writer: MetadataWriter, flow: str) -> dict[str, Any]:
+    """All that is stored of a flow, by sort key."""
+    pages = writer._client.get_paginator("query").paginate(
+        TableName=writer._table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": keys.flow(flow)}}
+    )
+    return {item["sk"]["S"]: item for page in pages for item in page["Items"]}
 
 
 def batch_status(writer: MetadataWriter) -> str:

@@ -66,7 +66,7 @@ class CoveringBehaviour:
         assert standing(writer).watermark == batch.interval.end
         (done,) = [event for event in writer.reader.events(clock.now, clock.now) if event.kind == EventKind.BATCH_COMPLETED]
         assert (done.detail["intervals"], done.detail["end"]) == (130, to_text(batch.interval.end))
-        assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == (batch.interval,)
+        assert standing(writer).skipped == (batch.interval,)
         assert self.due(writer, clock)[LOAD].interval == batch.interval
 
     def test_a_batch_of_one_interval_skips_nothing_nor_does_one_that_changed_nothing(
@@ -76,7 +76,7 @@ class CoveringBehaviour:
         clock.advance(hours=5)
         self.committed(writer, COLLECT, hours(0, 1), staged("t000"))
         self.committed(writer, COLLECT, hours(1, 6), staged("t000"), changed=False)
-        assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == ()
+        assert standing(writer).skipped == ()
 
     def test_what_was_skipped_long_ago_is_kept_as_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
         apply(writer, covering())
@@ -85,7 +85,7 @@ class CoveringBehaviour:
         for interval in made:
             self.committed(writer, COLLECT, interval, staged("t000"))
         oldest = Interval(made[0].start, made[3].end)
-        assert writer.reader.flow_states([COLLECT])[COLLECT].skipped == (oldest, *made[4:])
+        assert standing(writer).skipped == (oldest, *made[4:])
 
     def test_one_more_attempt_keeps_the_end_of_the_first_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
         apply(writer, covering())
@@ -187,7 +187,7 @@ class CoveringBehaviour:
         steps = OrganizeSteps(SLICE, SimpleNamespace(reader=writer.reader), lambda *_: None)  # type: ignore[arg-type,return-value]
 
         def fitted(mode: Mode, interval: Interval) -> Interval:
-            return steps.fitted(Wanted(replace(applied.flows[LOAD], mode=mode), interval, ("lake.crm.t000",), False, applied, 1))
+            return steps.fitted(Wanted(replace(applied.flows[LOAD], mode=mode), interval, ("lake.crm.t000",), {}, False, applied, 1))
 
         assert fitted(Mode.MERGE, hours(0, 9)) == hours(0, 4)
         assert fitted(Mode.MERGE, hours(4, 9)) == hours(4, 9)

@@ -78,7 +78,8 @@ class DriftBehaviour:
         assert quiesced(writer, known) == {"lake.a.reader": (1,), "lake.a.v000": (1,)}
         assert told(writer) == [(EventKind.FLOW_QUIESCED, 1, ["lake.a.reader", "lake.a.v000"])]
         state = writer.reader.flow_states(["lake.a.v000"])["lake.a.v000"]
-        assert state.quiesced[0].since == {"lake.a.v000": state.tables["lake.a.v000"].watermark}
+        table = state.tables["lake.a.v000"]
+        assert [(mark.drift, mark.since) for mark in table.quiesced] == [(1, table.watermark)]
 
     def test_the_same_drift_seen_in_every_batch_is_one_record(self, writer: MetadataWriter, clock: SettableClock) -> None:
         known = activate(writer, things())
@@ -156,11 +157,11 @@ class DriftBehaviour:
     def test_a_column_that_returns_has_its_rows_collected_again(self, writer: MetadataWriter) -> None:
         known = activate(writer, things())
         staged = f"{FLOW}:staged"
-        names, values = {"#t": "tables", "#d": staged, "#c": "cursor"}, {":c": "c7"}
-        key = {"pk": {"S": f"FLOW#{FLOW}"}, "sk": {"S": "STATE"}}
+        names, values = {"#t": "table", "#c": "cursor"}, {":c": "c7"}
+        key = {"pk": {"S": f"FLOW#{FLOW}"}, "sk": {"S": f"STATE#{staged}"}}
         values_of = {":c": {"S": values[":c"]}}
         writer._client.update_item(
-            TableName=writer._table, Key=key, UpdateExpression="SET #t.#d.#c = :c", ExpressionAttributeNames=names,
+            TableName=writer._table, Key=key, UpdateExpression="SET #t.#c = :c", ExpressionAttributeNames=names,
             ExpressionAttributeValues=values_of,
         )  # fmt: skip
         settle(writer, known, gone("name", known=known))

@@ -15,13 +15,13 @@ from botocore import exceptions
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from shared_metadata import later
+from shared_metadata import items, later
 from shared_metadata.aws_client import aws_client
 from shared_metadata.contract.duckdb_session import unreached
 from shared_metadata.contract.lambda_handler import PAYLOAD_LIMIT, LambdaHandler
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken, WaitForAws
 from shared_metadata.later import Refusal, is_later, refusal
-from shared_metadata.records import MAX_ATTEMPTS
+from shared_metadata.records import MAX_ATTEMPTS, TableState
 from shared_metadata.schedule import due_batches
 from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
@@ -339,10 +339,10 @@ def test_what_a_throttled_table_leaves_over_is_asked_for_after_longer_and_longer
 
 
 def test_more_states_than_one_answer_holds_are_all_read(writer: MetadataWriter) -> None:
-    flows = [f"flow {number}" for number in range(130)]
-    for flow in flows:
-        writer._client.put_item(**writer._actions.put({"pk": f"FLOW#{flow}", "sk": "STATE", "flow": flow, "tables": {}})["Put"])
-    assert sorted(writer.reader.flow_states(flows)) == sorted(flows)
+    flows = {f"flow {number}": [f"lake.a.t{number}"] for number in range(130)}
+    for flow, (dataset,) in flows.items():
+        writer._client.put_item(**writer._actions.put(items.new_state(flow, dataset, TableState(FIRST.start)))["Put"])
+    assert sorted(writer.reader.states_of(flows)) == sorted(flows)
 
 
 # -- a step
@@ -389,7 +389,7 @@ def test_what_aws_denies_a_role_says_what_to_do(message: str, remedy: str, monke
 
 def test_an_answer_that_no_state_machine_carries_is_refused_where_it_can_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     step = handler(lambda *_: {"work": ["x" * PAYLOAD_LIMIT]}, monkeypatch)
-    with pytest.raises(DefinitionError, match="fewer tables") as caught:
+    with pytest.raises(DefinitionError, match="fewer batches") as caught:
         step({"flow": "lake.crm"}, FakeContext())
     assert "lake.crm" in str(caught.value)
 

@@ -62,7 +62,7 @@ def edited(world: World, key: keys.Key) -> Any:
 
 
 def table_state(world: World, flow: str, dataset: str) -> Any:
-    return edited(world, keys.flow_state(flow))["tables"]["M"][dataset]["M"]
+    return edited(world, keys.state(flow, dataset))["table"]["M"]
 
 
 def delete(*key: keys.Key) -> Break:
@@ -71,6 +71,12 @@ def delete(*key: keys.Key) -> Break:
             del world.rows[one["pk"], one["sk"]]
 
     return broken
+
+
+def batch_of(hours: int) -> tuple[keys.Key, keys.Key]:
+    """What the tables of a collect share, and its only table."""
+    start = BEGIN + hours * HOURS
+    return keys.batch(COLLECT, start), keys.batch_table(COLLECT, start, STAGED)
 
 
 def move(flow: str, dataset: str, hours: int) -> Break:
@@ -98,7 +104,7 @@ def repoint(world: World) -> None:
 
 
 BREAKS: dict[str, tuple[Break, list[tuple[Kind, str]]]] = {
-    "a state item is deleted": (delete(keys.flow_state(LOAD)), [(Kind.STATE, TABLE)]),
+    "a state item is deleted": (delete(keys.state(LOAD, TABLE)), [(Kind.STATE, TABLE)]),
     "a watermark is set back": (move(COLLECT, STAGED, -2), [(Kind.WATERMARK, STAGED)]),
     "a watermark is set forward": (move(VIEW, VIEW, 3), [(Kind.WATERMARK, VIEW)]),
     "a cursor is changed": (set_cursor("1"), [(Kind.CURSOR, STAGED)]),
@@ -106,9 +112,11 @@ BREAKS: dict[str, tuple[Break, list[tuple[Kind, str]]]] = {
     "a version is removed": (delete(keys.version(STAGED, BEGIN + 2 * HOURS)), [(Kind.VERSION, STAGED)]),
     "a version points elsewhere": (repoint, [(Kind.POINTER, TABLE)]),
     "an event is removed": (forget_event, [(Kind.EVENT, TABLE)]),
-    "the first batch is removed": (delete(keys.batch(COLLECT, BEGIN)), [(Kind.BATCH, STAGED)]),
-    "the last batch is removed": (delete(keys.batch(COLLECT, BEGIN + 5 * HOURS)), [(Kind.BATCH, STAGED)]),
-    "an empty batch is removed": (delete(keys.batch(COLLECT, BEGIN + 2 * HOURS)), [(Kind.BATCH, STAGED)]),
+    "the first batch is removed": (delete(*batch_of(0)), [(Kind.BATCH, STAGED)]),
+    "the last batch is removed": (delete(*batch_of(5)), [(Kind.BATCH, STAGED)]),
+    "an empty batch is removed": (delete(*batch_of(2)), [(Kind.BATCH, STAGED)]),
+    "the table of a batch is removed": (delete(batch_of(5)[1]), [(Kind.BATCH, STAGED)]),
+    "what the tables of a batch share is removed": (delete(batch_of(5)[0]), [(Kind.BATCH, STAGED)]),
 }
 
 
@@ -137,7 +145,7 @@ def test_where_the_last_batch_is_gone_a_repair_keeps_the_cursor_that_the_state_h
     world = lived()
     before = world.reader.flow_states([COLLECT])[COLLECT].tables[STAGED]
     move(COLLECT, STAGED, -2)(world)
-    delete(keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    delete(*batch_of(5))(world)
     Repair(world.dynamodb, METADATA, "ann", lambda: world.now).mend(found(world))  # type: ignore[arg-type]
     assert before.cursor and world.reader.flow_states([COLLECT])[COLLECT].tables[STAGED] == before
     assert found(world) == []
@@ -145,7 +153,7 @@ def test_where_the_last_batch_is_gone_a_repair_keeps_the_cursor_that_the_state_h
 
 def test_where_state_and_last_batch_are_gone_nothing_is_repaired_with_an_empty_cursor() -> None:
     world = lived()
-    delete(keys.flow_state(COLLECT), keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    delete(keys.state(COLLECT, STAGED), *batch_of(5))(world)
     differing = [one for one in found(world) if one.dataset == STAGED]
     assert {one.kind for one in differing} == {Kind.STATE, Kind.BATCH}
     assert all(not one.repairable and "from a backup" in one.remedy for one in differing)
@@ -155,7 +163,7 @@ def test_cursors_that_nothing_tells_are_named() -> None:
     world = lived()
     facts = Facts.of(world.rows.values())
     assert unseen_cursors(facts, world.reader.programs()) == {}
-    delete(keys.batch(COLLECT, BEGIN + 5 * HOURS))(world)
+    delete(*batch_of(5))(world)
     unseen = unseen_cursors(Facts.of(world.rows.values()), world.reader.programs())
     assert unseen == {STAGED: "the record of its last batch is gone, and the batch's event does not tell the cursor"}
 
@@ -215,7 +223,7 @@ class TestAlongTheTimeline:
     def test_a_state_that_is_lost_amid_it_comes_back_as_it_was(self, writer: MetadataWriter, clock: SettableClock) -> None:
         self.restated(writer, clock)
         self.run_all(writer, clock, most=1)
-        key = keys.flow_state("lake.a.v")
+        key = keys.state("lake.a.v", "lake.a.v")
         rows: Any = writer._client.tables["t"]  # type: ignore[attr-defined]
         before = rows.pop((key["pk"], key["sk"]))
         (lost,) = self.found(writer)
@@ -233,11 +241,11 @@ class TestAlongTheTimeline:
         clock.now = SECOND.end + timedelta(minutes=1)
         names = [self.failed_attempt(writer, clock) for _ in range(3)]
         rows: Any = writer._client.tables["t"]  # type: ignore[attr-defined]
-        key = keys.flow_state("lake.crm")
+        key = keys.state("lake.crm", staged("t000"))
         if lost:
             del rows[key["pk"], key["sk"]]
         else:
-            rows[key["pk"], key["sk"]]["tables"]["M"][staged("t000")]["M"]["watermark"] = {"S": to_text(FIRST.start)}
+            rows[key["pk"], key["sk"]]["table"]["M"]["watermark"] = {"S": to_text(FIRST.start)}
         Repair(writer._client, "t", "ann", clock).mend(self.found(writer))
         (batch,) = [batch for batch in due_along(writer, clock) if batch.flow == "lake.crm"]
         assert batch.interval == SECOND and batch.execution_name not in names

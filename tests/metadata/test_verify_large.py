@@ -54,7 +54,7 @@ def interrupted(world: World, path: Path) -> Notes:
     """What is left of a verification that stopped at the view."""
     notes = Notes(path)
     with pytest.raises(KeyboardInterrupt):
-        verified(world, notes, client=Asked(world.dynamodb, keys.flow_state(VIEW)["pk"]))
+        verified(world, notes, client=Asked(world.dynamodb, keys.flow(VIEW)))
     notes.close()
     return Notes(path)
 
@@ -67,7 +67,7 @@ def test_what_was_looked_at_before_an_interruption_is_not_looked_at_again(tmp_pa
     again = verified(world, notes, said.append, asked)
     assert again == whole and whole.batches > 10
     assert said[-1].done == said[-1].of == len(said) + 1
-    assert not asked.partitions[keys.flow_state(LOAD)["pk"]] and asked.partitions[keys.flow_state(VIEW)["pk"]] == 1
+    assert not asked.partitions[keys.flow(LOAD)] and asked.partitions[keys.flow(VIEW)] == 1
 
 
 def test_what_differs_is_looked_at_again_after_an_interruption(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_notes_of_yesterday_or_of_another_timeline_are_forgotten(tmp_path: Path,
         writer = MetadataWriter(world.dynamodb, METADATA, lambda: world.now)  # type: ignore[arg-type]
         writer.activate(world.program, former_version=world.program.version)
     verified(world, notes, client=asked)
-    assert asked.partitions[keys.flow_state(LOAD)["pk"]]
+    assert asked.partitions[keys.flow(LOAD)]
 
 
 def test_what_differs_only_the_first_time_is_on_its_way(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_what_differs_only_the_first_time_is_on_its_way(tmp_path: Path) -> None:
 
 def test_a_group_is_read_alone_and_told_as_all_of_it_would_be() -> None:
     world = lived()
-    delete(keys.version(TABLE, BEGIN + HOURS), keys.batch(COLLECT, BEGIN))(world)
+    delete(keys.version(TABLE, BEGIN + HOURS), keys.batch_table(COLLECT, BEGIN, STAGED))(world)
     asked = Asked(world.dynamodb)
     found = verified(world, client=asked)
     assert {one.kind for one in found.differences} == {Difference.VERSION, Difference.BATCH}
-    assert asked.partitions[keys.flow_state(LOAD)["pk"]] == 2 and asked.partitions[keys.flow_state(VIEW)["pk"]] == 1
+    assert asked.partitions[keys.flow(LOAD)] == 2 and asked.partitions[keys.flow(VIEW)] == 1
 
 
 def test_flows_that_make_the_same_datasets_are_looked_at_together() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,9 @@ from shared_metadata.actions import Action, Actions
 from shared_metadata.contract.steps import Work
 from shared_metadata.intervals import Interval
 from shared_metadata.keys import EVENT_PREFIX
-from shared_metadata.records import Batch, Claim, TableCommit, TableOutcome
+from shared_metadata.records import Claim, TableCommit, TableOutcome, Worker
 from shared_metadata.writer import MetadataWriter
-from shared_metadata.writes import written
+from shared_metadata.writes import transacted, written
 from tests.protocol.lake import ModelDriver
 from tests.protocol.world import Made
 
@@ -39,21 +40,22 @@ def writes(**methods: Callable[..., Any]) -> Made:
     return Made(writer=type("BrokenWriter", (MetadataWriter,), {"__init__": init}))
 
 
-def _outcome(self: Actions, claim: Claim, outcomes: Mapping[str, TableOutcome], moved: Any = None) -> Action:
-    return unconditional(Actions.outcome(self, claim, outcomes, moved))
+def _outcome(self: Actions, claim: Claim, dataset: str, outcome: TableOutcome, moved: Any = None) -> Action:
+    return unconditional(Actions.outcome(self, claim, dataset, outcome, moved))
 
 
-def _advance(self: Actions, flow: str, claim: Claim, cursors: Mapping[str, str], *more: Any) -> Action:
-    return unconditional(Actions.advance(self, flow, claim, cursors, *more))
+def _advance(self: Actions, flow: str, claim: Claim, dataset: str, cursor: str, *more: Any) -> Action:
+    return unconditional(Actions.advance(self, flow, claim, dataset, cursor, *more))
 
 
-def _take_over(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str], former: Batch, expected: int) -> Action:
-    return unconditional(Actions.take_over(self, claim, worker, datasets, former, expected))
+def _take(self: Actions, claim: Claim, worker: Worker, dataset: str, former: Worker | None) -> Action:
+    return unconditional(Actions.take(self, claim, worker, dataset, former))
 
 
-def _same_token(self: Actions, claim: Claim, worker: Any, datasets: Sequence[str], former: Batch, expected: int) -> Action:
-    object.__setattr__(claim, "token", former.token)
-    return Actions.take_over(self, claim, {**worker, "token": former.token}, datasets, former, expected)
+def _same_token(self: Actions, claim: Claim, worker: Worker, dataset: str, former: Worker | None) -> Action:
+    token = former.token if former else worker.token
+    object.__setattr__(claim, "token", token)
+    return Actions.take(self, claim, replace(worker, token=token), dataset, former)
 
 
 def _key(action: Action) -> str:
@@ -78,7 +80,7 @@ class CursorApart(MetadataWriter):
     def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
         moving = [] if claim.rerun else self._moving(claim, commits)
         if moving:
-            written(self._client, self._actions.advance(claim.flow, claim, {c.dataset: c.cursor for c in moving}))
+            transacted(self._client, [self._actions.advance(claim.flow, claim, c.dataset, c.cursor) for c in moving])
         super().commit(claim, commits, passes=passes)
 
 
@@ -112,8 +114,8 @@ class NeverLooksUp(ModelDriver):
 BROKEN: Mapping[str, Made] = {
     "a commit does not ask for its token": writes(outcome=_outcome),
     "a commit does not ask where the watermark stands": writes(advance=_advance),
-    "a claim does not ask for the token before it": writes(take_over=_take_over),
-    "a claim gives the former token again": writes(take_over=_same_token),
+    "a claim does not ask for the token before it": writes(take=_take),
+    "a claim gives the former token again": writes(take=_same_token),
     "the event is put after the transaction": Made(writer=EventAfterwards),
     "the watermark moves before the transaction": Made(writer=CursorApart),
     "a lost execution is not noticed": Made(writer=LosesFailures),

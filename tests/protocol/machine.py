@@ -73,7 +73,7 @@ class CommitProtocol(RuleBasedStateMachine):
         (watermark,) = {table.watermark for table in state.tables.values()}
         last = self.world.reader.batch_before(name, watermark)
         if last:
-            event = {"flow": name, "from": to_text(last.interval.start), "to": to_text(watermark)}
+            event = {"flow": name, "from": to_text(last.start), "to": to_text(watermark)}
             self._by_hand(slice_id, event)
 
     def _by_hand(self, slice_id: str, event: dict[str, Any]) -> None:

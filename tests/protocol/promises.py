@@ -80,7 +80,8 @@ class Facts:
         self._world, self._items = world, [items.from_item(item) for item in world.rows.values()]
         states = world.reader.flow_states(list(world.program.flows))
         self.watermarks = {d: t.watermark for state in states.values() for d, t in state.tables.items()}
-        self._batches = {(b["flow"], b["start"]): b for b in self._of("FLOW#", "BATCH#")}
+        self._ends = {(b["flow"], b["start"]): from_text(b["end"]) for b in self._of("FLOW#", "BATCH#")}
+        self._tables = {(t["dataset"], t["start"]): t for t in self._of("FLOW#", "TABLE#")}
         self._versions = {(v["dataset"], v["start"]): v for v in self._of("DATASET#", "VERSION#")}
         self._events = Counter(
             (dataset, event["detail"]["start"], event["detail"]["token"])
@@ -105,17 +106,17 @@ class Facts:
 
     def _outcomes_and_events(self) -> Iterator[str]:
         """No committed table without its event, no event without its commit, and each once, all under the newest token."""
-        for (flow, start), batch in self._batches.items():
-            for dataset, outcome in batch["outcomes"].items():
-                if outcome["token"] != batch["workers"][dataset]["token"]:
-                    yield f"{flow} {start}: a stale token recorded {outcome['status']} of {dataset}"
-                if outcome["status"] == TableStatus.COMMITTED and not self._events[dataset, start, outcome["token"]]:
-                    yield f"{flow} {start}: {dataset} is committed without its event"
+        for (dataset, start), table in self._tables.items():
+            outcome = table.get("outcome")
+            if outcome and outcome["token"] != table["worker"]["token"]:
+                yield f"{dataset} {start}: a stale token recorded {outcome['status']}"
+            if outcome and outcome["status"] == TableStatus.COMMITTED and not self._events[dataset, start, outcome["token"]]:
+                yield f"{dataset} {start} is committed without its event"
         for (dataset, start, token), count in self._events.items():
-            batch = self._batches.get((MAKERS[dataset], start), {"outcomes": {}, "token": 0})
-            outcome = batch["outcomes"].get(dataset)
+            table = self._tables.get((dataset, start), {"worker": {"token": 0}})
+            outcome = table.get("outcome")
             committed = outcome is not None and outcome["status"] == TableStatus.COMMITTED and outcome["token"] == token
-            if count != 1 or not (committed or batch["token"] > token):
+            if count != 1 or not (committed or table["worker"]["token"] > token):
                 yield f"{dataset} {start}: {count} events of token {token} without its commit"
 
     def _watermarks(self) -> Iterator[str]:
@@ -129,7 +130,7 @@ class Facts:
                 yield f"{dataset} is said to be complete through {to_text(watermark)}, and is through {to_text(start)}"
 
     def _end(self, flow: str, start: datetime) -> datetime:
-        return from_text(self._batches[flow, to_text(start)]["end"])
+        return self._ends[flow, to_text(start)]
 
     def _passed(self, dataset: str, start: datetime, watermark: datetime) -> bool:
         """An empty collect batch completes its load as well; one that is run again stages that it is empty."""
@@ -158,6 +159,6 @@ class Facts:
         """Every batch's rows once; those of the next batch may be there before they are committed."""
         held = sorted(self.rows(TABLE))
         watermark = self.watermarks[TABLE]
-        following = self._end(LOAD, watermark) if (LOAD, to_text(watermark)) in self._batches else watermark
+        following = self._end(LOAD, watermark) if (LOAD, to_text(watermark)) in self._ends else watermark
         if held not in (rows_by(watermark), rows_by(following)):
             yield f"the warehouse holds {held}, complete through {to_text(watermark)}"

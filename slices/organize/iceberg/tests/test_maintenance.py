@@ -15,6 +15,7 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
+from shared_metadata import items, keys
 from shared_metadata.contract import maintenance as contract
 from shared_metadata.contract import sweep
 from shared_metadata.contract.maintenance import MaintainStep
@@ -171,7 +172,7 @@ def test_while_the_state_of_a_reader_is_lost_nothing_that_it_may_read_goes(lake:
     lake.collected(Mode.APPEND)
     lake.view(f"SELECT count(*) AS id FROM {FLIGHTS}")
     loaded(lake, 3)
-    cloud, key = lake.cloud, {"pk": {"S": f"FLOW#{VIEW}"}, "sk": {"S": "STATE"}}
+    cloud, key = lake.cloud, items.to_item(keys.state(VIEW, VIEW))
     state = cloud.dynamodb.delete_item(TableName=cloud.table, Key=key, ReturnValues="ALL_OLD")["Attributes"]
     later(lake, days=30)
     maintain(lake)
