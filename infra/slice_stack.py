@@ -6,24 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
-from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.acknowledge import acknowledge_resources
 from infra.atoll_stack import AtollStack
 from infra.bundling import Bundle, code_folder
 from infra.clock import every
 from infra.concurrency import of_functions
 from infra.functions import AtollFunction, FunctionSettings
+from infra.machines import machine_role, state_machine
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
 from infra.places import Places
-from infra.settings import LOG_DAYS, Settings
+from infra.settings import Settings
 from infra.workflows import Machine
 from shared_metadata import access, naming
 from shared_metadata.contract import discovery, landed, maintenance
@@ -34,19 +32,11 @@ from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
 OWN_STAGING = "the objects below the slice's own staging prefix, whose keys hold batches and tokens"
-# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy: these take no resource
-LOG_DELIVERY_ACTIONS = [
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-]
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
 LANDED_TIMEOUT_SECONDS = 300
+# What a slice plans beside one another runs so; a Map has no more at once:
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-asl-use-map-state-inline.html
+PARTS_AT_ONCE = 40
 MAINTAIN_TIMEOUT_SECONDS = 900
 BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take part in no batch
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
@@ -73,6 +63,7 @@ class SliceStack(AtollStack):
         self.places = Places(self)
         self.staging = naming.staging_prefix(declaration.id)
         self.steps: dict[str, AtollFunction] = {}
+        self._given: dict[str, dict[str, int]] = {}
         self._network = None if reaches_internet else network_of(self, settings)
         self._reserved = self._reserves()
 
@@ -105,7 +96,7 @@ class SliceStack(AtollStack):
 
     def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
         """The function of one step.  data: it works with rows, so its bundle has the packages for that."""
-        made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data)
+        made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data, rows=data)
         made.use_metadata(access.of_step(self.declaration.stage, name))
         return made
 
@@ -119,7 +110,7 @@ class SliceStack(AtollStack):
 
     def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
         """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
-        made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True)
+        made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True, rows=True)
         made.use_metadata(access.of_step(self.declaration.stage, maintenance.STEP))
         every(self, Duration.hours(1), naming.function(self.declaration.id, maintenance.STEP), made.function)
         failed = made.function.metric_errors(period=Duration.hours(1))
@@ -130,8 +121,14 @@ class SliceStack(AtollStack):
         """The function that `atoll state verify` calls: it reads which batches are there, and no metadata."""
         return self._function(landed.STEP, memory_mb, LANDED_TIMEOUT_SECONDS, 512, data=True)
 
-    def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:
-        folder = f"slices/{self.declaration.stage}/{self.declaration.system}"
+    def _function(
+        self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool, *, rows: bool = False
+    ) -> AtollFunction:
+        """Of these sizes, unless the installation says others.  rows: what it says of the slice holds for this function too."""
+        folder, sizes = f"slices/{self.declaration.stage}/{self.declaration.system}", self.settings.sizes
+        memory_mb = sizes.memory_mb(self.declaration.id, name, memory_mb, rows=rows)
+        tmp_mb = sizes.tmp_mb(self.declaration.id, name, tmp_mb, rows=rows)
+        self._given[name] = {"memory_mb": memory_mb, "tmp_mb": tmp_mb, "seconds": timeout_seconds}
         wanted = FunctionSettings(
             naming.function(self.declaration.id, name),
             f"{folder.replace('/', '.')}.handlers.{name}",
@@ -145,48 +142,24 @@ class SliceStack(AtollStack):
         self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
         return self.steps[name]
 
-    def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = 4) -> None:
+    def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = PARTS_AT_ONCE) -> None:
         """The state machine over the steps, and what operators look at."""
         functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
         itself = self.places.state_machine(self.declaration.id)
         definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once))
-        machine = self._state_machine(definition, list(functions.values()))
         title = naming.state_machine(self.declaration.id)
+        machine = state_machine(self, self, title, definition, self._machine_role(list(functions.values())))
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
         slice_dashboard(self, title, self.declaration.id, machine, {name: step.function for name, step in self.steps.items()})
-        installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps)}
+        installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps), "given": self._given}
         parameter = naming.parameter("slices", self.declaration.id)
         ssm.StringParameter(self, "Installed", parameter_name=parameter, string_value=self.to_json_string(installed))
 
     def _environment(self) -> dict[str, str]:
-        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket).variables()
-
-    def _state_machine(self, definition: dict[str, Any], functions: list[str]) -> stepfunctions.StateMachine:
-        name = naming.state_machine(self.declaration.id)
-        group = logs.LogGroup(
-            self,
-            "ExecutionLogs",
-            log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=logs.RetentionDays(LOG_DAYS[self.settings.log_days]),
-            encryption_key=kms.Key.from_key_arn(self, "Key", self.places.key_arn),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        machine = stepfunctions.StateMachine(
-            self,
-            "StateMachine",
-            state_machine_name=name,
-            state_machine_type=stepfunctions.StateMachineType.STANDARD,
-            definition_body=stepfunctions.DefinitionBody.from_string(self.to_json_string(definition)),
-            role=self._machine_role(functions),
-            tracing_enabled=True,
-            logs=stepfunctions.LogOptions(destination=group, level=stepfunctions.LogLevel.ERROR, include_execution_data=False),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        acknowledge(machine, "AwsSolutions-SF1", "only errors are logged: every event of every execution is in its history already")
-        return machine
+        part_mb = self.settings.sizes.part_mb(self.declaration)
+        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket, part_mb).variables()
 
     def _machine_role(self, functions: list[str]) -> iam.Role:
-        role = iam.Role(self, "MachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
         executions = self.places.executions(self.declaration.id)
         grants = [
             (["lambda:InvokeFunction"], functions),
@@ -194,12 +167,9 @@ class SliceStack(AtollStack):
             (["states:StartExecution"], [self.places.state_machine(self.declaration.id)]),
             (["states:DescribeExecution", "states:StopExecution"], [executions]),
             (["events:DescribeRule", "events:PutRule", "events:PutTargets"], [self.places.rule(SYNC_RULE)]),
-            (LOG_DELIVERY_ACTIONS, ["*"]),
         ]
-        for actions, resources in grants:
-            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        role = machine_role(self, grants)
         acknowledge_resources(role, [executions], "executions of this machine itself, whose names are new each time")
-        acknowledge_resources(role, ["*"], "X-Ray's and log delivery's actions take no resource")
         return role
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata import later
-from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, WaitForAws
+from shared_metadata.contract.sizes import MOST_CALLS
+from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, Unfinished, WaitForAws
 
 State = dict[str, Any]
 States = dict[str, State]
@@ -45,6 +46,7 @@ LATER = {
     "JitterStrategy": "FULL",
 }
 RETRY = [
+    {"ErrorEquals": [Unfinished.__name__], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": MOST_CALLS},
     {
         "ErrorEquals": [RetryLater.__name__],
         "IntervalSeconds": 10,
@@ -114,6 +116,19 @@ def harness_workflow(machine: Machine) -> dict[str, Any]:
         "Published": _choice({"{% $states.input.done %}": "Commit"}, "Publish"),
     }
     return _frame(machine, "harness", "Diff", states)
+
+
+def verify_workflow(function: str, partition: str) -> dict[str, Any]:
+    """One state: the function, again until all is verified.  function: its ARN."""
+    machine = Machine({"verify": function}, "", partition)
+    payload = {"input": "{% $states.input %}", "owner": "{% $states.context.Execution.Id %}"}
+    return {
+        "Comment": 'Atoll verify: start it with {}, or {"anew": true}; `atoll state verify --last` shows what it found',
+        "QueryLanguage": "JSONata",
+        "StartAt": "Verify",
+        "TimeoutSeconds": WEEK_SECONDS,
+        "States": {"Verify": _task(machine, "verify", payload) | {"End": True}},
+    }
 
 
 def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[str, Any]:

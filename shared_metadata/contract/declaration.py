@@ -24,6 +24,7 @@ class Capabilities:
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
     longest_name: ORGANIZE, HARNESS: bytes that the name of a database, schema, table or column may have there; 0 for any.
+    part_mb: COLLECT: how much of a table at the source is one part, by itself; 0 where that is no setting.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
     """
 
@@ -39,6 +40,7 @@ class Capabilities:
     never_appended: str = ""
     resumable: bool = True
     maintains: bool = False
+    part_mb: int = 0
     never_masked: tuple[str, ...] = ()
     rejects_rows: bool = False
     longest_name: int = 0
@@ -54,6 +56,8 @@ class Slice:
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
+    sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
+        '' where nothing is too large.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -65,6 +69,7 @@ class Slice:
     config: str
     steps: tuple[str, ...]
     check: str = ""
+    sizes: str = ""
 
     @property
     def id(self) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
+import threading
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +28,12 @@ def open_duckdb(
     """A connection that reads and writes `s3://` with the credentials of the boto3 `session` (None: no S3).
 
     extensions: 'postgres_scanner' …, each from the package duckdb-extension-<name>.  memory_mb: 0 takes 70 % of the function's
-    memory, or 1,500 MB.  threads: 0 takes one for each core. Times are in UTC. An extension's signature is checked when the process
+    memory.  threads: 0 takes one for each core. Times are in UTC. An extension's signature is checked when the process
     loads it first: a function's code does not change. What is loaded later is checked.
     """
     import duckdb
 
-    function_mb = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0"))
-    limit = memory_mb or int(function_mb * 0.7) or 1500
+    limit = memory_mb or int(function_memory_mb() * 0.7)
     paths = [extension_path(name) for name in (*(("httpfs",) if session else ()), *extensions)]
     connection = duckdb.connect(
         config={
@@ -50,6 +53,38 @@ def open_duckdb(
     if session:
         use_s3(connection, session)
     return connection
+
+
+def function_memory_mb() -> int:
+    """What the function was given; elsewhere what most functions that work with rows have."""
+    return int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048"))
+
+
+@contextlib.contextmanager
+def interrupted_at(connection: duckdb.DuckDBPyConnection, seconds_left: float) -> Iterator[None]:
+    """What runs on the connection within it is interrupted when the time is up.
+
+    Again and again: DuckDB forgets an interrupt that comes between two statements, or just before one begins. None comes after it,
+    when it would hit another statement, or a connection that is being closed.
+    """
+    if math.isinf(seconds_left):
+        yield
+        return
+    done = threading.Event()
+    ending = threading.Thread(target=_interrupt, args=(connection, seconds_left, done), daemon=True)
+    ending.start()
+    try:
+        yield
+    finally:
+        done.set()
+        ending.join()
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection, seconds_left: float, done: threading.Event) -> None:
+    wait_seconds = max(seconds_left, 0.0)
+    while not done.wait(wait_seconds):
+        connection.interrupt()
+        wait_seconds = 0.2
 
 
 @cache
