@@ -97,7 +97,7 @@ class SalesforceSource(Source):
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """As Salesforce counts its records, approximately and without reading them; what it stores of each, it does not tell."""
         names = [name for name in tables if objects.OBJECT_NAME.fullmatch(name)]
-        counts = {}
+        counts: dict[str, int] = {}
         for at in range(0, len(names), COUNTED_AT_ONCE):
             told = self.session.get("limits/recordCount", {"sObjects": ",".join(names[at : at + COUNTED_AT_ONCE])})
             counts |= {str(one["name"]).lower(): int(one["count"]) for one in told["sObjects"]}
