@@ -201,7 +201,7 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
     window, claim = Window(interval, "", False), Claim("lake.crm", interval, 1, (table.dataset,), "")
     options = {"secret": "crm", "bulk_threshold_rows": 0, "compression": task["compression"]}
     secret = {"client_id": task["credentials"]["client_id"], "client_secret": task["credentials"]["client_secret"]}
-    source = SalesforceSource(Connection("crm", "salesforce", options, here), {**secret, "login_url": task["url"]}, session)
+    source = SalesforceSource(Connection("crm", "salesforce", options, here), {**secret, "login_url": task["url"]}, session, None, 32)
     schema = source.schema(flow, table)
     plan = source.plan(flow, table, schema, window)
     assert plan

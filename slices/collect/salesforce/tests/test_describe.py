@@ -25,7 +25,7 @@ PLACE = (
 def source(server: SalesforceServer) -> Iterator[SalesforceSource]:
     server.org.add_object("Place__c", PLACE)
     opened = SalesforceSource(
-        Connection("crm", "salesforce", {"secret": "crm"}, Position("p.sql", 1, 1)), client_secret(server), aws=None
+        Connection("crm", "salesforce", {"secret": "crm"}, Position("p.sql", 1, 1)), client_secret(server), aws=None, grant_of=None, part_mb=32
     )
     yield opened
     opened.close()
@@ -54,7 +54,7 @@ def test_an_object_is_described_as_it_is_collected(crm: Crm) -> None:
     crm.run()
     latest = crm.cloud.reader.latest_schema("lake.crm.account:staged")
     connection = Connection("crm", "salesforce", {"secret": "crm"}, Position("p.sql", 1, 1))
-    source = SalesforceSource(connection, client_secret(crm.server), aws=None)
+    source = SalesforceSource(connection, client_secret(crm.server), aws=None, grant_of=None, part_mb=32)
     described = source.describe(["Account"])["Account"]
     assert latest and described and latest.schema.columns[:-2] == described.columns
     assert source.tables() == ["Account"] and source.session.requests == 2
