@@ -24,6 +24,7 @@ from infra.metadata_stack import SharedMetadataStack
 from infra.network import NetworkStack
 from infra.settings import Settings, program_files
 from language import ProgramErrors, compile_program
+from language.diagnostics import did_you_mean
 from shared_metadata import naming
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Program
@@ -78,6 +79,7 @@ def _stack(app: cdk.App, id: str, program: Program, settings: Settings, place: M
 
 def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | None = None, **app_settings: Any) -> cdk.App:
     """The app, checked by cdk-nag when it is synthesised."""
+    settings.sizes.check([installed()[name] for name in program.slice_ids], did_you_mean)
     app = cdk.App(context={**FLAGS, **(context or {})}, **app_settings)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     add_stacks(app, program, settings)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.concurrency import Ceilings
+from infra.sizes import MEMORY_MB, PART_MB, TMP_MB, Sizes
 
 DEPENDENCIES = "ATOLL_DEPENDENCIES"
 # The names of the context values; docs/deploying.md has a line for each.
@@ -28,6 +29,9 @@ OPTIONS = (
     "concurrency",
     "concurrencyOf",
     "running",
+    "memoryOf",
+    "tmpOf",
+    "partOf",
 )
 DEFAULT_CIDR = "10.0.0.0/16"
 # Of the periods that CloudWatch knows, as the CDK calls them.
@@ -53,7 +57,7 @@ class Settings:
     key_arn: an existing key instead of one of Atoll's own.  keep_data: what holds data outlives its stack.
     permissions_boundary: the ARN, or the name, of the policy that bounds every role.  tags: on every resource.
     ceilings: how many functions may run at once.  running: how many batches the conductor lets run at once; 0
-    for as many as it does by itself.
+    for as many as it does by itself.  sizes: of functions, where they are not to be those of their slices' stacks.
     """
 
     host_dependencies: bool = False
@@ -69,6 +73,7 @@ class Settings:
     tags: Mapping[str, str] = field(default_factory=dict)
     ceilings: Ceilings = field(default_factory=Ceilings)
     running: int = 0
+    sizes: Sizes = field(default_factory=Sizes)
 
     def stack_name(self, id: str) -> str:
         """'Conductor' ▸ 'Atoll-Conductor'. CloudFormation knows a stack by this name alone, whoever made it."""
@@ -103,6 +108,7 @@ class Settings:
             _tags(get, "tags"),
             Ceilings(_number(get, "concurrency", 0), _numbers(get, "concurrencyOf")),
             _number(get, "running", 0),
+            Sizes(_sizes(get, "memoryOf", MEMORY_MB), _sizes(get, "tmpOf", TMP_MB), _sizes(get, "partOf", PART_MB)),
         )
 
 
@@ -187,3 +193,12 @@ def _tags(get: Callable[[str], Any], name: str) -> dict[str, str]:
 
 def _numbers(get: Callable[[str], Any], name: str) -> dict[str, int]:
     return {key: _whole(name, value) for key, value in _pairs(get, name).items()}
+
+
+def _sizes(get: Callable[[str], Any], name: str, accepted: range) -> dict[str, int]:
+    """Numbers within what AWS takes."""
+    found = _numbers(get, name)
+    for key, value in found.items():
+        if value not in accepted:
+            raise ValueError(f"-c {name}={key}={value}: accepted are {accepted[0]} to {accepted[-1]} MB")
+    return found

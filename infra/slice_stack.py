@@ -47,6 +47,9 @@ LOG_DELIVERY_ACTIONS = [
 ]
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
 LANDED_TIMEOUT_SECONDS = 300
+# What a slice plans beside one another runs so; a Map has no more at once:
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-asl-use-map-state-inline.html
+PARTS_AT_ONCE = 40
 MAINTAIN_TIMEOUT_SECONDS = 900
 BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take part in no batch
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
@@ -73,6 +76,7 @@ class SliceStack(AtollStack):
         self.places = Places(self)
         self.staging = naming.staging_prefix(declaration.id)
         self.steps: dict[str, AtollFunction] = {}
+        self._given: dict[str, dict[str, int]] = {}
         self._network = None if reaches_internet else network_of(self, settings)
         self._reserved = self._reserves()
 
@@ -105,7 +109,7 @@ class SliceStack(AtollStack):
 
     def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
         """The function of one step.  data: it works with rows, so its bundle has the packages for that."""
-        made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data)
+        made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data, rows=data)
         made.use_metadata(access.of_step(self.declaration.stage, name))
         return made
 
@@ -119,7 +123,7 @@ class SliceStack(AtollStack):
 
     def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
         """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
-        made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True)
+        made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True, rows=True)
         made.use_metadata(access.of_step(self.declaration.stage, maintenance.STEP))
         every(self, Duration.hours(1), naming.function(self.declaration.id, maintenance.STEP), made.function)
         failed = made.function.metric_errors(period=Duration.hours(1))
@@ -130,8 +134,14 @@ class SliceStack(AtollStack):
         """The function that `atoll state verify` calls: it reads which batches are there, and no metadata."""
         return self._function(landed.STEP, memory_mb, LANDED_TIMEOUT_SECONDS, 512, data=True)
 
-    def _function(self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool) -> AtollFunction:
-        folder = f"slices/{self.declaration.stage}/{self.declaration.system}"
+    def _function(
+        self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool, *, rows: bool = False
+    ) -> AtollFunction:
+        """Of these sizes, unless the installation says others.  rows: what it says of the slice holds for this function too."""
+        folder, sizes = f"slices/{self.declaration.stage}/{self.declaration.system}", self.settings.sizes
+        memory_mb = sizes.memory_mb(self.declaration.id, name, memory_mb, rows=rows)
+        tmp_mb = sizes.tmp_mb(self.declaration.id, name, tmp_mb, rows=rows)
+        self._given[name] = {"memory_mb": memory_mb, "tmp_mb": tmp_mb, "seconds": timeout_seconds}
         wanted = FunctionSettings(
             naming.function(self.declaration.id, name),
             f"{folder.replace('/', '.')}.handlers.{name}",
@@ -145,7 +155,7 @@ class SliceStack(AtollStack):
         self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
         return self.steps[name]
 
-    def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = 4) -> None:
+    def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = PARTS_AT_ONCE) -> None:
         """The state machine over the steps, and what operators look at."""
         functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
         itself = self.places.state_machine(self.declaration.id)
@@ -154,12 +164,13 @@ class SliceStack(AtollStack):
         title = naming.state_machine(self.declaration.id)
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
         slice_dashboard(self, title, self.declaration.id, machine, {name: step.function for name, step in self.steps.items()})
-        installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps)}
+        installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps), "given": self._given}
         parameter = naming.parameter("slices", self.declaration.id)
         ssm.StringParameter(self, "Installed", parameter_name=parameter, string_value=self.to_json_string(installed))
 
     def _environment(self) -> dict[str, str]:
-        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket).variables()
+        part_mb = self.settings.sizes.part_mb(self.declaration)
+        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket, part_mb).variables()
 
     def _state_machine(self, definition: dict[str, Any], functions: list[str]) -> stepfunctions.StateMachine:
         name = naming.state_machine(self.declaration.id)

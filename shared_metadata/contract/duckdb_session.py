@@ -24,13 +24,12 @@ def open_duckdb(
     """A connection that reads and writes `s3://` with the credentials of the boto3 `session` (None: no S3).
 
     extensions: 'postgres_scanner' …, each from the package duckdb-extension-<name>.  memory_mb: 0 takes 70 % of the function's
-    memory, or 1,500 MB.  threads: 0 takes one for each core. Times are in UTC. An extension's signature is checked when the process
+    memory.  threads: 0 takes one for each core. Times are in UTC. An extension's signature is checked when the process
     loads it first: a function's code does not change. What is loaded later is checked.
     """
     import duckdb
 
-    function_mb = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0"))
-    limit = memory_mb or int(function_mb * 0.7) or 1500
+    limit = memory_mb or int(function_memory_mb() * 0.7)
     paths = [extension_path(name) for name in (*(("httpfs",) if session else ()), *extensions)]
     connection = duckdb.connect(
         config={
@@ -50,6 +49,11 @@ def open_duckdb(
     if session:
         use_s3(connection, session)
     return connection
+
+
+def function_memory_mb() -> int:
+    """What the function was given; elsewhere what most functions that work with rows have."""
+    return int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048"))
 
 
 @cache

@@ -11,21 +11,22 @@ from shared_metadata.errors import DefinitionError
 
 @dataclass(frozen=True)
 class Environment:
-    """The variables of every slice function; never a secret."""
+    """The variables of every slice function; never a secret. atoll_part_mb: what `Capabilities.part_mb` is in this installation."""
 
     atoll_slice_id: str
     atoll_metadata_table: str
     atoll_data_bucket: str
+    atoll_part_mb: int = 0
 
     def variables(self) -> dict[str, str]:
-        return {name.upper(): value for name, value in asdict(self).items()}
+        return {name.upper(): str(value) for name, value in asdict(self).items() if value}
 
     @staticmethod
     def read(variables: Mapping[str, str] = os.environ) -> Environment:
         """Raises DefinitionError for a variable that is missing."""
-        found = {}
-        for name in Environment.__dataclass_fields__:
-            if name.upper() not in variables:
-                raise DefinitionError(f"the variable {name.upper()} is missing", remedy="deploy the slice again")
-            found[name] = variables[name.upper()]
-        return Environment(**found)
+        found = []
+        for name in ("ATOLL_SLICE_ID", "ATOLL_METADATA_TABLE", "ATOLL_DATA_BUCKET"):
+            if name not in variables:
+                raise DefinitionError(f"the variable {name} is missing", remedy="deploy the slice again")
+            found.append(variables[name])
+        return Environment(*found, atoll_part_mb=int(variables.get("ATOLL_PART_MB", "0")))

@@ -11,6 +11,7 @@ import pytest
 
 from infra.concurrency import Ceilings
 from infra.settings import Settings
+from infra.sizes import Sizes
 from language import compile_program
 from shared_metadata.program import Program
 from slices.registry import installed
@@ -77,6 +78,7 @@ EVERY_OTHER = Settings(
     permissions_boundary="developers",
     tags={"team": "data", "cost-center": "42"},
     ceilings=Ceilings(100, {"organize.iceberg": 40}),
+    sizes=Sizes({"organize.iceberg": 2560, "organize.iceberg.refresh": 3000}, {"organize.iceberg": 8192}, {"collect.postgres": 1024}),
 )
 
 

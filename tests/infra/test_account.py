@@ -207,9 +207,26 @@ def test_a_boundary_bounds_every_role_and_tags_are_on_every_stack(other_assembly
 @pytest.mark.deep
 def test_an_installation_never_uses_more_than_its_concurrency(other_templates):
     reserved = {f["FunctionName"]: f["ReservedConcurrentExecutions"] for _, f in resources(other_templates, "AWS::Lambda::Function")}
-    assert sum(reserved.values()) == 100 and reserved[naming.CONDUCTOR_FUNCTION] == 2
+    assert sum(reserved.values()) == 100 and reserved[naming.CONDUCTOR_FUNCTION] == 3
     assert sum(n for name, n in reserved.items() if name.startswith("atoll-organize-iceberg-")) == 40
     assert all(reserved.values())
+
+
+@pytest.mark.deep
+def test_functions_have_the_sizes_that_the_installation_says_and_plan_is_told(other_templates):
+    made = {f["FunctionName"].removeprefix("atoll-"): f for _, f in resources(other_templates, "AWS::Lambda::Function")}
+    iceberg = {name.rpartition("-")[2]: f["MemorySize"] for name, f in made.items() if name.startswith("organize-iceberg-")}
+    assert iceberg == {"plan": 256, "load": 2560, "refresh": 3000, "check": 2560, "commit": 2560, "landed": 512, "maintain": 2560}
+    assert made["organize-iceberg-load"]["EphemeralStorage"]["Size"] == 8192
+    parts = {name: f["Environment"]["Variables"].get("ATOLL_PART_MB") for name, f in made.items()}
+    assert (parts["collect-postgres-plan"], parts["collect-salesforce-extract"]) == ("1024", "128")
+    assert parts["organize-iceberg-load"] is None
+    (told,) = (
+        json.loads(resolved(p["Value"]))
+        for name, p in resources(other_templates, "AWS::SSM::Parameter")
+        if name.startswith("OrganizeIcebergSlice Installed")
+    )
+    assert told["given"]["load"] == {"memory_mb": 2560, "tmp_mb": 8192, "seconds": 900}
 
 
 def test_what_the_clock_calls_is_not_called_again_when_it_fails_nor_long_after(templates):

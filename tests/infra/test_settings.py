@@ -11,6 +11,8 @@ from infra.concurrency import Ceilings, of_functions
 from infra.embedded.aws import client_environment
 from infra.embedded.state import Folders
 from infra.settings import OPTIONS, Settings, program_files
+from language.diagnostics import did_you_mean
+from slices.registry import installed
 
 
 def test_whoever_talks_to_the_embedded_aws_leaves_out_what_its_functions_find_beside_them(tmp_path: Path) -> None:
@@ -31,6 +33,13 @@ def test_whoever_talks_to_the_embedded_aws_leaves_out_what_its_functions_find_be
         ({"tags": "team"}, {}, "tags=team"),
         ({"concurrency": "many"}, {}, "concurrency=many"),
         ({"concurrencyOf": "organize.iceberg=x"}, {}, "concurrencyOf=x"),
+        ({"memoryOf": "organize.iceberg=127"}, {}, "memoryOf=organize.iceberg=127: accepted are 128 to 10240 MB"),
+        ({"memoryOf": "organize.iceberg=10241"}, {}, "128 to 10240 MB"),
+        ({"memoryOf": "organize.iceberg=2GB"}, {}, "memoryOf=2GB: accepted is a whole number"),
+        ({"memoryOf": 4096}, {}, "accepted is name=value"),
+        ({"tmpOf": "organize.iceberg=511"}, {}, "tmpOf=organize.iceberg=511: accepted are 512 to 10240 MB"),
+        ({"tmpOf": "organize.iceberg=10241"}, {}, "512 to 10240 MB"),
+        ({"partOf": "collect.postgres=0"}, {}, "partOf=collect.postgres=0: accepted are 1 to 10240 MB"),
         ({"vpcCidr": "999.1.2.3/16"}, {}, "vpcCidr=999.1.2.3/16: accepted is a network of /16 to /19"),
         ({"vpcCidr": "10.0.5.7/16"}, {}, "this address lies in 10.0.0.0/16"),
         ({"vpcCidr": "10.0.0.0"}, {}, "vpcCidr"),
@@ -113,6 +122,39 @@ def test_options_become_settings() -> None:
     )
     assert found.ceilings == Ceilings(100, {"organize.iceberg": 40}) and found.vpc_cidr == "10.20.0.0/16"
     assert Settings(prefix="").stack_name("Conductor") == "Conductor"
+
+
+def test_a_size_of_a_slice_is_that_of_its_functions_that_work_with_rows_unless_one_has_its_own() -> None:
+    context = {
+        "memoryOf": "organize.iceberg=4096, organize.iceberg.refresh=10240",
+        "tmpOf": "a.b=512",
+        "partOf": "collect.postgres=1",
+    }
+    found = Settings.of_context(context.get, {}).sizes
+    sizes = {
+        (name, rows): found.memory_mb("organize.iceberg", name, 256, rows=rows)
+        for name, rows in (("load", True), ("refresh", True), ("refresh", False), ("plan", False))
+    }
+    assert sizes == {("load", True): 4096, ("refresh", True): 10240, ("refresh", False): 10240, ("plan", False): 256}
+    assert found.memory_mb("harness.postgres", "diff", 2048, rows=True) == 2048
+    assert (found.tmp_mb("a.b", "c", 4096, rows=True), found.tmp_mb("a.c", "c", 4096, rows=True)) == (512, 4096)
+    slices = installed()
+    assert [found.part_mb(slices[name]) for name in ("collect.postgres", "collect.salesforce", "organize.iceberg")] == [1, 128, 0]
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"memoryOf": "organise.iceberg=4096"}, "memoryOf=organise.iceberg=…: did you mean `organize.iceberg`?"),
+        ({"memoryOf": "organize.iceberg.refersh=4096"}, "did you mean `organize.iceberg.refresh`?"),
+        ({"tmpOf": "harness.postgres=4096"}, "the program uses collect.postgres, collect.postgres.plan"),
+        ({"partOf": "organize.iceberg=64"}, "partOf=organize.iceberg=…: the program uses collect.postgres$"),
+    ],
+)
+def test_a_size_of_what_the_program_does_not_use_is_refused_with_the_nearest_name(context: Mapping[str, str], said: str) -> None:
+    used = [installed()[name] for name in ("collect.postgres", "organize.iceberg")]
+    with pytest.raises(ValueError, match=said):
+        Settings.of_context(context.get, {}).sizes.check(used, did_you_mean)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
 from slices.collect.postgres.config import Address, read_config
 from slices.collect.postgres.due_rows import DueRows
 from slices.collect.postgres.logic import Relation
+from slices.collect.postgres.slice import SLICE
 from systems.postgres.sessions import settling
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ CONNECT_SECONDS = 10
 class PostgresSource:
     """A Source over one connection of a program; `aws` is the boto3 session whose role writes the staged files.
 
-    until: when the call at work must have returned, on the monotonic clock.
+    until: when the call at work must have returned, on the monotonic clock.  part_mb: of a table in one part, at least.
     """
 
-    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float]) -> None:
-        self._connection, self._aws, self._until = connection, aws, until
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
+        self._connection, self._aws, self._until, self._part_mb = connection, aws, until, part_mb
         self._patience: Patience | None = None
         self._config, self.address = read_config(connection), Address.of(secret, connection)
         self._relations: dict[str, Relation] = {}
@@ -58,7 +59,7 @@ class PostgresSource:
             if bounds is None:
                 return None
         several = self._config.max_parts if flow.cursor and bounds.whole else 1
-        parts = logic.parts(relation, bounds.where, several, tell_left=flow.reports_left and not window.first)
+        parts = logic.parts(relation, bounds.where, several, self._part_mb, tell_left=flow.reports_left and not window.first)
         return TablePlan(tuple(part.to_plain() for part in parts), bounds.cursor)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
@@ -218,7 +219,12 @@ class PostgresSource:
 
 
 def open_source(
-    connection: Connection, secret: Mapping[str, Any], *, aws: Any, until: Callable[[], float] = lambda: math.inf
+    connection: Connection,
+    secret: Mapping[str, Any],
+    *,
+    aws: Any,
+    until: Callable[[], float] = lambda: math.inf,
+    part_mb: int = SLICE.capabilities.part_mb,
 ) -> PostgresSource:
     """The Source of a connection; nothing is opened before it is needed. Raises DefinitionError or SecretError."""
-    return PostgresSource(connection, secret, aws, until)
+    return PostgresSource(connection, secret, aws, until, part_mb)

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
+from shared_metadata.contract.duckdb_session import function_memory_mb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.collect.postgres import logic
 from slices.collect.postgres.answering import ANSWER_SECONDS, silent
 from slices.collect.postgres.logic import Part
+from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.reading import Files, Reading
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from slices.collect.postgres.client import PostgresSource
 
 MOST_WORKERS = 4
+MORE_MEMORY = "give the slice more memory when it is deployed: -c memoryOf=collect.postgres=…"
 LEAST_SECONDS = 60.0  # a source that is silent is waited for so long at least
 
 
@@ -39,6 +42,7 @@ class Extraction:
         self._place = str(request.flow.position)
         several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
+        self._memory = Memory.of_function(function_memory_mb())
         self._state: Mapping[str, str] | None = None
         self._lock = threading.Lock()
         self._ranges: list[list[int]] = []
@@ -128,7 +132,8 @@ class Extraction:
             first, end = self._ranges.pop(0)
             if self._part.end_page:
                 seconds_left = self._deadline.seconds_left - MARGIN_SECONDS
-                length = logic.chunk_positions(end - first, self._workers, self._part, self._bytes_per_second or None, seconds_left)
+                pace = self._bytes_per_second or None
+                length = logic.chunk_positions(end - first, self._workers, self._part, pace, seconds_left, self._memory)
                 stop = first + min(length, self._most)
                 if stop < end:
                     self._ranges.insert(0, [stop, end])
@@ -155,11 +160,8 @@ class Extraction:
         """The chunk's rows are larger than the table's others and did not fit in memory: reads fewer of them at once."""
         first, end = chunk
         if end - first < 2:
-            what, remedy = (
-                "the rows are too large to be held in memory",
-                "collect fewer of the columns, or shorten the values in the query",
-            )
-            self._failed(DefinitionError(what, place=self._place, remedy=remedy), chunk)
+            remedy = f"collect fewer of the columns, shorten the values in the query, or {MORE_MEMORY}"
+            self._failed(DefinitionError("the rows are too large to be held in memory", place=self._place, remedy=remedy), chunk)
             return
         with self._lock:
             if not self._given_up:

@@ -18,19 +18,17 @@ from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
+from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.nested import is_nested, read_document
 from slices.collect.postgres.type_mapping import map_type
 
 BATCH, DELETED = "_batch", "_deleted"
 OWN = (BATCH, DELETED)
-PART_BYTES = 256 * 2**20  # of table: less is not worth a connection more
 FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
 SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29
 LINES = 2048  # of a page, at most: a position in a table is page * LINES + line, so that also parts of a page can be read
-LARGE_ROW_BYTES, HELD_BYTES = 2**15, 2**24  # DuckDB holds 2,048 rows at once: of larger ones a chunk has no more than HELD_BYTES
 WIDE_COLUMNS = 200  # more are read by one worker: DuckDB sets aside up to 1 MB for each column of each
-ROW_GROUP_BYTES, LARGEST_ROW_GROUP, SMALLEST_ROW_GROUP = 2**25, 122_880, 2_048
 
 
 @dataclass(frozen=True)
@@ -157,11 +155,11 @@ class Part:
         return from_plain(Part, values)
 
 
-def parts(relation: Relation, where: str, max_parts: int, *, tell_left: bool) -> tuple[Part, ...]:
-    """The table's parts, of about equal numbers of pages."""
+def parts(relation: Relation, where: str, max_parts: int, part_mb: int, *, tell_left: bool) -> tuple[Part, ...]:
+    """The table's parts, of about equal numbers of pages, and of so much of the table at least."""
     conditions = tuple(condition for condition in (relation.filter, where) if condition)
     left_reads, left_where = relation.left if tell_left else ("", ())
-    wanted = min(max_parts, max(1, relation.size.bytes // PART_BYTES)) if relation.size.pages else 1
+    wanted = min(max_parts, max(1, relation.size.bytes // (part_mb * 2**20))) if relation.size.pages else 1
     edges = [relation.size.pages * number // wanted for number in range(wanted + 1)]
     row_bytes = max(relation.size.bytes // max(relation.size.rows, 1) if relation.size.rows > 0 else 0, 16 * len(relation.columns))
     return tuple(
@@ -229,7 +227,9 @@ def _tid(position: int) -> str:
     return f"'({page},{line})'::tid"
 
 
-def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_group: int) -> str:
+def copy_sql(
+    source: str, sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_bytes: int, memory: Memory
+) -> str:
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
     columns = [column for column in schema.columns if column.name not in OWN]
     read = ", ".join(f"{_read(f'c{number}', column)} AS c{number}" for number, column in enumerate(columns))
@@ -239,8 +239,9 @@ def copy_sql(source: str, sql: str, schema: Schema, hashing: Hashing, batch: dat
     rows = f"(SELECT {read} FROM postgres_query({literal(source)}, {literal(sql)})) AS q{hashing.joined}"
     return (
         f"COPY (SELECT {', '.join(values)} FROM {rows}) TO {literal(url)} "
-        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, ROW_GROUP_SIZE_BYTES {2 * ROW_GROUP_BYTES}, "
-        f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {ROW_GROUP_BYTES // len(values)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {memory.row_group_rows(row_bytes)}, "
+        f"ROW_GROUP_SIZE_BYTES {2 * memory.row_group_bytes}, "
+        f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {memory.row_group_bytes // len(values)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
     )
 
 
@@ -251,16 +252,13 @@ def _read(value: str, column: SchemaColumn) -> str:
     return f"CAST({value} AS {duckdb_type(column.type)})"
 
 
-def row_group_rows(row_bytes: int) -> int:
-    """Rows in a Parquet row group, so that those being written stay small in memory also for wide rows."""
-    return max(SMALLEST_ROW_GROUP, min(LARGEST_ROW_GROUP, ROW_GROUP_BYTES // row_bytes // SMALLEST_ROW_GROUP * SMALLEST_ROW_GROUP))
-
-
-def chunk_positions(remaining: int, workers: int, part: Part, bytes_per_second: float | None, seconds_left: float) -> int:
+def chunk_positions(
+    remaining: int, workers: int, part: Part, bytes_per_second: float | None, seconds_left: float, memory: Memory
+) -> int:
     """The length of the next chunk: what takes CHUNK_SECONDS, less near the deadline or the end, and for large rows."""
-    if part.row_bytes > LARGE_ROW_BYTES:
-        pages = HELD_BYTES // part.page_bytes
-        return min(remaining, pages * LINES or max(1, HELD_BYTES // part.row_bytes))
+    if part.row_bytes > memory.large_row_bytes:
+        pages = memory.held_bytes // part.page_bytes
+        return min(remaining, pages * LINES or max(1, memory.held_bytes // part.row_bytes))
     wanted_seconds = CHUNK_SECONDS if bytes_per_second else FIRST_CHUNK_SECONDS
     wanted = (bytes_per_second or ASSUMED_BYTES_PER_SECOND) * min(wanted_seconds, max(seconds_left / 3, 0))
     share = max(math.ceil(remaining / LINES / workers) * part.page_bytes, SMALL_CHUNK_BYTES)

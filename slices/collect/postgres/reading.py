@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.duckdb_session import literal, open_duckdb, unreached
+from shared_metadata.contract.duckdb_session import function_memory_mb, literal, open_duckdb, unreached
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
@@ -17,6 +17,7 @@ from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
 from slices.collect.postgres import failures, logic, one_state, snapshot, unreadable
 from slices.collect.postgres.logic import Part
+from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.one_state import state
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from slices.collect.postgres.client import PostgresSource
 
 TOLERATE = "mend it at the source, set such rows aside with TOLERATE … BAD ROWS"
-MEMORY_MB = 256  # of DuckDB's; the process with its libraries takes 100 more
 SHORTEST_TIMEOUT_SECONDS = 5.0
 SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
 Files = list[dict[str, Any]]
@@ -46,6 +46,7 @@ class Reading:
         self._flow, self._hashing, self._masks = request.flow, request.hashing, request.table.masks
         self._tolerant = request.flow.bad_rows is not None
         self._place, self._table = str(request.flow.position), request.table.source or request.table.dataset.removesuffix(":staged")
+        self._memory = Memory.of_function(function_memory_mb())
         self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is nobody's
         self.state = before
         self._snapshot = self._take_snapshot(one_state=bool(self._part.end_page) and not request.flow.cursor)
@@ -109,7 +110,7 @@ class Reading:
         import duckdb
 
         address = self._source.address
-        memory_mb = MEMORY_MB + workers * len(self._schema.columns)
+        memory_mb = self._memory.mb + workers * len(self._schema.columns)
         connection = open_duckdb(self._source.aws, extensions=("postgres_scanner",), memory_mb=memory_mb, threads=1)
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"SET pg_connection_limit = {workers + 1}")
@@ -172,8 +173,8 @@ class Reading:
         return [{**(written[0] if written else nothing), "rejected": rejected}, *written[1:]]
 
     def _written(self, cursor: duckdb.DuckDBPyConnection, name: str, rows: str, schema: Schema) -> Files:
-        group = logic.row_group_rows(self._part.row_bytes)
-        copy = logic.copy_sql("source", rows, schema, self._hashing, self._batch, self._out.url(name), group)
+        url, row_bytes = self._out.url(name), self._part.row_bytes
+        copy = logic.copy_sql("source", rows, schema, self._hashing, self._batch, url, row_bytes, self._memory)
         return [
             {"key": self._out.key(name), "rows": count, "bytes": size, "values": file_values(statistics, schema)}
             for _, count, size, _, statistics, *_ in self._run(cursor, copy, rows)

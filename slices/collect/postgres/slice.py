@@ -19,6 +19,7 @@ SLICE = Slice(
         never_appended="a later row with the same number as the last one that was read, where the cursor is a number",
         resumable=True,
         rejects_rows=True,
+        part_mb=256,  # of table: less is not worth a connection more
     ),
     config="slices.collect.postgres.config:Config",
     steps=("plan", "extract", "commit", "discover"),

@@ -18,28 +18,36 @@ from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.salesforce import deletions, logic, objects
 from slices.collect.salesforce.session import Refused, Session
+from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.visibility import Visibility
 
 GrantOf = Callable[..., RotatingGrant]
 TOO_MUCH_TO_COUNT = ("QUERY_TIMEOUT", "OPERATION_TOO_LARGE")
 
 
-def open_source(connection: Connection, secret: Mapping[str, Any], *, aws: Any = None, grant_of: GrantOf | None = None) -> Source:
+def open_source(
+    connection: Connection,
+    secret: Mapping[str, Any],
+    *,
+    aws: Any = None,
+    grant_of: GrantOf | None = None,
+    part_mb: int = SLICE.capabilities.part_mb,
+) -> Source:
     """How CollectSteps opens a connection. aws: the boto3 session that Parquet is written with; only `extract` needs it.
 
-    grant_of: the grant in a secret, by its reference and the place that errors name.
+    grant_of: the grant in a secret, by its reference and the place that errors name.  part_mb: of source text in one Parquet file.
     """
-    return SalesforceSource(connection, secret, aws, grant_of)
+    return SalesforceSource(connection, secret, aws, grant_of, part_mb)
 
 
 class SalesforceSource(Source):
     """One connection's org, while one step works. aws: the boto3 session that Parquet is written with."""
 
-    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None = None) -> None:
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None, part_mb: int) -> None:
         self._config = read_config(connection)
         place = f"connection {connection.name} ({connection.position})"
         rotates = self._config.rotating_grant
-        self._aws = aws
+        self._aws, self._part_mb = aws, part_mb
         self._described: dict[str, objects.SalesforceObject] = {}
         self.session = Session(
             secret,
@@ -64,7 +72,7 @@ class SalesforceSource(Source):
         from slices.collect.salesforce.extracting import extract
         from slices.collect.salesforce.parquet_files import ParquetFiles
 
-        files = ParquetFiles(self._aws, request)
+        files = ParquetFiles(self._aws, request, self._part_mb)
         try:
             with _at(request.flow, request.table):
                 return extract(self.session, request.part, files, resume, deadline)

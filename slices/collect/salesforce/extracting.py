@@ -26,7 +26,6 @@ POLL_SECONDS = 20.0  # of one call: waiting is paid for
 FIRST_POLL_SECONDS = 0.2
 MAX_JOBS = 3
 PAGE_VALUES = 5_000_000  # rows by columns of a Bulk page: some 60 to 100 MB of CSV
-GROUP_BYTES = 128 << 20  # of source text in one Parquet file
 REST_GROUP_PAGES = 50
 MAX_REPEATS = 3
 # Bulk API 2.0 answers these for an object that it cannot query, such as those of "Objects Not Supported by Bulk API".
@@ -139,7 +138,7 @@ class _BulkExtract:
 
     def _chunk(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
-        if sum(one.size for one in self._chunks) >= GROUP_BYTES:
+        if sum(one.size for one in self._chunks) >= self._files.group_bytes:
             self._flush()
 
     def _page_end(self, end: PageEnd) -> None:

@@ -16,7 +16,8 @@ from slices.collect.salesforce.slice import SLICE
 def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.salesforce.client import open_source
 
-    return open_source(connection, secret, aws=services().session, grant_of=services().grant)
+    part_mb = services().environment.atoll_part_mb or SLICE.capabilities.part_mb
+    return open_source(connection, secret, aws=services().session, grant_of=services().grant, part_mb=part_mb)
 
 
 @cache

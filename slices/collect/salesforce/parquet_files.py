@@ -17,6 +17,7 @@ from shared_metadata.errors import RowError
 from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
 from slices.collect.salesforce.objects import place
+from slices.collect.salesforce.slice import SLICE
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,10 +37,11 @@ ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in me
 class ParquetFiles:
     """Writes the Parquet files of one part, each from a few local files that hold part['fields'], in order.
 
-    aws: the boto3 session.
+    aws: the boto3 session.  group_bytes: of source text in one file.
     """
 
-    def __init__(self, aws: Any, request: ExtractRequest) -> None:
+    def __init__(self, aws: Any, request: ExtractRequest, part_mb: int = SLICE.capabilities.part_mb) -> None:
+        self.group_bytes = part_mb << 20
         self._aws, self._out, self._left = aws, request.out, bool(request.part.get("left"))
         self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
         self._hashing, self._masks, self._tolerant = request.hashing, request.table.masks, request.flow.bad_rows is not None

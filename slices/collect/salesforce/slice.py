@@ -20,6 +20,7 @@ SLICE = Slice(
         "formula's new value before its record changes, or, where the key is not Id, a record that is deleted past the recycle bin "
         "(REPLACE reads all)",
         rejects_rows=True,
+        part_mb=128,  # of the source's text in one Parquet file
         never_masked=("id", "isdeleted"),
     ),
     config="slices.collect.salesforce.config:Config",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 FILE_MB = 64  # one file is brought in one go, which must be over long before a function's 15 minutes are
+MORE_MEMORY = "give the slice more memory and /tmp when it is deployed: -c memoryOf=harness.postgres=…, -c tmpOf=harness.postgres=…"
 END_SECONDS = 5.0  # before a call's time is up its query is ended: an error of ours says more than the end of the function
 File = dict[str, Any]
 
@@ -131,7 +132,7 @@ class Results:
         try:
             return self._duckdb.execute(query).fetchall()
         except duckdb.InterruptException:
-            remedy = "publish by batch_start() and batch_end() what a batch changes, or give the step more memory in its stack"
+            remedy = f"publish by batch_start() and batch_end() what a batch changes, or {MORE_MEMORY}"
             what = "the results are too large to be worked through in one call of 15 minutes"
             raise DefinitionError(what, place=self._place, remedy=remedy) from None
         except duckdb.HTTPException as error:
@@ -144,8 +145,7 @@ class Results:
         except duckdb.IOException as error:
             raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None
         except duckdb.OutOfMemoryException:
-            remedy = "give the diff function more memory and /tmp in the slice's stack"
-            raise DefinitionError("the results are too large to compare", place=self._place, remedy=remedy) from None
+            raise DefinitionError("the results are too large to compare", place=self._place, remedy=MORE_MEMORY) from None
         finally:
             done.set()
             ending.join()  # an interrupt that comes later would hit the next query, or a connection that is being closed

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RESERVED = ("system", "temp")
 DEFAULT_DATABASE = "memory"
 TOO_LONG = "make the batches smaller, or where a MERGE rewrites all of a large table, PARTITION BY what a batch has little of"
+MORE_MEMORY = "give the slice more memory and /tmp when it is deployed: -c memoryOf=organize.iceberg=…, -c tmpOf=organize.iceberg=…"
 CUT_SECONDS = 20.0  # before the function's end, so that the error says what happened
 
 
@@ -70,7 +71,7 @@ class Engine:
             raise DefinitionError(
                 "the query needs more memory than the function has",
                 place=self._place,
-                remedy="give the slice's functions more memory, or make the batches smaller",
+                remedy=f"{MORE_MEMORY}, or make the batches smaller",
             ) from None
         except duckdb.InterruptException:
             raise DefinitionError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from slices.collect.postgres.catalog import find_table, table_size
 from slices.collect.postgres.client import PostgresSource, open_source
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_source import collect, refusal, staged
-from tests.conformance.collect import Collecting
+from tests.conformance.collect import FLOW, Collecting
+from tests.conformance.fixtures import run_batch
 
 MERGED: dict[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "at"}
 
@@ -142,16 +144,13 @@ def test_the_greatest_number_is_found_among_rows_that_left_too(collecting: Colle
     assert [row["id"] for row in staged(collecting)] == [3]
 
 
-def test_rows_without_a_cursor_value_are_in_one_part_of_a_first_load(
-    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_without_a_cursor_value_are_in_one_part_of_a_first_load(collecting: Collecting, database: Database) -> None:
     """pgcopydb #756, PeerDB #3951: rows with a null in the column that splits a table were in none."""
-    monkeypatch.setattr(logic, "PART_BYTES", 2**16)
-    database.run("CREATE TABLE t (id int, at bigint); INSERT INTO t SELECT i, nullif(i % 3, 0) FROM generate_series(1, 9000) i")
+    database.run("CREATE TABLE t (id int, at bigint); INSERT INTO t SELECT i, nullif(i % 3, 0) FROM generate_series(1, 90000) i")
     collect(collecting, "public.t", options={"max_parts": 3}, **MERGED)
-    run = collecting.run()
+    run = run_batch(collecting.steps(lambda open_source: partial(open_source, part_mb=1)), collecting.cloud.event(FLOW))
     assert run.planned["work"][0]["parts"] == [0, 1, 2]
-    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 9001))
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 90001))
 
 
 def test_a_cursor_that_cannot_be_looked_through_in_time_asks_for_an_index(

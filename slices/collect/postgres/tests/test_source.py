@@ -11,15 +11,20 @@ from typing import Any
 
 import pytest
 
+from shared_metadata.contract.environment import Environment
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
-from shared_metadata.program import Column, Mode
-from slices.collect.postgres import answering, catalog, extraction, failures, logic
+from shared_metadata.program import Column, Connection, Mode, Position
+from slices.collect.postgres import answering, catalog, extraction, failures, handlers, logic
+from slices.collect.postgres.memory import Memory
+from slices.collect.postgres.reading import Reading
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.silence import Way
 from tests.conformance.collect import FLOW, Collecting, run_states
 from tests.conformance.fixtures import FakeContext, run_batch
+
+MEMORY = Memory.of_function(2048)
 
 BY_ID: dict[str, Any] = {"mode": Mode.APPEND, "key": (), "cursor": "id"}
 
@@ -225,26 +230,54 @@ def test_rows_that_move_while_they_are_read_come_exactly_once(
     assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 3001))
 
 
+@pytest.mark.parametrize(("part_mb", "parts"), [(1, [0, 1]), (256, [0])])
 def test_first_load_of_a_large_table_has_parts_that_together_are_the_table(
-    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
+    collecting: Collecting, database: Database, part_mb: int, parts: list[int]
 ) -> None:
-    monkeypatch.setattr(logic, "PART_BYTES", 2**16)
     database.run(
-        "CREATE TABLE t (id int, changed timestamptz); INSERT INTO t SELECT i, '2026-01-01Z' FROM generate_series(1, 20000) i"
+        "CREATE TABLE t (id int, changed timestamptz); INSERT INTO t SELECT i, '2026-01-01Z' FROM generate_series(1, 60000) i"
     )
     collect(collecting, "public.t", options={"max_parts": 3}, mode=Mode.MERGE, key=("id",), cursor="changed")
-    run = collecting.run()
-    assert run.planned["work"][0]["parts"] == [0, 1, 2]
-    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
+    steps = collecting.steps(lambda open_source: partial(open_source, part_mb=part_mb))
+    run = run_batch(steps, collecting.cloud.event(FLOW))
+    assert run.planned["work"][0]["parts"] == parts
+    assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 60001))
 
 
-def test_snapshot_without_cursor_is_one_part_however_large(
-    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logic, "PART_BYTES", 2**16)
-    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
+def test_snapshot_without_cursor_is_one_part_however_large(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 100000)")
     collect(collecting, "public.t")
-    assert collecting.run().planned["work"][0]["parts"] == [0]
+    steps = collecting.steps(lambda open_source: partial(open_source, part_mb=1))
+    assert run_batch(steps, collecting.cloud.event(FLOW)).planned["work"][0]["parts"] == [0]
+
+
+@pytest.mark.parametrize(("function_mb", "duckdb_mb"), [(512, 256), (2048, 256), (10_240, 1280)])
+def test_what_a_call_holds_follows_the_memory_that_its_function_was_given(
+    collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch, function_mb: int, duckdb_mb: int
+) -> None:
+    """The limit that DuckDB itself tells of the connection that reads."""
+    limits: list[float] = []
+
+    def telling(reading: Reading) -> Any:
+        value, unit = reading._duckdb.execute("SELECT current_setting('memory_limit')").fetchone()[0].split()  # type: ignore[index]
+        limits.append(float(value) * {"MiB": 1, "GiB": 1024}[unit] * 2**20 / 10**6)
+        return made(reading)
+
+    made = Reading.cursor
+    monkeypatch.setattr(Reading, "cursor", telling)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(function_mb))
+    database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 100)")
+    collect(collecting, "public.t")
+    collecting.run()
+    assert limits and limits[0] == pytest.approx(duckdb_mb, rel=0.1)
+
+
+def test_a_smaller_function_reads_fewer_large_rows_at_once_and_writes_smaller_row_groups() -> None:
+    part = logic.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=2**20)
+    small, large = Memory.of_function(320), Memory.of_function(10_240)
+    lengths = [logic.chunk_positions(10**6 * logic.LINES, 2, part, 50 * 2**20, 600, memory) for memory in (small, large)]
+    assert lengths[0] * 10 < lengths[1]
+    assert small.row_group_rows(2_000) < Memory.of_function(2048).row_group_rows(2_000) <= large.row_group_rows(2_000)
 
 
 def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,7 +516,7 @@ def test_source_sessions_only_read_and_are_closed(collecting: Collecting, databa
 
 def test_chunks_shrink_as_the_deadline_nears_and_never_vanish() -> None:
     part = logic.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=100)
-    lengths = [logic.chunk_positions(10**6 * logic.LINES, 2, part, 50 * 2**20, seconds) for seconds in (600, 6, -20)]
+    lengths = [logic.chunk_positions(10**6 * logic.LINES, 2, part, 50 * 2**20, seconds, MEMORY) for seconds in (600, 6, -20)]
     assert lengths[0] > lengths[1] > lengths[2] == 16 * logic.LINES
 
 
@@ -516,7 +549,7 @@ def test_very_wide_tables_of_many_rows_fit_in_memory(collecting: Collecting, dat
 
 
 def test_wide_rows_make_small_row_groups() -> None:
-    assert (logic.row_group_rows(100), logic.row_group_rows(8_000), logic.row_group_rows(10**9)) == (122_880, 4_096, 2_048)
+    assert [MEMORY.row_group_rows(size) for size in (100, 8_000, 10**9)] == [122_880, 4_096, 2_048]
 
 
 # -- values in what PostgreSQL says
@@ -553,3 +586,15 @@ def test_no_error_shows_a_value_of_a_row(collecting: Collecting, database: Datab
             shown[expression] = said
         collecting.cloud.clock.advance(hours=2)
     assert shown == {}
+
+
+def test_a_function_plans_parts_of_the_size_that_its_installation_says(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = Environment(SLICE.id, "table", "bucket", 1024).variables()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    handlers.services.cache_clear()
+    try:
+        source = handlers._open(Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 1, 1)), database.secret)
+        assert source._part_mb == 1024  # type: ignore[attr-defined]
+    finally:
+        handlers.services.cache_clear()
