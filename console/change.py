@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from console.pending import pending_line
 from console.plan import compiled, moment_option
 from console.prerequisites import deployed_slices, missing
 from console.restatement import effective_moment
+from console.sizes import judge_sizes
 from console.target import Target, json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
@@ -28,15 +30,19 @@ from shared_metadata.update_set import UpdateSet
 @click.argument("files", nargs=-1)
 @click.option("--at", metavar="MOMENT", help="Take effect then, and not at the next boundary (ISO 8601, UTC).")
 @click.option("--restate-from", metavar="MOMENT", help="Take effect from this past moment on: make again what was made since.")
+@click.option("--any-size", is_flag=True, help="Apply also what `atoll plan` refuses for its size, which is estimated.")
 @profile_option
 @json_option
-def apply(files: tuple[str, ...], at: str | None, restate_from: str | None, profile: str | None, as_json: bool) -> None:
+def apply(
+    files: tuple[str, ...], at: str | None, restate_from: str | None, any_size: bool, profile: str | None, as_json: bool
+) -> None:
     """Apply FILES (default: the program of cdk.json) as one update set, which takes effect at one boundary.
 
     The boundary is the next moment at which all changed flows and all their readers begin a batch: batches before it are made by
     the former program, also late ones, and those after it by this one. Without waiting, where nothing that changes ever ran.
-    Refused while another update set is pending, when a slice that the program uses or the conductor is not deployed, or when a
-    secret that it names does not exist; then everything stays as it was. Applying the same program again changes nothing.
+    Refused while another update set is pending, when a slice that the program uses or the conductor is not deployed, when a
+    secret that it names does not exist, or where `atoll plan` refuses something for its size; then everything stays as it was.
+    Applying the same program again changes nothing.
 
     \b
       atoll apply
@@ -50,7 +56,9 @@ def apply(files: tuple[str, ...], at: str | None, restate_from: str | None, prof
     restated = moment_option("--restate-from", restate_from)
     if wanted and restated:
         raise click.UsageError("--at and --restate-from exclude each other")
-    update, moment = apply_program(target, compilation.program, compilation.lineage, now, at=wanted, restate_from=restated)
+    update, moment = apply_program(
+        target, compilation.program, compilation.lineage, now, at=wanted, restate_from=restated, any_size=any_size
+    )
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "still": list(moment.still) if moment else []}, indent=2))
         return
@@ -78,8 +86,8 @@ def told(moment: Moment, now: datetime) -> None:
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
-    """Applies a program as `atoll apply` does. Raises DefinitionError for what is not deployed or not there."""
-    return apply_program(target, program, lineage, datetime.now(UTC))[0]
+    """Applies a program as `atoll apply --any-size` does. Raises DefinitionError for what is not deployed or not there."""
+    return apply_program(target, program, lineage, datetime.now(UTC), any_size=True)[0]
 
 
 def apply_program(
@@ -90,6 +98,7 @@ def apply_program(
     *,
     at: datetime | None = None,
     restate_from: datetime | None = None,
+    any_size: bool = False,
 ) -> tuple[UpdateSet, Moment | None]:
     """Stores the program and puts it into the timeline. No moment when it is the last one there already.
 
@@ -103,6 +112,8 @@ def apply_program(
         return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
     moment = effective_moment(reader, program, now, at=at, restate_from=restate_from)
     update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)
+    if not any_size:
+        refuse_what_is_too_large(judge_sizes(target, program, lineage, update, deployed).refused)
     for slice_id, values in deployed.items():
         target.writer.put_installed_slice(slice_id, values)
     target.writer.put_program(program, lineage)
@@ -120,6 +131,15 @@ def refuse_what_is_missing(target: Target, program: Program) -> dict[str, Any]:
             remedy="do this, then apply again",
         )
     return dict(deployed)
+
+
+def refuse_what_is_too_large(refused: Sequence[str]) -> None:
+    """Raises DefinitionError with all of it."""
+    if refused:
+        raise DefinitionError(
+            "the program asks for more than the functions that are deployed can do:\n  " + "\n  ".join(refused),
+            remedy="do this, then apply again; or apply it as it is, with --any-size",
+        )
 
 
 def caller(target: Target) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from console.function_call import call
 from console.target import Target
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.sizes import Size
 from shared_metadata.program import Connection, from_plain
 from shared_metadata.records import Schema
 
@@ -37,6 +38,14 @@ def list_names(target: Target, slice_: Slice, connection: Connection, program: s
     answer = call(target, slice_, STEP, {"connection": asdict(connection)}, program)
     warnings = answer.get("warnings", {})
     return {name: warnings.get(name, "") for name in answer["names"]}
+
+
+def measure(target: Target, slice_: Slice, connection: Connection, tables: Sequence[str], program: str) -> dict[str, Size]:
+    """How large tables are, of those that the slice can tell of. Raises as `describe`."""
+    from shared_metadata.contract.discovery import STEP
+
+    answer = call(target, slice_, STEP, {"connection": asdict(connection), "tables": list(tables), "sizes": True}, program)
+    return {name: Size(**size) for name, size in answer.get("sizes", {}).items()}
 
 
 def describe(target: Target, slice_: Slice, connection: Connection, tables: Sequence[str], program: str) -> Described:

@@ -12,6 +12,7 @@ from console.again import again
 from console.limits import limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
+from console.sizes import judge_sizes
 from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
@@ -36,6 +37,7 @@ BREAKING = 2
 @json_option
 def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profile: str | None, as_json: bool) -> None:
     """Show what applying FILES (default: the program of cdk.json) would change, and what it still needs. Changes nothing.
+    What is too large for the functions that are deployed is refused with its size, as far as its source tells it.
 
     First what breaks for those whom the compiler cannot see: readers outside Atoll, and a table's own history. Then the changed
     statements with their columns, every reader with the columns by which the change reaches it, what is made anew, and when it
@@ -61,13 +63,17 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     boundary = planned_boundary(target.reader, program, now, since)
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
     notes = limits(program, {*update.added, *(change.statement for change in update.changed)}, installed())
-    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed_slices(target, program))]
+    deployed = deployed_slices(target, program)
+    sizes = judge_sizes(target, program, compilation.lineage, update, deployed)
+    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed), *sizes.refused]
     if as_json:
-        click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes}, indent=2))
+        click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes, "sizes": sizes.notes}, indent=2))
     else:
         show_update_set(update)
         if notes:
             click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
+        if sizes.notes:
+            click.echo("Sizes:\n  " + "\n  ".join(sizes.notes) + "\n")
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
         elif update.version != update.former:

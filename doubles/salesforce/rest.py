@@ -37,6 +37,16 @@ def limits(org: Org, call: Call) -> Answer:
     })  # fmt: skip
 
 
+def record_count(org: Org, call: Call) -> Answer:
+    """`GET …/limits/recordCount?sObjects=…`, without the records in the recycle bin; of all objects when none are named.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_record_count.htm
+    """
+    asked = {name.lower() for name in call.query.get("sObjects", "").split(",") if name}
+    found = [schema for schema in org.store.objects() if not asked or schema.name.lower() in asked]
+    return Answer({"sObjects": [{"count": org.store.count_present(schema), "name": schema.name} for schema in found]})
+
+
 def describe_global(org: Org, call: Call) -> Answer:
     """`GET …/sobjects`"""
     return Answer(describe.describe_global(org.store.objects(), call.version))

@@ -18,6 +18,7 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (r"/services/data", {"GET": rest.versions}),
     (_DATA, {"GET": rest.resources}),
     (_DATA + "/limits", {"GET": rest.limits}),
+    (_DATA + "/limits/recordCount", {"GET": rest.record_count}),
     (_DATA + "/sobjects", {"GET": rest.describe_global}),
     (_DATA + "/(?P<kind>query|queryAll)", {"GET": rest.query}),
     (_DATA + "/(?:query|queryAll)/(?P<locator>[\\w-]+)", {"GET": rest.query_more}),

@@ -183,6 +183,10 @@ class Store:
         sql = f'SELECT count(*) FROM (SELECT 1 FROM "{query.schema.name}"{query.tail})'
         return int(self._connection.execute(sql, query.parameters).fetchone()[0])
 
+    def count_present(self, schema: ObjectSchema) -> int:
+        """How many records are not in the recycle bin."""
+        return int(self._connection.execute(f'SELECT count(*) FROM "{schema.name}" WHERE "IsDeleted" = 0').fetchone()[0])
+
     def row_numbers(self, query: CompiledQuery) -> list[int]:
         """The rowids that a query finds, in its order."""
         sql = f'SELECT rowid FROM "{query.schema.name}"{query.tail}'

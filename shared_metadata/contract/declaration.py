@@ -56,6 +56,8 @@ class Slice:
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
+    sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
+        '' where nothing is too large.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -67,6 +69,7 @@ class Slice:
     config: str
     steps: tuple[str, ...]
     check: str = ""
+    sizes: str = ""
 
     @property
     def id(self) -> str:

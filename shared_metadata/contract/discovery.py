@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.services import Services
+from shared_metadata.contract.sizes import Measures
 from shared_metadata.contract.steps import Context, Deadline
 from shared_metadata.errors import InputError
 from shared_metadata.program import Connection, from_plain
@@ -19,7 +20,10 @@ STEP = "discover"
 MOST_NAMES = 10_000
 ANSWER_BYTES = 3 * 2**20  # of schemas, then the caller asks for the rest; an answer may have 6 MB, and a table some 300 KB
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-ACCEPTED = '{"connection": {"name": "…", "system": "…", "options": {"secret": "…"}}, "tables": ["…"]}; without tables it lists names'
+ACCEPTED = (
+    '{"connection": {"name": "…", "system": "…", "options": {"secret": "…"}}, "tables": ["…"]}; without tables it lists names, '
+    'with "sizes": true it only tells how large they are'
+)
 
 
 class Catalog(Protocol):
@@ -62,13 +66,16 @@ class DiscoverStep:
         """Without 'tables' in the event {'names': […]}, else {'tables': {name: schema or None}, 'close': {…}, 'left': […]}.
 
         close: missing table ▸ a known one of a similar name.  left: tables to ask for in another call, as an answer and a call
-        are limited.  In both 'warnings': table ▸ why a batch of it would fail. Raises what the plan step raises.
+        are limited.  In both 'warnings': table ▸ why a batch of it would fail. With 'sizes' in
+        the event {'sizes': {table: {'rows', 'bytes'}}}, and nothing else. Raises what the plan step raises.
         """
         connection, tables = self._read(event)
         deadline, secret = Deadline.of(context), self._secret(connection)
         self._services.deadline_monotonic = deadline.at_monotonic
         catalog = self._open(connection, secret)
         try:
+            if event.get("sizes") is True:
+                return {"sizes": _sizes(catalog, tables or ())}
             if tables is None:
                 return {"names": catalog.tables(), "warnings": _warnings(catalog, None)}
             return self._describe(catalog, connection, tables, deadline)
@@ -114,6 +121,11 @@ class DiscoverStep:
                 remedy=f"call the slice of {connection.system}",
             )
         return connection, tables
+
+
+def _sizes(catalog: Catalog, tables: Sequence[str]) -> dict[str, Any]:
+    found = catalog.sizes(tables) if isinstance(catalog, Measures) else {}
+    return {name: dataclasses.asdict(size) for name, size in found.items()}
 
 
 def _warnings(catalog: Catalog, tables: Sequence[str] | None) -> dict[str, str]:

@@ -66,6 +66,13 @@ class Looking:
 class DiscoveryConformance:
     """Needs a fixture `looking`."""
 
+    def test_discover_tells_how_large_tables_are_as_far_as_it_can_and_registers_nothing(self, looking: Looking) -> None:
+        """Which a slice does that collects; a batch says the rest."""
+        found = looking.discover(*looking.tables, "no_such_table", sizes=True)
+        assert found.keys() == {"sizes"} and looking.sources.table(NAME, looking.tables[0]) is None
+        assert set(found["sizes"]) == (set(looking.tables) if looking.declaration.stage == "collect" else set())
+        assert all(size["rows"] is None or size["rows"] >= 0 for size in found["sizes"].values())
+
     def test_discover_lists_names_that_it_can_describe(self, looking: Looking) -> None:
         names = looking.discover()["names"]
         assert names == sorted(names) and set(looking.tables) <= set(names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.sizes import Size
 from shared_metadata.errors import DefinitionError
 from slices.collect.postgres.type_mapping import SourceType
 
@@ -158,6 +159,18 @@ def table_size(session: Session[Any], table: TableName) -> TableSize:
     if not paged or session.info.server_version < _FIRST_VERSION_WITH_PAGE_SCANS:
         pages = 0
     return TableSize(int(pages), int(size), int(rows), bool(paged))
+
+
+def estimated_size(session: Session[Any], table: TableName) -> Size:
+    """As the planner estimates it, which takes views, partitions and what was never analysed; nothing of the table is read.
+
+    bytes: on disk, with what is stored out of line; of what is not stored, such as a view, those of its rows.
+    """
+    told = session.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {table.quoted}").fetchone()
+    assert told is not None
+    plan, stored = told[0][0]["Plan"], table_size(session, table).bytes
+    rows = int(plan["Plan Rows"])
+    return Size(rows, stored or rows * int(plan["Plan Width"]))
 
 
 def did_you_mean(wanted: str, known: list[str]) -> str:

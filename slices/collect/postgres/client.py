@@ -14,6 +14,7 @@ from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.masking import without_dropped
+from shared_metadata.contract.sizes import Size
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.drift import source_name
 from shared_metadata.errors import AtollError, DefinitionError
@@ -82,6 +83,18 @@ class PostgresSource:
                 return dict.fromkeys(catalog.guarded_names(self.session), f"{told.what}; {told.remedy}")
             found = {name: self._warning(name) for name in tables}
         return {name: warning for name, warning in found.items() if warning}
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
+        """As the planner estimates them, of those that are there and may be read."""
+        import psycopg
+
+        found = {}
+        for table in tables:
+            with self.translated(f"{self._place}: {table}"):
+                if name := catalog.find_table(self.session, table, self._config.default_schema):
+                    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                        found[table] = catalog.estimated_size(self.session, name)
+        return found
 
     def _warning(self, table: str) -> str:
         import psycopg

@@ -22,5 +22,6 @@ SLICE = Slice(
         part_mb=256,  # of table: less is not worth a connection more
     ),
     config="slices.collect.postgres.config:Config",
+    sizes="slices.collect.postgres.sizes:too_much",
     steps=("plan", "extract", "commit", "discover"),
 )

@@ -11,6 +11,7 @@ from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, 
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.rotating_grant import RotatingGrant
+from shared_metadata.contract.sizes import Size
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.drift import source_name
 from shared_metadata.errors import DefinitionError
@@ -22,6 +23,7 @@ from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.visibility import Visibility
 
 GrantOf = Callable[..., RotatingGrant]
+COUNTED_AT_ONCE = 100  # names in a URL
 TOO_MUCH_TO_COUNT = ("QUERY_TIMEOUT", "OPERATION_TOO_LARGE")
 
 
@@ -91,6 +93,15 @@ class SalesforceSource(Source):
         field = source_name(column)
         answer = self.session.get(logic.QUERY, {"q": f"SELECT {field} FROM {table} LIMIT {SAMPLE_ROWS}"})
         return sampled(column.type, [record[field] for record in answer["records"]])
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
+        """As Salesforce counts its records, approximately and without reading them; what it stores of each, it does not tell."""
+        names = [name for name in tables if objects.OBJECT_NAME.fullmatch(name)]
+        counts = {}
+        for at in range(0, len(names), COUNTED_AT_ONCE):
+            told = self.session.get("limits/recordCount", {"sObjects": ",".join(names[at : at + COUNTED_AT_ONCE])})
+            counts |= {str(one["name"]).lower(): int(one["count"]) for one in told["sObjects"]}
+        return {name: Size(counts[name.lower()]) for name in names if name.lower() in counts}
 
     def close(self) -> None:
         self.session.close()

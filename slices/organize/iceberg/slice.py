@@ -15,5 +15,6 @@ SLICE = Slice(
         longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
     ),
     config="slices.organize.iceberg.config:Config",
+    sizes="slices.organize.iceberg.sizes:too_much",
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

@@ -1,0 +1,131 @@
+"""What of a program is too large for the functions that are deployed, before anybody waits for it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from console.discovery_call import measure
+from console.target import Target
+from console.wording import names_of
+from shared_metadata.contract.sizes import UNKNOWN, Asked, Given, Judge, Size
+from shared_metadata.errors import AtollError
+from shared_metadata.lineage import Lineage
+from shared_metadata.program import Flow, Kind, Mode, Program, Table
+from shared_metadata.update_set import UpdateSet
+from shared_metadata.update_set.statements import Statement, statements
+from slices.registry import installed
+
+if TYPE_CHECKING:
+    from shared_metadata.reader import MetadataReader
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Judged:
+    """refused: what cannot end well, and what to do.  notes: what ends, and should be known; and of what nobody knows the size."""
+
+    refused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def judge_sizes(
+    target: Target, program: Program, lineage: Lineage | None, update: UpdateSet, deployed: Mapping[str, Mapping[str, Any]]
+) -> Judged:
+    """Of what the update set makes for the first time, or anew, and of what it merges into.
+
+    Asks the `discover` function of a slice, once for each connection from which a whole table is to come; no other plan asks.
+    """
+    known = statements(program)
+    anew = (item.statement for item in update.recompute if item.batches and item.start is None)
+    first = [known[name] for name in dict.fromkeys((*update.added, *anew))]
+    sizes = _measured(target, program, first, deployed)
+    judged, unknown = Judged(), list[str]()
+    for statement in first:
+        unknown += [_shown(table) for table in _collected(statement) if sizes.get((statement.id, table.dataset), UNKNOWN) == UNKNOWN]
+    for flow, asked in _asked(target.reader, program, lineage, update, sizes):
+        for found in _judge(flow)(asked, _given(deployed.get(flow.slice_id, {}))):
+            line = f"{flow.position}: {_shown(asked.table)}: {found.what}; {found.remedy}"
+            (judged.refused if found.refused else judged.notes).append(line)
+    if unknown:
+        judged.notes.append(f"nobody tells how large what {names_of(unknown, SHOWN)} collects is: nothing is refused for its size")
+    return judged
+
+
+def _measured(
+    target: Target, program: Program, first: Sequence[Statement], deployed: Mapping[str, Any]
+) -> dict[tuple[str, str], Size]:
+    """Statement and dataset of its collect ▸ how large the table is that it collects; without those of which nobody tells."""
+    wanted: dict[tuple[str, str], dict[str, list[tuple[str, str]]]] = {}
+    for statement in first:
+        for table in _collected(statement):
+            if table.source and statement.first.slice_id in deployed:
+                tables = wanted.setdefault((statement.first.slice_id, statement.first.connection), {})
+                tables.setdefault(table.source, []).append((statement.id, table.dataset))
+    found: dict[tuple[str, str], Size] = {}
+    for (slice_id, connection), tables in wanted.items():
+        try:
+            sizes = measure(target, installed()[slice_id], program.connections[connection], sorted(tables), ",".join(program.sources))
+        except AtollError:  # what keeps the slice from looking is told by what else a plan asks, or by `atoll discover`
+            continue
+        found |= {place: sizes[name] for name, places in tables.items() if name in sizes for place in places}
+    return found
+
+
+def _asked(
+    reader: MetadataReader,
+    program: Program,
+    lineage: Lineage | None,
+    update: UpdateSet,
+    sizes: Mapping[tuple[str, str], Size],
+) -> Iterator[tuple[Flow, Asked]]:
+    """Every table of every flow that changes, or is new, with what is known of its size."""
+    changed = {*update.added, *(change.statement for change in update.changed), *(item.statement for item in update.recompute)}
+    for statement in statements(program).values():
+        if statement.id not in changed:
+            continue
+        for flow in statement.flows:
+            for table in flow.tables if installed()[flow.slice_id].sizes else ():
+                collected = table.dataset if flow.kind == Kind.COLLECT else f"{table.dataset}:staged"
+                brings = sizes.get((statement.id, collected), UNKNOWN)
+                yield flow, Asked(flow, table, brings, _stands(reader, flow, table), _types(lineage, table), _options(program, flow))
+
+
+def _collected(statement: Statement) -> tuple[Table, ...]:
+    return statement.first.tables if statement.first.kind == Kind.COLLECT else ()
+
+
+def _stands(reader: MetadataReader, flow: Flow, table: Table) -> Size:
+    """What the table that a MERGE goes into holds, by the summary of its snapshot, which its version keeps."""
+    if flow.mode != Mode.MERGE or flow.kind not in (Kind.LOAD, Kind.VIEW):
+        return UNKNOWN
+    latest = reader.latest_version(table.dataset)
+    return Size(int(latest.pointer["total_rows"])) if latest and "total_rows" in latest.pointer else UNKNOWN
+
+
+def _types(lineage: Lineage | None, table: Table) -> dict[str, str]:
+    columns = lineage.datasets[table.dataset].columns if lineage and table.dataset in lineage.datasets else ()
+    return {column.name: column.type for column in columns if column.type}
+
+
+def _options(program: Program, flow: Flow) -> Mapping[str, Any]:
+    place = program.connections.get(flow.connection) or program.warehouses[flow.warehouse]
+    return place.options
+
+
+def _judge(flow: Flow) -> Judge:
+    module, _, name = installed()[flow.slice_id].sizes.partition(":")
+    judge: Judge = getattr(importlib.import_module(module), name)
+    return judge
+
+
+def _given(deployed: Mapping[str, Any]) -> dict[str, Given]:
+    """Of the functions of a slice; none of one whose stack is of an Atoll that did not say so."""
+    return {name: Given(**given) for name, given in deployed.get("given", {}).items()}
+
+
+def _shown(table: Table) -> str:
+    return table.dataset.removesuffix(":staged")

@@ -1,0 +1,93 @@
+"""Which first loads and merges are too much for the slice's functions; the rates are measured, and ADR 52 says where; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from shared_metadata.contract.sizes import MOST_CALLS, SPARE_SECONDS, Asked, Given, TooMuch
+from shared_metadata.program import Kind, Mode
+
+MOST_MEMORY_MB = MOST_TMP_MB = 10_240
+DUCKDB_SHARE, TMP_SHARE = 0.7, 0.9  # of memory and /tmp, that DuckDB takes
+# In memory and /tmp together, by each key that is looked at for others like it: a text of 32 characters takes 48.
+KEY_BYTES: Mapping[str, int] = {"string": 48, "binary": 48, "uuid": 24, "decimal": 24}
+FIXED_KEY_BYTES = 11
+WHOLE_PROCESSOR_MB, MOST_PROCESSORS = 1769, 6  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+ROWS_A_SECOND = 260_000  # written anew by a processor, from S3 and to it
+
+
+def too_much(asked: Asked, given: Mapping[str, Given]) -> list[TooMuch]:
+    """See `Slice.sizes`."""
+    found = []
+    if "load" in given and asked.flow.kind == Kind.LOAD and asked.brings.rows:
+        found += [*_keys(asked, asked.brings.rows, given["load"]), *_partitions(asked, asked.brings.rows, given["load"])]
+    if "commit" in given and asked.flow.mode == Mode.MERGE and asked.stands.rows:
+        found += _merge(asked.stands.rows, given["commit"])
+    return found
+
+
+def _keys(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
+    """A MERGE looks whether a key comes twice."""
+    if asked.flow.mode != Mode.MERGE:
+        return
+    needed = rows * sum(_key_bytes(asked.types.get(name, "string")) for name in asked.flow.key)
+    if needed <= _room(given.memory_mb, given.tmp_mb):
+        return
+    larger = f"-c memoryOf=organize.iceberg.load={MOST_MEMORY_MB} -c tmpOf=organize.iceberg.load={MOST_TMP_MB}"
+    enough = needed <= _room(MOST_MEMORY_MB, MOST_TMP_MB)
+    fewer = f"begin with fewer rows by a WHERE, or load it in APPEND or REPLACE, which look at no keys{_with(asked)}"
+    yield TooMuch(
+        f"the keys of {rows:,} rows need about {_gb(needed)} of memory and /tmp at once, and load has {_gb(given_bytes(given))}",
+        f"deploy it with {larger}; or {fewer}" if enough else fewer,
+    )
+
+
+def _partitions(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
+    """Rows are written anew by partition, in one call."""
+    most = int(_pace(given) * (given.seconds - SPARE_SECONDS))
+    if asked.flow.partition_by and rows > most:
+        yield TooMuch(
+            f"PARTITION BY writes {rows:,} rows anew in one call of load, which does about {most:,} in its {given.seconds} s",
+            "leave PARTITION BY out, begin with fewer rows by a WHERE, or give it more memory, and with it more of a processor: "
+            f"-c memoryOf=organize.iceberg.load={MOST_MEMORY_MB}",
+        )
+
+
+def _merge(rows: int, given: Given) -> Iterator[TooMuch]:
+    """A batch whose keys are spread writes the whole table anew, in as many calls of commit as it takes."""
+    calls = math.ceil(rows / (_pace(given) * (given.seconds - SPARE_SECONDS)))
+    remedy = (
+        "PARTITION BY what a batch has little of, or MERGE ON a key that grows with time; more memory is more of a processor: "
+        f"-c memoryOf=organize.iceberg.commit={MOST_MEMORY_MB}"
+    )
+    what = f"the table holds {rows:,} rows, and a batch whose keys are spread over them writes all anew"
+    if calls > MOST_CALLS:
+        yield TooMuch(f"{what}: {calls:,} calls of commit, and it is given {MOST_CALLS}", remedy)
+    elif calls > 1:
+        yield TooMuch(f"{what}: about {calls:,} calls of commit, {calls * given.seconds / 3600:.1f} hours", remedy, refused=False)
+
+
+def given_bytes(given: Given) -> int:
+    return _room(given.memory_mb, given.tmp_mb)
+
+
+def _room(memory_mb: int, tmp_mb: int) -> int:
+    return int((memory_mb * DUCKDB_SHARE + tmp_mb * TMP_SHARE) * 2**20)
+
+
+def _key_bytes(type_: str) -> int:
+    return KEY_BYTES.get(type_.partition("(")[0], FIXED_KEY_BYTES)
+
+
+def _pace(given: Given) -> float:
+    """Rows a second."""
+    return ROWS_A_SECOND * min(given.memory_mb / WHOLE_PROCESSOR_MB, MOST_PROCESSORS)
+
+
+def _gb(size: int) -> str:
+    return f"{size / 2**30:,.1f} GB"
+
+
+def _with(asked: Asked) -> str:
+    return "" if asked.flow.cursor else "; a CURSOR brings later batches only what changed"
