@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata import later
-from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, WaitForAws
+from shared_metadata.contract.sizes import MOST_CALLS
+from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, Unfinished, WaitForAws
 
 State = dict[str, Any]
 States = dict[str, State]
@@ -45,6 +46,7 @@ LATER = {
     "JitterStrategy": "FULL",
 }
 RETRY = [
+    {"ErrorEquals": [Unfinished.__name__], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": MOST_CALLS},
     {
         "ErrorEquals": [RetryLater.__name__],
         "IntervalSeconds": 10,

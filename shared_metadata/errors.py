@@ -5,6 +5,7 @@
     │   ├── InputError     … a state machine's or a command's input
     │   └── SecretError    … a missing or refused secret or credential
     ├── RetryLater         the other side is down or throttles: retry with backoff
+    │   ├── Unfinished     … the time of one call was too short, and what it has done is kept: call it again at once
     │   └── WaitForAws     … AWS throttles, or others write the same: wait as long as it takes, and count no attempt (later.py)
     ├── StaleToken         another worker owns the batch now: stop, write nothing
     ├── AlreadyCommitted   the batch is committed: stop, nothing is left to do
@@ -65,6 +66,10 @@ class RetryLater(AtollError):
 
 class WaitForAws(RetryLater):
     """AWS refuses for the moment what it will not refuse later."""
+
+
+class Unfinished(RetryLater):
+    """A call's time is up and what it has done is kept; called again, it goes on."""
 
 
 class StaleToken(AtollError):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
+import threading
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +58,33 @@ def open_duckdb(
 def function_memory_mb() -> int:
     """What the function was given; elsewhere what most functions that work with rows have."""
     return int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048"))
+
+
+@contextlib.contextmanager
+def interrupted_at(connection: duckdb.DuckDBPyConnection, seconds_left: float) -> Iterator[None]:
+    """What runs on the connection within it is interrupted when the time is up.
+
+    Again and again: DuckDB forgets an interrupt that comes between two statements, or just before one begins. None comes after it,
+    when it would hit another statement, or a connection that is being closed.
+    """
+    if math.isinf(seconds_left):
+        yield
+        return
+    done = threading.Event()
+    ending = threading.Thread(target=_interrupt, args=(connection, seconds_left, done), daemon=True)
+    ending.start()
+    try:
+        yield
+    finally:
+        done.set()
+        ending.join()
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection, seconds_left: float, done: threading.Event) -> None:
+    wait_seconds = max(seconds_left, 0.0)
+    while not done.wait(wait_seconds):
+        connection.interrupt()
+        wait_seconds = 0.2
 
 
 @cache

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Context, Step
-from shared_metadata.errors import AtollError, DefinitionError, RetryLater, WaitForAws
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, Unfinished, WaitForAws
 from shared_metadata.later import Refusal, later_cause, refusal
 
 FRAMES_TOLD = 6
@@ -45,6 +45,9 @@ class LambdaHandler:
         try:
             with tracer.provider.in_subsegment(f"## {self._name}") if _traced() else _Nothing():
                 result = _fitting(self._step(event, context), str(event.get("flow", "")))
+        except Unfinished as error:
+            logger.info("step goes on in another call", message_text=str(error))
+            raise
         except Exception as error:
             told = _told(error)
             logger.error("step failed", error=type(error).__name__, message_text=str(told)[:1000])

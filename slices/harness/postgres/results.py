@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
+from shared_metadata.contract.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
@@ -126,11 +125,9 @@ class Results:
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
         import duckdb
 
-        done = threading.Event()
-        ending = threading.Thread(target=self._end_in_time, args=(self._duckdb, done), daemon=True)
-        ending.start()
         try:
-            return self._duckdb.execute(query).fetchall()
+            with interrupted_at(self._duckdb, self._deadline.seconds_left - END_SECONDS):
+                return self._duckdb.execute(query).fetchall()
         except duckdb.InterruptException:
             remedy = f"publish by batch_start() and batch_end() what a batch changes, or {MORE_MEMORY}"
             what = "the results are too large to be worked through in one call of 15 minutes"
@@ -146,13 +143,3 @@ class Results:
             raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None
         except duckdb.OutOfMemoryException:
             raise DefinitionError("the results are too large to compare", place=self._place, remedy=MORE_MEMORY) from None
-        finally:
-            done.set()
-            ending.join()  # an interrupt that comes later would hit the next query, or a connection that is being closed
-
-    def _end_in_time(self, connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
-        """Interrupts again and again: DuckDB forgets an interrupt that comes just before its query begins."""
-        wait_seconds = max(self._deadline.seconds_left - END_SECONDS, 0.0)
-        while not done.wait(wait_seconds):
-            connection.interrupt()
-            wait_seconds = 0.2

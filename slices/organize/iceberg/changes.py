@@ -20,6 +20,7 @@ from slices.organize.iceberg.batch_identity import Standing
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import columns_of
 from slices.organize.iceberg.merging import DELETED, Merge
+from slices.organize.iceberg.rewriting import Rewriting
 from slices.organize.iceberg.tables import Change, Tables, Written, between
 
 PRUNABLE = {"int", "long", "string", "date"}  # types of keys whose bounds are worth comparing with those of files
@@ -29,7 +30,7 @@ ORDINARY_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # as pyiceberg reads them: neith
 class Changes:
     """Of one batch: `files` are prepared, as Engine.write gives them, `columns` theirs; `folder` gives a fresh place to write to.
 
-    left: files with the keys of rows that the source has no more.
+    left: files with the keys of rows that the source has no more.  rewriting: of a table as it stands, what writes its files anew.
     """
 
     def __init__(
@@ -40,11 +41,12 @@ class Changes:
         files: Sequence[Written],
         open_engine: Callable[[], Engine],
         folder: Callable[[Work], str],
+        rewriting: Callable[[Table], Rewriting],
         left: Sequence[str] = (),
     ) -> None:
         self._work, self._tables, self._columns, self._files, self._left = work, tables, columns, files, left
         self._urls = [file["url"] for file in files]
-        self._open_engine, self._folder = open_engine, folder
+        self._open_engine, self._folder, self._rewriting = open_engine, folder, rewriting
 
     def of(self, table: Table | None, stands: Standing) -> Change:
         """An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
@@ -72,6 +74,7 @@ class Changes:
                 f"SELECT DISTINCT t.{logic.file_column(columns)} FROM {_stored(candidates, columns)} t WHERE {inside}"
             )
             removed, rest = self._rewrite(
+                table,
                 engine,
                 candidates,
                 held,
@@ -90,19 +93,21 @@ class Changes:
             engine.fetch(merge.met(_stored(candidates, stored_columns), stored_columns))
             held = engine.fetch("SELECT DISTINCT file FROM met WHERE NOT stays")
             engine.fetch(merge.outdated())
-            brought = self._files
-            if (
-                brought
-                and engine.fetch(f"SELECT (SELECT count(*) FROM {rows}) > (SELECT count(*) FROM incoming WHERE NOT gone)")[0][0]
-            ):
-                brought = self._write(engine, merge.brought(rows, self._columns))
             start, marked = to_text(self._work.claim.interval.start), stored_columns
             if left and DELETED not in marked:
                 marked = (*marked, DELETED)
             removed, rest = self._rewrite(
-                engine, candidates, held, lambda files: merge.kept(_stored(files, marked), marked, start, left=bool(left))
+                table, engine, candidates, held, lambda files: merge.kept(_stored(files, marked), marked, start, left=bool(left))
             )
+            brought = self._brought(engine, merge, rows)
         return Change(brought, removed, rest)
+
+    def _brought(self, engine: Engine, merge: Merge, rows: str) -> Sequence[Written]:
+        """The batch's rows; written anew where some of them are outdated."""
+        all_come = f"SELECT (SELECT count(*) FROM {rows}) > (SELECT count(*) FROM incoming WHERE NOT gone)"
+        if self._files and engine.fetch(all_come)[0][0]:
+            return self._write(engine, merge.brought(rows, self._columns))
+        return self._files
 
     @property
     def _how(self) -> Merge:
@@ -110,12 +115,19 @@ class Changes:
         return Merge(flow.key, flow.cursor if flow.cursor != batch else "", batch)
 
     def _rewrite(
-        self, engine: Engine, candidates: Sequence[DataFile], held: Sequence[tuple[str]], kept: Callable[[Sequence[DataFile]], str]
+        self,
+        table: Table,
+        engine: Engine,
+        candidates: Sequence[DataFile],
+        held: Sequence[tuple[str]],
+        kept: Callable[[Sequence[DataFile]], str],
     ) -> tuple[list[DataFile], Sequence[Written]]:
         """The files that hold rows which go, by their names, and new ones of what `kept` selects of them."""
         gone = {name for (name,) in held}
         removed = [file for file in candidates if file.file_path in gone]
-        return (removed, self._write(engine, kept(removed))) if removed else ([], [])
+        if not removed:
+            return [], []
+        return removed, self._rewriting(table).of(removed, lambda files: self._write(engine, kept(files)), engine)
 
     def _key_range(self, engine: Engine) -> BooleanExpression | None:
         """What of the table the incoming keys can be in, by the first key column; None for all of it."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
+
+from pyiceberg.table import Table
 
 from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.maintenance import Maintained, Upkeep
@@ -27,6 +30,7 @@ from slices.organize.iceberg.config import Config
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import schema_of
 from slices.organize.iceberg.maintenance import TableMaintenance
+from slices.organize.iceberg.rewriting import Rewriting
 from slices.organize.iceberg.snapshots import rows_of_snapshot
 from slices.organize.iceberg.tables import Tables
 
@@ -112,7 +116,7 @@ class IcebergDriver:
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         """The table first, so that a worker which is not the batch's any more has rejected nothing."""
         committed = self._commit_rows(work, prepared, staging)
-        self._commit_rejected(work, prepared.get("rejected", ()))
+        self._commit_rejected(work, prepared.get("rejected", ()), staging)
         return replace(committed, rejected=int(prepared.get("rejected_rows", 0)))
 
     def _commit_rows(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
@@ -121,7 +125,9 @@ class IcebergDriver:
         if work.flow.kind == Kind.RESULT:
             return self._commit_result(work, columns, prepared, staging)
         tables, dataset = self._tables(work), work.table.dataset
-        changes = Changes(work, tables, columns, files, lambda: self._engine(work), self._folder, prepared.get("left", ()))
+        rewriting = self._rewriting(dataset, staging)
+        left = prepared.get("left", ())
+        changes = Changes(work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left)
         table, snapshot_id = tables.commit(
             dataset,
             columns,
@@ -138,13 +144,14 @@ class IcebergDriver:
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
 
-    def _commit_rejected(self, work: Work, files: Sequence[Mapping[str, Any]]) -> None:
+    def _commit_rejected(self, work: Work, files: Sequence[Mapping[str, Any]], staging: Staging) -> None:
         """Makes the rejected rows visible, instead of those that earlier attempts at this batch rejected."""
         if not work.flow.quarantines or not (files or rejected.may_be_there(work)):
             return
         tables, aside = self._tables(work), rejected.beside(work)
         if files or tables.find(aside.table.dataset):
-            changes = Changes(aside, tables, rejected_rows.COLUMNS, files, lambda: self._engine(work), self._folder)
+            rewriting = self._rewriting(aside.table.dataset, staging)
+            changes = Changes(aside, tables, rejected_rows.COLUMNS, files, lambda: self._engine(work), self._folder, rewriting)
             tables.commit(aside.table.dataset, rejected_rows.COLUMNS, (), Identity.of(work.claim), True, changes.of)
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
@@ -201,6 +208,9 @@ class IcebergDriver:
         """A place of its own for each writing, so that nothing is ever written over what a table may refer to."""
         batch = f"{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{work.claim.token:06d}"
         return f"{self._tables(work).location(work.table.dataset)}/data/{batch}-{uuid.uuid4().hex[:8]}"
+
+    def _rewriting(self, dataset: str, staging: Staging) -> Callable[[Table], Rewriting]:
+        return lambda table: Rewriting(staging, dataset, table, lambda: self._services.deadline_monotonic - time.monotonic())
 
     def _engine(self, work: Work) -> Engine:
         return self._open_engine(f"{work.flow.position}: {work.table.dataset}")

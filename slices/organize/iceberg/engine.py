@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
+from shared_metadata.contract.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import SchemaColumn
 from slices.organize.iceberg import logic, partitions
@@ -29,13 +27,13 @@ CUT_SECONDS = 20.0  # before the function's end, so that the error says what hap
 class Engine:
     """One DuckDB of one step; `place` is where in the program errors point to.
 
-    ends_monotonic: when the function is stopped; what still runs shortly before is interrupted.
+    ends_monotonic: when the function is stopped; what still runs shortly before is interrupted.  cut: whether something was.
     """
 
     def __init__(self, session: Any, place: str, target_file_mb: int, ends_monotonic: float) -> None:
         self._connection: duckdb.DuckDBPyConnection = open_duckdb(session)
         self._place, self._target_file_mb = place, target_file_mb
-        self._interrupts = self._at(ends_monotonic - CUT_SECONDS)
+        self._cut_monotonic, self.cut = ends_monotonic - CUT_SECONDS, False
         # A result's order means nothing in a table, and keeping it costs memory; 50 GB a file bounds the parts of an upload.
         self._connection.execute(
             "SET enable_progress_bar = false; SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'"
@@ -45,17 +43,7 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._interrupts:
-            self._interrupts.cancel()
         self._connection.close()
-
-    def _at(self, monotonic: float) -> threading.Timer | None:
-        if math.isinf(monotonic):
-            return None
-        timer = threading.Timer(max(monotonic - time.monotonic(), 1.0), self._connection.interrupt)
-        timer.daemon = True
-        timer.start()
-        return timer
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
@@ -74,6 +62,7 @@ class Engine:
                 remedy=f"{MORE_MEMORY}, or make the batches smaller",
             ) from None
         except duckdb.InterruptException:
+            self.cut = True
             raise DefinitionError(
                 "the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG
             ) from None
@@ -94,7 +83,7 @@ class Engine:
             ) from None
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.errors():
+        with self.errors(), interrupted_at(self._connection, self._cut_monotonic - time.monotonic()):
             return self._connection.execute(sql).fetchall()
 
     def describe(self, query: str) -> list[tuple[str, str]]:

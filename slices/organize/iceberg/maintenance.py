@@ -21,14 +21,14 @@ from slices.organize.iceberg import logic
 from slices.organize.iceberg.compaction import bins
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.iceberg_schema import columns_of
-from slices.organize.iceberg.snapshots import expirable, made
+from slices.organize.iceberg.snapshots import MAINTENANCE, expirable, made
 from slices.organize.iceberg.tables import Change, Tables, Written
 
 TRIES = 4
 LEAST_SECONDS = 90.0  # to write a file of target size and to commit it
 MANIFESTS = 16  # more of them, or empty ones, are merged
 EXPIRE_AT_ONCE = 500
-FILES, MANIFEST_LISTS = {"atoll.maintenance": "files"}, {"atoll.maintenance": "manifests"}
+FILES, MANIFEST_LISTS = {MAINTENANCE: "files"}, {MAINTENANCE: "manifests"}
 
 
 class TableMaintenance:

@@ -15,6 +15,7 @@ from slices.organize.iceberg.batch_identity import Identity
 
 # Another engine's query may read what was the current snapshot when it began.
 READERS = timedelta(hours=6)
+MAINTENANCE = "atoll.maintenance"  # in the summary of a snapshot that has the rows of the one before it
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,16 @@ def history(table: Table | None) -> Iterator[tuple[int, Identity]]:
     for snapshot in table.metadata.snapshots if table else ():
         if identity := Identity.read(_summary(snapshot)):
             yield snapshot.snapshot_id, identity
+
+
+def same_rows(table: Table, snapshot_id: int) -> bool:
+    """Whether the table has the rows that it had as of a snapshot: since then, nothing but maintenance has changed it."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None and snapshot.snapshot_id != snapshot_id:
+        if MAINTENANCE not in _summary(snapshot) or snapshot.parent_snapshot_id is None:
+            return False
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id)
+    return snapshot is not None
 
 
 def rows_of_snapshot(table: Table, snapshot_id: int) -> int:

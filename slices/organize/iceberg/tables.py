@@ -34,6 +34,7 @@ from slices.organize.iceberg.snapshots import history
 exact_doubles.install()
 
 COMMIT_TRIES = 6
+COMMIT_SECONDS = 10.0  # to write manifests and to move the catalog on
 NAME_MAPPING = "schema.name-mapping.default"
 PROPERTIES = {
     "format-version": "2",
@@ -220,13 +221,27 @@ class Tables:
 
     def _data_files(self, transaction: Transaction, files: Sequence[Written], *, rewritten: bool = False) -> list[DataFile]:
         io, metadata = transaction._table.io, transaction.table_metadata
+
+        def described(file: Written) -> DataFile:
+            self._in_time()
+            return data_file(io, metadata, file, place=self._place, rewritten=rewritten)
+
         with ThreadPoolExecutor(8) as pool:
             try:
-                return list(pool.map(lambda file: data_file(io, metadata, file, place=self._place, rewritten=rewritten), files))
+                return list(pool.map(described, files))
             except FileNotFoundError as error:
                 raise DefinitionError(
                     f"the staged file {error} is gone", place=self._place, remedy="run the collect batch again with from and to"
                 ) from None
+
+    def _in_time(self) -> None:
+        """Raises DefinitionError where the function would end before the commit does: nothing of it is visible then."""
+        if self._services.deadline_monotonic - time.monotonic() < COMMIT_SECONDS:
+            raise DefinitionError(
+                "the files of the batch could not all be looked at before the function's time limit",
+                place=self._place,
+                remedy="make the batches smaller, or their files larger (target_file_mb of the warehouse)",
+            )
 
     def _creation(self, dataset: str, columns: Sequence[SchemaColumn], partition_by: Sequence[str]) -> Transaction:
         """The table and its first rows appear together."""
