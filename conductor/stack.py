@@ -1,5 +1,5 @@
 """The stack Conductor: one function, called by the clock once a minute, by data events on which something is to be done, and by
-executions that did not succeed."""
+executions that did not succeed; and beside it what verifies, when an operator starts it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from infra.atoll_stack import AtollStack
 from infra.bundling import PROJECT, Bundle
 from infra.clock import every
 from infra.concurrency import CONDUCTOR as RESERVED
+from infra.concurrency import VERIFY
 from infra.functions import AtollFunction, FunctionSettings
 from infra.network import network_of
 from infra.operations import alarm
 from infra.places import Places
 from infra.settings import Settings
+from infra.verification import Verification
 from shared_metadata import naming
 from shared_metadata.access import CONDUCTOR
 from shared_metadata.keys import EVENT_PREFIX
@@ -44,6 +46,7 @@ CAUSES = [
 DESCRIPTION = "Atoll: starts due batches, tells of drift and dead letters"
 # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#events-dynamodb-permissions
 STREAM_ACTIONS = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+LANDING = ("organize", "harness")  # stages whose slices tell which batches have landed
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 
@@ -53,20 +56,23 @@ class ConductorStack(AtollStack):
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, naming.CONDUCTOR_STACK, settings, DESCRIPTION, **stack_settings)
         self.places = Places(self)
-        conductor = self._function(program, settings)
+        requirements = None if settings.host_dependencies else REQUIREMENTS
+        bundle = Bundle(naming.CONDUCTOR_FUNCTION, ("shared_metadata", "conductor"), requirements, data=False)
+        conductor = self._function(program, settings, bundle)
         dead_letters = self._dead_letters(conductor)
         self._on_data_events(conductor, dead_letters)
         self._on_ended_executions(conductor)
         every(self, Duration.minutes(1), f"{naming.PREFIX}-clock", conductor.function, {"trigger": "clock"})
         self._alarms(conductor, dead_letters)
+        landing = [name for name in program.slice_ids if name.split(".")[0] in LANDING]
+        Verification(self, bundle, landing, settings.ceilings.of(program.slice_ids).get(VERIFY))
         ssm.StringParameter(self, "Installed", parameter_name=naming.CONDUCTOR_PARAMETER, string_value=self.stack_name)
 
-    def _function(self, program: Program, settings: Settings) -> AtollFunction:
-        requirements = None if settings.host_dependencies else REQUIREMENTS
+    def _function(self, program: Program, settings: Settings, bundle: Bundle) -> AtollFunction:
         wanted = FunctionSettings(
             naming.CONDUCTOR_FUNCTION,
             "conductor.handlers.handle",
-            Bundle(naming.CONDUCTOR_FUNCTION, ("shared_metadata", "conductor"), requirements, data=False),
+            bundle,
             memory_mb=MEMORY_MB,
             timeout_seconds=60,
             reserved=settings.ceilings.of(program.slice_ids).get(RESERVED),

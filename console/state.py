@@ -16,12 +16,13 @@ import click
 from console.change import caller
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
+from console.verified import show_verified
 from console.wording import age, counted
 from shared_metadata import naming
 from shared_metadata.errors import InputError
 
 if TYPE_CHECKING:
-    from console.landed_call import Asked
+    from shared_metadata.verification.asked import Asked
     from shared_metadata.verification.difference import Difference
     from shared_metadata.verification.verify import Progress as VerificationProgress
     from shared_metadata.verification.verify import Verified
@@ -44,9 +45,10 @@ def state() -> None:
 
 @state.command("verify", short_help="Is what is recorded what the batches say?")
 @click.option("--anew", is_flag=True, help="Forget what a verification that was interrupted has looked at.")
+@click.option("--last", is_flag=True, help="Show instead what the last verification inside the account found.")
 @profile_option
 @json_option
-def verify_state(anew: bool, profile: str | None, as_json: bool) -> None:
+def verify_state(anew: bool, last: bool, profile: str | None, as_json: bool) -> None:
     """Derive watermarks, cursors and versions anew and report what is recorded otherwise; changes nothing.
 
     Each batch records what it left, in the transaction that moved its datasets; the slices' `landed` functions tell which batch
@@ -56,18 +58,26 @@ def verify_state(anew: bool, profile: str | None, as_json: bool) -> None:
     A cursor is compared with what the last batch recorded. Where that is gone, or drift has emptied the cursor, stderr says so;
     whether the batch recorded the right one, nobody but the source knows.
 
-    One statement after the other is looked at, in little memory; interrupted, it goes on within a day where it stopped.
+    One statement after the other is looked at, in little memory; interrupted, it goes on within a day where it stopped. Where that
+    takes long, start the state machine atoll-verify in the account instead, which does the same there.
 
     \b
       atoll state verify
+      atoll state verify --last            what atoll-verify found
       atoll state verify --json | jq '.differences[] | select(.repairable | not)'
     """
-    found, asked = _look(open_target(profile), anew)
-    if as_json:
-        click.echo(json.dumps({**_figures(found), **asked.plain()}, indent=2))
+    if last:
+        from console.last_verification import last_verification
+
+        told = last_verification(open_target(profile))
     else:
-        _show(found, asked)
-    if found.differences:
+        found, asked = _look(open_target(profile), anew)
+        told = {**_figures(found), **asked.plain()}
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        show_verified(told)
+    if told["differences"] or told.get("more"):
         raise SystemExit(DIFFERS)
 
 
@@ -91,7 +101,7 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
     target = open_target(profile)
     found, asked = _look(target)
     if not as_json:
-        _show(found, asked)
+        show_verified({**_figures(found), **asked.plain()})
     mendable = [one for one in found.differences if one.repairable]
     if mendable and not yes:
         click.confirm(f"Repair {counted(len(mendable), 'difference')}?", abort=True)
@@ -176,7 +186,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
 
 def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
     """What was looked at stays noted until all is: a verification that is interrupted goes on when it is called again."""
-    from console.landed_call import Asked
+    from console.landed_call import ask_slices
     from shared_metadata.verification.notes import Notes
     from shared_metadata.verification.verify import verify
 
@@ -187,7 +197,7 @@ def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
     notes = Notes(path)
     try:
         with progress("verifying") as say:
-            asked = Asked(target, say)
+            asked = ask_slices(target, say)
             found = verify(target.client("dynamodb"), naming.METADATA_TABLE, asked, _estimating(say), notes)
     finally:
         notes.close()
@@ -231,18 +241,3 @@ def _figures(found: Verified) -> dict[str, Any]:
     looked_at = {"datasets": found.datasets, "batches": found.batches, "versions": found.versions}
     differing = [one.to_dict() for one in found.differences]
     return {"looked_at": looked_at, "differences": differing, "cursors_not_compared": dict(found.unseen_cursors)}
-
-
-def _show(found: Verified, asked: Asked) -> None:
-    for one in found.differences:
-        click.secho(f"{one.dataset}: {one.kind.value}", fg="yellow" if one.repairable else "red")
-        click.echo(f"  at       {one.place}\n  found    {one.found}\n  expected {one.expected}\n  cause    {one.cause}")
-        click.echo(f"  help     {one.remedy}")
-    for title, error in asked.silent.items():
-        click.secho(f"not compared with {title}: {error}", fg="yellow", err=True)
-    for dataset, why in found.unseen_cursors.items():
-        click.secho(f"the cursor of {dataset} was not compared: {why}", fg="yellow", err=True)
-    looked_at = f"{counted(found.datasets, 'dataset')}, {counted(found.batches, 'batch')}, {counted(found.versions, 'version')}"
-    compared = f", compared with {'; '.join(sorted(asked.answered))}" if asked.answered else ""
-    said = f"{counted(len(found.differences), 'difference')}" if found.differences else "no differences"
-    click.echo(f"{said} in {looked_at}{compared}")

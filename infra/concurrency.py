@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 CONDUCTOR = "conductor"
 CONDUCTOR_RESERVE = 3  # the clock's call, the stream's, and those of executions that ended
+VERIFY, VERIFY_RESERVE = "verify", 1
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Ceilings:
     slices: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, names: Sequence[str]) -> dict[str, int]:
-        """The ceilings of these slices, and 'conductor', as far as there are any.
+        """The ceilings of these slices, and of 'conductor' and 'verify', as far as there are any.
 
         Slices without one of their own share evenly what is left. Raises ValueError where nothing is left, or for an unknown slice.
         """
@@ -31,11 +32,12 @@ class Ceilings:
         if not self.installation:
             return dict(self.slices)
         others = [name for name in names if name not in self.slices]
-        left = self.installation - CONDUCTOR_RESERVE - sum(self.slices.values())
+        left = self.installation - CONDUCTOR_RESERVE - VERIFY_RESERVE - sum(self.slices.values())
         if left < len(others):
             needed = self.installation - left + len(others)
             raise ValueError(f"-c concurrency={self.installation}: the conductor and the slices need {needed} at least")
-        return {**self.slices, **dict(zip(others, shares(left, len(others)), strict=True)), CONDUCTOR: CONDUCTOR_RESERVE}
+        own = {CONDUCTOR: CONDUCTOR_RESERVE, VERIFY: VERIFY_RESERVE}
+        return {**self.slices, **dict(zip(others, shares(left, len(others)), strict=True)), **own}
 
 
 def shares(total: int, count: int) -> list[int]:

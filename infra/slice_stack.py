@@ -6,24 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
-from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.acknowledge import acknowledge_resources
 from infra.atoll_stack import AtollStack
 from infra.bundling import Bundle, code_folder
 from infra.clock import every
 from infra.concurrency import of_functions
 from infra.functions import AtollFunction, FunctionSettings
+from infra.machines import machine_role, state_machine
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
 from infra.places import Places
-from infra.settings import LOG_DAYS, Settings
+from infra.settings import Settings
 from infra.workflows import Machine
 from shared_metadata import access, naming
 from shared_metadata.contract import discovery, landed, maintenance
@@ -34,17 +32,6 @@ from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
 OWN_STAGING = "the objects below the slice's own staging prefix, whose keys hold batches and tokens"
-# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy: these take no resource
-LOG_DELIVERY_ACTIONS = [
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-]
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
 LANDED_TIMEOUT_SECONDS = 300
 # What a slice plans beside one another runs so; a Map has no more at once:
@@ -160,8 +147,8 @@ class SliceStack(AtollStack):
         functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
         itself = self.places.state_machine(self.declaration.id)
         definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once))
-        machine = self._state_machine(definition, list(functions.values()))
         title = naming.state_machine(self.declaration.id)
+        machine = state_machine(self, self, title, definition, self._machine_role(list(functions.values())))
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
         slice_dashboard(self, title, self.declaration.id, machine, {name: step.function for name, step in self.steps.items()})
         installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps), "given": self._given}
@@ -172,32 +159,7 @@ class SliceStack(AtollStack):
         part_mb = self.settings.sizes.part_mb(self.declaration)
         return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket, part_mb).variables()
 
-    def _state_machine(self, definition: dict[str, Any], functions: list[str]) -> stepfunctions.StateMachine:
-        name = naming.state_machine(self.declaration.id)
-        group = logs.LogGroup(
-            self,
-            "ExecutionLogs",
-            log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=logs.RetentionDays(LOG_DAYS[self.settings.log_days]),
-            encryption_key=kms.Key.from_key_arn(self, "Key", self.places.key_arn),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        machine = stepfunctions.StateMachine(
-            self,
-            "StateMachine",
-            state_machine_name=name,
-            state_machine_type=stepfunctions.StateMachineType.STANDARD,
-            definition_body=stepfunctions.DefinitionBody.from_string(self.to_json_string(definition)),
-            role=self._machine_role(functions),
-            tracing_enabled=True,
-            logs=stepfunctions.LogOptions(destination=group, level=stepfunctions.LogLevel.ERROR, include_execution_data=False),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        acknowledge(machine, "AwsSolutions-SF1", "only errors are logged: every event of every execution is in its history already")
-        return machine
-
     def _machine_role(self, functions: list[str]) -> iam.Role:
-        role = iam.Role(self, "MachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
         executions = self.places.executions(self.declaration.id)
         grants = [
             (["lambda:InvokeFunction"], functions),
@@ -205,12 +167,9 @@ class SliceStack(AtollStack):
             (["states:StartExecution"], [self.places.state_machine(self.declaration.id)]),
             (["states:DescribeExecution", "states:StopExecution"], [executions]),
             (["events:DescribeRule", "events:PutRule", "events:PutTargets"], [self.places.rule(SYNC_RULE)]),
-            (LOG_DELIVERY_ACTIONS, ["*"]),
         ]
-        for actions, resources in grants:
-            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        role = machine_role(self, grants)
         acknowledge_resources(role, [executions], "executions of this machine itself, whose names are new each time")
-        acknowledge_resources(role, ["*"], "X-Ray's and log delivery's actions take no resource")
         return role
 
 

@@ -118,6 +118,19 @@ def harness_workflow(machine: Machine) -> dict[str, Any]:
     return _frame(machine, "harness", "Diff", states)
 
 
+def verify_workflow(function: str, partition: str) -> dict[str, Any]:
+    """One state: the function, again until all is verified.  function: its ARN."""
+    machine = Machine({"verify": function}, "", partition)
+    payload = {"input": "{% $states.input %}", "owner": "{% $states.context.Execution.Id %}"}
+    return {
+        "Comment": 'Atoll verify: start it with {}, or {"anew": true}; `atoll state verify --last` shows what it found',
+        "QueryLanguage": "JSONata",
+        "StartAt": "Verify",
+        "TimeoutSeconds": WEEK_SECONDS,
+        "States": {"Verify": _task(machine, "verify", payload) | {"End": True}},
+    }
+
+
 def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[str, Any]:
     return {
         "Comment": f'Atoll {stage}: start it with {{}}, {{"flow": "…"}}, or {{"flow": "…", "from": "…", "to": "…"}}',

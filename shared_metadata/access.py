@@ -40,6 +40,8 @@ DISCOVER = Access(puts=(SOURCES,))
 MAINTAIN = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE), puts=(keys.MAINTENANCE,))
 # Whatever opens a connection whose grant rotates, beside its own.
 GRANT_LEASES = Access(reads=(GRANTS,), updates=(GRANTS,))
+# A verification reads what it compares, and records what it found.
+VERIFY = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, EVENTS, DRIFTS), puts=(keys.VERIFICATION,))
 CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS, EVENTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
 
 

@@ -18,6 +18,7 @@
 | table of a source | SOURCE#<connection> | TABLE#<name there> |
 | when a table was maintained | MAINTENANCE | <dataset> |
 | who may renew a rotating grant | GRANT#<secret's reference> | LEASE |
+| what the last verification in a function found | VERIFICATION | LAST |
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ QUIESCE_PREFIX = "quiesced#"
 SOURCE_PREFIX = "SOURCE#"
 MAINTENANCE = "MAINTENANCE"
 GRANT_PREFIX = "GRANT#"
+VERIFICATION = "VERIFICATION"
 
 
 def timeline() -> Key:
@@ -111,3 +113,7 @@ def maintained(dataset: str) -> Key:
 
 def grant_lease(reference: str) -> Key:
     return {"pk": f"{GRANT_PREFIX}{reference}", "sk": "LEASE"}
+
+
+def last_verification() -> Key:
+    return {"pk": VERIFICATION, "sk": "LAST"}

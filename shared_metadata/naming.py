@@ -11,6 +11,7 @@ METADATA_STACK = "SharedMetadata"
 NETWORK_STACK = "Network"
 CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
+VERIFY = "atoll-verify"  # the function that verifies what is recorded, and its state machine
 ALERTS_TOPIC = "atoll-alerts"
 REJECTED = "__rejected"  # what the name of a table of rows that were set aside ends in
 LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN

@@ -63,20 +63,29 @@ def _by_now(seen: Seen, states: Mapping[str, FlowState]) -> Seen:
 
 
 def verify(
-    client: DynamoDBClient, table: str, ask: Ask, said: Said = lambda _: None, notes: Notes | None = None, clock: Clock = utc_now
+    client: DynamoDBClient,
+    table: str,
+    ask: Ask,
+    said: Said = lambda _: None,
+    notes: Notes | None = None,
+    clock: Clock = utc_now,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Verified:
     """Raises DefinitionError where no program was ever applied. ask: what landed of the programs' datasets, told after the table
     was read, so that all that is recorded has landed. Batches may run meanwhile.
 
     notes: of a verification that was interrupted: what was looked at is not looked at again. Flows that no program of the timeline
-    has any more are left out: nothing of them is made or read.
+    has any more are left out: nothing of them is made or read.  go_on: called whenever something more is noted; may raise, to stop.
     """
-    return _Verification(client, table, ask, said, notes or Notes(), clock).run()
+    return _Verification(client, table, ask, said, notes or Notes(), clock, go_on).run()
 
 
 class _Verification:
-    def __init__(self, client: DynamoDBClient, table: str, ask: Ask, said: Said, notes: Notes, clock: Clock) -> None:
+    def __init__(
+        self, client: DynamoDBClient, table: str, ask: Ask, said: Said, notes: Notes, clock: Clock, go_on: Callable[[], None]
+    ) -> None:
         self._client, self._table, self._ask, self._said, self._notes, self._clock = client, table, ask, said, notes, clock
+        self._go_on = go_on
         self._reader, self._items = MetadataReader(client, table), 0
 
     def run(self) -> Verified:
@@ -103,6 +112,7 @@ class _Verification:
                 if not differing:
                     self._notes.keep(flows, looked[flows])
                 self._said(Progress(len(looked), len(wanted), self._items))
+                self._go_on()
         return looked, found
 
     def _group(self, programs: Programs, flows: Flows) -> tuple[Looked, list[Difference]]:
@@ -147,6 +157,7 @@ class _Verification:
             self._notes.keep_events((item["sk"]["S"], completed(item)) for item in page)
         if day.date() < self._clock().date() - timedelta(days=1):
             self._notes.keep_day(f"{day:%Y-%m-%d}")
+            self._go_on()
 
     def _partition(self, pk: str) -> Iterator[items.Item]:
         for page in self._pages(pk, {}):

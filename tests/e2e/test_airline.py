@@ -260,6 +260,21 @@ def test_what_is_broken_of_the_state_is_found_and_repaired_and_all_goes_on(airli
     assert airline.differences() == []
 
 
+@pytest.mark.deep
+def test_a_verification_is_started_in_the_account_too_and_its_result_is_there_for_the_command(airline: Deployed) -> None:
+    target = airline.demo.target
+    machine = target.state_machine_arn("verify")
+    states = target.session.client("stepfunctions")
+    refused = wait_for(target, states.start_execution(stateMachineArn=machine, input='{"flow": "lake.ops.flights"}')["executionArn"])
+    assert refused["status"] == "FAILED" and "anew" in refused["cause"]
+    ended = wait_for(target, states.start_execution(stateMachineArn=machine, input="{}")["executionArn"])
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert json.loads(ended["output"])["differences"] == 0
+    told = state_command(airline.demo.stack, "verify", "--last", "--json")
+    assert told["differences"] == [] and told["looked_at"]["datasets"] == json.loads(ended["output"])["datasets"] > 10
+    assert told["compared_with"] == ["harness.postgres, ops", "organize.iceberg, lake"] and told["not_compared_with"] == {}
+
+
 def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:
     """Changes what a flow's state says of a dataset, which then stands still until it is repaired."""
     values["retry_at"] = to_text(datetime.now(UTC) + 2 * MINUTE)

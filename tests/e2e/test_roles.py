@@ -16,11 +16,24 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from shared_metadata import naming
+from shared_metadata.verification.in_function import NOTES
 from tests.e2e.test_airline import Deployed
 
 pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(30), pytest.mark.security]
 SLICES = ("collect.postgres", "collect.salesforce", "harness.postgres", "organize.iceberg")
-KINDS = ("PROGRAM", "PROGRAM#x", "FLOW#x", "DATASET#x", "EVENT#x", "STATISTICS#x", "DRIFT", "SOURCE#x", "SLICES", "MAINTENANCE")
+KINDS = (
+    "PROGRAM",
+    "PROGRAM#x",
+    "FLOW#x",
+    "DATASET#x",
+    "EVENT#x",
+    "STATISTICS#x",
+    "DRIFT",
+    "SOURCE#x",
+    "SLICES",
+    "MAINTENANCE",
+    "VERIFICATION",
+)
 REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
 OWNER = "the owner"
 PLANS = {f"{name}-plan" for name in SLICES}
@@ -152,7 +165,7 @@ def read_kinds(call: Callable[[str], Call], account: Account) -> dict[str, set[s
 
 
 def test_the_roles_are_those_of_all_functions_and_machines(account: Account) -> None:
-    assert set(account.callers) == {OWNER, "conductor", *SLICES, *STEPS, *DISCOVERS, *LANDED, *MAINTAIN}
+    assert set(account.callers) == {OWNER, "conductor", "verify", *SLICES, *STEPS, *DISCOVERS, *LANDED, *MAINTAIN}
     for name, caller in account.callers.items():
         role = "" if name == OWNER else "assumed-role/"
         assert role in caller.sts.get_caller_identity()["Arn"]
@@ -228,16 +241,17 @@ def test_nobody_deletes_old_versions_or_buckets(account: Account) -> None:
 
 def test_metadata_is_read_by_kind(account: Account) -> None:
     assert read_kinds(lambda kind: lambda c: c.dynamodb.get_item(**item(kind)), account) == {
-        "PROGRAM": PLANS | MAINTAIN | {"conductor"},
-        "PROGRAM#x": STEPS | MAINTAIN | {"conductor"},
-        "FLOW#x": PLANS | COMMITS | MAINTAIN | {"conductor"},
-        "DATASET#x": PLANS | COMMITS | MAINTAIN,
-        "EVENT#x": {"conductor"},
+        "PROGRAM": PLANS | MAINTAIN | {"conductor", "verify"},
+        "PROGRAM#x": STEPS | MAINTAIN | {"conductor", "verify"},
+        "FLOW#x": PLANS | COMMITS | MAINTAIN | {"conductor", "verify"},
+        "DATASET#x": PLANS | COMMITS | MAINTAIN | {"verify"},
+        "EVENT#x": {"conductor", "verify"},
         "STATISTICS#x": set(),
-        "DRIFT": COLLECT_PLANS | {"conductor"},
+        "DRIFT": COLLECT_PLANS | {"conductor", "verify"},
         "SOURCE#x": set(),
         "SLICES": set(),
         "MAINTENANCE": MAINTAIN,
+        "VERIFICATION": set(),
     }
 
 
@@ -253,6 +267,7 @@ def test_metadata_is_put_by_kind(account: Account) -> None:
         "SOURCE#x": DISCOVERS,
         "SLICES": set(),
         "MAINTENANCE": MAINTAIN,
+        "VERIFICATION": {"verify"},
     }
 
 
@@ -268,6 +283,7 @@ def test_metadata_is_updated_by_kind(account: Account) -> None:
         "SOURCE#x": set(),
         "SLICES": set(),
         "MAINTENANCE": set(),
+        "VERIFICATION": set(),
     }
 
 
@@ -307,6 +323,25 @@ def test_the_conductor_reaches_no_data_and_no_secret(account: Account) -> None:
     calls += [lambda c: c.s3.list_objects_v2(Bucket=account.bucket), lambda c: c.glue.get_databases()]
     assert len(calls) > 50 and not [call for call in calls if _allowed(call, conductor)]
     assert _allowed(lambda c: c.dynamodb.get_item(**item("PROGRAM")), conductor)
+
+
+def test_a_verification_reaches_its_own_notes_only_and_calls_only_those_who_tell_what_has_landed(account: Account) -> None:
+    verify, place = account.callers["verify"], {"Bucket": account.bucket, "Key": NOTES}
+    assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER, "verify"}
+    keys = [found["Key"] for found in account.session.client("s3").list_objects_v2(Bucket=account.bucket)["Contents"]]
+    assert not [key for key in keys if _allowed(lambda c, key=key: c.s3.get_object(Bucket=account.bucket, Key=key), verify)]
+    called = {
+        name
+        for name in account.callers
+        if "-" in name
+        and _allowed(
+            lambda c, name=name: c.__getattr__("lambda").invoke(
+                FunctionName=f"atoll-{name.replace('.', '-')}", InvocationType="DryRun"
+            ),
+            verify,
+        )
+    }
+    assert called == LANDED
 
 
 def refused_input(slice_id: str, account: Account) -> Mapping[str, str]:

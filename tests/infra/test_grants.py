@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("synth")
 REVIEWED = Path(__file__).with_name("grants.txt")
 CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
+VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
 NO_RESOURCE = ("logs:", "xray:", "ec2:", "dynamodb:ListStreams")  # services whose actions here take no resource
 
 
@@ -163,6 +164,7 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
         if not who.split()[1].startswith(("Plan", "Commit", "Discover", "Maintain"))
     }
     steps.pop("Conductor FunctionRole")
+    assert steps.pop("Conductor VerificationFunctionRole") == {"VERIFICATION"}
     assert len(steps) == 2 + 3 + 2
     assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
@@ -198,6 +200,7 @@ def test_only_maintenance_deletes_what_was_staged_and_it_writes_no_state(templat
         ("MaintainRole", "staging/organize.iceberg/*"),
         ("MaintainRole", "staging/collect.postgres/*"),
         ("MaintainRole", "staging/collect.salesforce/*"),
+        ("VerificationFunctionRole", "verification/*"),
     }
 
 
@@ -244,7 +247,13 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
         "CollectPostgresSlice": {"staging/collect.postgres/*"},
         "HarnessPostgresSlice": {"staging/harness.postgres/*", "rejected/harness.postgres/*"},
         "OrganizeIcebergSlice": {"staging/organize.iceberg/*", "warehouse/lake/*"},
+        "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
     }
+
+
+def test_a_verification_calls_only_those_who_tell_what_has_landed(templates):
+    called = {r.split(":function:")[1] for who, action, r in pairs(templates) if (who, action) == VERIFIES}
+    assert called == {"atoll-organize-iceberg-landed", "atoll-harness-postgres-landed"}
 
 
 def test_the_conductor_starts_exactly_the_programs_machines(templates, program):

@@ -162,8 +162,8 @@ def test_a_size_of_what_the_program_does_not_use_is_refused_with_the_nearest_nam
     [
         (Ceilings(), {}),
         (Ceilings(0, {"a": 7}), {"a": 7}),
-        (Ceilings(20), {"a": 9, "b": 8, "conductor": 3}),
-        (Ceilings(20, {"a": 5}), {"a": 5, "b": 12, "conductor": 3}),
+        (Ceilings(20), {"a": 8, "b": 8, "conductor": 3, "verify": 1}),
+        (Ceilings(20, {"a": 5}), {"a": 5, "b": 11, "conductor": 3, "verify": 1}),
     ],
 )
 def test_a_ceiling_is_shared_out_and_never_passed(ceilings: Ceilings, expected: Mapping[str, int]) -> None:
@@ -180,7 +180,7 @@ def test_a_slices_functions_share_its_ceiling() -> None:
 
 @pytest.mark.parametrize(
     ("ceilings", "cause"),
-    [(Ceilings(3), "need 5 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 12")],
+    [(Ceilings(3), "need 6 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 13")],
 )
 def test_a_ceiling_that_leaves_nothing_for_somebody_is_refused(ceilings: Ceilings, cause: str) -> None:
     with pytest.raises(ValueError, match=cause):

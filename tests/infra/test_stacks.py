@@ -74,7 +74,7 @@ def test_every_log_group_forgets(templates):
 
 def test_every_function_runs_python_3_13_on_arm64_and_traces_what_an_execution_traces(templates):
     found = dict(functions(templates))
-    assert len(found) == 1 + 4 + 4 + 7 + 6
+    assert len(found) == 2 + 4 + 4 + 7 + 6
     for name, properties in found.items():
         assert properties["Runtime"] == "python3.13", name
         assert properties["Architectures"] == ["arm64"], name
@@ -86,7 +86,7 @@ def test_every_slice_function_finds_its_slice_table_and_bucket_in_its_environmen
     for name, properties in functions(templates):
         variables = properties["Environment"]["Variables"]
         assert variables["ATOLL_METADATA_TABLE"] == naming.METADATA_TABLE
-        if name != naming.CONDUCTOR_FUNCTION:
+        if name not in (naming.CONDUCTOR_FUNCTION, naming.VERIFY):
             assert name.startswith(naming.state_machine(variables["ATOLL_SLICE_ID"]))
             assert variables["ATOLL_DATA_BUCKET"] == naming.data_bucket("111122223333", "eu-central-1")
 
@@ -172,9 +172,10 @@ def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
     assert len(endpoints) == 6
 
 
-def test_in_a_vpc_only_functions_that_need_the_internet_stay_outside(vpc_templates):
+def test_in_a_vpc_only_functions_that_need_no_private_address_stay_outside(vpc_templates):
     outside = {name for name, properties in functions(vpc_templates) if "VpcConfig" not in properties}
-    assert outside == {f"atoll-collect-salesforce-{step}" for step in ("plan", "extract", "commit", "discover")}
+    salesforce = {f"atoll-collect-salesforce-{step}" for step in ("plan", "extract", "commit", "discover")}
+    assert outside == {*salesforce, naming.VERIFY}, "the latter calls AWS only, of which Lambda would take an endpoint more"
 
 
 def test_a_vpc_adds_no_exports(vpc_templates):

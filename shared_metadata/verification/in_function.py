@@ -1,0 +1,105 @@
+"""A verification in a function: it goes on where the call before it stopped, and what it found is recorded for whoever asks.
+
+What it has looked at is a file on disk (`notes.py`), which lies in the data bucket between two calls.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata import items, keys
+from shared_metadata.contract.steps import Context, Deadline
+from shared_metadata.errors import InputError, Unfinished
+from shared_metadata.intervals import to_text
+from shared_metadata.reader import Clock, utc_now
+from shared_metadata.verification.asked import Asked
+from shared_metadata.verification.notes import Notes
+from shared_metadata.verification.verify import Progress, Verified, verify
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "verification/"
+NOTES = f"{PREFIX}notes.sqlite"
+OWNER = "owner"
+LAST_SECONDS = 120.0  # of a call, to keep the notes
+MOST_TOLD = 100  # differences in the record: an item has 400 KB
+ACCEPTED = '{}, which goes on within a day where another verification stopped, or {"anew": true}'
+
+
+@dataclass(frozen=True)
+class VerifyStep:
+    """asked: made anew for each call.  bucket: where the notes lie between two calls."""
+
+    dynamodb: DynamoDBClient
+    s3: S3Client
+    table: str
+    bucket: str
+    landed: Callable[[], Asked]
+    clock: Clock = utc_now
+
+    def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Figures of the verification when all was looked at. Raises Unfinished when the time is up, and InputError.
+
+        event: {'input': {} or {'anew': true}, 'owner': the execution's id}: what an execution has begun it does not begin anew.
+        """
+        anew, owner, deadline = _anew(event), str(event.get(OWNER, context.aws_request_id)), Deadline.of(context)
+        path = Path(tempfile.gettempdir()) / "atoll-verify.sqlite"
+        self._fetch(path, "" if not anew else owner)
+        notes, asked, done = Notes(path), self.landed(), [Progress(0, 0, 0)]
+
+        def go_on() -> None:
+            if deadline.seconds_left < LAST_SECONDS:
+                raise Unfinished(f"{done[0].done:,} of {done[0].of:,} statements are verified")
+
+        try:
+            found = verify(self.dynamodb, self.table, asked, lambda one: done.__setitem__(0, one), notes, self.clock, go_on)
+        except Exception:  # also what AWS refuses for the moment, after which it is called again
+            notes.close()
+            with path.open("rb") as body:
+                self.s3.put_object(Bucket=self.bucket, Key=NOTES, Body=body, Metadata={OWNER: owner})
+            raise
+        finally:
+            notes.close()
+            path.unlink(missing_ok=True)
+        self.s3.delete_object(Bucket=self.bucket, Key=NOTES)
+        return self._record(found, asked)
+
+    def _fetch(self, path: Path, owner: str) -> None:
+        """What an earlier call has noted; of another owner than this nothing, unless this is ''."""
+        path.unlink(missing_ok=True)
+        try:
+            noted = self.s3.get_object(Bucket=self.bucket, Key=NOTES)
+        except self.s3.exceptions.NoSuchKey:
+            return
+        if owner in ("", noted["Metadata"].get(OWNER)):
+            with path.open("wb") as into:
+                shutil.copyfileobj(noted["Body"], into)
+
+    def _record(self, found: Verified, asked: Asked) -> dict[str, Any]:
+        figures = {"datasets": found.datasets, "batches": found.batches, "versions": found.versions}
+        told = {
+            "looked_at": figures,
+            "differences": [one.to_dict() for one in found.differences[:MOST_TOLD]],
+            "cursors_not_compared": dict(list(found.unseen_cursors.items())[:MOST_TOLD]),
+            **asked.plain(),
+        }
+        summary = {**figures, "differences": len(found.differences), "at": to_text(self.clock())}
+        values = {**keys.last_verification(), **summary, "body": json.dumps(told)}
+        self.dynamodb.put_item(TableName=self.table, Item=items.to_item(values))
+        return summary
+
+
+def _anew(event: Mapping[str, Any]) -> bool:
+    """Raises InputError."""
+    given = event.get("input", {})
+    if not isinstance(given, Mapping) or given.keys() - {"anew"} or not isinstance(given.get("anew", False), bool):
+        raise InputError("the input is refused", place="verify", remedy=f"accepted is {ACCEPTED}")
+    return bool(given.get("anew"))
