@@ -9,16 +9,19 @@ from functools import cache
 from typing import Any
 
 import boto3
+from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from shared_metadata import naming
 from shared_metadata.aws_client import aws_client
 from shared_metadata.contract.lambda_handler import LambdaHandler
 from shared_metadata.contract.landed import STEP
+from shared_metadata.contract.steps import Context
 from shared_metadata.errors import AtollError
 from shared_metadata.verification.asked import Asked
 from shared_metadata.verification.in_function import VerifyStep
 
+logger = Logger(service="conductor")
 ANSWER_SECONDS = 310  # a `landed` function runs 300 at most
 
 
@@ -49,4 +52,11 @@ def _step() -> VerifyStep:
     )
 
 
-verify = LambdaHandler("verify", _step)
+def _told(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    found = _step()(event, context)
+    tell = logger.warning if found["differences"] else logger.info
+    tell("verified: `atoll state verify --last` shows what was found", **found)
+    return found
+
+
+verify = LambdaHandler("verify", lambda: _told)

@@ -110,7 +110,7 @@ def _groups(slice_ids: list[str]) -> list[str]:
     names = []
     for slice_id in slice_ids:
         if slice_id == CONDUCTOR:
-            names.append(naming.CONDUCTOR_FUNCTION)
+            names += [naming.CONDUCTOR_FUNCTION, naming.VERIFY]
         else:
             names += [naming.function(slice_id, step) for step in installed()[slice_id].steps]
     return [f"/aws/lambda/{name}" for name in names]

@@ -12,7 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from console.discovery_call import measure
 from console.maintain import until_done
+from console.prerequisites import deployed_slices
 from console.project import compile_project
 from console.run import wait_for
 from examples.airline.demo import PROGRAM, Demo
@@ -273,6 +275,17 @@ def test_a_verification_is_started_in_the_account_too_and_its_result_is_there_fo
     told = state_command(airline.demo.stack, "verify", "--last", "--json")
     assert told["differences"] == [] and told["looked_at"]["datasets"] == json.loads(ended["output"])["datasets"] > 10
     assert told["compared_with"] == ["harness.postgres, ops", "organize.iceberg, lake"] and told["not_compared_with"] == {}
+
+
+@pytest.mark.deep
+def test_the_deployed_functions_tell_how_large_sources_are_and_what_they_were_given(airline: Deployed) -> None:
+    target, program = airline.demo.target, airline.program
+    flights = measure(target, installed()["collect.postgres"], program.connections["ops"], ["public.flights"], str(PROGRAM))
+    accounts = measure(target, installed()["collect.salesforce"], program.connections["crm"], ["Account"], str(PROGRAM))
+    assert (flights["public.flights"].rows or 0) > 1000 and (flights["public.flights"].bytes or 0) > 10_000
+    assert (accounts["Account"].rows or 0) > 1
+    given = deployed_slices(target, program)["organize.iceberg"]["given"]
+    assert given["load"] == {"memory_mb": 2048, "tmp_mb": 4096, "seconds": 900}
 
 
 def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:

@@ -85,7 +85,7 @@ def test_all_stacks_are_made(which: str, request: pytest.FixtureRequest) -> None
     names = deploy(made)
     functions = {found["FunctionName"] for found in boto3.client("lambda").list_functions()["Functions"]}
     assert functions == set(_functions(made.templates)) and len(names) == len(made.stacks)
-    assert len(boto3.client("stepfunctions").list_state_machines()["stateMachines"]) == 4
+    assert len(boto3.client("stepfunctions").list_state_machines()["stateMachines"]) == 5
 
 
 def _functions(templates: Templates) -> Iterator[str]:
