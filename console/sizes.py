@@ -83,27 +83,29 @@ def _asked(
     sizes: Mapping[tuple[str, str], Size],
 ) -> Iterator[tuple[Flow, Asked]]:
     """Every table of every flow that changes, or is new, with what is known of its size."""
-    changed = {*update.added, *(change.statement for change in update.changed), *(item.statement for item in update.recompute)}
-    for statement in statements(program).values():
-        if statement.id not in changed:
-            continue
+    names = {*update.added, *(change.statement for change in update.changed), *(item.statement for item in update.recompute)}
+    changed = [statement for statement in statements(program).values() if statement.id in names]
+    standing = _standing(reader, [flow for statement in changed for flow in statement.flows])
+    for statement in changed:
         for flow in statement.flows:
             for table in flow.tables if installed()[flow.slice_id].sizes else ():
                 collected = table.dataset if flow.kind == Kind.COLLECT else f"{table.dataset}:staged"
-                brings = sizes.get((statement.id, collected), UNKNOWN)
-                yield flow, Asked(flow, table, brings, _stands(reader, flow, table), _types(lineage, table), _options(program, flow))
+                brings, stands = sizes.get((statement.id, collected), UNKNOWN), standing.get(table.dataset, UNKNOWN)
+                yield flow, Asked(flow, table, brings, stands, _types(lineage, table), _options(program, flow))
 
 
 def _collected(statement: Statement) -> tuple[Table, ...]:
     return statement.first.tables if statement.first.kind == Kind.COLLECT else ()
 
 
-def _stands(reader: MetadataReader, flow: Flow, table: Table) -> Size:
-    """What the table that a MERGE goes into holds, by the summary of its snapshot, which its version keeps."""
-    if flow.mode != Mode.MERGE or flow.kind not in (Kind.LOAD, Kind.VIEW):
-        return UNKNOWN
-    latest = reader.latest_version(table.dataset)
-    return Size(int(latest.pointer["total_rows"])) if latest and "total_rows" in latest.pointer else UNKNOWN
+def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, Size]:
+    """What each table holds that a MERGE goes into, by the summary of its snapshot, which its last change keeps.
+
+    Costs a read for a hundred flows.
+    """
+    merging = [flow.id for flow in flows if flow.mode == Mode.MERGE and flow.kind in (Kind.LOAD, Kind.VIEW)]
+    states = reader.flow_states(merging).values()
+    return {name: Size(table.last.total) for state in states for name, table in state.tables.items() if table.last}
 
 
 def _types(lineage: Lineage | None, table: Table) -> dict[str, str]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from benchmarks.projects.stored import edited, stored
 from console.restatement import effective_moment
+from console.sizes import judge_sizes
 from console.status import dataset_statuses
 from console.update_set import update_set
 from shared_metadata.applying import switch_to
 from shared_metadata.intervals import Interval, floor
 from shared_metadata.lineage import Lineage
-from shared_metadata.program import Program
+from shared_metadata.program import Mode, Program
 from shared_metadata.records import TableCommit
+from shared_metadata.update_set import UpdateSet
+from shared_metadata.update_set.statements import statements
 from shared_metadata.writer import MetadataWriter
 from tests.memory.dynamodb import ANSWERED, MemoryDynamoDB
 
@@ -86,6 +90,15 @@ def test_plan_reads_by_the_hundred(dynamodb: MemoryDynamoDB, compiled: tuple[Pro
     update = update_set(reader, changed, compiled[1], now=NOW, boundary=boundary)
     assert len(update.recompute) > VIEWS / 10 and [item.seconds for item in update.recompute].count(None) <= 1
     assert requests(counting) <= 3 * VIEWS / 100 + 12
+
+
+def test_sizes_are_judged_without_a_read_for_each_flow(dynamodb: MemoryDynamoDB, compiled: tuple[Program, Lineage]) -> None:
+    counting, target = Counting(dynamodb), SimpleNamespace(reader=None)
+    target.reader = writer_over(counting).reader
+    merging = replace(compiled[0], flows={name: replace(flow, mode=Mode.MERGE) for name, flow in compiled[0].flows.items()})
+    every = UpdateSet(former="", version="", added=tuple(sorted(statements(merging))))
+    judge_sizes(target, merging, compiled[1], every, {})  # type: ignore[arg-type]
+    assert 1 < requests(counting) <= VIEWS / 100 + 2
 
 
 def test_the_first_apply_opens_states_together(compiled: tuple[Program, Lineage]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,10 @@ def test_a_plan_of_what_changes_nothing_of_the_past_asks_no_source(atoll: Atoll,
 def test_a_merge_into_a_large_table_is_told_by_what_stands_there(atoll: Atoll, sources: Sources, ready: Any, folder: Path) -> None:
     sources.of = {"public.orders": Size(100, 100)}
     assert atoll("apply").exit_code == 0
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     writer = ready.writer()
     program = writer.reader.active_program()
     flow = program.flows["lake.ops.orders:load"]
-    start = now - timedelta(days=1)
+    start = writer.reader.flow_states([flow.id])[flow.id].tables["lake.ops.orders"].watermark
     claim = writer.claim(
         flow.id,
         Interval(start, start + timedelta(seconds=flow.interval_seconds)),
