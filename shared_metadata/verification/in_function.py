@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class VerifyStep:
         event: {'input': {} or {'anew': true}, 'owner': the execution's id}: what an execution has begun it does not begin anew.
         """
         anew, owner, deadline = _anew(event), str(event.get(OWNER, context.aws_request_id)), Deadline.of(context)
-        path = Path(tempfile.gettempdir()) / "atoll-verify.sqlite"
+        path = Path(tempfile.mkdtemp()) / "notes.sqlite"
         self._fetch(path, "" if not anew else owner)
         notes, asked, done = Notes(path), self.landed(), [Progress(0, 0, 0)]
 
@@ -68,7 +69,7 @@ class VerifyStep:
             raise
         finally:
             notes.close()
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path.parent)
         self.s3.delete_object(Bucket=self.bucket, Key=NOTES)
         return self._record(found, asked)
 

@@ -46,7 +46,7 @@ def test_a_misspelled_verb(atoll: Atoll, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(("words", "option"), OPTIONS, ids=str)
 def test_a_misspelled_option(atoll: Atoll, words: tuple[str, ...], option: str) -> None:
-    result = atoll(*words, option[:-2] + "z" + option[-1])
+    result = atoll(*words, option[:-2] + "q" + option[-1])
     assert result.exit_code == 2 and "Did you mean" in result.stderr and f"'{option}'" in result.stderr
 
 

@@ -42,9 +42,9 @@ class Reader:
     def latest_version(self, dataset: str) -> Any:
         return None if dataset == "ops.public.strict" else SimpleNamespace(pointer=self.pointers[0])
 
-    def batches(self, flow: str, limit: int) -> Any:
+    def batches(self, flow: str, dataset: str, limit: int) -> Any:
         good = SimpleNamespace(pointer={"manifest": "m"}), SimpleNamespace(pointer=None)
-        return [SimpleNamespace(outcomes={flow: o}) for o in (*good, *(SimpleNamespace(pointer=p) for p in self.pointers))]
+        return [SimpleNamespace(outcomes={dataset: o}) for o in (*good, *(SimpleNamespace(pointer=p) for p in self.pointers))]
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,11 @@ PLACE = (
 def source(server: SalesforceServer) -> Iterator[SalesforceSource]:
     server.org.add_object("Place__c", PLACE)
     opened = SalesforceSource(
-        Connection("crm", "salesforce", {"secret": "crm"}, Position("p.sql", 1, 1)), client_secret(server), aws=None, grant_of=None, part_mb=32
+        Connection("crm", "salesforce", {"secret": "crm"}, Position("p.sql", 1, 1)),
+        client_secret(server),
+        aws=None,
+        grant_of=None,
+        part_mb=32,
     )
     yield opened
     opened.close()
