@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ WITHOUT = {
 }
 PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 VARIABLES = {
-    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION", "ATOLL_SLICE_ID",
+    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_PART_MB", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION", "ATOLL_SLICE_ID",
     "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
 }  # fmt: skip
 Resource = tuple[str, str, dict[str, Any]]  # 'stack name', type, properties
@@ -137,7 +137,7 @@ def test_nothing_is_public(resources: list[Resource]) -> None:
         assert kind not in ("AWS::Lambda::Url", "AWS::EC2::InternetGateway"), where
 
 
-def test_the_environment_of_functions_holds_names_only(resources: list[Resource]) -> None:
+def test_the_environment_of_functions_holds_names_and_sizes_only(resources: list[Resource]) -> None:
     for where, _, properties in of(resources, "AWS::Lambda::Function"):
         assert set(properties["Environment"]["Variables"]) <= VARIABLES, where
 
