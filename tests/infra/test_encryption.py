@@ -56,7 +56,7 @@ WITHOUT = {
 }
 PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 VARIABLES = {
-    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION", "ATOLL_PART_MB",
+    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_LANDING", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION", "ATOLL_PART_MB",
     "ATOLL_SLICE_ID", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
 }  # fmt: skip
 Resource = tuple[str, str, dict[str, Any]]  # 'stack name', type, properties
