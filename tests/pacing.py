@@ -40,7 +40,8 @@ class Pacing:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        deep, unsampled = {item for item in items if item.get_closest_marker("deep")}, _unsampled(items)
+        deep = {item for item in items if item.get_closest_marker("deep")}
+        unsampled = _unsampled([item for item in items if item not in deep])
         left = [item for item in items if not self._belongs(item, item in deep or item in unsampled)]
         if left:
             config.hook.pytest_deselected(items=left)
@@ -52,7 +53,7 @@ class Pacing:
         for holder, name in {_settings(item) for item in by_chance}:
             setattr(holder, name, share(getattr(holder, name), SHARES[self._suite]))
         if self._suite == "quick":
-            told = {"deep": len(deep), "other cases of a sample": len(unsampled - deep), "with all their examples": len(by_chance)}
+            told = {"deep": len(deep), "other cases of a sample": len(unsampled), "with all their examples": len(by_chance)}
             self._left_out = Counter(told)
 
     def _belongs(self, item: pytest.Item, deep: bool) -> bool:
@@ -166,6 +167,6 @@ def _settings(item: Any) -> tuple[Any, str]:
 
 
 def workers() -> int:
-    """Two for each core: half of the long tests wait for a clock or for other processes."""
+    """One for each core, and one that waits for a clock or for other processes; each takes ten seconds of a core to begin."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 2 * (cores or 1)
+    return (cores or 1) + 1

@@ -58,7 +58,7 @@ TESTS = """
             note("machine")
 
     TestMachine = Machine.TestCase
-    TestMachine.settings = settings(max_examples=30, stateful_step_count=2)
+    TestMachine.settings = settings(max_examples=60, stateful_step_count=2)
 
     @pytest.mark.budget(0.05)
     def test_slow():
@@ -92,7 +92,7 @@ def noted(folder: Path) -> dict[str, int]:
 def test_the_quick_suite_leaves_out_what_is_deep_makes_fewer_examples_and_says_so(tmp_path: Path, options: tuple[str, ...]) -> None:
     said = run(tmp_path, "quick", *options)
     share = SHARES["quick"]
-    by_chance = {"many": 50 * share, "unsaid1": 100 * share, "unsaid2": 100 * share, "machine": 30 * share}
+    by_chance = {"many": 50 * share, "unsaid1": 100 * share, "unsaid2": 100 * share, "machine": 60 * share}
     assert noted(tmp_path) == {"plain": 1, "table": 3} | by_chance
     assert "1 deep, 7 other cases of a sample, 4 with all their examples" in said and "make test-deep" in said
 
@@ -100,14 +100,14 @@ def test_the_quick_suite_leaves_out_what_is_deep_makes_fewer_examples_and_says_s
 @pytest.mark.deep
 def test_the_deep_suite_runs_the_rest_with_all_examples_and_nothing_else(tmp_path: Path) -> None:
     said = run(tmp_path, "deep")
-    assert noted(tmp_path) == {"deep": 1, "table": 7, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
+    assert noted(tmp_path) == {"deep": 1, "table": 7, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 60}
     assert "make test-deep" not in said
 
 
 @pytest.mark.deep
 def test_both_together_are_all_there_is(tmp_path: Path) -> None:
     run(tmp_path, "all")
-    assert noted(tmp_path) == {"plain": 1, "deep": 1, "table": 10, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
+    assert noted(tmp_path) == {"plain": 1, "deep": 1, "table": 10, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 60}
 
 
 def test_the_quick_and_the_deep_suite_share_out_a_sampled_table(tmp_path: Path) -> None:
