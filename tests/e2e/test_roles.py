@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shared_metadata import naming
@@ -50,18 +51,29 @@ OPENING = ("plan", "extract", "discover")
 Call = Callable[["Caller"], Any]
 
 
+class Clients(dict[str, Any]):
+    """One for each service: they are dear to make, and there are thirty who call."""
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self._session = session
+
+    def __missing__(self, service: str) -> Any:
+        self[service] = made = self._session.client(service, config=Config(retries={"max_attempts": 0}))
+        return made
+
+
 @dataclass
 class Caller:
-    """Clients with the credentials of one role."""
+    """Clients that sign with the credentials of one role, until another caller's are asked for."""
 
-    session: Any
-    credentials: Mapping[str, str]
+    clients: Clients
+    credentials: Credentials
 
     def __getattr__(self, service: str) -> Any:
-        once = Config(retries={"max_attempts": 0})
-        made = self.session.client(service, config=once, **self.credentials)
-        setattr(self, service, made)
-        return made
+        found = self.clients[service]
+        found._request_signer._credentials = self.credentials
+        return found
 
 
 class Account:
@@ -71,7 +83,9 @@ class Account:
         stack = airline.demo.stack
         self.number, self.region, self.session = stack.account, stack.region, stack.session()
         self.bucket = naming.data_bucket(stack.account, stack.region)
-        self.callers = {OWNER: Caller(self.session, {})} | {name: self._assume(arn) for name, arn in self._roles()}
+        self._clients = Clients(self.session)
+        self.callers = {OWNER: Caller(self._clients, self.session.get_credentials())}
+        self.callers |= {name: self._assume(arn) for name, arn in self._roles()}
         self._plant()
 
     def _roles(self) -> Iterator[tuple[str, str]]:
@@ -86,8 +100,7 @@ class Account:
     def _assume(self, arn: str) -> Caller:
         """The emulator lets the account's owner take a role that only a service may take in AWS, unless under a condition."""
         given = self.session.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
-        names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey", "aws_session_token": "SessionToken"}
-        return Caller(self.session, {name: given[field] for name, field in names.items()})
+        return Caller(self._clients, Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
 
     def _plant(self) -> None:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
