@@ -13,7 +13,7 @@ from pathlib import Path
 from conductor.stack import REQUIREMENTS
 from infra.bundling import Bundle
 from infra.settings import Settings
-from infra.slice_stack import slice_bundle
+from infra.slice_bundle import slice_bundle
 from shared_metadata import naming
 from slices.registry import installed
 

@@ -13,14 +13,12 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from infra.atoll_stack import AtollStack
+from infra.network_parameters import SECURITY_GROUP, VPC_ID, ZONES, subnet_parameter
 from infra.places import Places
 from infra.settings import Settings
 from shared_metadata import naming
 
-ZONES = 2
 GROUP = "The functions of Atoll: they call, nobody calls them"  # EC2 takes few characters, no apostrophe among them
-VPC_ID = naming.parameter("network", "vpc-id")
-SECURITY_GROUP = naming.parameter("network", "security-group")
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,6 @@ class NetworkStack(AtollStack):
 
     def _parameter(self, id: str, name: str, value: str) -> None:
         ssm.StringParameter(self, f"{id}Parameter", parameter_name=name, string_value=value)
-
-
-def subnet_parameter(number: int) -> str:
-    return naming.parameter("network", f"subnet-{number}")
 
 
 def network_of(stack: Stack, settings: Settings) -> Network | None:

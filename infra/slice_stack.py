@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from aws_cdk import Duration
@@ -13,7 +12,6 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge_resources
 from infra.atoll_stack import AtollStack
-from infra.bundling import Bundle, code_folder
 from infra.clock import every
 from infra.concurrency import of_functions
 from infra.functions import AtollFunction, FunctionSettings
@@ -22,6 +20,7 @@ from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
 from infra.places import Places
 from infra.settings import Settings
+from infra.slice_bundle import slice_bundle
 from infra.workflows import Machine
 from shared_metadata import access, naming
 from shared_metadata.contract import discovery, landed, maintenance
@@ -171,16 +170,3 @@ class SliceStack(AtollStack):
         role = machine_role(self, grants)
         acknowledge_resources(role, [executions], "executions of this machine itself, whose names are new each time")
         return role
-
-
-def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
-    """The slice's own folder, what all slices and what those of its system share, and the packages its requirements name."""
-    folder, system = f"slices/{declaration.stage}/{declaration.system}", f"systems/{declaration.system}"
-    shared = ("shared_metadata", system) if code_folder(system).is_dir() else ("shared_metadata",)
-    requirements = None if settings.host_dependencies else requirements_of(folder)
-    name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
-    return Bundle(name, (*shared, folder), requirements, data)
-
-
-def requirements_of(folder: str) -> Path:
-    return code_folder(folder) / "requirements.txt"

@@ -1,15 +1,19 @@
 """How much of the suite runs, and which of its tests take longer than they may: a plugin for the tests of all folders.
 
-`make test` runs the quick suite: no test that is marked `deep`, and a share of the examples of those that make them by chance.
-`make test-deep` runs what that leaves out: the deep tests, and those with all their examples. ATOLL_SUITE is quick, deep or all.
+`make test` runs the quick suite: no test that is marked `deep`, every n-th case of a table that is marked `sampled(n)`, and a share
+of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
+those with all their examples.
+ATOLL_SUITE is quick, deep or all.
 """
 
 from __future__ import annotations
 
 import gc
+import math
 import os
 import time
-from collections import Counter
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +21,7 @@ import hypothesis
 import pytest
 
 CHOICE = "ATOLL_SUITE"
-SHARES = {"quick": 0.2, "deep": 1.0, "all": 1.0}  # of the examples that a test's settings ask for
+SHARES = {"quick": 0.1, "deep": 1.0, "all": 1.0}  # of the examples that a test's settings ask for
 FEWEST = 4
 BUDGET_SECONDS = 10.0  # of a test that is marked with no other
 TOLD = 20
@@ -36,20 +40,23 @@ class Pacing:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        left = [item for item in items if not self._belongs(item)]
+        deep = {item for item in items if item.get_closest_marker("deep")}
+        unsampled = _unsampled([item for item in items if item not in deep])
+        left = [item for item in items if not self._belongs(item, item in deep or item in unsampled)]
         if left:
             config.hook.pytest_deselected(items=left)
-            items[:] = [item for item in items if self._belongs(item)]
+            gone = set(left)
+            items[:] = [item for item in items if item not in gone]
         if hasattr(config, "workerinput"):
             items.sort(key=_longest_first(items))
         by_chance = [item for item in items if _makes_examples(item)]
         for holder, name in {_settings(item) for item in by_chance}:
             setattr(holder, name, share(getattr(holder, name), SHARES[self._suite]))
         if self._suite == "quick":
-            self._left_out = Counter({"deep": len(left), "with all their examples": len(by_chance)})
+            told = {"deep": len(deep), "other cases of a sample": len(unsampled), "with all their examples": len(by_chance)}
+            self._left_out = Counter(told)
 
-    def _belongs(self, item: pytest.Item) -> bool:
-        deep = item.get_closest_marker("deep") is not None
+    def _belongs(self, item: pytest.Item, deep: bool) -> bool:
         return not deep if self._suite == "quick" else self._suite == "all" or deep or _makes_examples(item)
 
     # -- what is told
@@ -116,6 +123,20 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
     return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * of)))
 
 
+def _unsampled(items: list[pytest.Item]) -> set[pytest.Item]:
+    """All but every n-th case of a table that is marked `sampled(n)`, by what their names hash to: a new one moves few others."""
+    tables = defaultdict[tuple[Any, ...], list[Any]](list)
+    for item in items:
+        marker = item.get_closest_marker("sampled")
+        if marker and hasattr(item, "callspec"):
+            tables[item.parent, item.originalname, marker.args[0]].append(item)  # type: ignore[attr-defined]
+    left = set[pytest.Item]()
+    for (*_, every), cases in tables.items():
+        cases.sort(key=lambda item: (zlib.crc32(item.callspec.id.encode()), item.callspec.id))
+        left.update(cases[math.ceil(len(cases) / every) :])
+    return left
+
+
 def _budget_seconds(item: pytest.Item) -> float:
     marker = item.get_closest_marker("budget")
     return float(marker.args[0]) if marker else BUDGET_SECONDS
@@ -146,6 +167,6 @@ def _settings(item: Any) -> tuple[Any, str]:
 
 
 def workers() -> int:
-    """Two for each core: half of the long tests wait for a clock or for other processes."""
+    """One for each core, and one that waits for a clock or for other processes; each takes ten seconds of a core to begin."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 2 * (cores or 1)
+    return (cores or 1) + 1

@@ -32,6 +32,12 @@ TESTS = """
     def test_deep():
         note("deep")
 
+    @pytest.mark.sampled(4)
+    @pytest.mark.parametrize("case", range(10))
+    def test_table(case):
+        note("table")
+        note(f"case{case}")
+
     @settings(max_examples=50)
     @given(st.integers())
     def test_many(number):
@@ -52,7 +58,7 @@ TESTS = """
             note("machine")
 
     TestMachine = Machine.TestCase
-    TestMachine.settings = settings(max_examples=30, stateful_step_count=2)
+    TestMachine.settings = settings(max_examples=60, stateful_step_count=2)
 
     @pytest.mark.budget(0.05)
     def test_slow():
@@ -66,7 +72,7 @@ TESTS = """
 
 def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
-    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "budget"))
+    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "budget"))
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
     (folder / "test_them.py").write_text(textwrap.dedent(tests))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -78,7 +84,7 @@ def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
 
 
 def noted(folder: Path) -> dict[str, int]:
-    kinds = ("plain", "deep", "many", "unsaid1", "unsaid2", "machine")
+    kinds = ("plain", "deep", "table", "many", "unsaid1", "unsaid2", "machine")
     return {name: len((folder / name).read_text()) for name in kinds if (folder / name).exists()}
 
 
@@ -86,21 +92,28 @@ def noted(folder: Path) -> dict[str, int]:
 def test_the_quick_suite_leaves_out_what_is_deep_makes_fewer_examples_and_says_so(tmp_path: Path, options: tuple[str, ...]) -> None:
     said = run(tmp_path, "quick", *options)
     share = SHARES["quick"]
-    assert noted(tmp_path) == {"plain": 1, "many": 50 * share, "unsaid1": 100 * share, "unsaid2": 100 * share, "machine": 30 * share}
-    assert "1 deep, 4 with all their examples" in said and "make test-deep" in said
+    by_chance = {"many": 50 * share, "unsaid1": 100 * share, "unsaid2": 100 * share, "machine": 60 * share}
+    assert noted(tmp_path) == {"plain": 1, "table": 3} | by_chance
+    assert "1 deep, 7 other cases of a sample, 4 with all their examples" in said and "make test-deep" in said
 
 
 @pytest.mark.deep
 def test_the_deep_suite_runs_the_rest_with_all_examples_and_nothing_else(tmp_path: Path) -> None:
     said = run(tmp_path, "deep")
-    assert noted(tmp_path) == {"deep": 1, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
+    assert noted(tmp_path) == {"deep": 1, "table": 7, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 60}
     assert "make test-deep" not in said
 
 
 @pytest.mark.deep
 def test_both_together_are_all_there_is(tmp_path: Path) -> None:
     run(tmp_path, "all")
-    assert noted(tmp_path) == {"plain": 1, "deep": 1, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 30}
+    assert noted(tmp_path) == {"plain": 1, "deep": 1, "table": 10, "many": 50, "unsaid1": 100, "unsaid2": 100, "machine": 60}
+
+
+def test_the_quick_and_the_deep_suite_share_out_a_sampled_table(tmp_path: Path) -> None:
+    for suite in ("quick", "deep"):
+        run(tmp_path, suite, "-k", "test_table")
+    assert [(tmp_path / f"case{case}").read_text() for case in range(10)] == ["x"] * 10
 
 
 @pytest.mark.deep

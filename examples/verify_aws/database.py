@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from infra.network import SECURITY_GROUP, VPC_ID, ZONES, subnet_parameter
+from infra.network_parameters import SECURITY_GROUP, VPC_ID, ZONES, subnet_parameter
 from shared_metadata import naming
 
 STACK, NAME, USER, PORT = "Atoll-VerifyDatabase", "shop", "verify", 5432

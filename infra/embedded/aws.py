@@ -173,6 +173,7 @@ def _gateway_environment(folders: Folders, port: int) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folders.aws / 'no-docker'}",
         "LOG_LEVEL": "INFO",
         "ATOLL_SAVE_INTERVAL_SECONDS": os.environ.get("ATOLL_SAVE_INTERVAL_SECONDS", "60"),
+        "ATOLL_FUNCTION_ENVIRONMENTS": os.environ.get("ATOLL_FUNCTION_ENVIRONMENTS", ""),  # of one function; else one a processor
     }
 
 

@@ -33,7 +33,7 @@ _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
-_PROCESSORS = os.cpu_count() or 1
+_ENVIRONMENTS = int(os.environ["ATOLL_FUNCTION_ENVIRONMENTS"] or os.cpu_count() or 1)
 _START_SECONDS = 10.0  # of an environment, on a machine that has other things to do
 _PROCESS_ENDED = "Worker process died"
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
@@ -91,7 +91,7 @@ def _keep_error_names() -> None:
 
 
 def _prefer_free_environments() -> None:
-    """Have a call wait a little for one of its function's environments before another is started, once there is one a processor.
+    """Have a call wait a little for one of its function's environments before another is started, once there are that many.
 
     A start takes a second or two of a processor, which at the first batches is most of what a small machine would do.
     """
@@ -109,7 +109,7 @@ def _prefer_free_environments() -> None:
 def _all_busy(key: str) -> bool:
     with lambda_runtime._lock:
         environments = lambda_runtime._workers.get(key, ())
-        return len(environments) >= _PROCESSORS and all(one.in_use for one in environments)
+        return len(environments) >= _ENVIRONMENTS and all(one.in_use for one in environments)
 
 
 def _name_glue_databases() -> None:

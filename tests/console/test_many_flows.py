@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from shared_metadata.update_set.statements import statements
 from shared_metadata.writer import MetadataWriter
 from tests.memory.dynamodb import ANSWERED, MemoryDynamoDB
 
+pytestmark = pytest.mark.xdist_group("many flows")  # they are compiled and applied once
 VIEWS = 250
 NOW = datetime(2026, 11, 27, 12, 30, tzinfo=UTC)
 APPLIED = NOW - timedelta(hours=2)
@@ -52,8 +54,8 @@ def compiled() -> tuple[Program, Lineage]:
     return stored(VIEWS)
 
 
-@pytest.fixture
-def dynamodb(compiled: tuple[Program, Lineage]) -> MemoryDynamoDB:
+@pytest.fixture(scope="module")
+def applied(compiled: tuple[Program, Lineage]) -> MemoryDynamoDB:
     """The program is applied, and every flow but one has run."""
     found = MemoryDynamoDB()
     found.create_table(TableName="metadata")
@@ -65,6 +67,14 @@ def dynamodb(compiled: tuple[Program, Lineage]) -> MemoryDynamoDB:
         names = [table.dataset for table in flow.tables]
         claim = writer.claim(flow.id, interval, names, program_version=program.version, owner="x", lease_seconds=60, entry=1)
         writer.commit(claim, [TableCommit(name, 10, 1000, 4.2, pointer={"snapshot_id": 1, "total_rows": 77}) for name in names])
+    return found
+
+
+@pytest.fixture
+def dynamodb(applied: MemoryDynamoDB) -> MemoryDynamoDB:
+    """What is applied, for one test to change."""
+    found = MemoryDynamoDB()
+    found.tables = copy.deepcopy(applied.tables)
     return found
 
 

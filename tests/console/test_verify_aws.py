@@ -146,6 +146,7 @@ def test_the_program_reads_and_publishes_in_the_schema_of_its_run(account: None,
         assert schema in named and "public" not in named and f"tags={verify.RUN}={schema}" in made._options
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("service", LOOKED_AT)
 @pytest.mark.parametrize("code", NOT_LOOKED)
 def test_who_may_not_look_or_is_throttled_or_signed_out_deploys_nothing(

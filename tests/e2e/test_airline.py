@@ -117,6 +117,7 @@ def test_one_flow_starts_by_hand(airline: Deployed, slice_id: str, flow: str) ->
     assert result["status"] == "SUCCEEDED", result
 
 
+@pytest.mark.deep
 def test_an_execution_that_ends_without_an_outcome_is_noticed_by_its_event(airline: Deployed) -> None:
     """Of a name as the conductor gives it; what it is started with is refused by its first step, which records nothing."""
     flow, reader = "ops.published.airport_delays", airline.demo.target.reader

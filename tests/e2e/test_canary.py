@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
 
+from infra.embedded import status
 from infra.embedded.state import wait_until
 from tests.command import called
 from tests.e2e.canaries import RIGHTFUL, ROWS, SECRETS, VAULT, Planted, Search
@@ -28,7 +31,7 @@ def test_secrets_stay_in_secrets_manager_and_rows_in_staging_and_the_lake(airlin
     *ended, tried_again = airline.fail()
     assert ended == ["FAILED"] * 3 and tried_again.endswith("Failed")
     wait_until(lambda: airline.executions() > ENOUGH, 300, "the clock starts nothing")
-    saved_after(airline, time.time())
+    save(airline)
     search = Search(airline)
     found = search.places()
     assert {kind: found[kind] - {VAULT} for kind in SECRETS} == {kind: set() for kind in SECRETS}
@@ -45,7 +48,8 @@ def test_no_command_shows_a_secret_or_a_row(airline: Planted) -> None:
         assert not airline.canaries.within(result.output.encode()), command
 
 
-def saved_after(airline: Planted, moment: float) -> None:
-    """Waits until the emulator has written its state to disk."""
-    saved = airline.demo.stack.folders.aws / "state" / "stepfunctions.json"
-    wait_until(lambda: saved.exists() and saved.stat().st_mtime > moment, 300, "the embedded AWS saves nothing")
+def save(airline: Planted) -> None:
+    """Has the emulator write its state to disk, which is searched."""
+    asked, saved = time.time(), airline.demo.stack.folders.aws / "state" / "stepfunctions.json"
+    os.kill(status(airline.demo.stack.folders.root).gateway_pid or 0, signal.SIGUSR1)
+    wait_until(lambda: saved.exists() and saved.stat().st_mtime > asked, 300, "the embedded AWS saves nothing")

@@ -1,7 +1,8 @@
 """What each deployed role may do, tried with its own credentials against the embedded AWS, which enforces IAM.
 
 Every probe is tried by every role and by the account's owner, and is allowed to one of them at least: what refuses a role is its
-policy and not the probe.
+policy and not the probe. The quick suite probes one of each kind: secrets, objects, items, tables, machines; all grants are in
+`tests/infra/grants.txt`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shared_metadata import naming
@@ -50,18 +52,29 @@ OPENING = ("plan", "extract", "discover")
 Call = Callable[["Caller"], Any]
 
 
+class Clients(dict[str, Any]):
+    """One for each service: they are dear to make, and there are thirty who call."""
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self._session = session
+
+    def __missing__(self, service: str) -> Any:
+        self[service] = made = self._session.client(service, config=Config(retries={"max_attempts": 0}))
+        return made
+
+
 @dataclass
 class Caller:
-    """Clients with the credentials of one role."""
+    """Clients that sign with the credentials of one role, until another caller's are asked for."""
 
-    session: Any
-    credentials: Mapping[str, str]
+    clients: Clients
+    credentials: Credentials
 
     def __getattr__(self, service: str) -> Any:
-        once = Config(retries={"max_attempts": 0})
-        made = self.session.client(service, config=once, **self.credentials)
-        setattr(self, service, made)
-        return made
+        found = self.clients[service]
+        found._request_signer._credentials = self.credentials
+        return found
 
 
 class Account:
@@ -71,7 +84,9 @@ class Account:
         stack = airline.demo.stack
         self.number, self.region, self.session = stack.account, stack.region, stack.session()
         self.bucket = naming.data_bucket(stack.account, stack.region)
-        self.callers = {OWNER: Caller(self.session, {})} | {name: self._assume(arn) for name, arn in self._roles()}
+        self._clients = Clients(self.session)
+        self.callers = {OWNER: Caller(self._clients, self.session.get_credentials())}
+        self.callers |= {name: self._assume(arn) for name, arn in self._roles()}
         self._plant()
 
     def _roles(self) -> Iterator[tuple[str, str]]:
@@ -86,8 +101,7 @@ class Account:
     def _assume(self, arn: str) -> Caller:
         """The emulator lets the account's owner take a role that only a service may take in AWS, unless under a condition."""
         given = self.session.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
-        names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey", "aws_session_token": "SessionToken"}
-        return Caller(self.session, {name: given[field] for name, field in names.items()})
+        return Caller(self._clients, Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
 
     def _plant(self) -> None:
         s3, secrets, dynamodb = (self.session.client(name) for name in ("s3", "secretsmanager", "dynamodb"))
@@ -184,6 +198,7 @@ def test_a_secret_is_read_by_those_who_open_its_connection(account: Account, sec
     assert account.allowed(lambda c: c.secretsmanager.get_secret_value(SecretId=secret)) == {OWNER} | readers
 
 
+@pytest.mark.deep
 def test_nobody_lists_writes_or_deletes_secrets(account: Account) -> None:
     assert account.allowed(lambda c: c.secretsmanager.list_secrets()) == {OWNER}
     secret = {"SecretId": "atoll/other"}
@@ -203,6 +218,7 @@ def test_a_staging_prefix_is_written_by_its_slice_and_read_by_the_stage_after_it
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | WRITERS[slice_id]
 
 
+@pytest.mark.deep
 def test_rows_that_a_target_refused_are_kept_by_publish_and_read_by_the_next_comparison(account: Account) -> None:
     place = {"Bucket": account.bucket, "Key": refused("harness.postgres")}
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | PUBLISHING
@@ -210,6 +226,7 @@ def test_rows_that_a_target_refused_are_kept_by_publish_and_read_by_the_next_com
     assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER}
 
 
+@pytest.mark.deep
 def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit_and_maintenance(account: Account) -> None:
     place = {"Bucket": account.bucket, "Key": "warehouse/lake/probe"}
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER} | DATA | MAINTAIN
@@ -219,6 +236,7 @@ def test_the_lake_is_written_by_its_slice_and_its_files_are_deleted_by_commit_an
     assert account.allowed(lambda c: c.s3.get_object(**snapshots)) == {OWNER, "organize.iceberg-landed"} | DATA | MAINTAIN
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("key", ["warehouse/other/probe", "probe"])
 def test_nobody_reaches_other_objects_of_the_data_bucket(account: Account, key: str) -> None:
     place = {"Bucket": account.bucket, "Key": key}
@@ -226,6 +244,7 @@ def test_nobody_reaches_other_objects_of_the_data_bucket(account: Account, key: 
     assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("slice_id", SLICES)
 def test_what_is_staged_is_deleted_by_maintenance(account: Account, slice_id: str) -> None:
     cleaners = set[str]() if slice_id == "harness.postgres" else MAINTAIN
@@ -233,12 +252,14 @@ def test_what_is_staged_is_deleted_by_maintenance(account: Account, slice_id: st
     assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER} | cleaners
 
 
+@pytest.mark.deep
 def test_nobody_deletes_old_versions_or_buckets(account: Account) -> None:
     assert account.allowed(lambda c: c.s3.list_object_versions(Bucket=account.bucket, Prefix="warehouse/")) == {OWNER}
     assert account.allowed(lambda c: c.s3.get_object(Bucket="other", Key="probe")) == {OWNER}
     assert account.allowed(lambda c: c.s3.delete_bucket(Bucket="not-there")) == {OWNER}
 
 
+@pytest.mark.deep
 def test_metadata_is_read_by_kind(account: Account) -> None:
     assert read_kinds(lambda kind: lambda c: c.dynamodb.get_item(**item(kind)), account) == {
         "PROGRAM": PLANS | MAINTAIN | {"conductor", "verify"},
@@ -271,6 +292,7 @@ def test_metadata_is_put_by_kind(account: Account) -> None:
     }
 
 
+@pytest.mark.deep
 def test_metadata_is_updated_by_kind(account: Account) -> None:
     assert read_kinds(update, account) == {
         "PROGRAM": set(),
@@ -287,6 +309,7 @@ def test_metadata_is_updated_by_kind(account: Account) -> None:
     }
 
 
+@pytest.mark.deep
 def test_nobody_deletes_or_scans_metadata(account: Account) -> None:
     for kind in KINDS:
         assert account.allowed(lambda c, kind=kind: c.dynamodb.delete_item(**item(kind), **condition())) == {OWNER}
@@ -305,6 +328,7 @@ def test_nobody_reaches_another_table(account: Account) -> None:
     assert account.allowed(lambda c: c.dynamodb.delete_table(TableName="not-there")) == {OWNER}
 
 
+@pytest.mark.deep
 def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit_and_maintenance(account: Account) -> None:
     writers = {"organize.iceberg-commit"} | MAINTAIN
     table = {"DatabaseName": "lake_ops", "Name": "not_there"}
@@ -316,6 +340,7 @@ def test_the_catalog_is_read_by_the_warehouse_s_steps_and_written_by_commit_and_
     assert account.allowed(lambda c: c.glue.delete_table(**table)) == {OWNER}
 
 
+@pytest.mark.deep
 def test_the_conductor_reaches_no_data_and_no_secret(account: Account) -> None:
     conductor = account.callers["conductor"]
     keys = [found["Key"] for found in account.session.client("s3").list_objects_v2(Bucket=account.bucket)["Contents"]]
@@ -354,12 +379,14 @@ def test_a_machine_is_started_by_itself_and_by_the_conductor(account: Account, s
     assert account.allowed(lambda c: c.stepfunctions.start_execution(**refused_input(slice_id, account))) == starters
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("function", "callers"), [("conductor", set()), *((f"{name}-plan", {name}) for name in SLICES)])
 def test_a_function_is_invoked_by_its_own_machine(account: Account, function: str, callers: set[str]) -> None:
     name = f"atoll-{function.replace('.', '-')}"
     assert account.allowed(lambda c: c.__getattr__("lambda").invoke(FunctionName=name, InvocationType="DryRun")) == {OWNER} | callers
 
 
+@pytest.mark.deep
 def test_only_the_conductor_sends_alerts_and_dead_letters(account: Account) -> None:
     topic = f"arn:aws:sns:{account.region}:{account.number}:{naming.ALERTS_TOPIC}"
     queue = account.session.client("sqs").get_queue_url(QueueName="atoll-conductor-dead-letters")["QueueUrl"]
@@ -368,6 +395,7 @@ def test_only_the_conductor_sends_alerts_and_dead_letters(account: Account) -> N
     assert account.allowed(lambda c: c.sqs.receive_message(QueueUrl=queue)) == {OWNER}
 
 
+@pytest.mark.deep
 def test_nobody_uses_the_key_directly_or_changes_who_may_do_what(account: Account) -> None:
     assert account.allowed(lambda c: c.kms.encrypt(KeyId="alias/atoll", Plaintext=b"probe")) == {OWNER}
     assert account.allowed(lambda c: c.kms.generate_data_key(KeyId="alias/atoll", KeySpec="AES_256")) == {OWNER}

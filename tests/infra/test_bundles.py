@@ -5,20 +5,21 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
-from conductor.stack import REQUIREMENTS
 from infra import bill_of_materials
 from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES, Bundle, BundleError, Platform, compiler
 from infra.settings import Settings
-from infra.slice_stack import slice_bundle
+from infra.slice_bundle import slice_bundle
 from slices.registry import installed
 
+REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 UNZIPPED_LIMIT = 250 * 1024 * 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 HOST = Platform(f"{platform.machine()}-manylinux_2_28", f"{sys.version_info.major}.{sys.version_info.minor}")
 ROOM = 10_000_000  # for the next versions of what is in it
@@ -55,6 +56,19 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Bundle], Path]:
+    """The folder of a bundle for this machine, which nobody changes."""
+
+    @cache
+    def unpack(bundle: Bundle) -> Path:
+        folder = tmp_path_factory.mktemp("unpacked") / "bundle"
+        replace(bundle, platform=HOST).unpack(folder)
+        return folder
+
+    return unpack
+
+
 def run(folder: Path, runtime: Path, code: str) -> str:
     """Runs code that sees the standard library, the bundle and the runtime's packages, and nothing else."""
     start = f"import sys; sys.path[:0] = {[str(folder), str(runtime)]!r}\n"
@@ -64,9 +78,8 @@ def run(folder: Path, runtime: Path, code: str) -> str:
 
 
 @pytest.mark.parametrize(("bundle", "handlers"), CASES)
-def test_a_bundle_imports_its_handlers_with_nothing_but_its_own_files(bundle, handlers, runtime, tmp_path):
-    folder = tmp_path / "bundle"
-    replace(bundle, platform=HOST).unpack(folder)
+def test_a_bundle_imports_its_handlers_with_nothing_but_its_own_files(bundle, handlers, runtime, unpacked):
+    folder = unpacked(bundle)
     client = f"{handlers.rpartition('.')[0]}.client"
     needed = [handlers, client] if bundle.data or handlers.startswith("slices.collect") else [handlers]
     shown = run(folder, runtime, f"import {', '.join(needed)}\nprint(sys.modules[{handlers!r}].__file__)")
@@ -74,9 +87,8 @@ def test_a_bundle_imports_its_handlers_with_nothing_but_its_own_files(bundle, ha
 
 
 @pytest.mark.parametrize(("bundle", "handlers"), [case for case in CASES if not case.values[0].data])
-def test_a_control_bundle_brings_and_loads_nothing_for_data(bundle, handlers, runtime, tmp_path):
-    folder = tmp_path / "bundle"
-    replace(bundle, platform=HOST).unpack(folder)
+def test_a_control_bundle_brings_and_loads_nothing_for_data(bundle, handlers, runtime, unpacked):
+    folder = unpacked(bundle)
     assert not [name for name in DATA_MODULES if (folder / name).exists()]
     assert (
         run(folder, runtime, f"import {handlers}\nprint([m for m in {(*DATA_MODULES, 'sqlglot')!r} if m in sys.modules])").strip()
@@ -125,9 +137,8 @@ def test_the_same_input_gives_the_same_zip(tmp_path, monkeypatch):
 
 @pytest.mark.security
 @pytest.mark.parametrize(("bundle", "handlers"), CASES)
-def test_a_bundle_lists_every_package_that_is_in_it(bundle, handlers, tmp_path):
-    folder = tmp_path / "bundle"
-    replace(bundle, platform=HOST).unpack(folder)
+def test_a_bundle_lists_every_package_that_is_in_it(bundle, handlers, unpacked):
+    folder = unpacked(bundle)
     document = json.loads((folder / "sbom.cdx.json").read_text())
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     listed = {component["purl"] for component in document["components"]}

@@ -238,8 +238,8 @@ def test_a_word_of_sql_is_a_columns_name_in_quotes_only(word: str) -> None:
     assert not quoted.problems and quoted.columns[1].inputs == (("lake.ops.t", word),)
     assert not typed("SELECT * FROM lake.ops.t", tables).problems
     plain = f"SELECT id, max({word}) AS last FROM lake.ops.t GROUP BY id"
-    with duckdb.connect() as connection:
-        connection.execute(f'CREATE TABLE t (id BIGINT, "{word}" BIGINT)')
+    with duckdb.cursor() as connection:
+        connection.execute(f'CREATE OR REPLACE TEMP TABLE t (id BIGINT, "{word}" BIGINT)')
         try:
             connection.sql(plain.replace("lake.ops.", ""))
             accepted = True

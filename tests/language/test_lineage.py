@@ -59,6 +59,7 @@ _ROWS = 4
 _DATA = st.fixed_dictionaries({(t, c): st.lists(_VALUES[kind], min_size=_ROWS, max_size=_ROWS) for t, c, kind in _COLUMNS})
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("query", [block.splitlines()[0] for block in BLOCKS])
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=_DATA, draw=st.data())

@@ -13,6 +13,7 @@ from tests.metadata.covering_behaviour import CoveringBehaviour
 from tests.metadata.drift_behaviour import DriftBehaviour
 
 
+@pytest.mark.deep
 class TestOverMemory(MetadataBehaviour, CoveringBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self) -> Any:

@@ -120,6 +120,7 @@ BREAKS: dict[str, tuple[Break, list[tuple[Kind, str]]]] = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", sorted(BREAKS))
 def test_what_is_broken_is_found_and_made_whole_and_nothing_is_lost_or_repeated(name: str) -> None:
     breaks, expected = BREAKS[name]

@@ -130,6 +130,7 @@ def rendered(kind: str, base: str) -> list[str]:
         return [row[0] for row in connection.execute(f"SELECT {csv_value(name, described, base)} FROM {source}").fetchall()]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", VALUES)
 def test_each_type_is_published_as_it_is_or_refused(server: psycopg.Connection[Any], kind: str) -> None:
     own = target_type(kind)

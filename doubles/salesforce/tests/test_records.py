@@ -40,6 +40,7 @@ def test_every_field_type_has_a_case() -> None:
     assert set(EVERY_TYPE) == FIELD_TYPES
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", sorted(EVERY_TYPE))
 def test_a_value_of_every_type_comes_back(server: SalesforceServer, api: Any, kind: str) -> None:
     field, given, expected = EVERY_TYPE[kind]
@@ -120,6 +121,7 @@ def test_a_wrong_replication_span_is_refused(api: Any, span: dict[str, str]) -> 
     assert (response.status_code, response.json()[0]["errorCode"]) == (400, "INVALID_REPLICATION_DATE")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("values", "code"),
     [

@@ -20,6 +20,7 @@ def rows(server: SalesforceServer) -> list[str]:
     return server.org.insert("Account", ROWS)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("where", "found"),
     [
@@ -92,6 +93,7 @@ def test_count_answers_the_number_alone(api: Any) -> None:
     assert answer == {"totalSize": 2, "done": True, "records": []}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("soql", "code", "place", "message"),
     [

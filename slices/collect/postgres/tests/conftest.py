@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from slices.collect.postgres.tests.under_test import PostgresUnderTest
 from tests.background import postgres_server
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud, cloud
+from tests.databases import lent
 
 __all__ = ["cloud"]
 
@@ -25,10 +25,8 @@ def server() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def database(server: tuple[str, int]) -> Iterator[Database]:
-    found = Database(*server, f"t{uuid.uuid4().hex[:12]}")
-    found.create()
-    yield found
-    found.drop()
+    with lent(*server, "read", lambda name: Database(*server, name).create(), lambda name: Database(*server, name).drop()) as name:
+        yield Database(*server, name)
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ VALUES = {
 CASTS = {"v": "decimal(5,2)"}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", VALUES)
 @pytest.mark.parametrize("as_query", [False, True], ids=["of a table", "of a query"])
 def test_a_value_is_what_the_servers_own_cast_makes_of_it_or_a_bad_row(

@@ -64,6 +64,7 @@ def table(database: Database) -> Database:
     return database
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("as_query", [False, True], ids=["table", "query"])
 @pytest.mark.parametrize("kind", CURSORS)
 def test_rows_whose_cursor_no_window_meets_are_read_all_the_same(
@@ -106,6 +107,7 @@ def test_rows_that_no_window_meets_are_read_again_only_when_they_were_written(co
     assert [row["id"] for row in staged(collecting)] == [3]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", [kind for kind in CURSORS if kind not in ("numeric(12,3)",)])
 def test_append_refuses_them_by_name_in_the_first_batch_that_meets_one(collecting: Collecting, table: Database, kind: str) -> None:
     for number, value in enumerate(value for value in CURSORS[kind] if "2999" not in value):
@@ -146,6 +148,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(horizon, "WAIT_SECONDS", 0.0)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("first", [True, False], ids=["over the first batch", "over a later one"])
 @pytest.mark.parametrize("source", ["table", "query"])

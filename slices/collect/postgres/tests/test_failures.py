@@ -58,6 +58,7 @@ CASES: dict[str, tuple[str, type[AtollError], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("flow", [{}, LATER], ids=["whole", "by cursor"])
 @pytest.mark.parametrize("what", CASES)
 def test_errors_are_told_by_their_kind(collecting: Collecting, database: Database, what: str, flow: dict[str, Any]) -> None:

@@ -520,6 +520,7 @@ def test_chunks_shrink_as_the_deadline_nears_and_never_vanish() -> None:
     assert lengths[0] > lengths[1] > lengths[2] == 16 * logic.LINES
 
 
+@pytest.mark.deep  # hundreds of megabytes
 def test_rows_of_megabytes_are_read_a_few_at_a_time(collecting: Collecting, database: Database) -> None:
     database.run("CREATE TABLE t (id int, doc text); ALTER TABLE t ALTER doc SET STORAGE EXTERNAL")
     database.run("INSERT INTO t SELECT i, repeat(md5(i::text), (2^16)::int) FROM generate_series(1, 150) i; ANALYZE t")
@@ -530,6 +531,7 @@ def test_rows_of_megabytes_are_read_a_few_at_a_time(collecting: Collecting, data
     ]
 
 
+@pytest.mark.deep  # hundreds of megabytes
 def test_few_large_rows_among_many_small_ones_are_read_by_halves(collecting: Collecting, database: Database) -> None:
     database.run("CREATE TABLE t (id int, doc text); ALTER TABLE t ALTER doc SET STORAGE EXTERNAL")
     database.run("INSERT INTO t SELECT i, 'small' FROM generate_series(1, 20000) i")
@@ -539,6 +541,7 @@ def test_few_large_rows_among_many_small_ones_are_read_by_halves(collecting: Col
     assert sorted(collecting.cloud.rows(collecting.dataset)["id"].to_pylist()) == list(range(1, 20081))
 
 
+@pytest.mark.deep  # five million values
 def test_very_wide_tables_of_many_rows_fit_in_memory(collecting: Collecting, database: Database) -> None:
     columns = [f"w{number}" for number in range(500)]
     database.run(f"CREATE TABLE t ({', '.join(f'{c} text' for c in columns)})")

@@ -59,6 +59,7 @@ VALUES: dict[str, tuple[str, Any, Any]] = {  # the field's type, what is in it, 
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("situation", VALUES)
 def test_a_value_is_collected_as_it_is(either: Crm, situation: str) -> None:
     kind, value, expected = VALUES[situation]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 import psycopg
@@ -11,6 +10,7 @@ from psycopg import sql
 
 from slices.harness.postgres.tests.database import PASSWORD, Database
 from tests.background import postgres_server
+from tests.databases import lent
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +22,18 @@ def server() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def target(server: tuple[str, int]) -> Iterator[Database]:
-    name = f"t{uuid.uuid4().hex[:12]}"
-    database = Database(*server, name)
-    admin = database.admin.replace(f"dbname={name}", "dbname=postgres")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(PASSWORD)))
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY OWNER {}").format(sql.Identifier(name), sql.Identifier(name))
-        )
-    yield database
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+    admin = f"host={server[0]} port={server[1]} dbname=postgres user=postgres"
+
+    def make(name: str) -> None:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(PASSWORD)))
+            owned = sql.SQL("CREATE DATABASE {0} STRATEGY FILE_COPY OWNER {0}").format(sql.Identifier(name))
+            connection.execute(owned)
+
+    def drop(name: str) -> None:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+    with lent(*server, "published to", make, drop) as name:
+        yield Database(*server, name)

@@ -42,6 +42,7 @@ def way(cloud: Cloud, target: Database, key: tuple[str, ...] = ("id",), **option
     return HarnessConformance().way(cloud, target, shape, key=key, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("column", "kind", "value", "said"),
     [

@@ -65,6 +65,7 @@ def make(target: Database, definition: str) -> None:
         target.execute(row["said"])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("tolerated", [0, 1])
 @pytest.mark.parametrize("what", TAKES)
 def test_a_table_takes_each_row_once(target: Database, what: str, tolerated: int) -> None:
@@ -229,6 +230,7 @@ CREATE FUNCTION route() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 CREATE TRIGGER route BEFORE INSERT ON scorecard FOR EACH ROW EXECUTE FUNCTION route()"""
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("swallowed", [0, 2])
 @pytest.mark.parametrize("tolerates", [False, True])
 @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])

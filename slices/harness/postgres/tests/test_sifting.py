@@ -76,6 +76,7 @@ EVERYWHERE = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("mode", "column", "kind", "good", "bad", "said"), EVERYWHERE)
 def test_a_refused_row_is_set_aside_with_the_name_of_what_refuses_it(
     cloud: Cloud, target: Database, mode: Mode, column: str, kind: str, good: Any, bad: Any, said: str

@@ -20,6 +20,7 @@ def described(expression: str) -> str:
         return str(connection.execute(f"DESCRIBE SELECT {expression} AS c").fetchall()[0][1])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("expression", "kept"),
     [

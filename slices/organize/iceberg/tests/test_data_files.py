@@ -64,6 +64,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_partition_is_exactly_what_its_rows_hold(lake: Lake, kind: str) -> None:
     arrow, values = VALUES[kind]
@@ -82,6 +83,7 @@ def test_a_partition_is_exactly_what_its_rows_hold(lake: Lake, kind: str) -> Non
         assert repr(file.partition[0]) == repr(_counted(held[0]))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_partition_of_any_value_is_written_anew_by_later_batches(lake: Lake, kind: str) -> None:
     arrow, values = VALUES[kind]

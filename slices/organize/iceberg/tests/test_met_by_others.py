@@ -52,6 +52,7 @@ KEYS: dict[str, tuple[str, Any, list[list[Any]], int]] = {  # type, pyarrow's, t
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("situation", KEYS)
 def test_a_key_is_there_once(lake: Lake, situation: str) -> None:
     kind, arrow, batches, rows = KEYS[situation]

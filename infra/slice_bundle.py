@@ -1,0 +1,23 @@
+"""What a slice's functions run: its own code, what it shares, and the packages of its requirements. Without the CDK, to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.bundling import Bundle, code_folder
+from infra.settings import Settings
+from shared_metadata import naming
+from shared_metadata.contract.declaration import Slice
+
+
+def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
+    """The slice's own folder, what all slices and what those of its system share, and the packages its requirements name."""
+    folder, system = f"slices/{declaration.stage}/{declaration.system}", f"systems/{declaration.system}"
+    shared = ("shared_metadata", system) if code_folder(system).is_dir() else ("shared_metadata",)
+    requirements = None if settings.host_dependencies else requirements_of(folder)
+    name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
+    return Bundle(name, (*shared, folder), requirements, data)
+
+
+def requirements_of(folder: str) -> Path:
+    return code_folder(folder) / "requirements.txt"
