@@ -24,9 +24,8 @@ class Environment:
     @staticmethod
     def read(variables: Mapping[str, str] = os.environ) -> Environment:
         """Raises DefinitionError for a variable that is missing."""
-        found = []
         for name in ("ATOLL_SLICE_ID", "ATOLL_METADATA_TABLE", "ATOLL_DATA_BUCKET"):
             if name not in variables:
                 raise DefinitionError(f"the variable {name} is missing", remedy="deploy the slice again")
-            found.append(variables[name])
-        return Environment(*found, atoll_part_mb=int(variables.get("ATOLL_PART_MB", "0")))
+        slice_id, table, bucket = (variables[f"ATOLL_{name}"] for name in ("SLICE_ID", "METADATA_TABLE", "DATA_BUCKET"))
+        return Environment(slice_id, table, bucket, int(variables.get("ATOLL_PART_MB", "0")))
