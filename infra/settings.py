@@ -28,10 +28,10 @@ OPTIONS = (
     "tags",
     "concurrency",
     "concurrencyOf",
-    "running",
     "memoryOf",
     "tmpOf",
     "partOf",
+    "running",
 )
 DEFAULT_CIDR = "10.0.0.0/16"
 # Of the periods that CloudWatch knows, as the CDK calls them.
