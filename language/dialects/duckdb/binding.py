@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from language.diagnostics import Span, did_you_mean
+from language.dialects.duckdb.constants import constant_problems, no_text_of
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
 from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
 from language.dialects.duckdb.plan_lineage import NOWHERE, ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
@@ -25,7 +26,6 @@ from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
-_MOMENTS = ("now", "today", "tomorrow", "yesterday")
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -42,7 +42,8 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
         return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
-    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge), *own_brought(query, seen)]
+    problems = [*constant_problems(query.text, query.tree, judge, plan.computed), *impurities(query.text, said, bound, judge)]
+    problems += [*_impossible_casts(query, plan, judge), *own_brought(query, seen)]
     problems += [*partly_deleted(query, tables), *_renamed(query, seen)]
     if unfit := [*_row_numbers(query, plan)]:
         return TypedQuery(_untyped(query, bound), problems=(*problems, *unfit))
@@ -107,8 +108,7 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
     for text, target, at in sorted(plan.literals):
         if not judge.reads(text, target):
             place = query.text.word(at) if at < NOWHERE else query.text.first_word()
-            moment = "write batch_end(), the moment for which the batch is made" if text.lower() in _MOMENTS else "correct the text"
-            yield QueryProblem(*place, f"this text is no {target}", moment)
+            yield QueryProblem(*place, *no_text_of(text, target))
 
 
 def _row_numbers(query: DuckDBQuery, plan: PlanLineage) -> Iterator[QueryProblem]:

@@ -35,6 +35,7 @@ _TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # w
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 MOST_TREES = 20_000  # that are kept
 MOST_PLANS = 200  # that are made by one call
+_EMPTY_TEXT = '"is_null": false}'  # of a constant whose value `_TREE` leaves out
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -93,6 +94,7 @@ class Engine:
         self._tables: dict[str, tuple[SchemaColumn, ...]] = {}
         self._trees: dict[str, str] = {}
         self._plans: dict[str, tuple[Tables, str]] = {}  # made ahead, over these tables
+        self._without_value: dict[str, str] = {}  # of a constant's text, why it has none
         self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
     def read_ahead(self, texts: Iterable[str]) -> None:
@@ -227,6 +229,36 @@ class Engine:
     def reads(self, text: str, target: str) -> bool:
         """Whether a text is a value of a type."""
         return not self._refusal(literal(text), target)
+
+    def without_value(self, expressions: Sequence[Tree]) -> list[str]:
+        """Of each constant expression of a parse tree what DuckDB has against computing it; '' for nothing. Each is asked once."""
+        texts = [self._written(expression) for expression in expressions]
+        new = [text for text in dict.fromkeys(texts) if text not in self._without_value]
+        if new:
+            computed = self._computed(new)
+            self._without_value |= {text: "" if computed is None else self._computed([text]) or "" for text in new}
+        return [self._without_value[text] for text in texts]
+
+    def _written(self, expression: Tree) -> str:
+        """As DuckDB writes it in SQL; NULL where it cannot."""
+        node = {"type": "SELECT_NODE", "cte_map": {}, "select_list": [{**expression, "alias": ""}], "from_table": {"type": "EMPTY"}}
+        tree = {"statements": [{"node": {**node, "aggregate_handling": "STANDARD_HANDLING"}}], "error": False}
+        written = json.dumps(tree).replace(_EMPTY_TEXT, f'{_EMPTY_TEXT[:-1]}, "value": ""}}')
+        try:
+            row = self._connection.execute(f"SELECT json_deserialize_sql({literal(written)})").fetchone()
+        except self._duckdb.Error:
+            return "NULL"
+        return str(row[0]).removeprefix("SELECT ") if row else "NULL"
+
+    def _computed(self, texts: Sequence[str]) -> str | None:
+        """None where all have a value; else what DuckDB says of the first that has none, '' of what it cannot even bind."""
+        try:
+            self._connection.execute(f"SELECT {', '.join(f'CAST(({text}) AS VARCHAR)' for text in texts)}").fetchall()
+        except (self._duckdb.ConversionException, self._duckdb.OutOfRangeException, self._duckdb.InvalidInputException) as error:
+            return str(error).partition("\n")[0].partition(" Error: ")[2] or "no value"
+        except self._duckdb.Error:
+            return ""
+        return None
 
     def _refusal(self, value: str, target: str) -> str:
         """What DuckDB has against making the value one of the type; '' for nothing. Asked once."""
