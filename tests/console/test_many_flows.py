@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.projects.stored import edited, stored
+from console.dataset_status import dataset_statuses
 from console.restatement import effective_moment
 from console.sizes import judge_sizes
-from console.status import dataset_statuses
 from console.update_set import update_set
 from shared_metadata.applying import switch_to
 from shared_metadata.intervals import Interval, floor
