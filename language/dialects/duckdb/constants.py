@@ -23,6 +23,8 @@ def constant_problems(query: QueryText, tree: Tree, engine: Engine, casts: Itera
 
     What need not be reached, such as the branch of a CASE, is left out: it may never be computed.
     """
+    if not engine.computes_constants(query.text):
+        return
     parts = _Parts(engine)
     with deep_recursion():
         found = [*parts.within(tree["statements"]), *parts.cast(tree, casts)]

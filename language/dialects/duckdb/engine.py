@@ -35,7 +35,13 @@ _TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # w
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 MOST_TREES = 20_000  # that are kept
 MOST_PLANS = 200  # that are made by one call
+_TEXT = {"id": "VARCHAR"}
 _EMPTY_TEXT = '"is_null": false}'  # of a constant whose value `_TREE` leaves out
+_LITERAL = r'\{"class":"CONSTANT"'
+# A part of a query's JSON that has no parts but literals; text in brackets is not told from a list's.
+_OF_LITERALS = re.compile(
+    rf'"(?:child|left|input|lower|upper|when_expr)":{_LITERAL}|"children":\[(?:(?!"class":"(?!CONSTANT"))[^\[\]])+\]'
+)
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -230,6 +236,10 @@ class Engine:
         """Whether a text is a value of a type."""
         return not self._refusal(literal(text), target)
 
+    def computes_constants(self, text: str) -> bool:
+        """Whether a text that was parsed may have a constant part with parts of its own; told at little cost."""
+        return text not in self._trees or "[" in text or "]" in text or _OF_LITERALS.search(self._trees[text]) is not None
+
     def without_value(self, expressions: Sequence[Tree]) -> list[str]:
         """Of each constant expression of a parse tree what DuckDB has against computing it; '' for nothing. Each is asked once."""
         texts = [self._written(expression) for expression in expressions]
@@ -241,6 +251,9 @@ class Engine:
 
     def _written(self, expression: Tree) -> str:
         """As DuckDB writes it in SQL; NULL where it cannot."""
+        child, target = expression.get("child", {}), expression.get("cast_type", {})
+        if child.get("value", {}).get("type") == _TEXT and "type_info" not in target and not expression.get("try_cast"):
+            return f"CAST({literal(child['value'].get('value', ''))} AS {target['id']})"
         node = {"type": "SELECT_NODE", "cte_map": {}, "select_list": [{**expression, "alias": ""}], "from_table": {"type": "EMPTY"}}
         tree = {"statements": [{"node": {**node, "aggregate_handling": "STANDARD_HANDLING"}}], "error": False}
         written = json.dumps(tree).replace(_EMPTY_TEXT, f'{_EMPTY_TEXT[:-1]}, "value": ""}}')

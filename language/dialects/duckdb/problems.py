@@ -10,6 +10,7 @@ from typing import Any
 from language.diagnostics import did_you_mean
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables
 from language.dialects.duckdb.foreign import in_duckdb
+from language.dialects.duckdb.locating import located
 from language.dialects.duckdb.syntax_tree import Said, Scope, called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import LITERALS, QUOTED, extent, node_at, rule_of, worded
@@ -89,6 +90,9 @@ def _explained(query: QueryText, error: EngineError, tables: Tables, engine: Eng
         problem = _call_problem(query, error, at, engine)
         return problem, (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
+    if at is None and (problem.start, problem.end) == query.first_word() and (trial := located(query, error, tables, engine)):
+        (start, end), alone = trial
+        return dataclasses.replace(problem, start=start, end=end), (start, end) if alone else None
     if at is None or ruled is None:
         return problem, None
     call = query.call(at)
