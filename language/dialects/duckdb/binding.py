@@ -51,9 +51,10 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     if edits:
         try:
             runs = judge.bind(_edited(query, edits), tables)
+            meant = _meant(query, bound, seen)
         except EngineError:
-            runs = Bound((), None)
-        if not runs.columns or _meant_columns(runs, said) != _meant_columns(bound, said):
+            runs, meant = Bound((), None), bound
+        if not runs.columns or _but_own(runs, said) != _but_own(meant, said):
             cause = "the columns behind a * here cannot be pinned to those that there are now"
             problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
         plan = _lineage(runs, said, tables)
@@ -240,7 +241,7 @@ def _excluded(query: DuckDBQuery, named: Mapping[Table, Set[str]]) -> Iterator[E
     """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
     for star in query.said.stars:
         place = query.text.star(star.at)
-        names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)))
+        names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)) - {*star.renamed, *star.replaced})
         if place is None or not names:
             continue
         if not star.without:
@@ -270,7 +271,14 @@ def _edited(query: DuckDBQuery, edits: tuple[Edit, ...]) -> str:
     return edited(base, [(Span(base.source, base.start + start, base.start + end), put) for start, end, put in edits])
 
 
-def _meant_columns(bound: Bound, said: Said) -> list[tuple[str, str]]:
-    """The columns but for Atoll's own that the text names: a `*` has those no more when it runs."""
+def _meant(query: DuckDBQuery, bound: Bound, tables: Tables) -> Bound:
+    """The text as it is meant: no `*` brings a column of Atoll's own, also where a row of all of them is made. Raises EngineError."""
+    own = {table: OWN_COLUMNS.intersection(column.name for column in tables.get(table.path, ())) for table in query.said.tables}
+    edits = tuple(sorted(_excluded(query, own)))
+    return engine().bind(_edited(query, edits), tables) if edits else bound
+
+
+def _but_own(bound: Bound, said: Said) -> list[tuple[str, str]]:
+    """The columns but for Atoll's own that the text names, which a `*` that is not written has still."""
     own = {name for name in OWN_COLUMNS if name in said.words}
     return [(name, f"{type_} {kind}") for name, type_, kind in bound.columns if _NUMBERED.sub("", name) not in own]

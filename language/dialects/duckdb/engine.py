@@ -35,6 +35,7 @@ _TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # w
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 MOST_TREES = 20_000  # that are kept
 MOST_PLANS = 200  # that are made by one call
+_NO_FUNCTION = re.compile(r"(?:Scalar |Aggregate |Window )?Function with name .* does not exist")
 _TEXT = {"id": "VARCHAR"}
 _EMPTY_TEXT = '"is_null": false}'  # of a constant whose value `_TREE` leaves out
 _LITERAL = r'\{"class":"CONSTANT"'
@@ -100,6 +101,7 @@ class Engine:
         self._tables: dict[str, tuple[SchemaColumn, ...]] = {}
         self._trees: dict[str, str] = {}
         self._plans: dict[str, tuple[Tables, str]] = {}  # made ahead, over these tables
+        self._unknown: dict[tuple[str, bool], EngineError | None] = {}  # by a function's name, and whether it is one with OVER
         self._without_value: dict[str, str] = {}  # of a constant's text, why it has none
         self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
@@ -235,6 +237,17 @@ class Engine:
     def reads(self, text: str, target: str) -> bool:
         """Whether a text is a value of a type."""
         return not self._refusal(literal(text), target)
+
+    def unknown_function(self, name: str, *, over: bool) -> EngineError | None:
+        """What DuckDB says of a name that no function has; None of one that some has.  over: whether it is one with OVER."""
+        if (name, over) not in self._unknown:
+            error = None
+            try:
+                _answer(self._serialized_plans([f"SELECT {identifier(name)}(){' OVER ()' if over else ''}"])[0])
+            except EngineError as found:
+                error = found if _NO_FUNCTION.match(found.message) else None
+            self._unknown[name, over] = error
+        return self._unknown[name, over]
 
     def computes_constants(self, text: str) -> bool:
         """Whether a text that was parsed may have a constant part with parts of its own; told at little cost."""

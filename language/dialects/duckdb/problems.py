@@ -55,6 +55,14 @@ def binding_problems(text: str, first: EngineError, tables: Tables, engine: Engi
     return tuple(dict.fromkeys(found)), rest
 
 
+def unknown_functions(query: QueryText, said: Said, engine: Engine) -> Iterator[QueryProblem]:
+    """Calls of what is no function, whatever the inputs' columns are."""
+    for call in said.calls:
+        error = None if call.in_from or not call.name.isidentifier() else engine.unknown_function(call.name, over=call.windowed)
+        if error is not None:
+            yield _explained(query, dataclasses.replace(error, position=call.at), {}, engine)[0]
+
+
 def _patched(text: str, patches: Sequence[tuple[Place, str]]) -> tuple[str, Callable[[int], int]]:
     """The text with what is wrong taken out, and where a character of it stood before."""
     pieces, done = list[str](), 0
