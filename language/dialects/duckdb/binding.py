@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
-from language.diagnostics import Span, did_you_mean
+from language.diagnostics import SourceText, Span, did_you_mean
 from language.dialects.duckdb.constants import constant_problems, no_text_of
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
 from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
 from language.dialects.duckdb.plan_lineage import NOWHERE, ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
-from language.dialects.duckdb.problems import binding_problems
+from language.dialects.duckdb.problems import Rest, binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.syntax_tree import Said, Scope, Table
@@ -41,9 +41,11 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         plan = _lineage(bound, said, seen)
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
-        return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
-    problems = [*constant_problems(query.text, query.tree, judge, plan.computed), *impurities(query.text, said, bound, judge)]
-    problems += [*_impossible_casts(query, plan, judge), *own_brought(query, seen)]
+        more = _besides(query, rest, seen, judge) if complete else list(constant_problems(query.text, query.tree, judge))
+        told = found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause))
+        apart = [p for p in more if not any(p.start < other.end and other.start < p.end for other in found)]
+        return TypedQuery(_untyped(query, rest.bound if rest else None), problems=tuple(dict.fromkeys([*told, *apart])))
+    problems = [*_of_values(query, bound, plan, judge), *own_brought(query, seen)]
     problems += [*partly_deleted(query, tables), *_renamed(query, seen)]
     if unfit := [*_row_numbers(query, plan)]:
         return TypedQuery(_untyped(query, bound), problems=(*problems, *unfit))
@@ -60,6 +62,22 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         plan = _lineage(runs, said, tables)
     columns, unfit = _columns(query, runs, plan, seen, complete and not problems)
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
+
+
+def _of_values(query: DuckDBQuery, bound: Bound, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
+    """What is wrong though it binds."""
+    yield from constant_problems(query.text, query.tree, judge, plan.computed)
+    yield from impurities(query.text, query.said, bound, judge)
+    yield from _impossible_casts(query, plan, judge)
+
+
+def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engine) -> list[QueryProblem]:
+    """What is wrong with what is left of a query that does not bind."""
+    if rest is None:
+        return list(constant_problems(query.text, query.tree, judge))
+    left = DuckDBQuery(Span(SourceText(query.span.source.file, rest.text), 0, len(rest.text)))
+    found = _of_values(left, rest.bound, _lineage(rest.bound, left.said, tables), judge)
+    return [rest.moved(problem) for problem in found]
 
 
 def plan_ahead(queries: Iterable[tuple[DuckDBQuery, Tables]]) -> None:
