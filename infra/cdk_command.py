@@ -140,8 +140,8 @@ def _child(line: Sequence[str], *, attached: bool = False, **settings: Any) -> I
         signal.signal(number, pass_on)
     try:
         with subprocess.Popen(line, process_group=None if attached else 0, **settings) as process:
-            for number in early:
-                _hand_on(process, number, attached=attached)
+            for signaled in early:
+                _hand_on(process, signaled, attached=attached)
             yield process
     finally:
         for number, handler in heeded.items():
@@ -175,7 +175,7 @@ def _attached(line: Sequence[str], folder: Path, environment: Mapping[str, str])
 def _followed(line: Sequence[str], folder: Path, environment: Mapping[str, str], progress: Progress) -> tuple[int, str]:
     """The exit code, and the last lines."""
     lines: list[str] = []
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with _child([*line, "--ci", "--no-color"], cwd=folder, env=environment, text=True, errors="replace", **pipes) as process:
         for said in process.stdout or ():
             if text := said.rstrip():
