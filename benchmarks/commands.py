@@ -17,8 +17,9 @@ from typing import Any
 
 from benchmarks.metered import TABLE, Measured, MeteredDynamoDB
 from benchmarks.projects.stored import HOUR, edited, stored
+from console.dataset_status import dataset_statuses
 from console.restatement import effective_moment
-from console.status import dataset_statuses, show
+from console.status import show
 from console.update_set import update_set
 from shared_metadata.applying import switch_to
 from shared_metadata.intervals import Interval, floor

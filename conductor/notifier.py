@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from conductor.known_states import KnownStates
 from shared_metadata import drift_wording
 from shared_metadata.dead_letter_wording import dead_message, dead_subject
-from shared_metadata.dead_letters import DeadBatch, dead_batch, dead_batches
+from shared_metadata.dead_letters import DeadBatch, dead_batch, dead_tables
 from shared_metadata.errors import DefinitionError
 from shared_metadata.records import FlowState
 from shared_metadata.timeline import Programs
@@ -68,7 +68,7 @@ class Notifier:
             for flow, dataset in datasets:
                 table = self._writer.dead_letters.claim_notification(flow, dataset) if flow in programs.flow_ids else None
                 if table:
-                    dead = dead_batch(programs, flow, dataset, table)
+                    dead = dead_batch(programs, flow, dataset, table, self._writer.reader.batch(flow, table.watermark, [dataset]))
                     groups.setdefault((flow, str(dead.interval), dead.cause), []).append(dead)
             for name, group in list(groups.items()):
                 self._publish(dead_subject(group), dead_message(group))
@@ -95,5 +95,5 @@ class Notifier:
 
 def _untold(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str]]:
     """The flows and datasets of dead letters that nobody was told of."""
-    found = dead_batches(programs, {flow: state for flow, state in states.items() if flow in programs.flow_ids})
-    return [(one.flow, one.dataset) for one in found if one.letter and one.letter.told_at is None]
+    found = dead_tables(programs, {flow: state for flow, state in states.items() if flow in programs.flow_ids})
+    return [(flow, name) for flow, name, table in found if table.dead_letter and table.dead_letter.told_at is None]

@@ -8,13 +8,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from conductor.agenda import RENEWS, Agenda, waiting_for_time
 from conductor.environment import Environment
 from conductor.executions import Done, Executions, Report, Round
 from conductor.known_states import KnownStates
-from shared_metadata.errors import DefinitionError, WaitForAws
+from shared_metadata.errors import DefinitionError
 from shared_metadata.later import is_later
 from shared_metadata.program import Program
 from shared_metadata.records import Batch, Event, FlowState
@@ -155,7 +153,7 @@ class Starter:
             if batch.moved:
                 self._writer.settle(programs, batch.flow)
             done = self._executions.begin(batch, recorded, now)
-        except (ClientError, WaitForAws) as error:
+        except Exception as error:
             if not is_later(error):
                 raise
             return Done(Round(later=1), now)

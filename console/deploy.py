@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from console.again import again
 from console.deployment import Deployment, open_deployment
 from console.printable import printable
 from console.progress import progress
@@ -115,7 +116,7 @@ def _show_there(deployment: Deployment, chosen: Sequence[str], *, attached: bool
 def _show_left(deployment: Deployment, left: set[str] | None) -> None:
     """What is still there, with the command that takes it down; left: None where CloudFormation may not be asked."""
     if left is None or naming.METADATA_STACK in left:
-        click.echo(f"{naming.METADATA_STACK} stays, with all data: a later `atoll deploy` goes on from there")
+        click.echo(f"{naming.METADATA_STACK} stays, with all data: a later `{again('atoll deploy')}` goes on from there")
     for name in sorted((left or set()) - {naming.METADATA_STACK}):
         click.echo(f"{name} is still there: {deployment.taken_down_by(name)}")
     if left is None:
@@ -138,7 +139,10 @@ def _run(deployment: Deployment, title: str, arguments: Sequence[str], *, attach
         if attached:
             deployment.run(arguments, attached=True)
     except KeyboardInterrupt:
-        click.echo(f"\nCloudFormation goes on with the stack that it is at; `atoll {arguments[0]}` again does the rest.", err=True)
+        click.echo(
+            f"\nCloudFormation goes on with the stack that it is at; `{again(f'atoll {arguments[0]}')}` again does the rest.",
+            err=True,
+        )
         raise
     return done
 

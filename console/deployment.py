@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.again import again
 from console.context import CDK_JSON, Context, read_context
 from console.project import read_sources, show_errors
 from console.stacks import known_ids, stack_ids
@@ -91,9 +92,9 @@ class Deployment:
     def taken_down_by(self, name: str) -> str:
         """The command that takes down a stack which stands, whether the program has it or not."""
         if name in self.stacks:
-            return f"atoll destroy {name}"
+            return again(f"atoll destroy {name}")
         if name == naming.NETWORK_STACK:
-            return f"atoll destroy {name} -c vpc=true"
+            return again(f"atoll destroy {name} -c vpc=true")
         return f"aws cloudformation delete-stack --stack-name {self.context.settings.stack_name(name)}"
 
     def standing(self) -> set[str] | None:

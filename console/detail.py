@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from console.again import again
+from console.dataset_status import DatasetStatus
 from console.printable import printable
-from console.status import COLOURS, DatasetStatus, troubles
+from console.status import COLOURS, troubles
 from console.wording import age, counted, dollars
 from shared_metadata.intervals import covered, to_text
+from shared_metadata.notices import covering
 from shared_metadata.program import Program
 from shared_metadata.records import Batch
 
@@ -107,7 +110,8 @@ def show_detail(detail: DatasetDetail) -> None:
 
     console, detail = Console(highlight=False, markup=False, soft_wrap=True), printable(detail)
     status = detail.status
-    console.print(f"{status.dataset}: {status.state}", style=f"bold {COLOURS[status.state]}")
+    at_work = f", running its batch{covering(status.running_covers)}" if status.running else ""
+    console.print(f"{status.dataset}: {status.state}{at_work}", style=f"bold {COLOURS[status.state]}")
     facts = {
         "made by": f"{status.kind} flow {status.flow} of {detail.slice}, {detail.position}",
         "complete": f"through {status.complete_through}, {age(status.freshness_seconds)} ago",
@@ -152,7 +156,8 @@ def _last_batch(status: DatasetStatus) -> str:
 def _set_aside(status: DatasetStatus) -> str:
     if not status.last_batch_rejected:
         return ""
-    return f"{counted(status.last_batch_rejected, 'row')} of the last batch: atoll rejected {status.dataset.removesuffix(':result')}"
+    look = again(f"atoll rejected {status.dataset.removesuffix(':result')}")
+    return f"{counted(status.last_batch_rejected, 'row')} of the last batch: {look}"
 
 
 def _show_schema(console: Console, detail: DatasetDetail) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.again import again
 from console.discovery_call import Described, describe, list_names
 from console.discovery_report import Discovered, show, show_names
 from console.progress import progress
@@ -143,7 +144,7 @@ class _Work:
                 f"no statement collects from `{connection}` or publishes to it, so no slice is deployed that opens it",
                 place=str(self._outside.connections[connection].position),
                 remedy=f"write INSERT INTO lake.{connection} FROM {connection} TABLES (…) EVERY '1 day'; and deploy its slice. "
-                "A statement with a mistake does not count: atoll check",
+                f"A statement with a mistake does not count: {again('atoll check', files=True)}",
             )
         return [slices[slice_id] for slice_id in sorted(slices)]
 
@@ -167,9 +168,10 @@ def _chosen(outside: Outside, connections: Sequence[str], tables: str | None) ->
             )
     chosen = list(dict.fromkeys(connections)) or sorted(used)
     if tables is not None and len(chosen) != 1:
-        raise InputError("--tables goes with one connection", remedy="atoll discover CONNECTION --tables A,B")
+        raise InputError("--tables goes with one connection", remedy=again("atoll discover CONNECTION --tables A,B"))
     if not chosen:
-        raise InputError("no statement names a table of a connection", remedy="`atoll check` shows statements that cannot be read")
+        look = again("atoll check", files=True)
+        raise InputError("no statement names a table of a connection", remedy=f"`{look}` shows statements that cannot be read")
     return chosen
 
 
@@ -189,7 +191,7 @@ def _others(old: Mapping[str, Schema | None], named: set[str]) -> list[str]:
 
 def _missing(table: OutsideTable, close: Mapping[str, str]) -> Diagnostic:
     near = f"did you mean `{close[table.name]}`? " if table.name in close else ""
-    remedy = f"{near}correct its name, or let the secret's user read it; atoll discover {table.connection} --list"
+    remedy = f"{near}correct its name, or let the secret's user read it; {again(f'atoll discover {table.connection} --list')}"
     return table.span.diagnostic(f"the source `{table.connection}` has no table `{table.name}`", remedy)
 
 

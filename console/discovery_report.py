@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.again import again
 from console.printable import printable
 from console.schema_changes import ColumnChange, TableChange
 from console.wording import counted
@@ -55,7 +56,10 @@ def show(found: Sequence[Discovered], outside: Outside, only_check: bool, as_jso
         _show_one(printable(one), only_check)
     if outside.problems:
         what = counted(len(outside.problems), "mistake")
-        click.echo(f"\nThe program has {what}: tables named there may be missing here. See them: atoll check", err=True)
+        click.echo(
+            f"\nThe program has {what}: tables named there may be missing here. See them: {again('atoll check', files=True)}",
+            err=True,
+        )
 
 
 def _show_one(one: Discovered, only_check: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from console.again import again
 from console.deploy_hint import deploy_command
 from shared_metadata import naming
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
@@ -43,7 +44,7 @@ def _of_service(error: Any) -> AtollError:
     if code == "StateMachineDoesNotExist":
         return DefinitionError(
             f"the slice's state machine does not exist in this account and region ({message})",
-            remedy=f"{deploy_command()}, or choose another account with `--profile`",
+            remedy=f"{again(deploy_command())}, or choose another account with `--profile`",
         )
     return AtollError(f"AWS answered {operation} with {code}: {message}", remedy="see that `--profile` is the right account")
 
@@ -51,7 +52,7 @@ def _of_service(error: Any) -> AtollError:
 def not_deployed(what: str, stack: str) -> DefinitionError:
     """A stack that has to be deployed first."""
     return DefinitionError(
-        f"{what}: {stack} is not deployed", remedy=f"{deploy_command(stack)}, or choose another account with `--profile`"
+        f"{what}: {stack} is not deployed", remedy=f"{again(deploy_command(stack))}, or choose another account with `--profile`"
     )
 
 

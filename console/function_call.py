@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from console.again import again
 from console.deploy_hint import deploy_command
 from console.target import Target
 from shared_metadata import errors, naming
@@ -30,7 +31,7 @@ def call(target: Target, slice_: Slice, step: str, event: Mapping[str, Any], pro
     except client.exceptions.ResourceNotFoundException:
         raise DefinitionError(
             f"there is no function {name} in this account and region: {slice_.id} is not deployed, or not this version of it",
-            remedy=f"{deploy_command(slice_.stack_name, program)}, or choose another account with `--profile`",
+            remedy=f"{again(deploy_command(slice_.stack_name, program))}, or choose another account with `--profile`",
         ) from None
     body = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
@@ -45,4 +46,6 @@ def _error(slice_: Slice, step: str, body: Mapping[str, Any]) -> AtollError:
     if isinstance(kind, type) and issubclass(kind, AtollError):
         what, remedy = split(message)
         return kind(what, remedy=remedy)
-    return AtollError(f"{step} of {slice_.id} failed: {name}: {message}", remedy=f"atoll logs {slice_.id}; and then {step} again")
+    return AtollError(
+        f"{step} of {slice_.id} failed: {name}: {message}", remedy=f"{again(f'atoll logs {slice_.id}')}; and then {step} again"
+    )

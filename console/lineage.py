@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.again import again
 from console.printable import printable
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
@@ -76,7 +77,7 @@ def _lineage(files: tuple[str, ...], active: bool, profile: str | None, as_json:
     reader = open_target(profile).reader
     found = reader.lineage(reader.active_program().version)
     if found is None:
-        raise InputError("the active program was applied without types", remedy="apply it again: `atoll apply`")
+        raise InputError("the active program was applied without types", remedy=f"apply it again: `{again('atoll apply')}`")
     return found
 
 

@@ -28,7 +28,7 @@ def local() -> None:
     \b
       atoll local up                    start it (or see that it runs)
       atoll local status                where it listens
-      eval "$(atoll local env)"         let the AWS CLI, the CDK and others in this shell talk to it
+      eval "$(atoll local env)"         let the AWS CLI, the CDK, psql and others in this shell talk to it
       atoll deploy                      deploy into it what the program needs
       atoll local down                  save everything and stop
 
@@ -101,19 +101,24 @@ def status(as_json: bool) -> None:
         raise SystemExit(NOT_RUNNING)
 
 
-@local.command(short_help="Shell variables for the AWS CLI, the CDK and others.")
+@local.command(short_help="Shell variables for the AWS CLI, the CDK, psql and others.")
 def env() -> None:
-    """Print shell variables with which the AWS CLI, the CDK and others reach it.
+    """Print shell variables with which the AWS CLI, the CDK and others reach it, and psql its PostgreSQL.
+
+    Whoever sees them can sign in to that database, which listens on this machine only. psql itself is put on the PATH where there
+    is none.
 
     \b
       eval "$(atoll local env)"
       aws stepfunctions list-state-machines
+      psql -c 'CREATE TABLE orders (id int)'
     """
     from infra import embedded
 
     if not embedded.status(Path.cwd()).running:
         raise InputError(f"the embedded AWS of {Path.cwd()} does not run", remedy="atoll local up")
-    for name, value in embedded.up(Path.cwd()).environment().items():
+    stack = embedded.up(Path.cwd())
+    for name, value in {**stack.environment(), **stack.database_environment()}.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from console.again import all_again
 from console.failures import explain_aws
 from console.project_version import other_version
 from shared_metadata.errors import AtollError
@@ -84,15 +85,15 @@ def _of_aws(error: Exception) -> bool:
 
 def fail(context: click.Context, error: AtollError) -> NoReturn:
     """Ends the command with exit code 1; the error is JSON on stdout when `--json` was asked for."""
-    what = f"{error.place}: {error.what}" if error.place else error.what
+    what, remedy = f"{error.place}: {error.what}" if error.place else error.what, all_again(error.remedy)
     if context.meta.get("json"):
-        said = {"error": type(error).__name__, "message": what, "help": error.remedy}
+        said = {"error": type(error).__name__, "message": what, "help": remedy}
         click.echo(json.dumps({"errors": [said]}, indent=2))
     else:
         click.secho("error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(what, err=True)
-        if error.remedy:
-            click.echo(f" help: {error.remedy}", err=True)
+        if remedy:
+            click.echo(f" help: {remedy}", err=True)
     raise SystemExit(1)
 
 

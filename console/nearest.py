@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from console.again import again
 from language.diagnostics import did_you_mean
 from shared_metadata.errors import InputError
 
-LISTED = "`atoll status` lists them all"
 
-
-def unknown(what: str, name: str, known: Iterable[str], remedy: str = LISTED) -> InputError:
+def unknown(what: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:
     """what: as in 'the active program has no dataset'."""
-    return InputError(f"{what} {name!r}", remedy=did_you_mean(name, known) + remedy)
+    listed = remedy or f"`{again('atoll status')}` lists them all"
+    return InputError(f"{what} {name!r}", remedy=did_you_mean(name, known) + listed)

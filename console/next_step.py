@@ -13,7 +13,7 @@ class Standing:
 
     files: as a verb's FILES, '' for the default program.  exists: whether there is a program.  mistakes: in it.
     account: why no account can be asked, or ''.  account_remedy: what to do then.
-    stopped, quiesced, failing, late: datasets of the active program, by what is the matter with them.
+    stopped, quiesced, failing, late, new: datasets of the active program, by what is the matter with them.
     undeployed: what the program needs and is not deployed.  secrets: for each that is missing, what to do.
     typed: whether there are snapshots of the sources.
     applied: a program was ever applied.  differs: the program here is not the last one that was applied.
@@ -35,6 +35,7 @@ class Standing:
     takes_effect: str = ""
     failing: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
 
 
@@ -90,6 +91,8 @@ def _of_what_runs(at: Standing) -> Step:
         return Step(f"What was applied takes effect at {at.takes_effect}.", "atoll plan --pending")
     if at.late:
         return Step(f"Late: {names_of(at.late)}.", f"atoll why {at.late[0]}")
+    if at.new:
+        return Step(f"Applied, and no batch was made yet of {names_of(at.new)}.", f"atoll why {at.new[0]}")
     return Step(f"All is well: {counted(len(at.current), 'dataset')}, each current.", "atoll status")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from console.again import again
 from console.cache import ProjectCache
 from console.deploy_hint import CDK_JSON, DEFAULT_PROGRAM
 from console.given_files import decoded
@@ -76,7 +77,7 @@ def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:
         try:
             schemas = ConnectionSchemas.from_json(text)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            remedy = f"`atoll discover {Path(file).stem}` writes it anew"
+            remedy = f"`{again(f'atoll discover {Path(file).stem}')}` writes it anew"
             raise InputError("this is no snapshot of a source's schemas", place=file, remedy=remedy) from error
         found[schemas.connection] = schemas
     return found
@@ -136,8 +137,7 @@ def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
         remedy = f"{owner.system} takes the options {', '.join(sorted(known))}"
         for name in set(owner.options) - known:
             yield compilation.resolved.option_diagnostic(owner.name, name, f"{owner.system} has no option `{name}`", remedy)
-        using = [slice_ for slice_ in slices if _uses(program, slice_.id, owner.name)]
-        for slice_ in using or slices:
+        for slice_ in slices_opening(program, owner):
             for option, cause in _refusals(config_model(slice_), owner.options):
                 yield compilation.resolved.option_diagnostic(owner.name, option, cause, remedy)
 
@@ -151,6 +151,12 @@ def _slices_of(owner: Connection | Warehouse) -> list[Slice]:
     """Those that may open it: a connection has a slice that collects from it, one that publishes to it, or both."""
     organizes = isinstance(owner, Warehouse)
     return [s for s in installed().values() if s.system == owner.system and (s.stage == ORGANIZE) == organizes]
+
+
+def slices_opening(program: Program, owner: Connection | Warehouse) -> list[Slice]:
+    """Those that open it by the program's statements; where none does, those that may."""
+    slices = _slices_of(owner)
+    return [slice_ for slice_ in slices if _uses(program, slice_.id, owner.name)] or slices
 
 
 def config_model(slice_: Slice) -> Any:

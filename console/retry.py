@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.again import again
 from console.nearest import unknown
 from console.printable import printable
 from console.progress import progress
@@ -19,6 +20,7 @@ from console.wording import counted, names_of
 from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.errors import InputError
 from shared_metadata.intervals import to_text
+from shared_metadata.notices import covering
 from shared_metadata.records import TableState
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
 
     target = open_target(profile)
     programs = target.reader.programs()
-    dead = dead_batches(programs, target.reader.flow_states(programs.flow_ids, programs))
+    dead = dead_batches(programs, target.reader.flow_states(programs.flow_ids, programs), target.reader)
     if not datasets and not everything:
         _list(dead, as_json)
         return
@@ -84,8 +86,11 @@ def _called(batch: DeadBatch) -> set[str]:
 def _not_dead(name: str, dead: list[DeadBatch], programs: Programs) -> InputError:
     known = {table.dataset for _, program in programs.entries for flow in program.flows.values() for table in flow.tables}
     if name in known or name in programs.flow_ids:
-        return InputError(f"{name} has not stopped", remedy=f"atoll why {name} says what it waits for; atoll run starts what is due")
-    return unknown("the program has no dataset", name, [b.dataset for b in dead] or known, "`atoll retry` lists what has stopped")
+        remedy = f"{again(f'atoll why {name}')} says what it waits for; {again('atoll run FLOW')} starts what is due"
+        return InputError(f"{name} has not stopped", remedy=remedy)
+    return unknown(
+        "the program has no dataset", name, [b.dataset for b in dead] or known, f"`{again('atoll retry')}` lists what has stopped"
+    )
 
 
 def _redrive(target: Target, wanted: list[DeadBatch]) -> Redriven:
@@ -118,16 +123,20 @@ def _show(outcomes: list[dict[str, Any]], as_json: bool) -> None:
         click.echo("Nothing has stopped.")
     if failed:
         said = "; ".join(f"{one['dataset']}: {one['error']}" for one in failed)
-        raise ExecutionFailed(f"failed again: {said}", remedy="it is tried again by itself, after a while: `atoll status`")
+        raise ExecutionFailed(
+            f"failed again: {said}", remedy=f"it is tried again by itself, after a while: `{again('atoll status')}`"
+        )
     if waiting:
         said = "; ".join(one["error"] for one in waiting)
-        raise ExecutionFailed(f"redriven, and not made yet: {said}", remedy="it is made as soon as it can be: `atoll why DATASET`")
+        raise ExecutionFailed(
+            f"redriven, and not made yet: {said}", remedy=f"it is made as soon as it can be: `{again('atoll why DATASET')}`"
+        )
 
 
 def _say_redriven(wanted: list[DeadBatch], redriven: Redriven) -> None:
     for batch in wanted:
         if batch.dataset in redriven:
-            click.echo(f"{batch.dataset} is tried again: its batch {batch.interval}")
+            click.echo(f"{batch.dataset} is tried again: its batch {batch.interval}{covering(batch.covers)}")
         else:
             click.echo(f"{batch.dataset} is no dead letter any more: it was committed, or somebody else has redriven it")
 
@@ -139,11 +148,13 @@ def _list(dead: list[DeadBatch], as_json: bool) -> None:
     for batch in printable(dead):
         click.secho(batch.dataset, fg="red", nl=False)
         since = f" since {_moment(batch.letter.at)}" if batch.letter else ""
-        click.echo(f" stopped{since} at its batch {batch.interval}, after {counted(batch.failures, 'failure')}")
+        click.echo(
+            f" stopped{since} at its batch {batch.interval}{covering(batch.covers)}, after {counted(batch.failures, 'failure')}"
+        )
         click.echo(f"  {batch.cause}")
         if batch.waiting:
             click.echo(f"  {names_of(batch.waiting)} {'waits' if len(batch.waiting) == 1 else 'wait'} for it")
-    click.echo(f" help: {dead_remedy([batch.dataset for batch in dead])}" if dead else "Nothing has stopped.")
+    click.echo(f" help: {again(dead_remedy([batch.dataset for batch in dead]))}" if dead else "Nothing has stopped.")
 
 
 def _plain(batch: DeadBatch) -> dict[str, Any]:
@@ -153,6 +164,7 @@ def _plain(batch: DeadBatch) -> dict[str, Any]:
         "flow": batch.flow,
         "start": to_text(batch.interval.start),
         "end": to_text(batch.interval.end),
+        "covers": batch.covers,
         "failures": batch.failures,
         "cause": batch.cause,
         "stopped_at": _moment(letter.at) if letter else "",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from console.again import again
 from console.run import POLL_SECONDS
 from console.why import why_of
 from console.wording import counted
@@ -65,7 +66,7 @@ class Waiting:
         due = due_batches(self._programs, states, now, ignore_failures=True)
         if any(one.flow == flow and dataset in one.datasets for one in due):
             idle = time.monotonic() - self._idle_since.setdefault(dataset, time.monotonic())
-            what = f"{dataset} has its batch due, and nobody has started it: `atoll logs conductor`"
+            what = f"{dataset} has its batch due, and nobody has started it: `{again('atoll logs conductor')}`"
             return ("WAITING", what) if idle >= START_SECONDS else None
         found = self._programs.with_flow(flow, table.watermark)
         assert found is not None  # the flow was one of theirs when it was redriven

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from console.again import again
 from console.change import caller, refuse_what_is_missing, told
 from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
@@ -30,7 +31,7 @@ def cancel(profile: str | None, as_json: bool) -> None:
     timeline = target.reader.timeline()
     pending = timeline.pending(datetime.now(UTC))
     if pending is None:
-        raise InputError("no update set is pending", remedy="`atoll rollback` brings the former program back")
+        raise InputError("no update set is pending", remedy=f"`{again('atoll rollback')}` brings the former program back")
     target.writer.cancel(timeline)
     if as_json:
         click.echo(json.dumps({"cancelled": pending.version, "boundary": to_text(pending.boundary)}, indent=2))

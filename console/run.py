@@ -14,9 +14,10 @@ from console.again import again
 from console.nearest import unknown
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
-from console.wording import counted, covering
+from console.wording import counted
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.intervals import covered, next_interval, to_text
+from shared_metadata.notices import covering
 from shared_metadata.program import Program
 from shared_metadata.timeline import Programs
 
@@ -84,8 +85,8 @@ def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list
     try:
         return resolve(body, programs, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
     except InputError as error:  # its remedy is the state machine's input
-        remedy = f"as in: atoll run {body['flow']} --from 2026-11-01 --to 2026-11-08"
-        raise InputError(error.what, remedy=remedy) from error
+        command = again(f"atoll run {body['flow']} --from 2026-11-01 --to 2026-11-08")
+        raise InputError(error.what, remedy=f"as in: {command}") from error
 
 
 def _check_span(start: str | None, end: str | None) -> None:
@@ -128,7 +129,7 @@ def _show(result: dict[str, Any], flow: str, as_json: bool) -> None:
             raise SystemExit(1)
     elif failed:
         cause = result.get("cause") or result.get("error") or "it gives no cause"
-        raise ExecutionFailed(f"the execution ended {result['status']}: {cause}", remedy=f"atoll logs {flow} --errors")
+        raise ExecutionFailed(f"the execution ended {result['status']}: {cause}", remedy=again(f"atoll logs {flow} --errors"))
     elif result["status"] == "SUCCEEDED":
         click.echo("succeeded")
 
@@ -149,5 +150,5 @@ def _nothing_due(target: Target, program: Program, name: str, as_json: bool) -> 
         waits_for = [i for i in table.inputs if i not in watermarks or watermarks[i] < end]
         why = f"waits for {', '.join(waits_for)}" if waits_for and end <= now else f"its next batch ends at {to_text(end)}"
         if drifts := states[name].drifts(table.dataset):
-            why = f"quiesced by drift {', '.join(map(str, drifts))}: atoll drift show {drifts[0]}"
+            why = f"quiesced by drift {', '.join(map(str, drifts))}: {again(f'atoll drift show {drifts[0]}')}"
         click.echo(f"  {table.dataset} is complete through {to_text(watermarks[table.dataset])}; {why}")

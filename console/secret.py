@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,22 @@ from console.nearest import unknown
 from console.prerequisites import secret_names
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
+from shared_metadata.program import Connection
 
 
 @click.command(short_help="Store what a connection signs in with.")
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--anyway", is_flag=True, help="Store it also where the program here names no such secret.")
+@click.option("--anyway", is_flag=True, help="Store it also where the program here names no such secret, or could not use it.")
 @profile_option
 @json_option
 def secret(name: str, file: Path, anyway: bool, profile: str | None, as_json: bool) -> None:
     """Store the JSON object in FILE (`-`: what is piped in) as the secret that a program calls NAME, under Atoll's key.
 
-    It is stored as `atoll/NAME`, in place of what was there. What an object has to hold stands in the README of its system's slice.
-    Nothing of it is printed; delete FILE afterwards.
+    It is stored as `atoll/NAME`, in place of what was there. What an object has to hold stands in the README of its system's slice,
+    which checks it where it can. Nothing of it is printed; delete FILE afterwards.
 
     \b
       atoll secret ops ops.json
@@ -37,9 +41,9 @@ def secret(name: str, file: Path, anyway: bool, profile: str | None, as_json: bo
     where = "standard input" if str(file) == "-" else str(file)
     text = json_text(_read(file), where)
     stored = _named(name)
-    json_object(text, where, 'write {"host": "…", …}')
+    values = json_object(text, where, 'write {"host": "…", …}')
     if not anyway:
-        _refuse_unnamed(name)
+        _refuse_unfit(name, values)
     made = _store(open_target(profile), stored, text)
     if as_json:
         click.echo(json.dumps({"secret": stored, "made": made}))
@@ -54,10 +58,14 @@ def _named(name: str) -> str:
         raise InputError(str(error), remedy="give it the name that the program has after `secret =`") from error
 
 
-def _refuse_unnamed(name: str) -> None:
-    """Raises InputError for a secret that the program here does not name; where none is here that compiles, nothing is known."""
-    from console.project import compile_files
+def _refuse_unfit(name: str, values: Mapping[str, Any]) -> None:
+    """Raises InputError for a secret that the program here does not name, SecretError for one with which its slices cannot sign in.
+
+    Where no program is here that compiles, nothing is known.
+    """
+    from console.project import compile_files, slices_opening
     from language import ProgramErrors
+    from shared_metadata.contract.masking import read_mask_key
 
     try:
         program = compile_files([])
@@ -67,6 +75,19 @@ def _refuse_unnamed(name: str) -> None:
     if name not in names:
         listed = f"it names {', '.join(names) or 'none'}; `--anyway` stores it all the same"
         raise unknown("the program here names no secret", name, names, listed)
+    for connection in program.connections.values():
+        if connection.options.get("secret") == name:
+            for slice_ in slices_opening(program, connection):
+                _check_fields(slice_, connection, values)
+    for flow in program.flows.values():
+        if flow.mask_key == name:
+            read_mask_key(values, repr(name), str(flow.position))
+
+
+def _check_fields(slice_: Slice, connection: Connection, values: Mapping[str, Any]) -> None:
+    module, _, function = slice_.secret.partition(":")
+    if function:
+        getattr(importlib.import_module(module), function)(connection, values)
 
 
 def _read(file: Path) -> bytes:

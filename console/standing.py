@@ -64,13 +64,13 @@ def _in_account(target: Target, program: Program, files: str, typed: bool) -> St
 
 def _of_datasets(reader: MetadataReader, timeline: Timeline, now: datetime) -> dict[str, Any]:
     """The datasets of the active program by what is the matter with them."""
-    from console.status import state_word
+    from console.dataset_status import state_word
 
     active = timeline.active(now)
     if active is None:
         return {}
     program = reader.program(active.version)
-    found: dict[str, list[str]] = {"stopped": [], "quiesced": [], "failing": [], "late": [], "current": []}
+    found: dict[str, list[str]] = {"stopped": [], "quiesced": [], "failing": [], "late": [], "new": [], "current": []}
     for flow_id, state in reader.states_of(program.datasets()).items():
         for dataset, table in state.tables.items():
             word = "quiesced" if table.drifts else state_word(program.flows[flow_id], table, now)

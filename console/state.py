@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.again import again
 from console.change import caller
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
@@ -97,7 +98,7 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
       atoll state repair --yes --json      for programs
     """
     if as_json and not yes:
-        raise InputError("with --json nobody can be asked", remedy="add --yes, or look with `atoll state verify --json`")
+        raise InputError("with --json nobody can be asked", remedy=f"add --yes, or look with `{again('atoll state verify --json')}`")
     target = open_target(profile)
     found, asked = _look(target)
     if not as_json:
@@ -181,7 +182,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
         click.echo(json.dumps(vars(done), indent=2))
         return
     click.echo(f"{counted(done.written, 'item')} written, {done.present:,} were there already, {done.deleted:,} deleted")
-    click.echo("Compare it with the warehouse and the targets: atoll state verify")
+    click.echo(f"Compare it with the warehouse and the targets: {again('atoll state verify')}")
 
 
 def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:

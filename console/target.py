@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.again import PROFILE
 from shared_metadata import naming
 from shared_metadata.aws_client import aws_client
 from shared_metadata.errors import InputError
@@ -126,8 +127,15 @@ def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--profile",
         metavar="NAME",
+        callback=_remember_profile,
         help="AWS profile, or `local`: the embedded AWS (default: ATOLL_PROFILE, or `local` where there is one).",
     )(command)
+
+
+def _remember_profile(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    found: str | None = value or context.meta.get(PROFILE)  # as `atoll drift --profile NAME show 3` has it
+    context.meta[PROFILE] = found
+    return found
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

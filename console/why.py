@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.again import again
 from console.nearest import unknown
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
-from console.wording import counted, covering
+from console.wording import counted
 from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.errors import AtollError, split
 from shared_metadata.intervals import covered, next_interval, to_text
+from shared_metadata.notices import covering
 from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.records import Batch, FlowState, TableState
 from shared_metadata.schedule import due_batches, waits_for
@@ -83,7 +85,7 @@ class _Search:
         flow = self._makers.get(dataset)
         state = self._states.get(flow.id) if flow else None
         if flow is None or state is None or dataset not in state.tables:
-            return Why(Cause.NEVER_APPLIED, (dataset,), "", "was never applied", "atoll apply")
+            return Why(Cause.NEVER_APPLIED, (dataset,), "", "was never applied", again("atoll apply"))
         table = state.tables[dataset]
         if drifts := state.drifts(dataset):
             return self._quiesced(dataset, table, drifts)
@@ -91,19 +93,19 @@ class _Search:
             interval = next_interval(table.watermark, flow.interval_seconds)
             batch = self._batch_of(flow.id, interval.start, [dataset])
             interval = batch.interval if batch else interval
-            said, mends = split(table.error)
-            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}: {said}"
-            return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, (mends, dead_remedy([dataset])))))
+            more, (said, mends) = covering(covered(interval, flow.interval_seconds)), split(table.error)
+            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}{more}: {said}"
+            return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, (mends, again(dead_remedy([dataset]))))))
         if table.retry_at and table.retry_at > self._now:
             waits = "" if split(table.error)[1] else "nothing, unless the error says so; "
-            remedy = f"{waits}at once: atoll run {flow.id}"
+            remedy = f"{waits}at once: {again(f'atoll run {flow.id}')}"
             return self._retried(dataset, table, f"at {_moment(table.retry_at)}", remedy)
         return self._in_order(dataset, flow, table, before)
 
     def _quiesced(self, dataset: str, table: TableState, drifts: tuple[int, ...]) -> Why:
         numbers = " and ".join(map(str, drifts))
         what = f"is quiesced by drift {numbers} since {to_text(table.watermark)}"
-        why = self._why(Cause.QUIESCED, dataset, table, what, f"atoll drift show {drifts[0]}")
+        why = self._why(Cause.QUIESCED, dataset, table, what, again(f"atoll drift show {drifts[0]}"))
         return Why(**{**vars(why), "drift": drifts[0]})
 
     def _in_order(self, dataset: str, flow: Flow, table: TableState, before: tuple[str, ...]) -> Why:
@@ -122,14 +124,14 @@ class _Search:
         if worker:
             assert batch is not None
             what = f"is running its batch {batch.interval}{covering(covered(batch.interval, flow.interval_seconds))}"
-            return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: atoll logs {flow.id}")
+            return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: {again(f'atoll logs {flow.id}')}")
         if table.failures:
-            return self._retried(dataset, table, "within a minute", "if it stays so: atoll logs conductor")
+            return self._retried(dataset, table, "within a minute", f"if it stays so: {again('atoll logs conductor')}")
         due = due_batches(self._program, self._states, self._now)
         interval = next((one.interval for one in due if one.flow == flow.id and dataset in one.datasets), interval)
-        more = covering(covered(interval, flow.interval_seconds))
-        what = f"has its batch {interval}{more}{',' if more else ''} due: the conductor starts it within a minute"
-        return self._why(Cause.DUE, dataset, table, what, "if it stays so: atoll logs conductor")
+        more = covering(covered(interval, flow.interval_seconds), ",")
+        what = f"has its batch {interval}{more} due: the conductor starts it within a minute"
+        return self._why(Cause.DUE, dataset, table, what, f"if it stays so: {again('atoll logs conductor')}")
 
     def _retried(self, dataset: str, table: TableState, when: str, remedy: str) -> Why:
         said, mends = split(table.error)
@@ -195,14 +197,13 @@ def _pending(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
     if entry is None or dataset not in reader.program(entry.version).producers():
         return None
     what = f"is made by the pending update set, which takes effect at {to_text(entry.boundary)}"
-    return Why(Cause.PENDING, (dataset,), "", what, "wait, or see it with `atoll plan --pending`")
+    return Why(Cause.PENDING, (dataset,), "", what, f"wait, or see it with `{again('atoll plan --pending')}`")
 
 
 def _not_active(dataset: str, program: Program) -> Why:
     if _in_local_program(dataset):
-        return Why(
-            Cause.NEVER_APPLIED, (dataset,), "", "is in the program here, which was never applied", "atoll plan, then atoll apply"
-        )
+        remedy = f"{again('atoll plan')}, then {again('atoll apply')}"
+        return Why(Cause.NEVER_APPLIED, (dataset,), "", "is in the program here, which was never applied", remedy)
     raise unknown("the active program has no dataset", dataset, program.producers())
 
 

@@ -11,11 +11,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
-def covering(intervals: int) -> str:
-    """', which covers 130 batches' of a batch that was made of as many missed intervals; '' of any other."""
-    return f", which covers {counted(intervals, 'batch')}" if intervals > 1 else ""
-
-
 def names_of(names: Sequence[str], most: int = 3) -> str:
     """'a', 'a and b', 'a, b, c and 4 more'."""
     shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]

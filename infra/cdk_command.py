@@ -115,18 +115,23 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _child(line: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
+def _child(line: Sequence[str], *, attached: bool = False, **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """A process that is over at the end. What asks this one to end is passed on to it, and then raises KeyboardInterrupt at the end.
 
-    Only the main thread can do so, as Python has it; what is ignored, as `nohup` does it, stays so.
+    It hears of each such signal once: a terminal's Ctrl-C reaches all of a process group, so this is one of its own. One that is
+    attached has to be in the terminal's, and hears Ctrl-C there.
+    Only the main thread can pass on, as Python has it; what is ignored, as `nohup` does it, stays so.
     """
     asked: list[int] = []
+    early: list[int] = []  # while it was being started
     process: subprocess.Popen[str] | None = None
 
     def pass_on(number: int, _: FrameType | None) -> None:
         asked.append(number)
-        if process is not None:
-            process.send_signal(number)
+        if process is None:
+            early.append(number)
+        else:
+            _hand_on(process, number, attached=attached)
 
     main = threading.current_thread() is threading.main_thread()
     former = {number: signal.getsignal(number) for number in _ENDING} if main else {}
@@ -134,9 +139,9 @@ def _child(line: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[st
     for number in heeded:
         signal.signal(number, pass_on)
     try:
-        with subprocess.Popen(line, **settings) as process:
-            for early in asked:  # while it was being started
-                process.send_signal(early)
+        with subprocess.Popen(line, process_group=None if attached else 0, **settings) as process:
+            for signaled in early:
+                _hand_on(process, signaled, attached=attached)
             yield process
     finally:
         for number, handler in heeded.items():
@@ -145,8 +150,24 @@ def _child(line: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[st
         raise KeyboardInterrupt
 
 
+def _hand_on(process: subprocess.Popen[str], number: int, *, attached: bool) -> None:
+    if not attached:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)  # what it has started too, as the terminal does it
+    elif number != signal.SIGINT or not _is_at_the_terminal():
+        process.send_signal(number)
+
+
+def _is_at_the_terminal() -> bool:
+    """Whether what is typed there reaches this process and all of its group."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
 def _attached(line: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    with _child(line, cwd=folder, env=environment) as process:
+    with _child(line, attached=True, cwd=folder, env=environment) as process:
         process.wait()
     return process.returncode, "; what it said stands above"
 
@@ -154,7 +175,7 @@ def _attached(line: Sequence[str], folder: Path, environment: Mapping[str, str])
 def _followed(line: Sequence[str], folder: Path, environment: Mapping[str, str], progress: Progress) -> tuple[int, str]:
     """The exit code, and the last lines."""
     lines: list[str] = []
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with _child([*line, "--ci", "--no-color"], cwd=folder, env=environment, text=True, errors="replace", **pipes) as process:
         for said in process.stdout or ():
             if text := said.rstrip():

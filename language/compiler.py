@@ -19,6 +19,7 @@ from language.plan import plan
 from language.resolve import resolve
 from language.resolved import ResolvedProgram
 from language.typed import TypedProgram, type_program
+from language.untyped import check_untyped
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
@@ -78,6 +79,8 @@ def _compile(
     if schemas is not None:
         typed = type_program(resolved, schemas, problems, memo, crew)
         resolved = typed.program
+    else:
+        check_untyped(resolved, problems)
     crew.leave()
     if problems:
         raise ProgramErrors(problems, typed.lineage() if typed is not None else None)

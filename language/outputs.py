@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Set as AbstractSet
 
 from language.diagnostics import Gathering, Problem, Span, did_you_mean
 from language.dialects.duckdb.predicate import parse_predicate
+from language.name_lengths import check_column
 from language.queries import OWN_COLUMNS, Query
 from language.resolved import Settings
 from language.syntax import Clauses, Expect
+from shared_metadata.contract.declaration import Slice
 
 
 def check_output(query: Query | None, clauses: Clauses, settings: Settings | None) -> None:
@@ -51,6 +54,18 @@ def output_columns(query: Query) -> frozenset[str] | None:
 def twins(name: str, span: Span) -> Problem:
     """Two columns of one name."""
     return Problem(span, f"two columns would be called `{name}` (names are folded to lower case)", "rename one by AS")
+
+
+def check_output_name(name: str, before: Container[str], into: Slice, own: AbstractSet[str], span: Span) -> None:
+    """Raises Problem for a column's name that another has, or that is not free where it goes.  own: names of Atoll's own there."""
+    if name in before:
+        raise twins(name, span)
+    if name in into.capabilities.own_columns:
+        raise Problem(span, f"`{name}` is a column of {into.id}'s own", "rename it by AS")
+    if name in own:
+        remedy = "collect it by a query that renames it: SELECT …, the column AS another_name"
+        raise Problem(span, f"`{name}` is a column of Atoll's own in every collected table", remedy)
+    check_column(name, into, span)
 
 
 def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:

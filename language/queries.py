@@ -15,17 +15,12 @@ from sqlglot.errors import ParseError, SqlglotError
 from language.diagnostics import Problem, Span
 from language.nesting import SHORT, beyond_depth, too_deep
 from language.places import of_kind
+from shared_metadata.soql import LITERAL
 
 OWN_COLUMNS = frozenset({"_batch", "_deleted"})  # that Atoll adds to tables
 BATCH_BOUNDS = frozenset({"batch_start", "batch_end"})
 _FILE_READERS = (exp.ReadCSV, exp.ReadParquet)
 _FILE_FUNCTIONS = re.compile(r"read_\w+|\w+_scan|\w+_query|query|query_table|glob|sniff_csv|parquet_\w+")
-# SOQL writes dates without quotes and relative ones with a colon:
-# https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_dateformats.htm
-_SOQL_LITERAL = re.compile(
-    r"(?P<string>'(?:[^'\\]|\\.|'')*')|\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))?|\b[A-Z_]+:\d+\b",
-    re.IGNORECASE,
-)
 _TOKEN = re.compile(r"<Token token_type: .*?, text: (.*?), line: .*>", re.DOTALL)
 _QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*(?s:.*?)\*/)*+(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
 _MISSING = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*\.(\w+)'>")
@@ -188,7 +183,7 @@ def reads(text: str) -> bool:
 
 
 def _parse(span: Span, dialect: str) -> exp.Expr:
-    text = span.text if dialect != "soql" else _SOQL_LITERAL.sub(_placeholder, span.text)
+    text = span.text if dialect != "soql" else LITERAL.sub(_placeholder, span.text)
     try:
         tree = sqlglot.parse_one(text, dialect=sqlglot_dialect(dialect))
     except ParseError as error:

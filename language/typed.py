@@ -6,8 +6,9 @@ Inputs come before their readers; of a reader of something broken nothing is sai
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec
 
 from language.collect_query import table_at_source
 from language.collected import own_columns, pinned_columns, projection, source_name, whole_table
@@ -21,10 +22,9 @@ from language.left_rows import leaves_by_itself
 from language.masked_columns import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
 from language.memo import Memo, Outline, digest_of
 from language.memo_lineage import Columns
-from language.name_lengths import check_column
 from language.names import Undeclared
 from language.nesting import too_deep
-from language.outputs import check_named, twins
+from language.outputs import check_named, check_output_name
 from language.published import check_target
 from language.queries import OWN_COLUMNS, ParsedQuery
 from language.query_problems import QueryProblem
@@ -39,6 +39,7 @@ from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.source_schemas import SourceSchemas
 
 _NESTED = ("list<", "map<", "struct<")
+P = ParamSpec("P")
 Used = tuple[ColumnRef, Use, Span]
 
 
@@ -228,7 +229,7 @@ class _Typing:
         clauses, settings = statement.statement.clauses, statement.settings
         made = _Made(table.dataset, f"{statement.id}:load", table.span, f"{statement.connection.name.folded}.")
         outputs, uses = self._outputs(made, typed, base, statement.organizer, OWN_COLUMNS)
-        check_masked(table, [column.name for column in outputs])
+        self._gather(check_masked, table, [column.name for column in outputs])
         outputs, uses = masked_columns(table, outputs, uses)
         cursor = _cursor(settings.cursor, outputs, made, tables) if settings.cursor else ()
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
@@ -273,23 +274,14 @@ class _Typing:
         self, made: _Made, typed: TypedQuery, base: Span, into: Slice, own: frozenset[str] = frozenset()
     ) -> tuple[list[ColumnLineage], list[Used]]:
         self._say(typed.problems, base)
-        outputs: list[ColumnLineage] = []
-        names: set[str] = set()
+        outputs: dict[str, ColumnLineage] = {}
         for column in typed.columns:
             span = within(base, column.start, column.end)
-            if column.name in names:
-                raise twins(column.name, span)
-            if column.name in into.capabilities.own_columns:
-                raise Problem(span, f"`{column.name}` is a column of {into.id}'s own", "rename it by AS")
-            if column.name in own:
-                remedy = "collect it by a query that renames it: SELECT …, the column AS another_name"
-                raise Problem(span, f"`{column.name}` is a column of Atoll's own in every collected table", remedy)
-            names.add(column.name)
-            check_column(column.name, into, span)
+            self._gather(check_output_name, column.name, outputs, into, own, span)
             inputs = tuple(ColumnRef(made.prefix + table, name, tuple(fields)) for table, name, *fields in column.inputs)
-            outputs.append(ColumnLineage(column.name, column.type, column.nullable, inputs, span.position))
+            outputs[column.name] = ColumnLineage(column.name, column.type, column.nullable, inputs, span.position)
         uses = [(ColumnRef(made.prefix + u.table, u.column, u.fields), u.use, within(base, u.start, u.end)) for u in typed.uses]
-        return outputs, uses
+        return [*outputs.values()], uses
 
     def _finish(
         self, statement: Resolved, settings: Settings, made: _Made, outputs: list[ColumnLineage], uses: list[Used], own: Columns
@@ -306,10 +298,7 @@ class _Typing:
             if types.get(part.folded, "").startswith(_NESTED):
                 cause = f"a table cannot be partitioned by `{part.folded}`, which is a {types[part.folded]}"
                 self._problems.append(part.span.diagnostic(cause, "partition by a column of its own, such as one of its fields"))
-        try:
-            check_named(clauses, settings, {column.name for column in columns}, where)
-        except Problem as problem:
-            self._problems += problem.diagnostics
+        self._gather(check_named, clauses, settings, {column.name for column in columns}, where)
         key_span = clauses.mode.span if clauses.mode else clauses.spans["every"]
         uses += [(ref, Use.KEY, key_span) for name in settings.key for ref in inputs.get(name, ())]
         uses += [(ref, Use.KEY, part.span) for part in clauses.partition_by for ref in inputs.get(part.folded, ())]
@@ -322,6 +311,13 @@ class _Typing:
         self._datasets[made.dataset] = lineage
         self._remembered.pop(made.dataset, None)
         self.outlines[made.dataset] = Outline(made.dataset, digest, lineage.signature, len(columns))
+
+    def _gather(self, check: Callable[P, object], *values: P.args, **named: P.kwargs) -> None:
+        """A mistake that it raises stands beside the others."""
+        try:
+            check(*values, **named)
+        except Problem as problem:
+            self._problems += problem.diagnostics
 
     def _predicate(self, span: Span, dataset: str, columns: Columns) -> list[str]:
         """The columns that an expectation uses."""

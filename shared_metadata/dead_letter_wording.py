@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared_metadata.intervals import to_text
-from shared_metadata.notices import block, subject_line
+from shared_metadata.notices import block, covering, subject_line
 
 if TYPE_CHECKING:
     from shared_metadata.dead_letters import DeadBatch
@@ -31,7 +31,8 @@ def dead_message(batches: Sequence[DeadBatch]) -> str:
     waiting = sorted({name for dead in batches for name in dead.waiting} - set(names))
     letter = first.letter
     lines = [
-        f"The batch {first.interval} of {first.flow} has failed {first.failures} times and is not tried again by itself.",
+        f"The batch {first.interval} of {first.flow}{covering(first.covers, ',')} has failed "
+        f"{first.failures} times and is not tried again by itself.",
         *block("These stopped:", _some(names)),
         "",
         f"The cause: {first.cause or 'none was recorded'}",

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared_metadata.actions import Actions
 from shared_metadata.drift import readers
 from shared_metadata.errors import RetryLater
-from shared_metadata.intervals import Interval, next_interval
+from shared_metadata.intervals import Interval, covered, next_interval
 from shared_metadata.reader import Clock, MetadataReader, utc_now
-from shared_metadata.records import DeadLetter, FlowState, TableState
+from shared_metadata.records import Batch, DeadLetter, FlowState, TableState
 from shared_metadata.timeline import Programs
 from shared_metadata.writes import transacted, written
 
@@ -28,7 +29,10 @@ CONFLICT_TRIES = 8
 
 @dataclass(frozen=True)
 class DeadBatch:
-    """A batch that waits for an operator. waiting: the datasets that are made from it, however far away, in order of name."""
+    """A batch that waits for an operator.
+
+    covers: how many intervals it is made of.  waiting: the datasets that are made from it, however far away, in order of name.
+    """
 
     flow: str
     dataset: str
@@ -37,26 +41,45 @@ class DeadBatch:
     failures: int
     letter: DeadLetter | None  # None of one that stopped before letters were kept
     waiting: tuple[str, ...]
+    covers: int = 1
 
 
-def dead_batches(programs: Programs, states: Mapping[str, FlowState]) -> list[DeadBatch]:
-    """Those of the programs' flows, by name. None is what a drift quiesces, which goes on by itself, nor what no program makes."""
+def dead_batches(programs: Programs, states: Mapping[str, FlowState], reader: MetadataReader) -> list[DeadBatch]:
+    """What there is to say of all dead tables; a read for a hundred of them."""
+    tables = dead_tables(programs, states)
+    wanted: dict[tuple[str, datetime], list[str]] = {}
+    for flow, name, table in tables:
+        wanted.setdefault((flow, table.watermark), []).append(name)
+    recorded = reader.batches_at(wanted) if wanted else {}
+    return [dead_batch(programs, flow, name, table, recorded.get((flow, table.watermark))) for flow, name, table in tables]
+
+
+def dead_tables(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str, TableState]]:
+    """(flow, dataset, where it stands) of the programs' flows, by name.
+
+    None is what a drift quiesces, which goes on by itself, nor what no program makes.
+    """
     return [
-        dead_batch(programs, flow, dataset, table)
+        (flow, dataset, table)
         for flow, state in sorted(states.items())
         for dataset, table in sorted(state.tables.items())
         if table.stopped and not state.drifts(dataset) and programs.standing(flow, dataset, table).program is not None
     ]
 
 
-def dead_batch(programs: Programs, flow: str, dataset: str, table: TableState) -> DeadBatch:
-    """What there is to say of a table that stopped, with the readers that it has in the program of its batch."""
+def dead_batch(programs: Programs, flow: str, dataset: str, table: TableState, recorded: Batch | None) -> DeadBatch:
+    """What there is to say of a table that stopped, with the readers that it has in the program of its batch.
+
+    recorded: the batch, as it was claimed; it may cover several intervals.
+    """
     found = programs.with_flow(flow, table.watermark)
     assert found is not None  # the flow is one of theirs
     program = found[1]
     waiting = tuple(sorted(readers(program, [dataset]) - {dataset}))
-    interval = next_interval(table.watermark, program.flows[flow].interval_seconds)
-    return DeadBatch(flow, dataset, interval, table.error, table.failures, table.dead_letter, waiting)
+    seconds = program.flows[flow].interval_seconds
+    interval = recorded.interval if recorded else next_interval(table.watermark, seconds)
+    covers = covered(interval, seconds)
+    return DeadBatch(flow, dataset, interval, table.error, table.failures, table.dead_letter, waiting, covers)
 
 
 class DeadLetters:

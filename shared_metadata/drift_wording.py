@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shared_metadata.drift import Change, DriftChange, DriftUse
 from shared_metadata.drift_records import Drift
 from shared_metadata.intervals import to_text
@@ -9,6 +11,7 @@ from shared_metadata.lineage import Use
 from shared_metadata.notices import block, subject_line
 
 MOST_USES = 25
+Command = Callable[[str], str]
 _USED_FOR = {
     Use.VALUE: "reads",
     Use.FILTER: "filters by",
@@ -52,10 +55,10 @@ def consequence(change: DriftChange) -> str:
     return "Nothing has to be done."
 
 
-def remedy(change: DriftChange) -> str:
-    """What to do; a probable rename is said, and never acted upon."""
+def remedy(change: DriftChange, command: Command = str) -> str:
+    """What to do; a probable rename is said, and never acted upon.  command: how a command is written there."""
     connection = change.table.split(".")[0]
-    again = f"`atoll discover {connection}`, then `atoll plan` and `atoll apply`"
+    again = f"`{command(f'atoll discover {connection}')}`, then `{command('atoll plan')}` and `{command('atoll apply')}`"
     if change.kind == Change.TABLE_DROPPED:
         return f"create it again, or grant its reading; or take its statement out of the program: {again}"
     if change.kind == Change.COLUMN_DROPPED and change.probable_rename:
@@ -81,18 +84,21 @@ def subject(drift: Drift) -> str:
     return subject_line(f"Atoll: drift {drift.number}: {column}: {drift.change.kind}")
 
 
-def message(drift: Drift, *, here: bool = False) -> str:
-    """All that whoever is to mend it has to know; here: where `atoll drift show` prints it."""
+def message(drift: Drift, command: Command = str, *, here: bool = False) -> str:
+    """All that whoever is to mend it has to know.  command: as in `remedy`.  here: where `atoll drift show` prints it."""
     change = drift.change
     uses, more = change.used_by[:MOST_USES], len(change.used_by) - MOST_USES
     seen = f"first seen {to_text(drift.first_seen.replace(microsecond=0))} by {drift.seen_by}"
     lines = [
         f"Drift {drift.number}, {seen}: {what_happened(change)}.",
         consequence(change),
-        *block("It is used here:", [*map(use_line, uses), *[f"and {more} more: atoll drift show {drift.number}"] * (more > 0)]),
+        *block(
+            "It is used here:",
+            [*map(use_line, uses), *[f"and {more} more: {command(f'atoll drift show {drift.number}')}"] * (more > 0)],
+        ),
         *block("These stand still:", change.quiesces),
         "",
-        f"What to do: {remedy(change)}.",
+        f"What to do: {remedy(change, command)}.",
         "What stands still goes on by itself, from where it stopped, when the source is as it was or such an update set is active.",
         *([] if here else [f"More: atoll drift show {drift.number}"]),
     ]

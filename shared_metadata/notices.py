@@ -1,4 +1,4 @@
-"""The shape of a message to people: a subject that SNS takes, and blocks of lines."""
+"""The shape of a message to people: a subject that SNS takes, blocks of lines, and what is said of a batch that covers several."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def block(title: str, lines: Iterable[str]) -> list[str]:
     """A title with lines below it, set off; nothing without lines."""
     found = [f"  {line}" for line in lines]
     return ["", title, *found] if found else []
+
+
+def covering(intervals: int, end: str = "") -> str:
+    """', which covers 130 batches' of a batch that is made of as many missed intervals, with `end` after it; '' of any other."""
+    return f", which covers {intervals:,} batches{end}" if intervals > 1 else ""

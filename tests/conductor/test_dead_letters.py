@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from conductor import handlers
 from conductor.notifier import Notifier
 from shared_metadata.dead_letters import dead_batches
+from shared_metadata.intervals import Interval
 from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
 from shared_metadata.writer import MetadataWriter
 from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, fixed, known_states, new_starter, tell
@@ -20,7 +21,7 @@ from tests.conductor.test_drift import tick
 from tests.conductor.test_history import History
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.inbox import Inbox
-from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, program, scheduled, staged, standing, view
+from tests.metadata.behaviour import FIRST, apply, claim, commit, dead, fail, program, scheduled, staged, standing, view
 
 
 @pytest.fixture
@@ -43,6 +44,18 @@ def test_the_message_names_dataset_batch_cause_readers_and_remedy(writer: Metada
     ):
         assert said in message["Message"]
     assert "t001" not in message["Message"]
+
+
+def test_the_message_of_a_batch_that_covers_several_intervals_names_all_of_it(
+    writer: MetadataWriter, notifier: Notifier, inbox: Inbox
+) -> None:
+    apply(writer, program())
+    for _ in range(MAX_ATTEMPTS):
+        fail(writer, claim(writer, interval=Interval(FIRST.start, FIRST.start + timedelta(hours=130))))
+    assert notifier.tell_dead([("lake.crm", staged("t000"))])
+    (message,) = inbox.take()
+    whole = "The batch [2026-11-23T11:00:00Z, 2026-11-28T21:00:00Z) of lake.crm, which covers 130 batches, has failed 5 times"
+    assert message["Message"].startswith(whole)
 
 
 def test_however_often_the_stream_brings_the_event_people_are_told_once_and_of_a_batch_together(
@@ -149,7 +162,7 @@ def test_what_no_program_makes_any_more_is_no_dead_letter(writer: MetadataWriter
     dead(writer, "t000", "t001", tables=2)
     scheduled(writer, program(1), FIRST.start)
     programs = writer.reader.programs()
-    found = dead_batches(programs, writer.reader.flow_states(list(programs.flow_ids)))
+    found = dead_batches(programs, writer.reader.flow_states(list(programs.flow_ids)), writer.reader)
     assert [batch.dataset for batch in found] == [staged("t000")]
 
 

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from conductor import handlers
 from conductor.environment import Environment
 from conductor.starter import MOST_REFUSALS, Starter
-from shared_metadata.errors import DefinitionError, InputError
+from shared_metadata.errors import DefinitionError, InputError, WaitForAws
 from shared_metadata.intervals import Interval
 from shared_metadata.records import EventKind, TableCommit
 from shared_metadata.writer import MetadataWriter
@@ -182,6 +183,60 @@ def test_a_throttle_of_what_asks_for_executions_takes_none_for_ended(
     states.refuses.clear()
     clock.advance(minutes=17)
     assert starter.start_due(clock.now).lost == 2
+
+
+UNREACHED = [
+    refused("TransactionConflictException", "UpdateItem"),
+    EndpointConnectionError(endpoint_url="https://states"),
+    ConnectTimeoutError(endpoint_url="https://states"),
+    ReadTimeoutError(endpoint_url="https://states"),
+    ConnectionClosedError(endpoint_url="https://states"),
+    WaitForAws("the metadata table stays contended"),
+]
+
+
+@pytest.mark.parametrize("error", UNREACHED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", ["start_execution", "describe_execution"])
+def test_a_connection_that_breaks_holds_up_no_other_batch(
+    error: Exception,
+    call: str,
+    writer: MetadataWriter,
+    states: FakeStepFunctions,
+    starter: Starter,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply(writer, program(views=(view("lake.a.v"), view("lake.a.w"))))
+    if call == "describe_execution":
+        starter.start_due(clock.now)
+        states.end("ABORTED")
+        clock.advance(minutes=17)
+    answer, asked = getattr(states, call), list[str]()
+
+    def breaks_once(**arguments: Any) -> Any:
+        asked.append(call)
+        if len(asked) == 1:
+            raise error
+        return answer(**arguments)
+
+    monkeypatch.setattr(states, call, breaks_once)
+    done = starter.start_due(clock.now)
+    assert len(asked) == 3 and done.later + done.running == 1 and done.started + done.lost == 2
+    clock.advance(minutes=17)
+    starter.start_due(clock.now)
+    assert len(asked) > 3, "it is asked again"
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_connection_that_breaks(
+    writer: MetadataWriter, states: FakeStepFunctions, starter: Starter, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(**_: Any) -> None:
+        raise KeyError("stateMachineArn")
+
+    apply(writer, program())
+    monkeypatch.setattr(states, "start_execution", wrong)
+    with pytest.raises(KeyError):
+        starter.start_due(clock.now)
 
 
 def test_one_item_that_others_write_holds_up_no_other_batch(

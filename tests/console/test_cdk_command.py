@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,40 @@ def test_who_ends_us_alone_ends_the_cdk_and_waits_for_it(tmp_path: Path, name: s
     said = ours.communicate(timeout=60)[1]
     assert (tmp_path / "ended").read_text() == f"{name}\n", "it had time to end well"
     assert "KeyboardInterrupt" in said
+
+
+COUNTS = """#!{python}
+import pathlib, signal, sys, time
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+print("ready", flush=True)
+while not heard:
+    time.sleep(0.02)
+time.sleep(0.5)
+pathlib.Path("heard").write_text(str(len(heard)))
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_ctrl_c_at_a_terminal_reaches_the_cdk_once(tmp_path: Path, attached: bool) -> None:
+    installed(tmp_path, COUNTS.format(python=sys.executable))
+    terminal, theirs = pty.openpty()
+    line = [sys.executable, "-c", RUNS.format(attached=attached)]
+    take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    at_it = [sys.executable, "-c", take, *line]
+    ours = subprocess.Popen(at_it, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    said = b""
+    while b"ready" not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, b"\x03")
+    with suppress(OSError):  # the terminal is gone when nobody has it open
+        while part := os.read(terminal, 1000):
+            said += part
+    os.close(terminal)
+    assert ours.wait(60) != 0 and b"KeyboardInterrupt" in said, said
+    assert (tmp_path / "heard").read_text() == "1"
 
 
 @pytest.mark.parametrize("error", [CdkError("no command", remedy="install it"), RuntimeError("a bug"), SystemExit("no batch")])

@@ -46,9 +46,14 @@ class TestDrift:
     def test_resolved_drift_is_listed_only_when_asked_for(self, atoll: Atoll, drifting: Any) -> None:
         writer, known = drifting
         settle(writer, known, [])
-        assert atoll("drift").stdout == (
-            "The sources are as the program expects them, as of the last batches; `atoll discover --check` looks now.\n"
-        )
+        look = "`atoll discover --check` looks now.\n"
+        unseen = "; no batch has looked at what lake.raw.things:staged is made of yet"
+        assert atoll("drift").stdout == f"The sources are as the program expects them{unseen}; {look}"
+        flow = writer.reader.active_program().producers()["lake.raw.things:staged"]
+        begins = writer.reader.flow_states([flow.id])[flow.id].tables["lake.raw.things:staged"].watermark
+        batch = next_interval(begins, flow.interval_seconds)
+        commit_batch(writer, flow.id, batch, "lake.raw.things:staged")
+        assert atoll("drift").stdout == f"The sources are as the program expects them, as of {to_text(batch.end)}; {look}"
         assert atoll("drift", "--all").stdout.count("resolved") == 2
 
     def test_json_has_every_field(self, atoll: Atoll, drifting: Any) -> None:
@@ -69,8 +74,18 @@ class TestDrift:
     def test_status_says_quiesced_and_by_what(self, atoll: Atoll, drifting: Any) -> None:
         found = {row["dataset"]: row for row in json.loads(atoll("status", "--json").stdout)}
         assert (found["lake.a.reader"]["state"], found["lake.a.reader"]["drifts"]) == ("quiesced", [1])
-        assert found["lake.a.other"]["state"] == "current"
+        assert found["lake.a.other"]["state"] == "new"
         assert "help: atoll drift show 1" in atoll("status").stdout
+
+
+def test_before_a_program_is_applied_drift_says_that_nobody_looks(atoll: Atoll, account: Any) -> None:
+    assert atoll("drift").stdout == "No program is active, so no batch looks at the sources; `atoll discover --check` looks now.\n"
+
+
+def commit_batch(writer: Any, flow: str, batch: Any, dataset: str) -> None:
+    version = writer.reader.active_version()
+    held = writer.claim(flow, batch, [dataset], program_version=version, owner="test", lease_seconds=60)
+    writer.commit(held, [TableCommit(dataset)])
 
 
 class TestWhy:

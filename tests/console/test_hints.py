@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from console.again import again
+from console import target
+from console.again import WITHOUT_ACCOUNT, again
 from console.init import PROGRAM
+from console.main import VERBS, main
 from console.target import profile_option
 
 Atoll = Callable[..., Result]
@@ -92,3 +96,89 @@ def test_ctrl_c_says_that_the_execution_goes_on(atoll: Atoll, ready: Any, monkey
 
 def test_down_where_nothing_ever_ran_says_so(atoll: Atoll) -> None:
     assert atoll("local", "down").stdout == "nothing was ever started in this folder\n"
+
+
+CONSOLE = Path(__file__).parents[2] / "console"
+# Modules of verbs that ask no account, so that none can be given to them; and the one that makes what `again` is given.
+OF_NO_ACCOUNT = {"again", "check", "deploy_hint", "init", "local", "main", "next_step"}
+
+
+def _verbs(group: click.Group) -> dict[str, click.Command]:
+    found = {name: group.get_command(click.Context(group), name) for name in group.list_commands(click.Context(group))}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def _takes_profile(command: click.Command) -> bool:
+    inner = _verbs(command).values() if isinstance(command, click.Group) else ()
+    return any(parameter.name == "profile" for one in (command, *inner) for parameter in one.params)
+
+
+def test_a_hint_gives_an_account_to_those_verbs_that_take_one() -> None:
+    assert {name for name, command in _verbs(main).items() if not _takes_profile(command)} == WITHOUT_ACCOUNT
+
+
+def _plain_commands(module: Path) -> Iterator[str]:
+    """What a module says of a command that takes an account, and not by `again`; its help is for all accounts."""
+    named = re.compile(rf"\batoll (?:{'|'.join({*VERBS} - WITHOUT_ACCOUNT)})\b")
+
+    def inside(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and named.search(node.value):
+            yield f"{module.name}:{node.lineno}: {node.value}"
+        for child in ast.iter_child_nodes(node):
+            helps = isinstance(child, ast.keyword) and child.arg in ("help", "short_help")
+            says = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)  # a docstring
+            calls = isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "again"
+            if not (helps or says or calls):
+                yield from inside(child)
+
+    yield from inside(ast.parse(module.read_text()))
+
+
+@pytest.mark.parametrize("module", [m for m in sorted(CONSOLE.glob("*.py")) if m.stem not in OF_NO_ACCOUNT], ids=lambda m: m.stem)
+def test_every_command_that_is_hinted_at_repeats_the_account(module: Path) -> None:
+    assert [*_plain_commands(module)] == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_groups_account_is_that_of_its_verb(before: bool) -> None:
+    @click.group(invoke_without_command=True)
+    @profile_option
+    def group(profile: str | None) -> None:
+        pass
+
+    @group.command()
+    @profile_option
+    def show(profile: str | None) -> None:
+        click.echo(profile)
+        click.echo(again("atoll drift"))
+
+    given = ["--profile", "test", "show"] if before else ["show", "--profile", "test"]
+    assert CliRunner().invoke(group, given).stdout.splitlines() == ["test", "atoll drift --profile test"]
+
+
+@pytest.fixture
+def any_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every profile is that of the test's account."""
+    account = target._account
+    monkeypatch.setattr(target, "_account", lambda profile: account(""))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("why", "lake.nope"), "run `atoll apply --profile test`"),  # of the metadata layer
+        (("cancel",), "`atoll rollback --profile test` brings"),
+        (("drift", "show", "9"), "`atoll drift --all --profile test` lists them"),
+        (("run", "lake.ops.orders", "--from", "2026-01-01T00:01Z", "--to", "2026-01-01T00:02Z"), "run `atoll apply --profile test`"),
+    ],
+)
+def test_an_error_repeats_the_account_wherever_it_comes_from(
+    atoll: Atoll, account: Any, any_profile: None, line: tuple[str, ...], said: str
+) -> None:
+    assert said in atoll(*line, "--profile", "test").stderr
+
+
+def test_an_account_without_its_table_names_the_command_for_that_account(
+    atoll: Atoll, empty_account: None, any_profile: None
+) -> None:
+    assert "help: atoll deploy SharedMetadata --profile test" in atoll("status", "--profile", "test").stderr

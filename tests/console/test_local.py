@@ -57,7 +57,11 @@ def test_up_env_status_and_down(atoll: Atoll, folder: Path, stopped_after: None)
     assert status["running"] and status["endpoint"].endswith(f":{port}")
     assert "dsn" not in status and "password" not in json.dumps(status)
     assert f":{port}, running for" in atoll("local", "status").stdout
-    assert "export AWS_ENDPOINT_URL=" in atoll("local", "env").stdout
+    exported = atoll("local", "env").stdout
+    assert "export AWS_ENDPOINT_URL=" in exported and "export PGDATABASE=production" in exported
+    asked = f'PATH=/usr/bin:/bin\n{exported}\npsql -X -A -t -c "SELECT current_database()"'
+    said = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60)
+    assert said.stdout == "production\n", said.stderr
     undeployed = atoll("status")
     assert undeployed.exit_code == 1 and "atoll deploy SharedMetadata" in undeployed.stderr
     assert "stopped" in atoll("local", "down").stdout

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from benchmarks.projects.stored import edited, stored
+from console.dataset_status import dataset_statuses
 from console.restatement import effective_moment
 from console.sizes import judge_sizes
-from console.status import dataset_statuses
 from console.update_set import update_set
 from shared_metadata.applying import switch_to
 from shared_metadata.intervals import Interval, floor
@@ -90,7 +90,7 @@ def test_status_reads_by_the_hundred(dynamodb: MemoryDynamoDB, compiled: tuple[P
     counting = Counting(dynamodb)
     found = dataset_statuses(writer_over(counting).reader, compiled[0], NOW)
     assert len(found) == len(compiled[0].producers()) and [status.rows for status in found].count(77) == len(found) - 1
-    assert requests(counting) <= VIEWS / 100 + 2
+    assert requests(counting) <= 3 * VIEWS / 100 + 2  # states, and batches with their tables of those whose next one is over
 
 
 def test_plan_reads_by_the_hundred(dynamodb: MemoryDynamoDB, compiled: tuple[Program, Lineage]) -> None:

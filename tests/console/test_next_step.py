@@ -15,7 +15,7 @@ from click.testing import Result
 from console.init import PROGRAM
 from console.main import VERBS
 from console.next_step import Standing, next_step
-from tests.console.test_status import ORDERS, STAGED, activate, fail, program
+from tests.console.test_status import ORDERS, STAGED, activate, fail, make_all, program
 
 Atoll = Callable[..., Result]
 # In the order in which one says what comes first: each is worse than all below it.
@@ -33,6 +33,7 @@ ORDER = [
     ("failing", ("lake.a",), "atoll why lake.a"),
     ("takes_effect", "2026-12-01T00:00:00Z", "atoll plan --pending"),
     ("late", ("lake.a",), "atoll why lake.a"),
+    ("new", ("lake.a",), "atoll why lake.a"),
 ]
 
 
@@ -84,7 +85,7 @@ def test_from_an_empty_folder_to_an_applied_program(atoll: Atoll, account: Any, 
         account.deploy(slice_id)
     assert "next: atoll secret ops ops.json" in told()
     boto3.client("kms").create_alias(AliasName="alias/atoll", TargetKeyId=boto3.client("kms").create_key()["KeyMetadata"]["KeyId"])
-    (folder / "ops.json").write_text("{}")
+    (folder / "ops.json").write_text('{"host": "db", "dbname": "shop", "username": "atoll", "password": "x"}')
     assert atoll("secret", "ops", "ops.json").exit_code == 0
     assert "next: atoll discover" in told()
 
@@ -92,6 +93,8 @@ def test_from_an_empty_folder_to_an_applied_program(atoll: Atoll, account: Any, 
 def test_what_was_applied_and_what_was_changed_since(atoll: Atoll, ready: Any, folder: Path) -> None:
     assert "no program was applied yet" in atoll().stdout
     assert atoll("apply").exit_code == 0
+    assert "Applied, and no batch was made yet of " in atoll().stdout
+    make_all(ready)
     assert "5 datasets, each current" in atoll().stdout
     (folder / "program.sql").write_text(PROGRAM.replace("count(*) AS orders", "count(id) AS orders"))
     assert "is not the one that was applied" in atoll().stdout

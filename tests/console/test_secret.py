@@ -14,9 +14,11 @@ from click.testing import CliRunner, Result
 from console.main import main
 from shared_metadata import naming
 from shared_metadata.contract.secret_store import read_secret
+from slices.registry import installed
 
 Atoll = Callable[..., Result]
-SECRET = '{"host": "db", "password": "hush-7"}'
+FIELDS = {"host": "db", "dbname": "shop", "username": "atoll", "password": "hush-7"}
+SECRET = json.dumps(FIELDS)
 MISTAKES = ["", "{", '["hush-7"]', '"hush-7"', "hush-7", '{"password": hush-7}']
 
 
@@ -111,8 +113,44 @@ def test_a_secret_of_a_mask_is_one_that_the_program_names(atoll: Atoll, key: Non
     assert atoll("init").exit_code == 0
     text = (folder / "program.sql").read_text().replace("USING iceberg", "USING iceberg WITH (mask_key = 'mask')")
     (folder / "program.sql").write_text(text.replace("CURSOR updated_at", "CURSOR updated_at MASK (customer HASH)", 1))
-    (folder / "x.json").write_text(SECRET)
+    (folder / "x.json").write_text(json.dumps({"key": "0" * 64}))
     assert atoll("secret", "mask", "x.json").exit_code == 0
+    (folder / "x.json").write_text(json.dumps({"key": "hush-7"}))
+    result = atoll("secret", "mask", "x.json")
+    assert result.exit_code == 1 and "holds no `key` of" in result.stderr and "hush" not in result.stderr
+
+
+UNFIT = [
+    ({"dbname": None}, "dbname"),
+    ({"host": None, "password": None}, "password"),
+    ({"port": "hush-7"}, "port"),
+    ({"sslmode": "hush-7"}, "sslmode"),
+    ({"sslmode": "disabled"}, "sslmode"),
+]
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(("change", "field"), UNFIT)
+@pytest.mark.parametrize("publishes", [True, False])
+def test_a_secret_with_which_a_slice_cannot_sign_in_is_stored_only_anyway(
+    atoll: Atoll, key: None, folder: Path, change: dict[str, Any], field: str, publishes: bool
+) -> None:
+    assert atoll("init").exit_code == 0
+    text = (folder / "program.sql").read_text()
+    (folder / "program.sql").write_text(text if publishes else text.split("-- Harness")[0])
+    values = {name: value for name, value in {**FIELDS, **change}.items() if value is not None}
+    (folder / "x.json").write_text(json.dumps(values))
+    result = atoll("secret", "ops", "x.json")
+    assert result.exit_code == 1 and field in result.stderr and "help: " in result.stderr and "hush" not in result.output, (
+        result.stderr
+    )
+    assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
+    assert atoll("secret", "ops", "x.json", "--anyway").exit_code == 0
+
+
+def test_each_slice_of_a_connection_that_a_model_has_is_asked() -> None:
+    asked = {slice_.id for slice_ in installed().values() if slice_.secret}
+    assert asked == {"collect.postgres", "harness.postgres"}
 
 
 def test_what_is_piped_in_is_called_standard_input(atoll: Atoll, key: None) -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from console.project import compile_files
-from shared_metadata.intervals import floor, next_interval, to_text
+from shared_metadata.intervals import Interval, count, floor, next_interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
 
@@ -57,13 +57,56 @@ def statuses(atoll: Atoll) -> dict[str, dict[str, Any]]:
     return {found["dataset"]: found for found in json.loads(atoll("status", "--json").stdout)}
 
 
-def test_a_fresh_program_is_current_everywhere(atoll: Atoll, ready: Any) -> None:
+def make_all(ready: Any, **values: Any) -> None:
+    """A batch of every dataset, by which each is current."""
+    totals = "ops.public.customer_totals"
+    made = ((ORDERS, STAGED), (f"{ORDERS}:load", ORDERS), (VIEW, VIEW), (f"{totals}:result", f"{totals}:result"), (totals, totals))
+    known = ready.writer().reader.active_program().producers()
+    for _, dataset in made:
+        commit(ready, known[dataset].id, dataset, **values)
+
+
+def test_what_was_never_made_is_new_and_current_when_its_first_batch_is(atoll: Atoll, ready: Any) -> None:
     activate(ready, program())
     found = statuses(atoll)
     assert list(found) == [STAGED, ORDERS, VIEW, "ops.public.customer_totals:result", "ops.public.customer_totals"]
-    assert {row["state"] for row in found.values()} == {"current"}
-    table = atoll("status").stdout
-    assert table.splitlines()[-1] == "5 datasets: 5 current"
+    assert {row["state"] for row in found.values()} == {"new"}
+    assert atoll("status").stdout.splitlines()[-1] == "5 datasets: 5 new"
+    commit(ready, ORDERS, STAGED)  # also where it found nothing
+    assert statuses(atoll)[STAGED]["state"] == "current"
+    assert atoll("status").stdout.splitlines()[-1] == "5 datasets: 1 current, 4 new"
+
+
+def test_a_batch_that_runs_is_shown_beside_the_state_with_how_many_it_covers(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program(), timedelta(hours=2))
+    claim(ready, ORDERS, STAGED, owner="arn:execution")
+    found = statuses(atoll)
+    assert (found[STAGED]["state"], found[STAGED]["running"], found[STAGED]["running_covers"]) == ("late", "arn:execution", 1)
+    assert {row["running"] for name, row in found.items() if name != STAGED} == {""}
+    shown = atoll("status").stdout
+    assert "  late, running  " in shown and shown.splitlines()[-1] == "5 datasets: 5 late; 1 running"
+
+
+def test_a_batch_that_covers_several_says_so_wherever_it_is_told_of(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program(), timedelta(hours=2))
+    writer = ready.writer()
+    state = writer.reader.flow_states([ORDERS])[ORDERS].tables[STAGED]
+    whole = Interval(state.watermark, floor(datetime.now(UTC), QUARTER))
+    covers = count(whole.start, whole.end, QUARTER)
+    version, several = writer.reader.active_version(), f"which covers {covers} batches"
+    assert f"{whole}, {several}, due" in atoll("why", STAGED).stdout
+    writer.claim(ORDERS, whole, [STAGED], program_version=version, owner="arn:execution", lease_seconds=60)
+    assert statuses(atoll)[STAGED]["running_covers"] == covers >= 8
+    assert f"is running its batch {whole}, {several}" in atoll("why", STAGED).stdout
+    assert f"{STAGED}: late, running its batch, {several}" in atoll("status", STAGED).stdout
+    for _ in range(5):
+        held = writer.claim(ORDERS, whole, [STAGED], program_version=version, owner="arn:execution", lease_seconds=60)
+        writer.fail(held, STAGED, "SecretError: the password is refused")
+    assert f"after 5 failures of its batch {whole}, {several}: SecretError" in atoll("why", STAGED).stdout
+    assert f"at its batch {whole}, {several}, after 5 failures" in atoll("retry").stdout
+    (dead,) = json.loads(atoll("retry", "--json").stdout)
+    assert (dead["start"], dead["end"], dead["covers"]) == (to_text(whole.start), to_text(whole.end), covers)
+    assert f"{STAGED} is tried again: its batch {whole}, {several}" in atoll("retry", STAGED, "--no-wait").stdout
 
 
 def test_figures_come_from_the_batches(atoll: Atoll, ready: Any) -> None:
@@ -93,7 +136,8 @@ def test_a_program_that_stood_still_is_late_and_says_what_waits(atoll: Atoll, re
 
 @pytest.mark.parametrize(("seconds", "state"), [(60, "late"), (7200, "current")])
 def test_fresh_within_decides_what_is_late(atoll: Atoll, ready: Any, seconds: int, state: str) -> None:
-    activate(ready, program(fresh_within_seconds=seconds))
+    activate(ready, program(fresh_within_seconds=seconds), timedelta(seconds=QUARTER))
+    make_all(ready)
     assert statuses(atoll)[VIEW]["state"] == state
     broken = f"{VIEW} is " in atoll("status").stdout
     assert broken == (state == "late")
@@ -108,7 +152,7 @@ def test_a_failing_dataset_shows_the_whole_error_and_when_it_is_tried_again(atol
     assert (found["state"], found["attempts"], found["error"]) == ("failing", 1, error)
     shown = atoll("status").stdout
     assert f"{STAGED} failed, 1 time so far; tried again at {found['retry_at']}: {error}" in shown
-    assert shown.splitlines()[-1] == "5 datasets: 4 current, 1 failing"
+    assert shown.splitlines()[-1] == "5 datasets: 4 new, 1 failing"
 
 
 def test_a_stopped_dataset_names_the_command_that_starts_it(atoll: Atoll, ready: Any) -> None:

@@ -148,7 +148,7 @@ class World(Account):
     def _redrive(self) -> bool:
         """As `atoll retry --all` does; of what the target refuses, when somebody was told and has removed the cause."""
         programs = self.reader.programs()
-        dead = dead_batches(programs, self.reader.flow_states(list(programs.flow_ids)))
+        dead = dead_batches(programs, self.reader.flow_states(list(programs.flow_ids)), self.reader)
         refused = [batch for batch in dead if batch.dataset.endswith(REFUSED)]
         if any(batch.letter and batch.letter.told_at for batch in refused):
             sources.accept(self.dsn, REFUSED)

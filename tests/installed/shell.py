@@ -19,7 +19,7 @@ class Shell:
     """Somebody at the keyboard, who types what the page says."""
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
-        self.folder, self.variables, self._where = folder, variables, folder / "where"
+        self.folder, self.variables, self._left = folder, variables, folder / "left"
 
     def follows(self, step: Step) -> None:
         if step.kind == "file":
@@ -35,7 +35,7 @@ class Shell:
     def _runs(self, step: Step) -> None:
         deadline = time.monotonic() + (PATIENCE_SECONDS if LOOKS.match(step.what) else 0)
         while True:
-            line = f"{step.what}\ncode=$?; pwd > {self._where}; exit $code"
+            line = f"{step.what}\ncode=$?; (pwd; env -0) > {self._left}; exit $code"
             done = subprocess.run(
                 ["bash", "-c", line],
                 cwd=self.folder,
@@ -45,7 +45,9 @@ class Shell:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-            self.folder = Path(self._where.read_text().strip())
+            where, *variables = self._left.read_text().rstrip("\0").split("\0")
+            where, _, first = where.partition("\n")
+            self.folder, self.variables = Path(where), dict(one.split("=", 1) for one in (first, *variables))
             shown = is_shown(step.text, done.stdout) and (done.returncode != 0) == step.text.endswith("1 error\n")
             if shown or time.monotonic() > deadline:
                 assert shown, f"$ {step.what}\n{done.stdout}\nended with {done.returncode}; the page shows:\n{step.text}"
@@ -54,7 +56,7 @@ class Shell:
 
     def _watches(self, step: Step) -> None:
         """Until it shows what the page says; then Ctrl-C."""
-        log = self._where.with_name("watched")
+        log = self._left.with_name("watched")
         with log.open("w") as output:
             watching = subprocess.Popen(step.what.split(), cwd=self.folder, env=self.variables, stdout=output, stderr=output)
         try:

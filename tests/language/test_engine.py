@@ -284,6 +284,18 @@ def test_a_reserved_word_is_told_with_quotes_as_the_remedy(word: str) -> None:
         ("SELECT a.*, b._batch AS seen FROM lake.ops.planes a JOIN lake.ops.planes b USING (id)", ["id", "tailnum", "seats", "seen"]),
         ("FROM lake.ops.planes WHERE id IN (SELECT id FROM lake.ops.flights WHERE NOT _deleted)", ["id", "tailnum", "seats"]),
         ("SELECT (SELECT max(_batch) FROM lake.ops.planes) AS seen, * FROM lake.ops.planes", ["seen", "id", "tailnum", "seats"]),
+        ("SELECT * RENAME (_batch AS b) FROM lake.ops.planes", ["id", "tailnum", "seats", "b"]),
+        ("SELECT * RENAME (_batch AS b), _batch AS c FROM lake.ops.planes", ["id", "tailnum", "seats", "b", "c"]),
+        ("SELECT * EXCLUDE (seats) RENAME (_batch AS b) FROM lake.ops.planes", ["id", "tailnum", "b"]),
+        ("SELECT * RENAME (id AS seat) FROM lake.ops.planes WHERE _batch < batch_end()", ["seat", "tailnum", "seats"]),
+        ("SELECT * REPLACE (date_trunc('day', _batch) AS _batch) FROM lake.ops.planes", ["id", "tailnum", "seats", "_batch"]),
+        (
+            "SELECT p.* RENAME (_batch AS b), q.* FROM lake.ops.planes p JOIN lake.ops.flights q ON p.id = q.distance",
+            None,
+        ),
+        ("SELECT s.id FROM (SELECT * RENAME (_batch AS b) FROM lake.ops.planes) s", ["id"]),
+        ("SELECT id FROM lake.ops.planes x WHERE EXISTS (FROM lake.ops.planes p WHERE p._batch < x._batch)", ["id"]),
+        ("SELECT x.* FROM lake.ops.flights x WHERE NOT EXISTS (FROM lake.ops.planes WHERE _batch < batch_end())", None),
     ],
 )
 def test_a_star_has_no_column_of_atolls_own_unless_it_is_named(query: str, columns: list[str] | None) -> None:
@@ -293,7 +305,21 @@ def test_a_star_has_no_column_of_atolls_own_unless_it_is_named(query: str, colum
         assert [name for name, _ in _bound(pinned(query, TABLES))] == columns
 
 
+def test_a_row_of_a_subquery_has_a_column_of_atolls_own_where_that_names_it_and_once() -> None:
+    for inner in ("id, tailnum, seats, _batch", "*, _batch", "* EXCLUDE (_batch), _batch"):
+        found = typed(f"SELECT s AS whole FROM (SELECT {inner} FROM lake.ops.planes) s", TABLES)
+        assert not found.problems
+        assert found.columns[0].type == "struct<id: long, tailnum: string, seats: int, _batch: timestamptz>"
+
+
+def test_what_is_renamed_is_read_and_comes_from_the_column() -> None:
+    (*_, renamed) = typed("SELECT * RENAME (_batch AS b) FROM lake.ops.planes", TABLES).columns
+    assert (renamed.name, renamed.inputs) == ("b", (("lake.ops.planes", "_batch"),))
+
+
 WHOLE = {
+    "SELECT 1 AS x WHERE EXISTS (FROM lake.ops.planes p NATURAL JOIN lake.ops.flights WHERE p._batch > batch_end())": "NATURAL",
+    "SELECT f.id FROM lake.ops.flights f WHERE f.id IN (SELECT id FROM (FROM lake.ops.planes WHERE _batch > batch_end()))": "SELECT",
     "FROM lake.ops.planes WHERE _batch < batch_end()": "FROM",
     "SELECT COLUMNS(*)::VARCHAR FROM lake.ops.planes WHERE _batch < batch_end()": "COLUMNS",
     "SELECT p AS row FROM lake.ops.planes p WHERE p._batch < batch_end()": "p",
@@ -425,3 +451,21 @@ def test_what_the_warehouse_would_refuse_when_a_batch_runs_is_refused_before(cla
     with pytest.raises(ProgramErrors) as caught:
         compile_with_positions({"p.sql": program}, installed(), airline())
     assert said in caught.value.diagnostics[0].cause
+
+
+def test_what_only_types_tell_of_a_statement_is_told_all_at_once() -> None:
+    clauses = "MERGE ON (nokey) PARTITION BY (nopart) EXPECT e: (nosuch > 1) OR FAIL"
+    query = "SELECT *, carrier AS id, 1 AS _view_batch, dep_delay = 'x' AS late, random() AS r FROM lake.ops.flights"
+    program = f"{COLLECT}CREATE MATERIALIZED VIEW lake.v.a EVERY '1 hour' {clauses} AS {query};"
+    with pytest.raises(ProgramErrors) as caught:
+        compile_with_positions({"p.sql": program}, installed(), airline())
+    causes = [d.cause for d in caught.value.diagnostics]
+    told = (
+        "two columns would be called `id`",
+        "_view_batch` is a column of",
+        "this text is no",
+        "`random`",
+        "`nokey`",
+    )
+    for said in (*told, "`nopart`", "`nosuch`"):
+        assert sum(said in cause for cause in causes) == 1, (said, causes)

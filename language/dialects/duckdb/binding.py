@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
-from language.diagnostics import Span, did_you_mean
+from language.diagnostics import SourceText, Span, did_you_mean
+from language.dialects.duckdb.constants import constant_problems, no_text_of
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
 from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
 from language.dialects.duckdb.plan_lineage import NOWHERE, ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
-from language.dialects.duckdb.problems import binding_problems
+from language.dialects.duckdb.problems import Rest, binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.syntax_tree import Said, Scope, Table
@@ -25,7 +26,6 @@ from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
-_MOMENTS = ("now", "today", "tomorrow", "yesterday")
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -41,8 +41,11 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         plan = _lineage(bound, said, seen)
     except EngineError as error:
         found, rest = binding_problems(query.span.text, error, seen, judge)
-        return TypedQuery(_untyped(query, rest), problems=found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause)))
-    problems = [*impurities(query.text, said, bound, judge), *_impossible_casts(query, plan, judge), *own_brought(query, seen)]
+        more = _besides(query, rest, seen, judge) if complete else list(constant_problems(query.text, query.tree, judge))
+        told = found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause))
+        apart = [p for p in more if not any(p.start < other.end and other.start < p.end for other in found)]
+        return TypedQuery(_untyped(query, rest.bound if rest else None), problems=tuple(dict.fromkeys([*told, *apart])))
+    problems = [*_of_values(query, bound, plan, judge), *own_brought(query, seen)]
     problems += [*partly_deleted(query, tables), *_renamed(query, seen)]
     if unfit := [*_row_numbers(query, plan)]:
         return TypedQuery(_untyped(query, bound), problems=(*problems, *unfit))
@@ -50,14 +53,31 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     if edits:
         try:
             runs = judge.bind(_edited(query, edits), tables)
+            meant = _meant(query, bound, seen)
         except EngineError:
-            runs = Bound((), None)
-        if not runs.columns or _meant_columns(runs, said) != _meant_columns(bound, said):
+            runs, meant = Bound((), None), bound
+        if not runs.columns or _but_own(runs, said) != _but_own(meant, said):
             cause = "the columns behind a * here cannot be pinned to those that there are now"
             problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
         plan = _lineage(runs, said, tables)
     columns, unfit = _columns(query, runs, plan, seen, complete and not problems)
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
+
+
+def _of_values(query: DuckDBQuery, bound: Bound, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
+    """What is wrong though it binds."""
+    yield from constant_problems(query.text, query.tree, judge, plan.computed)
+    yield from impurities(query.text, query.said, bound, judge)
+    yield from _impossible_casts(query, plan, judge)
+
+
+def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engine) -> list[QueryProblem]:
+    """What is wrong with what is left of a query that does not bind."""
+    if rest is None:
+        return list(constant_problems(query.text, query.tree, judge))
+    left = DuckDBQuery(Span(SourceText(query.span.source.file, rest.text), 0, len(rest.text)))
+    found = _of_values(left, rest.bound, _lineage(rest.bound, left.said, tables), judge)
+    return [rest.moved(problem) for problem in found]
 
 
 def plan_ahead(queries: Iterable[tuple[DuckDBQuery, Tables]]) -> None:
@@ -107,8 +127,7 @@ def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> I
     for text, target, at in sorted(plan.literals):
         if not judge.reads(text, target):
             place = query.text.word(at) if at < NOWHERE else query.text.first_word()
-            moment = "write batch_end(), the moment for which the batch is made" if text.lower() in _MOMENTS else "correct the text"
-            yield QueryProblem(*place, f"this text is no {target}", moment)
+            yield QueryProblem(*place, *no_text_of(text, target))
 
 
 def _row_numbers(query: DuckDBQuery, plan: PlanLineage) -> Iterator[QueryProblem]:
@@ -240,7 +259,7 @@ def _excluded(query: DuckDBQuery, named: Mapping[Table, Set[str]]) -> Iterator[E
     """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
     for star in query.said.stars:
         place = query.text.star(star.at)
-        names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)))
+        names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)) - {*star.renamed, *star.replaced})
         if place is None or not names:
             continue
         if not star.without:
@@ -270,7 +289,14 @@ def _edited(query: DuckDBQuery, edits: tuple[Edit, ...]) -> str:
     return edited(base, [(Span(base.source, base.start + start, base.start + end), put) for start, end, put in edits])
 
 
-def _meant_columns(bound: Bound, said: Said) -> list[tuple[str, str]]:
-    """The columns but for Atoll's own that the text names: a `*` has those no more when it runs."""
+def _meant(query: DuckDBQuery, bound: Bound, tables: Tables) -> Bound:
+    """The text as it is meant: no `*` brings a column of Atoll's own, also where a row of all of them is made. Raises EngineError."""
+    own = {table: OWN_COLUMNS.intersection(column.name for column in tables.get(table.path, ())) for table in query.said.tables}
+    edits = tuple(sorted(_excluded(query, own)))
+    return engine().bind(_edited(query, edits), tables) if edits else bound
+
+
+def _but_own(bound: Bound, said: Said) -> list[tuple[str, str]]:
+    """The columns but for Atoll's own that the text names, which a `*` that is not written has still."""
     own = {name for name in OWN_COLUMNS if name in said.words}
     return [(name, f"{type_} {kind}") for name, type_, kind in bound.columns if _NUMBERED.sub("", name) not in own]

@@ -35,6 +35,14 @@ _TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # w
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 MOST_TREES = 20_000  # that are kept
 MOST_PLANS = 200  # that are made by one call
+_NO_FUNCTION = re.compile(r"(?:Scalar |Aggregate |Window )?Function with name .* does not exist")
+_TEXT = {"id": "VARCHAR"}
+_EMPTY_TEXT = '"is_null": false}'  # of a constant whose value `_TREE` leaves out
+_LITERAL = r'\{"class":"CONSTANT"'
+# A part of a query's JSON that has no parts but literals; text in brackets is not told from a list's.
+_OF_LITERALS = re.compile(
+    rf'"(?:child|left|input|lower|upper|when_expr)":{_LITERAL}|"children":\[(?:(?!"class":"(?!CONSTANT"))[^\[\]])+\]'
+)
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -93,6 +101,8 @@ class Engine:
         self._tables: dict[str, tuple[SchemaColumn, ...]] = {}
         self._trees: dict[str, str] = {}
         self._plans: dict[str, tuple[Tables, str]] = {}  # made ahead, over these tables
+        self._unknown: dict[tuple[str, bool], EngineError | None] = {}  # by a function's name, and whether it is one with OVER
+        self._without_value: dict[str, str] = {}  # of a constant's text, why it has none
         self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
     def read_ahead(self, texts: Iterable[str]) -> None:
@@ -227,6 +237,54 @@ class Engine:
     def reads(self, text: str, target: str) -> bool:
         """Whether a text is a value of a type."""
         return not self._refusal(literal(text), target)
+
+    def unknown_function(self, name: str, *, over: bool) -> EngineError | None:
+        """What DuckDB says of a name that no function has; None of one that some has.  over: whether it is one with OVER."""
+        if (name, over) not in self._unknown:
+            error = None
+            try:
+                _answer(self._serialized_plans([f"SELECT {identifier(name)}(){' OVER ()' if over else ''}"])[0])
+            except EngineError as found:
+                error = found if _NO_FUNCTION.match(found.message) else None
+            self._unknown[name, over] = error
+        return self._unknown[name, over]
+
+    def computes_constants(self, text: str) -> bool:
+        """Whether a text that was parsed may have a constant part with parts of its own; told at little cost."""
+        return text not in self._trees or "[" in text or "]" in text or _OF_LITERALS.search(self._trees[text]) is not None
+
+    def without_value(self, expressions: Sequence[Tree]) -> list[str]:
+        """Of each constant expression of a parse tree what DuckDB has against computing it; '' for nothing. Each is asked once."""
+        texts = [self._written(expression) for expression in expressions]
+        new = [text for text in dict.fromkeys(texts) if text not in self._without_value]
+        if new:
+            computed = self._computed(new)
+            self._without_value |= {text: "" if computed is None else self._computed([text]) or "" for text in new}
+        return [self._without_value[text] for text in texts]
+
+    def _written(self, expression: Tree) -> str:
+        """As DuckDB writes it in SQL; NULL where it cannot."""
+        child, target = expression.get("child", {}), expression.get("cast_type", {})
+        if child.get("value", {}).get("type") == _TEXT and "type_info" not in target and not expression.get("try_cast"):
+            return f"CAST({literal(child['value'].get('value', ''))} AS {target['id']})"
+        node = {"type": "SELECT_NODE", "cte_map": {}, "select_list": [{**expression, "alias": ""}], "from_table": {"type": "EMPTY"}}
+        tree = {"statements": [{"node": {**node, "aggregate_handling": "STANDARD_HANDLING"}}], "error": False}
+        written = json.dumps(tree).replace(_EMPTY_TEXT, f'{_EMPTY_TEXT[:-1]}, "value": ""}}')
+        try:
+            row = self._connection.execute(f"SELECT json_deserialize_sql({literal(written)})").fetchone()
+        except self._duckdb.Error:
+            return "NULL"
+        return str(row[0]).removeprefix("SELECT ") if row else "NULL"
+
+    def _computed(self, texts: Sequence[str]) -> str | None:
+        """None where all have a value; else what DuckDB says of the first that has none, '' of what it cannot even bind."""
+        try:
+            self._connection.execute(f"SELECT {', '.join(f'CAST(({text}) AS VARCHAR)' for text in texts)}").fetchall()
+        except (self._duckdb.ConversionException, self._duckdb.OutOfRangeException, self._duckdb.InvalidInputException) as error:
+            return str(error).partition("\n")[0].partition(" Error: ")[2] or "no value"
+        except self._duckdb.Error:
+            return ""
+        return None
 
     def _refusal(self, value: str, target: str) -> str:
         """What DuckDB has against making the value one of the type; '' for nothing. Asked once."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from language.dialects.duckdb.engine import Engine, EngineError
 from language.dialects.duckdb.text import Place, QueryText
-from language.dialects.duckdb.wording import first_line, rule_of, worded
+from language.dialects.duckdb.wording import first_line, named, rule_of, worded
 from language.query_problems import QueryProblem
 
 _CLAUSES = ("select", "from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
@@ -37,7 +37,7 @@ def syntax_problem(text: str, error: EngineError, engine: Engine) -> QueryProble
 
 def _unplaced(query: QueryText, error: EngineError) -> QueryProblem:
     if "Only SELECT statements" not in error.message:
-        return QueryProblem(*query.first_word(), f"this SQL cannot be read: {first_line(error)}", "check the SQL")
+        return QueryProblem(*named(error.message, query), f"this SQL cannot be read: {first_line(error)}", "check the SQL")
     pivot = query.find("pivot")
     if pivot is not None:
         return QueryProblem(*pivot, _PIVOT, _LISTED)

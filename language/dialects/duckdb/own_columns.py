@@ -46,7 +46,7 @@ def own_named(said: Said, tables: Tables) -> Mapping[Table, Set[str]]:
             named.setdefault(table, set()).update({name} & OWN_COLUMNS)
     for star in said.stars:
         for table in star.tables:
-            named.setdefault(table, set()).update(OWN_COLUMNS.intersection(star.without, columns.get(table.path, ())))
+            named.setdefault(table, set()).update(OWN_COLUMNS.intersection(star.spoken_of, columns.get(table.path, ())))
     return {table: own for table, own in named.items() if own}
 
 
@@ -58,7 +58,8 @@ def own_brought(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
     named, said = own_named(query.said, tables), query.said
     if not named:
         return
-    stars = [Whole(tuple(star.tables), star.scope, at=star.at) for star in said.stars if query.text.star(star.at) is None]
+    meant_only = [star for star in said.stars if query.text.star(star.at) is None and not star.scope.exists]
+    stars = [Whole(tuple(star.tables), star.scope, at=star.at) for star in meant_only]
     told: set[Table] = set()
     for whole in (*said.whole, *stars):
         own = {name: table for table in whole.tables if table not in told for name in named.get(table, ())}

@@ -46,6 +46,7 @@ class PlanLineage:
     read: Refs  # without row numbers
     casts: frozenset[tuple[str, str, int]] = frozenset()  # source, target, place: of DuckDB's own or the text's
     literals: frozenset[tuple[str, str, int]] = frozenset()  # text, target, place: written out where another type is wanted
+    computed: frozenset[tuple[int, str]] = frozenset()  # place, target: of a call that gives text, where another type is wanted
 
 
 Columns = list[Made]
@@ -62,6 +63,7 @@ def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
         _apart(tracer.read),
         frozenset(tracer.casts),
         frozenset(tracer.literals),
+        frozenset(tracer.computed),
     )
 
 
@@ -78,6 +80,8 @@ class _Tracer:
         self.read: set[Ref] = set()
         self.casts: set[tuple[str, str, int]] = set()
         self.literals: set[tuple[str, str, int]] = set()
+        self.computed: set[tuple[int, str]] = set()
+        self._trying = 0  # within how many TRY(…)
         self._ctes: dict[int, Columns] = {}
         self._bound: dict[int, Columns] = {}  # by table index, for the few references that are not numbers of columns
 
@@ -301,11 +305,14 @@ class _Tracer:
             if not (use is Use.ORDER and made.correlated):
                 yield made
             return
-        if value.get("expression_class") == "BOUND_CAST":
+        if value.get("expression_class") == "BOUND_CAST" and not self._trying:
             self._cast(value)
+        tries = value.get("type") == "OPERATOR_TRY"
+        self._trying += tries
         for key, child in value.items():
             if isinstance(child, (dict, list)) and key not in _NO_EXPRESSIONS:
                 yield from self._walk(child, flat, _INNER_USES.get(key, use))
+        self._trying -= tries
 
     def _by_binding(self, binding: Plan) -> Made:
         return self._bound[binding["table_index"]][binding["column_index"]]
@@ -314,11 +321,17 @@ class _Tracer:
         child = value["child"]
         source, target = child.get("return_type") or child.get("value", {}).get("type"), value.get("return_type")
         if source and target and not value.get("try_cast"):
-            place = min(value.get("query_location", NOWHERE), child.get("query_location", NOWHERE))
-            self.casts.add((source["id"], target["id"], place))
-            text = child.get("value", {}).get("value")
-            if source["id"] == "VARCHAR" and isinstance(text, str) and "type_info" not in target:
-                self.literals.add((text, target["id"], place))
+            at, inside = value.get("query_location", NOWHERE), child.get("query_location", NOWHERE)
+            self.casts.add((source["id"], target["id"], min(at, inside)))
+            if source["id"] == "VARCHAR" and "type_info" not in target:
+                self._text(child, target["id"], inside if inside < NOWHERE else at)
+
+    def _text(self, value: Plan, target: str, at: int) -> None:
+        constant = value.get("value", {})
+        if constant and not constant.get("is_null"):
+            self.literals.add((str(constant.get("value", "")), target, at))  # DuckDB's JSON leaves out an empty text
+        elif value["expression_class"] == "BOUND_FUNCTION":
+            self.computed.add((at, target))
 
     def _use(self, refs: Refs, use: Use) -> None:
         self.uses.update((ref, use) for ref in refs)

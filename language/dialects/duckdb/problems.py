@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from language.diagnostics import did_you_mean
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables
 from language.dialects.duckdb.foreign import in_duckdb
+from language.dialects.duckdb.locating import located
 from language.dialects.duckdb.syntax_tree import Said, Scope, called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import LITERALS, QUOTED, extent, node_at, rule_of, worded
@@ -25,7 +27,19 @@ _CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
 _NOT_NAMES = re.compile(r"\b(?:NULL|SQLNULL)\b")
 
 
-def binding_problems(text: str, first: EngineError, tables: Tables, engine: Engine) -> tuple[tuple[QueryProblem, ...], Bound | None]:
+@dataclass(frozen=True)
+class Rest:
+    """What is left of a query without what is wrong with it.  back: a place of `text` ▸ the query's."""
+
+    text: str
+    bound: Bound
+    back: Callable[[int], int]
+
+    def moved(self, problem: QueryProblem) -> QueryProblem:
+        return _moved(problem, self.back)
+
+
+def binding_problems(text: str, first: EngineError, tables: Tables, engine: Engine) -> tuple[tuple[QueryProblem, ...], Rest | None]:
     """All that DuckDB has against the names and calls of a text, of which it tells the first; and what is left of the query.
 
     What is wrong is taken out, and the rest is asked for again.
@@ -33,7 +47,8 @@ def binding_problems(text: str, first: EngineError, tables: Tables, engine: Engi
     found: list[QueryProblem] = []
     patches: list[tuple[Place, str]] = []
     causes: set[str] = set()
-    error, rest = first, None
+    error = first
+    rest: Rest | None = None
     while rest is None and len(found) < MOST:
         patched, back = _patched(text, patches)
         problem, place = _explained(QueryText(patched), error, tables, engine)
@@ -48,10 +63,19 @@ def binding_problems(text: str, first: EngineError, tables: Tables, engine: Engi
         patches.append((taken, "NULL"))
         patches.sort()
         try:
-            rest = engine.bind(_patched(text, patches)[0], tables)
+            left, back = _patched(text, patches)
+            rest = Rest(left, engine.bind(left, tables), back)
         except EngineError as other:
             error = other
     return tuple(dict.fromkeys(found)), rest
+
+
+def unknown_functions(query: QueryText, said: Said, engine: Engine) -> Iterator[QueryProblem]:
+    """Calls of what is no function, whatever the inputs' columns are."""
+    for call in said.calls:
+        error = None if call.in_from or not call.name.isidentifier() else engine.unknown_function(call.name, over=call.windowed)
+        if error is not None:
+            yield _explained(query, dataclasses.replace(error, position=call.at), None, engine)[0]
 
 
 def _patched(text: str, patches: Sequence[tuple[Place, str]]) -> tuple[str, Callable[[int], int]]:
@@ -80,15 +104,18 @@ def _moved(problem: QueryProblem, back: Callable[[int], int]) -> QueryProblem:
     return QueryProblem(back(problem.start), back(problem.end), problem.cause, problem.remedy)
 
 
-def _explained(query: QueryText, error: EngineError, tables: Tables, engine: Engine) -> tuple[QueryProblem, Place | None]:
-    """One mistake, and what to take out so that others can be found; None where that cannot be told."""
+def _explained(query: QueryText, error: EngineError, tables: Tables | None, engine: Engine) -> tuple[QueryProblem, Place | None]:
+    """One mistake, and what to take out so that others can be found; None where that cannot be told.  tables: None if not known."""
     at = error.position
-    if at is not None and (found := _name_problem(query, error, at, tables, engine)) is not None:
+    if at is not None and (found := _name_problem(query, error, at, tables or {}, engine)) is not None:
         return found, (found.start, found.end)
     if at is not None and error.subtype == "NO_MATCHING_FUNCTION":
         problem = _call_problem(query, error, at, engine)
         return problem, (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
+    if at is None and (problem.start, problem.end) == query.first_word() and (trial := located(query, error, tables or {}, engine)):
+        (start, end), alone = trial
+        return dataclasses.replace(problem, start=start, end=end), (start, end) if alone else None
     if at is None or ruled is None:
         return problem, None
     call = query.call(at)
@@ -100,7 +127,7 @@ def _explained(query: QueryText, error: EngineError, tables: Tables, engine: Eng
     return (dataclasses.replace(problem, remedy=f"write {elsewhere}") if elsewhere else problem), call
 
 
-def _can_stand(query: QueryText, place: Place, written: str, tables: Tables, engine: Engine) -> bool:
+def _can_stand(query: QueryText, place: Place, written: str, tables: Tables | None, engine: Engine) -> bool:
     """Whether a text binds in a place of the query, whatever else is wrong there, and calls nothing that a query must not."""
     try:
         calls = called(engine.tree(f"SELECT {written}"))
@@ -108,6 +135,8 @@ def _can_stand(query: QueryText, place: Place, written: str, tables: Tables, eng
         return False
     if any(name in engine.impure_functions and name not in BATCH_BOUNDS for name in calls):
         return False
+    if tables is None:
+        return all(engine.unknown_function(name, over=False) is None for name in calls if name.isidentifier())
     patched = QueryText(f"{query.text[: place[0]]}{written}{query.text[place[1] :]}")
     try:
         engine.bind(patched.text, tables)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from language.diagnostics import Problem, Span
+from language.diagnostics import Gathering, Problem, Span
+from language.dialects.duckdb.endless import endless_tables
 from language.dialects.duckdb.engine import EngineError, Tree, engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.purity import readers
-from language.dialects.duckdb.syntax_tree import Said, outermost, places_in, read
+from language.dialects.duckdb.syntax_tree import Said, nodes_in, outermost, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.nesting import too_deep
 from language.queries import BATCH_BOUNDS, TableReference, first_word
@@ -108,11 +109,18 @@ class DuckDBQuery:
             words = ((place, self.span.text[slice(*place)]) for place in self.text.tokens)
             place = next((place for place, word in words if word[0] in "$?"), self.text.first_word())
             raise Problem(self.span_of(place), "a query has no parameters: nobody would give their values", "write the values")
-        for found in readers(self.text, self.said, engine()):
-            raise self.problem(found)
+        with Gathering() as gathering:
+            for found in (*readers(self.text, self.said, engine()), *endless_tables(self.text, self.tree)):
+                gathering(self._refuse, found)
+
+    def _refuse(self, found: QueryProblem) -> None:
+        raise self.problem(found)
 
 
 def _name_of(item: Tree) -> str:
+    """'' also where what is written after AS is a pattern of names, as it may be after COLUMNS."""
+    if any(node.get("class") == "STAR" for node in nodes_in(item)):
+        return ""
     name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else "")
     return str(name).lower()
 

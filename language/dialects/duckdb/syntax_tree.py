@@ -54,12 +54,13 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """A SELECT: what its FROM names, and the SELECT around it."""
+    """A SELECT: what its FROM names, and the SELECT around it.  exists: whether it is asked only whether it has rows."""
 
     tables: list[Table] = field(default_factory=list)
     others: list[str] = field(default_factory=list)  # CTEs, subqueries and functions, by name
     outer: Scope | None = None
     wide: list[str] = field(default_factory=list)  # what in FROM speaks of all columns of all tables
+    exists: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,24 +75,31 @@ class Column:
 
 @dataclass(frozen=True)
 class Call:
-    """unordered: whether it is a window over rows in no order.  by_rows: whether its frame counts them."""
+    """windowed: whether it has OVER.  unordered: that over rows in no order.  by_rows: whether its frame counts them."""
 
     name: str
     at: int
     in_from: bool
     unordered: bool = False
     by_rows: bool = False
+    windowed: bool = False
 
 
 @dataclass(frozen=True)
 class Star:
-    """`*`, or `t.*` of one table, folded.  without: what EXCLUDE names.  renamed: what RENAME names."""
+    """`*`, or `t.*` of one table, folded.  without, renamed, replaced: what EXCLUDE, RENAME and REPLACE name."""
 
     table: str
     at: int
     scope: Scope
     without: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def spoken_of(self) -> frozenset[str]:
+        """Columns that its own words name, so that it has them, or not, as these say."""
+        return frozenset((*self.without, *self.renamed, *self.replaced))
 
     @property
     def tables(self) -> list[Table]:
@@ -144,7 +152,7 @@ class _Reader:
         self.said = Said()
         self._scopes: list[Scope] = []
 
-    def query(self, node: Tree, ctes: Names, outer: Scope | None) -> None:
+    def query(self, node: Tree, ctes: Names, outer: Scope | None, *, exists: bool = False) -> None:
         """A SELECT, a set operation, or a recursive CTE with its two sides.  ctes: that are in sight, folded."""
         for entry in (node.get("cte_map") or {}).get("map", ()):
             name, inner = entry["key"].lower(), entry["value"]["query"]["node"]
@@ -157,7 +165,7 @@ class _Reader:
                 self.query(side, ctes, outer)
             self._walk(node.get("modifiers"), ctes, Scope(outer=outer), Use.ORDER)
             return
-        scope = Scope(outer=outer)
+        scope = Scope(outer=outer, exists=exists)
         self._scopes.append(scope)
         self._walk(node.get("from_table"), ctes, scope, Use.JOIN)
         self.said.samples |= node.get("sample") is not None
@@ -183,6 +191,9 @@ class _Reader:
         if "node" in value and isinstance(value["node"], dict):  # a subquery
             self.query(value["node"], ctes, scope)
             return
+        if value.get("subquery_type") in ("EXISTS", "NOT_EXISTS"):
+            self.query(value["subquery"]["node"], ctes, scope, exists=True)
+            return
         if "class" in value:
             self._expression(value, scope, use)
         elif isinstance(kind, str):
@@ -206,15 +217,17 @@ class _Reader:
             self.said.windows |= kind == "WINDOW"
             name, unordered = value["function_name"].lower(), kind == "WINDOW" and not _orders(value)
             by_rows = any(value.get(end, "").endswith("_ROWS") for end in ("start", "end"))
-            self.said.calls.append(Call(name, at, in_from=False, unordered=unordered, by_rows=by_rows))
+            self.said.calls.append(Call(name, at, in_from=False, unordered=unordered, by_rows=by_rows, windowed=kind == "WINDOW"))
         elif kind == "PARAMETER":
             self.said.parameters = True
         elif kind == "STAR":
             without = (*value.get("exclude_list", ()), *(each["column"] for each in value.get("qualified_exclude_list", ())))
             without = tuple(str(name).lower() for name in without)
             renamed = tuple(str(each["key"]["column"]).lower() for each in value.get("rename_list", ()))
-            self.said.stars.append(Star(str(value.get("relation_name", "")).lower(), at, scope, without, renamed))
-            self.said.words.update(without)
+            replaced = tuple(str(each["key"]).lower() for each in value.get("replace_list", ()))
+            star = Star(str(value.get("relation_name", "")).lower(), at, scope, without, renamed, replaced)
+            self.said.stars.append(star)
+            self.said.words |= star.spoken_of
 
     def _from(self, value: Tree, kind: str, ctes: Names, scope: Scope) -> None:
         alias, at = str(value.get("alias", "")), value.get("query_location", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ _FIELDS = "it has {1}"
 class Rule:
     """A message of DuckDB's, and what is said instead; groups are those of the pattern, compiled when it is first looked for.
 
-    words: the first of them that the text has is the place, where the message gives none.
+    words: the first of them that the text has is the place, where the message gives none, or `at_words`.
     names: whether the place is a column, which can be taken out so that more mistakes are found.
+    unplaced: it is for messages that give no place.
     """
 
     pattern: str
@@ -31,10 +33,12 @@ class Rule:
     remedy: str
     words: tuple[str, ...] = ()
     names: bool = False
+    at_words: bool = False
+    unplaced: bool = False
 
 
-def _rule(pattern: str, cause: str, remedy: str, *words: str, names: bool = False) -> Rule:
-    return Rule(pattern, cause, remedy, words, names)
+def _rule(pattern: str, cause: str, remedy: str, *words: str, **how: bool) -> Rule:
+    return Rule(pattern, cause, remedy, words, **how)
 
 
 RULES = (
@@ -142,6 +146,37 @@ RULES = (
         "this query is more than {0} levels deep: a table that reads another one in WITH is a level too",
         "make views of its parts",
     ),
+    _rule(
+        r"at least one window function must appear in the SELECT column or QUALIFY",
+        "QUALIFY filters by a window, and there is none",
+        "write WHERE, or HAVING after a GROUP BY",
+        "qualify",
+    ),
+    _rule(
+        r"RANGE frames must have only one ORDER BY",
+        "RANGE counts from the value of one ORDER BY, and there are several",
+        "order by one, or write ROWS",
+        "range",
+        at_words=True,
+    ),
+    _rule(
+        r"(?:argument types '|function call \")[-+]\((.+?), ",
+        "RANGE counts from the value of ORDER BY, and from {0} it cannot",
+        "order by a number or a moment and count by its kind, or write ROWS",
+        "range",
+        unplaced=True,
+    ),
+    _rule(r"extract specifier \"(.+?)\" not recognized", "a moment has no part `{0}`", "write 'day', 'month' or another part"),
+    _rule(
+        r"[Ff]ailed to parse format specifier (.+?): ",
+        "`{0}` is no format of a moment",
+        "write one such as '%Y-%m-%d'",
+    ),
+    _rule(r"Missing ASOF JOIN inequality", "an ASOF JOIN does not say which rows come before", "compare moments by >=", "asof"),
+    _rule(r"UNNEST not supported here", "unnest cannot stand here", "write it in the SELECT or in FROM", "unnest", "any"),
+    _rule(r"[Dd]uplicate struct entry name \"(.+?)\"", "two fields would be called `{0}`", "give each a name of its own"),
+    _rule(r"[Cc]annot unpivot columns of types (.+?) and (.+?) -", "one column cannot hold both {0} and {1}", "CAST them", "unpivot"),
+    _rule(r"[Cc]ollation with name (\w+) does not exist", "there is no collation `{0}`", "write NOCASE, NOACCENT or NFC"),
     _rule(r"SELECT (INTO|locking clause)", "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE"),
 )
 
@@ -149,7 +184,7 @@ RULES = (
 def rule_of(error: EngineError) -> tuple[Rule, tuple[str, ...]] | None:
     """The rule for a message, with what the pattern's groups hold; None where there is none."""
     for rule in RULES:
-        if found := re.search(rule.pattern, error.message):
+        if (found := re.search(rule.pattern, error.message)) and (error.position is None or not rule.unplaced):
             return rule, tuple(LITERALS.get(group or "", group or "") for group in found.groups())
     return None
 
@@ -160,7 +195,8 @@ def worded(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem
     if ruled is None:
         return QueryProblem(*_place_of(query, error, engine), first_line(error), "correct the query at this place")
     rule, groups = ruled
-    place = _place_of(query, error, engine, [*rule.words, *groups[:1]])
+    unplaced = dataclasses.replace(error, position=None) if rule.at_words else error
+    place = _place_of(query, unplaced, engine, [*rule.words, *groups[:1]])
     meant = re.findall(r'Did you mean "(.+?)"', error.message)
     if rule.remedy == _FIELDS:
         meant = QUOTED.findall(groups[1])
@@ -175,18 +211,19 @@ def _place_of(query: QueryText, error: EngineError, engine: Engine, names: Seque
     if error.position is None:
         written = [spelled for name in names for spelled in (name, f"'{name}'")]
         places = [place for name in written if (place := query.find(name)) is not None]
-        return places[0] if places else _named(error.message, query)
+        return places[0] if places else named(error.message, query)
     if re.match(r"[\w\"']", query.text[query.at(error.position) :]) or error.kind == "parser":
         return query.path(error.position)
     return extent(query, node_at(engine.tree(query.text), error.position), error.position)
 
 
-def _named(message: str, query: QueryText) -> Place:
+def named(message: str, query: QueryText) -> Place:
     """The first place of a name that the message quotes; else the query's first word."""
     for name in (*QUOTED.findall(message.partition("\n")[0]), *re.findall(r"\bin (\w+) |SELECT (INTO)", message)):
         name = "".join(name)
-        if (place := query.find(name.rpartition(".")[2])) is not None:
-            return place
+        for written in (name.rpartition(".")[2], f"'{name}'"):
+            if (place := query.find(written)) is not None:
+                return place
     return query.first_word()
 
 
@@ -199,13 +236,13 @@ def first_line(error: EngineError) -> str:
 
 def node_at(value: Any, at: int) -> dict[str, Any] | None:
     """The call of the tree that DuckDB means by a place."""
-    kinds = ("FUNCTION", "WINDOW", "COMPARISON")
+    kinds = ("FUNCTION", "WINDOW", "COMPARISON", "CAST")
     return next((n for n in nodes_in(value) if n.get("query_location", 0) == at and n.get("class") in kinds), None)
 
 
 def extent(query: QueryText, node: dict[str, Any] | None, at: int) -> Place:
     """An operator with what stands around it, to the parentheses that this opens."""
-    places = sorted(places_in(node)) if node else []
+    places = sorted(places_in(node["child"] if node["class"] == "CAST" else node)) if node else []
     if not places:
         return query.word(at)
     return query.balanced(query.at(places[0]), query.path(places[-1])[1])

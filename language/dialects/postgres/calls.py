@@ -15,6 +15,7 @@ from language.dialects.postgres.operators import casts_remedy, condition
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.resolution import Call, find_function
 from language.dialects.postgres.scope import Expr, Scope
+from language.dialects.postgres.spelling import no_function
 from language.queries import BATCH_BOUNDS
 from shared_metadata.lineage import Use
 
@@ -59,11 +60,7 @@ def call(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
     if len(written) > 1 and written[0] != "pg_catalog":
         return context.untold(node, f"what `{'.'.join(written)}` returns cannot be told", parts)
     if not catalogue.functions(name) and not (name in catalogue.types() and len(parts) == 1):
-        remedy = (
-            did_you_mean(name, catalogue.similar_functions(name))
-            + "name one of the database's own with its schema, and CAST what it gives"
-        )
-        return context.failed(node, f"PostgreSQL has no function `{name}`", remedy, parts)
+        return context.failed(node, *no_function(name), parts)
     return _resolved(context, scope, node, inner, name, arguments, parts)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from language.diagnostics import Problem, Span
+from language.diagnostics import Diagnostic, Problem, Span
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.places import Place, Places
 from language.queries import ParsedQuery, TableReference, first_word
@@ -97,6 +97,17 @@ class PostgresQuery(ParsedQuery):
 
         found = type_text(self.text, names, tables)
         return replace(found, problems=(*found.problems, *misplaced(self)))
+
+    def unknown_functions(self) -> Iterator[Diagnostic]:
+        """Calls of what is no function of PostgreSQL's own, whatever the tables' columns are; one in a schema may be anything."""
+        from language.dialects.postgres.catalogue import functions, types
+        from language.dialects.postgres.spelling import no_function
+
+        for node in inner_nodes(self.statement, "FuncCall"):
+            (*schema, name) = (part["String"]["sval"] for part in node["funcname"])
+            if not schema and not functions(name) and not (name in types() and len(node.get("args", ())) == 1):
+                place = self.at(self.places.names(node.get("location", 0), 1)[0])
+                yield place.diagnostic(*no_function(name))
 
     def _table(self, node: Node) -> TableReference:
         parts = tuple(node[name] for name in ("catalogname", "schemaname", "relname") if name in node)

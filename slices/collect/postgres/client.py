@@ -22,7 +22,7 @@ from shared_metadata.program import Connection, Flow, Mask, Table
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres import catalog, failures, logic
 from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
-from slices.collect.postgres.config import Address, read_config
+from slices.collect.postgres.config import read_address, read_config
 from slices.collect.postgres.due_rows import DueRows
 from slices.collect.postgres.logic import Relation
 from slices.collect.postgres.slice import SLICE
@@ -44,7 +44,7 @@ class PostgresSource:
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
         self._connection, self._aws, self._until, self._part_mb = connection, aws, until, part_mb
         self._patience: Patience | None = None
-        self._config, self.address = read_config(connection), Address.of(secret, connection)
+        self._config, self.address = read_config(connection), read_address(connection, secret)
         self._relations: dict[str, Relation] = {}
         self._opened: list[Session[Any]] = []
 

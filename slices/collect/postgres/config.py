@@ -76,27 +76,6 @@ class Address:
     sslmode: str
     sslrootcert: str
 
-    @staticmethod
-    def of(secret: Mapping[str, Any], connection: Connection) -> Address:
-        """Raises SecretError that names the fields that are missing or wrong; never a value."""
-        reference = f"the secret {connection.options.get('secret')!r}"
-        place = f"connection {connection.name} ({connection.position})"
-        missing = [name for name in _REQUIRED if name not in secret]
-        if missing:
-            raise SecretError(
-                f"{reference} lacks {', '.join(missing)}",
-                place=place,
-                remedy="store host, port, dbname, username, password and, if wanted, sslmode and sslrootcert in it as JSON",
-            )
-        port, sslmode = str(secret.get("port", 5432)), str(secret.get("sslmode", "require"))
-        if not port.isdigit():
-            raise SecretError(f"port in {reference} is not a number", place=place, remedy="store a number, e.g. 5432")
-        if sslmode not in _SSL_MODES:
-            raise SecretError(f"sslmode in {reference} is unknown", place=place, remedy=f"store one of {', '.join(_SSL_MODES)}")
-        texts = (str(secret[name]) for name in _REQUIRED)
-        host, dbname, username, password = texts
-        return Address(host, int(port), dbname, username, password, sslmode, str(secret.get("sslrootcert", "")))
-
     def conninfo(self, *, password: bool) -> str:
         """libpq's connection string; without the password where it could come to be shown."""
         from psycopg.conninfo import make_conninfo
@@ -121,3 +100,24 @@ class Address:
         path = Path(tempfile.gettempdir()) / f"atoll-{hashlib.sha256(self.sslrootcert.encode()).hexdigest()[:16]}.pem"
         path.write_text(self.sslrootcert)
         return str(path)
+
+
+def read_address(connection: Connection, secret: Mapping[str, Any]) -> Address:
+    """Raises SecretError that names the fields that are missing or wrong; never a value."""
+    reference = f"the secret {connection.options.get('secret')!r}"
+    place = f"connection {connection.name} ({connection.position})"
+    missing = [name for name in _REQUIRED if name not in secret]
+    if missing:
+        raise SecretError(
+            f"{reference} lacks {', '.join(missing)}",
+            place=place,
+            remedy="store host, port, dbname, username, password and, if wanted, sslmode and sslrootcert in it as JSON",
+        )
+    port, sslmode = str(secret.get("port", 5432)), str(secret.get("sslmode", "require"))
+    if not port.isdigit():
+        raise SecretError(f"port in {reference} is not a number", place=place, remedy="store a number, e.g. 5432")
+    if sslmode not in _SSL_MODES:
+        raise SecretError(f"sslmode in {reference} is unknown", place=place, remedy=f"store one of {', '.join(_SSL_MODES)}")
+    texts = (str(secret[name]) for name in _REQUIRED)
+    host, dbname, username, password = texts
+    return Address(host, int(port), dbname, username, password, sslmode, str(secret.get("sslrootcert", "")))

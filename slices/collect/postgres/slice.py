@@ -23,5 +23,6 @@ SLICE = Slice(
     ),
     config="slices.collect.postgres.config:Config",
     sizes="slices.collect.postgres.sizes:too_much",
+    secret="slices.collect.postgres.config:read_address",
     steps=("plan", "extract", "commit", "discover"),
 )

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import to_text
+from shared_metadata.soql import LITERAL
 
 _COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.EQ: ("=", "="),
@@ -21,11 +22,6 @@ _COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.GT: (">", "<"),
     exp.GTE: (">=", "<="),
 }
-_LITERAL = re.compile(
-    r"'(?:[^'\\]|\\.|'')*'"
-    r"|\b(?P<moment>\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))?)"
-    r"|\b(?P<relative>[A-Za-z_]+:\d+)\b"
-)
 _CASTS = {"DATE": "date", "TIME": "time", "TIMESTAMP": "datetime", "TIMESTAMPTZ": "datetime", "DATETIME": "datetime"}
 _ARGUMENTS = frozenset({"this", "expression", "expressions", "low", "high", "negate"})
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -55,7 +51,7 @@ def _tree(condition: str, place: str) -> exp.Expr:
         return f"'{literal['moment']}'" if literal["moment"] else literal.group()
 
     try:
-        return sqlglot.parse_one(_LITERAL.sub(quoted, condition))
+        return sqlglot.parse_one(LITERAL.sub(quoted, condition))
     except sqlglot.errors.SqlglotError:
         raise DefinitionError("the WHERE clause is not SQL", place=place, remedy="write it as a SQL condition") from None
 

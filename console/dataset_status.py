@@ -1,0 +1,167 @@
+"""How far, how fresh, how large and how costly every dataset is, and who is at work on it, out of the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared_metadata.drift import readers
+from shared_metadata.intervals import ceil, count, covered, from_text, next_interval, to_text
+from shared_metadata.program import Flow, Kind, Program, Table
+from shared_metadata.records import Batch, LastChange, TableState
+
+if TYPE_CHECKING:
+    from shared_metadata.reader import MetadataReader
+
+GRACE_SECONDS = 120  # a batch shorter than this is not late before
+
+
+@dataclass(frozen=True)
+class DatasetStatus:
+    """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: that are complete, of the last
+    24 hours; last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
+    last_batch_rejected: the rows that it set aside.
+    fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
+
+    state: 'current' | 'new' (no batch of it was made yet) | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an
+        operator) | 'quiesced' (by drifts).
+    running: the execution that is at work on its next batch, or ''.  running_covers: how many intervals that batch covers.
+    attempts: failed ones at its next batch, since it was begun or redriven.
+    waits_for: inputs that are not yet complete through the end of its next batch.
+    stopped_at, execution, waiting: of a dead letter: since when, who tried last, and the datasets that wait for it.
+    """
+
+    dataset: str
+    flow: str
+    kind: str
+    state: str
+    complete_through: str
+    freshness_seconds: int
+    next_batch_end: str
+    rows: int
+    batches: int
+    last_batch_rows: int
+    last_batch_rejected: int
+    last_batch_seconds: float
+    last_batch_skew: float
+    last_batch_dollars: float
+    attempts: int
+    retry_at: str
+    error: str
+    waits_for: tuple[str, ...] = ()
+    drifts: tuple[int, ...] = ()
+    fresh_within_seconds: int = 0
+    stopped_at: str = ""
+    execution: str = ""
+    waiting: tuple[str, ...] = ()
+    running: str = ""
+    running_covers: int = 0
+
+    @property
+    def breaks_promise(self) -> bool:
+        """Whether it is older than its FRESH WITHIN, whatever else is the matter."""
+        return 0 < self.fresh_within_seconds < self.freshness_seconds
+
+
+def dataset_statuses(reader: MetadataReader, program: Program, now: datetime) -> list[DatasetStatus]:
+    """Every dataset of the program, in the order of its text.
+
+    Costs one read for 100 flows, several at a time, and another for 100 of those whose next batch is over.
+    """
+    return statuses_of(reader, program, in_order(program), now)
+
+
+def in_order(program: Program) -> list[str]:
+    """All datasets as the program's statements make them one after the other; a stored program is sorted by name."""
+    kinds = list(Kind)
+    flows = sorted(program.flows.values(), key=lambda f: (f.position.file, f.position.line, f.position.column, kinds.index(f.kind)))
+    return [table.dataset for flow in flows for table in flow.tables]
+
+
+def statuses_of(reader: MetadataReader, program: Program, datasets: list[str], now: datetime) -> list[DatasetStatus]:
+    flow_states = reader.states_of(program.datasets()).values()
+    states = {name: table for s in flow_states for name, table in s.tables.items()}
+    producers = program.producers()
+    tables = {table.dataset: table for flow in program.flows.values() for table in flow.tables}
+    found = [_status(producers[name], tables[name], states, now) for name in datasets if name in states]
+    return _with_workers(reader, program, [_held(one, states[one.dataset], program) for one in found], now)
+
+
+def _with_workers(reader: MetadataReader, program: Program, found: list[DatasetStatus], now: datetime) -> list[DatasetStatus]:
+    """The same, with who is at work on what: asked for those only whose next batch is over, since no other can run."""
+    wanted: dict[tuple[str, datetime], list[str]] = {}
+    for one in found:
+        if from_text(one.next_batch_end) <= now:
+            wanted.setdefault((one.flow, from_text(one.complete_through)), []).append(one.dataset)
+    batches = reader.batches_at(wanted) if wanted else {}
+    return [_with_worker(one, program, batches.get((one.flow, from_text(one.complete_through))), now) for one in found]
+
+
+def _with_worker(status: DatasetStatus, program: Program, batch: Batch | None, now: datetime) -> DatasetStatus:
+    worker = batch.running(status.dataset, now) if batch else None
+    if batch is None or worker is None:
+        return status
+    covers = covered(batch.interval, program.flows[status.flow].interval_seconds)
+    return replace(status, running=worker.owner, running_covers=covers)
+
+
+def _held(status: DatasetStatus, state: TableState, program: Program) -> DatasetStatus:
+    """The same, with what holds it up beside the time and its inputs."""
+    if state.drifts:
+        return replace(status, state="quiesced", drifts=state.drifts)
+    if not state.stopped:
+        return status
+    letter, waiting = state.dead_letter, tuple(sorted(readers(program, [status.dataset]) - {status.dataset}))
+    at, execution = (to_text(letter.at.replace(microsecond=0)), letter.execution) if letter else ("", "")
+    return replace(status, stopped_at=at, execution=execution, waiting=waiting)
+
+
+def _status(flow: Flow, table: Table, states: Mapping[str, TableState], now: datetime) -> DatasetStatus:
+    name, state = table.dataset, states[table.dataset]
+    last = state.last or LastChange()
+    end = next_interval(state.watermark, flow.interval_seconds).end
+    return DatasetStatus(
+        dataset=name,
+        flow=flow.id,
+        kind=flow.kind.value,
+        state=state_word(flow, state, now),
+        complete_through=to_text(state.watermark),
+        freshness_seconds=int((now - state.watermark).total_seconds()),
+        next_batch_end=to_text(end),
+        rows=last.total,
+        batches=_complete_since(now - timedelta(days=1), state, flow.interval_seconds),
+        last_batch_rows=last.rows,
+        last_batch_rejected=last.rejected,
+        last_batch_seconds=last.seconds,
+        last_batch_skew=last.skew,
+        last_batch_dollars=last.dollars,
+        attempts=state.failures,
+        retry_at=to_text(state.retry_at.replace(microsecond=0)) if state.retry_at and not state.stopped else "",
+        error=state.error if state.failures else "",
+        waits_for=_waits_for(table, states, end) if end <= now else (),
+        fresh_within_seconds=flow.fresh_within_seconds,
+    )
+
+
+def _complete_since(since: datetime, state: TableState, length: int) -> int:
+    """How many of its batches that start then or later are complete."""
+    first = max(ceil(since, length), state.begins or since)
+    return count(first, state.watermark, length) if first < state.watermark else 0
+
+
+def _waits_for(table: Table, states: Mapping[str, TableState], end: datetime) -> tuple[str, ...]:
+    return tuple(name for name in table.inputs if name not in states or states[name].watermark < end)
+
+
+def state_word(flow: Flow, state: TableState, now: datetime) -> str:
+    """Late is what FRESH WITHIN says, and also a batch that did not follow within the length of another."""
+    if state.failures:
+        return "stopped" if state.stopped else "failing"
+    if flow.fresh_within_seconds and (now - state.watermark).total_seconds() > flow.fresh_within_seconds:
+        return "late"
+    lag = (now - next_interval(state.watermark, flow.interval_seconds).end).total_seconds()
+    if lag > max(flow.interval_seconds, GRACE_SECONDS):
+        return "late"
+    return "new" if state.last is None and state.watermark == state.begins else "current"

@@ -1,0 +1,132 @@
+"""Constant parts of a query that have no value: DuckDB says so at the first row only, in every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from language.dialects.duckdb.engine import IMPURE, Engine, EngineError, Tree
+from language.dialects.duckdb.text import Place, QueryText
+from language.dialects.duckdb.wording import extent, first_line
+from language.queries import BATCH_BOUNDS
+from language.query_problems import QueryProblem
+from language.recursion import deep_recursion
+
+_COMPUTED = frozenset(("CAST", "FUNCTION", "OPERATOR", "COMPARISON", "CONJUNCTION", "BETWEEN", "CASE", "COLLATE"))
+_PLAIN = (None, "CONSTANT")  # a literal, and what is no expression, such as the list of a call's arguments
+_SIZED = frozenset(("repeat", "lpad", "rpad", "list_resize", "array_resize", "bitstring"))  # which may take all memory there is
+_MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday"))
+
+
+def constant_problems(query: QueryText, tree: Tree, engine: Engine, casts: Iterable[tuple[int, str]] = ()) -> Iterator[QueryProblem]:
+    """tree: the query's own.  casts: (place, type) of each call that gives text where DuckDB itself makes another type of it.
+
+    What need not be reached, such as the branch of a CASE, is left out: it may never be computed.
+    """
+    if not engine.computes_constants(query.text):
+        return
+    parts = _Parts(engine)
+    with deep_recursion():
+        found = [*parts.within(tree["statements"]), *parts.cast(tree, casts)]
+        for node, refused in zip(found, engine.without_value(found), strict=True):
+            if refused:
+                yield _problem(query, *parts.smallest(node, refused))
+
+
+def no_text_of(text: str, target: str) -> tuple[str, str]:
+    """Cause and remedy where a text is no value of a type."""
+    moment = text.lower() in _MOMENTS
+    return f"this text is no {target}", "write batch_end(), the moment for which the batch is made" if moment else "correct the text"
+
+
+def _problem(query: QueryText, node: Tree, refused: str) -> QueryProblem:
+    """Of the smallest part that has no value."""
+    child = node.get("child", {}) if node["class"] == "CAST" else {}
+    text = child.get("value", {}).get("value", "") if child.get("class") == "CONSTANT" else None
+    if isinstance(text, str) and "query_location" in child and "type_info" not in node["cast_type"]:
+        return QueryProblem(*query.word(child["query_location"]), *no_text_of(text, node["cast_type"]["id"]))
+    why = first_line(EngineError("conversion", refused))
+    return QueryProblem(*_place(query, child or node), f"this has no value: {why}", "write what has one")
+
+
+def _place(query: QueryText, node: Tree) -> Place:
+    at = node.get("query_location", 0)
+    return (query.call(at) if node["class"] == "FUNCTION" and not node.get("is_operator") else None) or extent(query, node, at)
+
+
+class _Parts:
+    """Finds the largest parts of a tree that are constant and more than a literal."""
+
+    def __init__(self, engine: Engine) -> None:
+        impure = (engine.impure_functions | IMPURE) - BATCH_BOUNDS
+        self._varying = frozenset(("error", *impure, *engine.aggregates, *engine.table_functions, *_SIZED))
+        self._engine = engine
+        self._known: dict[int, bool] = {}  # by a node's id, whether it is constant
+
+    def within(self, value: Any) -> Iterator[Tree]:
+        if isinstance(value, list):
+            for each in value:
+                yield from self.within(each)
+        elif isinstance(value, dict):
+            kind = value.get("class")
+            if kind in _COMPUTED and self._is_constant(value):
+                yield value
+            elif kind != "CONSTANT":
+                for child in _reached(value):
+                    yield from self.within(child)
+
+    def cast(self, tree: Tree, casts: Iterable[tuple[int, str]]) -> Iterator[Tree]:
+        """The constant ones at these places, each as the type."""
+        for at, target in casts:
+            node = next((node for node in _nodes(tree["statements"]) if _is_call_at(node, at)), None)
+            if node is not None and self._is_constant(node):
+                yield {"class": "CAST", "type": "OPERATOR_CAST", "child": node, "cast_type": {"id": target}}
+
+    def smallest(self, node: Tree, refused: str) -> tuple[Tree, str]:
+        """The smallest part of a constant one that has no value either, with what DuckDB says of it."""
+        inner = [part for child in _reached(node) for part in self.within(child)]
+        for part, why in zip(inner, self._engine.without_value(inner), strict=True):
+            if why:
+                return self.smallest(part, why)
+        return node, refused
+
+    def _is_constant(self, value: Any) -> bool:
+        if not isinstance(value, (dict, list)):
+            return True
+        if id(value) not in self._known:
+            self._known[id(value)] = self._computed(value)
+        return self._known[id(value)]
+
+    def _computed(self, value: Tree | list[Any]) -> bool:
+        if isinstance(value, list):
+            return all(map(self._is_constant, value))
+        kind = value.get("class")
+        if kind not in _COMPUTED and kind not in _PLAIN:
+            return False
+        return str(value.get("function_name", "")).lower() not in self._varying and all(map(self._is_constant, value.values()))
+
+
+def _nodes(value: Any) -> Iterator[Tree]:
+    """Every node that is computed whatever comes of the rest."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _nodes(each)
+    elif isinstance(value, dict):
+        yield value
+        for child in _reached(value):
+            yield from _nodes(child)
+
+
+def _is_call_at(node: Tree, at: int) -> bool:
+    return node.get("class") == "FUNCTION" and node.get("query_location", 0) == at
+
+
+def _reached(node: Tree) -> Iterator[Any]:
+    """What of a node is computed whatever comes of the rest."""
+    kind = node.get("type")
+    if kind == "CASE_EXPR":
+        yield node["case_checks"][0]["when_expr"]
+    elif kind == "OPERATOR_COALESCE":
+        yield node["children"][0]
+    elif kind != "OPERATOR_TRY":
+        yield from (child for child in node.values() if isinstance(child, (dict, list)))

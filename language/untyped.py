@@ -1,0 +1,32 @@
+"""What a program's queries tell without any snapshot of the sources: functions that there are not, and constants without a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from language.diagnostics import Diagnostic, Problem
+from language.dialects.duckdb.constants import constant_problems
+from language.dialects.duckdb.engine import engine
+from language.dialects.duckdb.problems import unknown_functions
+from language.dialects.duckdb.query import DuckDBQuery
+from language.dialects.postgres.query import PostgresQuery
+from language.resolved import Collect, ResolvedProgram
+
+
+def check_untyped(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
+    """Adds what is wrong to `problems`."""
+    for statement in program.statements:
+        query = statement.query
+        try:
+            if isinstance(statement, Collect):
+                problems += query.unknown_functions() if isinstance(query, PostgresQuery) else ()
+            elif isinstance(query, DuckDBQuery):
+                problems += _of_a_warehouse(query)
+        except Problem as problem:
+            problems += problem.diagnostics
+
+
+def _of_a_warehouse(query: DuckDBQuery) -> Iterator[Diagnostic]:
+    judge = engine()
+    for found in (*unknown_functions(query.text, query.said, judge), *constant_problems(query.text, query.tree, judge)):
+        yield query.problem(found).diagnostic

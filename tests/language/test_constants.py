@@ -1,0 +1,115 @@
+"""Constant parts of a query are computed when it is compiled: what has no value is told at its place, and nothing else is."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.language.typed_query import typed
+
+TABLES = {"lake.ops.t": {"id": "long", "name": "string", "day": "date", "seen": "timestamptz", "small": "decimal(3,1)"}}
+# A constant, and the words at the place of what has no value in it.
+WITHOUT_VALUE = {
+    "CAST('x' AS INTEGER)": "'x'",
+    "('to' || 'day')::DATE": "'to' || 'day'",
+    "DATE '2024-13-01'": "'2024-13-01'",
+    "make_date(2024, 13, 1)": "make_date(2024, 13, 1)",
+    "200::TINYINT": "200",
+    "9223372036854775807 + 1": "9223372036854775807 + 1",
+    "sqrt(-1)": "sqrt(-1)",
+    "12345.6::DECIMAL(3, 1)": "12345.6",
+    "'x'::DECIMAL(3, 1)": "'x'",
+    "strptime('x', '%Y')": "strptime('x', '%Y')",
+    "upper(lower(CAST(concat('a', 'b') AS INTEGER)::VARCHAR))": "concat('a', 'b')",
+    "[1, 'x'::INTEGER]": "'x'",
+    "CAST('' AS DOUBLE)": "''",
+    "batch_end() - INTERVAL '1 fortnight'": "'1 fortnight'",
+}
+PLACES = [
+    "SELECT ({}) AS x FROM lake.ops.t",
+    "SELECT id FROM lake.ops.t WHERE ({})::VARCHAR = name",
+    "SELECT id, count(*) AS n FROM lake.ops.t GROUP BY id HAVING max(name) > ({})::VARCHAR",
+    "WITH a AS (SELECT id FROM lake.ops.t WHERE name IN (SELECT ({})::VARCHAR)) SELECT id FROM a",
+    "SELECT a.id FROM lake.ops.t a JOIN lake.ops.t b ON a.id = b.id AND b.name <> ({})::VARCHAR",
+    "SELECT CASE WHEN ({})::VARCHAR = name THEN 1 ELSE 2 END AS x FROM lake.ops.t",
+    "SELECT coalesce(({})::VARCHAR, name) AS x FROM lake.ops.t",
+    "SELECT list_transform([name], n -> n || ({})::VARCHAR) AS x FROM lake.ops.t",
+]
+NOT_REACHED = [
+    "SELECT CASE WHEN id > 1 THEN ({})::VARCHAR ELSE name END AS x FROM lake.ops.t",
+    "SELECT CASE WHEN id > 1 THEN name WHEN name = ({})::VARCHAR THEN 'a' END AS x FROM lake.ops.t",
+    "SELECT coalesce(name, ({})::VARCHAR) AS x FROM lake.ops.t",
+    "SELECT TRY(({})::VARCHAR) AS x FROM lake.ops.t",
+]
+
+
+def _mistakes(query: str) -> list[tuple[str, str]]:
+    return [(query[p.start : p.end], p.cause) for p in typed(query, TABLES).problems]
+
+
+@pytest.mark.parametrize("constant", WITHOUT_VALUE)
+@pytest.mark.parametrize("query", PLACES)
+def test_a_constant_without_a_value_is_refused_at_its_place(query: str, constant: str) -> None:
+    (found,) = _mistakes(query.format(constant))
+    assert found[0] == WITHOUT_VALUE[constant] and "no" in found[1]
+
+
+@pytest.mark.parametrize("constant", [each for each in WITHOUT_VALUE if not WITHOUT_VALUE[each].startswith("'") or "||" in each])
+@pytest.mark.parametrize("query", NOT_REACHED)
+def test_what_need_not_be_reached_is_not_computed(query: str, constant: str) -> None:
+    assert _mistakes(query.format(constant)) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("day = 'to' || 'day'", "'to' || 'day'"),
+        ("seen = '2024-01-01' || ' nonsense'", "'2024-01-01' || ' nonsense'"),
+    ],
+)
+def test_a_constant_text_that_becomes_what_stands_beside_it_is_computed_as_that(condition: str, said: str) -> None:
+    ((words, cause),) = _mistakes(f"SELECT id FROM lake.ops.t WHERE {condition}")
+    assert words == said and cause.startswith("this has no value")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("'a' || 'b'", "DATE '2024-01-31' + INTERVAL 1 MONTH", "batch_start() - INTERVAL '1 day'", "1 / 0", "1 // 0", "1 % 0"),
+        *("TRY_CAST('x' AS INTEGER)", "TRY('x'::INTEGER)", "[1, 2][3]", "{'a': 1}.a", "MAP {'a': 1}['b']", "NULL::DATE", "-(-1)"),
+        *("repeat('x', 2000000000)", "len(range(9000000000))", "lpad('x', 2000000000, 'y')", "error('at run time only')::VARCHAR"),
+        *("'a' COLLATE NOCASE = 'A'", "1 IN (1, 2)", "'ä' || '€😀'", "chr(39) || '''' || chr(92)", "'x' LIKE '%' ESCAPE '!'"),
+    ],
+)
+def test_a_constant_with_a_value_and_what_is_not_to_be_computed_are_fine(expression: str) -> None:
+    assert _mistakes(f"SELECT ({expression})::VARCHAR AS x FROM lake.ops.t") == []
+
+
+_TEXTS = st.sampled_from(["'1'", "'x'", "'2024-02-30'", "'2024-02-28'", "'1.5'", "''", "1", "-300", "2.5", "true"])
+_TYPES = st.sampled_from(["INTEGER", "TINYINT", "DATE", "TIMESTAMP", "DECIMAL(3, 1)", "BOOLEAN", "UUID", "DOUBLE", "VARCHAR", "TIME"])
+_CONSTANTS = st.recursive(
+    _TEXTS,
+    lambda inner: st.one_of(
+        st.tuples(inner, _TYPES).map(lambda pair: f"CAST({pair[0]} AS {pair[1]})"),
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]} || {pair[1]})"),
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]} + {pair[1]})"),
+        inner.map(lambda each: f"sqrt({each})"),
+    ),
+    max_leaves=4,
+)
+
+
+@given(constant=_CONSTANTS)
+@settings(max_examples=300, deadline=None)
+def test_a_constant_is_refused_exactly_where_duckdb_cannot_compute_it(constant: str) -> None:
+    query = f"SELECT ({constant})::VARCHAR AS x FROM lake.ops.t"
+    try:
+        duckdb.execute(f"SELECT CAST(({constant}) AS VARCHAR)").fetchall()
+        computes = True
+    except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
+        computes = False
+    except duckdb.Error:
+        return  # it does not bind
+    assert (_mistakes(query) == []) == computes, constant
