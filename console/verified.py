@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from console.again import again
 from console.wording import counted
 
 
@@ -29,4 +30,4 @@ def show_verified(told: Mapping[str, Any]) -> None:
     said = counted(number, "difference") if number else "no differences"
     click.echo(f"{said} in {looked_at}{compared}{', at ' + told['at'] if 'at' in told else ''}")
     if told.get("more"):
-        click.echo(f"{told['more']:,} of them are not shown: atoll state verify")
+        click.echo(f"{told['more']:,} of them are not shown: {again('atoll state verify')}")

@@ -25,7 +25,7 @@ _OUTSIDE_SCHEMAS = (
     "SELECT oid FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace",
     "SELECT extname FROM pg_extension UNION ALL SELECT evtname FROM pg_event_trigger UNION ALL SELECT pubname FROM pg_publication",
     "SELECT srvname FROM pg_foreign_server UNION ALL SELECT fdwname FROM pg_foreign_data_wrapper",
-    "SELECT lanname FROM pg_language",
+    "SELECT lanname FROM pg_language UNION ALL SELECT amname FROM pg_am UNION ALL SELECT subname FROM pg_subscription",
     "SELECT oid FROM pg_cast UNION ALL SELECT oid FROM pg_largeobject_metadata",
     "SELECT slot_name FROM pg_replication_slots WHERE database = %(name)s",
     "SELECT gid FROM pg_prepared_xacts WHERE database = %(name)s",

@@ -104,10 +104,11 @@ def _named(event: Mapping[str, Any], flow: Flow) -> list[tuple[Mapping[str, Any]
     wanted, part, known = event.get("datasets"), event.get("part"), parts(flow)
     if wanted:
         names = {table.dataset for table in flow.tables}
-        strange = [dataset for dataset in wanted if dataset not in names] if isinstance(wanted, list | tuple) else [wanted]
+        listed = wanted if isinstance(wanted, list | tuple) else [wanted]
+        strange = [dataset for dataset in listed if not isinstance(dataset, str) or dataset not in names]
         if strange:
             raise _refused(f"{flow.id} has no dataset {_shown(strange[0])}")
-        some = [tuple(wanted[at : at + TABLES_A_PART]) for at in range(0, len(wanted), TABLES_A_PART)]
+        some = [tuple(listed[at : at + TABLES_A_PART]) for at in range(0, len(listed), TABLES_A_PART)]
         return [({"datasets": list(datasets)}, datasets) for datasets in some]
     if part is None:
         return [(input_of(flow, number), datasets) for number, datasets in enumerate(known)]

@@ -129,7 +129,7 @@ class Collecting:
     @property
     def at(self) -> datetime:
         """A moment within the next batch."""
-        state, now = self.cloud.reader.flow_states([FLOW]).get(FLOW), self.cloud.clock.now
+        state, now = self.cloud.reader.states_of({FLOW: [self.dataset]}).get(FLOW), self.cloud.clock.now
         start = state.tables[self.dataset].watermark if state else floor(now, HOUR) - timedelta(seconds=HOUR)
         return start + timedelta(minutes=20)
 

@@ -24,7 +24,14 @@ trap 'sleep 0.3; echo {name} > ended; exit 3' {name}
 echo ready
 while :; do sleep 0.05; done
 """
-RUNS = "import os, sys; from infra import cdk_command; cdk_command.run(['deploy'], os.environ, print, attached={attached})"
+# What is ignored stays so, as where a suite is run by nohup or with `&`: here each signal is heard.
+RUNS = """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from infra import cdk_command
+cdk_command.run(['deploy'], os.environ, print, attached={attached})
+"""
 
 
 def installed(folder: Path, script: str | None, mode: int = 0o755) -> None:

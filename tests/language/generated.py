@@ -216,14 +216,14 @@ def _expression(random: Random, depth: int = 0) -> str:
         [
             f"({inner} + {other})",
             f"{inner}::VARCHAR",
-            f"CASE WHEN {inner} THEN {other} END",
+            f"CASE WHEN {inner} IS NULL THEN {other} END",
             f"coalesce({inner}, {other})",
             f"count(DISTINCT {inner})",
             f"{inner} || {other}",
-            f"CAST({inner} AS DECIMAL(10, 2))",
+            f"TRY_CAST({inner} AS DECIMAL(10, 2))",
             f"{{'a': {inner}}}",
             f"(SELECT max({inner}))",
-            f"NOT {inner}",
+            f"NOT {inner} IS DISTINCT FROM {other}",
             f"{inner} BETWEEN {other} AND 3",
             f"list_transform([{inner}], x -> x + {other})",
         ]

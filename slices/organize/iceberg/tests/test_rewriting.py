@@ -110,29 +110,36 @@ def test_rows_that_another_batch_brings_in_between_are_kept(lake: Lake, written:
     assert len(written) > FEW, "what was written from the former rows was thrown away"
 
 
-def test_a_group_that_is_cut_off_is_written_in_the_next_call(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    few(lake)
-    state, write, calls = changed(lake), Changes._write, iter(range(100))
+def cut_off(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
+    """The time for DuckDB's work is over while it writes this group."""
+    write, calls = Changes._write, iter(range(100))
 
     def cut(self: Changes, engine: Engine, query: str) -> Any:
-        if next(calls) == 2:
+        if next(calls) == group:
             engine.fetch("SELECT 1")
             engine._cut_monotonic = time.monotonic()
             engine.fetch("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000) b")
         return write(self, engine, query)
 
     monkeypatch.setattr(Changes, "_write", cut)
+
+
+def test_a_group_that_is_cut_off_is_written_in_the_next_call(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(lake)
+    state = changed(lake)
+    cut_off(monkeypatch, 2)
     with pytest.raises(Unfinished, match=f"2 of {FEW}"):
         lake.steps().commit(state, FakeContext())
     assert lake.steps().commit(state, FakeContext())["status"] == "COMMITTED"
     assert carriers(lake) == [(number, "UA") for number in range(FEW)]
 
 
-def test_a_first_group_that_takes_longer_than_a_call_says_what_to_change(lake: Lake) -> None:
+def test_a_first_group_that_takes_longer_than_a_call_says_what_to_change(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     few(lake)
     state, before = changed(lake), carriers(lake)
+    cut_off(monkeypatch, 0)
     with pytest.raises(DefinitionError, match=r"before the function's time limit.*PARTITION BY"):
-        lake.steps().commit(state, FakeContext(CUT_SECONDS))
+        lake.steps().commit(state, FakeContext())
     assert carriers(lake) == before
 
 
