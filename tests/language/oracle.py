@@ -11,6 +11,7 @@ import sqlglot
 
 from language import ProgramErrors, compile_program, compile_with_positions, format_program
 from language.compiler import Compilation
+from language.diagnostics import source_text
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
 
@@ -43,7 +44,7 @@ def check_text(text: str, slices: Mapping[str, Slice], schemas: SourceSchemas | 
 
 def check_errors(errors: ProgramErrors, text: str) -> None:
     """Every mistake has a place in the text, a cause and a remedy, and can be shown."""
-    lines = text.removeprefix("\ufeff").split("\n")
+    lines = source_text(FILE, text).text.split("\n")
     assert errors.diagnostics
     for found in errors.diagnostics:
         assert found.file == FILE and 1 <= found.line <= len(lines)
