@@ -77,10 +77,13 @@ class _Parts:
 
     def cast(self, tree: Tree, casts: Iterable[tuple[int, str]]) -> Iterator[Tree]:
         """The constant ones at these places, each as the type."""
-        for at, target in casts:
-            node = next((node for node in _nodes(tree["statements"]) if _is_call_at(node, at)), None)
-            if node is not None and self._is_constant(node):
-                yield {"class": "CAST", "type": "OPERATOR_CAST", "child": node, "cast_type": {"id": target}}
+        wanted, calls = list(casts), dict[int, Tree]()
+        for node in _nodes(tree["statements"]) if wanted else ():
+            if node.get("class") == "FUNCTION":
+                calls.setdefault(node.get("query_location", 0), node)
+        for at, target in wanted:
+            if at in calls and self._is_constant(calls[at]):
+                yield {"class": "CAST", "type": "OPERATOR_CAST", "child": calls[at], "cast_type": {"id": target}}
 
     def smallest(self, node: Tree, refused: str) -> tuple[Tree, str]:
         """The smallest part of a constant one that has no value either, with what DuckDB says of it."""
@@ -115,10 +118,6 @@ def _nodes(value: Any) -> Iterator[Tree]:
         yield value
         for child in _reached(value):
             yield from _nodes(child)
-
-
-def _is_call_at(node: Tree, at: int) -> bool:
-    return node.get("class") == "FUNCTION" and node.get("query_location", 0) == at
 
 
 def _reached(node: Tree) -> Iterator[Any]:
