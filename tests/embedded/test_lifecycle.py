@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from infra.embedded import EmbeddedError, LocalStack, down, reset, status, up
+from infra.embedded import EmbeddedError, LocalStack, down, postgres, reset, status, up
 from infra.embedded.ports import free_port
 from infra.embedded.state import Folders, ProcessRecord, wait_until
 
@@ -114,6 +114,21 @@ def test_postgres_that_was_killed_starts_again_with_its_rows(root: Path, stack: 
 
     with psycopg.connect(up(root).database("killed")) as connection:
         assert connection.execute("SELECT id FROM kept").fetchone() == (1,)
+
+
+def test_postgres_takes_another_port_if_its_own_is_taken_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = Folders(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        found = iter([taken])
+        monkeypatch.setattr(postgres, "free_port", lambda port: next(found, None) or free_port(port))
+        try:
+            _, port, _ = postgres.start(folders, taken, None)
+            assert port != taken
+        finally:
+            postgres.stop(folders)
 
 
 def test_postgres_refuses_a_wrong_password(stack: LocalStack) -> None:
