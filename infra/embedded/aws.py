@@ -73,15 +73,27 @@ def start(folders: Folders, port: int | None) -> tuple[ProcessRecord, int]:
     files = ensure_certificate(folders.aws / "tls")
     shutil.rmtree(folders.aws / "tmp", ignore_errors=True)
     (folders.aws / "tmp").mkdir(parents=True)
-    port = free_port(port or DEFAULT_PORT)
-    environment = _gateway_environment(folders, port)
     if folders.aws_log.exists() and folders.aws_log.stat().st_size > _LOG_LIMIT_BYTES:
         folders.aws_log.replace(folders.aws_log.with_suffix(".log.1"))
+    while True:
+        chosen = free_port(port or DEFAULT_PORT)
+        process = _launch(folders, chosen, files.bundle)
+        if process.poll() is None:
+            return ProcessRecord.of(process.pid), chosen
+        if free_port(chosen) == chosen:  # else somebody took it while the emulator was about to listen on it
+            raise EmbeddedError(
+                f"The embedded AWS ended with code {process.returncode} while starting: {_last_line(folders.aws_log)}",
+                remedy=f"see {folders.aws_log}; `atoll local up --fresh` starts over with empty state",
+            )
+
+
+def _launch(folders: Folders, port: int, bundle: Path) -> subprocess.Popen[bytes]:
+    """The emulator's process, which answers, or has ended."""
     with folders.aws_log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__).with_name("gateway.py"))],
             cwd=folders.aws,
-            env=environment,
+            env=_gateway_environment(folders, port),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -89,7 +101,7 @@ def start(folders: Folders, port: int | None) -> tuple[ProcessRecord, int]:
         )
     try:
         wait_until(
-            lambda: process.poll() is not None or healthy(port, files.bundle),
+            lambda: process.poll() is not None or healthy(port, bundle),
             _START_TIMEOUT_SECONDS,
             f"The embedded AWS did not answer on {endpoint(port)} within {_START_TIMEOUT_SECONDS} s.",
             f"see {folders.aws_log}; `atoll local up --fresh` starts over with empty state",
@@ -97,12 +109,7 @@ def start(folders: Folders, port: int | None) -> tuple[ProcessRecord, int]:
     except EmbeddedError:
         process.kill()
         raise
-    if process.poll() is not None:
-        raise EmbeddedError(
-            f"The embedded AWS ended with code {process.returncode} while starting: {_last_line(folders.aws_log)}",
-            remedy=f"see {folders.aws_log}; `atoll local up --fresh` starts over with empty state",
-        )
-    return ProcessRecord.of(process.pid), port
+    return process
 
 
 def stop(folders: Folders, record: ProcessRecord) -> None:

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from infra.embedded import EmbeddedError, LocalStack, down, postgres, reset, status, up
+from infra.embedded import EmbeddedError, LocalStack, aws, down, postgres, reset, status, up
 from infra.embedded.ports import free_port
 from infra.embedded.state import Folders, ProcessRecord, wait_until
 
@@ -158,6 +158,19 @@ def test_a_taken_port_gives_way_to_a_free_one(tmp_path: Path) -> None:
             assert stack.session().client("sts").get_caller_identity()["Account"] == stack.account
         finally:
             down(tmp_path)
+
+
+def test_a_port_that_is_taken_while_it_starts_gives_way_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        found = iter([taken])
+        monkeypatch.setattr(aws, "free_port", lambda port: next(found, None) or free_port(port))
+        folders = Folders(tmp_path)
+        record, port = aws.start(folders, taken)
+        aws.stop(folders, record)
+        assert port != taken
 
 
 def test_it_listens_on_the_loopback_interface_only(root: Path, stack: LocalStack) -> None:
