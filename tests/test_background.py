@@ -41,6 +41,7 @@ def test_what_a_fixture_has_ended_itself_is_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "ended").exists()
 
 
+@pytest.mark.deep
 def test_test_that_ends_its_worker_fails_alone_and_once(tmp_path: Path) -> None:
     """One aborts, one waits in a way that no exception ends; every other test of the group runs."""
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())

@@ -88,7 +88,10 @@ def noted(folder: Path) -> dict[str, int]:
     return {name: len((folder / name).read_text()) for name in kinds if (folder / name).exists()}
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadgroup")], ids=["alone", "workers"])
+WORKERS = pytest.param(("-n", "2", "--dist", "loadgroup"), id="workers", marks=pytest.mark.deep)
+
+
+@pytest.mark.parametrize("options", [pytest.param((), id="alone"), WORKERS])
 def test_the_quick_suite_leaves_out_what_is_deep_makes_fewer_examples_and_says_so(tmp_path: Path, options: tuple[str, ...]) -> None:
     said = run(tmp_path, "quick", *options)
     share = SHARES["quick"]

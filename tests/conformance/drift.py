@@ -199,6 +199,7 @@ class DriftConformance:
         assert drifting.rows(READER) == [{"how_many": 2}]
         assert drifting.quiesced_events() == 1
 
+    @pytest.mark.deep
     def test_a_column_that_returns_with_its_values_is_collected_again_whole(self, drifting: Drifting) -> None:
         drifting.source.rename_column(drifting.table, "number", "fresh")
         drifting.put({"label": "c", "fresh": 3.0, "count": 3})
@@ -245,6 +246,7 @@ class DriftConformance:
         assert drifting.said(OTHER) == {"a": 1, "b": 2, "c": 2**40}
         assert drifting.behind() == {}
 
+    @pytest.mark.deep
     def test_a_narrower_column_quiesces_its_users_and_is_still_collected(self, drifting: Drifting) -> None:
         drifting.source.retype_column(drifting.table, "count", "long")
         drifting.activate(*drifting.program())
@@ -256,6 +258,7 @@ class DriftConformance:
         assert drifting.column("count") == {"a": 1, "b": 2, "c": 3}
         assert drifting.behind() == {OTHER: 2}
 
+    @pytest.mark.deep
     def test_a_column_that_comes_to_a_masked_table_waits_for_the_program(self, drifting: Drifting) -> None:
         name = drifting.source.collected_name
         drifting.cloud.put_secret("mask", {"key": "k" * 32})
@@ -269,6 +272,7 @@ class DriftConformance:
         assert set(drifting.column("fresh").values()) == {"no such column"}
         assert "what nobody may see" not in everything_stored(drifting.cloud)
 
+    @pytest.mark.deep
     def test_a_projection_goes_on_without_the_column(self, drifting: Drifting) -> None:
         name = drifting.source.collected_name
         key, cursor = drifting.source.incremental["key"][0], drifting.source.incremental["cursor"]
@@ -281,6 +285,7 @@ class DriftConformance:
         assert drifting.behind() == {USER: 1, READER: 1}
         assert drifting.said(OTHER) == {"a": 1, "b": 2, "c": 3}
 
+    @pytest.mark.deep
     def test_an_update_set_without_the_column_lets_its_flows_go_on_from_where_they_stopped(self, drifting: Drifting) -> None:
         drifting.source.drop_column(drifting.table, "number")
         drifting.put({"label": "c", "count": 3, "spare": "z"})

@@ -99,6 +99,7 @@ def kept(url: str) -> bool:
     return texts == [("kept",)] * 2 and schemas == (0,)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("fails", STEPS)
 def test_whatever_fails_a_database_that_is_given_is_as_it_was(
     account: None, url: str, called: list[Any], monkeypatch: pytest.MonkeyPatch, fails: str
@@ -206,6 +207,7 @@ def _stack(name: str, **tags: str) -> None:
     boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=template, Tags=given)  # type: ignore[arg-type]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "what",
     [

@@ -137,6 +137,7 @@ def test_postgres_refuses_a_wrong_password(stack: LocalStack) -> None:
         psycopg.connect(address)
 
 
+@pytest.mark.deep
 def test_reset_leaves_nothing_behind(tmp_path: Path) -> None:
     try:
         _put_everywhere(up(tmp_path, port=free_port()).session(), "forgotten")
@@ -147,6 +148,7 @@ def test_reset_leaves_nothing_behind(tmp_path: Path) -> None:
         down(tmp_path)
 
 
+@pytest.mark.deep
 def test_a_taken_port_gives_way_to_a_free_one(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -35,13 +35,13 @@ def bundles() -> Iterator[tuple[Bundle, str]]:
             yield slice_bundle(declaration, Settings(), data=data), handlers
 
 
-def case(bundle: Bundle, handlers: str):
-    """Those with the libraries for data are a hundred megabytes each to unpack."""
-    marks = [pytest.mark.xdist_group(bundle.name), *([pytest.mark.deep, pytest.mark.budget(30)] if bundle.data else [])]
+def case(bundle: Bundle, handlers: str, *, deep: bool):
+    marks = [pytest.mark.xdist_group(bundle.name), *([pytest.mark.deep, pytest.mark.budget(30)] if deep else [])]
     return pytest.param(bundle, handlers, id=bundle.name, marks=marks)
 
 
-CASES = [case(*found) for found in bundles()]
+# The conductor's and one slice's; those with the libraries for data are a hundred megabytes each to unpack.
+CASES = [case(*found, deep=number > 1) for number, found in enumerate(bundles())]
 
 
 @pytest.fixture(scope="session")

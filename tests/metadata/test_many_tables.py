@@ -27,7 +27,7 @@ from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.metadata.behaviour import FIRST, apply, program
 
-TABLES = 1500
+TABLES = 700
 CHANGED = 10  # every so manieth table; the others' batches are empty, and complete their loads as well
 
 

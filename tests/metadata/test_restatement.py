@@ -89,6 +89,7 @@ def test_what_is_kept_can_be_made_again_and_what_is_older_is_refused_with_the_fi
     assert READER in str(refused.value) and f"choose {first:%Y-%m-%dT%H:%M:%SZ} or later" in str(refused.value)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("history", [24 * HOUR], indirect=True)
 def test_of_a_daily_reader_the_midnights_are_kept_for_longer(history: None, writer: MetadataWriter, clock: SettableClock) -> None:
     restate = restating(writer, clock, with_another_view(24 * HOUR))

@@ -93,6 +93,7 @@ def publish(publishing: Way, target: Database, names: list[str]) -> None:
     assert sorted(target.rows(), key=lambda found: found["id"]) == rows
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
 def test_columns_have_every_name_that_the_slice_s_sql_uses(
     cloud: Cloud, target: Database, mode: Mode, said: list[tuple[str, str]]

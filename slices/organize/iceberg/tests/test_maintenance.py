@@ -427,6 +427,7 @@ PLACES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", PLACES)
 def test_stopped_anywhere_it_loses_nothing_and_the_next_run_does_the_rest(
     lake: Lake, place: str, monkeypatch: pytest.MonkeyPatch
@@ -581,7 +582,7 @@ def test_results_that_were_published_are_deleted_but_for_the_last(lake: Lake) ->
 # -- rejected rows
 
 
-@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+@pytest.mark.parametrize("mode", [pytest.param(Mode.APPEND, marks=pytest.mark.deep), Mode.MERGE])
 def test_the_table_of_rejected_rows_is_looked_after_with_its_own(lake: Lake, mode: Mode) -> None:
     lake.collected(mode, expectations=(KNOWN,), **({"key": ("id",)} if mode == Mode.MERGE else {}))
     first, *_ = [lake.load(flights((number, "AA"), (100 + number, "XX"))) for number in range(LEAST_FILES)]
@@ -600,6 +601,7 @@ def test_the_table_of_rejected_rows_is_looked_after_with_its_own(lake: Lake, mod
     assert Suite().rejected(lake) == [*expected[1:], 500]
 
 
+@pytest.mark.deep
 def test_rows_of_a_published_result_that_were_rejected_are_looked_after(lake: Lake) -> None:
     result = "ops.public.t:result"
     lake.collected(Mode.APPEND)
