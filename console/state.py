@@ -17,6 +17,7 @@ from console.again import again
 from console.change import caller
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
+from console.upgrade import upgrade
 from console.verified import show_verified
 from console.wording import age, counted
 from shared_metadata import naming
@@ -32,7 +33,7 @@ DIFFERS = 2
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-@click.group(short_help="Verify, repair, export and import what is recorded.")
+@click.group(short_help="Verify, repair, export, import and upgrade what is recorded.")
 def state() -> None:
     """What the metadata layer says of where every dataset stands: check it, mend it, take it out and bring it in.
 
@@ -41,7 +42,11 @@ def state() -> None:
       atoll state repair               show what differs, ask, and move exactly that
       atoll state export state.jsonl   everything, as lines of JSON
       atoll state import state.jsonl   into the empty table of another account
+      atoll state upgrade              after a version that records something otherwise
     """
+
+
+state.add_command(upgrade)
 
 
 @state.command("verify", short_help="Is what is recorded what the batches say?")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata import items, keys
+from shared_metadata import formats, items, keys
 from shared_metadata.actions import Action, Actions
 from shared_metadata.at_once import beside_one_another
 from shared_metadata.boundary import Effect
@@ -107,9 +107,7 @@ class Activation:
         condition, more = "attribute_not_exists(pk)", dict[str, Any]()
         if expected.revision:
             condition, more = "revision = :expected", {":expected": expected.revision}
-        elif expected.entries:  # written before there was a timeline
-            condition, more = "attribute_not_exists(revision) AND version = :expected", {":expected": expected.entries[0].version}
-        values = {**keys.timeline(), **items.timeline_values(timeline)}
+        values = {**keys.timeline(), **items.timeline_values(timeline), formats.NAME: formats.PRESENT}
         put = self._actions.put(values, condition, **({"ExpressionAttributeValues": items.to_item(more)} if more else {}))
         if not transacted(self._client, [put, self._actions.put(event)]):
             raise _meanwhile()

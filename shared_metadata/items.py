@@ -28,7 +28,7 @@ from shared_metadata.records import (
     Version,
     Worker,
 )
-from shared_metadata.timeline import BEGINNING, Entry, Timeline
+from shared_metadata.timeline import Entry, Timeline
 
 Item = dict[str, Any]
 MOVED = "moved "  # and a dataset: the attribute of a batch's table that holds what it left of that dataset (records.Moved)
@@ -153,9 +153,6 @@ def state_values(state: TableState) -> dict[str, Any]:
 
 
 def timeline(values: Mapping[str, Any]) -> Timeline:
-    """Of an account in which one program was active without a boundary: that program, for all times."""
-    if "entries" not in values:
-        return Timeline((Entry(values["version"], BEGINNING, from_text(values["at"])),))
     return Timeline(tuple(map(entry, values["entries"])), values["revision"])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata import items, keys
+from shared_metadata import formats, items, keys
 from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import DefinitionError, WaitForAws
 from shared_metadata.intervals import Interval, from_text
@@ -45,9 +45,15 @@ class MetadataReader:
         self._lineages: dict[str, Lineage | None] = {}
 
     def timeline(self) -> Timeline:
-        """The program versions by boundary; empty when no program was ever applied."""
+        """The program versions by boundary; empty when no program was ever applied.
+
+        Raises DefinitionError where what is recorded has another format than this code knows.
+        """
         values = self._get(keys.timeline())
-        return items.timeline(values) if values else Timeline()
+        if values is None:
+            return Timeline()
+        formats.check(formats.format_of(values))
+        return items.timeline(values)
 
     def programs(self) -> Programs:
         """The timeline with its programs. Raises DefinitionError when no program was ever applied."""

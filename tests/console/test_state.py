@@ -121,6 +121,20 @@ def test_what_cannot_be_repaired_is_left_and_names_its_remedy(atoll: Atoll, ran:
     assert "nothing tells where it stood" in result.stdout and "atoll state import" in result.stdout
 
 
+def test_what_has_the_present_format_needs_no_upgrade(atoll: Atoll, ran: Any) -> None:
+    assert "format 1, the present one: nothing to do" in atoll("state", "upgrade").stdout
+    assert json.loads(atoll("state", "upgrade", "--json").stdout) == {"former": 1, "present": 1}
+
+
+def test_nothing_begins_on_a_later_format_and_the_remedy_is_said(atoll: Atoll, ran: Any) -> None:
+    key, later = keys.timeline(), {":later": 9}
+    names = {"#f": "format"}
+    table().update_item(Key=key, UpdateExpression="SET #f = :later", ExpressionAttributeNames=names, ExpressionAttributeValues=later)
+    for command in (("status",), ("state", "upgrade")):
+        refused = atoll(*command)
+        assert refused.exit_code == 1 and "has format 9, of a later version of Atoll" in refused.output
+
+
 def test_an_export_goes_into_an_empty_account_and_comes_out_the_same(atoll: Atoll, ran: Any, folder: Path) -> None:
     assert atoll("state", "export", "one.jsonl").exit_code == 0
     assert json.loads(atoll("state", "export", "again.jsonl", "--json").stdout)["items"] > 10
