@@ -11,9 +11,9 @@ from shared_metadata.contract.declaration import Slice
 
 
 def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
-    """The slice's own folder, what all slices and what those of its system share, and the packages its requirements name."""
-    folder, system = f"slices/{declaration.stage}/{declaration.system}", f"systems/{declaration.system}"
-    shared = ("shared_metadata", system) if code_folder(system).is_dir() else ("shared_metadata",)
+    """The slice's own folder, what all slices share, the systems that it declares, and the packages its requirements name."""
+    folder = f"slices/{declaration.stage}/{declaration.system}"
+    shared = ("shared_metadata", *(f"systems/{name}" for name in declaration.systems))
     requirements = None if settings.host_dependencies else requirements_of(folder)
     name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
     return Bundle(name, (*shared, folder), requirements, data)

@@ -60,6 +60,7 @@ class Slice:
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
         '' where nothing is too large.
+    systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -73,6 +74,7 @@ class Slice:
     check: str = ""
     sizes: str = ""
     secret: str = ""
+    systems: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

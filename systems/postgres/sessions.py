@@ -1,13 +1,20 @@
-"""The settings of every session with PostgreSQL: what a server, a database or a role says of its own never decides over a value.
+"""Every session with PostgreSQL: how it is opened, and its settings.
 
-As pg_dump does it, by statements after connecting: a pooler would refuse them among the connection's parameters.
+What a server, a database or a role says of its own never decides over a value: as pg_dump does it, by statements after connecting. A
+pooler would refuse them among the connection's parameters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.duckdb_session import identifier, literal
+from systems.postgres import failures
+from systems.postgres.address import CONNECT_SECONDS, Address
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 # https://www.postgresql.org/docs/current/runtime-config-client.html; of those that a server does not know none is set
 SETTINGS: Mapping[str, str] = {
@@ -36,6 +43,24 @@ SETTINGS: Mapping[str, str] = {
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
 }
+
+
+def connect(address: Address, *, reference: str, place: str, seconds: float = CONNECT_SECONDS) -> Connection[tuple[Any, ...]]:
+    """A session that is not settled yet, in which each statement is a transaction. Raises SecretError or RetryLater.
+
+    reference: of the secret.  seconds: for making the connection; libpq takes two for the least.
+    """
+    import psycopg
+
+    try:
+        return psycopg.connect(
+            address.conninfo(password=True),
+            connect_timeout=max(int(min(CONNECT_SECONDS, seconds)), 2),
+            autocommit=True,
+            prepare_threshold=None,  # connection poolers in transaction mode know no prepared statements
+        )
+    except psycopg.OperationalError as error:
+        raise failures.connection_error(failures.scrub(str(error), address.password), reference, place) from None
 
 
 def settling(own: Mapping[str, str] | None = None, *, schema: str = "public", local: bool = False) -> str:

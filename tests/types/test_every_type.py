@@ -15,9 +15,10 @@ import pytest
 from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.program import Mode
-from slices.harness.postgres.column_types import JSON, NUMBERS, TEXT, csv_value, takes, target_type
+from slices.harness.postgres.column_types import JSON, NUMBERS, TEXT, csv_value, takes
 from slices.organize.iceberg.column_types import iceberg_type
 from slices.organize.iceberg.tests.test_tables import lake, table
+from systems.postgres.type_mapping import postgres_type
 from tests.background import postgres_server
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake
 
@@ -133,7 +134,7 @@ def rendered(kind: str, base: str) -> list[str]:
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", VALUES)
 def test_each_type_is_published_as_it_is_or_refused(server: psycopg.Connection[Any], kind: str) -> None:
-    own = target_type(kind)
+    own = postgres_type(kind)
     targets: Mapping[str, str] = {base: base for base in BASES} | {"own": own}
     for base, type_ in targets.items():
         name = ("_" if own.endswith("[]") else "") + "own" if base == "own" else base

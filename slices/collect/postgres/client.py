@@ -20,19 +20,23 @@ from shared_metadata.drift import source_name
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Table
 from shared_metadata.records import Schema, SchemaColumn
-from slices.collect.postgres import catalog, failures, logic
-from slices.collect.postgres.answering import ANSWER_SECONDS, Patience, silent
-from slices.collect.postgres.config import read_address, read_config
+from shared_metadata.spelling import did_you_mean
+from slices.collect.postgres import failures, logic
+from slices.collect.postgres.config import read_config
 from slices.collect.postgres.due_rows import DueRows
 from slices.collect.postgres.logic import Relation
+from slices.collect.postgres.silence import ANSWER_SECONDS, silent
 from slices.collect.postgres.slice import SLICE
-from systems.postgres.sessions import settling
+from slices.collect.postgres.table_sizes import estimated_size, table_size
+from systems.postgres import catalog, sessions
+from systems.postgres.address import read_address
+from systems.postgres.failures import connection_error, scrub
+from systems.postgres.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
 
 PLAN_TIMEOUT_SECONDS = 30
-CONNECT_SECONDS = 10
 
 
 class PostgresSource:
@@ -43,7 +47,7 @@ class PostgresSource:
 
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
         self._connection, self._aws, self._until, self._part_mb = connection, aws, until, part_mb
-        self._patience: Patience | None = None
+        self._watchdog: Watchdog | None = None
         self._config, self.address = read_config(connection), read_address(connection, secret)
         self._relations: dict[str, Relation] = {}
         self._opened: list[Session[Any]] = []
@@ -70,7 +74,7 @@ class PostgresSource:
 
     def tables(self) -> list[str]:
         with self.translated(self._place):
-            return catalog.table_names(self.session)
+            return list(catalog.allowed_tables(self.session))
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._schema_of(name) for name in tables}
@@ -80,7 +84,8 @@ class PostgresSource:
         with self.translated(self._place):
             if tables is None:
                 told = failures.hidden("policies hold for the secret's user", self._place)
-                return dict.fromkeys(catalog.guarded_names(self.session), f"{told.what}; {told.remedy}")
+                guarded = (name for name, guarded in catalog.allowed_tables(self.session).items() if guarded)
+                return dict.fromkeys(guarded, f"{told.what}; {told.remedy}")
             found = {name: self._warning(name) for name in tables}
         return {name: warning for name, warning in found.items() if warning}
 
@@ -93,7 +98,7 @@ class PostgresSource:
             with self.translated(f"{self._place}: {table}"):
                 if name := catalog.find_table(self.session, table, self._config.default_schema):
                     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
-                        found[table] = catalog.estimated_size(self.session, name)
+                        found[table] = estimated_size(self.session, name)
         return found
 
     def _warning(self, table: str) -> str:
@@ -117,8 +122,8 @@ class PostgresSource:
         return sampled(column.type, [value for (value,) in found])
 
     def close(self) -> None:
-        if self._patience:
-            self._patience.stop()
+        if self._watchdog:
+            self._watchdog.stop()
         while self._opened:
             self._opened.pop().close()
 
@@ -128,7 +133,7 @@ class PostgresSource:
     def session(self) -> Session[Any]:
         """The session for the catalog and the plan: read only, with a short timeout for each statement, and cut off with the call."""
         session = self._connected()
-        self._patience = Patience(session, self._seconds_left)
+        self._watchdog = Watchdog(session, self._seconds_left)
         session.execute(self.settling({"statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}))
         return session
 
@@ -141,16 +146,10 @@ class PostgresSource:
     def settling(self, own: Mapping[str, str] | None = None, *, local: bool = False) -> str:
         """The statements that settle a session which only reads."""
         own = {"default_transaction_read_only": "on", **(own or {})}
-        return settling(own, schema=self._config.default_schema.strip('"'), local=local)
+        return sessions.settling(own, schema=self._config.default_schema.strip('"'), local=local)
 
     def _connected(self) -> Session[Any]:
-        import psycopg
-
-        try:
-            seconds = int(max(min(CONNECT_SECONDS, self._seconds_left), 2))
-            session = psycopg.connect(self.address.conninfo(password=True), autocommit=True, connect_timeout=seconds)
-        except psycopg.OperationalError as error:
-            raise self.connection_error(str(error)) from None
+        session = sessions.connect(self.address, reference=self._config.secret, place=self._place, seconds=self._seconds_left)
         self._opened.append(session)
         return session
 
@@ -164,14 +163,14 @@ class PostgresSource:
         return self._aws
 
     def connection_error(self, text: str) -> AtollError:
-        return failures.connection_error(self.scrub(text), self._config.secret, self._place)
+        return connection_error(self.scrub(text), self._config.secret, self._place)
 
     @property
     def _place(self) -> str:
         return f"connection {self._connection.name} ({self._connection.position})"
 
     def scrub(self, text: str) -> str:
-        return failures.scrub(text, self.address.password)
+        return scrub(text, self.address.password)
 
     # -- what a table is, and which of its rows are due
 
@@ -204,11 +203,11 @@ class PostgresSource:
             raise DefinitionError(
                 f"{table.source}: {error.diag.message_primary}",
                 place=str(flow.position),
-                remedy=catalog.did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
+                remedy=did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
             ) from None
         if not flow.columns:
             found = [column for column in found if column.name.lower() not in dropped]
-        return logic.table_relation(flow, name, found, catalog.table_size(session, name))
+        return logic.table_relation(flow, name, found, table_size(session, name))
 
     def _schema_of(self, table: str) -> Schema | None:
         """All columns of a table; None when it is not there."""
@@ -216,7 +215,7 @@ class PostgresSource:
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
-            return logic.table_schema(catalog.columns_of(self.session, logic.rows_sql(name.quoted, ["*"], [])))
+            return catalog.table_schema(catalog.columns_of(self.session, logic.rows_sql(name.quoted, ["*"], [])))
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:
@@ -226,7 +225,7 @@ class PostgresSource:
         try:
             yield
         except psycopg.Error as error:
-            if self._patience and self._patience.ended:
+            if self._watchdog and self._watchdog.ended:
                 raise silent(place) from None
             raise failures.statement_error(error, place) from None
 

@@ -12,7 +12,8 @@ from shared_metadata.contract.collect import Window
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Mode
-from slices.collect.postgres import catalog, cursor_window
+from shared_metadata.spelling import did_you_mean
+from slices.collect.postgres import cursor_window
 from slices.collect.postgres.cursor_window import Bounds, CursorColumn, Past
 from slices.collect.postgres.horizon import Looking
 from slices.collect.postgres.logic import Relation
@@ -51,7 +52,7 @@ class DueRows:
             raise DefinitionError(
                 f"the cursor column {flow.cursor} is not there",
                 place=str(flow.position),
-                remedy=catalog.did_you_mean(flow.cursor, names) + "name another CURSOR",
+                remedy=did_you_mean(flow.cursor, names) + "name another CURSOR",
             )
         return replace(column, version=self._session.info.server_version)
 

@@ -15,10 +15,10 @@ from shared_metadata.contract.duckdb_session import function_memory_mb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.collect.postgres import logic
-from slices.collect.postgres.answering import ANSWER_SECONDS, silent
 from slices.collect.postgres.logic import Part
 from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.reading import Files, Reading
+from slices.collect.postgres.silence import ANSWER_SECONDS, silent
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,32 +1,16 @@
-"""Turns what PostgreSQL and DuckDB report into the errors of Atoll; neither rows nor secrets pass."""
+"""Turns what PostgreSQL and DuckDB report of what is read into the errors of Atoll; neither rows nor secrets pass."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, SecretError
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
+from systems.postgres.failures import PASSING, first_line, is_of_policies, remedy_of
 
 if TYPE_CHECKING:
     import psycopg
 
-_BUSY = (
-    "too many",
-    "connection slots",
-    "starting up",
-    "shutting down",
-    "recovery",
-    "not yet accepting",
-    "the database system",
-    "terminating",
-)
-_SSL = ("does not support SSL", "certificate verify failed", "root certificate file", "no encryption")
-# What libpq and DuckDB say of a connection that has ended, for which there is no SQLSTATE.
-_AWAY = (
-    *("canceling statement due to", "terminating connection", "server closed the connection", "could not receive data"),
-    *("connection to server", "SSL SYSCALL", "SSL error", "Connection refused", "Connection timed out", "deadlock detected"),
-    *("Lost connection", "no connection to the server", "too many clients", "remaining connection slots", "PQ"),
-)
 # What helps where being tried again may not, by what the server says.
 _LASTING = {
     "lock timeout": "nothing: a statement that alters, truncates or rewrites the table waits, and is let through before it goes on",
@@ -35,8 +19,7 @@ _LASTING = {
     "out of shared memory": "raise max_locks_per_transaction at the server: each partition of a table takes a lock",
     "temporary file size": "raise temp_file_limit for the secret's user, or let the query sort and join less",
 }
-# https://www.postgresql.org/docs/current/errcodes-appendix.html, by their beginning: what passes by itself, what is about a value
-_PASSING = ("08", "40", "53", "57", "58", "55P03", "55006", "25P03", "25P04", "72")
+# https://www.postgresql.org/docs/current/errcodes-appendix.html, by their beginning: what is about a value
 _OF_A_ROW = ("22", "23", "P0", "38", "39")
 # What may be told of a message about a row: PostgreSQL's own words. A function may put anything into a message of its own.
 _NUMBER = "smallint|integer|bigint|real|double precision|numeric|oid|money"
@@ -49,37 +32,13 @@ _TOLD = re.compile(
 _AFTER_COLON = re.compile(r": .*$")
 
 
-def connection_error(text: str, reference: str, place: str) -> AtollError:
-    """Why a connection could not be made: the secret is wrong, or the server is away."""
-    said = _first_line(text)
-    if any(word in text for word in _SSL):
-        return SecretError(
-            f"an encrypted connection was refused: {said}",
-            place=place,
-            remedy=f"set sslmode or sslrootcert in the secret {reference!r}",
-        )
-    if "FATAL" in text and not any(word in text for word in _BUSY):
-        return SecretError(
-            f"the database refused the connection: {said}",
-            place=place,
-            remedy=f"correct username, password and dbname (atoll secret {reference} FILE), or let the user in (pg_hba.conf)",
-        )
-    return RetryLater(
-        f"the database cannot be reached: {said}",
-        place=place,
-        remedy="see that it runs and that the function's subnets and security group reach it; the batch is tried again",
-    )
-
-
 def statement_error(error: psycopg.Error, place: str) -> AtollError:
     """What a failed statement means, by its SQLSTATE; of PostgreSQL's words only those are kept that name no value."""
-    state, said = error.sqlstate or "", _first_line(error.diag.message_primary or str(error))
-    if not state or state.startswith(_PASSING) or said.startswith("snapshot "):
+    state, said = error.sqlstate or "", first_line(error.diag.message_primary or str(error))
+    if not state or remedy_of(PASSING, state) or said.startswith("snapshot "):
         return ended(said, place)
     if state == "42501":
-        # The server's words may be in its own language; its function's name is not.
-        hides = error.diag.source_function == "check_enable_rls" or "row-level security" in said
-        return hidden(said, place) if hides else _forbidden(said, place)
+        return hidden(said, place) if is_of_policies(error) else _forbidden(said, place)
     if state.startswith(_OF_A_ROW):
         return unreadable(said, place)
     if state == "55000" and "populated" in said:
@@ -105,14 +64,9 @@ def _forbidden(said: str, place: str) -> DefinitionError:
     return DefinitionError(said, place=place, remedy="GRANT SELECT on it, and USAGE on its schema, to the secret's user")
 
 
-def is_away(text: str) -> bool:
-    """Whether a text says that a connection has ended, or what ran on it."""
-    return any(word in text for word in _AWAY)
-
-
 def ended(text: str, place: str) -> RetryLater:
     """The connection, or the server, has ended what ran."""
-    said = _first_line(text)
+    said = first_line(text)
     again = "the batch is tried again and goes on from where it was"
     remedy = next((helps for words, helps in _LASTING.items() if words in said), again)
     return RetryLater(f"the database ended the work: {said}", place=place, remedy=remedy)
@@ -120,7 +74,7 @@ def ended(text: str, place: str) -> RetryLater:
 
 def unreadable(text: str, place: str) -> RowError:
     """A row is to blame, for what PostgreSQL refuses or for what is read of its answer."""
-    said = _first_line(text)
+    said = first_line(text)
     if "dimensions" in said:
         remedy = "SELECT to_json(column)::text AS column instead"
         return RowError("an array has more dimensions than its column's type says", place=place, remedy=remedy)
@@ -131,16 +85,3 @@ def unreadable(text: str, place: str) -> RowError:
 def _without_values(said: str) -> str:
     found = _TOLD.match(said) or _TOLD.search(said)
     return found[0] if found else "PostgreSQL refuses a value or a row, in words that may quote it"
-
-
-def scrub(text: str, password: str) -> str:
-    return text.replace(password, "…") if password else text
-
-
-def _first_line(text: str) -> str:
-    """The server's own line: after the last 'ERROR:' or 'FATAL:', else after the statement that DuckDB quotes, else the first."""
-    for mark in ("FATAL:", "ERROR:", '": '):
-        if mark in text:
-            text = text.rsplit(mark, 1)[1]
-            break
-    return text.strip().splitlines()[0].strip() if text.strip() else "no message"

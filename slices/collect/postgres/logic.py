@@ -16,11 +16,12 @@ from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, from_plain
 from shared_metadata.records import Schema, SchemaColumn
 from slices.collect.postgres.casting import cast_type
-from slices.collect.postgres.catalog import SourceColumn, TableName, TableSize
 from slices.collect.postgres.cursor_window import CursorColumn
 from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.nested import is_nested, read_document
+from slices.collect.postgres.table_sizes import TableSize
 from slices.collect.postgres.type_mapping import map_type
+from systems.postgres.catalog import SourceColumn, TableName
 
 BATCH, DELETED = "_batch", "_deleted"
 OWN = (BATCH, DELETED)
@@ -87,11 +88,6 @@ def query_relation(flow: Flow, columns: list[SourceColumn], dropped: Collection[
     named = f"AS query ({', '.join(aliases)})"
     unfiltered = f"({flow.left_out}\n) {named}" if flow.left_out else ""
     return Relation(schema, f"({flow.query}\n) {named}", tuple(kept), expressions, misfits, unfiltered=unfiltered)
-
-
-def table_schema(columns: list[SourceColumn]) -> Schema:
-    """What a table's columns are in a warehouse, without Atoll's own; also of names that would collide there."""
-    return Schema(tuple(SchemaColumn(c.name.lower(), map_type(c.type).iceberg, not c.not_null, c.name, c.type_name) for c in columns))
 
 
 def _schema(names: list[str], columns: list[SourceColumn], flow: Flow) -> tuple[Schema, tuple[str, ...], tuple[str, ...]]:

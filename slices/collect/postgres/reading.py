@@ -19,6 +19,7 @@ from slices.collect.postgres import failures, logic, one_state, snapshot, unread
 from slices.collect.postgres.logic import Part
 from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.one_state import state
+from systems.postgres.failures import is_away
 
 if TYPE_CHECKING:
     import duckdb
@@ -211,7 +212,7 @@ class Reading:
         """Why a statement failed. DuckDB passes on a text only, so PostgreSQL is asked once more, for its SQLSTATE."""
         import psycopg
 
-        if failures.is_away(said):
+        if is_away(said):
             return failures.ended(said, self._place)
         try:
             session = self._source.connect()

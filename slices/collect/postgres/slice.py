@@ -23,6 +23,7 @@ SLICE = Slice(
     ),
     config="slices.collect.postgres.config:Config",
     sizes="slices.collect.postgres.sizes:too_much",
-    secret="slices.collect.postgres.config:read_address",
+    secret="systems.postgres.address:read_address",
+    systems=("postgres",),
     steps=("plan", "extract", "commit", "discover"),
 )

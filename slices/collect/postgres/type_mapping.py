@@ -1,4 +1,4 @@
-"""Maps every PostgreSQL type to an Iceberg type, with the expression that reads a value as it at the source.
+"""Reads values of every PostgreSQL type as the Iceberg type that it is mapped to, by an expression that the source computes.
 
 A value that the type cannot hold is refused, never changed: the expression fails. Only `infinity`, which says that there is no end,
 becomes the last moment that there is, and `-infinity` the first.
@@ -9,28 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MAX_PRECISION = 38  # of an Iceberg decimal
+from systems.postgres.type_mapping import SourceType, decimal_digits, iceberg_type
+
 FIRST_MOMENT, LAST_MOMENT = "0001-01-01", "9999-12-31 23:59:59.999999"  # others than these years most readers do not know
 # https://www.postgresql.org/docs/current/functions-matching.html; of a database that checks no encoding a character is a byte
 _UTF8 = (
     r"^([\u0001-\u007f]|[\u00c2-\u00df]~|\u00e0[\u00a0-\u00bf]~|[\u00e1-\u00ec\u00ee\u00ef]~~|\u00ed[\u0080-\u009f]~"
     r"|\u00f0[\u0090-\u00bf]~~|[\u00f1-\u00f3]~~~|\u00f4[\u0080-\u008f]~~)*$"
 ).replace("~", r"[\u0080-\u00bf]")
-
-
-@dataclass(frozen=True)
-class SourceType:
-    """A type as pg_type describes it.
-
-    name: its name where it is PostgreSQL's own ('int4'), else ''.  kind: typtype ('b' base, 'c' composite, 'e' enum …).
-    element: for arrays: the element's type.  modifier: the column's typmod, -1 for none.  dimensions: as declared, 0 if unknown.
-    """
-
-    name: str
-    kind: str = "b"
-    element: SourceType | None = None
-    modifier: int = -1
-    dimensions: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,58 +74,45 @@ def _string(expression: Callable[[str], str]) -> Mapped:
     return Mapped("string", expression, _not_utf8(expression))
 
 
-_PLAIN = {
-    "bool": Mapped("boolean", _as_is),
-    "int2": Mapped("int", _as_is),
-    "int4": Mapped("int", _as_is),
-    "int8": Mapped("long", _as_is),
+# Of types whose values are not read as they are, or not all of them.
+_READ = {
     "oid": Mapped("long", lambda column: f"{column}::bigint"),
-    "float4": Mapped("float", _as_is),
-    "float8": Mapped("double", _as_is),
     "text": _string(_as_is),
     "varchar": _string(_as_is),
-    "uuid": Mapped("uuid", _as_is),
-    "bytea": Mapped("binary", _as_is),
     "date": _within("date", "date", FIRST_MOMENT, "9999-12-31"),
     "time": Mapped("time", _day_time, lambda column: f"{column} = '24:00'"),
     "timestamp": _within("timestamp", "timestamp", FIRST_MOMENT, LAST_MOMENT),
     "timestamptz": _within("timestamptz", "timestamptz", f"{FIRST_MOMENT} 00:00:00+00", f"{LAST_MOMENT}+00"),
     "money": Mapped("string", lambda column: f"{column}::numeric::text"),
 }
-_LIST_ELEMENTS = ("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "uuid")
 
 
 def map_type(source: SourceType) -> Mapped:
-    """The Iceberg type of a PostgreSQL type; what is not known becomes text."""
-    if source.kind == "c":
+    """How values of a PostgreSQL type are read; what is not known becomes text."""
+    iceberg = iceberg_type(source)
+    if source.kind == "c" or (source.element is not None and iceberg == "string"):
         return _string(_json)
     if source.element is not None:
-        return _array(source, source.element)
+        return _array(iceberg)
     if source.name == "numeric":
         return _numeric(source.modifier)
-    return _PLAIN.get(source.name, _string(_text))
+    return _READ.get(source.name) or (_string(_text) if iceberg == "string" else Mapped(iceberg, _as_is))
 
 
-def _array(source: SourceType, element: SourceType) -> Mapped:
-    if source.dimensions > 1 or element.name not in _LIST_ELEMENTS:
-        return _string(_json)
-    inner = _PLAIN[element.name].iceberg
+def _array(iceberg: str) -> Mapped:
     bytes_ = _not_utf8(lambda column: f"array_to_string({column}, '')")
     return Mapped(
-        f"list<{inner}>", _as_is, lambda column: f"(array_ndims({column}) > 1{f' OR {bytes_(column)}' * (inner == 'string')})"
+        iceberg, _as_is, lambda column: f"(array_ndims({column}) > 1{f' OR {bytes_(column)}' * (iceberg == 'list<string>')})"
     )
 
 
 def _numeric(modifier: int) -> Mapped:
-    """numeric(p, s), also with PostgreSQL 15's negative scales and scales above the precision; else text, which is exact."""
-    if modifier < 0:
+    digits = decimal_digits(modifier)
+    if digits is None:
         return Mapped("string", _text)
-    precision, scale = (modifier - 4) >> 16 & 0xFFFF, ((modifier - 4 & 0x7FF) ^ 1024) - 1024
-    wide, positive = max(precision - min(scale, 0), scale), max(scale, 0)
-    if wide > MAX_PRECISION:
-        return Mapped("string", _text)
+    wide, scale = digits
 
     def expression(column: str) -> str:
-        return f"(CASE WHEN {column} = 'NaN' THEN {refusing(column, 'numeric')} ELSE {column} END)::numeric({wide},{positive})"
+        return f"(CASE WHEN {column} = 'NaN' THEN {refusing(column, 'numeric')} ELSE {column} END)::numeric({wide},{scale})"
 
-    return Mapped(f"decimal({wide},{positive})", expression, lambda column: f"{column} = 'NaN'")
+    return Mapped(f"decimal({wide},{scale})", expression, lambda column: f"{column} = 'NaN'")

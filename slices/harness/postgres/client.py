@@ -16,9 +16,10 @@ from slices.harness.postgres import logic
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.changes import compare, key_of
 from slices.harness.postgres.column_types import tells_apart
-from slices.harness.postgres.config import read_config, read_credentials
+from slices.harness.postgres.config import read_config
 from slices.harness.postgres.results import Results
 from slices.harness.postgres.sifting import SIFTING, SiftedBatch
+from systems.postgres.address import read_address
 
 
 class PostgresTarget:
@@ -26,7 +27,7 @@ class PostgresTarget:
 
     def __init__(self, connection: Connection, secret: Mapping[str, Any], services: Services) -> None:
         self._config = read_config(connection)
-        self._credentials = read_credentials(connection, secret)
+        self._address = read_address(connection, secret)
         self._place = f"connection {connection.name} ({connection.position})"
         self._services = services
         self._open: list[Any] = []
@@ -67,9 +68,9 @@ class PostgresTarget:
             return Published(SIFTING)
 
     def _batch(self, kind: type[Batch], work: Work, deadline: Deadline) -> Batch:
-        connection = db.connect(self._credentials, self._place, self._config.secret, deadline)
+        connection = db.connect(self._address, self._place, self._config.secret, deadline)
         self._open.append(connection)
-        return kind(connection, self._config.receipts_schema, self._credentials.username, self._place, work, deadline)
+        return kind(connection, self._config.receipts_schema, self._address.username, self._place, work, deadline)
 
     def _results(self, batch: Batch, deadline: Deadline) -> Results:
         results = Results(self._services, batch.place, deadline)

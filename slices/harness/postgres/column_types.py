@@ -6,25 +6,26 @@ import re
 from collections.abc import Mapping
 
 from shared_metadata.contract.rejected_rows import json_value
+from systems.postgres.type_mapping import type_head
 
 TEXT = frozenset({"text", "varchar", "bpchar", "citext", "name"})
 JSON = frozenset({"json", "jsonb"})
 NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
 
-# Iceberg type ▸ (the PostgreSQL type of a table made by Atoll, the base types of a table of the user's that take it)
-TYPES: Mapping[str, tuple[str, frozenset[str]]] = {
-    "boolean": ("boolean", frozenset({"bool"}) | TEXT),
-    "int": ("integer", NUMBERS | TEXT | {"money", "oid"}),
-    "long": ("bigint", NUMBERS | TEXT | {"money", "oid"}),
-    "float": ("real", frozenset({"float4", "float8", "numeric"}) | TEXT),
-    "double": ("double precision", frozenset({"float4", "float8", "numeric"}) | TEXT),
-    "decimal": ("numeric", frozenset({"numeric", "float4", "float8", "money"}) | TEXT),
-    "date": ("date", frozenset({"date", "timestamp", "timestamptz"}) | TEXT),
-    "time": ("time", frozenset({"time", "timetz", "interval"}) | TEXT),
-    "timestamp": ("timestamp", frozenset({"timestamp", "timestamptz"}) | TEXT),
-    "timestamptz": ("timestamptz", frozenset({"timestamp", "timestamptz"}) | TEXT),
-    "uuid": ("uuid", frozenset({"uuid"}) | TEXT),
-    "binary": ("bytea", frozenset({"bytea"})),
+# Iceberg type ▸ the base types of the columns of a user's table that take it
+TAKEN_BY: Mapping[str, frozenset[str]] = {
+    "boolean": frozenset({"bool"}) | TEXT,
+    "int": NUMBERS | TEXT | {"money", "oid"},
+    "long": NUMBERS | TEXT | {"money", "oid"},
+    "float": frozenset({"float4", "float8", "numeric"}) | TEXT,
+    "double": frozenset({"float4", "float8", "numeric"}) | TEXT,
+    "decimal": frozenset({"numeric", "float4", "float8", "money"}) | TEXT,
+    "date": frozenset({"date", "timestamp", "timestamptz"}) | TEXT,
+    "time": frozenset({"time", "timetz", "interval"}) | TEXT,
+    "timestamp": frozenset({"timestamp", "timestamptz"}) | TEXT,
+    "timestamptz": frozenset({"timestamp", "timestamptz"}) | TEXT,
+    "uuid": frozenset({"uuid"}) | TEXT,
+    "binary": frozenset({"bytea"}),
 }
 # Iceberg type ▸ the types of columns that hold each of its values as another one
 EXACT: Mapping[str, tuple[str, ...]] = {
@@ -41,64 +42,17 @@ EXACT: Mapping[str, tuple[str, ...]] = {
     "uuid": ("uuid",),
     "binary": ("bytea",),
 }
-_ICEBERG: Mapping[str, str] = {
-    "bool": "boolean",
-    "int2": "int",
-    "int4": "int",
-    "int8": "long",
-    "oid": "long",
-    "float4": "float",
-    "float8": "double",
-    "text": "string",
-    "varchar": "string",
-    **{name: name for name in ("uuid", "date", "time", "timestamp", "timestamptz")},
-    "bytea": "binary",
-}
-_LIST_ELEMENTS = ("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "uuid")
-MAX_PRECISION = 38  # of an Iceberg decimal
-
-
-def target_type(iceberg_type: str) -> str:
-    """The PostgreSQL type for a new column; the README holds the table."""
-    head = re.split(r"[(<]", iceberg_type, maxsplit=1)[0]
-    if head == "decimal":
-        return iceberg_type.replace("decimal", "numeric")
-    if head == "list":
-        inner = iceberg_type[len("list<") : -1]
-        return "jsonb" if re.match(r"(list|struct|map)<", inner) else target_type(inner) + "[]"
-    if head in ("struct", "map"):
-        return "jsonb"
-    return TYPES[head][0] if head in TYPES else "text"
-
-
-def base_of(kind: str) -> str:
-    if kind.endswith("[]"):
-        return "_" + base_of(kind.removesuffix("[]"))
-    names = {"boolean": "bool", "integer": "int4", "bigint": "int8", "real": "float4", "double precision": "float8"}
-    return names.get(kind, kind.split("(")[0])
-
-
-def iceberg_type(base: str, type_word: str, dimensions: int) -> str:
-    """What the values of a PostgreSQL type are in a warehouse; base: the catalog name, dimensions: an array's, as declared."""
-    if base.startswith("_"):
-        inner = _ICEBERG.get(base[1:])
-        return f"list<{inner}>" if inner and base[1:] in _LIST_ELEMENTS and dimensions <= 1 else "string"
-    if base == "numeric" and (digits := re.fullmatch(r"numeric\((\d+),(-?\d+)\)", type_word)):
-        precision, scale = int(digits[1]), int(digits[2])
-        wide = max(precision - min(scale, 0), scale)
-        return f"decimal({wide},{max(scale, 0)})" if wide <= MAX_PRECISION else "string"
-    return _ICEBERG.get(base, "string")
 
 
 def takes(base: str, iceberg_type: str) -> bool:
-    head = re.split(r"[(<]", iceberg_type, maxsplit=1)[0]
+    head = type_head(iceberg_type)
     if head == "list":
         return base.startswith("_") or base in JSON | TEXT
     if head in ("struct", "map"):
         return base in JSON | TEXT
     if head == "decimal" and iceberg_type.endswith(",0)"):
-        return base in NUMBERS | TYPES[head][1]  # a sum of whole numbers; one too large for the column is an error of its row
-    return head not in TYPES or base in TYPES[head][1]
+        return base in NUMBERS | TAKEN_BY[head]  # a sum of whole numbers; one too large for the column is an error of its row
+    return head not in TAKEN_BY or base in TAKEN_BY[head]
 
 
 def tells_apart(type: str, iceberg_type: str) -> bool:

@@ -9,9 +9,10 @@ from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.program import Connection
 from slices.harness.postgres import database as db
-from slices.harness.postgres.config import read_config, read_credentials
+from slices.harness.postgres.config import read_config
 from slices.harness.postgres.receipts import Receipts
 from slices.harness.postgres.refusals import translated
+from systems.postgres.address import read_address
 
 
 def newest_batches(
@@ -19,11 +20,11 @@ def newest_batches(
 ) -> dict[str, Landed | None]:
     """Of each published table, by the receipt of its flow."""
     config, place = read_config(connection), f"connection {connection.name}"
-    credentials = read_credentials(connection, services.secret(config.secret, place=place))
-    session = db.connect(credentials, place, config.secret, deadline)
+    address = read_address(connection, services.secret(config.secret, place=place))
+    session = db.connect(address, place, config.secret, deadline)
     try:
-        with translated(place, None, credentials.username):
-            receipts = Receipts(session, config.receipts_schema, credentials.username, place)
+        with translated(place, None, address.username):
+            receipts = Receipts(session, config.receipts_schema, address.username, place)
             return {dataset: _landed(receipts, config.receipts_schema, flow) for dataset, flow in flows.items()}
     finally:
         session.close()

@@ -10,7 +10,8 @@ from typing import Any
 
 from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
-from slices.harness.postgres.column_types import base_of, takes, target_type
+from slices.harness.postgres.column_types import takes
+from systems.postgres.type_mapping import catalog_name, postgres_type
 
 MISFITS_SHOWN = 5
 # https://www.postgresql.org/docs/current/ddl-system-columns.html
@@ -92,8 +93,8 @@ def new_table(schema: str, name: str, columns: Sequence[Mapping[str, Any]], key:
     """The table that Atoll makes when there is none: the result's columns, the key as PRIMARY KEY."""
     made = []
     for column in columns:
-        kind = target_type(column["type"])
-        made.append(TargetColumn(column["name"], kind, base_of(kind), required=column["name"] in key))
+        kind = postgres_type(column["type"])
+        made.append(TargetColumn(column["name"], kind, catalog_name(kind), required=column["name"] in key))
     return TargetTable(schema, name, tuple(made), (frozenset(key),) if key else (), exists=False)
 
 
@@ -113,7 +114,7 @@ def matched(table: TargetTable, columns: Sequence[Mapping[str, Any]], key: Seque
             remedy = f"SELECT … {column['name']} AS another name"
             wrong.append((f"cannot have a column {column['name']}, a name that PostgreSQL keeps for itself", remedy))
         elif target is None:
-            kind = target_type(column["type"])
+            kind = postgres_type(column["type"])
             remedy = f"ALTER TABLE {table.sql} ADD COLUMN {identifier(column['name'])} {kind}"
             wrong.append((f"has no column {column['name']}", remedy))
         elif target.generated:

@@ -15,6 +15,7 @@ from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.steps import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
 from slices.harness.postgres.logic import TargetTable, table_name
+from systems.postgres.failures import PASSING, is_of_policies, remedy_of
 
 MISFITS = {
     "22001": "a value is too long",
@@ -33,22 +34,11 @@ MISFITS = {
     "P0001": "a trigger refuses a row",
 }
 REFUSED_REMEDY = "change the query or the table so that they fit, or set such rows aside with TOLERATE … BAD ROWS"
-# What passes, or what somebody at the server ends; the batch is tried again meanwhile.
-PASSING = {
-    "08": "nothing if it passes; else see the server's load and the network",
+# What passes while a batch writes: it is tried again meanwhile.
+PASSING_HERE = {
+    **PASSING,
     "25006": "name the primary server in the secret, not a standby; see default_transaction_read_only",
-    "25P03": "nothing if it passes; else see the server's load",
-    "40": "nothing if it passes; else see the server's load and who writes to the table at the same time",
     "42P07": "nothing: another worker is at it",
-    "53100": "free disk space at the server",
-    "53200": "give the server more memory",
-    "53300": "end connections, or raise max_connections at the server",
-    "53400": "raise the limit at the server, as temp_file_limit",
-    "53": "nothing if it passes; else see the server's load",
-    "55006": "nothing if it passes; else see who uses the table",
-    "55P03": "nothing if it passes; else see who holds locks on the table",
-    "57": "nothing if it passes; else see the server's load and who holds locks on the table",
-    "58": "see the server's log and its disks",
 }
 # What the table's owner, or the server's, mends.
 MENDED = {
@@ -72,7 +62,7 @@ def translated(place: str, table: TargetTable | None, user: str, columns: Sequen
 
 def explained(error: psycopg.Error, place: str, table: TargetTable | None, user: str, columns: Sequence[str]) -> AtollError:
     state, where = error.sqlstate or "", f" of {table.schema}.{table.name}" if table else ""
-    if remedy := _of(PASSING, state) or (PASSING["08"] if not state else ""):
+    if remedy := remedy_of(PASSING_HERE, state) or (PASSING["08"] if not state else ""):
         return RetryLater(f"PostgreSQL broke off ({_word(error)}) while writing{where}", place=place, remedy=remedy)
     if referring := refers_to_what_goes(error, table):
         remedy = (
@@ -89,14 +79,13 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
     if state == "42P01" and not _function(error):
         return RetryLater(f"a table went away while writing{where}", place=place)
     within = f" in {_function(error)}" if _function(error) else ""
-    remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else _of(MENDED, state)
+    remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else remedy_of(MENDED, state)
     remedy = (remedy or "see the table's definition").replace("{table}", table.sql if table else "it")
     return DefinitionError(f"PostgreSQL refused to write ({_word(error)} {state}{within}){where}", place=place, remedy=remedy)
 
 
 def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, user: str, where: str) -> AtollError:
-    # The server's words may be in its own language; its function's name is not.
-    if error.diag.source_function == "check_enable_rls" or "row-level security" in (error.diag.message_primary or ""):
+    if is_of_policies(error):
         return row_security(table, place, user)
     grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.sql} TO {identifier(user)}" if table else "grant it"
     if table and not table.exists:
@@ -158,10 +147,6 @@ def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
         return "a row fits none of the partitions"
     raised = MISFITS["P0001"] if " RAISE" in context else f"a value does not fit ({_word(error)})"
     return MISFITS.get(state, raised) + named
-
-
-def _of(remedies: dict[str, str], state: str) -> str:
-    return remedies.get(state) or remedies.get(state[:2], "")
 
 
 def _word(error: psycopg.Error) -> str:

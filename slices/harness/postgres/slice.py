@@ -16,6 +16,7 @@ SLICE = Slice(
         longest_name=63,  # https://www.postgresql.org/docs/current/limits.html: longer ones are cut off without an error
     ),
     config="slices.harness.postgres.config:Config",
-    secret="slices.harness.postgres.config:read_credentials",
+    secret="systems.postgres.address:read_address",
+    systems=("postgres",),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

@@ -12,7 +12,7 @@ from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program import BadRows, Column
 from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.tests.database import Database
-from slices.collect.postgres.type_mapping import SourceType
+from systems.postgres.type_mapping import SourceType
 from tests.conformance.collect import Collecting
 
 VALUES = {

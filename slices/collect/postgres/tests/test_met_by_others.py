@@ -12,10 +12,11 @@ import pytest
 from shared_metadata.errors import RetryLater
 from shared_metadata.program import Column, Connection, Mode, Position
 from slices.collect.postgres import client, failures, logic
-from slices.collect.postgres.catalog import find_table, table_size
 from slices.collect.postgres.client import PostgresSource, open_source
+from slices.collect.postgres.table_sizes import table_size
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_source import collect, refusal, staged
+from systems.postgres.catalog import find_table
 from tests.conformance.collect import FLOW, Collecting
 from tests.conformance.fixtures import run_batch
 

@@ -15,12 +15,14 @@ from shared_metadata.contract.environment import Environment
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Connection, Mode, Position
-from slices.collect.postgres import answering, catalog, extraction, failures, handlers, logic
+from slices.collect.postgres import extraction, failures, handlers, logic, silence
 from slices.collect.postgres.memory import Memory
 from slices.collect.postgres.reading import Reading
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.silence import Way
+from systems.postgres import catalog
+from systems.postgres.failures import connection_error, is_away
 from tests.conformance.collect import FLOW, Collecting, run_states
 from tests.conformance.fixtures import FakeContext, run_batch
 
@@ -374,7 +376,7 @@ def test_plan_gives_up_a_source_that_is_silent_before_its_time_is_up(
     if at == "connecting":
         way.silence()
     monkeypatch.setattr(catalog, "find_table", silenced)
-    until = time.monotonic() + answering.ANSWER_SECONDS + 1.0
+    until = time.monotonic() + silence.ANSWER_SECONDS + 1.0
     steps = collecting.steps(lambda open_source: partial(open_source, until=lambda: until))
     said = "cannot be reached" if at == "connecting" else "did not answer before the call's time was up"
     with pytest.raises(RetryLater, match=said):
@@ -448,12 +450,12 @@ def test_chunk_that_ends_just_as_it_is_given_up_is_read_again(
     ],
 )
 def test_connection_that_breaks_at_any_statement_is_tried_again(reason: str) -> None:
-    assert failures.is_away(reason) and isinstance(failures.ended(reason, "p.sql:1:1"), RetryLater)
+    assert is_away(reason) and isinstance(failures.ended(reason, "p.sql:1:1"), RetryLater)
 
 
 def test_server_that_ends_a_session_as_it_begins_does_not_blame_the_secret() -> None:
     said = "connection failed: FATAL:  terminating connection due to administrator command"
-    assert isinstance(failures.connection_error(said, "ops", "p.sql:1:1"), RetryLater)
+    assert isinstance(connection_error(said, "ops", "p.sql:1:1"), RetryLater)
 
 
 # -- names and refusals

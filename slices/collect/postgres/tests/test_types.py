@@ -16,7 +16,8 @@ from shared_metadata.errors import RowError
 from shared_metadata.program import BadRows, Mask
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.under_test import PostgresUnderTest
-from slices.collect.postgres.type_mapping import SourceType, map_type
+from slices.collect.postgres.type_mapping import map_type
+from systems.postgres.type_mapping import SourceType
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud
 

@@ -10,9 +10,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from shared_metadata.records import SchemaColumn
-from slices.harness.postgres.column_types import target_type
 from slices.harness.postgres.handlers import open_catalog, open_target
 from slices.harness.postgres.logic import create_statement, new_table
+from systems.postgres.type_mapping import postgres_type
 from tests.conformance.harness import Rows
 
 PASSWORD = "s3cr3t-öf-publisher"
@@ -51,7 +51,7 @@ class Database:
         return self.execute("SELECT * FROM public.scorecard")
 
     def widen(self, column: str, type: str) -> None:
-        self.execute(f"ALTER TABLE public.scorecard ALTER COLUMN {column} TYPE {target_type(type)}")
+        self.execute(f"ALTER TABLE public.scorecard ALTER COLUMN {column} TYPE {postgres_type(type)}")
 
     def read_while(self, during: Callable[[], Any]) -> list[int]:
         seen: list[int] = []

@@ -14,10 +14,10 @@ from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Posit
 from shared_metadata.records import Claim
 from slices.harness.postgres import database as db
 from slices.harness.postgres.batch import Batch
-from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.statements import FILE, ROW
 from slices.harness.postgres.tests.database import Database
+from systems.postgres.address import Address
 
 PLACE = Position("program.sql", 1, 1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,7 +32,7 @@ class Direct:
     ) -> None:
         self._target, self._key, self._table, self._beside = target, tuple(key), table, beside.split()
         self._columns = [{"name": name, "type": kind} for name, kind in shape.items()]
-        self.connection = db.connect(Credentials(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
+        self.connection = db.connect(Address(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
         self._number, self._base = 0, None
 
     def close(self) -> None:

@@ -23,9 +23,9 @@ from slices.harness.postgres import database as db
 from slices.harness.postgres import refusals, statements
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.column_types import csv_value
-from slices.harness.postgres.config import Credentials
 from slices.harness.postgres.results import END_SECONDS, Results
 from slices.harness.postgres.tests.database import Database
+from systems.postgres.address import Address
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 
@@ -265,7 +265,7 @@ def test_a_worker_that_stands_still_in_its_transaction_does_not_hold_up_the_next
     publishing = way(cloud, target)
     publishing.publish([{"id": 1, "x": "a"}])
     interval = publishing.put_result([{"id": 1, "x": "b"}])
-    credentials = Credentials(**target.secret)
+    credentials = Address(**target.secret)
     standing = db.connect(credentials, "here", "target", Deadline(time.monotonic() + 900))
     try:
         standing.execute("BEGIN; LOCK TABLE scorecard IN ACCESS EXCLUSIVE MODE")

@@ -9,9 +9,10 @@ import pytest
 
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection, Position
-from slices.harness.postgres.column_types import target_type
-from slices.harness.postgres.config import read_config, read_credentials
+from slices.harness.postgres.config import read_config
 from slices.harness.postgres.logic import table_name
+from systems.postgres.address import read_address
+from systems.postgres.type_mapping import postgres_type
 
 PLACE = Position("program.sql", 3, 1)
 
@@ -31,7 +32,7 @@ PLACE = Position("program.sql", 3, 1)
     ],
 )
 def test_each_iceberg_type_has_a_postgres_type(iceberg: str, postgres: str) -> None:
-    assert target_type(iceberg) == postgres
+    assert postgres_type(iceberg) == postgres
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_a_wrong_option_names_itself_and_the_remedy() -> None:
 def test_a_wrong_secret_field_is_named_and_its_value_is_not() -> None:
     secret = {"host": "h", "dbname": "d", "username": "u", "password": "p4ssw0rd", "port": "s3cret-port"}
     with pytest.raises(SecretError, match="port") as caught:
-        read_credentials(Connection("ops", "postgres", {"secret": "ops"}, PLACE), secret)
+        read_address(Connection("ops", "postgres", {"secret": "ops"}, PLACE), secret)
     assert "s3cret-port" not in str(caught.value) and "p4ssw0rd" not in str(caught.value)
 
 

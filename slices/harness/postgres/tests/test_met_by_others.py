@@ -13,10 +13,11 @@ from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.catalog import read_table
-from slices.harness.postgres.column_types import base_of, csv_value
+from slices.harness.postgres.column_types import csv_value
 from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
+from systems.postgres.type_mapping import catalog_name
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 
@@ -301,7 +302,7 @@ def test_documents_keep_every_number_and_are_json_however_they_are_held(
     target: Database, value: str, kind: str, text: str | None
 ) -> None:
     of_duckdb = duckdb.sql(f"SELECT typeof({value})").fetchall()[0][0]
-    written = csv_value("v", of_duckdb, base_of(kind))
+    written = csv_value("v", of_duckdb, catalog_name(kind))
     sent = duckdb.sql(f"SELECT {written} FROM (SELECT {value} AS v)").fetchall()[0][0]
     assert target.execute(f"SELECT %s::{kind}::text AS text", [sent]) == [{"text": text}]
 

@@ -1,21 +1,23 @@
-"""Asks PostgreSQL's catalog what a flow reads: the table, its columns with their types, its size."""
+"""Asks PostgreSQL's catalog which tables there are, and what columns with which types a statement answers."""
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.duckdb_session import identifier
-from shared_metadata.contract.sizes import Size
 from shared_metadata.errors import DefinitionError
-from slices.collect.postgres.type_mapping import SourceType
+from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.spelling import did_you_mean
+from systems.postgres.type_mapping import SourceType, iceberg_type
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
 
-_TABLES = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+READ_KINDS, WRITTEN_KINDS = ("r", "p", "v", "m", "f"), ("r", "p")  # pg_class.relkind
+_TABLES = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = ANY (%(kinds)s)"
 # A dot may belong to a name: what counts is the whole.
 _TABLE = f"""SELECT c.oid, n.nspname, c.relname {
     _TABLES.replace(
@@ -27,17 +29,10 @@ JOIN unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, place)
 }
 ORDER BY wanted.place, (left(wanted.name, length(n.nspname) + 1) = n.nspname || '.')::int
   + (right(wanted.name, length(c.relname) + 1) = '.' || c.relname)::int DESC, n.nspname, c.relname LIMIT 1"""
-_READABLE = f"""SELECT n.nspname || '.' || c.relname, row_security_active(c.oid) {_TABLES}
+_ALLOWED = f"""SELECT n.nspname || '.' || c.relname, row_security_active(c.oid) {_TABLES}
   AND NOT c.relispartition AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1 LIMIT %s"""
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, %(privilege)s) ORDER BY 1 LIMIT %(limit)s"""
 _COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
-_SIZE = """WITH RECURSIVE tree AS (
-  SELECT %(oid)s::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
-SELECT (coalesce(max(pg_relation_size(c.oid)), 0) / current_setting('block_size')::int)::bigint,
-  coalesce(sum(pg_table_size(c.oid)), 0)::bigint, sum(greatest(c.reltuples, 0))::bigint,
-  bool_and(c.relkind = 'p' OR c.relkind IN ('r', 'm') AND coalesce(a.amname, 'heap') = 'heap')
-    AND has_table_privilege(%(oid)s, 'SELECT')
-FROM tree JOIN pg_class c USING (oid) LEFT JOIN pg_am a ON a.oid = c.relam AND a.amtype = 't'"""
 _TYPES = """SELECT wanted.place, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END, t.typtype::text,
   CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
   format_type(t.oid, wanted.modifier), coalesce(a.attnotnull AND NOT EXISTS (
@@ -50,9 +45,6 @@ JOIN pg_type t ON t.oid = wanted.type JOIN pg_namespace n ON n.oid = t.typnamesp
 LEFT JOIN pg_attribute a ON a.attrelid = wanted.relation AND a.attnum = wanted.number
 LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typnamespace = 'pg_catalog'::regnamespace
 ORDER BY 1"""
-_FIRST_VERSION_WITH_PAGE_SCANS = (
-    140000  # before, a range of ctid read the whole table: https://www.postgresql.org/docs/14/release-14.html
-)
 
 
 @dataclass(frozen=True)
@@ -73,30 +65,16 @@ class SourceColumn:
     not_null: bool
 
 
-@dataclass(frozen=True)
-class TableSize:
-    """pages: of the largest heap, 0 where it cannot be read by ranges of them.  bytes: with what is stored out of line.
-
-    told: each row tells which transaction wrote it. Neither is so where the user may read some columns only: a row's place and its
-    transaction are columns too; nor in a table that is stored otherwise than as a heap.
-    """
-
-    pages: int = 0
-    bytes: int = 0
-    rows: int = 0
-    told: bool = False
-
-
 def find_table(session: Session[Any], source: str, default_schema: str) -> TableName | None:
     """The table a program names; an exact match goes before one that differs in case. None when there is none."""
-    found = session.execute(_TABLE, {"names": _names(source, default_schema)}).fetchone()
+    found = session.execute(_TABLE, {"names": _names(source, default_schema), "kinds": list(READ_KINDS)}).fetchone()
     return TableName(found[0], f"{identifier(found[1])}.{identifier(found[2])}") if found else None
 
 
 def missing_table(session: Session[Any], source: str, default_schema: str, place: str) -> DefinitionError:
     """What to raise for a table that is not there."""
     wanted = _names(source, default_schema)[0]
-    remedy = did_you_mean(wanted, table_names(session)) + "correct its name, or create it again"
+    remedy = did_you_mean(wanted, allowed_tables(session)) + "correct its name, or create it again"
     return DefinitionError(f"the table {wanted} is not there", place=place, remedy=remedy)
 
 
@@ -106,14 +84,13 @@ def _names(source: str, default_schema: str) -> list[str]:
     return [name.replace('"', "") for name in names]
 
 
-def table_names(session: Session[Any], limit: int = MOST_NAMES) -> list[str]:
-    """'schema.table' of what the user may read, sorted; a table's partitions are left out."""
-    return [name for name, _ in session.execute(_READABLE, (limit,))]
+def allowed_tables(session: Session[Any], privilege: str = "SELECT", kinds: Sequence[str] = READ_KINDS) -> dict[str, bool]:
+    """'schema.table' of what the user has the privilege for, sorted ▸ whether policies hold for the user there.
 
-
-def guarded_names(session: Session[Any], limit: int = MOST_NAMES) -> list[str]:
-    """Those of which policies hide rows from the user."""
-    return [name for name, guarded in session.execute(_READABLE, (limit,)) if guarded]
+    A table's partitions are left out, and what goes beyond as many names as are listed.
+    """
+    found = session.execute(_ALLOWED, {"kinds": list(kinds), "privilege": privilege, "limit": MOST_NAMES})
+    return dict(found.fetchall())
 
 
 def column_names(session: Session[Any], table: TableName) -> list[str]:
@@ -151,28 +128,6 @@ def columns_of(session: Session[Any], sql: str) -> list[SourceColumn]:
     return found
 
 
-def table_size(session: Session[Any], table: TableName) -> TableSize:
-    """Of a table and all its partitions."""
-    row = session.execute(_SIZE, {"oid": table.oid}).fetchone()
-    assert row is not None
-    pages, size, rows, paged = row
-    if not paged or session.info.server_version < _FIRST_VERSION_WITH_PAGE_SCANS:
-        pages = 0
-    return TableSize(int(pages), int(size), int(rows), bool(paged))
-
-
-def estimated_size(session: Session[Any], table: TableName) -> Size:
-    """As the planner estimates it, which takes views, partitions and what was never analysed; nothing of the table is read.
-
-    bytes: on disk, with what is stored out of line; of what is not stored, such as a view, those of its rows.
-    """
-    told = session.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {table.quoted}").fetchone()
-    assert told is not None
-    plan, stored = told[0][0]["Plan"], table_size(session, table).bytes
-    rows = int(plan["Plan Rows"])
-    return Size(rows, stored or rows * int(plan["Plan Width"]))
-
-
-def did_you_mean(wanted: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(wanted.lower(), {name.lower(): name for name in known}, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}? Otherwise " if close else ""
+def table_schema(columns: Sequence[SourceColumn]) -> Schema:
+    """What columns are in a warehouse, without Atoll's own; also of names that would collide there."""
+    return Schema(tuple(SchemaColumn(c.name.lower(), iceberg_type(c.type), not c.not_null, c.name, c.type_name) for c in columns))

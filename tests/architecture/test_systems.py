@@ -1,0 +1,56 @@
+"""What the slices of a system share: which slices have which of it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.settings import Settings
+from infra.slice_bundle import slice_bundle
+from slices.registry import installed
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = sorted(folder.parent.name for folder in (ROOT / "systems").glob("*/__init__.py"))
+
+
+def modules_imported(folder: Path) -> Iterator[str]:
+    """'a.b.c' of each module or name of it that the folder's code imports, wherever in a file; without its tests."""
+    for file in folder.rglob("*.py"):
+        if "tests" not in file.relative_to(folder).parts:
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Import):
+                    yield from (alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def systems_imported(folder: Path) -> set[str]:
+    return {name.split(".")[1] for name in modules_imported(folder) if name.startswith("systems.")}
+
+
+@pytest.mark.parametrize("name", installed())
+def test_a_slice_declares_the_systems_that_it_imports_and_its_bundles_hold_these(name: str) -> None:
+    declaration = installed()[name]
+    wanted = systems_imported(ROOT / "slices" / declaration.stage / declaration.system)
+    assert wanted == set(declaration.systems)
+    for data in (False, True):
+        files = [name for _, name in slice_bundle(declaration, Settings(), data=data).files()]
+        assert {file.split("/")[1] for file in files if file.startswith("systems/")} - {"__init__.py"} == wanted
+
+
+def test_every_system_is_of_a_slice() -> None:
+    assert SYSTEMS and set(SYSTEMS) == {system for declaration in installed().values() for system in declaration.systems}
+
+
+def test_systems_import_nothing_but_themselves_and_what_all_slices_share() -> None:
+    strange = [
+        f"{system}: {name}"
+        for system in SYSTEMS
+        for name in modules_imported(ROOT / "systems" / system)
+        if name.split(".")[0] in ("slices", "language", "conductor", "console", "infra", "doubles", "examples")
+        or (name.startswith("systems.") and name.split(".")[1] != system)
+    ]
+    assert strange == []
