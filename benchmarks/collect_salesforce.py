@@ -225,8 +225,8 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
 def _duckdb(task: dict[str, Any], session: Any) -> Callable[[], int]:
     """DuckDB alone: one read_csv with the types given, one COPY, the same columns."""
     from shared_metadata.contract.duckdb_session import open_duckdb
-    from slices.collect.salesforce.objects import TYPES
     from slices.collect.salesforce.parquet_files import DUCKDB_TYPES
+    from systems.salesforce.type_mapping import TYPES
 
     types = ", ".join(f"'{name}': '{DUCKDB_TYPES[TYPES.get(kind, 'string')]}'" for name, kind, _ in FIELDS)
     options = f"auto_detect=false, header=true, delim=',', quote='\"', escape='\"', new_line='\\n', nullstr='', columns={{{types}}}"

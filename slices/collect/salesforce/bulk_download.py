@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from shared_metadata.errors import DefinitionError, RetryLater
-from slices.collect.salesforce.session import Session
+from systems.salesforce.session import Session
 
 CHUNK_BYTES = 8 << 20  # a file is parsed by one thread as one buffer, so no thread has to guess where a record starts
 PIECE_BYTES = 1 << 20

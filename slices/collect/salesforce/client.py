@@ -8,7 +8,6 @@ from typing import Any
 
 from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
-from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.left_rows import left_columns
 from shared_metadata.contract.rotating_grant import RotatingGrant
 from shared_metadata.contract.sizes import Size
@@ -17,13 +16,16 @@ from shared_metadata.drift import source_name
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
-from slices.collect.salesforce import deletions, logic, objects
-from slices.collect.salesforce.session import Refused, Session
+from shared_metadata.spelling import did_you_mean
+from slices.collect.salesforce import deletions, logic
+from slices.collect.salesforce.columns import place, schema_of
 from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.visibility import Visibility
+from systems.salesforce.catalog import Catalog
+from systems.salesforce.objects import SalesforceObject, object_schema
+from systems.salesforce.session import Refused, Session
 
 GrantOf = Callable[..., RotatingGrant]
-COUNTED_AT_ONCE = 100  # names in a URL
 TOO_MUCH_TO_COUNT = ("QUERY_TIMEOUT", "OPERATION_TOO_LARGE")
 
 
@@ -47,24 +49,22 @@ class SalesforceSource(Source):
 
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, grant_of: GrantOf | None, part_mb: int) -> None:
         self._config = read_config(connection)
-        place = f"connection {connection.name} ({connection.position})"
+        origin = f"connection {connection.name} ({connection.position})"
         rotates = self._config.rotating_grant
         self._aws, self._part_mb = aws, part_mb
-        self._described: dict[str, objects.SalesforceObject] = {}
         self.session = Session(
             secret,
             reference=self._config.secret,
-            place=place,
-            grant=grant_of(self._config.secret, place=place) if rotates and grant_of else None,
+            place=origin,
+            grant=grant_of(self._config.secret, place=origin) if rotates and grant_of else None,
             api_version=self._config.api_version,
             compression=self._config.compression,
         )
-
-        self._visibility = Visibility(self.session)
+        self._catalog, self._visibility = Catalog(self.session), Visibility(self.session)
 
     def schema(self, flow: Flow, table: Table) -> Schema:
         with _at(flow, table):
-            return objects.schema_of(flow, table, self._describe(flow, table))
+            return schema_of(flow, table, self._describe(flow, table))
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         with _at(flow, table):
@@ -82,12 +82,11 @@ class SalesforceSource(Source):
             files.close()
 
     def tables(self) -> list[str]:
-        names = [found["name"] for found in self.session.get("sobjects")["sobjects"] if found["queryable"]]
-        return sorted(names)[:MOST_NAMES]
+        return self._catalog.names()
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
-        found = {name: self._object(name) for name in tables}
-        return {name: objects.object_schema(described) if described else None for name, described in found.items()}
+        found = {name: self._catalog.find(name) for name in tables}
+        return {name: object_schema(described) if described else None for name, described in found.items()}
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         field = source_name(column)
@@ -95,39 +94,20 @@ class SalesforceSource(Source):
         return sampled(column.type, [record[field] for record in answer["records"]])
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """As Salesforce counts its records, approximately and without reading them; what it stores of each, it does not tell."""
-        names = [name for name in tables if objects.OBJECT_NAME.fullmatch(name)]
-        counts: dict[str, int] = {}
-        for at in range(0, len(names), COUNTED_AT_ONCE):
-            told = self.session.get("limits/recordCount", {"sObjects": ",".join(names[at : at + COUNTED_AT_ONCE])})
-            counts |= {str(one["name"]).lower(): int(one["count"]) for one in told["sObjects"]}
-        return {name: Size(counts[name.lower()]) for name in names if name.lower() in counts}
+        return self._catalog.sizes(tables)
 
     def close(self) -> None:
         self.session.close()
 
-    def _describe(self, flow: Flow, table: Table) -> objects.SalesforceObject:
-        described = self._object(table.source)
+    def _describe(self, flow: Flow, table: Table) -> SalesforceObject:
+        described = self._catalog.find(table.source)
         if described is None:
             raise DefinitionError(
                 f"Salesforce has no object {table.source}, or the user may not read it",
-                place=objects.place(flow, table),
-                remedy=objects.did_you_mean(table.source, self.tables()) + "change the program, or grant the permission",
+                place=place(flow, table),
+                remedy=did_you_mean(table.source, self.tables()) + "change the program, or grant the permission",
             )
         return described
-
-    def _object(self, name: str) -> objects.SalesforceObject | None:
-        """An object by its name in any case; None when it is not there, or hidden from the user."""
-        if not objects.OBJECT_NAME.fullmatch(name):
-            return None
-        if name not in self._described:
-            try:
-                self._described[name] = objects.read_describe(self.session.get(f"sobjects/{name}/describe"))
-            except Refused as error:
-                if error.code != "NOT_FOUND":
-                    raise
-                return None
-        return self._described[name]
 
     def _plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         described = self._describe(flow, table)
@@ -153,7 +133,7 @@ class SalesforceSource(Source):
         self,
         flow: Flow,
         table: Table,
-        described: objects.SalesforceObject,
+        described: SalesforceObject,
         columns: Sequence[SchemaColumn],
         where: str,
         *,
@@ -166,7 +146,7 @@ class SalesforceSource(Source):
         bulk = count >= self._config.bulk_threshold_rows or not logic.fits_url(soql + where)
         return {"soql": soql, "where": where, "fields": fields, "bulk": bulk, "left": left, "count": count}
 
-    def _purged(self, flow: Flow, described: objects.SalesforceObject, schema: Schema, window: Window) -> dict[str, Any] | None:
+    def _purged(self, flow: Flow, described: SalesforceObject, schema: Schema, window: Window) -> dict[str, Any] | None:
         """The part of the records that no query has any more, where the log of deletions is due and tells of any."""
         left = left_columns(flow, schema.columns)
         span = deletions.due(window, self._config.lag) if deletions.are_told(flow, described, left) else None
@@ -176,14 +156,14 @@ class SalesforceSource(Source):
         return deletions.part(described, left, span, count) if count else None
 
     def _refuse_empty_cursor(
-        self, flow: Flow, table: Table, described: objects.SalesforceObject, field: str, conditions: Sequence[str]
+        self, flow: Flow, table: Table, described: SalesforceObject, field: str, conditions: Sequence[str]
     ) -> None:
         unmet = logic.never_met(field, flow.mode)
         if unmet and (count := self._count(described.name, logic.where(*conditions, unmet))):
             raise DefinitionError(
                 f"{count} record{'s' if count > 1 else ''} of {described.name} {'have' if count > 1 else 'has'} no {field}, "
                 "so that no batch of an APPEND would meet them",
-                place=objects.place(flow, table),
+                place=place(flow, table),
                 remedy=f"use CURSOR {logic.DEFAULT_CURSOR}, MERGE ON (id), or leave them out with WHERE {field.lower()} IS NOT NULL",
             )
 
@@ -207,7 +187,7 @@ def _at(flow: Flow, table: Table) -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise DefinitionError(error.what, place=objects.place(flow, table), remedy=error.remedy) from None
+        raise DefinitionError(error.what, place=place(flow, table), remedy=error.remedy) from None
 
 
 def read_config(connection: Connection) -> Any:

@@ -22,8 +22,8 @@ from shared_metadata.intervals import Interval, ceil, floor, from_text, to_text
 from shared_metadata.program import Flow, Mode
 from shared_metadata.records import SchemaColumn
 from slices.collect.salesforce.logic import CURSOR_FIELDS, QUERY, selected_fields
-from slices.collect.salesforce.objects import SalesforceObject
-from slices.collect.salesforce.session import Refused, Session
+from systems.salesforce.objects import SalesforceObject
+from systems.salesforce.session import Refused, Session
 
 if TYPE_CHECKING:
     from slices.collect.salesforce.parquet_files import ParquetFiles

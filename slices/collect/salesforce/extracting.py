@@ -20,7 +20,7 @@ from slices.collect.salesforce import deletions
 from slices.collect.salesforce.bulk_download import LAST_PAGE, Chunk, Download, PageEnd
 from slices.collect.salesforce.logic import QUERY
 from slices.collect.salesforce.parquet_files import ParquetFiles
-from slices.collect.salesforce.session import Refused, Session
+from systems.salesforce.session import Refused, Session
 
 POLL_SECONDS = 20.0  # of one call: waiting is paid for
 FIRST_POLL_SECONDS = 0.2

@@ -13,7 +13,8 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Flow, Mode, Table
 from shared_metadata.records import Schema, SchemaColumn
-from slices.collect.salesforce.objects import OBJECT_NAME, SalesforceObject, field_of, place, read_schema, source_field
+from slices.collect.salesforce.columns import place, source_field
+from systems.salesforce.objects import OBJECT_NAME, SalesforceObject, field_of, read_schema
 
 DEFAULT_CURSOR = "systemmodstamp"
 # An object without SystemModstamp is followed by the next best that it has; history objects are only ever created.

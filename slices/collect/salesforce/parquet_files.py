@@ -16,7 +16,7 @@ from shared_metadata.duckdb_types import duckdb_type
 from shared_metadata.errors import RowError
 from shared_metadata.intervals import to_text
 from shared_metadata.records import Schema
-from slices.collect.salesforce.objects import place
+from slices.collect.salesforce.columns import place
 from slices.collect.salesforce.slice import SLICE
 
 if TYPE_CHECKING:

@@ -25,5 +25,6 @@ SLICE = Slice(
     ),
     config="slices.collect.salesforce.config:Config",
     check="slices.collect.salesforce.logic:check_flow",
+    systems=("salesforce",),
     steps=("plan", "extract", "commit", "discover"),
 )

@@ -127,7 +127,7 @@ class _Translation:
             return str(node.name)
         found = next((name for name in self._fields if name.lower() == node.name.lower()), None)
         if found is None:
-            from slices.collect.salesforce.objects import did_you_mean
+            from shared_metadata.spelling import did_you_mean
 
             remedy = did_you_mean(node.name, list(self._fields)) + "change the WHERE clause"
             raise DefinitionError(f"the object has no field {node.name}", place=self._place, remedy=remedy)

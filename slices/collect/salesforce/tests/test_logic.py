@@ -9,9 +9,10 @@ import pytest
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Table
 from slices.collect.salesforce.client import read_config
+from slices.collect.salesforce.columns import schema_of
 from slices.collect.salesforce.logic import check_flow, cursor_field
-from slices.collect.salesforce.objects import SalesforceObject, object_schema, read_describe, read_schema, schema_of
 from slices.collect.salesforce.soql_filter import to_soql
+from systems.salesforce.objects import SalesforceObject, object_schema, read_describe, read_schema
 
 HERE = Position("program.atoll", 9, 2)
 FLOW = Flow("lake.crm", Kind.COLLECT, "collect.salesforce", "lake", 3600, (Table("lake.crm.account:staged", "Account"),), HERE)

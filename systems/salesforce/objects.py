@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Flow, Mask, Table
 from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.spelling import did_you_mean
+from systems.salesforce.type_mapping import NOT_COLLECTED, column_type
 
 OBJECT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
-# Field types: Object Reference, "Field Types"; numbers that are no integers are xsd:double in every API, also money, and
-# `precision` and `scale` only say what the page lets a user type in: formulas and conversions go beyond them.
-TYPES: Mapping[str, str] = {
-    "boolean": "boolean",
-    "int": "int",
-    "long": "long",
-    "double": "double",
-    "currency": "double",
-    "percent": "double",
-    "date": "date",
-    "datetime": "timestamptz",
-    "time": "time",
-}
-# The Bulk API refuses compounds, whose parts are fields of their own, and binary data.
-NOT_COLLECTED = frozenset({"address", "location", "base64"})
-
-
 CALCULATED = "calculated "  # before the type's word, where a snapshot or a registered schema holds such a field
 
 
@@ -87,45 +70,16 @@ def _api_name(name: str) -> str:
     return name
 
 
-def schema_of(flow: Flow, table: Table, described: SalesforceObject) -> Schema:
-    """The columns that the flow collects, `_batch` and `_deleted` last. Raises DefinitionError for a field that is not there.
-
-    All are nullable: what Salesforce promises for a form does not bind old records.
-    """
-    where = place(flow, table)
-    wanted = [(column.name, source_field(column.source)) for column in flow.columns]
-    pairs = wanted or [(column.name, column.source) for column in object_schema(described).columns]
-    pairs = [(name, source) for name, source in pairs if name not in table.masked(Mask.DROP)]
-    columns: dict[str, SchemaColumn] = {}
-    if not pairs:
-        raise DefinitionError(f"MASK drops every field of {described.name}", place=where, remedy="leave one")
-    for name, source in pairs:
-        field = field_of(described, source, where)
-        if name in columns or name in ("_batch", "_deleted"):
-            raise DefinitionError(
-                f"two columns of {described.name} would be called {name}",
-                place=where,
-                remedy="select the columns by name and rename one with AS",
-            )
-        columns[name] = _column(name, field, described)
-    own = (SchemaColumn("_batch", "timestamptz"), SchemaColumn("_deleted", "boolean"))
-    return Schema((*columns.values(), *own))
-
-
 def object_schema(described: SalesforceObject) -> Schema:
     """All columns that can be collected of an object, without Atoll's own; also of names that would collide in a warehouse."""
-    return Schema(tuple(_column(name.lower(), name, described) for name in described.fields))
+    return Schema(tuple(column_of(name.lower(), name, described) for name in described.fields))
 
 
-def _column(name: str, field: str, described: SalesforceObject) -> SchemaColumn:
+def column_of(name: str, field: str, described: SalesforceObject) -> SchemaColumn:
+    """A field's column under a name."""
     kind = described.fields[field]
     word = CALCULATED + kind if field in described.calculated else kind
-    return SchemaColumn(name, TYPES.get(kind, "string"), True, field, word)
-
-
-def source_field(text: str) -> str:
-    """The field in a projection's column, as SQL text."""
-    return text.strip().strip('"')
+    return SchemaColumn(name, column_type(kind), True, field, word)
 
 
 def field_of(described: SalesforceObject, name: str, where: str) -> str:
@@ -145,15 +99,3 @@ def field_of(described: SalesforceObject, name: str, where: str) -> str:
         place=where,
         remedy=did_you_mean(name, list(described.fields)) + "change the program, or grant field-level security",
     )
-
-
-def place(flow: Flow, table: Table) -> str:
-    """Where in the program a table stands, for errors."""
-    return f"{flow.position}: {table.dataset}"
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """'did you mean X?' where something known is close, else ''."""
-    folded = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name.lower(), folded, n=1)
-    return f"did you mean {folded[close[0]]}? " if close else ""

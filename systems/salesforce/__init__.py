@@ -1,0 +1,1 @@
+"""What the slices that collect from Salesforce, or publish to it, share."""
