@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,27 @@ def test_systems_import_nothing_but_themselves_and_what_all_slices_share() -> No
         or (name.startswith("systems.") and name.split(".")[1] != system)
     ]
     assert strange == []
+
+
+# What reads any SQL source, and what compares any target's results, knows no system: neither by its name nor by what it alone has.
+FOR_ALL = ("systems/sql_source",)
+OF_ONE = re.compile(
+    r"postgres|psycopg|libpq|\bpg_|\bctid\b|\bxmin\b|jsonb|::[a-z]|mysql|mariadb|salesforce|soql|redshift|snowflake|databricks|iceberg_scan",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("folder", FOR_ALL)
+def test_what_serves_every_system_names_none(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    found = [
+        f"{file.name}:{at}: {line}"
+        for file in files
+        for at, line in enumerate(file.read_text().splitlines(), 1)
+        if OF_ONE.search(line)
+    ]
+    assert files and found == []
+
+
+def test_what_names_a_system_is_noticed() -> None:
+    assert all(map(OF_ONE.search, ("import psycopg", "FROM pg_class", "c0::text", "WHERE ctid > 1", "a PostgreSQL word")))

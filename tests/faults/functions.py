@@ -78,7 +78,7 @@ conductor.handlers.writer = writer
 conductor.handlers.datetime = Moment  # type: ignore[misc]
 SLICES = ("collect.postgres", "collect.salesforce", "harness.postgres", "organize.iceberg")
 HANDLERS = {name: importlib.import_module(f"slices.{name}.handlers") for name in SLICES} | {CONDUCTOR: conductor.handlers}
-CLIENTS = ("organize.iceberg.client", "collect.postgres.extraction", "collect.salesforce.client", "harness.postgres.client")
+CLIENTS = ("organize.iceberg.client", "collect.postgres.scanning", "collect.salesforce.client", "harness.postgres.client")
 for _name in CLIENTS:
     importlib.import_module(f"slices.{_name}")
 

@@ -9,8 +9,9 @@ import re
 
 from shared_metadata.errors import DefinitionError
 from slices.collect.postgres.nested import document_type, is_nested
-from slices.collect.postgres.type_mapping import Mapped, refusing
+from slices.collect.postgres.type_mapping import refusing
 from systems.postgres.type_mapping import SourceType
+from systems.sql_source.dialect import Mapped
 
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _NUMBERS = frozenset({"numeric", "int2", "int4", "int8", "float4", "float8"})

@@ -21,17 +21,21 @@ from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Table
 from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
-from slices.collect.postgres import failures, logic
+from slices.collect.postgres import failures
 from slices.collect.postgres.config import read_config
-from slices.collect.postgres.due_rows import DueRows
-from slices.collect.postgres.logic import Relation
-from slices.collect.postgres.silence import ANSWER_SECONDS, silent
+from slices.collect.postgres.dialect import DIALECT
+from slices.collect.postgres.logic import read_columns
+from slices.collect.postgres.planning import due_rows
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.table_sizes import estimated_size, table_size
 from systems.postgres import catalog, sessions
 from systems.postgres.address import read_address
 from systems.postgres.failures import connection_error, scrub
 from systems.postgres.watchdog import Watchdog
+from systems.sql_source.due_rows import DueRows
+from systems.sql_source.parts import Part, parts
+from systems.sql_source.relation import Relation, query_relation, rows_sql, table_relation
+from systems.sql_source.silence import ANSWER_SECONDS, silent
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -64,13 +68,17 @@ class PostgresSource:
             if bounds is None:
                 return None
         several = self._config.max_parts if flow.cursor and bounds.whole else 1
-        parts = logic.parts(relation, bounds.where, several, self._part_mb, tell_left=flow.reports_left and not window.first)
-        return TablePlan(tuple(part.to_plain() for part in parts), bounds.cursor)
+        found = parts(relation, bounds.where, several, self._part_mb, tell_left=flow.reports_left and not window.first)
+        return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
-        from slices.collect.postgres.extraction import Extraction
+        from slices.collect.postgres.scanning import PostgresScan
+        from systems.sql_source.extraction import Extraction
 
-        return Extraction(self, request, deadline).run(resume)
+        def open_scan(part: Part, before: Mapping[str, str] | None) -> PostgresScan:
+            return PostgresScan(self, request, deadline, part, before)
+
+        return Extraction(request, deadline, DIALECT, self._aws, open_scan).run(resume)
 
     def tables(self) -> list[str]:
         with self.translated(self._place):
@@ -117,7 +125,7 @@ class PostgresSource:
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 raise catalog.missing_table(self.session, table, self._config.default_schema, self._place)
-            rows = logic.rows_sql(name.quoted, [f"({identifier(source_name(column))})::text"], [])
+            rows = rows_sql(name.quoted, [f"({identifier(source_name(column))})::text"], [])
             found = self.session.execute(f"{rows}\nLIMIT {SAMPLE_ROWS}").fetchall()
         return sampled(column.type, [value for (value,) in found])
 
@@ -158,10 +166,6 @@ class PostgresSource:
         """For the server's answers; then there is just time enough to say that they did not come."""
         return max(self._until() - time.monotonic() - ANSWER_SECONDS, 0.1)
 
-    @property
-    def aws(self) -> Any:
-        return self._aws
-
     def connection_error(self, text: str) -> AtollError:
         return connection_error(self.scrub(text), self._config.secret, self._place)
 
@@ -176,7 +180,7 @@ class PostgresSource:
 
     @cached_property
     def _due(self) -> DueRows:
-        return DueRows(self.session, self._config.lag)
+        return due_rows(self.session, self._config.lag)
 
     def _relation(self, flow: Flow, table: Table) -> Relation:
         if table.dataset not in self._relations:
@@ -189,15 +193,16 @@ class PostgresSource:
 
         session, flow, dropped = self.session, without_dropped(flow, table), table.masked(Mask.DROP)
         if not table.source:
-            found = catalog.columns_of(session, logic.rows_sql(f"({flow.query}\n) AS query", ["*"], []))
+            found = catalog.columns_of(session, rows_sql(f"({flow.query}\n) AS query", ["*"], []))
             # What is NOT NULL in its table may be null in the answer: beyond an outer join, or in a total of GROUPING SETS.
-            return logic.query_relation(flow, [replace(column, not_null=False) for column in found], dropped)
+            found = [replace(column, not_null=False) for column in found]
+            return query_relation(flow, read_columns(flow, found), dropped)
         name = catalog.find_table(session, table.source, self._config.default_schema)
         if name is None:
             raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
         columns = [column.source for column in flow.columns] or ["*"]
         try:
-            found = catalog.columns_of(session, logic.rows_sql(name.quoted, columns, [flow.filter] if flow.filter else []))
+            found = catalog.columns_of(session, rows_sql(name.quoted, columns, [flow.filter] if flow.filter else []))
         except psycopg.errors.UndefinedColumn as error:
             missing = str(error.diag.message_primary).removeprefix("column ").split(" ")[0].strip('"')
             raise DefinitionError(
@@ -207,7 +212,8 @@ class PostgresSource:
             ) from None
         if not flow.columns:
             found = [column for column in found if column.name.lower() not in dropped]
-        return logic.table_relation(flow, name, found, table_size(session, name))
+        read = read_columns(flow, found, [column.name for column in flow.columns])
+        return table_relation(flow, name.quoted, read, table_size(session, name))
 
     def _schema_of(self, table: str) -> Schema | None:
         """All columns of a table; None when it is not there."""
@@ -215,7 +221,7 @@ class PostgresSource:
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
-            return catalog.table_schema(catalog.columns_of(self.session, logic.rows_sql(name.quoted, ["*"], [])))
+            return catalog.table_schema(catalog.columns_of(self.session, rows_sql(name.quoted, ["*"], [])))
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:

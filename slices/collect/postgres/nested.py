@@ -9,7 +9,8 @@ from itertools import count
 from shared_metadata.contract.duckdb_session import literal
 from shared_metadata.duckdb_types import duckdb_name
 from shared_metadata.type_names import TypeName, parsed
-from slices.collect.postgres.type_mapping import Mapped, refusing
+from slices.collect.postgres.type_mapping import refusing
+from systems.sql_source.dialect import Mapped
 
 # JSON has no other kinds of values; what a document writes as text, a date or a decimal, is text.
 ATOMS = frozenset({"boolean", "int", "long", "double", "string"})

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from slices.collect.postgres import logic
 from slices.collect.postgres.horizon import ROW_TRANSACTION
-from slices.collect.postgres.logic import Part
+from systems.sql_source.parts import Part
+from systems.sql_source.relation import rows_sql
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -37,6 +37,6 @@ def changed(session: Session[Any], part: Part, before: Mapping[str, str]) -> boo
     if state(session, part)["files"] != before["files"]:
         return True
     conditions = [condition.replace("%", "%%") for condition in part.where]
-    rows = logic.rows_sql(part.reads.replace("%", "%%"), ["1"], [*conditions, _WRITTEN_SINCE])
+    rows = rows_sql(part.reads.replace("%", "%%"), ["1"], [*conditions, _WRITTEN_SINCE])
     found = session.execute(f"SELECT EXISTS ({rows}\n)", {"snapshot": before["snapshot"]}).fetchone()
     return bool(found and found[0])

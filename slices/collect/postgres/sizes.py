@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from shared_metadata.contract.sizes import SPARE_SECONDS, Asked, Given, TooMuch
+from shared_metadata.contract.sizes import Asked, Given, TooMuch
 from slices.collect.postgres.slice import SLICE
-
-BYTES_A_SECOND = 60 * 2**20  # of table, by one extract, over a network
-LONGEST_SECONDS = 7 * 86_400  # of an execution
+from systems.sql_source import sizes
 
 
 def too_much(asked: Asked, given: Mapping[str, Given]) -> list[TooMuch]:
     """See `Slice.sizes`."""
-    return [*_reads(asked, asked.brings.bytes, given["extract"])] if asked.brings.bytes and "extract" in given else []
-
-
-def _reads(asked: Asked, size: int, given: Given) -> Iterator[TooMuch]:
-    """With a CURSOR in parts beside one another, each with a state of its own; else in one part, in which nothing may change."""
-    parts = min(_max_parts(asked), max(1, size // (SLICE.capabilities.part_mb * 2**20))) if asked.flow.cursor else 1
-    seconds = size / BYTES_A_SECOND / parts
-    calls = math.ceil(seconds / (given.seconds - SPARE_SECONDS))
-    what = f"the source has {size / 2**30:,.1f} GB in it, which take about {seconds / 3600:,.1f} hours to read"
-    if seconds > LONGEST_SECONDS:
-        more = "give the connection more max_parts (64 at most)" if asked.flow.cursor else "give it a CURSOR, which reads it in parts"
-        yield TooMuch(f"{what}, and a batch may take a week", f"{more}, or collect fewer columns or rows of it")
-    elif calls > 1 and not asked.flow.cursor:
-        yield TooMuch(
-            f"{what}, in {calls:,} calls of extract; what writes to it meanwhile ends the batch",
-            "give it a CURSOR (and MERGE ON its key), or collect it from a replica that stands still",
-            refused=False,
-        )
-
-
-def _max_parts(asked: Asked) -> int:
-    return int(str(asked.options.get("max_parts", 4)))
+    return sizes.too_much(asked, given, SLICE.capabilities.part_mb)

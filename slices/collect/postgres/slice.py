@@ -24,6 +24,6 @@ SLICE = Slice(
     config="slices.collect.postgres.config:Config",
     sizes="slices.collect.postgres.sizes:too_much",
     secret="systems.postgres.address:read_address",
-    systems=("postgres",),
+    systems=("postgres", "sql_source"),
     steps=("plan", "extract", "commit", "discover"),
 )

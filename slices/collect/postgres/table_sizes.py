@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.sizes import Size
 from systems.postgres.catalog import TableName
+from systems.sql_source.dialect import TableSize
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -23,22 +23,12 @@ _FIRST_VERSION_WITH_PAGE_SCANS = (
 )
 
 
-@dataclass(frozen=True)
-class TableSize:
-    """pages: of the largest heap, 0 where it cannot be read by ranges of them.  bytes: with what is stored out of line.
-
-    told: each row tells which transaction wrote it. Neither is so where the user may read some columns only: a row's place and its
-    transaction are columns too; nor in a table that is stored otherwise than as a heap.
-    """
-
-    pages: int = 0
-    bytes: int = 0
-    rows: int = 0
-    told: bool = False
-
-
 def table_size(session: Session[Any], table: TableName) -> TableSize:
-    """Of a table and all its partitions."""
+    """Of a table and all its partitions. pages: of the largest heap.
+
+    It has none, and does not tell, where the user may read some columns only: a row's place and its transaction are columns too; nor
+    where it is stored otherwise than as a heap.
+    """
     row = session.execute(_SIZE, {"oid": table.oid}).fetchone()
     assert row is not None
     pages, size, rows, paged = row

@@ -7,9 +7,9 @@ becomes the last moment that there is, and `-infinity` the first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from systems.postgres.type_mapping import SourceType, decimal_digits, iceberg_type
+from systems.sql_source.dialect import Mapped
 
 FIRST_MOMENT, LAST_MOMENT = "0001-01-01", "9999-12-31 23:59:59.999999"  # others than these years most readers do not know
 # https://www.postgresql.org/docs/current/functions-matching.html; of a database that checks no encoding a character is a byte
@@ -17,18 +17,6 @@ _UTF8 = (
     r"^([\u0001-\u007f]|[\u00c2-\u00df]~|\u00e0[\u00a0-\u00bf]~|[\u00e1-\u00ec\u00ee\u00ef]~~|\u00ed[\u0080-\u009f]~"
     r"|\u00f0[\u0090-\u00bf]~~|[\u00f1-\u00f3]~~~|\u00f4[\u0080-\u008f]~~)*$"
 ).replace("~", r"[\u0080-\u00bf]")
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """iceberg: the type there.  expression: of a column's name, the SQL that the source runs.
-
-    misfit: of a column's name, the SQL condition of values that the expression or a reader of its answer refuses; '' for none.
-    """
-
-    iceberg: str
-    expression: Callable[[str], str]
-    misfit: Callable[[str], str] = lambda column: ""
 
 
 def _as_is(column: str) -> str:

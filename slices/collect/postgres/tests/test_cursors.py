@@ -222,11 +222,13 @@ def test_a_transaction_that_ends_soon_is_waited_for(collecting: Collecting, tabl
 def test_a_server_that_counts_its_transactions_anew_is_read_from_the_beginning(collecting: Collecting, table: Database) -> None:
     import json
 
-    from slices.collect.postgres.cursor_window import CursorColumn, Past, merge_bounds
+    from slices.collect.postgres.cursor_column import CursorColumn
+    from systems.sql_source.cursor_window import Past, merge_bounds
+    from systems.sql_source.horizon import Seen
 
     past = Past("2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z", 9_000_000, ())
     column = CursorColumn("at", "at", "timestamptz", "timestamp with time zone", 180000)
-    bounds = merge_bounds(column, past, "2026-11-23T13:00:00Z", horizon.Seen(700, 700), timedelta(0), told=True)
+    bounds = merge_bounds(column, past, "2026-11-23T13:00:00Z", Seen(700, 700), timedelta(0), horizon.written_since)
     assert "xmin" not in bounds.where and "at < TIMESTAMPTZ '2026-11-23 12:00:00.000000+00'" in bounds.where
     assert json.loads(bounds.cursor)["ended"] == 700
 

@@ -11,12 +11,14 @@ import pytest
 
 from shared_metadata.errors import RetryLater
 from shared_metadata.program import Column, Connection, Mode, Position
-from slices.collect.postgres import client, failures, logic
+from slices.collect.postgres import client, failures
 from slices.collect.postgres.client import PostgresSource, open_source
 from slices.collect.postgres.table_sizes import table_size
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_source import collect, refusal, staged
 from systems.postgres.catalog import find_table
+from systems.sql_source import parts as sql_parts
+from systems.sql_source.parts import LINES
 from tests.conformance.collect import FLOW, Collecting
 from tests.conformance.fixtures import run_batch
 
@@ -97,7 +99,7 @@ ARRIVES: dict[str, Met] = {
 @pytest.mark.parametrize("what", ARRIVES)
 def test_what_others_met_arrives(collecting: Collecting, database: Database, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     met = ARRIVES[what]
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 3 * logic.LINES)
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 3 * LINES)
     for statement in met.setup.replace("{reader}", f'"{database.user}"').split(";"):
         database.run(statement)
     collect(collecting, met.source, **met.flow)

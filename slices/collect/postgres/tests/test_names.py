@@ -9,10 +9,10 @@ import pytest
 from psycopg import sql
 
 from shared_metadata.program import BadRows, Column, Mask, Mode
-from slices.collect.postgres.reading import Reading
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_cursors import left
 from slices.collect.postgres.tests.test_source import collect, staged
+from systems.sql_source.reading import Reading
 from tests.conformance.collect import Collecting
 from tests.conformance.masking import KEY
 

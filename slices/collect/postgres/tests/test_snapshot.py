@@ -12,10 +12,13 @@ import pytest
 
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Connection, Mode, Position
-from slices.collect.postgres import logic, snapshot
+from slices.collect.postgres import snapshot
 from slices.collect.postgres.client import open_source
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_source import collect, near_its_end_at_first, staged
+from systems.sql_source import chunks as sql_chunks
+from systems.sql_source import parts as sql_parts
+from systems.sql_source.parts import LINES
 from tests.conformance.collect import Collecting
 
 BASE = "CREATE TABLE b (id int, note text); INSERT INTO b SELECT i, repeat('x', 400) FROM generate_series(1, 2000) i;"
@@ -86,8 +89,8 @@ def test_a_table_is_not_rewritten_below_a_snapshot(
     before = sorted(row for (row,) in database.run("SELECT id FROM t"))
     meanwhile = Meanwhile(database, statements, chunk=4)
     monkeypatch.setattr(snapshot, "LOCK_SECONDS", 1)
-    monkeypatch.setattr(logic, "chunk_sql", meanwhile(logic.chunk_sql))
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(sql_chunks, "chunk_sql", meanwhile(sql_chunks.chunk_sql))
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 8 * LINES)
     collect(collecting, "public.t")
     run = collecting.run(record_errors=True)
     meanwhile.join()
@@ -105,8 +108,8 @@ def test_a_table_with_a_cursor_is_let_through_and_read_to_its_end(
     database.run(TABLE)
     meanwhile = Meanwhile(database, "ALTER TABLE t ADD COLUMN more int DEFAULT 1", chunk=4)
     monkeypatch.setattr(snapshot, "LOCK_SECONDS", 1)
-    monkeypatch.setattr(logic, "chunk_sql", meanwhile(logic.chunk_sql))
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(sql_chunks, "chunk_sql", meanwhile(sql_chunks.chunk_sql))
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 8 * LINES)
     collect(collecting, "public.t", mode=Mode.MERGE, key=("id",), cursor="id")
     assert collecting.run().calls["extract"] > 1
     meanwhile.join()
@@ -159,8 +162,8 @@ def test_a_partition_that_is_attached_while_its_table_is_read_is_read_whole(
     )
     database.run("INSERT INTO t SELECT * FROM b; CREATE TABLE q AS SELECT id + 2000 AS id, note FROM b")
     attach = Meanwhile(database, "ALTER TABLE t ATTACH PARTITION q FOR VALUES FROM (2001) TO (9999)", chunk=4)
-    monkeypatch.setattr(logic, "chunk_sql", attach(logic.chunk_sql))
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(sql_chunks, "chunk_sql", attach(sql_chunks.chunk_sql))
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 8 * LINES)
     collect(collecting, "public.t", **cursor)
     with pytest.raises(RetryLater, match="was given a partition"):
         collecting.run()

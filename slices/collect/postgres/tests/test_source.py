@@ -15,14 +15,18 @@ from shared_metadata.contract.environment import Environment
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Connection, Mode, Position
-from slices.collect.postgres import extraction, failures, handlers, logic, silence
-from slices.collect.postgres.memory import Memory
-from slices.collect.postgres.reading import Reading
+from slices.collect.postgres import failures, handlers
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.silence import Way
 from systems.postgres import catalog
 from systems.postgres.failures import connection_error, is_away
+from systems.sql_source import chunks as sql_chunks
+from systems.sql_source import extraction, silence
+from systems.sql_source import parts as sql_parts
+from systems.sql_source.memory import Memory
+from systems.sql_source.parts import LINES
+from systems.sql_source.reading import Reading
 from tests.conformance.collect import FLOW, Collecting, run_states
 from tests.conformance.fixtures import FakeContext, run_batch
 
@@ -215,7 +219,7 @@ def test_rows_that_move_while_they_are_read_come_exactly_once(
     """An UPDATE puts a row's new version into another page, perhaps behind the reader; the shared snapshot shows the old ones."""
     database.run("CREATE TABLE t (id int, note text) WITH (autovacuum_enabled = false)")
     database.run("INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(1, 3000) i")
-    made = logic.chunk_sql
+    made = sql_chunks.chunk_sql
 
     def meanwhile(*arguments: Any) -> str:
         database.run(
@@ -223,8 +227,8 @@ def test_rows_that_move_while_they_are_read_come_exactly_once(
         )
         return made(*arguments)
 
-    monkeypatch.setattr(logic, "chunk_sql", meanwhile)
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 20 * logic.LINES)
+    monkeypatch.setattr(sql_chunks, "chunk_sql", meanwhile)
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 20 * LINES)
     collect(collecting, "public.t")
     collecting.run()
     files = collecting.cloud.manifest(collecting.dataset)["files"]
@@ -275,16 +279,16 @@ def test_what_a_call_holds_follows_the_memory_that_its_function_was_given(
 
 
 def test_a_smaller_function_reads_fewer_large_rows_at_once_and_writes_smaller_row_groups() -> None:
-    part = logic.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=2**20)
+    part = sql_parts.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=2**20)
     small, large = Memory.of_function(320), Memory.of_function(10_240)
-    lengths = [logic.chunk_positions(10**6 * logic.LINES, 2, part, 50 * 2**20, 600, memory) for memory in (small, large)]
+    lengths = [sql_parts.chunk_positions(10**6 * LINES, 2, part, 50 * 2**20, 600, memory) for memory in (small, large)]
     assert lengths[0] * 10 < lengths[1]
     assert small.row_group_rows(2_000) < Memory.of_function(2048).row_group_rows(2_000) <= large.row_group_rows(2_000)
 
 
 def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
-    made, calls = logic.chunk_sql, iter(range(100))
+    made, calls = sql_chunks.chunk_sql, iter(range(100))
 
     def interrupted(*arguments: Any) -> str:
         if next(calls) == 3:
@@ -293,8 +297,8 @@ def test_failed_chunk_keeps_what_the_others_did(collecting: Collecting, database
             )
         return made(*arguments)
 
-    monkeypatch.setattr(logic, "chunk_sql", interrupted)
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(sql_chunks, "chunk_sql", interrupted)
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 8 * LINES)
     collect(collecting, "public.t")
     run = collecting.run()
     assert run.calls["extract"] > 1
@@ -390,7 +394,7 @@ def test_source_that_falls_silent_is_given_up_in_time_and_what_was_read_before_i
 ) -> None:
     """It neither answers nor closes its connections, so that only the deadline ends the wait."""
     database.run("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 20000)")
-    made, calls = logic.chunk_sql, iter(range(100))
+    made, calls = sql_chunks.chunk_sql, iter(range(100))
 
     def silenced(*arguments: Any) -> str:
         if next(calls) == chunks:
@@ -401,8 +405,8 @@ def test_source_that_falls_silent_is_given_up_in_time_and_what_was_read_before_i
         way.speak()
         return FakeContext()
 
-    monkeypatch.setattr(logic, "chunk_sql", silenced)
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(sql_chunks, "chunk_sql", silenced)
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 8 * LINES)
     monkeypatch.setattr(extraction, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(extraction, "ANSWER_SECONDS", 893.0)  # of a call's 900
     collect(collecting, "public.t")
@@ -433,7 +437,7 @@ def test_chunk_that_ends_just_as_it_is_given_up_is_read_again(
 
     monkeypatch.setattr(extraction.Extraction, "_finished", late)
     monkeypatch.setattr(extraction.Extraction, "_give_up", give_up)
-    monkeypatch.setattr(logic, "chunk_positions", lambda *_: 8 * logic.LINES)
+    monkeypatch.setattr(sql_parts, "chunk_positions", lambda *_: 8 * LINES)
     monkeypatch.setattr(extraction, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(extraction, "ANSWER_SECONDS", 898.5)  # of a call's 900
     collect(collecting, "public.t")
@@ -517,9 +521,9 @@ def test_source_sessions_only_read_and_are_closed(collecting: Collecting, databa
 
 
 def test_chunks_shrink_as_the_deadline_nears_and_never_vanish() -> None:
-    part = logic.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=100)
-    lengths = [logic.chunk_positions(10**6 * logic.LINES, 2, part, 50 * 2**20, seconds, MEMORY) for seconds in (600, 6, -20)]
-    assert lengths[0] > lengths[1] > lengths[2] == 16 * logic.LINES
+    part = sql_parts.Part("t", ("a",), ("c0",), (), 0, 10**6, True, page_bytes=8192, row_bytes=100)
+    lengths = [sql_parts.chunk_positions(10**6 * LINES, 2, part, 50 * 2**20, seconds, MEMORY) for seconds in (600, 6, -20)]
+    assert lengths[0] > lengths[1] > lengths[2] == 16 * LINES
 
 
 @pytest.mark.deep  # hundreds of megabytes

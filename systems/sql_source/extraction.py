@@ -8,25 +8,26 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.duckdb_session import function_memory_mb
 from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
-from slices.collect.postgres import logic
-from slices.collect.postgres.logic import Part
-from slices.collect.postgres.memory import Memory
-from slices.collect.postgres.reading import Files, Reading
-from slices.collect.postgres.silence import ANSWER_SECONDS, silent
+from systems.sql_source import parts
+from systems.sql_source.dialect import Dialect
+from systems.sql_source.memory import Memory
+from systems.sql_source.parts import LINES, Part
+from systems.sql_source.reading import Files, OpenScan, Reading
+from systems.sql_source.silence import ANSWER_SECONDS, silent
 
 if TYPE_CHECKING:
     import duckdb
 
-    from slices.collect.postgres.client import PostgresSource
-
 MOST_WORKERS = 4
-MORE_MEMORY = "give the slice more memory when it is deployed: -c memoryOf=collect.postgres=…"
+WIDE_COLUMNS = 200  # more are read by one worker: DuckDB sets aside up to 1 MB for each column of each
+MORE_MEMORY = "give the slice more memory when it is deployed: -c memoryOf="
 LEAST_SECONDS = 60.0  # a source that is silent is waited for so long at least
 
 
@@ -37,10 +38,12 @@ class Extraction:
     the connection would hold it beyond its deadline, and what was read before would be lost.
     """
 
-    def __init__(self, source: PostgresSource, request: ExtractRequest, deadline: Deadline) -> None:
-        self._source, self._request, self._deadline, self._part = source, request, deadline, Part.from_plain(request.part)
+    def __init__(self, request: ExtractRequest, deadline: Deadline, dialect: Dialect, aws: Any, open_scan: OpenScan) -> None:
+        """aws: the boto3 session that Parquet is written with."""
+        self._request, self._deadline, self._part = request, deadline, Part.from_plain(request.part)
+        self._dialect, self._aws, self._open_scan = dialect, aws, open_scan
         self._place = str(request.flow.position)
-        several = self._part.end_page and len(self._part.columns) <= logic.WIDE_COLUMNS
+        several = self._part.end_page and len(self._part.columns) <= WIDE_COLUMNS
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1) if several else 1
         self._memory = Memory.of_function(function_memory_mb())
         self._state: Mapping[str, str] | None = None
@@ -80,7 +83,9 @@ class Extraction:
 
     def _read(self) -> None:
         try:
-            reading = Reading(self._source, self._request, self._deadline, self._workers, self._state)
+            reading = Reading(
+                self._request, self._workers, self._dialect, self._aws, partial(self._open_scan, self._part, self._state)
+            )
             self._state = reading.state
             try:
                 workers = [threading.Thread(target=self._work, args=(reading,), daemon=True) for _ in range(self._workers)]
@@ -88,16 +93,16 @@ class Extraction:
                     worker.start()
                 for worker in workers:
                     worker.join()
-                self._check_tree(reading)
+                self._check(reading)
             finally:
                 reading.close()
         except Exception as error:
             self._failed(error)
 
-    def _check_tree(self, reading: Reading) -> None:
+    def _check(self, reading: Reading) -> None:
         """What was read counts only if it is known to be of one state."""
         try:
-            reading.check_tree()
+            reading.check()
         except Exception as error:
             with self._lock:
                 if not self._given_up:
@@ -105,7 +110,7 @@ class Extraction:
                     self._errors.append(error)
 
     def _whole(self) -> list[int]:
-        return [self._part.first_page * logic.LINES, self._part.end_page * logic.LINES]
+        return [self._part.first_page * LINES, self._part.end_page * LINES]
 
     # -- the workers
 
@@ -119,7 +124,7 @@ class Extraction:
             except Exception as error:
                 self._failed(error, chunk)
             else:
-                seconds, pages = max(time.monotonic() - started, 0.001), (chunk[1] - chunk[0]) / logic.LINES
+                seconds, pages = max(time.monotonic() - started, 0.001), (chunk[1] - chunk[0]) / LINES
                 self._bytes_per_second, self._most = pages * self._part.page_bytes / seconds, min(self._most * 2, sys.maxsize)
 
     def _take(self, reading: Reading) -> tuple[int, int] | None:
@@ -133,7 +138,7 @@ class Extraction:
             if self._part.end_page:
                 seconds_left = self._deadline.seconds_left - MARGIN_SECONDS
                 pace = self._bytes_per_second or None
-                length = logic.chunk_positions(end - first, self._workers, self._part, pace, seconds_left, self._memory)
+                length = parts.chunk_positions(end - first, self._workers, self._part, pace, seconds_left, self._memory)
                 stop = first + min(length, self._most)
                 if stop < end:
                     self._ranges.insert(0, [stop, end])
@@ -160,7 +165,7 @@ class Extraction:
         """The chunk's rows are larger than the table's others and did not fit in memory: reads fewer of them at once."""
         first, end = chunk
         if end - first < 2:
-            remedy = f"collect fewer of the columns, shorten the values in the query, or {MORE_MEMORY}"
+            remedy = f"collect fewer of the columns, shorten the values in the query, or {MORE_MEMORY}{self._request.flow.slice_id}=…"
             self._failed(DefinitionError("the rows are too large to be held in memory", place=self._place, remedy=remedy), chunk)
             return
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHARE = 8  # DuckDB's part of a large function: what streams needs little, and a row that libpq holds is in no account
+SHARE = 8  # DuckDB's part of a large function: what streams needs little, and a row that a driver holds is in no account
 LEAST_MB, PROCESS_MB = 256, 200  # what streams in any case, and what the process with its libraries takes beside it
 ROWS_AT_ONCE = 2048  # that DuckDB holds
 LARGEST_ROW_GROUP_BYTES, LARGEST_ROW_GROUP, SMALLEST_ROW_GROUP = 2**25, 122_880, 2_048

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Mode
+from shared_metadata.records import SchemaColumn
 from shared_metadata.spelling import did_you_mean
-from slices.collect.postgres import cursor_window
-from slices.collect.postgres.cursor_window import Bounds, CursorColumn, Past
-from slices.collect.postgres.horizon import Looking
-from slices.collect.postgres.logic import Relation
+from systems.sql_source import cursor_window
+from systems.sql_source.cursor_window import Bounds, CursorColumn, Past
+from systems.sql_source.dialect import Asking, Dialect, TookTooLong
+from systems.sql_source.horizon import Looking
+from systems.sql_source.relation import Relation
 
-if TYPE_CHECKING:
-    from psycopg import Connection as Session
+CursorOf = Callable[[SchemaColumn, str], CursorColumn]  # of a column and its SQL over what is read
 
 
 class DueRows:
-    """Over the session of a plan, for all of its tables. lag: the connection's."""
+    """Over the session of a plan, for all of its tables.
 
-    def __init__(self, session: Session[Any], lag: timedelta) -> None:
-        self._session, self._lag, self._looking = session, lag, Looking(session)
+    lag: the connection's.  written_since: see `cursor_window.merge_bounds`; of tables that tell.
+    """
+
+    def __init__(
+        self,
+        session: Asking,
+        dialect: Dialect,
+        looking: Looking,
+        lag: timedelta,
+        cursor_of: CursorOf,
+        written_since: Callable[[int], str] | None,
+    ) -> None:
+        self._session, self._dialect, self._looking, self._lag = session, dialect, looking, lag
+        self._cursor_of, self._written_since = cursor_of, written_since
 
     def bounds(self, flow: Flow, relation: Relation, window: Window) -> Bounds | None:
         """The batch's rows; None when there are none."""
@@ -46,15 +57,15 @@ class DueRows:
         return bounds if due else None
 
     def _cursor(self, flow: Flow, relation: Relation) -> CursorColumn:
-        column = relation.column(flow.cursor)
-        if column is None:
+        found = relation.column(flow.cursor)
+        if found is None:
             names = [c.name for c in relation.schema.columns]
             raise DefinitionError(
                 f"the cursor column {flow.cursor} is not there",
                 place=str(flow.position),
                 remedy=did_you_mean(flow.cursor, names) + "name another CURSOR",
             )
-        return replace(column, version=self._session.info.server_version)
+        return self._cursor_of(*found)
 
     def _next(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds:
         """From where the last batch ended to the batch's end, or to the greatest value that there is."""
@@ -66,7 +77,9 @@ class DueRows:
                 upper = self._newest(relation, column, past.upto, tell_left=flow.reports_left) or past.upto
         seen = self._looking.seen()
         if flow.mode != Mode.APPEND:
-            return cursor_window.merge_bounds(column, past, upper, seen, self._lag, told=relation.size.told)
+            return cursor_window.merge_bounds(
+                column, past, upper, seen, self._lag, self._written_since if relation.size.told else None
+            )
         with self._within_time(flow, column):
             self._check_append(flow, relation, column)
         bounds = cursor_window.append_bounds(column, past, upper, seen)
@@ -74,7 +87,7 @@ class DueRows:
             raise RetryLater(
                 "a transaction that is open may still bring rows of the first batch, which APPEND could not take later",
                 place=str(flow.position),
-                remedy="nothing if it ends; else see pg_stat_activity and pg_prepared_xacts, or use MERGE ON (…)",
+                remedy=f"nothing if it ends; else see {self._looking.where_open}, or use MERGE ON (…)",
             )
         return bounds
 
@@ -87,7 +100,7 @@ class DueRows:
                 remedy="use MERGE ON (…), or a connection without lag",
             )
         met = " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in relation.due(column.unmet, tell_left=False))
-        found = self._session.execute(f"SELECT {met}").fetchone()
+        found = self._session.first(f"SELECT {met}")
         if found and found[0]:
             raise DefinitionError(
                 f"the cursor {column.name} is null, NaN or infinite in some rows: no batch would ever take them",
@@ -97,11 +110,9 @@ class DueRows:
 
     def _any(self, due: Sequence[str]) -> bool:
         """Whether a row is due; where finding out takes long, it is taken for granted."""
-        import psycopg
-
         try:
-            found = self._session.execute("SELECT " + " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in due)).fetchone()
-        except psycopg.errors.QueryCanceled:
+            found = self._session.first("SELECT " + " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in due))
+        except TookTooLong:
             return True
         return bool(found and found[0])
 
@@ -113,18 +124,16 @@ class DueRows:
             f"(SELECT {column.expression} {rows}\nORDER BY 1 DESC LIMIT 1)" for rows in relation.due(ordinary, tell_left=tell_left)
         ]
         # A name alone would be the column that is put out, the text, by which 9 is more than 10.
-        newest = f"SELECT t.top::text FROM ({' UNION ALL '.join(tops)}) AS t (top) ORDER BY t.top DESC LIMIT 1"
-        found = self._session.execute(newest).fetchone()
+        newest = f"SELECT {self._dialect.as_text('t.top')} FROM ({' UNION ALL '.join(tops)}) AS t (top) ORDER BY t.top DESC LIMIT 1"
+        found = self._session.first(newest)
         return str(found[0]) if found else None
 
     @contextlib.contextmanager
     def _within_time(self, flow: Flow, column: CursorColumn) -> Iterator[None]:
         """What a plan has to find out of a cursor an index tells at once; without one it may take too long every time."""
-        import psycopg
-
         try:
             yield
-        except psycopg.errors.QueryCanceled:
+        except TookTooLong:
             what = f"the values of the cursor {column.name} could not be looked through within the time of a plan"
             remedy = "give the column an index at the source (CREATE INDEX …); nothing if it has one and the server was busy"
             raise DefinitionError(what, place=str(flow.position), remedy=remedy) from None

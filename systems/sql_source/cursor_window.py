@@ -7,65 +7,46 @@ one so far ahead that it may stand for `never`. And those that lie before it, bu
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.intervals import from_text, to_text
-from slices.collect.postgres.horizon import FIRST_WRITE, ROW_TRANSACTION, Point, Seen, settled
+from systems.sql_source.horizon import FIRST_WRITE, Point, Seen, settled
 
-TIME_TYPES = ("timestamptz", "timestamp", "date")
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
-_INFINITE = {"real": 0, "double precision": 0, "numeric": 140000, "interval": 170000}  # since which version of the server
 
 
-@dataclass(frozen=True)
-class CursorColumn:
-    """expression: over the source's columns.  iceberg, source_type: its types.  version: the server's, as a number."""
+class CursorColumn(Protocol):
+    """A cursor column of one kind of database; its properties are SQL.
 
-    name: str
-    expression: str
-    iceberg: str
-    source_type: str
-    version: int = 0
+    expression: over the source's columns.  lowest, highest: the conditions of values above minus infinity, below infinity and NaN;
+    '' for types that do not know these.  unmet: of values that no window meets.
+    """
 
     @property
-    def is_time(self) -> bool:
-        return self.iceberg in TIME_TYPES
+    def name(self) -> str: ...
 
     @property
-    def lowest(self) -> str:
-        """The condition of values that are not minus infinity; '' for types that do not know it."""
-        return f"{self.expression} > '-infinity'" if self._infinite else ""
+    def expression(self) -> str: ...
 
     @property
-    def highest(self) -> str:
-        """The condition of values below infinity and NaN, which are above all others."""
-        if self._infinite:
-            return f"{self.expression} < 'infinity'"
-        return f"{self.expression} < 'NaN'" if self._kind == "numeric" else ""
+    def is_time(self) -> bool: ...
 
     @property
-    def unmet(self) -> str:
-        """The condition of values that no window meets."""
-        outside = [f"NOT ({condition})" for condition in (self.lowest, self.highest) if condition]
-        return " OR ".join([f"{self.expression} IS NULL", *outside])
+    def lowest(self) -> str: ...
+
+    @property
+    def highest(self) -> str: ...
+
+    @property
+    def unmet(self) -> str: ...
 
     def literal(self, value: str) -> str:
-        """A value as SQL. value: of a time a moment in UTC, of anything else PostgreSQL's text."""
-        if self.is_time:
-            return _moment(from_text(value), self.iceberg)
-        escaped = value.replace("'", "''")
-        return f"CAST('{escaped}' AS {self.source_type})"
-
-    @property
-    def _kind(self) -> str:
-        return re.sub(r"\(.*\)", "", self.source_type)
-
-    @property
-    def _infinite(self) -> bool:
-        return self.is_time or self.version >= _INFINITE.get(self._kind, 10**9)
+        """A value as SQL. value: of a time a moment in UTC, of anything else the source's text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -118,10 +99,15 @@ def rerun_bounds(window: Window, column: CursorColumn, *, unmet: bool) -> Bounds
     )
 
 
-def merge_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, *, told: bool) -> Bounds:
-    """Up to `upper`, from where the last batch ended; rows may come again. told: each row tells which transaction wrote it."""
+def merge_bounds(
+    column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, written_since: Callable[[int], str] | None
+) -> Bounds:
+    """Up to `upper`, from where the last batch ended; rows may come again.
+
+    written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell.
+    """
     past = past.known_to(seen)
-    since_then = [f"{ROW_TRANSACTION} >= {past.ended}"] if told and past.ended is not None else []
+    since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
     windows = [_all(_above(column, lower), _below(column, upper) if upper is not None else "false")]
     if past.upto is not None and (since_then or past.since != past.upto):
@@ -183,12 +169,3 @@ def _all(*conditions: str) -> str:
 
 def _any(conditions: tuple[str, ...]) -> str:
     return " OR ".join(f"({condition})" for condition in conditions)
-
-
-def _moment(moment: datetime, iceberg: str) -> str:
-    """Times without zone are UTC."""
-    utc = moment.astimezone(UTC)
-    if iceberg == "date":
-        return f"DATE '{utc:%Y-%m-%d}'"
-    text = utc.strftime("%Y-%m-%d %H:%M:%S.%f")
-    return f"TIMESTAMPTZ '{text}+00'" if iceberg == "timestamptz" else f"TIMESTAMP '{text}'"

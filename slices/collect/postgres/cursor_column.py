@@ -1,0 +1,69 @@
+"""A cursor column of PostgreSQL: which of its values no window meets, and how its values are written as SQL; no I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared_metadata.intervals import from_text
+
+TIME_TYPES = ("timestamptz", "timestamp", "date")
+_INFINITE = {"real": 0, "double precision": 0, "numeric": 140000, "interval": 170000}  # since which version of the server
+
+
+@dataclass(frozen=True)
+class CursorColumn:
+    """expression: over the source's columns.  iceberg, source_type: its types.  version: the server's, as a number."""
+
+    name: str
+    expression: str
+    iceberg: str
+    source_type: str
+    version: int = 0
+
+    @property
+    def is_time(self) -> bool:
+        return self.iceberg in TIME_TYPES
+
+    @property
+    def lowest(self) -> str:
+        """The condition of values that are not minus infinity; '' for types that do not know it."""
+        return f"{self.expression} > '-infinity'" if self._infinite else ""
+
+    @property
+    def highest(self) -> str:
+        """The condition of values below infinity and NaN, which are above all others."""
+        if self._infinite:
+            return f"{self.expression} < 'infinity'"
+        return f"{self.expression} < 'NaN'" if self._kind == "numeric" else ""
+
+    @property
+    def unmet(self) -> str:
+        """The condition of values that no window meets."""
+        outside = [f"NOT ({condition})" for condition in (self.lowest, self.highest) if condition]
+        return " OR ".join([f"{self.expression} IS NULL", *outside])
+
+    def literal(self, value: str) -> str:
+        """A value as SQL. value: of a time a moment in UTC, of anything else PostgreSQL's text."""
+        if self.is_time:
+            return _moment(from_text(value), self.iceberg)
+        escaped = value.replace("'", "''")
+        return f"CAST('{escaped}' AS {self.source_type})"
+
+    @property
+    def _kind(self) -> str:
+        return re.sub(r"\(.*\)", "", self.source_type)
+
+    @property
+    def _infinite(self) -> bool:
+        return self.is_time or self.version >= _INFINITE.get(self._kind, 10**9)
+
+
+def _moment(moment: datetime, iceberg: str) -> str:
+    """Times without zone are UTC."""
+    utc = moment.astimezone(UTC)
+    if iceberg == "date":
+        return f"DATE '{utc:%Y-%m-%d}'"
+    text = utc.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return f"TIMESTAMPTZ '{text}+00'" if iceberg == "timestamptz" else f"TIMESTAMP '{text}'"

@@ -1,0 +1,41 @@
+"""What a plan asks of a session with PostgreSQL to know which rows are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.records import SchemaColumn
+from slices.collect.postgres.cursor_column import CursorColumn
+from slices.collect.postgres.dialect import DIALECT
+from slices.collect.postgres.horizon import Looking, written_since
+from systems.sql_source.dialect import TookTooLong
+from systems.sql_source.due_rows import DueRows
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Session
+
+
+def due_rows(session: Session[Any], lag: timedelta) -> DueRows:
+    """For all tables of a plan. lag: the connection's."""
+
+    def cursor_of(column: SchemaColumn, expression: str) -> CursorColumn:
+        return CursorColumn(column.name, expression, column.type, column.source_type, session.info.server_version)
+
+    return DueRows(PlanSession(session), DIALECT, Looking(session), lag, cursor_of, written_since)
+
+
+class PlanSession:
+    """The Asking of systems/sql_source."""
+
+    def __init__(self, session: Session[Any]) -> None:
+        self._session = session
+
+    def first(self, sql: str) -> Sequence[Any] | None:
+        import psycopg
+
+        try:
+            return self._session.execute(sql).fetchone()
+        except psycopg.errors.QueryCanceled as error:
+            raise TookTooLong from error

@@ -1,0 +1,118 @@
+"""Lets DuckDB see one part in one snapshot of PostgreSQL, which a session of ours keeps open meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.collect import ExtractRequest
+from shared_metadata.contract.duckdb_session import literal
+from shared_metadata.contract.steps import Deadline
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater
+from slices.collect.postgres import failures, one_state, snapshot
+from slices.collect.postgres.dialect import SOURCE
+from slices.collect.postgres.one_state import state
+from systems.postgres.failures import is_away
+from systems.sql_source.parts import Part
+
+if TYPE_CHECKING:
+    import duckdb
+    from psycopg import Connection as Session
+
+    from slices.collect.postgres.client import PostgresSource
+
+SHORTEST_TIMEOUT_SECONDS = 5.0
+SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
+
+
+class PostgresScan:
+    """The Scan of systems/sql_source; its sessions end with the source's."""
+
+    extensions: tuple[str, ...] = ("postgres_scanner",)
+
+    def __init__(
+        self, source: PostgresSource, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None
+    ) -> None:
+        self._source, self._deadline, self._part, self._place = source, deadline, part, str(request.flow.position)
+        self.state = before
+        self._snapshot = self._take_snapshot(one_state=bool(part.end_page) and not request.flow.cursor)
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
+        import duckdb
+
+        address = self._source.address
+        connection.execute(f"SET pg_connection_limit = {workers + 1}")
+        try:
+            connection.execute(f"CREATE SECRET source (TYPE postgres, PASSWORD {literal(address.password)})")
+            connection.execute(
+                f"ATTACH {literal(address.conninfo(password=False))} AS {SOURCE} (TYPE postgres, SECRET source, READ_ONLY)"
+            )
+        except duckdb.Error as error:
+            raise self._source.connection_error(str(error)) from None
+
+    def settle(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        settled = f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}; {self._source.settling(self._limits, local=True)}"
+        cursor.execute(f"CALL postgres_execute({literal(SOURCE)}, {literal(settled)})")
+
+    def check(self) -> None:
+        """Raises RetryLater where a partition or an heir has come or gone meanwhile, which no lock of a reader keeps away: chunks
+        have read a part of it."""
+        if not self._files:
+            return
+        with self._source.translated(self._place):
+            if state(self._source.connect(), self._part)["files"] != self._files:
+                what = f"{self._part.reads} was given a partition, or lost one, while it was read"
+                raise RetryLater(what, place=self._place, remedy="nothing, it is read again")
+
+    def close(self) -> None:
+        """Nothing: the source closes its sessions."""
+
+    def _take_snapshot(self, *, one_state: bool) -> str:
+        """A snapshot that other sessions can read as well while this one's transaction is open."""
+        with self._source.translated(self._place):
+            session = self._source.connect()
+            reads = dict.fromkeys(source for source in (self._part.reads, self._part.left_reads) if source)
+            snapshot.begin(session, tuple(reads), self._statement_seconds, self._place)
+            self._files = state(session, self._part)["files"] if self._part.end_page else ""
+            if one_state:
+                self._check_state(session)
+            return snapshot.export(session)
+
+    def _check_state(self, session: Session[Any]) -> None:
+        if self.state and one_state.changed(session, self._part, self.state):
+            raise DefinitionError(
+                f"{self._part.reads} was written to while it was read in more than one call: rows could be missing or double",
+                place=self._place,
+                remedy="give it a CURSOR (and MERGE ON its key), read fewer columns, or collect it from a replica that stands still",
+            )
+        self.state = one_state.state(session, self._part)
+
+    @property
+    def _statement_seconds(self) -> float:
+        return max(self._deadline.seconds_left - SPARE_SECONDS, SHORTEST_TIMEOUT_SECONDS)
+
+    @property
+    def _limits(self) -> dict[str, str]:
+        return {"statement_timeout": f"{self._statement_seconds * 1000:.0f}", "lock_timeout": f"{snapshot.LOCK_SECONDS}s"}
+
+    def cause(self, said: str, asked: str) -> AtollError:
+        """Why a statement failed. DuckDB passes on a text only, so PostgreSQL is asked once more, for its SQLSTATE."""
+        import psycopg
+
+        said = self._source.scrub(said)
+        if is_away(said):
+            return failures.ended(said, self._place)
+        try:
+            session = self._source.connect()
+            session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            session.execute(f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
+            session.execute(self._source.settling(self._limits, local=True))
+            with session.cursor().copy(f"COPY ({asked}\n) TO STDOUT (FORMAT binary)") as answer:
+                while answer.read():
+                    pass
+        except (psycopg.errors.QueryCanceled, psycopg.errors.InvalidParameterValue) as error:
+            gone = "snapshot" in str(error) or "ERROR:" not in said
+            return failures.ended(said, self._place) if gone else failures.unreadable(said, self._place)
+        except psycopg.Error as error:
+            return failures.statement_error(error, self._place)
+        return failures.unreadable(said, self._place)

@@ -1,0 +1,63 @@
+"""The statements by which one chunk of a part is read: the source's own, and DuckDB's that writes its answer; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.masking import Hashing
+from shared_metadata.intervals import to_text
+from shared_metadata.records import Schema, SchemaColumn
+from systems.sql_source.dialect import Dialect
+from systems.sql_source.memory import Memory
+from systems.sql_source.parts import LINES, Part
+from systems.sql_source.relation import BATCH, DELETED, OWN, rows_sql
+
+
+def chunk_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
+    """What the source runs for the part's positions [first, end); columns are called c0, c1 …"""
+    selected = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(part.expressions))
+    return f"SELECT {selected} FROM {rows_of_chunk(part, first, end, dialect)}"
+
+
+def left_sql(part: Part, first: int, end: int, schema: Schema, left: Sequence[SchemaColumn], dialect: Dialect) -> str:
+    """What the source runs for rows that left, of a `Part.left`; those with a key that its type cannot hold were never collected."""
+    numbers = {column.name: number for number, column in enumerate(schema.columns)}
+    kept = [numbers[column.name] for column in left if column.name not in OWN]
+    misfits = {number: part.misfits[number] for number in kept if part.misfits[number]}
+    selected = ", ".join(
+        f"CASE WHEN {misfits[n]} THEN NULL ELSE {part.expressions[n]} END AS c{i}"
+        if n in misfits
+        else f"{part.expressions[n]} AS c{i}"
+        for i, n in enumerate(kept)
+    )
+    return f"SELECT {selected} FROM {rows_of_chunk(part, first, end, dialect)}"
+
+
+def rows_of_chunk(part: Part, first: int, end: int, dialect: Dialect) -> str:
+    """What stands in FROM for the positions [first, end) of a part."""
+    where = list(part.where)
+    if part.end_page:
+        beyond = part.last and end >= part.end_page * LINES
+        where += dialect.within(first, None if beyond else end)
+    names = ", ".join(f"c{number}" for number in range(len(part.columns)))
+    return f"(\n{rows_sql(part.reads, part.columns, where)}\n) AS q ({names})"
+
+
+def copy_sql(
+    sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_bytes: int, memory: Memory, dialect: Dialect
+) -> str:
+    """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
+    columns = [column for column in schema.columns if column.name not in OWN]
+    read = ", ".join(f"{dialect.read(f'c{number}', column)} AS c{number}" for number, column in enumerate(columns))
+    values = [f"{hashing.value(c.name, f'c{number}', c.type)} AS {identifier(c.name)}" for number, c in enumerate(columns)]
+    own = {BATCH: f"TIMESTAMPTZ '{to_text(batch)}'", DELETED: "false"}
+    values += [f"{own[column.name]} AS {identifier(column.name)}" for column in schema.columns if column.name in OWN]
+    rows = f"(SELECT {read} FROM {dialect.answer(sql)}) AS q{hashing.joined}"
+    return (
+        f"COPY (SELECT {', '.join(values)} FROM {rows}) TO {literal(url)} "
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {memory.row_group_rows(row_bytes)}, "
+        f"ROW_GROUP_SIZE_BYTES {2 * memory.row_group_bytes}, "
+        f"STRING_DICTIONARY_PAGE_SIZE_LIMIT {memory.row_group_bytes // len(values)}, WRITE_EMPTY_FILE false, RETURN_STATS)"
+    )

@@ -1,0 +1,58 @@
+"""Builds what tells the rows of a chunk apart whose values their types cannot hold, after it could not be read as a whole; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from shared_metadata.contract import rejected_rows
+from shared_metadata.contract.duckdb_session import literal
+from shared_metadata.records import Schema
+from systems.sql_source.chunks import chunk_sql, rows_of_chunk
+from systems.sql_source.dialect import Dialect
+from systems.sql_source.parts import Part
+from systems.sql_source.relation import OWN
+
+
+def which_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
+    """The source's answer is one row: of each of `checked` whether it has such values."""
+    found = ", ".join(f"{dialect.any_of(misfit)} AS m{number}" for number, misfit in enumerate(part.misfits) if misfit)
+    return f"SELECT {found} FROM {rows_of_chunk(part, first, end, dialect)}"
+
+
+def checked(part: Part, schema: Schema) -> list[str]:
+    """The columns that may have such values, each with its type."""
+    return [f"{name} ({kind})" for name, kind, misfit in _columns(part, schema) if misfit]
+
+
+def readable_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
+    """The other rows, as `chunk_sql` gives them."""
+    return f"{chunk_sql(part, first, end, dialect)} WHERE ({_any(part)}) IS NOT TRUE"
+
+
+def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Collection[str], dialect: Dialect) -> str:
+    """The rows, each with its reason and, as JSON, its values as the source has them; those of hidden columns are left out: of a
+    document that does not fit its type nobody knows where the fields are that are masked."""
+    reasons = [rejected_rows.reason(misfit, f"{name} is no {kind}") for name, kind, misfit in _columns(part, schema) if misfit]
+    values = {
+        name: dialect.shown(f"c{number}", kind, misfit)
+        for number, (name, kind, misfit) in enumerate(_columns(part, schema))
+        if name not in hidden
+    }
+    rows = rows_of_chunk(part, first, end, dialect)
+    return f"SELECT {dialect.joined(reasons)} AS reason, {dialect.document(values)} AS data FROM {rows} WHERE {_any(part)}"
+
+
+def copy_rejected(sql: str, batch: str, url: str, dialect: Dialect) -> str:
+    """DuckDB's statement that writes them."""
+    rows = f"{rejected_rows.select(batch, 'collect', 'reason', 'data')} FROM {dialect.answer(sql)}"
+    return f"COPY ({rows}) TO {literal(url)} (FORMAT parquet, COMPRESSION snappy)"
+
+
+def _columns(part: Part, schema: Schema) -> Iterator[tuple[str, str, str]]:
+    columns = (column for column in schema.columns if column.name not in OWN)
+    for column, misfit in zip(columns, part.misfits, strict=True):
+        yield column.name, column.type, misfit
+
+
+def _any(part: Part) -> str:
+    return " OR ".join(misfit for misfit in part.misfits if misfit)
