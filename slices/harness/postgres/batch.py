@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 import psycopg
 
 from shared_metadata.contract.harness import Published
+from shared_metadata.contract.results.changes import key_of
+from shared_metadata.contract.results.receipt import Receipt
+from shared_metadata.contract.results.results import Results
 from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
 from slices.harness.postgres import logic, refusals, statements
 from slices.harness.postgres.brought import Brought, Changes
-from slices.harness.postgres.changes import key_of
 from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.moves import Moves
-from slices.harness.postgres.receipts import Receipt
-from slices.harness.postgres.results import Results
 
 T = TypeVar("T")
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.results.changes import key_of
+from shared_metadata.contract.results.results import Results, Written
 from shared_metadata.contract.steps import Deadline, Work
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
 from slices.harness.postgres import logic, refusals, statements
 from slices.harness.postgres.catalog import read_table
-from slices.harness.postgres.changes import key_of
+from slices.harness.postgres.column_types import csv_value
 from slices.harness.postgres.logic import TargetColumn, TargetTable
 from slices.harness.postgres.receipts import Receipts
-from slices.harness.postgres.results import Results
 from slices.harness.postgres.statements import FILE
 
 COPY_BLOCK_BYTES = 1 << 20
@@ -102,7 +103,7 @@ class Brought:
         copy = statements.copy_in(self._sql(file["into"]), [FILE], list(columns.values()))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, [str(number)], columns, (first, first + self.csv_rows), path)
+            results.write_csv(file, [str(number)], csv_values(columns), (first, first + self.csv_rows), path)
             try:
                 with self.translated([c.name for c in columns.values()]), self._connection.transaction():
                     if self._is_missing(file["into"], number):
@@ -156,6 +157,11 @@ class Brought:
     def _parts(self, changes: Changes) -> list[tuple[dict[str, Any], int]]:
         """(file, its first row) of what is brought at a time, in the same order in every call."""
         return [(file, first) for file in changes["files"] for first in range(0, file["rows"], self.csv_rows)]
+
+
+def csv_values(columns: Mapping[str, TargetColumn]) -> dict[str, Written]:
+    """How each column's values are written for COPY."""
+    return {name: partial(csv_value, base=column.base) for name, column in columns.items()}
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

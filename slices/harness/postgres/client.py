@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from shared_metadata.contract.harness import Published
+from shared_metadata.contract.results.changes import compare, key_of
+from shared_metadata.contract.results.results import Results
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.staging import Staging
 from shared_metadata.contract.steps import Deadline, Work
@@ -14,10 +17,8 @@ from shared_metadata.program import Connection
 from slices.harness.postgres import database as db
 from slices.harness.postgres import logic
 from slices.harness.postgres.batch import Batch
-from slices.harness.postgres.changes import compare, key_of
 from slices.harness.postgres.column_types import tells_apart
 from slices.harness.postgres.config import read_config
-from slices.harness.postgres.results import Results
 from slices.harness.postgres.sifting import SIFTING, SiftedBatch
 from systems.postgres.address import read_address
 
@@ -46,7 +47,8 @@ class PostgresTarget:
         keys = [(matched[c["name"]], c["type"]) for c in columns if c["name"] in key_of(work)]
         exact = all(not c.collation and tells_apart(c.type, kind) for c, kind in keys)
         url = staging.url(work.table.dataset, "changes")
-        changes = compare(work, result, receipts, self._results(batch, deadline), url, exact)
+        forgetting = partial(logic.forget_receipts, self._config.receipts_schema, work)
+        changes = compare(work, result, receipts, self._results(batch, deadline), url, forgetting, exact)
         return {**changes, "columns": columns, "written": [c["name"] for c in columns if c["name"] in matched]}
 
     def publish(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.results.changes import Which
+from shared_metadata.contract.steps import Work
 from shared_metadata.errors import DefinitionError
+from shared_metadata.intervals import to_text
 from slices.harness.postgres.column_types import takes
 from systems.postgres.type_mapping import catalog_name, postgres_type
 
@@ -144,11 +146,6 @@ def _misfit(table: TargetTable, wrong: Sequence[tuple[str, str]], place: str) ->
     return DefinitionError(what, place=place, remedy="; ".join(remedy for _, remedy in shown))
 
 
-def identity(manifest: Mapping[str, Any]) -> str:
-    """Names a result by its manifest's content; file keys hold flow, interval and token."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:32]
-
-
 def lock_number(flow: str) -> int:
     """A flow's number for pg_advisory_xact_lock, a signed 64-bit integer."""
     return int.from_bytes(hashlib.sha256(f"atoll {flow}".encode()).digest()[:8], "big", signed=True)
@@ -157,3 +154,10 @@ def lock_number(flow: str) -> int:
 def stage_prefix(flow: str, start: str) -> str:
     """What the names of a batch's staging tables begin with; the token follows."""
     return "stage_" + hashlib.sha256(f"{flow} {start}".encode()).hexdigest()[:20] + "_"
+
+
+def forget_receipts(schema: str, work: Work, which: Which) -> str:
+    """The statement by which somebody deletes receipts of the batch's flow."""
+    forget = f"DELETE FROM {identifier(schema)}.receipts WHERE flow = {literal(work.flow.id)}"
+    sign = {"all": "", "this": "=", "later": ">"}[which]
+    return forget + (f" AND batch_start {sign} {literal(to_text(work.claim.interval.start))}" if sign else "")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.results.receipt import Receipt
 from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import Interval
 from shared_metadata.records import Claim
@@ -20,37 +19,6 @@ from slices.harness.postgres.logic import lock_number
 COLUMNS = """flow text NOT NULL, batch_start timestamptz NOT NULL, batch_end timestamptz NOT NULL, token bigint NOT NULL,
     result text NOT NULL, files text NOT NULL, upserts bigint NOT NULL, deletes bigint NOT NULL,
     published_at timestamptz NOT NULL DEFAULT now(), rejected text NOT NULL DEFAULT '[]', PRIMARY KEY (flow, batch_start)"""
-
-
-@dataclass(frozen=True)
-class Former:
-    """What results a target holds. files: their Parquet files' keys; rejected: those of rows of them that were set aside."""
-
-    files: tuple[str, ...]
-    rejected: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """One published batch. result: the identity of the result; files: its Parquet files' keys; rejected: {'key', 'rows'} of those of
-    rows that were set aside."""
-
-    start: datetime
-    token: int
-    result: str
-    files: tuple[str, ...]
-    upserts: int
-    deletes: int
-    rejected: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def former(self) -> Former:
-        return Former(self.files, tuple(file["key"] for file in self.rejected))
-
-    @property
-    def mark(self) -> list[Any]:
-        """What tells it from every other receipt of its flow; JSON."""
-        return [self.start.isoformat(), self.token, self.result]
 
 
 class Receipts:

@@ -13,19 +13,21 @@ from typing import Any
 import psycopg
 
 from shared_metadata.contract.harness import Allowance, Published, allowance
+from shared_metadata.contract.results import comparison
+from shared_metadata.contract.results.changes import key_of
+from shared_metadata.contract.results.halving import refused
+from shared_metadata.contract.results.receipt import Former
+from shared_metadata.contract.results.records import Records
+from shared_metadata.contract.results.results import Results
 from shared_metadata.contract.staging import Staging
 from shared_metadata.errors import RetryLater
 from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
-from slices.harness.postgres import comparisons, refusals, statements
-from slices.harness.postgres.brought import Changes
-from slices.harness.postgres.changes import key_of
+from slices.harness.postgres import refusals, statements
+from slices.harness.postgres.brought import Changes, csv_values
 from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.moves import Moves
 from slices.harness.postgres.numbered import NumberedBatch, offsets, row_count
-from slices.harness.postgres.receipts import Former
-from slices.harness.postgres.records import Records, refused
-from slices.harness.postgres.results import Results
 from slices.harness.postgres.statements import FILE, ROW
 
 SIFTING = {"sifting": True}
@@ -64,10 +66,10 @@ class SiftedBatch(NumberedBatch):
             return
         columns = self._mapped(changes, "upserts")
         names = [column.name for column in columns.values()]
-        marks = [str(number), comparisons.position(offsets(changes)[file["key"]])]
+        marks = [str(number), comparison.position(offsets(changes)[file["key"]])]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, marks, columns, (first, first + self.csv_rows), path)
+            results.write_csv(file, marks, csv_values(columns), (first, first + self.csv_rows), path)
             records = Records(path)
             with self.translated(names), self._connection.transaction():
                 if self._is_missing("upserts", number) and self._is_missing("rejected", number):

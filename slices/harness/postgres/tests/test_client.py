@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from shared_metadata.contract.duckdb_session import open_duckdb
+from shared_metadata.contract.results.results import END_SECONDS, Results
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.intervals import to_text
@@ -23,7 +24,6 @@ from slices.harness.postgres import database as db
 from slices.harness.postgres import refusals, statements
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.column_types import csv_value
-from slices.harness.postgres.results import END_SECONDS, Results
 from slices.harness.postgres.tests.database import Database
 from systems.postgres.address import Address
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared_metadata.contract.results.halving import refused
+from shared_metadata.contract.results.records import Records
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres import sifting
-from slices.harness.postgres.records import Records, refused
 from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud

@@ -1,31 +1,14 @@
-"""Finds the records that a database refuses among those that it takes, in a CSV file or by number."""
+"""The records of a CSV file, by their numbers."""
 
 from __future__ import annotations
 
 import csv
 import io
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 BLOCK_BYTES = 1 << 20
-
-
-def refused(first: int, end: int, attempt: Callable[[int, int], str]) -> Iterator[tuple[int, str]]:
-    """Those of [first, end) that are refused, each with why; all others are accepted.
-
-    attempt: tries a range: '' when it is accepted, else why all of it is refused.
-    """
-    ranges = [(first, end)] if first < end else []
-    while ranges:
-        first, end = ranges.pop()
-        if not (why := attempt(first, end)):
-            continue
-        if end - first == 1:
-            yield first, why
-            continue
-        middle = (first + end) // 2
-        ranges += [(middle, end), (first, middle)]
 
 
 class Records:

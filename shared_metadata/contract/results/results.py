@@ -1,28 +1,26 @@
-"""Compares results, which are Parquet in S3, with DuckDB, and writes them as the CSV that COPY reads."""
+"""Compares results, which are Parquet in S3, with DuckDB, and writes them as CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
+from shared_metadata.contract.results import comparison
+from shared_metadata.contract.results.receipt import Former
 from shared_metadata.contract.services import Services
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
-from slices.harness.postgres import comparisons
-from slices.harness.postgres.column_types import csv_value
-from slices.harness.postgres.logic import TargetColumn
-from slices.harness.postgres.receipts import Former
 
 if TYPE_CHECKING:
     import duckdb
 
 FILE_MB = 64  # one file is brought in one go, which must be over long before a function's 15 minutes are
-MORE_MEMORY = "give the slice more memory and /tmp when it is deployed: -c memoryOf=harness.postgres=…, -c tmpOf=harness.postgres=…"
 END_SECONDS = 5.0  # before a call's time is up its query is ended: an error of ours says more than the end of the function
 File = dict[str, Any]
+Written = Callable[[str, str], str]  # the SQL of a value as a target reads it, of its SQL and DuckDB's type
 
 
 class FileGone(DefinitionError):
@@ -34,7 +32,8 @@ class Results:
 
     def __init__(self, services: Services, place: str, deadline: Deadline) -> None:
         self._services, self._place, self._deadline = services, place, deadline
-        self._bucket = services.environment.atoll_data_bucket
+        self._bucket, name = services.environment.atoll_data_bucket, services.environment.atoll_slice_id
+        self._more = f"give the slice more memory and /tmp when it is deployed: -c memoryOf={name}=…, -c tmpOf={name}=…"
 
     @cached_property
     def _duckdb(self) -> duckdb.DuckDBPyConnection:
@@ -46,7 +45,7 @@ class Results:
 
     def relation(self, keys: Sequence[str]) -> str:
         """These files, which must be there, as DuckDB SQL."""
-        return comparisons.parquet([f"s3://{self._bucket}/{key}" for key in keys])
+        return comparison.parquet([f"s3://{self._bucket}/{key}" for key in keys])
 
     def written(self, former: Former) -> str:
         """What was published, without the rows that were set aside; '' for nothing."""
@@ -55,14 +54,14 @@ class Results:
         relation = self.relation(former.files)
         if not former.rejected:
             return relation
-        return comparisons.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
+        return comparison.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
 
     def standing(self, former: Former) -> str:
         """Of whose keys the target has a row of ours: with those that were set aside and have an earlier version there."""
         written = self.written(former)
         if not written or not former.rejected:
             return written
-        return comparisons.with_held(written, self.relation(former.rejected), list(self.columns(written)))
+        return comparison.with_held(written, self.relation(former.rejected), list(self.columns(written)))
 
     def columns(self, relation: str) -> dict[str, str]:
         """Column ▸ DuckDB's type."""
@@ -71,7 +70,7 @@ class Results:
 
     def check_key(self, relation: str, key: Sequence[str]) -> None:
         """Raises DefinitionError for keys that are null or occur twice; names columns and counts, no values."""
-        twice, missing = self._fetch(comparisons.key_faults(relation, key))[0]
+        twice, missing = self._fetch(comparison.key_faults(relation, key))[0]
         if twice or missing:
             remedy = "make the query's rows unique by the key (GROUP BY, QUALIFY) and drop rows without one, or choose another key"
             what = f"in the query's result {twice} keys ({', '.join(key)}) occur more than once and {missing} rows have a null in it"
@@ -83,13 +82,11 @@ class Results:
         rows = self._fetch(f"COPY ({query}) TO {literal(url)} ({options})")
         return [{"key": row[0].removeprefix(f"s3://{self._bucket}/"), "rows": row[1]} for row in rows if row[1]]
 
-    def write_csv(
-        self, file: File, marks: Sequence[str], columns: Mapping[str, TargetColumn], rows: tuple[int, int], path: Path
-    ) -> None:
+    def write_csv(self, file: File, marks: Sequence[str], columns: Mapping[str, Written], rows: tuple[int, int], path: Path) -> None:
         """The rows [from, to) of a Parquet file as CSV, after marks, which are expressions; nulls are empty, values are quoted."""
         types = self.columns(self.relation([file["key"]]))
-        values = [csv_value(f"r.{identifier(name)}", types[name], column.base) for name, column in columns.items()]
-        query, quoted = comparisons.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
+        values = [written(f"r.{identifier(name)}", types[name]) for name, written in columns.items()]
+        query, quoted = comparison.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
         self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({', '.join(quoted)}))")
 
     def write_rejected(
@@ -109,12 +106,12 @@ class Results:
         urls = {f"s3://{self._bucket}/{name}": at for name, at in files.items()}
         standing = self.standing(former) if former and key else ""
         types = self.columns(self.relation(list(files)))
-        query = comparisons.rejected(urls, {name: types[name] for name in columns}, str(reasons), batch, standing, key)
+        query = comparison.rejected(urls, {name: types[name] for name in columns}, str(reasons), batch, standing, key)
         rows = self._fetch(f"COPY ({query}) TO {literal(f's3://{self._bucket}/{into}')} (FORMAT parquet, COMPRESSION zstd)")
         return int(rows[0][0])
 
     def holding_null_characters(self, file: File, columns: Sequence[str]) -> list[str]:
-        """The text columns of a file in which U+0000 occurs, which PostgreSQL cannot store and does not name."""
+        """The text columns of a file in which U+0000 occurs, which some databases cannot store and do not name."""
         relation = self.relation([file["key"]])
         types = self.columns(relation)
         texts = [name for name in columns if types[name] == "VARCHAR"]
@@ -129,7 +126,7 @@ class Results:
             with interrupted_at(self._duckdb, self._deadline.seconds_left - END_SECONDS):
                 return self._duckdb.execute(query).fetchall()
         except duckdb.InterruptException:
-            remedy = f"publish by batch_start() and batch_end() what a batch changes, or {MORE_MEMORY}"
+            remedy = f"publish by batch_start() and batch_end() what a batch changes, or {self._more}"
             what = "the results are too large to be worked through in one call of 15 minutes"
             raise DefinitionError(what, place=self._place, remedy=remedy) from None
         except duckdb.HTTPException as error:
@@ -142,4 +139,4 @@ class Results:
         except duckdb.IOException as error:
             raise RetryLater(f"a result could not be read ({type(error).__name__})", place=self._place) from None
         except duckdb.OutOfMemoryException:
-            raise DefinitionError("the results are too large to compare", place=self._place, remedy=MORE_MEMORY) from None
+            raise DefinitionError("the results are too large to compare", place=self._place, remedy=self._more) from None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
-from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.contract.harness import run_again
+from shared_metadata.contract.results import comparison
+from shared_metadata.contract.results.receipt import Former, Receipt, identity
+from shared_metadata.contract.results.results import FILE_MB, File, FileGone, Results
 from shared_metadata.contract.steps import Work
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
-from slices.harness.postgres import comparisons, logic
-from slices.harness.postgres.config import read_config
-from slices.harness.postgres.receipts import Former, Receipt
-from slices.harness.postgres.results import FILE_MB, File, FileGone, Results
+
+Which = Literal["all", "this", "later"]  # receipts of a flow: those of this batch, of all after it
+Forget = Callable[[Which], str]  # how somebody deletes receipts of the batch's flow
 
 
 def key_of(work: Work) -> tuple[str, ...]:
@@ -25,13 +25,19 @@ def key_of(work: Work) -> tuple[str, ...]:
 
 
 def compare(
-    work: Work, result: Mapping[str, Any], receipts: Sequence[Receipt], results: Results, url: str, exact: bool = True
+    work: Work,
+    result: Mapping[str, Any],
+    receipts: Sequence[Receipt],
+    results: Results,
+    url: str,
+    forgetting: Forget,
+    exact: bool = True,
 ) -> dict[str, Any]:
     """What is to be written, from this result and what the receipts say the table holds already.
 
     exact: the table tells all keys apart that differ here; otherwise it sees all of the result's, to tell that one occurs twice.
     """
-    flow, claim, named = work.flow, work.claim, logic.identity(result)
+    flow, claim, named = work.flow, work.claim, identity(result)
     mine = next((r for r in receipts if r.start == claim.interval.start), None)
     last = receipts[-1] if receipts else None
     forget = flow.supersedes
@@ -44,7 +50,7 @@ def compare(
         counts = {"upserts": mine.upserts, "deletes": mine.deletes, "rejected": list(mine.rejected)}
         return {**changes, **counts, "nothing": True, "base": mine.mark}
     base = last if forget else mine
-    upserts, deletes, deleted = _differences(work, result, receipts, base, results, url, exact)
+    upserts, deletes, deleted = _differences(work, result, receipts, base, results, url, forgetting, exact)
     files = [{**file, "into": "upserts"} for file in upserts] + [{**file, "into": "deletes"} for file in deletes]
     counts = {"upserts": sum(file["rows"] for file in upserts), "deletes": sum(file["rows"] for file in deletes)}
     compared = {"base": base.mark, "former": asdict(base.former)} if base else {"base": None}
@@ -58,6 +64,7 @@ def _differences(
     base: Receipt | None,
     results: Results,
     url: str,
+    forgetting: Forget,
     exact: bool,
 ) -> tuple[list[File], list[File], list[str]]:
     """The Parquet files of rows to write, those of rows (APPEND) or keys (MERGE) to delete, and the columns of the latter."""
@@ -68,53 +75,49 @@ def _differences(
         results.check_key(source, key)
     appends = flow.mode == Mode.APPEND
     compared = base.former if base and (appends or (key and flow.whole)) else None
-    former, columns = former_rows(work, compared, results)
+    former, columns = former_rows(work, compared, results, forgetting)
     names, deleted = [column["name"] for column in result["schema"]["columns"]], key
     alike = bool(source and former) and results.columns(source) == columns
-    rows, deletes = f"SELECT {comparisons.names(names)} FROM {source}" if source else "", ""
+    rows, deletes = f"SELECT {comparison.names(names)} FROM {source}" if source else "", ""
     if appends and former:
         deleted = list(columns)
-        deletes = comparisons.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
-        rows = comparisons.rows_without(source, former, names) if alike else rows
+        deletes = comparison.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
+        rows = comparison.rows_without(source, former, names) if alike else rows
     elif compared and former:
-        listed, standing = comparisons.names(key), results.standing(compared)
-        deletes = comparisons.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
-        rows = comparisons.new_or_changed(source, former, names) if alike and exact and not rerun else rows
+        listed, standing = comparison.names(key), results.standing(compared)
+        deletes = comparison.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
+        rows = comparison.new_or_changed(source, former, names) if alike and exact and not rerun else rows
     elif key and source and not flow.whole:
         published = [receipt.former for receipt in receipts if receipt.start > work.claim.interval.start]
         together = Former(tuple(chain(*(f.files for f in published))), tuple(chain(*(f.rejected for f in published))))
-        later, _ = former_rows(work, together, results)
-        rows = comparisons.not_published_later(rows, later, key) if later else rows
-    plain = rows == f"SELECT {comparisons.names(names)} FROM {source}" and all(f["bytes"] <= 4 * FILE_MB << 20 for f in stated)
+        later, _ = former_rows(work, together, results, forgetting)
+        rows = comparison.not_published_later(rows, later, key) if later else rows
+    plain = rows == f"SELECT {comparison.names(names)} FROM {source}" and all(f["bytes"] <= 4 * FILE_MB << 20 for f in stated)
     kept = [{"key": file["key"], "rows": file["rows"]} for file in stated]
     upserts = kept if plain else results.write(rows, f"{url}/upserts") if rows else []
     return upserts, results.write(deletes, f"{url}/deletes") if deletes else [], deleted
 
 
-def former_rows(work: Work, former: Former | None, results: Results) -> tuple[str, dict[str, str]]:
+def former_rows(work: Work, former: Former | None, results: Results, forgetting: Forget) -> tuple[str, dict[str, str]]:
     """What was published before, and its columns with their types; '' for nothing. Raises DefinitionError where it is gone."""
     try:
         relation = results.written(former) if former else ""
         return relation, results.columns(relation) if relation else {}
     except FileGone:
-        raise _forgotten(work) from None
+        raise _forgotten(work, forgetting) from None
 
 
-def _forgotten(work: Work) -> DefinitionError:
+def _forgotten(work: Work, forgetting: Forget) -> DefinitionError:
     """A receipt that names a result which is gone; without the receipt the batch is published as if it never was before."""
-    flow, start = work.flow, literal(to_text(work.claim.interval.start))
-    receipts = f"{identifier(read_config(work.program.connections[flow.connection]).receipts_schema)}.receipts"
-    forget, again = f"DELETE FROM {receipts} WHERE flow = {literal(flow.id)}", run_again(flow.id, work.claim.interval)
+    flow, again = work.flow, run_again(work.flow.id, work.claim.interval)
     if flow.mode == Mode.APPEND:
         what = f"the rows that batch {work.claim.interval} has added are not known any more"
-        mine = f"{forget} AND batch_start = {start}"
-        remedy = f"delete them from the table yourself, then {mine}, then {again}; without the first they are twice"
+        remedy = f"delete them from the table yourself, then {forgetting('this')}, then {again}; without the first they are twice"
     elif flow.whole:
         what = "the keys that were published last are not known any more"
-        remedy = f"{forget}: the next batch writes its whole result; what vanished from it meanwhile you delete yourself"
+        remedy = f"{forgetting('all')}: the next batch writes its whole result; what vanished from it meanwhile you delete yourself"
     else:
         what = "the keys that later batches have published are not known any more"
-        later = f"{forget} AND batch_start > {start}"
-        remedy = f"{later}, then run this batch and all after it again: {again.rpartition(' --to')[0]} --to …"
+        remedy = f"{forgetting('later')}, then run this batch and all after it again: {again.rpartition(' --to')[0]} --to …"
     gone = "since their result is gone from S3: it stays as long as the option keep of the warehouse says"
     return DefinitionError(f"{what}, {gone}", place=f"{flow.position}: {work.table.dataset}", remedy=remedy)
