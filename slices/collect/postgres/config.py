@@ -6,9 +6,9 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared_metadata.errors import DefinitionError
+from shared_metadata.contract.options import read_options
 from shared_metadata.program import Connection
 
 _LENGTH = re.compile(r"(\d+)\s*(second|minute|hour|day)s?")
@@ -39,17 +39,4 @@ class Config(BaseModel):
 
 
 def read_config(connection: Connection) -> Config:
-    """The connection's options that are this slice's; it may be another slice's connection too, and the compiler knows them all.
-
-    Raises DefinitionError that names each wrong option and what is accepted.
-    """
-    names = {field.alias or name for name, field in Config.model_fields.items()}
-    try:
-        return Config.model_validate({name: value for name, value in connection.options.items() if name in names})
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise DefinitionError(
-            f"the options of connection {connection.name} are wrong: {wrong}",
-            place=str(connection.position),
-            remedy="accepted are secret (required), schema, lag and max_parts; see the slice's README",
-        ) from None
+    return read_options(Config, connection)

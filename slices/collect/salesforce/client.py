@@ -19,6 +19,7 @@ from shared_metadata.records import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from slices.collect.salesforce import deletions, logic
 from slices.collect.salesforce.columns import place, schema_of
+from slices.collect.salesforce.config import read_config
 from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.visibility import Visibility
 from systems.salesforce.catalog import Catalog
@@ -188,22 +189,3 @@ def _at(flow: Flow, table: Table) -> Iterator[None]:
         yield
     except Refused as error:
         raise DefinitionError(error.what, place=place(flow, table), remedy=error.remedy) from None
-
-
-def read_config(connection: Connection) -> Any:
-    """The connection's options as a Config. Raises DefinitionError that names the field and the remedy."""
-    from pydantic import ValidationError
-
-    from slices.collect.salesforce.config import Config
-
-    known = ", ".join(Config.model_fields)
-    try:
-        return Config(**connection.options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"][:1]))
-        raise DefinitionError(
-            f"option {name}: {first['msg']}",
-            place=f"connection {connection.name} ({connection.position})",
-            remedy=f"the options are {known}; the slice's README describes them",
-        ) from None

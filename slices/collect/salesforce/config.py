@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from shared_metadata.contract.options import read_options
+from shared_metadata.program import Connection
+
 _UNITS = {"second": 1, "minute": 60, "hour": 3600}
 
 
@@ -42,3 +45,7 @@ class Config(BaseModel):
     rotating_grant: bool = False
     all_records: bool = True
     purged_records: bool = True
+
+
+def read_config(connection: Connection) -> Config:
+    return read_options(Config, connection)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from shared_metadata.errors import DefinitionError
+from shared_metadata.contract.options import read_options
 from shared_metadata.program import Connection
 
 
@@ -24,18 +22,4 @@ class Config(BaseModel):
 
 
 def read_config(connection: Connection) -> Config:
-    """This slice's options of the connection; those of the other slices of the same system are none of its business."""
-    mine = {name: value for name, value in connection.options.items() if name in Config.model_fields}
-    try:
-        return Config(**mine)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise DefinitionError(
-            f"the option {_field(first)} of connection {connection.name} is not accepted: {first['msg']}",
-            place=str(connection.position),
-            remedy="WITH (secret = '<reference>', receipts_schema = '<schema>'); only secret is required",
-        ) from None
-
-
-def _field(error: Any) -> str:
-    return ".".join(str(part) for part in error["loc"]) or "?"
+    return read_options(Config, connection)

@@ -8,8 +8,8 @@ import pytest
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Table
-from slices.collect.salesforce.client import read_config
 from slices.collect.salesforce.columns import schema_of
+from slices.collect.salesforce.config import read_config
 from slices.collect.salesforce.logic import check_flow, cursor_field
 from slices.collect.salesforce.soql_filter import to_soql
 from systems.salesforce.objects import SalesforceObject, object_schema, read_describe, read_schema
@@ -156,11 +156,17 @@ def test_unknown_type_is_collected_as_text() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [({}, "secret"), ({"secret": "crm", "lag": "soon"}, "lag"),
-     ({"secret": "crm", "api_version": "v60"}, "api_version"), ({"secret": "crm", "x": 1}, "x")],
+     ({"secret": "crm", "api_version": "v60"}, "api_version")],
 )  # fmt: skip
 def test_wrong_option_is_named_with_the_remedy(options: dict[str, object], named: str) -> None:
-    with pytest.raises(DefinitionError, match=rf"^connection crm \(program\.atoll:9:2\): option {named}: .* Remedy: the options are"):
+    with pytest.raises(
+        DefinitionError, match=rf"^program\.atoll:9:2: the options of connection crm are wrong: {named}: .* Remedy: accepted are"
+    ):
         read_config(Connection("crm", "salesforce", options, HERE))
+
+
+def test_an_option_of_another_slice_of_the_system_is_none_of_this_ones_business() -> None:
+    assert read_config(Connection("crm", "salesforce", {"secret": "crm", "of_another": 1}, HERE)).secret == "crm"
 
 
 def test_lag_is_written_in_words() -> None:

@@ -43,7 +43,7 @@ def test_the_table_is_the_dataset_without_its_connection(dataset: str, expected:
 
 
 def test_a_wrong_option_names_itself_and_the_remedy() -> None:
-    with pytest.raises(DefinitionError, match=r"receipts_schema .*ops") as caught:
+    with pytest.raises(DefinitionError, match=r"ops .*receipts_schema") as caught:
         read_config(Connection("ops", "postgres", {"secret": "ops", "receipts_schema": ""}, PLACE))
     assert caught.value.place == "program.sql:3:1" and "receipts_schema" in caught.value.remedy
 
