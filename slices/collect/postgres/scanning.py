@@ -9,9 +9,9 @@ from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.duckdb_session import literal
 from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater
-from slices.collect.postgres import failures, one_state, snapshot
+from slices.collect.postgres import consistency, failures, snapshot
+from slices.collect.postgres.consistency import state
 from slices.collect.postgres.dialect import SOURCE
-from slices.collect.postgres.one_state import state
 from systems.postgres.failures import is_away
 from systems.sql_source.parts import Part
 
@@ -79,13 +79,13 @@ class PostgresScan:
             return snapshot.export(session)
 
     def _check_state(self, session: Session[Any]) -> None:
-        if self.state and one_state.changed(session, self._part, self.state):
+        if self.state and consistency.changed(session, self._part, self.state):
             raise DefinitionError(
                 f"{self._part.reads} was written to while it was read in more than one call: rows could be missing or double",
                 place=self._place,
                 remedy="give it a CURSOR (and MERGE ON its key), read fewer columns, or collect it from a replica that stands still",
             )
-        self.state = one_state.state(session, self._part)
+        self.state = consistency.state(session, self._part)
 
     @property
     def _statement_seconds(self) -> float:
