@@ -35,7 +35,7 @@ class PostgresScan:
     ) -> None:
         self._source, self._deadline, self._part, self._place = source, deadline, part, str(request.flow.position)
         self.state = before
-        self._snapshot = self._take_snapshot(one_state=bool(part.end_page) and not request.flow.cursor)
+        self._snapshot = self._take_snapshot(unchanged=bool(part.end_page) and not request.flow.cursor)
 
     def attach(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
         import duckdb
@@ -67,14 +67,14 @@ class PostgresScan:
     def close(self) -> None:
         """Nothing: the source closes its sessions."""
 
-    def _take_snapshot(self, *, one_state: bool) -> str:
+    def _take_snapshot(self, *, unchanged: bool) -> str:
         """A snapshot that other sessions can read as well while this one's transaction is open."""
         with self._source.translated(self._place):
             session = self._source.connect()
             reads = dict.fromkeys(source for source in (self._part.reads, self._part.left_reads) if source)
             snapshot.begin(session, tuple(reads), self._statement_seconds, self._place)
             self._files = state(session, self._part)["files"] if self._part.end_page else ""
-            if one_state:
+            if unchanged:
                 self._check_state(session)
             return snapshot.export(session)
 
