@@ -67,7 +67,7 @@ def read_address(connection: Connection, secret: Mapping[str, Any]) -> Address:
     reference, place = f"the secret {connection.options.get('secret')!r}", f"connection {connection.name} ({connection.position})"
     missing = [name for name, field in Address.model_fields.items() if field.is_required() and name not in secret]
     if missing:
-        raise SecretError(f"{reference} lacks {', '.join(missing)}", place=place, remedy=FIELDS)
+        raise SecretError(f"{reference} lacks the fields {', '.join(missing)}", place=place, remedy=FIELDS)
     try:
         return Address(**secret)
     except ValidationError as error:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from shared_metadata.program import from_plain
+from shared_metadata.contract.collect import TablePlan, Window
+from shared_metadata.program import Flow, from_plain
+from systems.sql_source.cursor_window import Bounds
 from systems.sql_source.memory import Memory
 from systems.sql_source.relation import Relation
 
+MAX_PARTS = 4  # of a table, beside one another, unless the connection says otherwise
 FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
 SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29
@@ -75,6 +78,13 @@ def parts(relation: Relation, where: str, max_parts: int, part_mb: int, *, tell_
         )
         for number in range(wanted)
     )
+
+
+def table_plan(flow: Flow, relation: Relation, window: Window, bounds: Bounds, max_parts: int, part_mb: int) -> TablePlan:
+    """In several parts, each of which sees a state of its own, only where a cursor brings again what changes meanwhile."""
+    several = max_parts if flow.cursor and bounds.whole else 1
+    found = parts(relation, bounds.where, several, part_mb, tell_left=flow.reports_left and not window.first)
+    return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor)
 
 
 def chunk_positions(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from shared_metadata.contract.sizes import SPARE_SECONDS, Asked, Given, TooMuch
+from systems.sql_source.parts import MAX_PARTS
 
 BYTES_A_SECOND = 60 * 2**20  # of table, by one extract, over a network
 LONGEST_SECONDS = 7 * 86_400  # of an execution
@@ -34,4 +35,4 @@ def _reads(asked: Asked, size: int, given: Given, part_mb: int) -> Iterator[TooM
 
 
 def _max_parts(asked: Asked) -> int:
-    return int(str(asked.options.get("max_parts", 4)))
+    return int(str(asked.options.get("max_parts", MAX_PARTS)))

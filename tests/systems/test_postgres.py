@@ -20,7 +20,7 @@ WRONG = {"host": "", "dbname": [], "username": None, "port": "p0rt", "sslmode": 
 @pytest.mark.security
 @pytest.mark.parametrize("field", ["host", "dbname", "username", "password"])
 def test_a_field_that_is_missing_is_named(field: str) -> None:
-    with pytest.raises(SecretError, match=rf"the secret 'ops' lacks {field} Remedy") as caught:
+    with pytest.raises(SecretError, match=rf"the secret 'ops' lacks the fields {field} Remedy") as caught:
         read_address(OPS, {name: value for name, value in SECRET.items() if name != field})
     assert not [value for value in SECRET.values() if value in str(caught.value)]
 

@@ -33,7 +33,7 @@ from systems.postgres.address import read_address
 from systems.postgres.failures import connection_error, scrub
 from systems.postgres.watchdog import Watchdog
 from systems.sql_source.due_rows import DueRows
-from systems.sql_source.parts import Part, parts
+from systems.sql_source.parts import Part, table_plan
 from systems.sql_source.relation import Relation, query_relation, rows_sql, table_relation
 from systems.sql_source.silence import ANSWER_SECONDS, silent
 
@@ -65,11 +65,9 @@ class PostgresSource:
         relation = self._relation(flow, table)
         with self.translated(str(flow.position)):
             bounds = self._due.bounds(flow, relation, window)
-            if bounds is None:
-                return None
-        several = self._config.max_parts if flow.cursor and bounds.whole else 1
-        found = parts(relation, bounds.where, several, self._part_mb, tell_left=flow.reports_left and not window.first)
-        return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor)
+        if bounds is None:
+            return None
+        return table_plan(flow, relation, window, bounds, self._config.max_parts, self._part_mb)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.postgres.scanning import PostgresScan

@@ -1,0 +1,34 @@
+"""The options of a connection by which reading in windows and parts is set."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from systems.sql_source.parts import MAX_PARTS
+
+_LENGTH = re.compile(r"(\d+)\s*(second|minute|hour|day)s?")
+
+
+class ReadingOptions(BaseModel):
+    """For a slice's Config to inherit from.
+
+    lag: how far behind its last upper bound a window over a time cursor reaches back, for transactions that commit late.
+    max_parts: how many extracts of one large table may run beside each other.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lag: timedelta = timedelta(0)
+    max_parts: int = Field(default=MAX_PARTS, ge=1, le=64)
+
+    @field_validator("lag", mode="before")
+    @classmethod
+    def _length(cls, value: Any) -> Any:
+        found = _LENGTH.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+        if not found:
+            raise ValueError("write a length of time such as '30 seconds' or '5 minutes'")
+        return timedelta(**{f"{found[2]}s": int(found[1])})
