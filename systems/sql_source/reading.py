@@ -44,11 +44,17 @@ class Reading:
         self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is nobody's
         self._scan = open_scan()
         self.state = self._scan.state
-        self._duckdb = self._open(workers)
+        try:
+            self._duckdb = self._open(workers)
+        except Exception:
+            self._scan.close()
+            raise
 
     def close(self) -> None:
-        self._duckdb.close()
-        self._scan.close()
+        try:
+            self._duckdb.close()
+        finally:
+            self._scan.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """For `copy`, by one thread."""

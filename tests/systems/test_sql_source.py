@@ -182,6 +182,13 @@ def test_what_was_read_of_several_states_does_not_count(file: Path, tmp_path: Pa
         extract(tmp_path, flow, whole(flow), FileScan(file, changed=True))
 
 
+def test_a_source_to_which_duckdb_does_not_come_is_closed(tmp_path: Path) -> None:
+    scan = FileScan(tmp_path / "nowhere" / "source.db")
+    with pytest.raises(duckdb.IOException):
+        extract(tmp_path, FLOW, whole(FLOW), scan)
+    assert scan.closed
+
+
 def test_a_window_takes_what_is_new_and_tells_of_what_left_the_filter(file: Path, tmp_path: Path) -> None:
     looking = SimpleNamespace(where_open="nowhere", seen=lambda: Seen(1, 1))
     with duckdb.connect() as session:
