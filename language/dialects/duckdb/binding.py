@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from language.diagnostics import SourceText, Span, did_you_mean
-from language.dialects.duckdb.constants import constant_problems, no_text_of
+from language.dialects.duckdb.constants import constant_problems
 from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
+from language.dialects.duckdb.impossible_casts import impossible_casts
 from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
-from language.dialects.duckdb.plan_lineage import NOWHERE, ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
+from language.dialects.duckdb.plan_casts import casts_in
+from language.dialects.duckdb.plan_lineage import ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
 from language.dialects.duckdb.problems import Rest, binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
@@ -45,7 +47,7 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         told = found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause))
         apart = [p for p in more if not any(p.start < other.end and other.start < p.end for other in found)]
         return TypedQuery(_untyped(query, rest.bound if rest else None), problems=tuple(dict.fromkeys([*told, *apart])))
-    problems = [*_of_values(query, bound, plan, judge), *own_brought(query, seen)]
+    problems = [*_of_values(query, bound, judge), *own_brought(query, seen)]
     problems += [*partly_deleted(query, tables), *_renamed(query, seen)]
     if unfit := [*_row_numbers(query, plan)]:
         return TypedQuery(_untyped(query, bound), problems=(*problems, *unfit))
@@ -64,11 +66,12 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
 
 
-def _of_values(query: DuckDBQuery, bound: Bound, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
+def _of_values(query: DuckDBQuery, bound: Bound, judge: Engine) -> Iterator[QueryProblem]:
     """What is wrong though it binds."""
-    yield from constant_problems(query.text, query.tree, judge, plan.computed)
+    casts = casts_in(bound.plan if bound.casts else None)
+    yield from constant_problems(query.text, query.tree, judge, casts.calls)
     yield from impurities(query.text, query.said, bound, judge)
-    yield from _impossible_casts(query, plan, judge)
+    yield from impossible_casts(query, casts, judge)
 
 
 def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engine) -> list[QueryProblem]:
@@ -76,7 +79,7 @@ def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engin
     if rest is None:
         return list(constant_problems(query.text, query.tree, judge))
     left = DuckDBQuery(Span(SourceText(query.span.source.file, rest.text), 0, len(rest.text)))
-    found = _of_values(left, rest.bound, _lineage(rest.bound, left.said, tables), judge)
+    found = _of_values(left, rest.bound, judge)
     return [rest.moved(problem) for problem in found]
 
 
@@ -115,19 +118,6 @@ def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
         pass
     read = frozenset((t.path, c.name) for t in said.tables for c in tables.get(t.path, ()))
     return PlanLineage((read,) * len(bound.columns), frozenset((ref, Use.FILTER) for ref in read), read)
-
-
-def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
-    """Values that DuckDB would try to turn into another type, and never can."""
-    for source, target, at in sorted(plan.casts):
-        if not judge.casts(source, target):
-            place = query.text.path(at) if at < NOWHERE else query.text.first_word()
-            remedy = "compare it with something" if target == "BOOLEAN" else "bring both to one type, as by CAST(… AS VARCHAR)"
-            yield QueryProblem(*place, f"this is {source} where {target} is wanted, which it never becomes", remedy)
-    for text, target, at in sorted(plan.literals):
-        if not judge.reads(text, target):
-            place = query.text.word(at) if at < NOWHERE else query.text.first_word()
-            yield QueryProblem(*place, *no_text_of(text, target))
 
 
 def _row_numbers(query: DuckDBQuery, plan: PlanLineage) -> Iterator[QueryProblem]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from language.dialects.duckdb.engine import IMPURE, Engine, EngineError, Tree
 from language.dialects.duckdb.text import Place, QueryText
+from language.dialects.duckdb.types import sql_type
 from language.dialects.duckdb.wording import extent, first_line
 from language.queries import BATCH_BOUNDS
 from language.query_problems import QueryProblem
@@ -18,8 +19,10 @@ _SIZED = frozenset(("repeat", "lpad", "rpad", "list_resize", "array_resize", "bi
 _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday"))
 
 
-def constant_problems(query: QueryText, tree: Tree, engine: Engine, casts: Iterable[tuple[int, str]] = ()) -> Iterator[QueryProblem]:
-    """tree: the query's own.  casts: (place, type) of each call that gives text where DuckDB itself makes another type of it.
+def constant_problems(
+    query: QueryText, tree: Tree, engine: Engine, casts: Mapping[tuple[int, str], Mapping[str, Any]] | None = None
+) -> Iterator[QueryProblem]:
+    """tree: the query's own.  casts: by (place, type), of each call that gives text where another type is made of it.
 
     What need not be reached, such as the branch of a CASE, is left out: it may never be computed.
     """
@@ -27,7 +30,7 @@ def constant_problems(query: QueryText, tree: Tree, engine: Engine, casts: Itera
         return
     parts = _Parts(engine)
     with deep_recursion():
-        found = [*parts.within(tree["statements"]), *parts.cast(tree, casts)]
+        found = [*parts.within(tree["statements"]), *parts.cast(tree, casts or {})]
         for node, refused in zip(found, engine.without_value(found), strict=True):
             if refused:
                 yield _problem(query, *parts.smallest(node, refused))
@@ -43,8 +46,8 @@ def _problem(query: QueryText, node: Tree, refused: str) -> QueryProblem:
     """Of the smallest part that has no value."""
     child = node.get("child", {}) if node["class"] == "CAST" else {}
     text = child.get("value", {}).get("value", "") if child.get("class") == "CONSTANT" else None
-    if isinstance(text, str) and "query_location" in child and "type_info" not in node["cast_type"]:
-        return QueryProblem(*query.word(child["query_location"]), *no_text_of(text, node["cast_type"]["id"]))
+    if isinstance(text, str) and "query_location" in child:
+        return QueryProblem(*query.word(child["query_location"]), *no_text_of(text, sql_type(node["cast_type"])))
     why = first_line(EngineError("conversion", refused))
     return QueryProblem(*_place(query, child or node), f"this has no value: {why}", "write what has one")
 
@@ -75,15 +78,15 @@ class _Parts:
                 for child in _reached(value):
                     yield from self.within(child)
 
-    def cast(self, tree: Tree, casts: Iterable[tuple[int, str]]) -> Iterator[Tree]:
+    def cast(self, tree: Tree, casts: Mapping[tuple[int, str], Mapping[str, Any]]) -> Iterator[Tree]:
         """The constant ones at these places, each as the type."""
-        wanted, calls = list(casts), dict[int, Tree]()
-        for node in _nodes(tree["statements"]) if wanted else ():
+        calls = dict[int, Tree]()
+        for node in _nodes(tree["statements"]) if casts else ():
             if node.get("class") == "FUNCTION":
                 calls.setdefault(node.get("query_location", 0), node)
-        for at, target in wanted:
+        for (at, _), target in casts.items():
             if at in calls and self._is_constant(calls[at]):
-                yield {"class": "CAST", "type": "OPERATOR_CAST", "child": calls[at], "cast_type": {"id": target}}
+                yield {"class": "CAST", "type": "OPERATOR_CAST", "child": calls[at], "cast_type": target}
 
     def smallest(self, node: Tree, refused: str) -> tuple[Tree, str]:
         """The smallest part of a constant one that has no value either, with what DuckDB says of it."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from language.dialects.duckdb.types import SAMPLES, WHOLE, duckdb_type, iceberg_type
+from language.dialects.duckdb.types import duckdb_type, iceberg_type, sample, sql_type, type_of
 from language.recursion import deep_recursion
 from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.records import SchemaColumn
@@ -30,7 +30,8 @@ _PASSING = {
     **dict.fromkeys(("LOGICAL_UNION", "LOGICAL_EXCEPT", "LOGICAL_INTERSECT"), 0),
     "LOGICAL_MATERIALIZED_CTE": 1,
 }
-_TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # whose type DuckDB's JSON leaves out
+# Of a cast that there is not, whatever the value; all else that it says of one is about the value.
+_NO_CAST = re.compile(r"Unimplemented type for cast|^Not implemented Error|implicitly cast to any of the union member types")
 # Of these the catalogue says that they depend on their arguments alone.
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 MOST_TREES = 20_000  # that are kept
@@ -43,6 +44,7 @@ _LITERAL = r'\{"class":"CONSTANT"'
 _OF_LITERALS = re.compile(
     rf'"(?:child|left|input|lower|upper|when_expr)":{_LITERAL}|"children":\[(?:(?!"class":"(?!CONSTANT"))[^\[\]])+\]'
 )
+_CAST = '"BOUND_CAST"'
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -73,11 +75,13 @@ class Bound:
     """A query that binds: its output columns, and its logical plan.
 
     plan: None for one that has no JSON form.  impure: whether the plan may call a function that is none of its arguments alone.
+    casts: whether it makes a value one of another type.
     """
 
     columns: tuple[BoundColumn, ...]
     plan: Tree | None
     impure: bool = False
+    casts: bool = False
 
 
 class Engine:
@@ -154,7 +158,8 @@ class Engine:
             return Bound(self._described(text, tables), None, True)
         plan = plans[0] if len(plans) == 1 else None
         columns = _columns_of(plan, names) if plan is not None else None
-        return Bound(columns or self._described(text, tables), plan, self._impure.search(serialized) is not None)
+        impure, casts = self._impure.search(serialized) is not None, _CAST in serialized
+        return Bound(columns or self._described(text, tables), plan, impure, casts)
 
     def _described(self, text: str, tables: Tables) -> tuple[BoundColumn, ...]:
         """By another way, where names or the plan are missing: the plan calls some columns by numbers. Raises EngineError."""
@@ -228,11 +233,9 @@ class Engine:
         rows = self._connection.execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'")
         return frozenset(row[0] for row in rows.fetchall())
 
-    def casts(self, source: str, target: str) -> bool:
+    def casts(self, source: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
         """Whether any value of one type can become one of the other: asked with a value, since NULL becomes everything."""
-        if source not in SAMPLES or target not in SAMPLES:
-            return True
-        return "Unimplemented type for cast" not in self._refusal(SAMPLES[source], WHOLE.get(target, target))
+        return _NO_CAST.search(self._refusal(sample(source), sql_type(target))) is None
 
     def reads(self, text: str, target: str) -> bool:
         """Whether a text is a value of a type."""
@@ -324,9 +327,7 @@ def _columns_of(plan: Tree, names: Sequence[str]) -> tuple[BoundColumn, ...] | N
         return None
     found = []
     for name, expression in zip(names, expressions, strict=True):
-        kind = expression.get("return_type") or expression.get("value", {}).get("type")
-        if expression["expression_class"] in _TRUE_OR_FALSE:
-            kind = {"id": "BOOLEAN"}
+        kind = type_of(expression)
         if kind is None:
             return None
         found.append(BoundColumn(name, iceberg_type(kind), kind["id"]))

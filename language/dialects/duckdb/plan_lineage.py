@@ -18,7 +18,6 @@ Ref = tuple[str, ...]  # a table, a column, and where only a field of it is mean
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
 ROW_NUMBER = "\0rowid"  # for a column: of a row in DuckDB's own tables, which no file of a lake has
-NOWHERE = 2**64 - 1  # what DuckDB says of something that the text does not say
 
 
 class Unplanned(Exception):
@@ -44,9 +43,6 @@ class PlanLineage:
     outputs: tuple[Refs, ...]
     uses: frozenset[tuple[Ref, Use]]
     read: Refs  # without row numbers
-    casts: frozenset[tuple[str, str, int]] = frozenset()  # source, target, place: of DuckDB's own or the text's
-    literals: frozenset[tuple[str, str, int]] = frozenset()  # text, target, place: written out where another type is wanted
-    computed: frozenset[tuple[int, str]] = frozenset()  # place, target: of a call that gives text, where another type is wanted
 
 
 Columns = list[Made]
@@ -57,14 +53,7 @@ def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
     tracer = _Tracer(names)
     with deep_recursion():
         outputs = tracer.visit(plan, None)
-    return PlanLineage(
-        tuple(column.refs for column in outputs),
-        frozenset(tracer.uses),
-        _apart(tracer.read),
-        frozenset(tracer.casts),
-        frozenset(tracer.literals),
-        frozenset(tracer.computed),
-    )
+    return PlanLineage(tuple(column.refs for column in outputs), frozenset(tracer.uses), _apart(tracer.read))
 
 
 def _apart(read: set[Ref]) -> Refs:
@@ -78,10 +67,6 @@ class _Tracer:
         self._names = names
         self.uses: set[tuple[Ref, Use]] = set()
         self.read: set[Ref] = set()
-        self.casts: set[tuple[str, str, int]] = set()
-        self.literals: set[tuple[str, str, int]] = set()
-        self.computed: set[tuple[int, str]] = set()
-        self._trying = 0  # within how many TRY(…)
         self._ctes: dict[int, Columns] = {}
         self._bound: dict[int, Columns] = {}  # by table index, for the few references that are not numbers of columns
 
@@ -305,33 +290,12 @@ class _Tracer:
             if not (use is Use.ORDER and made.correlated):
                 yield made
             return
-        if value.get("expression_class") == "BOUND_CAST" and not self._trying:
-            self._cast(value)
-        tries = value.get("type") == "OPERATOR_TRY"
-        self._trying += tries
         for key, child in value.items():
             if isinstance(child, (dict, list)) and key not in _NO_EXPRESSIONS:
                 yield from self._walk(child, flat, _INNER_USES.get(key, use))
-        self._trying -= tries
 
     def _by_binding(self, binding: Plan) -> Made:
         return self._bound[binding["table_index"]][binding["column_index"]]
-
-    def _cast(self, value: Plan) -> None:
-        child = value["child"]
-        source, target = child.get("return_type") or child.get("value", {}).get("type"), value.get("return_type")
-        if source and target and not value.get("try_cast"):
-            at, inside = value.get("query_location", NOWHERE), child.get("query_location", NOWHERE)
-            self.casts.add((source["id"], target["id"], min(at, inside)))
-            if source["id"] == "VARCHAR" and "type_info" not in target:
-                self._text(child, target["id"], inside if inside < NOWHERE else at)
-
-    def _text(self, value: Plan, target: str, at: int) -> None:
-        constant = value.get("value", {})
-        if constant and not constant.get("is_null"):
-            self.literals.add((str(constant.get("value", "")), target, at))  # DuckDB's JSON leaves out an empty text
-        elif value["expression_class"] == "BOUND_FUNCTION":
-            self.computed.add((at, target))
 
     def _use(self, refs: Refs, use: Use) -> None:
         self.uses.update((ref, use) for ref in refs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from language.diagnostics import did_you_mean
 from language.dialects.duckdb.engine import IMPURE, Bound, Engine
-from language.dialects.duckdb.plan_lineage import NOWHERE
+from language.dialects.duckdb.plan_casts import NOWHERE
 from language.dialects.duckdb.syntax_tree import Said, nodes_in
 from language.dialects.duckdb.text import QueryText
 from language.queries import BATCH_BOUNDS

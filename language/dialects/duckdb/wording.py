@@ -235,8 +235,8 @@ def first_line(error: EngineError) -> str:
 
 
 def node_at(value: Any, at: int) -> dict[str, Any] | None:
-    """The call of the tree that DuckDB means by a place."""
-    kinds = ("FUNCTION", "WINDOW", "COMPARISON", "CAST")
+    """The call, or operator, of the tree that DuckDB means by a place."""
+    kinds = ("FUNCTION", "WINDOW", "COMPARISON", "CAST", "CONJUNCTION", "OPERATOR", "BETWEEN")
     return next((n for n in nodes_in(value) if n.get("query_location", 0) == at and n.get("class") in kinds), None)
 
 
