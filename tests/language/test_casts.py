@@ -125,7 +125,7 @@ def test_a_query_is_refused_exactly_where_no_value_can_pass(place: str, value: s
         ("SELECT CAST(b AS DATE) AS o FROM lake.ops.t", "b", "BOOLEAN", "DATE"),
         ("SELECT max(s) AS o FROM lake.ops.t HAVING sum(i) = max(dt)", "sum(i)", "HUGEINT", "DATE"),
         ("SELECT b AS o FROM lake.ops.t UNION SELECT dt FROM lake.ops.t", "b", "BOOLEAN", "DATE"),
-        ("SELECT s FROM lake.ops.t AS t WHERE t.i > t.dt", "t.i", "INTEGER", "DATE"),
+        ("SELECT s FROM lake.ops.t AS t WHERE t.b = t.dt", "t.b", "BOOLEAN", "DATE"),
     ],
 )
 def test_what_is_told_is_the_place_and_the_two_types(query: str, words: str, source: str, target: str) -> None:
