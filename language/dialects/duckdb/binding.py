@@ -69,7 +69,7 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
 def _of_values(query: DuckDBQuery, bound: Bound, judge: Engine) -> Iterator[QueryProblem]:
     """What is wrong though it binds."""
     casts = casts_in(bound.plan if bound.casts else None)
-    yield from constant_problems(query.text, query.tree, judge, casts.calls)
+    yield from constant_problems(query.text, query.tree, judge, casts)
     yield from impurities(query.text, query.said, bound, judge)
     yield from impossible_casts(query, casts, judge)
 

@@ -40,11 +40,14 @@ _NO_FUNCTION = re.compile(r"(?:Scalar |Aggregate |Window )?Function with name .*
 _TEXT = {"id": "VARCHAR"}
 _EMPTY_TEXT = '"is_null": false}'  # of a constant whose value `_TREE` leaves out
 _LITERAL = r'\{"class":"CONSTANT"'
-# A part of a query's JSON that has no parts but literals; text in brackets is not told from a list's.
+# A part of a query's JSON that may be constant and is more than a literal; text in brackets is not told from a list's.
 _OF_LITERALS = re.compile(
-    rf'"(?:child|left|input|lower|upper|when_expr)":{_LITERAL}|"children":\[(?:(?!"class":"(?!CONSTANT"))[^\[\]])+\]'
+    rf'"(?:left|input|when_expr)":{_LITERAL}|"child":\{{"class":"CAST"'
+    rf'|"child":{_LITERAL}(?![^{{}}]*"value":\{{"type":\{{"id":"VARCHAR"\}})'
+    r'|"children":\[(?:(?!"class":"(?!CONSTANT"|CAST"))[^\[\]])+\]'
 )
-_CAST = '"BOUND_CAST"'
+_OF_A_LITERAL = re.compile(rf'"child":{_LITERAL}')
+_CASTING = '"BOUND_CAST"'
 _BOUNDS = ("batch_start", "batch_end")
 
 
@@ -158,7 +161,7 @@ class Engine:
             return Bound(self._described(text, tables), None, True)
         plan = plans[0] if len(plans) == 1 else None
         columns = _columns_of(plan, names) if plan is not None else None
-        impure, casts = self._impure.search(serialized) is not None, _CAST in serialized
+        impure, casts = self._impure.search(serialized) is not None, _CASTING in serialized
         return Bound(columns or self._described(text, tables), plan, impure, casts)
 
     def _described(self, text: str, tables: Tables) -> tuple[BoundColumn, ...]:
@@ -206,26 +209,29 @@ class Engine:
         return re.compile(rf'"name":"(?:{names})"')
 
     @cached_property
-    def impure_functions(self) -> frozenset[str]:
-        """Functions whose result may differ between two calls with the same arguments, by DuckDB's own catalogue.
+    def _functions(self) -> Sequence[tuple[str, str, bool]]:
+        """(name, kind, whether it is pure) of each, by DuckDB's own catalogue, of which one question costs as much as any other.
 
         A macro without arguments tells of the session ("current_user").
         """
+        pure = "stability = 'CONSISTENT' AND NOT (function_type = 'macro' AND len(parameters) = 0)"
         rows = self._connection.execute(
-            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
-            " OR (function_type = 'macro' AND len(parameters) = 0)"
+            f"SELECT DISTINCT function_name, function_type, coalesce({pure}, true) FROM duckdb_functions()"
         )
-        return frozenset(row[0] for row in rows.fetchall())
+        return rows.fetchall()
+
+    @cached_property
+    def impure_functions(self) -> frozenset[str]:
+        """Functions whose result may differ between two calls with the same arguments."""
+        return frozenset(name for name, _, pure in self._functions if not pure)
 
     @cached_property
     def table_functions(self) -> frozenset[str]:
-        rows = self._connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type LIKE 'table%'")
-        return frozenset(row[0] for row in rows.fetchall())
+        return frozenset(name for name, kind, _ in self._functions if kind.startswith("table"))
 
     @cached_property
     def aggregates(self) -> frozenset[str]:
-        rows = self._connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'")
-        return frozenset(row[0] for row in rows.fetchall())
+        return frozenset(name for name, kind, _ in self._functions if kind == "aggregate")
 
     @cached_property
     def reserved_words(self) -> frozenset[str]:
@@ -252,9 +258,15 @@ class Engine:
             self._unknown[name, over] = error
         return self._unknown[name, over]
 
-    def computes_constants(self, text: str) -> bool:
-        """Whether a text that was parsed may have a constant part with parts of its own; told at little cost."""
-        return text not in self._trees or "[" in text or "]" in text or _OF_LITERALS.search(self._trees[text]) is not None
+    def computes_constants(self, text: str, *, but_texts: bool) -> bool:
+        """Whether a text that was parsed may have a constant part that is more than a literal; told at little cost.
+
+        but_texts: or more than a text that is cast.
+        """
+        tree = self._trees.get(text)
+        if tree is None or "[" in text or "]" in text or _OF_LITERALS.search(tree):
+            return True
+        return not but_texts and _OF_A_LITERAL.search(tree) is not None
 
     def without_value(self, expressions: Sequence[Tree]) -> list[str]:
         """Of each constant expression of a parse tree what DuckDB has against computing it; '' for nothing. Each is asked once."""
@@ -268,8 +280,8 @@ class Engine:
     def _written(self, expression: Tree) -> str:
         """As DuckDB writes it in SQL; NULL where it cannot."""
         child, target = expression.get("child", {}), expression.get("cast_type", {})
-        if child.get("value", {}).get("type") == _TEXT and "type_info" not in target and not expression.get("try_cast"):
-            return f"CAST({literal(child['value'].get('value', ''))} AS {target['id']})"
+        if child.get("value", {}).get("type") == _TEXT and not expression.get("try_cast"):
+            return f"CAST({literal(child['value'].get('value', ''))} AS {sql_type(target)})"
         node = {"type": "SELECT_NODE", "cte_map": {}, "select_list": [{**expression, "alias": ""}], "from_table": {"type": "EMPTY"}}
         tree = {"statements": [{"node": {**node, "aggregate_handling": "STANDARD_HANDLING"}}], "error": False}
         written = json.dumps(tree).replace(_EMPTY_TEXT, f'{_EMPTY_TEXT[:-1]}, "value": ""}}')

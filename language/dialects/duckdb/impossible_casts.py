@@ -8,6 +8,7 @@ from language.dialects.duckdb.constants import no_text_of
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.plan_casts import NOWHERE, Casts
 from language.dialects.duckdb.query import DuckDBQuery
+from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place
 from language.dialects.duckdb.types import sql_type
 from language.dialects.duckdb.wording import extent, node_at
@@ -20,10 +21,18 @@ def impossible_casts(query: DuckDBQuery, casts: Casts, engine: Engine) -> Iterat
         if not engine.casts(cast.source, cast.target):
             cause = f"this is {source} where {target} is wanted, which it never becomes"
             yield QueryProblem(*_place(query, at, cast.column), cause, _remedy(query, target, cast.at))
-    for text, target, at in sorted(casts.texts):
-        if not engine.reads(text, target):
+    wrong = sorted(each for each in casts.texts if not engine.reads(*each[:2]))
+    written = _written_casts(query) if wrong else set()  # which are constants, and need not be reached
+    for text, target, at in wrong:
+        if (at, target) not in written:
             place = query.text.word(at) if at < NOWHERE else query.text.first_word()
             yield QueryProblem(*place, *no_text_of(text, target))
+
+
+def _written_casts(query: DuckDBQuery) -> set[tuple[int, str]]:
+    """The places of literals that the text itself casts, with the types."""
+    casts = (node for node in nodes_in(query.tree) if node.get("class") == "CAST" and node["child"].get("class") == "CONSTANT")
+    return {(node["child"].get("query_location", NOWHERE), sql_type(node["cast_type"])) for node in casts}
 
 
 def _remedy(query: DuckDBQuery, target: str, at: int) -> str:

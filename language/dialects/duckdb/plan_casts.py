@@ -10,7 +10,9 @@ from language.dialects.duckdb.types import sql_type, type_of
 
 Kind = Mapping[str, Any]  # a type, as DuckDB's JSON has it
 NOWHERE = 2**64 - 1  # what DuckDB says of something that the text does not say
-_NO_EXPRESSIONS = frozenset(("return_type", "arguments", "value", "arg_orders_types", "returned_types", "column_indexes"))
+_PLAIN = ("BOUND_REF", "BOUND_CONSTANT", "BOUND_COLUMN_REF")
+_NO_EXPRESSIONS = frozenset(("return_type", "arguments", "value", "arg_orders_types", "returned_types", "column_indexes", "names"))
+_NO_EXPRESSIONS |= {"function_data", "extra_info"}
 
 
 class Cast(NamedTuple):
@@ -49,12 +51,17 @@ def _cast_nodes(plan: Any) -> Iterator[Mapping[str, Any]]:
     stack = [plan]
     while stack:
         value = stack.pop()
-        if isinstance(value, list):
+        if value.__class__ is list:
             stack += value
-        elif isinstance(value, dict) and value.get("type") != "OPERATOR_TRY":
-            if value.get("expression_class") == "BOUND_CAST" and not value.get("try_cast"):
+        elif value.__class__ is dict:
+            kind = value.get("expression_class")
+            if kind in _PLAIN or value.get("type") == "OPERATOR_TRY":
+                continue
+            if kind == "BOUND_CAST" and not value.get("try_cast"):
                 yield value
-            stack += (inner for key, inner in value.items() if isinstance(inner, (dict, list)) and key not in _NO_EXPRESSIONS)
+            stack += [inner for key, inner in value.items() if key not in _NO_EXPRESSIONS]
+            if "lambda_expr" in value.get("function_data", ()):
+                stack.append(value["function_data"]["lambda_expr"])
 
 
 def _add_text(found: Casts, value: Mapping[str, Any], target: Kind, at: int) -> None:
