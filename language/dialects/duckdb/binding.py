@@ -95,10 +95,13 @@ def _written_names(query: DuckDBQuery) -> Sequence[str]:
 
 def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
     """The columns of a query that is wrong, as far as they have names: what reads them is then wrong for its own mistakes only."""
-    names = _written_names(query)
+    names, places = _written_names(query), query.items
     if not names and rest is not None:
-        names = [column.name for column in rest.columns if column.name != "NULL"]
-    return tuple(QueryColumn(name.lower(), "", (), *query.text.first_word()) for name in dict.fromkeys(names))
+        names, places = [column.name for column in rest.columns if column.name != "NULL"], []
+    if len(places) != len(names):
+        names, places = list(dict.fromkeys(names)), []
+    found = zip(names, places or [query.text.first_word()] * len(names), strict=True)
+    return tuple(QueryColumn(name.lower(), "", (), *place) for name, place in found)
 
 
 def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
