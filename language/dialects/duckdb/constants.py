@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from language.dialects.duckdb.engine import IMPURE, Engine, EngineError, Tree
+from language.dialects.duckdb.answers import EngineError, Tree
+from language.dialects.duckdb.catalogue import IMPURE
+from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.plan_casts import Casts, Kind
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place, QueryText
@@ -17,6 +20,14 @@ from language.query_problems import QueryProblem
 from language.recursion import deep_recursion
 
 _COMPUTED = frozenset(("CAST", "FUNCTION", "OPERATOR", "COMPARISON", "CONJUNCTION", "BETWEEN", "CASE", "COLLATE"))
+_LITERAL = r'\{"class":"CONSTANT"'
+# A part of a query's JSON that may be constant and is more than a literal; text in brackets is not told from a list's.
+_OF_LITERALS = re.compile(
+    rf'"(?:left|input|when_expr)":{_LITERAL}|"child":\{{"class":"CAST"'
+    rf'|"child":{_LITERAL}(?![^{{}}]*"value":\{{"type":\{{"id":"VARCHAR"\}})'
+    r'|"children":\[(?:(?!"class":"(?!CONSTANT"|CAST"))[^\[\]])+\]'
+)
+_OF_A_LITERAL = re.compile(rf'"child":{_LITERAL}')
 _PLAIN = (None, "CONSTANT")  # a literal, and what is no expression, such as the list of a call's arguments
 _SIZED = frozenset(("repeat", "lpad", "rpad", "list_resize", "array_resize", "bitstring"))  # which may take all memory there is
 _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday"))
@@ -27,15 +38,22 @@ def constant_problems(query: QueryText, tree: Tree, engine: Engine, casts: Casts
 
     What need not be reached, such as the branch of a CASE, is left out: it may never be computed.
     """
-    texts_read = casts is not None and all(engine.reads(text, target) for text, target, _ in casts.texts)
-    if not engine.computes_constants(query.text, but_texts=texts_read):
+    texts_read = casts is not None and all(engine.values.reads(text, target) for text, target, _ in casts.texts)
+    if not _may_compute(engine.serialized_tree(query.text), query.text, but_texts=texts_read):
         return
     parts = _Parts(engine)
     with deep_recursion():
         found = [*parts.within(tree["statements"]), *parts.cast(tree, casts.calls if casts is not None else {})]
-        for node, refused in zip(found, engine.without_value(found), strict=True):
+        for node, refused in zip(found, engine.values.without_value(found), strict=True):
             if refused:
                 yield _problem(query, *parts.smallest(node, refused))
+
+
+def _may_compute(tree: str, text: str, *, but_texts: bool) -> bool:
+    """Whether a text may have a constant part that is more than a literal; told cheaply.  but_texts: or a text that is cast."""
+    if not tree or "[" in text or "]" in text or _OF_LITERALS.search(tree):
+        return True
+    return not but_texts and _OF_A_LITERAL.search(tree) is not None
 
 
 def no_text_of(text: str, target: str) -> tuple[str, str]:
@@ -91,7 +109,7 @@ class _Parts:
     def smallest(self, node: Tree, refused: str) -> tuple[Tree, str]:
         """The smallest part of a constant one that has no value either, with what DuckDB says of it."""
         inner = [part for child in self._reached(node) for part in self.within(child)]
-        for part, why in zip(inner, self._engine.without_value(inner), strict=True):
+        for part, why in zip(inner, self._engine.values.without_value(inner), strict=True):
             if why:
                 return self.smallest(part, why)
         return node, refused
@@ -139,7 +157,9 @@ class _Parts:
     def _apart(self, value: Any) -> Iterator[Tree]:
         """What DuckDB computes before the expression in which it stands: subqueries, aggregates, windows."""
         for node in nodes_in(value):
-            aggregate = node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in self._engine.aggregates
+            aggregate = (
+                node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in self._engine.catalogue.aggregates
+            )
             if aggregate or node.get("class") in ("SUBQUERY", "WINDOW"):
                 yield node
 
@@ -147,5 +167,5 @@ class _Parts:
 @cache
 def _varying(engine: Engine) -> frozenset[str]:
     """Functions that are not computed: what they give is no function of their arguments alone, or takes too much."""
-    impure = (engine.impure_functions | IMPURE) - BATCH_BOUNDS
-    return frozenset(("error", *impure, *engine.aggregates, *engine.table_functions, *_SIZED))
+    impure = (engine.catalogue.impure_functions | IMPURE) - BATCH_BOUNDS
+    return frozenset(("error", *impure, *engine.catalogue.aggregates, *engine.catalogue.table_functions, *_SIZED))

@@ -18,10 +18,10 @@ from language.query_problems import QueryProblem
 def impossible_casts(query: DuckDBQuery, casts: Casts, engine: Engine) -> Iterator[QueryProblem]:
     """casts: of the query's plan."""
     for (source, target, at), cast in sorted(casts.types.items(), key=lambda each: each[0]):
-        if not engine.casts(cast.source, cast.target):
+        if not engine.values.casts(cast.source, cast.target):
             cause = f"this is {source} where {target} is wanted, which it never becomes"
             yield QueryProblem(*_place(query, at, cast.column), cause, _remedy(query, target, cast.at))
-    wrong = sorted(each for each in casts.texts if not engine.reads(*each[:2]))
+    wrong = sorted(each for each in casts.texts if not engine.values.reads(*each[:2]))
     written = _written_casts(query) if wrong else set()  # which are constants, and need not be reached
     for text, target, at in wrong:
         if (at, target) not in written:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from language.diagnostics import Gathering, Problem, Span
+from language.dialects.duckdb.answers import EngineError, Tree
 from language.dialects.duckdb.endless import endless_tables
-from language.dialects.duckdb.engine import EngineError, Tree, engine
+from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.purity import readers
-from language.dialects.duckdb.syntax_tree import Said, nodes_in, outermost, places_in, read
+from language.dialects.duckdb.said import Said
+from language.dialects.duckdb.syntax_tree import nodes_in, outermost, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.nesting import too_deep
 from language.queries import BATCH_BOUNDS, TableReference, first_word

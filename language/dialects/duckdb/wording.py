@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from language.diagnostics import did_you_mean
-from language.dialects.duckdb.engine import Engine, EngineError
+from language.dialects.duckdb.answers import EngineError
+from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.syntax_tree import nodes_in, places_in
 from language.dialects.duckdb.text import Place, QueryText
 from language.query_problems import QueryProblem
