@@ -1,15 +1,18 @@
-"""What DuckDB's own catalogue says of its functions and words; it is asked once a process."""
+"""What DuckDB's own catalogue says of its functions and words."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+FILE = Path(__file__).with_name("catalogue.json")  # `__main__` writes it
 # Of these the catalogue says that they depend on their arguments alone.
 IMPURE = frozenset(("current_setting", "getvariable", "current_localtime", "current_localtimestamp", "version", "getenv"))
 
@@ -24,30 +27,39 @@ class Catalogue:
         names = "|".join(map(re.escape, sorted({*self.impure_functions, *IMPURE, "age"})))
         return re.compile(rf'"name":"(?:{names})"')
 
-    @cached_property
-    def _functions(self) -> Sequence[tuple[str, str, bool]]:
-        """(name, kind, whether it is pure) of each, by DuckDB's own catalogue, of which one question costs as much as any other.
+    def functions(self) -> Mapping[str, Sequence[str]]:
+        """Names by what is asked of them, as DuckDB itself tells; that takes it 50 ms, so `catalogue.json` keeps them by its version.
 
-        A macro without arguments tells of the session ("current_user").
+        impure: whose result may differ between two calls with the same arguments; a macro without any tells of the session.
         """
         pure = "stability = 'CONSISTENT' AND NOT (function_type = 'macro' AND len(parameters) = 0)"
-        rows = self._connection.execute(
-            f"SELECT DISTINCT function_name, function_type, coalesce({pure}, true) FROM duckdb_functions()"
-        )
-        return rows.fetchall()
+        asked = f"SELECT DISTINCT function_name, function_type, coalesce({pure}, true) FROM duckdb_functions() ORDER BY ALL"
+        rows = self._connection.execute(asked).fetchall()
+        return {
+            "impure": sorted({name for name, _, pure in rows if not pure}),
+            "table": sorted({name for name, kind, _ in rows if kind.startswith("table")}),
+            "aggregate": sorted({name for name, kind, _ in rows if kind == "aggregate"}),
+        }
+
+    @cached_property
+    def _kept(self) -> Mapping[str, Sequence[str]]:
+        import duckdb
+
+        kept = json.loads(FILE.read_text(encoding="utf-8"))
+        found: Mapping[str, Sequence[str]] = kept["functions"] if kept["version"] == duckdb.__version__ else self.functions()
+        return found
 
     @cached_property
     def impure_functions(self) -> frozenset[str]:
-        """Functions whose result may differ between two calls with the same arguments."""
-        return frozenset(name for name, _, pure in self._functions if not pure)
+        return frozenset(self._kept["impure"])
 
     @cached_property
     def table_functions(self) -> frozenset[str]:
-        return frozenset(name for name, kind, _ in self._functions if kind.startswith("table"))
+        return frozenset(self._kept["table"])
 
     @cached_property
     def aggregates(self) -> frozenset[str]:
-        return frozenset(name for name, kind, _ in self._functions if kind == "aggregate")
+        return frozenset(self._kept["aggregate"])
 
     @cached_property
     def reserved_words(self) -> frozenset[str]:

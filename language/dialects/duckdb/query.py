@@ -87,7 +87,8 @@ class DuckDBQuery:
     @cached_property
     def written_names(self) -> Sequence[str]:
         """Each output column's folded name, as far as the text tells it; '' where it does not."""
-        return [_name_of(item) for item in outermost(self.tree["statements"][0]["node"])]
+        starred = bool(self.said.stars)
+        return [_name_of(item, starred) for item in outermost(self.tree["statements"][0]["node"])]
 
     @cached_property
     def items(self) -> Sequence[Place]:
@@ -119,9 +120,9 @@ class DuckDBQuery:
         raise self.problem(found)
 
 
-def _name_of(item: Tree) -> str:
-    """'' also where what is written after AS is a pattern of names, as it may be after COLUMNS."""
-    if any(node.get("class") == "STAR" for node in nodes_in(item)):
+def _name_of(item: Tree, starred: bool) -> str:
+    """'' also where what is written after AS is a pattern of names, as it may be after COLUMNS.  starred: whether any * is there."""
+    if starred and any(node.get("class") == "STAR" for node in nodes_in(item)):
         return ""
     name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else "")
     return str(name).lower()

@@ -29,6 +29,7 @@ _CLAUSES = {
     "values": Use.VALUE,
     "function": Use.JOIN,
 }
+_LEAVES = ("COLUMN_REF", "CONSTANT")
 _WIDE = {"JOIN": "natural", "PIVOT": "pivot", "SHOW_REF": ""}  # what speaks of all columns of all tables, and the word for it
 
 
@@ -78,7 +79,8 @@ class _Reader:
     def _walk(self, value: Any, ctes: Names, scope: Scope, use: Use) -> None:
         if isinstance(value, list):
             for each in value:
-                self._walk(each, ctes, scope, use)
+                if isinstance(each, (dict, list)):
+                    self._walk(each, ctes, scope, use)
             return
         if not isinstance(value, dict):
             return
@@ -91,6 +93,8 @@ class _Reader:
             return
         if "class" in value:
             self._expression(value, scope, use)
+            if value["class"] in _LEAVES:
+                return
         elif isinstance(kind, str):
             self._from(value, kind, ctes, scope)
         for key, child in value.items():
