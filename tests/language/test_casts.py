@@ -98,11 +98,17 @@ def _mistakes(query: str) -> list[tuple[str, str]]:
         return [("", problem.diagnostic.cause)]
 
 
+def _beside(place: str, value: str) -> list[str]:
+    """All in a comparison and in a CAST, elsewhere each value a quarter of them: another one in each place."""
+    number = PLACES.index(place)
+    return VALUES if number == 0 or "CAST(" in place else VALUES[(number + VALUES.index(value)) % 4 :: 4]
+
+
 @pytest.mark.sampled(40)
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_query_is_refused_exactly_where_no_value_can_pass(place: str, value: str, database: duckdb.DuckDBPyConnection) -> None:
-    for other in VALUES:
+    for other in _beside(place, value):
         (described,) = database.execute(f"DESCRIBE SELECT {other} AS o FROM lake.ops.t").fetchall()
         query = place.format(a=value, b=other, type_of_b=described[1])
         assert (_mistakes(query) == []) == _can_run(query, database), query
