@@ -183,6 +183,7 @@ class Gathering:
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._first: Problem | None = None
+        self._beside: list[Diagnostic] = []
 
     def __call__(self, check: Callable[P, T], *values: P.args, **named: P.kwargs) -> T | None:
         try:
@@ -192,6 +193,13 @@ class Gathering:
             self.diagnostics += problem.diagnostics
             return None
 
+    def beside(self, check: Callable[P, object], *values: P.args, **named: P.kwargs) -> None:
+        """Of a mistake that a later pass tells as well: told here only beside others, for which that pass is not reached."""
+        try:
+            check(*values, **named)
+        except Problem as problem:
+            self._beside += problem.diagnostics
+
     def __enter__(self) -> Gathering:
         return self
 
@@ -199,7 +207,7 @@ class Gathering:
         """What ends the block besides may come from what was found; a bug of ours goes its way."""
         if self._first is None or not isinstance(error, Problem | ToldElsewhere | RecursionError | None):
             return
-        self.diagnostics += error.diagnostics if isinstance(error, Problem) else []
+        self.diagnostics += [*(error.diagnostics if isinstance(error, Problem) else ()), *self._beside]
         self._first.diagnostics = self.diagnostics
         raise self._first
 

@@ -36,19 +36,18 @@ def _check_expectation(expectation: Expect, known: AbstractSet[str] | None) -> N
 
 
 def output_columns(query: Query) -> frozenset[str] | None:
-    """The folded names of the query's columns; None where `*` or an unnamed expression hides one.
+    """The folded names of the query's columns; None where `*` or an unnamed expression hides one."""
+    names = [found[0] if found is not None else "" for found in query.output_names()]
+    return frozenset(names) if names and all(names) else None
 
-    Raises Problem for two of one name.
-    """
+
+def check_twins(query: Query) -> None:
+    """Raises Problem for two columns of one name, as far as the text tells names. Typing tells all of them."""
     names: set[str] = set()
-    for found in query.output_names():
-        if found is None:
-            return None
-        name, span = found
+    for name, span in filter(None, query.output_names()):
         if name in names:
             raise twins(name, span)
         names.add(name)
-    return frozenset(names) or None
 
 
 def twins(name: str, span: Span) -> Problem:

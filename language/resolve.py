@@ -14,7 +14,7 @@ from language.memo import Memo
 from language.name_lengths import check_lengths
 from language.names import Names, Undeclared, dataset_name, plain, table_name
 from language.nesting import too_deep
-from language.outputs import check_output
+from language.outputs import check_output, check_twins
 from language.queries import ParsedQuery, Query, source_name
 from language.resolved import Collect, CollectTable, Edits, Input, Publish, Resolved, ResolvedProgram, Settings, View
 from language.settings import (
@@ -126,6 +126,8 @@ def _warehouse_query(
         settings = gathering(settings_of, clauses, runs)
         query = gathering(parse_warehouse_query, _query(clauses))
         gathering(_check_output, query, clauses, settings, harness)
+        if query is not None:
+            gathering.beside(check_twins, query)
         read = gathering(read_datasets, query, names) if query is not None else None
         if read is not None:
             gathering(check_tolerates, clauses, read[1])
@@ -203,6 +205,7 @@ def _collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) 
         raise found
     with Gathering() as gathering:
         gathering(_check_output, query, clauses, settings, collector)
+        gathering.beside(check_twins, query)
         masks = gathering(query_masks, query, clauses, read.casts) or ()
         gathering(check_masks, masks, clauses, settings, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")

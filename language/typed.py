@@ -24,7 +24,7 @@ from language.memo import Memo, Outline, digest_of
 from language.memo_lineage import Columns
 from language.names import Undeclared
 from language.nesting import too_deep
-from language.outputs import check_named, check_output_name
+from language.outputs import check_named, check_output_name, check_twins
 from language.published import check_target
 from language.queries import OWN_COLUMNS, ParsedQuery
 from language.query_problems import QueryProblem
@@ -171,12 +171,18 @@ class _Typing:
         except (Problem, RecursionError) as error:
             problem = error if isinstance(error, Problem) else too_deep(statement.statement.span)
             self._problems += problem.diagnostics
-            return statement
+            return self._by_text(statement)
         except Undeclared:
             self._untold = True
-            return statement
+            return self._by_text(statement)
         for table in statement.tables:
             self._collect_table(statement, table)
+        return statement
+
+    def _by_text(self, statement: Resolved) -> Resolved:
+        """Of one that cannot be typed, what its text tells all the same."""
+        if statement.query is not None:
+            self._gather(check_twins, statement.query)
         return statement
 
     # -- collect

@@ -1,4 +1,4 @@
-"""What a program's queries tell without any snapshot of the sources: functions that there are not, and constants without a value."""
+"""What queries tell without any snapshot of the sources: functions that there are not, constants without a value, two equal names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.problems import unknown_functions
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.postgres.query import PostgresQuery
+from language.outputs import check_twins
 from language.resolved import Collect, ResolvedProgram
 
 
@@ -22,6 +23,8 @@ def check_untyped(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
                 problems += query.unknown_functions() if isinstance(query, PostgresQuery) else ()
             elif isinstance(query, DuckDBQuery):
                 problems += _of_a_warehouse(query)
+            if query is not None:
+                check_twins(query)
         except Problem as problem:
             problems += problem.diagnostics
 

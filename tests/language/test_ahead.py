@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlglot import Dialect
 
 from language.crew import Crew
-from language.dialects.duckdb.engine import MOST_PLANS, Bound, Engine, EngineError, Tables
+from language.dialects.duckdb.answers import Bound, EngineError
+from language.dialects.duckdb.engine import MOST_PLANS, Engine, Tables
 from language.dialects.duckdb.text import QueryText
 from language.memo import Memo
 from language.tokens import DIALECT

@@ -84,3 +84,16 @@ def test_what_is_right_with_types_is_right_without(query: str) -> None:
 def test_the_programs_of_the_clone_are_right_without_types() -> None:
     program = Path(__file__).parents[2] / "examples" / "airline" / "program.sql"
     compile_program({"p.sql": program.read_text()}, installed())
+
+
+def test_two_columns_of_one_name_are_told_beside_the_rest() -> None:
+    found = _mistakes(
+        collected="int4(c) AS x, c AS X, c", viewed="lwer(c) AS a, c AS A, c", published="v AS pp, sm(v) OVER () AS PP, v"
+    )
+    assert [cause for _, cause, _ in found] == [
+        "two columns would be called `x` (names are folded to lower case)",
+        "there is no function `lwer`",
+        "two columns would be called `a` (names are folded to lower case)",
+        "there is no function `sm`",
+        "two columns would be called `pp` (names are folded to lower case)",
+    ]

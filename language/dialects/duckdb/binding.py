@@ -8,28 +8,28 @@ are bound, and must mean the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 
 from language.diagnostics import SourceText, Span, did_you_mean
-from language.dialects.duckdb.constants import constant_problems, no_text_of
-from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables, engine
-from language.dialects.duckdb.own_columns import but_own, by_folded, in_sight, meant, own_brought, own_named, partly_deleted
-from language.dialects.duckdb.plan_lineage import NOWHERE, ROW_NUMBER, PlanLineage, Ref, Unplanned, lineage
+from language.dialects.duckdb.answers import Bound, EngineError
+from language.dialects.duckdb.constants import constant_problems
+from language.dialects.duckdb.engine import Engine, Tables, engine
+from language.dialects.duckdb.impossible_casts import impossible_casts
+from language.dialects.duckdb.own_columns import by_folded, in_sight, meant, own_brought, partly_deleted
+from language.dialects.duckdb.pinning import PLAIN, as_meant, but_atolls, pinned, with_edits
+from language.dialects.duckdb.plan_casts import casts_in
+from language.dialects.duckdb.plan_lineage import ROW_NUMBER, PlanLineage, Unplanned, lineage
+from language.dialects.duckdb.plan_references import Ref
 from language.dialects.duckdb.problems import Rest, binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
-from language.dialects.duckdb.syntax_tree import Said, Scope, Table
+from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.text import Place
-from language.queries import OWN_COLUMNS, edited
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
-from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.lineage import Use
 
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
-_NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-Edit = tuple[int, int, str]
 
 
 def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
@@ -45,18 +45,18 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
         told = found if complete else tuple(p for p in found if _UNKNOWN.match(p.cause))
         apart = [p for p in more if not any(p.start < other.end and other.start < p.end for other in found)]
         return TypedQuery(_untyped(query, rest.bound if rest else None), problems=tuple(dict.fromkeys([*told, *apart])))
-    problems = [*_of_values(query, bound, plan, judge), *own_brought(query, seen)]
+    problems = [*_of_values(query, bound, judge), *own_brought(query, seen)]
     problems += [*partly_deleted(query, tables), *_renamed(query, seen)]
     if unfit := [*_row_numbers(query, plan)]:
         return TypedQuery(_untyped(query, bound), problems=(*problems, *unfit))
-    uses, edits, runs = tuple(_uses(query, plan, seen)), _edits(query, seen), bound
+    uses, edits, runs = tuple(_uses(query, plan, seen)), pinned(query, seen), bound
     if edits:
         try:
-            runs = judge.bind(_edited(query, edits), tables)
-            meant = _meant(query, bound, seen)
+            runs = judge.bind(with_edits(query, edits), tables)
+            meant = as_meant(query, bound, seen)
         except EngineError:
             runs, meant = Bound((), None), bound
-        if not runs.columns or _but_own(runs, said) != _but_own(meant, said):
+        if not runs.columns or but_atolls(runs, said) != but_atolls(meant, said):
             cause = "the columns behind a * here cannot be pinned to those that there are now"
             problems.append(QueryProblem(*query.text.first_word(), cause, "name the columns"))
         plan = _lineage(runs, said, tables)
@@ -64,11 +64,12 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
     return TypedQuery(columns, uses, edits, tuple(dict.fromkeys([*problems, *unfit])))
 
 
-def _of_values(query: DuckDBQuery, bound: Bound, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
+def _of_values(query: DuckDBQuery, bound: Bound, judge: Engine) -> Iterator[QueryProblem]:
     """What is wrong though it binds."""
-    yield from constant_problems(query.text, query.tree, judge, plan.computed)
+    casts = casts_in(bound.plan if bound.casts else None)
+    yield from constant_problems(query.text, query.tree, judge, casts)
     yield from impurities(query.text, query.said, bound, judge)
-    yield from _impossible_casts(query, plan, judge)
+    yield from impossible_casts(query, casts, judge)
 
 
 def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engine) -> list[QueryProblem]:
@@ -76,7 +77,7 @@ def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engin
     if rest is None:
         return list(constant_problems(query.text, query.tree, judge))
     left = DuckDBQuery(Span(SourceText(query.span.source.file, rest.text), 0, len(rest.text)))
-    found = _of_values(left, rest.bound, _lineage(rest.bound, left.said, tables), judge)
+    found = _of_values(left, rest.bound, judge)
     return [rest.moved(problem) for problem in found]
 
 
@@ -92,10 +93,13 @@ def _written_names(query: DuckDBQuery) -> Sequence[str]:
 
 def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
     """The columns of a query that is wrong, as far as they have names: what reads them is then wrong for its own mistakes only."""
-    names = _written_names(query)
+    names, places = _written_names(query), query.items
     if not names and rest is not None:
-        names = [column.name for column in rest.columns if column.name != "NULL"]
-    return tuple(QueryColumn(name.lower(), "", (), *query.text.first_word()) for name in dict.fromkeys(names))
+        names, places = [column.name for column in rest.columns if column.name != "NULL"], []
+    if len(places) != len(names):
+        names, places = list(dict.fromkeys(names)), []
+    found = zip(names, places or [query.text.first_word()] * len(names), strict=True)
+    return tuple(QueryColumn(name.lower(), "", (), *place) for name, place in found)
 
 
 def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
@@ -115,19 +119,6 @@ def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
         pass
     read = frozenset((t.path, c.name) for t in said.tables for c in tables.get(t.path, ()))
     return PlanLineage((read,) * len(bound.columns), frozenset((ref, Use.FILTER) for ref in read), read)
-
-
-def _impossible_casts(query: DuckDBQuery, plan: PlanLineage, judge: Engine) -> Iterator[QueryProblem]:
-    """Values that DuckDB would try to turn into another type, and never can."""
-    for source, target, at in sorted(plan.casts):
-        if not judge.casts(source, target):
-            place = query.text.path(at) if at < NOWHERE else query.text.first_word()
-            remedy = "compare it with something" if target == "BOOLEAN" else "bring both to one type, as by CAST(… AS VARCHAR)"
-            yield QueryProblem(*place, f"this is {source} where {target} is wanted, which it never becomes", remedy)
-    for text, target, at in sorted(plan.literals):
-        if not judge.reads(text, target):
-            place = query.text.word(at) if at < NOWHERE else query.text.first_word()
-            yield QueryProblem(*place, *no_text_of(text, target))
 
 
 def _row_numbers(query: DuckDBQuery, plan: PlanLineage) -> Iterator[QueryProblem]:
@@ -157,7 +148,7 @@ def _columns(
     spoken = query.said.words | {column.name for each in tables.values() for column in each}
     for number, (name, type_, kind) in enumerate(bound.columns):
         start, end = places[number] if places else (stars or [query.text.first_word()])[0]
-        if judged and not _PLAIN.fullmatch(name.lower()) and name.lower() not in spoken:
+        if judged and not PLAIN.fullmatch(name.lower()) and name.lower() not in spoken:
             problems.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
         elif judged and type_ is None:
             cause = f"the column `{name}` has the type {kind}, which no table can hold"
@@ -214,89 +205,3 @@ def _indirect(query: DuckDBQuery, ref: Ref) -> Place:
             return query.text.star(star.at) or query.text.first_word()
     stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
     return stars[0] if stars else query.text.first_word()
-
-
-# -- the text that runs
-
-
-def _edits(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
-    """(start, end, text): each table by a subquery of its columns, and what was named through its full name by its last."""
-    found: list[Edit] = []
-    named = own_named(query.said, tables)
-    for table in query.said.wide:
-        if table.path not in tables:
-            continue
-        columns = but_own(tables[table.path], named.get(table, set()))
-        start, end = query.text.path(table.at)
-        names = ", ".join(map(_spelled, (column.name for column in columns)))
-        path = ".".join(query.span.text[slice(*part)].lower() for part in query.text.parts(table.at))
-        alias = "" if table.alias else f" AS {_spelled(table.names[-1].lower())}"
-        inner, before = f"(SELECT {names} FROM {path}){alias}", query.span.text[:start].rstrip()
-        if before[-5:].upper() == "TABLE":
-            start, inner = len(before) - 5, f"FROM {inner}"
-        found.append((start, end, inner))
-    for column in query.said.columns:
-        found += _unqualified(query, column.names, column.scope, column.at)
-    return tuple(sorted([*found, *_excluded(query, named)]))
-
-
-def _unqualified(query: DuckDBQuery, names: tuple[str, ...], scope: Scope | None, at: int) -> Iterator[Edit]:
-    folded = tuple(name.lower() for name in names)
-    while scope is not None:
-        for table in query.said.wide.intersection(scope.tables):
-            path = tuple(name.lower() for name in table.names)
-            for skipped in range(len(path) - 1):
-                if not table.alias and folded[: len(path) - skipped] == path[skipped:]:
-                    parts = query.text.parts(at)
-                    last = len(path) - skipped - 1
-                    if last < len(parts):
-                        yield parts[0][0], parts[last][0], ""
-                    return
-        scope = scope.outer
-
-
-def _excluded(query: DuckDBQuery, named: Mapping[Table, Set[str]]) -> Iterator[Edit]:
-    """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
-    for star in query.said.stars:
-        place = query.text.star(star.at)
-        names = sorted(set[str]().union(*(named.get(table, ()) for table in star.tables)) - {*star.renamed, *star.replaced})
-        if place is None or not names:
-            continue
-        if not star.without:
-            yield place[1], place[1], f" EXCLUDE ({', '.join(names)})"
-            continue
-        start, end = _excluding(query, place[1])
-        more = [name for name in names if name not in star.without]
-        if more:
-            yield place[1], end, f" EXCLUDE ({', '.join([query.span.text[start:end].strip('()'), *more])})"
-
-
-def _excluding(query: DuckDBQuery, after: int) -> Place:
-    """Where a star's EXCLUDE names its columns: in parentheses, or one."""
-    begin, first, *others = [place for place in query.text.tokens if place[0] >= after][1:] or [(after, after)] * 2
-    if query.span.text[slice(*begin)] != "(":
-        return begin
-    ends = (place[1] for place in (first, *others) if query.span.text[slice(*place)] == ")")
-    return begin[0], next(ends)
-
-
-def _spelled(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) and name not in engine().reserved_words else identifier(name)
-
-
-def _edited(query: DuckDBQuery, edits: tuple[Edit, ...]) -> str:
-    base = query.span
-    return edited(base, [(Span(base.source, base.start + start, base.start + end), put) for start, end, put in edits])
-
-
-def _meant(query: DuckDBQuery, bound: Bound, tables: Tables) -> Bound:
-    """The text as it is meant: no `*` brings a column of Atoll's own, also where a row of all of them is made. Raises EngineError."""
-    own = {table: OWN_COLUMNS.intersection(column.name for column in tables.get(table.path, ())) for table in query.said.tables}
-    edits = tuple(sorted(_excluded(query, own)))
-    return engine().bind(_edited(query, edits), tables) if edits else bound
-
-
-def _but_own(bound: Bound, said: Said) -> list[tuple[str, str]]:
-    """The columns but for Atoll's own that the text names, which a `*` that is not written has still."""
-    own = {name for name in OWN_COLUMNS if name in said.words}
-    return [(name, f"{type_} {kind}") for name, type_, kind in bound.columns if _NUMBERED.sub("", name) not in own]

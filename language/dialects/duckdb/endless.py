@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from language.dialects.duckdb.engine import Tree
+from language.dialects.duckdb.answers import Tree
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import QueryText
 from language.query_problems import QueryProblem

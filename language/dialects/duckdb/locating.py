@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from language.dialects.duckdb.engine import Engine, EngineError, Tables, Tree
+from language.dialects.duckdb.answers import EngineError, Tree
+from language.dialects.duckdb.engine import Engine, Tables
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place, QueryText
 

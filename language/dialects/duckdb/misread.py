@@ -6,7 +6,8 @@ import difflib
 import math
 from collections.abc import Iterator, Sequence
 
-from language.dialects.duckdb.engine import Engine, EngineError
+from language.dialects.duckdb.answers import EngineError
+from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import first_line, named, rule_of, worded
 from language.query_problems import QueryProblem
@@ -50,7 +51,7 @@ def _in_quotes(query: QueryText, places: Sequence[Place], error: EngineError, en
     for start, end in places:
         word = query.text[start:end]
         begins = word.lower() in _CLAUSES and (word.lower() == "select" or _before(query, start) not in _BEFORE_A_NAME)
-        if begins or word.lower() not in engine.reserved_words or query.text[end:].lstrip().startswith("("):
+        if begins or word.lower() not in engine.catalogue.reserved_words or query.text[end:].lstrip().startswith("("):
             continue
         reached = _reached(f'{query.text[:start]}"{word}"{query.text[end:]}', engine)
         if reached > _stopped(error) + 2 and (furthest is None or reached > furthest[0]):

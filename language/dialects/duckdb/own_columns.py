@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from language.dialects.duckdb.engine import Tables
 from language.dialects.duckdb.query import DuckDBQuery
-from language.dialects.duckdb.syntax_tree import Said, Scope, Table, Whole
+from language.dialects.duckdb.said import Said, Scope, Table, Whole
 from language.dialects.duckdb.text import QueryText
 from language.queries import OWN_COLUMNS
 from language.query_problems import QueryProblem

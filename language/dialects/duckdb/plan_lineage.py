@@ -6,35 +6,18 @@ all of them from the left. Binding has spelled out every star, name and correlat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
+from language.dialects.duckdb.plan_references import NONE, Columns, Made, Plan, Ref, References, Refs
 from language.recursion import deep_recursion
 from shared_metadata.lineage import Use
 
-Plan = dict[str, Any]
-Ref = tuple[str, ...]  # a table, a column, and where only a field of it is meant, the names that lead to it
-Refs = frozenset[Ref]
-NONE: Refs = frozenset()
 ROW_NUMBER = "\0rowid"  # for a column: of a row in DuckDB's own tables, which no file of a lake has
-NOWHERE = 2**64 - 1  # what DuckDB says of something that the text does not say
 
 
 class Unplanned(Exception):
     """An operator that is not known here."""
-
-
-class Made(NamedTuple):
-    """A column that an operator puts out.
-
-    correlated: it repeats a column of an outer query, for the engine's own join.  whole: its value is that of one of `refs`, so that
-    a field of it is the field of those.
-    """
-
-    refs: Refs = NONE
-    correlated: bool = False
-    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,12 +27,6 @@ class PlanLineage:
     outputs: tuple[Refs, ...]
     uses: frozenset[tuple[Ref, Use]]
     read: Refs  # without row numbers
-    casts: frozenset[tuple[str, str, int]] = frozenset()  # source, target, place: of DuckDB's own or the text's
-    literals: frozenset[tuple[str, str, int]] = frozenset()  # text, target, place: written out where another type is wanted
-    computed: frozenset[tuple[int, str]] = frozenset()  # place, target: of a call that gives text, where another type is wanted
-
-
-Columns = list[Made]
 
 
 def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
@@ -57,14 +34,7 @@ def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
     tracer = _Tracer(names)
     with deep_recursion():
         outputs = tracer.visit(plan, None)
-    return PlanLineage(
-        tuple(column.refs for column in outputs),
-        frozenset(tracer.uses),
-        _apart(tracer.read),
-        frozenset(tracer.casts),
-        frozenset(tracer.literals),
-        frozenset(tracer.computed),
-    )
+    return PlanLineage(tuple(column.refs for column in outputs), frozenset(tracer.uses), _apart(tracer.read))
 
 
 def _apart(read: set[Ref]) -> Refs:
@@ -73,17 +43,11 @@ def _apart(read: set[Ref]) -> Refs:
     return frozenset(read - around)
 
 
-class _Tracer:
+class _Tracer(References):
     def __init__(self, names: Callable[[str, str, str], str]) -> None:
+        super().__init__()
         self._names = names
-        self.uses: set[tuple[Ref, Use]] = set()
-        self.read: set[Ref] = set()
-        self.casts: set[tuple[str, str, int]] = set()
-        self.literals: set[tuple[str, str, int]] = set()
-        self.computed: set[tuple[int, str]] = set()
-        self._trying = 0  # within how many TRY(…)
         self._ctes: dict[int, Columns] = {}
-        self._bound: dict[int, Columns] = {}  # by table index, for the few references that are not numbers of columns
 
     def visit(self, plan: Plan, outer: Columns | None) -> Columns:
         """The operator's columns.  outer: what a correlated join hands to its right side."""
@@ -255,95 +219,3 @@ class _Tracer:
                     self._use(NONE.union(*(made.refs for made in found)), Use.GROUP)
                 return found
             found = again
-
-    # -- expressions
-
-    def _each(self, expressions: Sequence[Any], inputs: list[Columns]) -> Columns:
-        flat = [column for columns in inputs for column in columns]
-        return [self._made(expression, flat) for expression in expressions]
-
-    def _one(self, expression: Any, inputs: list[Columns]) -> Made:
-        return self._each([expression], inputs)[0]
-
-    def _refs(self, value: Any, inputs: list[Columns]) -> Refs:
-        flat = [column for columns in inputs for column in columns]
-        return NONE.union(*(made.refs for made in self._walk(value, flat, None)))
-
-    def _made(self, expression: Any, flat: Columns) -> Made:
-        plain = self._referred(expression, flat) if isinstance(expression, dict) else None
-        return plain or Made(NONE.union(*(made.refs for made in self._walk(expression, flat, None))))
-
-    def _referred(self, value: Plan, flat: Columns) -> Made | None:
-        """The column that a reference means, or the field of one; None of anything else."""
-        kind = value.get("expression_class")
-        if kind == "BOUND_REF":
-            return flat[value["index"]]
-        if kind == "BOUND_FUNCTION" and value["name"] in _TAKING_FIELDS:
-            return self._field(value, flat)
-        return self._by_binding(value["binding"]) if kind == "BOUND_COLUMN_REF" else None
-
-    def _field(self, value: Plan, flat: Columns) -> Made | None:
-        struct, name = value["children"]
-        field, made = _field_name(struct, name), self._referred(struct, flat)
-        if field is None or made is None or not made.whole:
-            return None
-        refs = frozenset((*ref, field) for ref in made.refs)
-        self.read |= refs
-        return Made(refs, made.correlated, True)
-
-    def _walk(self, value: Any, flat: Columns, use: Use | None) -> Iterator[Made]:
-        if isinstance(value, list):
-            for each in value:
-                yield from self._walk(each, flat, use)
-            return
-        if not isinstance(value, dict):
-            return
-        made = self._referred(value, flat)
-        if made is not None:
-            if use is not None and not made.correlated:
-                self._use(made.refs, use)
-            if not (use is Use.ORDER and made.correlated):
-                yield made
-            return
-        if value.get("expression_class") == "BOUND_CAST" and not self._trying:
-            self._cast(value)
-        tries = value.get("type") == "OPERATOR_TRY"
-        self._trying += tries
-        for key, child in value.items():
-            if isinstance(child, (dict, list)) and key not in _NO_EXPRESSIONS:
-                yield from self._walk(child, flat, _INNER_USES.get(key, use))
-        self._trying -= tries
-
-    def _by_binding(self, binding: Plan) -> Made:
-        return self._bound[binding["table_index"]][binding["column_index"]]
-
-    def _cast(self, value: Plan) -> None:
-        child = value["child"]
-        source, target = child.get("return_type") or child.get("value", {}).get("type"), value.get("return_type")
-        if source and target and not value.get("try_cast"):
-            at, inside = value.get("query_location", NOWHERE), child.get("query_location", NOWHERE)
-            self.casts.add((source["id"], target["id"], min(at, inside)))
-            if source["id"] == "VARCHAR" and "type_info" not in target:
-                self._text(child, target["id"], inside if inside < NOWHERE else at)
-
-    def _text(self, value: Plan, target: str, at: int) -> None:
-        constant = value.get("value", {})
-        if constant and not constant.get("is_null"):
-            self.literals.add((str(constant.get("value", "")), target, at))  # DuckDB's JSON leaves out an empty text
-        elif value["expression_class"] == "BOUND_FUNCTION":
-            self.computed.add((at, target))
-
-    def _use(self, refs: Refs, use: Use) -> None:
-        self.uses.update((ref, use) for ref in refs)
-
-
-def _field_name(struct: Plan, name: Plan) -> str | None:
-    """As the struct has it: the query may write it in any case."""
-    kind, said = (struct.get("return_type") or {}).get("type_info") or {}, name.get("value", {}).get("value")
-    names = [child["first"] for child in kind.get("child_types", ())] if kind.get("type") == "STRUCT_TYPE_INFO" else []
-    return next((each for each in names if isinstance(said, str) and each.lower() == said.lower()), None)
-
-
-_TAKING_FIELDS = frozenset(("struct_extract", "array_extract"))
-_INNER_USES = {"partitions": Use.ORDER, "orders": Use.ORDER, "order_bys": Use.ORDER, "filter": Use.FILTER, "filters": Use.FILTER}
-_NO_EXPRESSIONS = frozenset(("function_data", "return_type", "arguments", "value", "arg_orders_types"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from language.diagnostics import Problem, SourceText, Span
+from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.binding import bind_query
-from language.dialects.duckdb.engine import EngineError, engine
+from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.query import DuckDBQuery
 from language.query_problems import QueryProblem
@@ -52,7 +53,7 @@ class Predicate:
         said = self._query.said
         if len(said.tables) != 1 or any(call.in_from for call in said.calls):
             raise Problem(self.span, "an expectation cannot read tables", "put the check's input into the query as a column")
-        if said.windows or any(call.name in engine().aggregates for call in said.calls):
+        if said.windows or any(call.name in engine().catalogue.aggregates for call in said.calls):
             raise Problem(self.span, "an expectation speaks of one row, without aggregates", "aggregate in a view and expect there")
 
     def typed(self, columns: Sequence[SchemaColumn]) -> TypedQuery:

@@ -6,23 +6,22 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from language.diagnostics import did_you_mean
-from language.dialects.duckdb.engine import Bound, Engine, EngineError, Tables
+from language.dialects.duckdb.answers import Bound, EngineError
+from language.dialects.duckdb.call_problems import call_problem
+from language.dialects.duckdb.engine import Engine, Tables
 from language.dialects.duckdb.foreign import in_duckdb
 from language.dialects.duckdb.locating import located
-from language.dialects.duckdb.syntax_tree import Said, Scope, called, read
+from language.dialects.duckdb.said import Said, Scope
+from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
-from language.dialects.duckdb.wording import LITERALS, QUOTED, extent, node_at, rule_of, worded
+from language.dialects.duckdb.wording import QUOTED, rule_of, worded
 from language.queries import BATCH_BOUNDS, OWN_COLUMNS
 from language.query_problems import QueryProblem
 
 MOST = 20  # mistakes that are told of one query
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables): (.*)")
-_CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
-_OVERLOAD = re.compile(r"^\t(.+?)\((.*)\) -> .*$", re.MULTILINE)
-_OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "~~~": "GLOB"}
 _CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
 _NOT_NAMES = re.compile(r"\b(?:NULL|SQLNULL)\b")
 
@@ -110,7 +109,7 @@ def _explained(query: QueryText, error: EngineError, tables: Tables | None, engi
     if at is not None and (found := _name_problem(query, error, at, tables or {}, engine)) is not None:
         return found, (found.start, found.end)
     if at is not None and error.subtype == "NO_MATCHING_FUNCTION":
-        problem = _call_problem(query, error, at, engine)
+        problem = call_problem(query, error, at, engine)
         return problem, (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
     if at is None and (problem.start, problem.end) == query.first_word() and (trial := located(query, error, tables or {}, engine)):
@@ -133,7 +132,7 @@ def _can_stand(query: QueryText, place: Place, written: str, tables: Tables | No
         calls = called(engine.tree(f"SELECT {written}"))
     except EngineError:
         return False
-    if any(name in engine.impure_functions and name not in BATCH_BOUNDS for name in calls):
+    if any(name in engine.catalogue.impure_functions and name not in BATCH_BOUNDS for name in calls):
         return False
     if tables is None:
         return all(engine.unknown_function(name, over=False) is None for name in calls if name.isidentifier())
@@ -206,58 +205,3 @@ def _meant(name: str, known: Sequence[str], near: Sequence[str], written: str = 
     if not names:
         listed = f"name one that there is, such as {', '.join(near[:3])}" if near else "name one that there is"
     return text + hint + listed
-
-
-def _call_problem(query: QueryText, error: EngineError, at: int, engine: Engine) -> QueryProblem:
-    found = _CALL.search(error.message)
-    name, kinds = (found[1], _split(found[2])) if found else (error.name, [])
-    node = node_at(engine.tree(query.text), at)
-    arguments = [_said(query, child) for child in (node or {}).get("children", ())]
-    if len(arguments) != len(kinds):
-        arguments = [""] * len(kinds)
-    place = query.call(at) or extent(query, node, at)
-    taken = [f"`{said}` ({kind})" if said else LITERALS.get(kind, kind) for said, kind in zip(arguments, kinds, strict=True)]
-    cause = f"`{_OPERATORS.get(name, name)}` does not take {' and '.join(taken) or 'no arguments'}"
-    if not name.isidentifier():
-        pattern = name in _OPERATORS and kinds[-1] == "INTEGER_LITERAL"
-        return QueryProblem(
-            *place, cause, "write the pattern as a text, as in '5%'" if pattern else _operands_remedy(arguments, kinds)
-        )
-    overloads = [_split(each) for _, each in _OVERLOAD.findall(error.message)]
-    fitting = [each for each in overloads if len(each) == len(kinds)]
-    wrong = [n for n, kind in enumerate(kinds) if fitting and all(each[n] != kind for each in fitting) and kind not in LITERALS]
-    if len(fitting) == 1 and wrong:
-        return QueryProblem(*place, cause, f"write CAST({arguments[wrong[0]] or '…'} AS {fitting[0][wrong[0]]})")
-    shown = ", ".join(f"{name}({', '.join(each)})" for each in overloads[:4])
-    return QueryProblem(*place, cause, f"CAST to a type that it takes: {shown}{' …' if len(overloads) > 4 else ''}")
-
-
-def _operands_remedy(arguments: Sequence[str], kinds: Sequence[str]) -> str:
-    """Of an operator: text is cast to what stands beside it, all else to what the writer means."""
-    for number, kind in enumerate(kinds):
-        other = kinds[1 - number] if len(kinds) == 2 else ""
-        if other == "STRING_LITERAL":
-            return f"write CAST({arguments[number] or '…'} AS VARCHAR)"
-        if kind == "VARCHAR" and other:
-            if other == "VARCHAR":
-                return "write || between texts"
-            return f"write CAST({arguments[number] or '…'} AS {'INTEGER' if other == 'INTEGER_LITERAL' else other})"
-    said = next((argument for argument in arguments if argument), "…")
-    return f"write CAST({said} AS …), with a type that goes with the other side"
-
-
-def _said(query: QueryText, node: dict[str, Any]) -> str:
-    """A column as it is written; '' for anything else."""
-    return query.text[slice(*query.path(node.get("query_location", 0)))] if node.get("class") == "COLUMN_REF" else ""
-
-
-def _split(arguments: str) -> list[str]:
-    """'INTEGER, DECIMAL(3, 1)' ▸ its two types."""
-    found, depth = [""], 0
-    for sign in arguments:
-        depth += (sign in "([") - (sign in ")]")
-        if sign == "," and depth == 0:
-            found.append("")
-        else:
-            found[-1] += sign
-    return [each.strip() for each in found if each.strip()]

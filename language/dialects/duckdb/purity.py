@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from language.diagnostics import did_you_mean
-from language.dialects.duckdb.engine import IMPURE, Bound, Engine
-from language.dialects.duckdb.plan_lineage import NOWHERE
-from language.dialects.duckdb.syntax_tree import Said, nodes_in
+from language.dialects.duckdb.answers import Bound
+from language.dialects.duckdb.catalogue import IMPURE
+from language.dialects.duckdb.engine import Engine
+from language.dialects.duckdb.plan_casts import NOWHERE
+from language.dialects.duckdb.said import Said
+from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import QueryText
 from language.queries import BATCH_BOUNDS
 from language.query_problems import QueryProblem
@@ -45,7 +48,7 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
             )
             yield QueryProblem(*place, cause, f"write {call.name}(…) OVER (ORDER BY a key)")
     for name, at, arguments in _calls(said, bound):
-        impure = name in engine.impure_functions or name in IMPURE or name in _CHANCE
+        impure = name in engine.catalogue.impure_functions or name in IMPURE or name in _CHANCE
         place = query.path(at) if at < NOWHERE else query.find(name) or query.first_word()
         if name == "age" and arguments == 1:
             yield QueryProblem(*place, "`age` of one moment counts from today", "write age(batch_end(), …)")
@@ -72,7 +75,7 @@ def readers(query: QueryText, said: Said, engine: Engine) -> Iterator[QueryProbl
         if call.in_from and call.name not in _OF_ARGUMENTS:
             place = query.path(call.at)
             name = query.text[slice(*place)]
-            if call.name not in engine.table_functions:
+            if call.name not in engine.catalogue.table_functions:
                 remedy = did_you_mean(call.name, _OF_ARGUMENTS) + "read a table, range, generate_series or unnest"
                 yield QueryProblem(*place, f"there is no function `{name}` that makes rows", remedy)
                 continue

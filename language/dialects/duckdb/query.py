@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from language.diagnostics import Gathering, Problem, Span
+from language.dialects.duckdb.answers import EngineError, Tree
 from language.dialects.duckdb.endless import endless_tables
-from language.dialects.duckdb.engine import EngineError, Tree, engine
+from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.purity import readers
-from language.dialects.duckdb.syntax_tree import Said, nodes_in, outermost, places_in, read
+from language.dialects.duckdb.said import Said
+from language.dialects.duckdb.syntax_tree import nodes_in, outermost, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.nesting import too_deep
 from language.queries import BATCH_BOUNDS, TableReference, first_word
@@ -85,7 +87,8 @@ class DuckDBQuery:
     @cached_property
     def written_names(self) -> Sequence[str]:
         """Each output column's folded name, as far as the text tells it; '' where it does not."""
-        return [_name_of(item) for item in outermost(self.tree["statements"][0]["node"])]
+        starred = bool(self.said.stars)
+        return [_name_of(item, starred) for item in outermost(self.tree["statements"][0]["node"])]
 
     @cached_property
     def items(self) -> Sequence[Place]:
@@ -117,9 +120,9 @@ class DuckDBQuery:
         raise self.problem(found)
 
 
-def _name_of(item: Tree) -> str:
-    """'' also where what is written after AS is a pattern of names, as it may be after COLUMNS."""
-    if any(node.get("class") == "STAR" for node in nodes_in(item)):
+def _name_of(item: Tree, starred: bool) -> str:
+    """'' also where what is written after AS is a pattern of names, as it may be after COLUMNS.  starred: whether any * is there."""
+    if starred and any(node.get("class") == "STAR" for node in nodes_in(item)):
         return ""
     name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else "")
     return str(name).lower()

@@ -119,10 +119,10 @@ class QueryText:
         """All words, strings and signs, without comments."""
         return [found.span() for found in _TOKENS.finditer(self.text) if not found.group().startswith(("--", "/*"))]
 
-    def find(self, name: str) -> Place | None:
-        """The first place where a name is written, in any case, with or without quotes."""
+    def find(self, name: str, after: int = 0) -> Place | None:
+        """The first place after a character where a name is written, in any case, with or without quotes."""
         wanted = name.lower()
-        for found in _TOKENS.finditer(self.text):
+        for found in _TOKENS.finditer(self.text, after):
             if found.group().strip('"').replace('""', '"').lower() == wanted:
                 return found.span()
         return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared_metadata import duckdb_types
+from shared_metadata.contract.duckdb_session import identifier, literal
 from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
 
 _ICEBERG = {
@@ -25,23 +26,8 @@ _ICEBERG = {
     "UUID": "uuid",
     "BLOB": "binary",
 }
-SAMPLES = {  # a value of each type without parameters
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "INTEGER_LITERAL"), "1"),
-    "BOOLEAN": "true",
-    "DECIMAL": "1.5",
-    "FLOAT": "1::FLOAT",
-    "DOUBLE": "1::DOUBLE",
-    "DATE": "DATE '2020-01-01'",
-    "TIME": "TIME '10:00:00'",
-    "TIMESTAMP": "TIMESTAMP '2020-01-01'",
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2020-01-01 00:00:00+00'",
-    "INTERVAL": "INTERVAL 1 DAY",
-    "UUID": "'00000000-0000-0000-0000-000000000000'::UUID",
-    "BLOB": "'a'::BLOB",
-    "LIST": "[1]",
-    "STRUCT": "{'a': 1}",
-}
-WHOLE = {"LIST": "INTEGER[]", "STRUCT": "STRUCT(a INTEGER)"}  # a type whose name alone is none
+_TEXTS = ("0", "2020-01-01", "10:00:00", "1 day", "00000000-0000-0000-0000-000000000000")  # each plain type has one of them
+_TRUE_OR_FALSE = ("BOUND_COMPARISON", "BOUND_CONJUNCTION", "BOUND_BETWEEN")  # whose type DuckDB's JSON leaves out
 UNKNOWN = "VARCHAR"  # of a column whose own statement is wrong
 
 
@@ -77,3 +63,57 @@ def _type_name(kind: Mapping[str, Any]) -> TypeName:
 def duckdb_type(name: str) -> str:
     """'list<long>' ▸ 'BIGINT[]'; of a type that is not known, any."""
     return duckdb_types.duckdb_type(name) if name else UNKNOWN
+
+
+def type_of(expression: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Of an expression of a plan; None where DuckDB's JSON does not tell it."""
+    if expression["expression_class"] in _TRUE_OR_FALSE:
+        return {"id": "BOOLEAN"}
+    told: Mapping[str, Any] | None = expression.get("return_type") or expression.get("value", {}).get("type")
+    return told
+
+
+def sql_type(kind: Mapping[str, Any]) -> str:
+    """A type of DuckDB's JSON as its SQL has it: {'id': 'LIST', 'type_info': …} ▸ 'DECIMAL(10,2)[]'."""
+    word, more = kind["id"], kind.get("type_info") or {}
+    if "child_type" in more and word == "MAP":
+        return f"MAP({', '.join(map(sql_type, _parts(kind)))})"
+    if "child_type" in more:
+        return f"{sql_type(more['child_type'])}[{more.get('size', '')}]"
+    if "child_types" in more:
+        return f"{word}({', '.join(f'{identifier(name)} {sql_type(part)}' for name, part in _fields(kind))})"
+    if word == "DECIMAL" and more:
+        return f"DECIMAL({more['width']},{more.get('scale', 0)})"
+    if word == "ENUM" and more:
+        return f"ENUM({', '.join(map(literal, more.get('values', ())))})"
+    return str(more.get("alias", word))
+
+
+def sample(kind: Mapping[str, Any]) -> str:
+    """SQL for some value of a type, with one in each of its parts; NULL where none is known, or what it becomes depends on which."""
+    word, more = kind["id"], kind.get("type_info") or {}
+    if word in ("NULL", "UNION", "VARIANT"):
+        return "NULL"
+    if word == "MAP":
+        key, value = map(sample, _parts(kind))
+        return f"MAP {{{key}: {value}}}"
+    if "child_type" in more:
+        inside = ", ".join([sample(more["child_type"])] * more.get("size", 1))
+        return f"array_value({inside})" if "size" in more else f"[{inside}]"
+    if "child_types" in more:
+        named = [(name, sample(part)) for name, part in _fields(kind)]
+        return f"{{{', '.join(f'{literal(n)}: {v}' for n, v in named)}}}" if all(n for n, _ in named) else "NULL"
+    if word == "ENUM":
+        return f"CAST({literal(more['values'][0])} AS {sql_type(kind)})"
+    return f"coalesce({', '.join(f'TRY_CAST({literal(text)} AS {sql_type(kind)})' for text in _TEXTS)})"
+
+
+def _parts(kind: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The types of a map's keys and values."""
+    return [part for _, part in _fields(kind["type_info"]["child_type"])]
+
+
+def _fields(kind: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Names and types of what a struct or a union has; '' for a name that there is not."""
+    fields = [(str(child.get("first", "")), child["second"]) for child in kind["type_info"]["child_types"]]
+    return fields[1:] if kind["id"] == "UNION" else fields  # whose first is its tag

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from language.diagnostics import did_you_mean
-from language.dialects.duckdb.engine import Engine, EngineError
+from language.dialects.duckdb.answers import EngineError
+from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.syntax_tree import nodes_in, places_in
 from language.dialects.duckdb.text import Place, QueryText
 from language.query_problems import QueryProblem
@@ -235,8 +236,8 @@ def first_line(error: EngineError) -> str:
 
 
 def node_at(value: Any, at: int) -> dict[str, Any] | None:
-    """The call of the tree that DuckDB means by a place."""
-    kinds = ("FUNCTION", "WINDOW", "COMPARISON", "CAST")
+    """The call, or operator, of the tree that DuckDB means by a place."""
+    kinds = ("FUNCTION", "WINDOW", "COMPARISON", "CAST", "CONJUNCTION", "OPERATOR", "BETWEEN")
     return next((n for n in nodes_in(value) if n.get("query_location", 0) == at and n.get("class") in kinds), None)
 
 
