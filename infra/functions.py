@@ -115,8 +115,8 @@ class AtollFunction(Construct):
 
     def use_metadata(self, access: Access) -> None:
         """Works with these items of the metadata table, and with no others."""
-        wanted = [(READ_METADATA, access.reads), (["dynamodb:UpdateItem"], access.updates), (["dynamodb:PutItem"], access.puts)]
-        for actions, patterns in wanted:
+        writes = {"UpdateItem": access.updates, "PutItem": access.puts, "DeleteItem": access.deletes}
+        for actions, patterns in [(READ_METADATA, access.reads), *(([f"dynamodb:{name}"], of) for name, of in writes.items())]:
             if patterns:
                 own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}}
                 _allow(self.role, actions, [self.places.table_arn], own)

@@ -13,6 +13,7 @@ CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 VERIFY = "atoll-verify"  # the function that verifies what is recorded, and its state machine
 ALERTS_TOPIC = "atoll-alerts"
+HISTORY = "history/"  # where in the data bucket the records of batches lie that have aged
 REJECTED = "__rejected"  # what the name of a table of rows that were set aside ends in
 LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN
 

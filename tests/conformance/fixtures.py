@@ -299,7 +299,8 @@ def _refuse_what_is_not_granted(params: Mapping[str, Any], model: Any, **_: Any)
     """As IAM does for the role of the step that calls: moto knows no roles."""
     granted = _granted.get()
     for action, key in _accesses(model.name, params) if granted else ():
-        patterns = {"PutItem": granted.puts, "UpdateItem": granted.updates}.get(action, granted.reads)
+        writes = {"PutItem": granted.puts, "UpdateItem": granted.updates, "DeleteItem": granted.deletes}
+        patterns = writes.get(action, granted.reads)
         assert any(fnmatchcase(key, pattern) for pattern in patterns), (
             f"{action} on {key!r} is not granted: shared_metadata/access.py"
         )
