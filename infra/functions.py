@@ -136,6 +136,11 @@ class AtollFunction(Construct):
         self._objects(WRITE_OBJECTS, prefixes, why)
         self.use_key("s3")
 
+    def put_objects(self, prefixes: Sequence[str], why: str) -> None:
+        """Puts, and reads none of them."""
+        self.allow(["s3:PutObject"], [self.places.objects(prefix) for prefix in prefixes], why)
+        self.use_key("s3")
+
     def delete_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(["s3:DeleteObject"], prefixes, why)
 

@@ -1,4 +1,4 @@
-"""What has aged is missed by nobody: every answer is as it would be without ageing, or an error that says that it is kept no longer."""
+"""What has aged is missed by nobody: every answer is as it would be without ageing, or an error that says it is kept no longer."""
 
 from __future__ import annotations
 

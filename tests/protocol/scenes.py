@@ -12,6 +12,7 @@ from tests.protocol.search import LAPSE
 from tests.protocol.world import Made, World
 
 WORKERS = ("one", "two")
+LIVED = 4  # hours
 HOUR = timedelta(hours=1)
 
 
@@ -64,6 +65,46 @@ def covering_load(made: Made | None = None) -> World:
     return _with_both(world, "organize.model", LOAD)
 
 
+def ageing(made: Made | None = None) -> World:
+    """What is collected is about to age, twice at once; one is late for the first batch, and two is to make it again."""
+    world = _lived(made)
+    first = {"start": to_text(BEGIN), "end": to_text(BEGIN + HOUR)}
+    world.start("one", "collect.model", {"flow": COLLECT, **first})
+    world.start("two", "collect.model", {"flow": COLLECT, **first, "rerun": True})
+    world.start_ageing(COLLECT)
+    return world
+
+
+def ageing_table(made: Made | None = None) -> World:
+    """What is loaded is about to age, while the second batch is loaded again; versions of the third hour are what readers want."""
+    world = _lived(made)
+    second = {"start": to_text(BEGIN + HOUR), "end": to_text(BEGIN + 2 * HOUR)}
+    world.start("one", "organize.model", {"flow": LOAD, **second, "rerun": True})
+    world.start_ageing(LOAD)
+    return world
+
+
+def ageing_twice(made: Made | None = None) -> World:
+    """Two let the same age."""
+    world = _lived(made)
+    for _ in WORKERS:
+        world.start_ageing(LOAD)
+    return world
+
+
+def _lived(made: Made | None) -> World:
+    """Some batches are made, each as soon as it was due, and no lease runs."""
+    world = _world(made)
+    for hours in range(1, LIVED + 1):
+        world.now = BEGIN + hours * HOUR
+        for slice_id, flow in (("collect.model", COLLECT), ("organize.model", LOAD)):
+            world.start(f"before {hours} {flow}", slice_id, {"flow": flow})
+            while found := next(world.processes(), None):
+                world.step(found[0])
+    world.now += 2 * LAPSE
+    return world
+
+
 def _world(made: Made | None, *, covers: bool = False) -> World:
     return World(program(view=False, covers=covers), made or Made(), hurries=True)
 
@@ -98,4 +139,7 @@ SCENES = {
     "abandoned": abandoned,
     "covering": covering,
     "covering_load": covering_load,
+    "ageing": ageing,
+    "ageing_table": ageing_table,
+    "ageing_twice": ageing_twice,
 }
