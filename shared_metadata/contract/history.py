@@ -22,9 +22,9 @@ def keep(services: Services, flow: str, tables: Sequence[Mapping[str, Any]]) -> 
     twice, and none is ever lost.
     """
     body = _parquet([_row(values) for values in tables])
-    first, last = (tables[at]["start"] for at in (0, -1))
+    first, last = (f"{from_text(tables[at]['start']):%Y%m%dT%H%M%SZ}" for at in (0, -1))
     digest = hashlib.sha256(body).hexdigest()[:12]
-    key = f"{naming.HISTORY}{flow.replace(':', '/')}/{first}--{last}-{digest}.parquet"
+    key = f"{naming.HISTORY}{flow.replace(':', '/')}/{first}-{last}-{digest}.parquet"
     services.s3.put_object(Bucket=services.environment.atoll_data_bucket, Key=key, Body=body)
     return key
 
