@@ -89,6 +89,9 @@ def staging_prefix(slice_id: str) -> str:
     return f"staging/{slice_id}/"
 
 
+REJECTED_DAYS = 400  # what lies there; the next publication of a flow is compared with what its last one has set aside
+
+
 def rejected_prefix(slice_id: str) -> str:
     """Where a harness slice keeps rows that its target refuses, which no warehouse has."""
     return f"rejected/{slice_id}/"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from shared_metadata import naming
 from shared_metadata.aged import AgedBatches
 from shared_metadata.aged_records import AgedRecords, Values
 from shared_metadata.at_once import beside_one_another
@@ -86,9 +87,13 @@ class Ageing:
         return False
 
     def _is_over(self, values: Values, before: datetime) -> bool:
-        """A lease ends at once with an execution that is given up; its function may go on as long as a lease lasts."""
-        idle_since = self._now - timedelta(seconds=LEASE_SECONDS)
-        return from_text(values["end"]) < before and from_text(values["worker"]["lease_until"]) < idle_since
+        """A lease ends at once with an execution that is given up; its function may go on as long as a lease lasts.
+
+        Rows that a target has refused are found by the record of their batch alone, which stays as long as these do.
+        """
+        idle_since, pointer = self._now - timedelta(seconds=LEASE_SECONDS), values.get("outcome", {}).get("pointer") or {}
+        upto = min(before, self._now - timedelta(days=naming.REJECTED_DAYS)) if pointer.get("rejected") else before
+        return from_text(values["end"]) < upto and from_text(values["worker"]["lease_until"]) < idle_since
 
     def _put_away(self, flow: str, going: Sequence[Values]) -> bool:
         """Into the lake, into the summary, and only then away; False where another run has written the summary meanwhile."""

@@ -24,6 +24,7 @@ from shared_metadata.contract.retention import Retention
 from shared_metadata.contract.steps import LEASE_SECONDS
 from shared_metadata.errors import AlreadyCommitted, DefinitionError, InputError, StaleToken
 from shared_metadata.intervals import Interval, to_text
+from shared_metadata.naming import REJECTED_DAYS
 from shared_metadata.program import Mode, Program
 from shared_metadata.reader import MetadataReader
 from shared_metadata.records import TableCommit, Version
@@ -91,14 +92,16 @@ class Lived:
         again = {"entry": batch.entry, "again_until": batch.again_until}
         return self.claimed(batch.flow, batch.interval, changed=changed or bool(batch.again_until), **again)
 
-    def claimed(self, flow: str, interval: Interval, *, changed: bool = True, **more: Any) -> int:
+    def claimed(self, flow: str, interval: Interval, *, changed: bool = True, pointed: Any = None, **more: Any) -> int:
         """Claims a batch and commits it; its token."""
         self.made += 1
         version, dataset = self.reader.active_version(), DATASETS[flow]
         held = self.writer.claim(
             flow, interval, (dataset,), program_version=version, owner="one", lease_seconds=60, interval_seconds=HOUR, **more
         )
-        commit = TableCommit(dataset, int(changed), pointer={"snapshot_id": self.made} if changed else None, cursor=str(self.made))
+        commit = TableCommit(
+            dataset, int(changed), pointer={"snapshot_id": self.made, **(pointed or {})} if changed else None, cursor=str(self.made)
+        )
         self.writer.commit(held, [commit], passes=PASSES)
         return held.token
 
@@ -222,6 +225,16 @@ def test_what_somebody_is_at_work_on_stays_with_what_its_tables_share() -> None:
         lived.writer.renew(held, 60)
     with pytest.raises(StaleToken):
         lived.writer.commit(held, [TableCommit(STAGED)])
+
+
+def test_a_batch_of_which_a_target_has_refused_rows_stays_as_long_as_these_do() -> None:
+    lived = days(30)
+    lived.claimed(VIEW, FIRST, rerun=True, pointed={"rejected": [{"key": "rejected/harness.x/file", "rows": 1}]})
+    lived.clock.advance(hours=1)
+    for days_later in (0, REJECTED_DAYS):
+        lived.clock.advance(days=days_later)
+        lived.age(KEEP)
+        assert (lived.reader.batch(VIEW, FIRST.start) is None) == bool(days_later) and lived.differences() == []
 
 
 def test_inputs_of_a_reader_that_stands_still_do_not_age() -> None:
