@@ -89,6 +89,11 @@ def staging_prefix(slice_id: str) -> str:
     return f"staging/{slice_id}/"
 
 
+def history_prefix(flow: str) -> str:
+    """Where a flow's batches that have aged lie: 'lake.crm:load' ▸ 'history/lake.crm/load/'."""
+    return f"{HISTORY}{flow.replace(':', '/')}/"
+
+
 REJECTED_DAYS = 400  # what lies there; the next publication of a flow is compared with what its last one has set aside
 
 

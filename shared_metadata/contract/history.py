@@ -24,7 +24,7 @@ def keep(services: Services, flow: str, tables: Sequence[Mapping[str, Any]]) -> 
     body = _parquet([_row(values) for values in tables])
     first, last = (f"{from_text(tables[at]['start']):%Y%m%dT%H%M%SZ}" for at in (0, -1))
     digest = hashlib.sha256(body).hexdigest()[:12]
-    key = f"{naming.HISTORY}{flow.replace(':', '/')}/{first}-{last}-{digest}.parquet"
+    key = f"{naming.history_prefix(flow)}{first}-{last}-{digest}.parquet"
     services.s3.put_object(Bucket=services.environment.atoll_data_bucket, Key=key, Body=body)
     return key
 
