@@ -12,7 +12,6 @@ from tests.protocol.search import LAPSE
 from tests.protocol.world import Made, World
 
 WORKERS = ("one", "two")
-LIVED = 4  # hours
 HOUR = timedelta(hours=1)
 
 
@@ -66,8 +65,8 @@ def covering_load(made: Made | None = None) -> World:
 
 
 def ageing(made: Made | None = None) -> World:
-    """What is collected is about to age, twice at once; one is late for the first batch, and two is to make it again."""
-    world = _lived(made)
+    """The first batch is about to age; one is late for it, and two is to make it again."""
+    world = _lived(made, hours=2)
     first = {"start": to_text(BEGIN), "end": to_text(BEGIN + HOUR)}
     world.start("one", "collect.model", {"flow": COLLECT, **first})
     world.start("two", "collect.model", {"flow": COLLECT, **first, "rerun": True})
@@ -76,8 +75,8 @@ def ageing(made: Made | None = None) -> World:
 
 
 def ageing_table(made: Made | None = None) -> World:
-    """What is loaded is about to age, while the second batch is loaded again; versions of the third hour are what readers want."""
-    world = _lived(made)
+    """What is loaded is about to age, batches and versions, while the second batch is loaded again."""
+    world = _lived(made, hours=4)
     second = {"start": to_text(BEGIN + HOUR), "end": to_text(BEGIN + 2 * HOUR)}
     world.start("one", "organize.model", {"flow": LOAD, **second, "rerun": True})
     world.start_ageing(LOAD)
@@ -86,19 +85,19 @@ def ageing_table(made: Made | None = None) -> World:
 
 def ageing_twice(made: Made | None = None) -> World:
     """Two let the same age."""
-    world = _lived(made)
+    world = _lived(made, hours=4)
     for _ in WORKERS:
         world.start_ageing(LOAD)
     return world
 
 
-def _lived(made: Made | None) -> World:
+def _lived(made: Made | None, *, hours: int) -> World:
     """Some batches are made, each as soon as it was due, and no lease runs."""
     world = _world(made)
-    for hours in range(1, LIVED + 1):
-        world.now = BEGIN + hours * HOUR
+    for hour in range(1, hours + 1):
+        world.now = BEGIN + hour * HOUR
         for slice_id, flow in (("collect.model", COLLECT), ("organize.model", LOAD)):
-            world.start(f"before {hours} {flow}", slice_id, {"flow": flow})
+            world.start(f"before {hour} {flow}", slice_id, {"flow": flow})
             while found := next(world.processes(), None):
                 world.step(found[0])
     world.now += 2 * LAPSE
