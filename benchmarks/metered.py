@@ -137,9 +137,18 @@ class MeteredDynamoDB(MemoryDynamoDB):
 
     def _put(self, action: Mapping[str, Any], item: Item | None) -> None:
         with self.lock:
+            ((_, asked),) = action.items()
+            gone = self._rows(asked["TableName"]).get(_key(asked["Key"])) if item is None else None
             super()._put(action, item)
             if item is not None:
                 self._count_put(*_key(item), math.ceil(size_of(item) / 1024))
+            if gone:
+                self._count_deletion(*_key(gone), math.ceil(size_of(gone) / 1024))
+
+    def _count_deletion(self, pk: str, sk: str, units: int) -> None:
+        self.writes += units
+        if pk in self._sorted:
+            self._sorted[pk].remove(sk)
 
     def _count_put(self, pk: str, sk: str, units: int) -> None:
         self.writes, self.written_to[pk] = self.writes + units, self.written_to[pk] + units

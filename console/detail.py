@@ -12,6 +12,8 @@ from console.dataset_status import DatasetStatus
 from console.printable import printable
 from console.status import COLOURS, troubles
 from console.wording import age, counted, dollars
+from shared_metadata import naming
+from shared_metadata.aged import AgedBatches
 from shared_metadata.intervals import covered, to_text
 from shared_metadata.notices import covering
 from shared_metadata.program import Program
@@ -50,6 +52,7 @@ class DatasetDetail:
 
     reads: input ▸ the end of the version that the last batch read.  read_by: the datasets that read it.
     schema: column ▸ type.  warnings: expectations that failed during the batches shown, at most a day back.
+    aged: how many older batches of its flow are not recorded any more, and where in the data bucket they lie.
     """
 
     status: DatasetStatus
@@ -62,10 +65,11 @@ class DatasetDetail:
     schema: Mapping[str, str]
     pointer: Mapping[str, Any]
     warnings: list[Mapping[str, Any]]
+    aged: Mapping[str, Any]
 
 
 def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus, now: datetime) -> DatasetDetail:
-    """Five queries."""
+    """Five queries and a read."""
     flow, name = program.flows[status.flow], status.dataset
     batches = reader.batches(flow.id, name, BATCHES)
     version, schema = reader.latest_version(name), reader.latest_schema(name)
@@ -82,7 +86,15 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         schema={c.name: c.type + ("" if c.nullable else " not null") for c in schema.schema.columns} if schema else {},
         pointer=version.pointer if version else {},
         warnings=[{"at": to_text(e.at), **e.detail} for e in events],
+        aged=_aged(reader.aged_batches(flow.id), flow.id),
     )
+
+
+def _aged(aged: AgedBatches | None, flow: str) -> dict[str, Any]:
+    if aged is None:
+        return {"batches": 0}
+    moments = {"first": to_text(aged.first), "through": to_text(aged.through)}
+    return {"batches": aged.batches, **moments, "prefix": naming.history_prefix(flow)}
 
 
 def _line(batch: Batch, name: str, seconds: int, now: datetime) -> BatchLine:
@@ -176,3 +188,8 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
         figures += f"  covers {counted(batch.intervals, 'batch')}" if batch.intervals > 1 else ""
         by = f"by {batch.owner}" if batch.status in ("RUNNING", "LOST") and batch.owner else ""
         console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())
+    if aged := detail.aged["batches"]:
+        span = f"from {detail.aged['first']} through {detail.aged['through']}"
+        console.print(
+            f"    {counted(aged, 'older batch')} of its flow, {span}: Parquet below {detail.aged['prefix']} in the data bucket"
+        )

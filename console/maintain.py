@@ -27,7 +27,8 @@ def maintain(dataset: str | None, profile: str | None, as_json: bool) -> None:
     """Do now what is due of the maintenance of the warehouse's tables, or all of it for DATASET.
 
     Small files are put together, versions that nobody may read any more are forgotten, and files that no version needs are
-    deleted once they are eight days old. No row changes, and nothing has to stop for it. It also happens by itself once an
+    deleted once they are eight days old; records of batches that nobody looks back at become files below history/ in the data
+    bucket. No row changes, and nothing has to stop for it. It also happens by itself once an
     hour, for tables that have got enough new versions to be worth it.
 
     \b
@@ -89,6 +90,8 @@ def _done(table: dict[str, Any]) -> str:
         said.append(f"{counted(counts['dropped_manifests'], 'empty manifest')} dropped")
     if counts.get("expired_versions"):
         said.append(f"{counted(counts['expired_versions'], 'version')} forgotten")
+    if aged := counts.get("aged_batches", 0) + counts.get("aged_versions", 0):
+        said.append(f"{counted(aged, 'record')} of old batches and versions put away")
     if deleted := counts.get("deleted_files", 0) + counts.get("deleted_staged", 0):
         said.append(f"{counted(deleted, 'object')} deleted")
     return ", ".join(said) or "nothing to do"

@@ -115,8 +115,8 @@ class AtollFunction(Construct):
 
     def use_metadata(self, access: Access) -> None:
         """Works with these items of the metadata table, and with no others."""
-        wanted = [(READ_METADATA, access.reads), (["dynamodb:UpdateItem"], access.updates), (["dynamodb:PutItem"], access.puts)]
-        for actions, patterns in wanted:
+        writes = {"UpdateItem": access.updates, "PutItem": access.puts, "DeleteItem": access.deletes}
+        for actions, patterns in [(READ_METADATA, access.reads), *(([f"dynamodb:{name}"], of) for name, of in writes.items())]:
             if patterns:
                 own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}}
                 _allow(self.role, actions, [self.places.table_arn], own)
@@ -134,6 +134,11 @@ class AtollFunction(Construct):
 
     def write_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(WRITE_OBJECTS, prefixes, why)
+        self.use_key("s3")
+
+    def put_objects(self, prefixes: Sequence[str], why: str) -> None:
+        """Puts, and reads none of them."""
+        self.allow(["s3:PutObject"], [self.places.objects(prefix) for prefix in prefixes], why)
         self.use_key("s3")
 
     def delete_objects(self, prefixes: Sequence[str], why: str) -> None:

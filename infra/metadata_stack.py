@@ -28,7 +28,6 @@ LOG_KEY_ACTIONS = [
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:DescribeKey",
 ]
-REJECTED_DAYS = 400  # the next publication of a flow is compared with what its last one has set aside
 
 
 class SharedMetadataStack(AtollStack):
@@ -138,7 +137,7 @@ class SharedMetadataStack(AtollStack):
                 # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (contract/sweep.py).
                 s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
                 s3.LifecycleRule(
-                    prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(REJECTED_DAYS)
+                    prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(naming.REJECTED_DAYS)
                 ),
             ],
             removal_policy=self._removal,

@@ -31,6 +31,7 @@ from shared_metadata.program import Program
 
 Workflow = Callable[[Machine], dict[str, Any]]
 OWN_STAGING = "the objects below the slice's own staging prefix, whose keys hold batches and tokens"
+HISTORY = "records of batches that have aged, which nobody deletes"
 DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS = 256, 300
 LANDED_TIMEOUT_SECONDS = 300
 # What a slice plans beside one another runs so; a Map has no more at once:
@@ -111,6 +112,7 @@ class SliceStack(AtollStack):
         """The function that looks after the warehouse's tables once an hour; most of its calls find nothing due."""
         made = self._function(maintenance.STEP, memory_mb, MAINTAIN_TIMEOUT_SECONDS, tmp_mb, data=True, rows=True)
         made.use_metadata(access.of_step(self.declaration.stage, maintenance.STEP))
+        made.put_objects([naming.HISTORY], HISTORY)
         every(self, Duration.hours(1), naming.function(self.declaration.id, maintenance.STEP), made.function)
         failed = made.function.metric_errors(period=Duration.hours(1))
         alarm(self, "MaintenanceFailed", failed, "Tables could not be maintained: `atoll logs` says which and why")

@@ -19,14 +19,16 @@ GRANTS = f"{keys.GRANT_PREFIX}*"
 
 @dataclass(frozen=True)
 class Access:
-    """Patterns, with * at their ends, of the partition keys of items that are read, updated and put."""
+    """Patterns, with * at their ends, of the partition keys of items that are read, updated, put and deleted."""
 
     reads: tuple[str, ...] = ()
     updates: tuple[str, ...] = ()
     puts: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
 
     def __or__(self, other: Access) -> Access:
-        return Access(self.reads + other.reads, self.updates + other.updates, self.puts + other.puts)
+        updates, puts, deletes = self.updates + other.updates, self.puts + other.puts, self.deletes + other.deletes
+        return Access(self.reads + other.reads, updates, puts, deletes)
 
 
 # Every step reads the program of its batch and extends the batch's lease.
@@ -37,7 +39,13 @@ COMMIT = STEP | Access(reads=(FLOWS, DATASETS), puts=(DATASETS, EVENTS, STATISTI
 # Collect looks in plan whether its source is still what it was.
 LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
 DISCOVER = Access(puts=(SOURCES,))
-MAINTAIN = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE), puts=(keys.MAINTENANCE,))
+# Batches and versions age when a table is looked after (contract/ageing.py): nobody else deletes what is recorded.
+MAINTAIN = Access(
+    reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE),
+    updates=(FLOWS, DATASETS),
+    puts=(keys.MAINTENANCE,),
+    deletes=(FLOWS, DATASETS),
+)
 # Whatever opens a connection whose grant rotates, beside its own.
 GRANT_LEASES = Access(reads=(GRANTS,), updates=(GRANTS,))
 # A verification reads what it compares, and records what it found.

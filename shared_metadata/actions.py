@@ -45,13 +45,13 @@ class Actions:
         self._table = table
 
     def share(self, claim: Claim, former: Batch | None) -> Action:
-        """Writes what the tables of a claim's batch share, if it is as in `former`, or not there at all."""
+        """Writes what the tables of a claim's batch share, if it is as in `former`, or not there: aged, perhaps, meanwhile."""
         values = {**keys.batch(claim.flow, claim.interval.start), **_shared(claim)}
         if former is None:
             return self.put(values, "attribute_not_exists(pk)")
         names, held = {"#end": "end"}, {":end": to_text(former.interval.end), ":program": former.program_version}
         more = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": items.to_item(held)}
-        return self.put(values, "#end = :end AND program_version = :program", **more)
+        return self.put(values, "attribute_not_exists(pk) OR (#end = :end AND program_version = :program)", **more)
 
     def take(self, claim: Claim, worker: Worker, dataset: str, former: Worker | None) -> Action:
         """Hands a table of a batch to a worker, if its last one still is `former`."""
@@ -285,6 +285,17 @@ class Actions:
         key = keys.event(late.since, f"{late.flow}#{EventKind.DATASET_LATE.value}#{late.dataset}")
         sets = "SET #kind = :kind, #at = :at, #flow = :flow, #detail = :detail"
         return self.update(key, sets, "attribute_not_exists(pk)", names, values)
+
+    def delete(self, key: keys.Key, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
+        return {
+            "Delete": {
+                "TableName": self._table,
+                "Key": items.to_item(key),
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": dict(names),
+                "ExpressionAttributeValues": items.to_item(values),
+            }
+        }
 
     def update(self, key: keys.Key, expression: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
         return {

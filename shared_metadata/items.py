@@ -251,6 +251,7 @@ def version(values: Mapping[str, Any]) -> Version:
         schema_version=values["schema_version"],
         token=values["token"],
         reads=values.get("reads", {}),
+        followed_by=interval(values["followed_by"]) if "followed_by" in values else None,
     )
 
 

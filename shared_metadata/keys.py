@@ -10,7 +10,9 @@
 | where a dataset of a flow stands | FLOW#<flow> | STATE#<dataset> |
 | what the tables of a batch share | FLOW#<flow> | BATCH#<start> |
 | a table of a batch | FLOW#<flow> | TABLE#<start>#<dataset> |
+| what is left of batches that have aged | FLOW#<flow> | AGED |
 | dataset version | DATASET#<dataset> | VERSION#<end> |
+| before when versions are forgotten | DATASET#<dataset> | AGED |
 | schema version | DATASET#<dataset> | SCHEMA#<number> |
 | data event (the outbox) | EVENT#<day> | <moment>#<flow>#<start>#<token>#<what> |
 | statistics | STATISTICS#<flow> | <start>#<dataset> |
@@ -34,6 +36,8 @@ FLOW_PREFIX = "FLOW#"
 STATE_PREFIX = "STATE#"
 BATCH_PREFIX = "BATCH#"
 TABLE_PREFIX = "TABLE#"
+VERSION_PREFIX = "VERSION#"
+AGED = "AGED"
 DATASET_PREFIX = "DATASET#"
 EVENT_PREFIX = "EVENT#"
 STATISTICS_PREFIX = "STATISTICS#"
@@ -94,8 +98,16 @@ def batch_table(flow: str, start: datetime, dataset: str) -> Key:
     return {"pk": f"{FLOW_PREFIX}{flow}", "sk": f"{TABLE_PREFIX}{to_text(start)}#{dataset}"}
 
 
+def aged_batches(flow: str) -> Key:
+    return {"pk": f"{FLOW_PREFIX}{flow}", "sk": AGED}
+
+
 def version(dataset: str, end: datetime) -> Key:
-    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": f"VERSION#{to_text(end)}"}
+    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": f"{VERSION_PREFIX}{to_text(end)}"}
+
+
+def aged_versions(dataset: str) -> Key:
+    return {"pk": f"{DATASET_PREFIX}{dataset}", "sk": AGED}
 
 
 def schema(dataset: str, number: int) -> Key:

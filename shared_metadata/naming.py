@@ -13,6 +13,7 @@ CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 VERIFY = "atoll-verify"  # the function that verifies what is recorded, and its state machine
 ALERTS_TOPIC = "atoll-alerts"
+HISTORY = "history/"  # where in the data bucket the records of batches lie that have aged
 REJECTED = "__rejected"  # what the name of a table of rows that were set aside ends in
 LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN
 
@@ -86,6 +87,14 @@ def glue_database(warehouse: str, schema: str) -> str:
 def staging_prefix(slice_id: str) -> str:
     """Where a slice may write its staged files; its role is granted exactly this."""
     return f"staging/{slice_id}/"
+
+
+def history_prefix(flow: str) -> str:
+    """Where a flow's batches that have aged lie: 'lake.crm:load' ▸ 'history/lake.crm/load/'."""
+    return f"{HISTORY}{flow.replace(':', '/')}/"
+
+
+REJECTED_DAYS = 400  # what lies there; the next publication of a flow is compared with what its last one has set aside
 
 
 def rejected_prefix(slice_id: str) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata import formats, items, keys
+from shared_metadata.aged import AgedBatches, covered_by_forgotten, forgotten, stands
 from shared_metadata.at_once import beside_one_another
 from shared_metadata.errors import DefinitionError, WaitForAws
 from shared_metadata.intervals import Interval, from_text
@@ -181,21 +182,56 @@ class MetadataReader:
         pages = self._pages(keys.batch(flow, start), keys.batch(flow, end)["sk"], ConsistentRead=True)
         return [items.interval(items.from_item(item)) for page in pages for item in page["Items"]]
 
+    def aged_batches(self, flow: str) -> AgedBatches | None:
+        """What is left of a flow's batches that have aged; None where none has."""
+        values = self._get(keys.aged_batches(flow))
+        return AgedBatches.of(values) if values else None
+
+    def forgotten_before(self, dataset: str) -> datetime | None:
+        """Before when versions of a dataset are forgotten; None where none is."""
+        values = self._get(keys.aged_versions(dataset))
+        return from_text(values["before"]) if values else None
+
     def version_at(self, dataset: str, moment: datetime) -> Version | None:
-        """The version of `dataset` that belongs to `moment`: the last made by a batch that ends at or before it."""
-        return self._version(dataset, "VERSION#", keys.version(dataset, moment)["sk"], newest_first=True)
+        """The version of `dataset` that belongs to `moment`: the last made by a batch that ends at or before it.
+
+        Raises DefinitionError, as the other questions about a moment do, where that one is forgotten.
+        """
+        return self._known(dataset, moment, self.last_recorded(dataset, moment))
+
+    def last_recorded(self, dataset: str, moment: datetime) -> Version | None:
+        """The last version by then of those that are recorded; where some are forgotten another may belong to the moment."""
+        return self._version(dataset, keys.VERSION_PREFIX, keys.version(dataset, moment)["sk"], newest_first=True)
+
+    def _known(self, dataset: str, moment: datetime, found: Version | None) -> Version | None:
+        """The last version by a moment, if it belongs to it. Asked after it was read: that says so before anything is deleted."""
+        before = None if found and found.interval.end == moment else self.forgotten_before(dataset)
+        if before is None or moment >= before or stands(found, moment):
+            return found
+        found = self.last_recorded(dataset, moment)  # it was read, perhaps, just before it was told what follows it
+        if stands(found, moment):
+            return found
+        raise forgotten(dataset, moment, before)
 
     def covering_version(self, dataset: str, moment: datetime) -> Version | None:
         """As `version_at`; but of a moment inside of a batch of several intervals the version that this batch made."""
-        found = self.version_at(dataset, moment)
+        found = self.last_recorded(dataset, moment)
         if found and found.interval.end == moment:
             return found
         later = self._version(dataset, _after(dataset, moment)["sk"], "VERSION#~")
+        found = self._known(dataset, moment, found)
+        if covered_by_forgotten(found, later, moment):
+            raise forgotten(dataset, moment, self.forgotten_before(dataset) or moment)
         return later if later and later.interval.start < moment else found
 
     def first_version_within(self, dataset: str, interval: Interval) -> Version | None:
         """The oldest version of those made by batches that end after an interval's start and not after its end."""
-        return self._version(dataset, _after(dataset, interval.start)["sk"], keys.version(dataset, interval.end)["sk"])
+        found = self._version(dataset, _after(dataset, interval.start)["sk"], keys.version(dataset, interval.end)["sk"])
+        standing = self.version_at(dataset, interval.start)
+        following = standing.followed_by if standing else None
+        if following and following.end <= interval.end and (found is None or found.interval.end > following.end):
+            raise forgotten(dataset, following.end, self.forgotten_before(dataset) or interval.end)
+        return found
 
     def last_version_within(self, dataset: str, interval: Interval) -> Version | None:
         """The newest of them; None when these batches changed nothing."""
@@ -212,7 +248,7 @@ class MetadataReader:
         return items.version(found[0]) if found else None
 
     def versions_after(self, dataset: str, moment: datetime) -> list[Version]:
-        """Those made by batches that end after `moment`, oldest first."""
+        """Those made by batches that end after `moment`, oldest first, as far as they are recorded (`forgotten_before`)."""
         pages = self._pages(_after(dataset, moment), "VERSION#~", ConsistentRead=True)
         return [items.version(items.from_item(item)) for page in pages for item in page["Items"]]
 
@@ -220,7 +256,7 @@ class MetadataReader:
         return sum(page["Count"] for page in self._pages(_after(dataset, moment), "VERSION#~", Select="COUNT"))
 
     def first_version(self, dataset: str) -> Version | None:
-        """The oldest version."""
+        """The oldest version, which stays whatever ages."""
         found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", limit=1))
         return items.version(found[0]) if found else None
 

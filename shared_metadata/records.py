@@ -314,6 +314,7 @@ class Version:
 
     pointer: where it is: {'manifest': S3 key} for staged files and results, {'snapshot_id': …} for an Iceberg table.
     reads: the versions it was made from: dataset ▸ end of the version read.
+    followed_by: of one that stays where those after it are forgotten, the interval of the first after it (aged.py).
     """
 
     dataset: str
@@ -323,6 +324,7 @@ class Version:
     schema_version: int
     token: int
     reads: Mapping[str, str] = field(default_factory=dict)
+    followed_by: Interval | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from shared_metadata import items, keys
 from shared_metadata.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.activation import Activation
+from shared_metadata.aged import AgedBatches
 from shared_metadata.boundary import Effect
 from shared_metadata.costs import cost_dollars
 from shared_metadata.dead_letters import DeadLetters
@@ -96,17 +97,27 @@ class MetadataWriter:
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
         now, former = self._clock(), self.reader.batch(flow, interval.start, datasets)
-        todo = tuple(datasets) if rerun else self._uncommitted(flow, interval, former, datasets)
+        aged = self._aged(flow, former, datasets)
+        todo = tuple(datasets) if rerun else self._uncommitted(flow, interval, former, aged, datasets)
         if not todo:
             raise AlreadyCommitted(f"batch {interval} is committed", place=flow)
         _refuse_running(former, todo, owner, now)
         asked, interval = interval, self._begun(former, interval, program_version, until)
         if interval.end > asked.end and not rerun:
             raise RetryLater(f"batch {interval} was begun by other tables, and can be read through {to_text(asked.end)}", place=flow)
-        token, intervals = former.token + 1 if former else 1, covered(interval, interval_seconds) if interval_seconds else 1
+        token = max(former.token if former else 0, aged.token if aged else 0) + 1
+        intervals = covered(interval, interval_seconds) if interval_seconds else 1
         claim = Claim(flow, interval, token, todo, program_version, rerun, entry, again_until, intervals)
         self._take(claim, Worker(token, owner, now + timedelta(seconds=lease_seconds)), former)
         return claim
+
+    def _aged(self, flow: str, former: Batch | None, datasets: Sequence[str]) -> AgedBatches | None:
+        """What is left of the flow's batches that have aged, where one of these tables is not recorded: it may be one of them.
+
+        Asked after the tables were read: that tells their tokens before any of them is deleted.
+        """
+        recorded = former.workers if former else {}
+        return None if all(dataset in recorded for dataset in datasets) else self.reader.aged_batches(flow)
 
     def _begun(self, former: Batch | None, asked: Interval, program_version: str, until: datetime | None) -> Interval:
         """How far the batch goes. Only where it was to go further does it matter what became of all its other tables."""
@@ -423,10 +434,16 @@ class MetadataWriter:
         }
         self._client.put_item(TableName=self._table, Item=items.to_item(values))
 
-    def _uncommitted(self, flow: str, interval: Interval, former: Batch | None, datasets: Sequence[str]) -> tuple[str, ...]:
-        """A backfill's outcome of a batch that was not run before does not count: its watermark has yet to pass it."""
-        outcomes = former.outcomes if former else {}
+    def _uncommitted(
+        self, flow: str, interval: Interval, former: Batch | None, aged: AgedBatches | None, datasets: Sequence[str]
+    ) -> tuple[str, ...]:
+        """A backfill's outcome of a batch that was not run before does not count: its watermark has yet to pass it.
+
+        Of a table that has aged there is no outcome: the watermark has passed it, unless it is to be made again.
+        """
+        outcomes, workers = (former.outcomes, former.workers) if former else ({}, {})
         done = [d for d in datasets if d in outcomes and outcomes[d].status == TableStatus.COMMITTED]
+        done += [d for d in datasets if d not in workers] if aged and interval.start < aged.through else []
         states = self._states(flow, done) if done else {}
         passed = {d for d in done if d not in states or states[d].watermark > interval.start}
         return tuple(d for d in datasets if d not in passed)

@@ -20,10 +20,15 @@ WRITTEN_AT_ONCE = 25  # https://docs.aws.amazon.com/amazondynamodb/latest/APIRef
 
 
 def written(client: DynamoDBClient, action: Action, *, place: str = "") -> bool:
-    """Sends one put or update; False when its condition does not hold. Raises DefinitionError for what DynamoDB never takes."""
+    """Sends one put, update or deletion; False when its condition does not hold.
+
+    Raises DefinitionError for what DynamoDB never takes.
+    """
     try:
         if "Put" in action:
             client.put_item(**action["Put"])
+        elif "Delete" in action:
+            client.delete_item(**action["Delete"])
         else:
             client.update_item(**action["Update"])
         return True

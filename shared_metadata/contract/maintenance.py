@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.contract.ageing import Ageing
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.retention import Retention
 from shared_metadata.contract.services import Services
@@ -19,7 +20,7 @@ from shared_metadata.naming import rejected_table
 from shared_metadata.program import Flow, Kind, Mode, Table
 
 if TYPE_CHECKING:
-    from shared_metadata.contract.organize import OpenDriver
+    from shared_metadata.contract.organize import Driver, OpenDriver
 
 STEP = "maintain"
 ACCEPTED = '{} (what is due), {"dataset": "<name>"} (one table, now)'
@@ -85,6 +86,7 @@ class MaintainStep:
         self._retention = Retention(self._services.reader, self._services.clock())
         self._program = self._retention.programs.active(self._services.clock())[1]
         self._sweep = Sweep(self._services, self._services.clock())
+        self._aged: set[str] = set()
         tables: list[dict[str, Any]] = []
         failed, left = [], []
         unforeseen: Exception | None = None
@@ -135,17 +137,19 @@ class MaintainStep:
     def _take(self, turn: _Turn, deadline: Deadline) -> dict[str, Any]:
         """Maintains one table; only what was finished is recorded."""
         now, dataset = self._services.clock(), turn.table.dataset
-        maintained = self._maintain(turn, deadline)
+        driver = self._open(self._program.warehouses[turn.flow.warehouse], self._services)
+        keep = driver.keep(turn.flow)
+        maintained = self._maintain(turn, driver, keep, deadline)
+        if turn.sweep and maintained.finished:
+            maintained = self._age(turn, keep, maintained, deadline)
         if maintained.finished:
             swept_at = now if turn.sweep or turn.record is None else turn.record.swept_at
             self._records.put(MaintenanceRecord(dataset, now, turn.through, swept_at, maintained.done))
         return {"dataset": dataset, "finished": maintained.finished, **maintained.done}
 
-    def _maintain(self, turn: _Turn, deadline: Deadline) -> Maintained:
+    def _maintain(self, turn: _Turn, driver: Driver, keep: timedelta, deadline: Deadline) -> Maintained:
         """The table itself by its driver, and that of its rejected rows; then what its batches have staged."""
         flow, dataset, result = turn.flow, turn.table.dataset, turn.flow.kind == Kind.RESULT
-        driver = self._open(self._program.warehouses[flow.warehouse], self._services)
-        keep = driver.keep(flow)
         kept, maintained = [version.pointer for version in self._retention.kept(dataset, keep)], Maintained()
         upkeep = Upkeep(flow, dataset, tuple(kept), turn.through, self._services.clock(), turn.sweep)
         if not result:
@@ -161,6 +165,31 @@ class MaintainStep:
         deleted = self._sweep.of(self._places(turn, keep), maintained.needed, manifests, deadline)
         done = {**maintained.done, "deleted_staged": deleted or 0}
         return Maintained(done, maintained.needed, finished=deleted is not None)
+
+    def _age(self, turn: _Turn, keep: timedelta, maintained: Maintained, deadline: Deadline) -> Maintained:
+        """Lets versions of this table, of what is loaded into it and of what is published of it age, and the batches of their flows.
+
+        The batches of a flow of many tables do so at the first of their turns.
+        """
+        ageing, retention = Ageing(self._services, self._retention, deadline), self._retention
+        finished = True
+        for flow, dataset in self._ageing(turn):
+            limits = retention.ages_before(flow, keep)
+            if dataset in limits:
+                finished = finished and ageing.versions(dataset, limits[dataset], keep)
+            if limits and flow not in self._aged:
+                finished = finished and ageing.batches(flow, min(limits.values()))
+                self._aged |= {flow} if finished else set()
+        return replace(maintained, done={**maintained.done, **ageing.done}, finished=finished)
+
+    def _ageing(self, turn: _Turn) -> list[tuple[str, str]]:
+        """Flows and their datasets of which this turn takes care."""
+        flow, table = turn.flow, turn.table
+        found = [(flow.id, table.dataset)]
+        if flow.kind == Kind.RESULT:
+            found += [(reader.id, name) for reader, name in self._retention.reading(table.dataset)]
+        collect = self._program.producers().get(table.inputs[0]) if flow.kind == Kind.LOAD else None
+        return [*found, *([(collect.id, table.inputs[0])] if collect else [])]
 
     def _staged(self, turn: _Turn, keep: timedelta) -> list[str]:
         """The manifests that stand for batches to come as well: those of a source collected whole, as long as it does not change."""

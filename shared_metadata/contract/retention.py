@@ -46,30 +46,45 @@ class Retention:
     def kept(self, dataset: str, keep: timedelta) -> list[Version]:
         """Every version from the horizon on; before it those of the last full hours and days."""
         horizon = self.horizon(dataset, keep)
-        moments = [horizon, *(moment for moment in self._round_moments() if moment < horizon)]
-        before = (self._reader.version_at(dataset, moment) for moment in moments)
+        before = (self._reader.last_recorded(dataset, moment) for moment in self.moments(horizon))
         return [*{v.interval.end: v for v in before if v}.values(), *self._reader.versions_after(dataset, horizon)]
+
+    def moments(self, horizon: datetime) -> list[datetime]:
+        """Those up to the horizon of which the versions are kept: the horizon itself, and the last full hours and days."""
+        return [horizon, *(moment for moment in self._round_moments() if moment < horizon)]
+
+    def ages_before(self, flow: str, keep: timedelta) -> dict[str, datetime]:
+        """Each dataset of a flow of which batches are left to make ▸ what ended before then, nobody looks at any more.
+
+        No batch that has brought a dataset to where it stands is among it.
+        """
+        found = {}
+        for dataset in self.programs.datasets(flow):
+            state = self._states[flow].tables.get(dataset) if flow in self._states else None
+            if state and not self.programs.is_over(flow, dataset, state):
+                through = self.programs.standing(flow, dataset, state).through
+                found[dataset] = min(self.horizon(dataset, keep), through, state.watermark)
+        return found
 
     def published(self, result: str) -> list[str]:
         """The manifests of a result that its targets hold now; the next comparison starts from them."""
-        found = (self._reader.latest_version(dataset) for _, dataset in self._reading(result))
+        found = (self._reader.latest_version(dataset) for _, dataset in self.reading(result))
         return [version.pointer["manifest"] for version in found if version and "manifest" in version.pointer]
 
     def _readers(self, dataset: str) -> Iterator[datetime]:
         """The moment before which no reader looks any more, of each; of one whose state is lost nobody knows: all may be read."""
-        for flow, name in self._reading(dataset):
+        for flow, name in self.reading(dataset):
             through = self.through(flow.id, name)
             yield through - timedelta(seconds=flow.tolerates.get(dataset, 0)) if through else BEGINNING
 
-    def _reading(self, dataset: str) -> Iterator[tuple[Flow, str]]:
+    def reading(self, dataset: str) -> Iterator[tuple[Flow, str]]:
         """The flows that read it in any program of which batches may be left to make, with what they make."""
         for _, program in self.programs.entries:
-            for flow in program.flows.values():
-                for table in flow.tables:
-                    state = self._states[flow.id].tables.get(table.dataset) if flow.id in self._states else None
-                    over = state is not None and self.programs.is_over(flow.id, table.dataset, state)
-                    if dataset in table.inputs and not over:
-                        yield flow, table.dataset
+            for flow, table in self.programs.readers(program, dataset):
+                state = self._states[flow.id].tables.get(table.dataset) if flow.id in self._states else None
+                over = state is not None and self.programs.is_over(flow.id, table.dataset, state)
+                if not over:
+                    yield flow, table.dataset
 
     def _round_moments(self) -> Iterator[datetime]:
         for seconds, number in ((HOUR_SECONDS, HOURS), (DAY_SECONDS, DAYS)):

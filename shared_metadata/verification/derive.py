@@ -53,7 +53,7 @@ class Derivation:
                 self._keep(batch.flow, dataset, batch.datasets, batch.interval.start, Left(batch.interval.end, batch.flow, moved))
         for done in facts.completed.values():
             for dataset in done.datasets:
-                if not facts.records(done.flow, done.interval.start, dataset):
+                if not facts.has_aged(done.flow, done.interval.end) and not facts.records(done.flow, done.interval.start, dataset):
                     for name in (dataset, *done.completed_by(dataset)):
                         left = Left(done.interval.end, done.flow, None)
                         self._keep(done.flow, name, done.datasets, done.interval.start, left)
@@ -81,9 +81,15 @@ class Derivation:
                 return Derived(held)
             tried = self._attempts(flow, dataset, begins, held)
             return Derived(TableState(begins, held.cursor, tried, begins=begins, forgiven=tried))
-        start = min((moment for moment in left if begins is None or moment >= begins), default=begins or min(left))
-        watermark, gaps = self._follow(flow, dataset, left, start, begins, again=False)
-        furthest, _ = self._follow(flow, dataset, left, start, begins, again=True)
+        aged = self._aged(flow, dataset)
+        following = {moment: one for moment, one in left.items() if aged is None or one.end > aged}
+        start = min((moment for moment in following if begins is None or moment >= begins), default=begins or min(left))
+        if aged and begins and begins <= aged:
+            start = min(start, aged)
+        watermark, gaps = self._follow(flow, dataset, following, start, begins, again=False)
+        furthest, _ = self._follow(flow, dataset, following, start, begins, again=True)
+        if held and aged and (again_from := self._again_from(flow, dataset, held)) and again_from < aged:
+            watermark, gaps = again_from, ()
         last = max(left.items(), key=lambda found: (found[1].entry, found[0]))[1]
         attempts = self._attempts(flow, dataset, watermark, held)
         state = TableState(
@@ -97,6 +103,17 @@ class Derivation:
             last=self._last_change(flow, dataset) if held is None else held.last,
         )
         return Derived(state, last.moved is not None, gaps)
+
+    def _aged(self, flow: str, dataset: str) -> datetime | None:
+        """Through when batches that moved a dataset have aged: of the flow that makes it, and of those that load nothing into it."""
+        staged = (self._programs.producer(program, f"{dataset}:staged") for _, program in self._programs.entries)
+        flows = {flow, *(collect.id for collect in staged if collect)}
+        return max((self._facts.aged[name] for name in flows if name in self._facts.aged), default=None)
+
+    def _again_from(self, flow: str, dataset: str, held: TableState) -> datetime | None:
+        """Where a dataset stands that is being made again; None for another. Of what has aged no record tells that it was."""
+        standing = self._programs.standing(flow, dataset, held)
+        return standing.through if standing.again_until else None
 
     def _last_change(self, flow: str, dataset: str) -> LastChange | None:
         """As the batches have it; what it cost stands in its statistics alone."""

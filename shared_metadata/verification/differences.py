@@ -83,9 +83,11 @@ class _Comparison:
         for batch in self._facts.batches.values():
             yield from self._outcomes(batch)
         for flow, start in sorted(self._facts.headless):
-            yield lost_head(self._facts.batches[flow, start])
+            if not self._facts.has_aged(flow, self._facts.batches[flow, start].interval.end):
+                yield lost_head(self._facts.batches[flow, start])
         for dataset, done in self._newest_events():
-            if not self._facts.records(done.flow, done.interval.start, dataset):
+            aged = self._facts.has_aged(done.flow, done.interval.end)
+            if not aged and not self._facts.records(done.flow, done.interval.start, dataset):
                 yield self._table(done, dataset)
 
     # -- where a dataset stands
@@ -132,6 +134,9 @@ class _Comparison:
         assert outcome.pointer is not None
         due = Version(dataset, batch.interval, outcome.pointer, outcome.rows, outcome.schema_version, outcome.token, outcome.reads)
         if held and (held.token, held.pointer) == (due.token, due.pointer):
+            return
+        forgotten = self._facts.forgotten.get(dataset)
+        if held is None and forgotten and batch.interval.end < forgotten:
             return
         yield Difference(
             Kind.POINTER if held else Kind.VERSION,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata import items, keys
+from shared_metadata.aged import AgedBatches
 from shared_metadata.drift_records import Drift, drift_of
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.records import Batch, EventKind, FlowState, Version
@@ -35,9 +36,15 @@ class _OfFlows:
     states: list[dict[str, Any]] = field(default_factory=list)
     heads: list[dict[str, Any]] = field(default_factory=list)
     tables: list[dict[str, Any]] = field(default_factory=list)
+    aged: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, sk: str, values: dict[str, Any]) -> None:
-        kinds = {keys.STATE_PREFIX: self.states, keys.BATCH_PREFIX: self.heads, keys.TABLE_PREFIX: self.tables}
+        kinds = {
+            keys.STATE_PREFIX: self.states,
+            keys.BATCH_PREFIX: self.heads,
+            keys.TABLE_PREFIX: self.tables,
+            keys.AGED: self.aged,
+        }
         next(found for prefix, found in kinds.items() if sk.startswith(prefix)).append(values)
 
 
@@ -45,7 +52,8 @@ class _OfFlows:
 class Facts:
     """flow ▸ state; flow and start ▸ batch; dataset and end ▸ version; flow, start and token ▸ event.
 
-    headless: the batches of which what their tables share is not recorded.
+    headless: the batches of which what their tables share is not recorded.  aged: flow ▸ through when its batches have aged.
+    forgotten: dataset ▸ before when versions of it are.
     """
 
     states: dict[str, FlowState] = field(default_factory=dict)
@@ -55,6 +63,8 @@ class Facts:
     schemas: set[tuple[str, int]] = field(default_factory=set)
     drifts: list[Drift] = field(default_factory=list)
     headless: set[tuple[str, datetime]] = field(default_factory=set)
+    aged: dict[str, datetime] = field(default_factory=dict)
+    forgotten: dict[str, datetime] = field(default_factory=dict)
 
     @staticmethod
     def of(found: Iterable[items.Item], completed: Iterable[Completed] = ()) -> Facts:
@@ -64,6 +74,7 @@ class Facts:
             facts._take(item, of_flows)
         facts.states = items.flow_states(of_flows.states)
         facts.batches = items.batches(of_flows.heads, of_flows.tables)
+        facts.aged = {values["pk"].removeprefix(keys.FLOW_PREFIX): AgedBatches.of(values).through for values in of_flows.aged}
         facts.headless = facts.batches.keys() - items.batches(of_flows.heads, ()).keys()
         for done in completed:
             facts._take_completed(done)
@@ -88,6 +99,8 @@ class Facts:
     def _take_dataset(self, sk: str, values: dict[str, Any]) -> None:
         if sk.startswith("SCHEMA#"):
             self.schemas.add((values["dataset"], values["number"]))
+        elif sk == keys.AGED:
+            self.forgotten[values["pk"].removeprefix(keys.DATASET_PREFIX)] = from_text(values["before"])
         else:
             version = items.version(values)
             self.versions[version.dataset, version.interval.end] = version
@@ -96,6 +109,10 @@ class Facts:
         """Whether there is a record of a table of a batch."""
         batch = self.batches.get((flow, start))
         return batch is not None and dataset in batch.datasets
+
+    def has_aged(self, flow: str, end: datetime) -> bool:
+        """Whether it is right that there is no record of a batch that ends then."""
+        return flow in self.aged and end <= self.aged[flow]
 
     def has_cursor(self, dataset: str) -> bool:
         """Whether one is recorded anywhere."""

@@ -7,6 +7,7 @@ import importlib
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -295,11 +296,22 @@ def _until_done(
     raise AssertionError(f"{name} was called {MAX_CALLS} times and is not done")
 
 
+@contextmanager
+def granted(stage: str, step: str) -> Iterator[None]:
+    """With the access to metadata that the role of a step has."""
+    before = _granted.set(access.of_step(stage, step) | access.GRANT_LEASES)
+    try:
+        yield
+    finally:
+        _granted.reset(before)
+
+
 def _refuse_what_is_not_granted(params: Mapping[str, Any], model: Any, **_: Any) -> None:
     """As IAM does for the role of the step that calls: moto knows no roles."""
     granted = _granted.get()
     for action, key in _accesses(model.name, params) if granted else ():
-        patterns = {"PutItem": granted.puts, "UpdateItem": granted.updates}.get(action, granted.reads)
+        writes = {"PutItem": granted.puts, "UpdateItem": granted.updates, "DeleteItem": granted.deletes}
+        patterns = writes.get(action, granted.reads)
         assert any(fnmatchcase(key, pattern) for pattern in patterns), (
             f"{action} on {key!r} is not granted: shared_metadata/access.py"
         )
@@ -341,10 +353,7 @@ def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
 
 def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
     """One state's call, with its role's access to metadata: input and output are JSON and stay below Step Functions' 256 KB."""
-    before = _granted.set(access.of_step(steps.declaration.stage, name) | access.GRANT_LEASES)
-    try:
+    with granted(steps.declaration.stage, name):
         text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))
-    finally:
-        _granted.reset(before)
     assert len(text) < 262_144, f"{name} returned {len(text)} bytes of state"
     return json.loads(text)  # type: ignore[no-any-return]

@@ -13,6 +13,8 @@ import pytest
 from click.testing import Result
 
 from console.project import compile_files
+from shared_metadata.aged import AgedBatches
+from shared_metadata.aged_records import AgedRecords
 from shared_metadata.intervals import Interval, count, floor, next_interval, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import Schema, SchemaColumn, TableCommit
@@ -213,6 +215,20 @@ def test_one_dataset_is_shown_in_detail(atoll: Atoll, ready: Any) -> None:
     assert f"{VIEW}: current" in shown and f"{ORDERS} as of {end}" in shown and "program.sql:" in shown
     assert "customer  string not null" in shown and "expectation has_customer failed" in shown and "failed 3" in shown
     assert f"next batch  ends at {detail['status']['next_batch_end']}" in shown
+
+
+def test_of_batches_that_have_aged_it_says_how_many_and_where_they_lie(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program())
+    assert json.loads(atoll("status", STAGED, "--json").stdout)["aged"] == {"batches": 0}
+    moment = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    aged = AgedBatches(moment, 3, 1234, moment - timedelta(days=1), moment)
+    writer = ready.writer()
+    AgedRecords(writer._client, writer._table).summarize(ORDERS, None, aged)
+    found = json.loads(atoll("status", STAGED, "--json").stdout)["aged"]
+    assert found == {
+        "batches": 1234, "first": "2026-11-22T12:00:00Z", "through": "2026-11-23T12:00:00Z", "prefix": f"history/{ORDERS}/",
+    }  # fmt: skip
+    assert f"1,234 older batches of its flow, from {found['first']} through {found['through']}" in atoll("status", STAGED).stdout
 
 
 def test_the_detail_of_a_running_and_of_a_failed_batch(atoll: Atoll, ready: Any) -> None:

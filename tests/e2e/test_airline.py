@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from examples.airline.demo import PROGRAM, Demo
 from examples.airline.reconcile import Difference, reconcile
 from infra.embedded import LocalStack
 from infra.embedded.state import wait_until
-from shared_metadata import keys, naming
-from shared_metadata.intervals import floor, to_text
+from shared_metadata import items, keys, naming
+from shared_metadata.intervals import Interval, floor, to_text
 from shared_metadata.program import Program
 from shared_metadata.records import EventKind
 from shared_metadata.source_schemas import FOLDER
@@ -31,7 +32,7 @@ from tests.command import atoll, called
 
 pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(180)]
 MINUTE = timedelta(minutes=1)
-FEWER = "lake.ops.fewer"
+FEWER, LOAD = "lake.ops.fewer", "lake.ops.flights:load"
 VIEW_OF_FEWER = f"""
 CREATE MATERIALIZED VIEW {FEWER} EVERY '1 minute' REPLACE
   EXPECT known: (carrier <> 'AA') OR QUARANTINE
@@ -217,14 +218,33 @@ def test_one_failing_table_holds_back_its_readers_only_and_catches_up(airline: D
     assert airline.differences() == []
 
 
+def old_batch(airline: Deployed, flow: str, dataset: str) -> datetime:
+    """Records a batch as if it had been made ten days ago; its start."""
+    reader, client = airline.demo.target.reader, airline.demo.target.session.client("dynamodb")
+    latest = reader.batches(flow, dataset, 5)[0]
+    start = latest.interval.start - timedelta(days=10)
+    worker = replace(latest.workers[dataset], lease_until=start + MINUTE)
+    batch = replace(latest, interval=Interval(start, start + MINUTE), workers={dataset: worker})
+    for values in (items.head_values(batch), items.batch_table_values(batch, dataset, {})):
+        client.put_item(TableName=naming.METADATA_TABLE, Item=items.to_item(values))
+    return start
+
+
 @pytest.mark.deep
 def test_maintenance_runs_beside_the_batches_under_its_own_role(airline: Deployed) -> None:
-    """Each table by the deployed function, with IAM on; so the first call for a table also looks for garbage."""
+    """Each table by the deployed function, with IAM on; so the first call for a table also looks for garbage, and lets age."""
+    old = {name: old_batch(airline, *name) for name in ((LOAD, "lake.ops.flights"), ("lake.ops.flights", "lake.ops.flights:staged"))}
     flows = [flow for flow in airline.program.flows.values() if flow.slice_id == "organize.iceberg"]
     done = []
     for dataset in sorted(table.dataset for flow in flows for table in flow.tables):
         done += until_done(airline.demo.target, installed()["organize.iceberg"], {"dataset": dataset})
     assert len(done) > 9 and all(table["finished"] for table in done)
+    reader, s3 = airline.demo.target.reader, airline.demo.target.session.client("s3")
+    for (flow, _), start in old.items():
+        aged = reader.aged_batches(flow)
+        assert aged and aged.first == start and reader.batch(flow, start) is None
+        bucket = naming.data_bucket(airline.demo.target.account, airline.demo.target.region)
+        assert s3.list_objects_v2(Bucket=bucket, Prefix=naming.history_prefix(flow))["KeyCount"] > 0
     airline.demo.wait(airline.program, floor(datetime.now(UTC), 60) + MINUTE, "the batches after maintenance")
     assert airline.differences() == []
 

@@ -297,8 +297,8 @@ def test_metadata_is_updated_by_kind(account: Account) -> None:
     assert read_kinds(update, account) == {
         "PROGRAM": set(),
         "PROGRAM#x": set(),
-        "FLOW#x": STEPS | {"conductor"},
-        "DATASET#x": set(),
+        "FLOW#x": STEPS | MAINTAIN | {"conductor"},
+        "DATASET#x": MAINTAIN,
         "EVENT#x": {"conductor"},
         "STATISTICS#x": set(),
         "DRIFT": COLLECT_PLANS | {"conductor"},
@@ -310,11 +310,25 @@ def test_metadata_is_updated_by_kind(account: Account) -> None:
 
 
 @pytest.mark.deep
-def test_nobody_deletes_or_scans_metadata(account: Account) -> None:
+def test_what_ages_is_deleted_by_maintenance_and_nothing_else_by_anybody(account: Account) -> None:
+    ageing = {"FLOW#x": MAINTAIN, "DATASET#x": MAINTAIN}
     for kind in KINDS:
-        assert account.allowed(lambda c, kind=kind: c.dynamodb.delete_item(**item(kind), **condition())) == {OWNER}
+        deleters = {OWNER} | ageing.get(kind, set[str]())
+        assert account.allowed(lambda c, kind=kind: c.dynamodb.delete_item(**item(kind), **condition())) == deleters
     delete = {"Delete": {**item("FLOW#x"), **condition()}}
-    assert account.allowed(lambda c: c.dynamodb.transact_write_items(TransactItems=[delete])) == {OWNER}
+    assert account.allowed(lambda c: c.dynamodb.transact_write_items(TransactItems=[delete])) == {OWNER} | MAINTAIN
+
+
+@pytest.mark.deep
+def test_records_of_batches_that_have_aged_are_written_by_maintenance_and_deleted_by_nobody(account: Account) -> None:
+    place = {"Bucket": account.bucket, "Key": f"{naming.HISTORY}lake.ops/probe"}
+    assert account.allowed(lambda c: c.s3.put_object(**place, Body=b"probe")) == {OWNER} | MAINTAIN
+    assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER}
+    assert account.allowed(lambda c: c.s3.delete_object(**place)) == {OWNER}
+
+
+@pytest.mark.deep
+def test_nobody_scans_or_changes_the_metadata_table(account: Account) -> None:
     assert account.allowed(lambda c: c.dynamodb.scan(TableName=naming.METADATA_TABLE, Limit=1)) == {OWNER}
     assert account.allowed(lambda c: c.dynamodb.update_table(TableName=naming.METADATA_TABLE, DeletionProtectionEnabled=True)) == {
         OWNER

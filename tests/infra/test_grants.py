@@ -141,7 +141,7 @@ def test_all_access_to_metadata_is_to_kinds_of_items(templates):
     for who, action, resource in pairs(templates):
         if action.startswith("dynamodb:") and "Stream" not in action and "stream" not in resource.lower():
             assert " if dynamodb:LeadingKeys ~ " in resource and "table/atoll-metadata " in resource, who
-            assert action.split(":")[1] in ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem"), who
+            assert action.split(":")[1] in ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"), who
 
 
 def written(templates: Any) -> dict[str, set[str]]:
@@ -188,8 +188,20 @@ def test_a_key_is_used_by_services_only(templates):
     assert used and all(" if kms:ViaService = " in resource for resource in used)
 
 
-def test_only_maintenance_deletes_what_was_staged_and_it_writes_no_state(templates):
-    assert written(templates)["OrganizeIcebergSlice MaintainRole"] == {"MAINTENANCE"}
+def test_only_maintenance_deletes_records_and_those_of_batches_and_versions_only(templates):
+    records = [(who, action, resource.split(" ~ ")[1]) for who, action, resource in pairs(templates) if "dynamodb:" in resource]
+    maintain, ageing = "OrganizeIcebergSlice MaintainRole", "DATASET#* FLOW#*"
+    assert [(who, kinds) for who, action, kinds in records if action == "dynamodb:DeleteItem"] == [(maintain, ageing)]
+    puts = {kinds for who, action, kinds in records if who == maintain and action == "dynamodb:PutItem"}
+    assert puts == {"MAINTENANCE"} and written(templates)[maintain] == {"MAINTENANCE", *ageing.split()}
+
+
+def test_only_maintenance_writes_what_has_aged_and_nobody_deletes_it(templates):
+    found = {(who.split()[1], action) for who, action, resource in pairs(templates) if "/history/" in resource}
+    assert found == {("MaintainRole", "s3:PutObject")}
+
+
+def test_only_maintenance_deletes_what_was_staged(templates):
     deleting = {
         (who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"
     }
@@ -246,7 +258,7 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
         "CollectSalesforceSlice": {"staging/collect.salesforce/*"},
         "CollectPostgresSlice": {"staging/collect.postgres/*"},
         "HarnessPostgresSlice": {"staging/harness.postgres/*", "rejected/harness.postgres/*"},
-        "OrganizeIcebergSlice": {"staging/organize.iceberg/*", "warehouse/lake/*"},
+        "OrganizeIcebergSlice": {"staging/organize.iceberg/*", "warehouse/lake/*", "history/*"},  # the last: maintenance only
         "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
     }
 

@@ -68,8 +68,8 @@ class MemoryDynamoDB:
         kept = _Expression(asked["FilterExpression"], names, values).condition() if "FilterExpression" in asked else _always
         found = sorted((key for key, item in self._rows(TableName).items() if holds(item)), reverse=not ScanIndexForward)
         after = asked.get("ExclusiveStartKey")
-        if after:
-            found = found[found.index(_key(after)) + 1 :]
+        if after:  # also when that item is gone by now
+            found = [key for key in found if (key > _key(after) if ScanIndexForward else key < _key(after))]
         page = [copy.deepcopy(self._rows(TableName)[key]) for key in found[:Limit]]
         chosen = [item for item in page if kept(item)]
         answer: dict[str, Any] = {"Items": chosen, "Count": len(chosen)}

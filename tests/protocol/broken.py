@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared_metadata.actions import Action, Actions
+from shared_metadata.aged import AgedBatches
+from shared_metadata.aged_records import AgedRecords, Values
+from shared_metadata.contract.ageing import Ageing
 from shared_metadata.contract.steps import Work
 from shared_metadata.intervals import Interval
 from shared_metadata.keys import EVENT_PREFIX
-from shared_metadata.records import Claim, TableCommit, TableOutcome, Worker
+from shared_metadata.records import Batch, Claim, TableCommit, TableOutcome, Version, Worker
 from shared_metadata.writer import MetadataWriter
 from shared_metadata.writes import transacted, written
 from tests.protocol.lake import ModelDriver
@@ -100,6 +103,64 @@ class IgnoresLeases(MetadataWriter):
         return super().claim(flow, interval, datasets, **how)
 
 
+class TokensBeginAnew(MetadataWriter):
+    """A claim does not ask what has aged."""
+
+    def _aged(self, flow: str, former: Batch | None, datasets: Sequence[str]) -> AgedBatches | None:
+        return None
+
+
+class AsksBefore(MetadataWriter):
+    """A claim asks what has aged before it looks whether the batch is recorded."""
+
+    def claim(self, flow: str, interval: Interval, datasets: Sequence[str], **how: Any) -> Claim:
+        self._before = self.reader.aged_batches(flow)
+        return super().claim(flow, interval, datasets, **how)
+
+    def _aged(self, flow: str, former: Batch | None, datasets: Sequence[str]) -> AgedBatches | None:
+        return self._before
+
+
+class SummaryAfterwards(Ageing):
+    """The summary is written when the batches are gone."""
+
+    def _put_away(self, flow: str, going: Sequence[Values]) -> bool:
+        for values in going:
+            self._records.delete_table(values)
+        return super()._put_away(flow, going)
+
+
+class TellsNobody(Ageing):
+    """Versions go, and those that stay are not told."""
+
+    def _told(self, dataset: str, pairs: Sequence[tuple[Version, Version]], upto: datetime) -> bool:
+        return True
+
+
+class TellsAfterwards(Ageing):
+    """Readers are told that versions are forgotten when these are gone."""
+
+    def _told(self, dataset: str, pairs: Sequence[tuple[Version, Version]], upto: datetime) -> bool:
+        for version in self._records.versions(dataset, upto, 100)[1:-1]:
+            self._records.delete_version(version)
+        return super()._told(dataset, pairs, upto)
+
+
+class _Unconditional(AgedRecords):
+    def __init__(self, client: Any, table: str) -> None:
+        super().__init__(client, table)
+        made = self._actions.delete
+        self._actions.delete = lambda *given: unconditional(made(*given))  # type: ignore[method-assign]
+
+
+class DeletesWhatever(Ageing):
+    """Deletes what was read, whatever became of it."""
+
+    def __init__(self, services: Any, retention: Any, deadline: Any) -> None:
+        super().__init__(services, retention, deadline)
+        self._records = _Unconditional(services.dynamodb, services.environment.atoll_metadata_table)
+
+
 class NeverLooksUp(ModelDriver):
     """Loads without asking whether this batch is there."""
 
@@ -120,4 +181,10 @@ BROKEN: Mapping[str, Made] = {
     "the watermark moves before the transaction": Made(writer=CursorApart),
     "a lost execution is not noticed": Made(writer=LosesFailures),
     "a load does not look its batch up": Made(driver=NeverLooksUp),
+    "tokens begin anew": Made(writer=TokensBeginAnew),
+    "a claim asks too early what has aged": Made(writer=AsksBefore),
+    "the summary is written after batches are deleted": Made(ageing=SummaryAfterwards),
+    "versions go, and nobody is told": Made(ageing=TellsNobody),
+    "versions go before it is told": Made(ageing=TellsAfterwards),
+    "what was read is deleted, whatever became of it": Made(ageing=DeletesWhatever),
 }

@@ -16,4 +16,7 @@ def still() -> None:
         for module in ("collect", "organize", "steps", "meter"):
             patch.setattr(f"shared_metadata.contract.{module}.time", STILL)
         patch.setattr("shared_metadata.writer.time", STILL)
+        patch.setattr("shared_metadata.contract.ageing.beside_one_another", lambda call, given: [call(one) for one in given])
+        patch.setattr("shared_metadata.contract.retention.HOURS", 0)  # else no version of so short a past is forgotten
+        patch.setattr("shared_metadata.contract.retention.DAYS", 0)
         yield

@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from conductor.losses import LOST
 from shared_metadata.intervals import to_text
 from shared_metadata.keys import EVENT_PREFIX
-from tests.protocol.lake import BEGIN, LOAD, TABLE, program
+from tests.protocol.lake import BEGIN, COLLECT, LOAD, TABLE, VIEW, program
 from tests.protocol.promises import check, settle, verify
 from tests.protocol.replay import Call
 from tests.protocol.world import Fault, Made, World
 
-MOST_ROUNDS, MOST_FAULTS = 2, 6
+MOST_ROUNDS, MOST_FAULTS, MOST_AGERS = 2, 6, 2
 PASSES = (timedelta(seconds=20), timedelta(minutes=6), timedelta(minutes=17), timedelta(hours=1))
-TWICE = ("put_item", "update_item", "put_object")  # a transaction is sent twice under one request token, and done once
+TWICE = ("put_item", "update_item", "delete_item", "put_object")  # a transaction is sent twice under one request token, and done once
 
 
 class CommitProtocol(RuleBasedStateMachine):
@@ -30,7 +30,7 @@ class CommitProtocol(RuleBasedStateMachine):
     def apply(self, hours: int, covers: bool) -> None:
         self.world = World(program(covers=covers), self.made)
         self.world.now += timedelta(hours=hours)
-        self.faults, self.started = 0, 0
+        self.faults, self.started, self.covers = 0, 0, covers
 
     # -- what happens in the world
 
@@ -75,6 +75,18 @@ class CommitProtocol(RuleBasedStateMachine):
         if last:
             event = {"flow": name, "from": to_text(last.start), "to": to_text(watermark)}
             self._by_hand(slice_id, event)
+
+    @precondition(lambda self: not self.covers)
+    @rule(flow=st.sampled_from([("collect.model", COLLECT), ("organize.model", LOAD)]))
+    def an_operator_runs_the_first_batch_again(self, flow: tuple[str, str]) -> None:
+        """It may have aged."""
+        event = {"flow": flow[1], "from": to_text(BEGIN), "to": to_text(BEGIN + timedelta(hours=1))}
+        self._by_hand(flow[0], event)
+
+    @precondition(lambda self: len(self.world.agers) < MOST_AGERS)
+    @rule(flow=st.sampled_from([COLLECT, LOAD, VIEW]))
+    def maintenance_lets_a_flow_age(self, flow: str) -> None:
+        self.world.start_ageing(flow)
 
     def _by_hand(self, slice_id: str, event: dict[str, Any]) -> None:
         self.started += 1

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared_metadata import items
+from shared_metadata.errors import DefinitionError
 from shared_metadata.intervals import floor, from_text, to_text
 from shared_metadata.records import EventKind, TableStatus
 from shared_metadata.schedule import due_batches
@@ -18,7 +19,7 @@ from tests.protocol.lake import BEGIN, COLLECT, HOUR, LOAD, STAGED, TABLE, VIEW,
 from tests.protocol.world import World
 
 MAKERS = {STAGED: COLLECT, TABLE: LOAD, VIEW: VIEW}
-ROUNDS = 400
+ROUNDS, HOUR_LONG = 400, timedelta(hours=1)
 
 
 class Broken(AssertionError):
@@ -80,15 +81,14 @@ class Facts:
         self._world, self._items = world, [items.from_item(item) for item in world.rows.values()]
         states = world.reader.flow_states(list(world.program.flows))
         self.watermarks = {d: t.watermark for state in states.values() for d, t in state.tables.items()}
-        self._ends = {(b["flow"], b["start"]): from_text(b["end"]) for b in self._of("FLOW#", "BATCH#")}
+        self._aged = {flow: world.reader.aged_batches(flow) for flow in world.program.flows}
         self._tables = {(t["dataset"], t["start"]): t for t in self._of("FLOW#", "TABLE#")}
         self._versions = {(v["dataset"], v["start"]): v for v in self._of("DATASET#", "VERSION#")}
-        self._events = Counter(
-            (dataset, event["detail"]["start"], event["detail"]["token"])
-            for event in self._of("EVENT#", "")
-            if event["kind"] == EventKind.BATCH_COMPLETED
-            for dataset in event["detail"]["datasets"]
-        )
+        completed = [event for event in self._of("EVENT#", "") if event["kind"] == EventKind.BATCH_COMPLETED]
+        made = [(name, event["detail"]) for event in completed for name in event["detail"]["datasets"]]
+        self._events = Counter((name, detail["start"], detail["token"]) for name, detail in made)
+        self._ends = {(event["flow"], event["detail"]["start"]): from_text(event["detail"]["end"]) for event in completed}
+        self._ends |= {(b["flow"], b["start"]): from_text(b["end"]) for b in self._of("FLOW#", "BATCH#")}
 
     def _of(self, pk: str, sk: str) -> list[dict[str, Any]]:
         return [item for item in self._items if item["pk"].startswith(pk) and item["sk"].startswith(sk)]
@@ -101,7 +101,9 @@ class Facts:
     def problems(self) -> Iterator[str]:
         yield from self._outcomes_and_events()
         yield from self._watermarks()
+        yield from self._tokens()
         yield from self._pointers()
+        yield from self._reads()
         yield from self._warehouse()
 
     def _outcomes_and_events(self) -> Iterator[str]:
@@ -116,8 +118,46 @@ class Facts:
             table = self._tables.get((dataset, start), {"worker": {"token": 0}})
             outcome = table.get("outcome")
             committed = outcome is not None and outcome["status"] == TableStatus.COMMITTED and outcome["token"] == token
-            if count != 1 or not (committed or table["worker"]["token"] > token):
+            if count != 1 or not (committed or table["worker"]["token"] > token or self._has_aged(dataset, start)):
                 yield f"{dataset} {start}: {count} events of token {token} without its commit"
+
+    def _has_aged(self, dataset: str, start: str) -> bool:
+        """Whether it is right that there is no record of a batch."""
+        aged = self._aged[MAKERS[dataset]]
+        return aged is not None and from_text(start) < aged.through and (dataset, start) not in self._tables
+
+    def _tokens(self) -> Iterator[str]:
+        """What is left of batches that have aged knows of a token as high as any of theirs."""
+        for dataset, start, token in self._events:
+            aged = self._aged[MAKERS[dataset]]
+            if (dataset, start) not in self._tables and (aged is None or aged.token < token):
+                yield f"{dataset} {start} is gone, and nothing tells that its token was {token}"
+        for (dataset, start), table in self._tables.items():
+            if any(one[:2] == (dataset, start) and one[2] > table["worker"]["token"] for one in self._events):
+                yield f"{dataset} {start}: its token has begun anew"
+
+    def _reads(self) -> Iterator[str]:
+        """The version of each moment holds exactly the rows up to then, or it is said that it is forgotten; the last one is there."""
+        for dataset in self._world.snapshots:
+            moment, watermark = BEGIN + HOUR_LONG, self.watermarks[dataset]
+            while moment <= watermark:
+                yield from self._read(dataset, moment, last=moment == watermark)
+                moment += HOUR_LONG
+
+    def _read(self, dataset: str, moment: datetime, *, last: bool) -> Iterator[str]:
+        try:
+            found = self._world.reader.version_at(dataset, moment)
+        except DefinitionError as error:
+            if last:
+                yield str(error)
+            return
+        if found and rows_by(found.interval.end) != rows_by(moment) and not self._skipped(dataset, moment):
+            yield f"{dataset} as of {to_text(moment)} is read as the version of {to_text(found.interval.end)}"
+
+    def _skipped(self, dataset: str, moment: datetime) -> bool:
+        """Whether a batch covers it that ends later; then it has no version of its own."""
+        starts = [from_text(start) for name, start, _ in self._events if name == dataset]
+        return any(start < moment < self._end(MAKERS[dataset], start) for start in starts)
 
     def _watermarks(self) -> Iterator[str]:
         """Each stands at the end of the last batch that was committed, and no batch before it was left out."""

@@ -64,6 +64,46 @@ def covering_load(made: Made | None = None) -> World:
     return _with_both(world, "organize.model", LOAD)
 
 
+def ageing(made: Made | None = None) -> World:
+    """The first batch is about to age; one is late for it, and two is to make it again."""
+    world = _lived(made, hours=2)
+    first = {"start": to_text(BEGIN), "end": to_text(BEGIN + HOUR)}
+    world.start("one", "collect.model", {"flow": COLLECT, **first})
+    world.start("two", "collect.model", {"flow": COLLECT, **first, "rerun": True})
+    world.start_ageing(COLLECT)
+    return world
+
+
+def ageing_table(made: Made | None = None) -> World:
+    """What is loaded is about to age, batches and versions, while the second batch is loaded again."""
+    world = _lived(made, hours=4)
+    second = {"start": to_text(BEGIN + HOUR), "end": to_text(BEGIN + 2 * HOUR)}
+    world.start("one", "organize.model", {"flow": LOAD, **second, "rerun": True})
+    world.start_ageing(LOAD)
+    return world
+
+
+def ageing_twice(made: Made | None = None) -> World:
+    """Two let the same age."""
+    world = _lived(made, hours=4)
+    for _ in WORKERS:
+        world.start_ageing(LOAD)
+    return world
+
+
+def _lived(made: Made | None, *, hours: int) -> World:
+    """Some batches are made, each as soon as it was due, and no lease runs."""
+    world = _world(made)
+    for hour in range(1, hours + 1):
+        world.now = BEGIN + hour * HOUR
+        for slice_id, flow in (("collect.model", COLLECT), ("organize.model", LOAD)):
+            world.start(f"before {hour} {flow}", slice_id, {"flow": flow})
+            while found := next(world.processes(), None):
+                world.step(found[0])
+    world.now += 2 * LAPSE
+    return world
+
+
 def _world(made: Made | None, *, covers: bool = False) -> World:
     return World(program(view=False, covers=covers), made or Made(), hurries=True)
 
@@ -98,4 +138,7 @@ SCENES = {
     "abandoned": abandoned,
     "covering": covering,
     "covering_load": covering_load,
+    "ageing": ageing,
+    "ageing_table": ageing_table,
+    "ageing_twice": ageing_twice,
 }

@@ -20,6 +20,12 @@ MISTAKES: dict[str, tuple[str, tuple[str, ...]]] = {
     "the event is put after the transaction": ("collecting", ("one",)),
     "the watermark moves before the transaction": ("collecting", ("one",)),
     "a load does not look its batch up": ("loading", ("one",)),
+    "tokens begin anew": ("ageing", ()),
+    "a claim asks too early what has aged": ("ageing", ()),
+    "the summary is written after batches are deleted": ("ageing", ()),
+    "versions go, and nobody is told": ("ageing_table", ()),
+    "versions go before it is told": ("ageing_table", ()),
+    "what was read is deleted, whatever became of it": ("ageing", ()),
 }
 UNNOTICED = "a lost execution is not noticed"  # it takes one that the conductor itself has started
 

@@ -21,10 +21,19 @@ from tests.protocol.search import explore
 from tests.protocol.world import World
 
 ALL = os.environ.get("ATOLL_MODEL") == "all"
-LARGER = [("collecting", WORKERS, 0), ("loading", WORKERS, 0), ("abandoned", (), 1), ("covering", (), 1), ("covering_load", (), 1)]
-QUICK = [("loading", (), 1), ("late", (), 1), ("covering", (), 0)]
+LARGER = [
+    ("collecting", WORKERS, 0),
+    ("loading", WORKERS, 0),
+    ("abandoned", (), 1),
+    ("covering", (), 1),
+    ("covering_load", (), 1),
+    ("ageing", (), 0),
+    ("ageing_twice", (), 0),
+]
+QUICK = [("loading", (), 1), ("late", (), 1), ("covering", (), 0), ("ageing_table", (), 0)]
 SOME = [*QUICK, *(pytest.param(*one, marks=pytest.mark.deep) for one in LARGER)]
-EVERY = [(scene, WORKERS, 1) for scene in SCENES]
+CRASHING = {"ageing": ("two", "ager"), "ageing_table": ("one", "ager"), "ageing_twice": ("ager",)}
+EVERY = [(scene, CRASHING.get(scene, WORKERS), 1) for scene in SCENES]
 
 TestCommitProtocol = CommitProtocol.TestCase
 TestCommitProtocol.settings = settings(
@@ -42,7 +51,7 @@ def test_whatever_two_workers_do_in_whatever_order_every_batch_is_done_once(
 ) -> None:
     found = explore(SCENES[scene](), crashes, lapses=lapses)
     print(f"{scene}, {len(crashes)} crashes, {lapses} lapses: {found}")
-    assert found.states > 400 and found.ends > 5  # it went far
+    assert found.states > 300 and found.ends > 1  # it went far
 
 
 def test_an_empty_batch_that_is_run_again_leaves_all_as_complete_as_it_was() -> None:

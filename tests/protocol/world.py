@@ -7,6 +7,7 @@ S3, the state machine's frame (infra/workflows.py: what it tries again, what it 
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,11 +25,14 @@ from conductor.losses import Losses
 from conductor.starter import Starter
 from shared_metadata import items
 from shared_metadata.contract import collect
+from shared_metadata.contract.ageing import Ageing
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.landed import Landed
 from shared_metadata.contract.organize import OrganizeSteps
+from shared_metadata.contract.retention import Retention
 from shared_metadata.contract.services import Services
+from shared_metadata.contract.steps import Deadline
 from shared_metadata.errors import AtollError
 from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Program
@@ -44,6 +48,8 @@ METADATA, BUCKET, ACCOUNT, REGION = "metadata", "data", "111122223333", "eu-cent
 CONDUCTOR = ConductorEnvironment(METADATA, ACCOUNT, REGION)
 TAKEN = ("StaleToken", "AlreadyCommitted")
 TRIES = {"RetryLater": 5, "lost": 2}  # infra/workflows.py: RETRY
+AGE = "age"
+KEEP = timedelta(0)  # what no reader needs any more ages at once
 
 
 class Fault(Enum):
@@ -106,10 +112,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class Made:
-    """Who writes and drives; the mutations of the protocol put others in."""
+    """Who writes, drives and lets age; the mutations of the protocol put others in."""
 
     writer: type[MetadataWriter] = MetadataWriter
     driver: type[ModelDriver] = ModelDriver
+    ageing: type[Ageing] = Ageing
 
 
 class WiredServices(Services):
@@ -143,6 +150,7 @@ class World:
     snapshots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     rounds: tuple[Process, ...] = ()
+    agers: tuple[Process, ...] = ()
     memory: str = ""  # of the conductor's process that was called last
     zombies: tuple[Process, ...] = ()
     _ran: dict[tuple[Process, datetime], tuple[History, Outcome]] = field(default_factory=dict)
@@ -166,10 +174,10 @@ class World:
 
     def taken(self) -> tuple[Any, ...]:
         parts = (self.rows, self.objects, self.snapshots, self.executions)
-        return (self.now, *map(dict, parts), self.rounds, self.memory, self.zombies)
+        return (self.now, *map(dict, parts), self.rounds, self.agers, self.memory, self.zombies)
 
     def put_back(self, taken: tuple[Any, ...]) -> None:
-        self.now, rows, objects, snapshots, executions, self.rounds, self.memory, self.zombies = taken
+        self.now, rows, objects, snapshots, executions, self.rounds, self.agers, self.memory, self.zombies = taken
         self.dynamodb.tables[METADATA] = dict(rows)
         self.objects, self.snapshots, self.executions = dict(objects), dict(snapshots), dict(executions)
 
@@ -177,7 +185,7 @@ class World:
         """Equal for equal worlds."""
         rows = frozenset((key, self._text(item)) for key, item in self.rows.items())
         parts = (self.objects, self.snapshots, self.executions)
-        return hash((self.now, rows, *(frozenset(part.items()) for part in parts), self.rounds, self.zombies))
+        return hash((self.now, rows, *(frozenset(part.items()) for part in parts), self.rounds, self.agers, self.zombies))
 
     def _text(self, item: Any) -> str:
         found = self._texts.get(id(item))
@@ -205,7 +213,7 @@ class World:
             for number, branch in enumerate(execution.branches):
                 if branch.process:
                     yield f"{execution.name}/{number}", branch.process
-        for kind, group in (("round", self.rounds), ("zombie", self.zombies)):
+        for kind, group in (("round", self.rounds), ("ager", self.agers), ("zombie", self.zombies)):
             yield from ((f"{kind}/{number}", process) for number, process in enumerate(group))
 
     def next_call(self, process: Process) -> Outcome:
@@ -223,6 +231,11 @@ class World:
     def start_round(self) -> None:
         """The clock calls the conductor."""
         self._call_conductor("start_due", "")
+
+    def start_ageing(self, flow: str) -> None:
+        """Maintenance comes to what a flow has made."""
+        process = Process("organize.model", AGE, json.dumps(flow), call=f"{len(self.agers)}")
+        self.agers = _placed(self.agers, len(self.agers), self._alive(process))
 
     def bring(self, key: tuple[str, str]) -> None:
         """The stream brings the conductor an event, however long ago it was written."""
@@ -287,12 +300,22 @@ class World:
             return self._conduct(process, line)
         services = WiredServices(process.slice_id, line, self)
         steps: Any
+        if process.step == AGE:
+            return self._age(services, json.loads(process.event))
         if process.slice_id == "collect.model":
             steps = CollectSteps(SLICES[process.slice_id], services, lambda *_: ModelSource(services))
         else:
             steps = OrganizeSteps(SLICES[process.slice_id], services, lambda *_: self.made.driver(services, line))
         with patch.object(collect, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=process.call))):
             return getattr(steps, process.step)(json.loads(process.event), FakeContext(request_id="request"))
+
+    def _age(self, services: WiredServices, flow: str) -> None:
+        """As `maintain` does at a table's turn."""
+        held = Retention(services.reader, services.clock())
+        ageing, limits = self.made.ageing(services, held, Deadline(math.inf)), held.ages_before(flow, KEEP)
+        for dataset, limit in limits.items():
+            ageing.versions(dataset, limit, KEEP)
+        ageing.batches(flow, min(limits.values()))
 
     def _conduct(self, process: Process, line: Line) -> str:
         """What the conductor's process remembers afterwards."""
@@ -316,6 +339,8 @@ class World:
             self.rounds = _placed(self.rounds, int(number), alive)
             if alive is None:
                 self.memory = self._remembered(process)
+        elif kind == "ager":
+            self.agers = _placed(self.agers, int(number), self._alive(process))
         elif kind == "zombie":
             self.zombies = _placed(self.zombies, int(number), self._alive(process))
         else:
