@@ -8,7 +8,7 @@ import click
 
 from console.progress import progress
 from console.target import json_option, open_target, profile_option
-from shared_metadata import formats, naming
+from shared_metadata import naming
 
 
 @click.command(short_help="Move what is recorded to this version's format.")
@@ -24,6 +24,8 @@ def upgrade(profile: str | None, as_json: bool) -> None:
     \b
       atoll state export before.jsonl && atoll state upgrade
     """
+    from shared_metadata import formats
+
     target = open_target(profile)
     with progress("upgrading") as say:
         done = formats.upgrade(target.client("dynamodb"), naming.METADATA_TABLE, lambda moved: say(f"{moved:,} items moved"))
