@@ -17,14 +17,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.metered import TABLE, MeteredDynamoDB, size_of
-from shared_metadata import keys
-from shared_metadata.contract.ageing import Ageing
-from shared_metadata.contract.retention import Retention
-from shared_metadata.intervals import Interval
+from shared_metadata.contract.maintenance.ageing import Ageing
+from shared_metadata.contract.maintenance.retention import Retention
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Warehouse
 from shared_metadata.program import Table as ProgramTable
-from shared_metadata.records import Claim, TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import Claim, TableCommit
+from shared_metadata.store import keys
+from shared_metadata.store.writer import MetadataWriter
 
 BEGINS, PLACE = datetime(2026, 11, 27, tzinfo=UTC), Position("program.sql", 1, 1)
 COLLECT, LOAD, DATASET = "lake.crm", "lake.crm:load", "lake.crm.account"

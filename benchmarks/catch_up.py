@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared_metadata.program import Flow, Kind, Position, Program, Table
-from shared_metadata.records import FlowState, TableState
-from shared_metadata.schedule import due_batches
+from shared_metadata.state.records import FlowState, TableState
+from shared_metadata.state.schedule import due_batches
 
 QUARTER = 900
 ORIGIN = datetime(2026, 11, 23, tzinfo=UTC)

@@ -102,7 +102,7 @@ def _run(child: str, target: str) -> dict[str, Any]:
 
 
 def _duckdb(arguments: argparse.Namespace) -> dict[str, Any]:
-    from shared_metadata.contract.duckdb_session import open_duckdb
+    from shared_metadata.contract.parquet.duckdb_session import open_duckdb
     from tests.conformance.fixtures import Cloud
 
     with tempfile.TemporaryDirectory() as folder:
@@ -119,8 +119,8 @@ def _atoll(arguments: argparse.Namespace, masked: tuple[str, ...] = ()) -> dict[
     import duckdb  # noqa: F401  as in the other contender, importing is not measured
 
     from shared_metadata.contract.collect import CollectSteps
-    from shared_metadata.contract.staging import Staging
-    from shared_metadata.contract.steps import Work
+    from shared_metadata.contract.runtime.staging import Staging
+    from shared_metadata.contract.work import Work
     from slices.collect.postgres.client import open_source
     from slices.collect.postgres.slice import SLICE
     from tests.conformance.fixtures import Cloud, FakeContext, run_batch

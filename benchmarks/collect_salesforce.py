@@ -186,11 +186,11 @@ def _session(endpoint: str) -> Any:
 def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
     """The slice's own schema and plan and the start of its job; what is timed is its extract of the job's result."""
     from shared_metadata.contract.collect import ExtractRequest, Output, Window
-    from shared_metadata.contract.staging import Staging
-    from shared_metadata.contract.steps import Deadline
-    from shared_metadata.intervals import Interval
+    from shared_metadata.contract.runtime.deadline import Deadline
+    from shared_metadata.contract.runtime.staging import Staging
     from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Table
-    from shared_metadata.records import Claim
+    from shared_metadata.program.intervals import Interval
+    from shared_metadata.state.records import Claim
     from slices.collect.salesforce.client import SalesforceSource
 
     here, table = Position("benchmark.atoll", 1, 1), Table("lake.crm.account:staged", "Account")
@@ -224,7 +224,7 @@ def _slice(task: dict[str, Any], session: Any) -> Callable[[], int]:
 
 def _duckdb(task: dict[str, Any], session: Any) -> Callable[[], int]:
     """DuckDB alone: one read_csv with the types given, one COPY, the same columns."""
-    from shared_metadata.contract.duckdb_session import open_duckdb
+    from shared_metadata.contract.parquet.duckdb_session import open_duckdb
     from slices.collect.salesforce.parquet_files import DUCKDB_TYPES
     from systems.salesforce.type_mapping import TYPES
 

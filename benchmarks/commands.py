@@ -21,12 +21,12 @@ from console.dataset_status import dataset_statuses
 from console.restatement import effective_moment
 from console.status import show
 from console.update_set import update_set
-from shared_metadata.applying import switch_to
-from shared_metadata.intervals import Interval, floor
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
-from shared_metadata.records import TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, floor
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.state.records import TableCommit
+from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.update_set.applying import switch_to
 
 NOW = datetime(2026, 11, 27, 12, 30, 30, tzinfo=UTC)
 BEFORE = NOW - timedelta(hours=1)

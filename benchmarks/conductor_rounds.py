@@ -25,14 +25,14 @@ from benchmarks.counting_dynamodb import CountingDynamoDB, through_botocore
 from conductor.environment import MEMORY_MB, STARTS_AT_ONCE, Environment
 from conductor.handlers import CONNECTIONS
 from conductor.starter import Starter
-from shared_metadata import items, keys
-from shared_metadata.aws_client import aws_client
+from shared_metadata.aws.client import aws_client
 from shared_metadata.costs import prices
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Flow, Kind, Position, Program, Table
-from shared_metadata.records import Batch, TableState, Worker
-from shared_metadata.timeline import BEGINNING, Entry, Timeline
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import Batch, TableState, Worker
+from shared_metadata.state.timeline import BEGINNING, Entry, Timeline
+from shared_metadata.store import items, keys
+from shared_metadata.store.writer import MetadataWriter
 
 TABLE, ACCOUNT, REGION = "metadata", "123456789012", "eu-central-1"
 HOUR, HERE = 3600, Position("program.sql", 1, 1)

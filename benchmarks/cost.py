@@ -49,12 +49,12 @@ from infra.embedded import LocalStack, down, up
 from infra.embedded.ports import free_port
 from language import compile_program
 from shared_metadata import naming
-from shared_metadata.contract.environment import Environment
-from shared_metadata.contract.lambda_handler import LambdaHandler
-from shared_metadata.contract.meter import DYNAMODB_READS, S3_PUTS, capacity_units
-from shared_metadata.contract.services import Services
+from shared_metadata.contract.runtime.environment import Environment
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler
+from shared_metadata.contract.runtime.meter import DYNAMODB_READS, S3_PUTS, capacity_units
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.costs import prices
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.store.writer import MetadataWriter
 from slices.registry import installed
 
 PRICES = prices()
@@ -212,7 +212,7 @@ def measure(idle: Idle) -> dict[str, Counted]:
 
 def _maintenance(idle: Idle) -> Counted:
     """An hourly call that finds nothing due. The first call looks at every table, since nobody has before."""
-    from shared_metadata.contract.maintenance import MaintainStep
+    from shared_metadata.contract.maintenance.step import MaintainStep
     from slices.organize.iceberg.handlers import open_driver
     from slices.organize.iceberg.slice import SLICE
 

@@ -18,11 +18,11 @@ from typing import Any
 
 from benchmarks.metered import TABLE, MeteredDynamoDB, client_at, peak_megabytes, served
 from benchmarks.projects.stored import SOURCE, stored
-from shared_metadata.drift import classify
+from shared_metadata.drift.changes import classify
 from shared_metadata.program import Program
-from shared_metadata.reader import MetadataReader
-from shared_metadata.records import Schema
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.schema import Schema
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.writer import MetadataWriter
 
 SMALL_FUNCTION_CPUS = 256 / 1769  # Lambda gives a CPU for 1,769 MB
 

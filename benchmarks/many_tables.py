@@ -17,11 +17,12 @@ from typing import Any
 from benchmarks.metered import TABLE, MeteredDynamoDB, size_of
 from conductor.environment import Environment
 from conductor.starter import Starter
-from shared_metadata import keys
 from shared_metadata.contract.batch_input import resolve
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
-from shared_metadata.records import Claim, Schema, SchemaColumn, TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.records import Claim, TableCommit
+from shared_metadata.store import keys
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import CountsCalls
 from tests.memory.dynamodb import Item
 

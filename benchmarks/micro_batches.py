@@ -25,12 +25,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks.organize_iceberg import BUCKET, REGION, serve
-from shared_metadata.contract.environment import Environment
-from shared_metadata.contract.services import Services
+from shared_metadata.contract.runtime.environment import Environment
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.costs import cost_dollars
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table, Warehouse
-from shared_metadata.records import Claim
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import Claim
 
 START, LENGTH = datetime(2026, 11, 1, tzinfo=UTC), timedelta(minutes=15)
 MARKS = (10, 100, 300, 1000)
@@ -65,8 +65,8 @@ class MicroBatches:
             self._maintain(number)
 
     def _load(self, number: int) -> None:
-        from shared_metadata.contract.staging import Staging
-        from shared_metadata.contract.steps import Work
+        from shared_metadata.contract.runtime.staging import Staging
+        from shared_metadata.contract.work import Work
 
         interval = Interval(START + number * LENGTH, START + (number + 1) * LENGTH)
         claim = Claim("f", interval, 1, (self.table.dataset,), "v")
@@ -95,8 +95,8 @@ class MicroBatches:
 
     def _maintain(self, number: int) -> None:
         """The clock is ahead, so that what was replaced counts as old: a thousand batches take minutes here."""
-        from shared_metadata.contract.maintenance import Upkeep
-        from shared_metadata.contract.steps import Deadline
+        from shared_metadata.contract.maintenance.request import Upkeep
+        from shared_metadata.contract.runtime.deadline import Deadline
 
         through, now = START + (number + 1) * LENGTH, datetime.now(UTC) + timedelta(days=9)
         sweep = (number + 1) % SWEEP_EVERY == 0
@@ -106,7 +106,7 @@ class MicroBatches:
         self.maintenance.append(time.perf_counter() - started)
 
     def figures(self) -> dict[str, float]:
-        from shared_metadata.contract.duckdb_session import open_duckdb
+        from shared_metadata.contract.parquet.duckdb_session import open_duckdb
         from slices.organize.iceberg.logic import rows_of
         from slices.organize.iceberg.tables import Tables
 

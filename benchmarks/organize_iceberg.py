@@ -115,8 +115,8 @@ class Lake:
 
         import boto3
 
-        from shared_metadata.contract.environment import Environment
-        from shared_metadata.contract.services import Services
+        from shared_metadata.contract.runtime.environment import Environment
+        from shared_metadata.contract.runtime.services import Services
 
         self.rows, self.changed, self.expected = rows, changed, rows
         self.session = boto3.Session(region_name=REGION)
@@ -144,11 +144,12 @@ class Lake:
         return f"COPY ({query}) TO 's3://{BUCKET}/staging/{self.schema}/{name}' (FORMAT parquet)"
 
     def load(self, staged: dict[str, Any], mode: str, hour: int = 0) -> None:
-        from shared_metadata.contract.staging import Staging
-        from shared_metadata.contract.steps import Deadline, Work
-        from shared_metadata.intervals import Interval
+        from shared_metadata.contract.runtime.deadline import Deadline
+        from shared_metadata.contract.runtime.staging import Staging
+        from shared_metadata.contract.work import Work
         from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table, Warehouse
-        from shared_metadata.records import Claim
+        from shared_metadata.program.intervals import Interval
+        from shared_metadata.state.records import Claim
         from slices.organize.iceberg.client import IcebergDriver
 
         here, start = Position("b", 1, 1), BATCH + timedelta(hours=hour)

@@ -26,10 +26,10 @@ from benchmarks.conductor_rounds import ACCOUNT, REGION, TABLE, chains
 from benchmarks.counting_dynamodb import CountingDynamoDB
 from conductor.environment import EVENTS_AT_ONCE, MAX_RUNNING, Environment
 from conductor.starter import Starter
-from shared_metadata import items, keys
-from shared_metadata.intervals import Interval, from_text, to_text
-from shared_metadata.records import Batch, Event, EventKind, TableState, Worker
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.state.records import Batch, Event, EventKind, TableState, Worker
+from shared_metadata.store import items, keys
+from shared_metadata.store.writer import MetadataWriter
 
 QUARTER = 900
 ORIGIN = datetime(2026, 11, 1, tzinfo=UTC)

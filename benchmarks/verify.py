@@ -17,13 +17,13 @@ from typing import Any
 
 from benchmarks.metered import TABLE, MeteredDynamoDB, client_at, peak_megabytes, served
 from benchmarks.projects.stored import stored
-from shared_metadata import items
-from shared_metadata.actions import Actions
-from shared_metadata.intervals import Interval, floor, to_text
 from shared_metadata.program import Flow, Program
-from shared_metadata.records import Batch, Claim, EventKind, Moved, TableCommit, TableOutcome, TableState, TableStatus, Worker
+from shared_metadata.program.intervals import Interval, floor, to_text
+from shared_metadata.state.records import Batch, Claim, EventKind, Moved, TableCommit, TableOutcome, TableState, TableStatus, Worker
+from shared_metadata.store import items
+from shared_metadata.store.actions import Actions
+from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.verify import verify
-from shared_metadata.writer import MetadataWriter
 
 HOUR = timedelta(hours=1)
 NOW = floor(datetime.now(UTC), 3600)

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from conductor.executions import Done
-from shared_metadata import keys
-from shared_metadata.intervals import next_interval
 from shared_metadata.program import Program
-from shared_metadata.reader import EventKey
-from shared_metadata.records import Event, EventKind, FlowState
-from shared_metadata.schedule import DueBatch, due_batches
-from shared_metadata.timeline import Entry, Programs
+from shared_metadata.program.intervals import next_interval
+from shared_metadata.state.records import Event, EventKind, FlowState
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.timeline import Entry, Programs
+from shared_metadata.store import keys
+from shared_metadata.store.reader import EventKey
 
 WHOLE = timedelta(hours=1)  # between two whole looks
 HORIZON = 2 * WHOLE  # what may become due by then is known from now on; what may later, the next whole look finds

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from conductor.environment import Environment
-from shared_metadata.later import NAMES, is_later
-from shared_metadata.records import Batch
-from shared_metadata.schedule import DueBatch
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.aws.later import NAMES, is_later
+from shared_metadata.state.records import Batch
+from shared_metadata.state.schedule import DueBatch
+from shared_metadata.store.writer import MetadataWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from conductor.known_states import KnownStates
 from shared_metadata.errors import DefinitionError
-from shared_metadata.freshness import LateDataset, late_datasets
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.freshness import LateDataset, late_datasets
+from shared_metadata.store.writer import MetadataWriter
 
 EVERY_MINUTES = 5  # the alarm's period
 

@@ -18,12 +18,13 @@ from conductor.freshness import EVERY_MINUTES, Freshness
 from conductor.losses import TOLD_AS, Losses
 from conductor.notifier import Notifier
 from conductor.starter import Starter
-from shared_metadata import items, naming
-from shared_metadata.aws_client import Mode, aws_client
+from shared_metadata import naming
+from shared_metadata.aws.client import Mode, aws_client
 from shared_metadata.errors import InputError
-from shared_metadata.keys import EVENT_PREFIX
-from shared_metadata.records import Event, EventKind
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.records import Event, EventKind
+from shared_metadata.store import items
+from shared_metadata.store.keys import EVENT_PREFIX
+from shared_metadata.store.writer import MetadataWriter
 
 LAST_MILLISECONDS = 5_000
 STARTS = (EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.FLOW_RESUMED, EventKind.BATCH_REDRIVEN)

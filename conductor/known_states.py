@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from shared_metadata.reader import MetadataReader
-from shared_metadata.records import FlowState
-from shared_metadata.timeline import Programs
+from shared_metadata.state.records import FlowState
+from shared_metadata.state.timeline import Programs
+from shared_metadata.store.reader import MetadataReader
 
 
 class KnownStates:

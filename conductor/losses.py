@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from conductor.executions import Report, how_it_ended, is_refused
-from shared_metadata.intervals import Interval, from_text
-from shared_metadata.parts import asked_for
-from shared_metadata.records import Batch, TableState
-from shared_metadata.schedule import attempts_named
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, from_text
+from shared_metadata.state.parts import asked_for
+from shared_metadata.state.records import Batch, TableState
+from shared_metadata.state.schedule import attempts_named
+from shared_metadata.store.writer import MetadataWriter
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 TOLD_AS = "Step Functions Execution Status Change"

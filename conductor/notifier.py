@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from conductor.known_states import KnownStates
-from shared_metadata import drift_wording
-from shared_metadata.dead_letter_wording import dead_message, dead_subject
-from shared_metadata.dead_letters import DeadBatch, dead_batch, dead_tables
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import FlowState
-from shared_metadata.timeline import Programs
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.notices import drift as drift_wording
+from shared_metadata.notices.dead_letters import dead_message, dead_subject
+from shared_metadata.state.records import FlowState
+from shared_metadata.state.timeline import Programs
+from shared_metadata.store.dead_letters import DeadBatch, dead_batch, dead_tables
+from shared_metadata.store.writer import MetadataWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -30,10 +30,10 @@ from infra.places import Places
 from infra.settings import Settings
 from infra.verification import Verification
 from shared_metadata import naming
-from shared_metadata.access import CONDUCTOR
-from shared_metadata.keys import EVENT_PREFIX
 from shared_metadata.program import Program
-from shared_metadata.records import EventKind
+from shared_metadata.state.records import EventKind
+from shared_metadata.store.access import CONDUCTOR
+from shared_metadata.store.keys import EVENT_PREFIX
 
 CAUSES = [
     EventKind.BATCH_COMPLETED.value,

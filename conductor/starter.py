@@ -12,13 +12,13 @@ from conductor.agenda import RENEWS, Agenda, waiting_for_time
 from conductor.environment import Environment
 from conductor.executions import Done, Executions, Report, Round
 from conductor.known_states import KnownStates
+from shared_metadata.aws.later import is_later
 from shared_metadata.errors import DefinitionError
-from shared_metadata.later import is_later
 from shared_metadata.program import Program
-from shared_metadata.records import Batch, Event, FlowState
-from shared_metadata.schedule import DueBatch, due_batches
-from shared_metadata.timeline import Programs
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.records import Batch, Event, FlowState
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.timeline import Programs
+from shared_metadata.store.writer import MetadataWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -13,10 +13,10 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from shared_metadata import naming
-from shared_metadata.aws_client import aws_client
-from shared_metadata.contract.lambda_handler import LambdaHandler
+from shared_metadata.aws.client import aws_client
 from shared_metadata.contract.landed import STEP
-from shared_metadata.contract.steps import Context
+from shared_metadata.contract.runtime.deadline import Context
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler
 from shared_metadata.errors import AtollError
 from shared_metadata.verification.asked import Asked
 from shared_metadata.verification.in_function import VerifyStep

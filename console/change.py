@@ -18,12 +18,12 @@ from console.sizes import judge_sizes
 from console.target import Target, json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
-from shared_metadata.applying import Moment, switch_to
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.lineage import Lineage
 from shared_metadata.update_set import UpdateSet
+from shared_metadata.update_set.applying import Moment, switch_to
 
 
 @click.command(short_help="Make the program the active one, at its boundary.")

@@ -16,8 +16,8 @@ from console.target import json_option
 from console.wording import counted
 from language.diagnostics import Diagnostic, ProgramErrors
 from shared_metadata.errors import InputError
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow
+from shared_metadata.program.lineage import Lineage
 
 if TYPE_CHECKING:
     from language.compiler import Compilation

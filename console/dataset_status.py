@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared_metadata.drift import readers
-from shared_metadata.intervals import ceil, count, covered, from_text, next_interval, to_text
+from shared_metadata.drift.changes import readers
 from shared_metadata.program import Flow, Kind, Program, Table
-from shared_metadata.records import Batch, LastChange, TableState
+from shared_metadata.program.intervals import ceil, count, covered, from_text, next_interval, to_text
+from shared_metadata.state.records import Batch, LastChange, TableState
 
 if TYPE_CHECKING:
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 GRACE_SECONDS = 120  # a batch shorter than this is not late before
 

@@ -16,8 +16,8 @@ from console.target import LOCAL, Target, open_target
 from language import ProgramErrors, compile_program
 from language.diagnostics import did_you_mean
 from shared_metadata import naming
+from shared_metadata.aws.later import Refusal, refusal
 from shared_metadata.errors import DefinitionError, InputError
-from shared_metadata.later import Refusal, refusal
 from slices.registry import installed
 
 # https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-customizing.html

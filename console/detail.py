@@ -13,16 +13,16 @@ from console.printable import printable
 from console.status import COLOURS, troubles
 from console.wording import age, counted, dollars
 from shared_metadata import naming
-from shared_metadata.aged import AgedBatches
-from shared_metadata.intervals import covered, to_text
-from shared_metadata.notices import covering
+from shared_metadata.notices.message import covering
 from shared_metadata.program import Program
-from shared_metadata.records import Batch
+from shared_metadata.program.intervals import covered, to_text
+from shared_metadata.state.records import Batch
+from shared_metadata.store.aged import AgedBatches
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 BATCHES = 10
 MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows stand together: reading far back costs

@@ -18,8 +18,8 @@ from console.target import Target, json_option, open_target, profile_option
 from console.type_advice import advice
 from language.diagnostics import Diagnostic, did_you_mean
 from shared_metadata.errors import InputError
-from shared_metadata.records import Schema
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
 from slices.registry import installed
 
 if TYPE_CHECKING:

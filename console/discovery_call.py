@@ -10,7 +10,7 @@ from console.target import Target
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.sizes import Size
 from shared_metadata.program import Connection, from_plain
-from shared_metadata.records import Schema
+from shared_metadata.program.schema import Schema
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from console.again import again
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted, names_of
-from shared_metadata.drift_records import Drift
-from shared_metadata.drift_wording import message, remedy, what_happened
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import to_text
+from shared_metadata.notices.drift import message, remedy, what_happened
 from shared_metadata.program import Kind
+from shared_metadata.program.intervals import to_text
+from shared_metadata.store.drift_records import Drift
 
 if TYPE_CHECKING:
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 MOST = 100
 COLOURS = {"quiesces": "red", "open": "yellow", "resolved": "green"}

@@ -14,10 +14,10 @@ from console.project import compile_project, show_errors
 from console.target import json_option
 from language.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
-from shared_metadata.lineage import DatasetLineage, Lineage
-from shared_metadata.masks import said
 from shared_metadata.program import Flow, Program
-from shared_metadata.type_names import spelled
+from shared_metadata.program.lineage import DatasetLineage, Lineage
+from shared_metadata.program.masks import said
+from shared_metadata.program.type_names import spelled
 
 
 @click.command(short_help="Show what the compiler made of a statement.")

@@ -7,8 +7,8 @@ from typing import Any
 from console.again import again
 from console.deploy_hint import deploy_command
 from shared_metadata import naming
+from shared_metadata.aws.later import Refusal, is_later, refusal
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
-from shared_metadata.later import Refusal, is_later, refusal
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}

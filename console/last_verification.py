@@ -7,8 +7,9 @@ from typing import Any
 
 from console.again import again
 from console.target import Target
-from shared_metadata import items, keys, naming
+from shared_metadata import naming
 from shared_metadata.errors import InputError
+from shared_metadata.store import items, keys
 
 
 def last_verification(target: Target) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
 from language.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
-from shared_metadata.lineage import ColumnRef, Lineage
-from shared_metadata.lineage_graph import ROWS, Edge, LineageGraph
-from shared_metadata.type_names import fields_of, spelled
+from shared_metadata.program.lineage import ColumnRef, Lineage
+from shared_metadata.program.lineage_graph import ROWS, Edge, LineageGraph
+from shared_metadata.program.type_names import fields_of, spelled
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,7 +12,7 @@ import click
 from console.nearest import unknown
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.at_once import beside_one_another
+from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.errors import visible
 from slices.registry import installed
 

@@ -64,7 +64,7 @@ def _slices(program: Program, dataset: str | None) -> list[Slice]:
 
 def until_done(target: Target, slice_: Slice, event: dict[str, str]) -> list[dict[str, Any]]:
     """A call ends with its function's time; what it leaves over is asked for again, while that gets on."""
-    from shared_metadata.contract.maintenance import STEP
+    from shared_metadata.contract.maintenance.step import STEP
 
     found: dict[str, dict[str, Any]] = {}
     while True:

@@ -10,9 +10,9 @@ import click
 from console.again import again
 from console.update_set import update_set
 from console.update_text import show_update_set
-from shared_metadata.intervals import to_text
-from shared_metadata.reader import MetadataReader
-from shared_metadata.timeline import Entry
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.timeline import Entry
+from shared_metadata.store.reader import MetadataReader
 
 
 def pending_line(entry: Entry) -> str:

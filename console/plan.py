@@ -18,13 +18,13 @@ from console.update_set import update_set
 from console.update_text import show_update_set
 from language.diagnostics import ProgramErrors
 from shared_metadata.errors import AtollError, InputError
-from shared_metadata.intervals import from_text, to_text
+from shared_metadata.program.intervals import from_text, to_text
 from slices.registry import installed
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
     from shared_metadata.program import Program
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 BREAKING = 2
 

@@ -18,10 +18,10 @@ from console.given_files import decoded
 from language.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
-from shared_metadata.lineage import source_in
 from shared_metadata.program import Connection, Flow, Program, Warehouse
-from shared_metadata.records import Schema
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
+from shared_metadata.program.lineage import source_in
+from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
 from slices.registry import installed
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from console.printable import printable
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
 from shared_metadata.errors import AtollError
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Kind, Program
+from shared_metadata.program.intervals import to_text
 
 if TYPE_CHECKING:
     from shared_metadata.contract.organize import Driver
-    from shared_metadata.contract.rejected_rows import RejectedRow
+    from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 
 BATCHES = 1000  # of a publication, the latest, are asked for refused rows
 
@@ -91,8 +91,8 @@ def _refused(target: Target, flow: Flow) -> list[str]:
 def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]:
     import duckdb
 
-    from shared_metadata.contract.duckdb_session import open_duckdb
-    from shared_metadata.contract.rejected_rows import of_files
+    from shared_metadata.contract.parquet.duckdb_session import open_duckdb
+    from shared_metadata.contract.parquet.rejected_rows import of_files
 
     try:
         with open_duckdb(target.session) as connection:
@@ -104,8 +104,8 @@ def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]
 
 def _driver(target: Target, program: Program, flow: Flow) -> Driver:
     """That of the flow's warehouse, with the caller's credentials in place of the slice's role."""
-    from shared_metadata.contract.environment import Environment
-    from shared_metadata.contract.services import Services
+    from shared_metadata.contract.runtime.environment import Environment
+    from shared_metadata.contract.runtime.services import Services
 
     bucket = naming.data_bucket(target.account, target.region)
     services = Services(Environment(flow.slice_id, naming.METADATA_TABLE, bucket), target.session)

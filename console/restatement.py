@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from console.project import config_model
-from shared_metadata.applying import Moment, moment_of
-from shared_metadata.contract.restatable import refuse_what_is_forgotten
+from shared_metadata.contract.maintenance.restatable import refuse_what_is_forgotten
 from shared_metadata.program import Flow, Program
+from shared_metadata.update_set.applying import Moment, moment_of
 from slices.registry import installed
 
 if TYPE_CHECKING:
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 
 def effective_moment(

@@ -17,15 +17,15 @@ from console.retry_wait import Redriven, Waiting
 from console.run import ExecutionFailed
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted, names_of
-from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import to_text
-from shared_metadata.notices import covering
-from shared_metadata.records import TableState
+from shared_metadata.notices.dead_letters import dead_remedy
+from shared_metadata.notices.message import covering
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.records import TableState
 
 if TYPE_CHECKING:
-    from shared_metadata.dead_letters import DeadBatch
-    from shared_metadata.timeline import Programs
+    from shared_metadata.state.timeline import Programs
+    from shared_metadata.store.dead_letters import DeadBatch
 
 
 @click.command(short_help="What has failed too often; try it again.")
@@ -50,7 +50,7 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
       atoll retry --all --no-wait
       atoll retry --json | jq -r '.[].dataset'
     """
-    from shared_metadata.dead_letters import dead_batches
+    from shared_metadata.store.dead_letters import dead_batches
 
     target = open_target(profile)
     programs = target.reader.programs()

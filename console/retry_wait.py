@@ -11,13 +11,13 @@ from console.again import again
 from console.run import POLL_SECONDS
 from console.why import why_of
 from console.wording import counted
-from shared_metadata.intervals import to_text
-from shared_metadata.records import FlowState, TableState
-from shared_metadata.schedule import due_batches
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.records import FlowState, TableState
+from shared_metadata.state.schedule import due_batches
 
 if TYPE_CHECKING:
     from console.target import Target
-    from shared_metadata.timeline import Programs
+    from shared_metadata.state.timeline import Programs
 
 Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and where it stood
 Ended = dict[str, tuple[str, str]]  # dataset ▸ 'COMMITTED' | 'FAILED' | 'QUIESCED' | 'WAITING', and the error or what it waits for

@@ -12,9 +12,9 @@ from console.change import caller, refuse_what_is_missing, told
 from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
-from shared_metadata.applying import former_program, moment_of, switch_to
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import to_text
+from shared_metadata.program.intervals import to_text
+from shared_metadata.update_set.applying import former_program, moment_of, switch_to
 
 
 @click.command(short_help="Take the pending update set back.")

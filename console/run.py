@@ -16,10 +16,10 @@ from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import counted
 from shared_metadata.errors import AtollError, InputError
-from shared_metadata.intervals import covered, next_interval, to_text
-from shared_metadata.notices import covering
+from shared_metadata.notices.message import covering
 from shared_metadata.program import Program
-from shared_metadata.timeline import Programs
+from shared_metadata.program.intervals import covered, next_interval, to_text
+from shared_metadata.state.timeline import Programs
 
 if TYPE_CHECKING:
     from shared_metadata.contract.batch_input import Wanted

@@ -65,7 +65,7 @@ def _refuse_unfit(name: str, values: Mapping[str, Any]) -> None:
     """
     from console.project import compile_files, slices_opening
     from language import ProgramErrors
-    from shared_metadata.contract.masking import read_mask_key
+    from shared_metadata.contract.parquet.masking import read_mask_key
 
     try:
         program = compile_files([])

@@ -12,14 +12,14 @@ from console.target import Target
 from console.wording import names_of
 from shared_metadata.contract.sizes import UNKNOWN, Asked, Given, Judge, Size
 from shared_metadata.errors import AtollError
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
+from shared_metadata.program.lineage import Lineage
 from shared_metadata.update_set import UpdateSet
 from shared_metadata.update_set.statements import Statement, statements
 from slices.registry import installed
 
 if TYPE_CHECKING:
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 SHOWN = 20
 

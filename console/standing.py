@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from console.next_step import Standing
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Program
+from shared_metadata.program.intervals import to_text
 
 if TYPE_CHECKING:
     from console.target import Target
-    from shared_metadata.reader import MetadataReader
-    from shared_metadata.timeline import Timeline
+    from shared_metadata.state.timeline import Timeline
+    from shared_metadata.store.reader import MetadataReader
 
 
 def standing() -> Standing:

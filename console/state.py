@@ -138,7 +138,7 @@ def export(file: Path, profile: str | None, as_json: bool) -> None:
       atoll state export state.jsonl
       atoll state export - | zstd > state.jsonl.zst
     """
-    from shared_metadata import transfer
+    from shared_metadata.store import transfer
 
     target = open_target(profile)
     client = target.client("dynamodb")
@@ -172,7 +172,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
       atoll state import state.jsonl --profile other
       atoll state import state.jsonl --replace
     """
-    from shared_metadata import transfer
+    from shared_metadata.store import transfer
 
     if replace and not yes:
         if as_json:

@@ -18,7 +18,7 @@ from console.printable import printable
 from console.table import GAP, aligned, terminal_width
 from console.target import Target, json_option, open_target, profile_option
 from console.wording import age, counted, dollars, names_of
-from shared_metadata.dead_letter_wording import dead_remedy
+from shared_metadata.notices.dead_letters import dead_remedy
 
 WATCH_SECONDS = 5
 COLOURS = {"current": "green", "new": "cyan", "late": "yellow", "failing": "red", "stopped": "red", "quiesced": "red"}

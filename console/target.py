@@ -14,12 +14,12 @@ import click
 
 from console.again import PROFILE
 from shared_metadata import naming
-from shared_metadata.aws_client import aws_client
+from shared_metadata.aws.client import aws_client
 from shared_metadata.errors import InputError
 
 if TYPE_CHECKING:
-    from shared_metadata.reader import MetadataReader
-    from shared_metadata.writer import MetadataWriter
+    from shared_metadata.store.reader import MetadataReader
+    from shared_metadata.store.writer import MetadataWriter
 
 LOCAL = "local"
 CONNECT_SECONDS, RETRIES = 5, 3
@@ -50,7 +50,7 @@ class Target:
 
     @cached_property
     def writer(self) -> MetadataWriter:
-        from shared_metadata.writer import MetadataWriter
+        from shared_metadata.store.writer import MetadataWriter
 
         return MetadataWriter(self.client("dynamodb"), naming.METADATA_TABLE)
 

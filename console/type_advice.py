@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 
 
 def advice(tables: Mapping[str, Schema | None]) -> dict[str, str]:

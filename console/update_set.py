@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.at_once import beside_one_another
-from shared_metadata.lineage import ColumnRef, Lineage
+from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.program import Flow, Program
-from shared_metadata.records import FlowState
-from shared_metadata.stored_lineage import read_ahead
+from shared_metadata.program.lineage import ColumnRef, Lineage
+from shared_metadata.state.records import FlowState
+from shared_metadata.store.stored_lineage import read_ahead
 from shared_metadata.update_set import QueryShape, UpdateSet, compare, estimated, statement_id
 from slices.registry import installed
 
 if TYPE_CHECKING:
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.reader import MetadataReader
 
 BATCHES_OF_STATISTICS = 20
 

@@ -8,8 +8,8 @@ import click
 
 from console.printable import printable
 from console.wording import counted
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Position
+from shared_metadata.program.intervals import to_text
 from shared_metadata.update_set import (
     Breaking,
     ColumnChange,

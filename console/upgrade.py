@@ -24,7 +24,7 @@ def upgrade(profile: str | None, as_json: bool) -> None:
     \b
       atoll state export before.jsonl && atoll state upgrade
     """
-    from shared_metadata import formats
+    from shared_metadata.store import formats
 
     target = open_target(profile)
     with progress("upgrading") as say:

@@ -16,17 +16,17 @@ from console.nearest import unknown
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted
-from shared_metadata.dead_letter_wording import dead_remedy
 from shared_metadata.errors import AtollError, split
-from shared_metadata.intervals import covered, next_interval, to_text
-from shared_metadata.notices import covering
+from shared_metadata.notices.dead_letters import dead_remedy
+from shared_metadata.notices.message import covering
 from shared_metadata.program import Flow, Kind, Program
-from shared_metadata.records import Batch, FlowState, TableState
-from shared_metadata.schedule import due_batches, waits_for
+from shared_metadata.program.intervals import covered, next_interval, to_text
+from shared_metadata.state.records import Batch, FlowState, TableState
+from shared_metadata.state.schedule import due_batches, waits_for
 
 if TYPE_CHECKING:
-    from shared_metadata.drift_records import DriftReader
-    from shared_metadata.reader import MetadataReader
+    from shared_metadata.store.drift_records import DriftReader
+    from shared_metadata.store.reader import MetadataReader
 
 
 class Cause(IntEnum):
@@ -222,7 +222,7 @@ def _with_drift(found: Why, drifts: DriftReader) -> Why:
     """What the drift was, in the same sentence."""
     if not found.drift:
         return found
-    from shared_metadata.drift_wording import what_happened
+    from shared_metadata.notices.drift import what_happened
 
     drift = drifts.drift(found.drift)
     if drift is None:

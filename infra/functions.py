@@ -19,7 +19,7 @@ from infra.bundling import Bundle
 from infra.network import Network
 from infra.places import Places
 from infra.settings import LOG_DAYS, Settings
-from shared_metadata.access import GRANT_LEASES, Access
+from shared_metadata.store.access import GRANT_LEASES, Access
 
 READ_METADATA = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 SECRETS_A_STATEMENT = 25  # names of 100 characters; a managed policy, to which the CDK moves what is too much, has 6,144

@@ -22,12 +22,14 @@ from infra.places import Places
 from infra.settings import Settings
 from infra.slice_bundle import slice_bundle
 from infra.workflows import Machine
-from shared_metadata import access, naming
-from shared_metadata.contract import discovery, landed, maintenance
+from shared_metadata import naming
+from shared_metadata.contract import discovery, landed
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.environment import Environment
-from shared_metadata.contract.rotating_grant import OPTION
+from shared_metadata.contract.maintenance import step as maintenance
+from shared_metadata.contract.runtime.environment import Environment
+from shared_metadata.contract.secrets.rotating_grant import OPTION
 from shared_metadata.program import Program
+from shared_metadata.store import access
 
 Workflow = Callable[[Machine], dict[str, Any]]
 OWN_STAGING = "the objects below the slice's own staging prefix, whose keys hold batches and tokens"

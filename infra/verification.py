@@ -14,8 +14,8 @@ from infra.machines import machine_role, state_machine
 from infra.places import Places
 from infra.workflows import verify_workflow
 from shared_metadata import naming
-from shared_metadata.access import VERIFY
 from shared_metadata.contract import landed
+from shared_metadata.store.access import VERIFY
 from shared_metadata.verification.in_function import PREFIX
 
 MEMORY_MB, TMP_MB, TIMEOUT_SECONDS = 512, 4096, 900  # the notes are some hundred bytes an event

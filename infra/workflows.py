@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared_metadata import later
+from shared_metadata.aws import later
 from shared_metadata.contract.sizes import MOST_CALLS
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, Unfinished, WaitForAws
 

@@ -14,7 +14,7 @@ from language.diagnostics import Diagnostic, ProgramErrors
 from language.recursion import bounded_recursion
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
-from shared_metadata.source_schemas import SourceSchemas
+from shared_metadata.program.source_schemas import SourceSchemas
 
 if TYPE_CHECKING:
     from language.compiler import Compilation

@@ -11,9 +11,9 @@ from language.queries import ParsedQuery
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import Use
 from shared_metadata.program import Column
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.lineage import Use
+from shared_metadata.program.schema import Schema, SchemaColumn
 
 
 def own_columns(collector: Slice, *, reports_left: bool) -> tuple[SchemaColumn, ...]:

@@ -21,9 +21,9 @@ from language.resolved import ResolvedProgram
 from language.typed import TypedProgram, type_program
 from language.untyped import check_untyped
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
-from shared_metadata.source_schemas import SourceSchemas
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.program.source_schemas import SourceSchemas
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from shared_metadata.program import Position
 
 if TYPE_CHECKING:
-    from shared_metadata.lineage import Lineage
+    from shared_metadata.program.lineage import Lineage
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from language.diagnostics import Problem, Span, did_you_mean
 from language.query_typing import TypedQuery
 from language.resolved import Collect, CollectTable, MaskedPath, ResolvedProgram
-from shared_metadata.lineage import ColumnLineage, ColumnRef, Use
-from shared_metadata.masks import by_name, masked_type, only
 from shared_metadata.program import Mask, Masks
-from shared_metadata.type_names import spelled
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, Use
+from shared_metadata.program.masks import by_name, masked_type, only
+from shared_metadata.program.type_names import spelled
 
 Last = tuple[str, str]  # 'column' or 'field', and its name
 Drops = Mapping[str, Mapping[Last, MaskedPath]]  # by dataset

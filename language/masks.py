@@ -10,9 +10,9 @@ from language.queries import OWN_COLUMNS, Query
 from language.resolved import Collect, MaskedPath, ResolvedProgram, Settings
 from language.syntax import Clauses, MaskedColumn, Name, TableList
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.masks import Path, by_name
 from shared_metadata.program import MASK_KEY, Mask, Masks
-from shared_metadata.type_names import TypeName, parsed, spelled
+from shared_metadata.program.masks import Path, by_name
+from shared_metadata.program.type_names import TypeName, parsed, spelled
 
 _FIELDS = 12  # that an error names
 

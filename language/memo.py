@@ -17,8 +17,8 @@ from language.names import Names
 from language.resolved import Resolved
 from language.statement_texts import StatementText
 from language.syntax import CreateConnection, CreateWarehouse, Statement
-from shared_metadata.lineage import DatasetLineage
-from shared_metadata.records import Schema
+from shared_metadata.program.lineage import DatasetLineage
+from shared_metadata.program.schema import Schema
 
 
 @dataclass(frozen=True)

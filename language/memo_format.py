@@ -35,7 +35,7 @@ from language.syntax import (
     TolerateBadRows,
 )
 from shared_metadata.program import Column, Mask, Mode
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),

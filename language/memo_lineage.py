@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from language.statement_texts import StatementText
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
 from shared_metadata.program import Masks
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Use
+from shared_metadata.program.schema import SchemaColumn
 
 Columns = tuple[SchemaColumn, ...]
 Plain = tuple[Any, ...]

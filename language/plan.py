@@ -10,9 +10,9 @@ from language.masks import mask_key
 from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
 from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.typed import TypedProgram
-from shared_metadata.lineage import schema_digest, source_in
-from shared_metadata.masks import by_name
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
+from shared_metadata.program.lineage import schema_digest, source_in
+from shared_metadata.program.masks import by_name
 
 
 def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None) -> Program:

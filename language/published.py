@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from language.diagnostics import did_you_mean
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn
-from shared_metadata.records import Schema
+from shared_metadata.program.schema import Schema
 
 _KINDS = {
     "boolean": "boolean",

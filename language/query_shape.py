@@ -17,7 +17,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope, walk_in_scope
 
 from language.queries import sqlglot_dialect
 from language.recursion import bounded_recursion
-from shared_metadata.lineage import ColumnRef
+from shared_metadata.program.lineage import ColumnRef
 from shared_metadata.update_set.records import QueryShape
 
 Renamed = Mapping[ColumnRef, ColumnRef]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from language.query_problems import QueryProblem
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 
 class QueryColumn(NamedTuple):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from language.diagnostics import Diagnostic, ProgramErrors
-from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage
+from shared_metadata.program.lineage import ColumnRef, DatasetLineage, Lineage
 from shared_metadata.update_set import probable_renames
 
 _UNKNOWN = re.compile(r"no column `([^`]+)`")

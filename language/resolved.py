@@ -10,8 +10,8 @@ from language.dialects.duckdb.query import DuckDBQuery
 from language.queries import ParsedQuery, edited
 from language.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.masks import Path
 from shared_metadata.program import Column, Mask, Mode
+from shared_metadata.program.masks import Path
 
 Edits = tuple[tuple[Span, str], ...]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from language.diagnostics import Problem, Span, did_you_mean
 from language.memo import digest_of
 from language.names import Undeclared
-from shared_metadata.records import Schema
-from shared_metadata.source_schemas import FOLDER, SourceSchemas
+from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import FOLDER, SourceSchemas
 
 
 class Snapshots:

@@ -33,10 +33,10 @@ from language.resolved import Collect, CollectTable, Publish, Resolved, Resolved
 from language.snapshots import Snapshots
 from language.typed_places import first_uses, with_edits, within
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
 from shared_metadata.program import Mode
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import SourceSchemas
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage, Use
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import SourceSchemas
 
 _NESTED = ("list<", "map<", "struct<")
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from language.diagnostics import Span
 from language.queries import first_word
 from language.resolved import Edits
-from shared_metadata.lineage import ColumnRef, ColumnUse, Use
+from shared_metadata.program.lineage import ColumnRef, ColumnUse, Use
 
 
 def with_edits(base: Span, edits: Edits, more: Iterable[tuple[int, int, str]]) -> Edits:

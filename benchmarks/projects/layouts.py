@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.projects.generate import COLUMNS, SQL_TYPES, Generated, View
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
 
 
 def atoll(project: Generated, folder: Path) -> None:

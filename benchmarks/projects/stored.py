@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.projects.generate import COLUMNS, Generated, View, generate
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use, schema_digest
 from shared_metadata.program import Connection, Flow, Kind, Position, Program, Table, Warehouse
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use, schema_digest
+from shared_metadata.program.schema import Schema, SchemaColumn
 
 HOUR = 3600
 START = Position("program.sql", 1, 1)

@@ -30,9 +30,9 @@ from infra.settings import Settings
 from language.compiler import Compilation
 from shared_metadata import naming
 from shared_metadata.errors import AtollError
-from shared_metadata.intervals import floor
 from shared_metadata.program import Program
-from shared_metadata.records import MAX_ATTEMPTS
+from shared_metadata.program.intervals import floor
+from shared_metadata.state.records import MAX_ATTEMPTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "airline" / "program.sql"

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from examples.airline.crm import Crm
-from shared_metadata.contract.duckdb_session import literal, open_duckdb
+from shared_metadata.contract.parquet.duckdb_session import literal, open_duckdb
 
 # Written for the sources as they are, not derived from the program: a mistake in either shows.
 EXPECTED = {

@@ -29,8 +29,8 @@ from console.target import Target
 from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase, Shop
 from examples.verify_aws.traces import buckets, is_there, stacks, traces
 from shared_metadata import naming
-from shared_metadata.intervals import floor
 from shared_metadata.program import Program
+from shared_metadata.program.intervals import floor
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "verify_aws" / "program.sql"

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import Interval, ceil, covered, from_text, next_interval, to_text
-from shared_metadata.parts import TABLES_A_PART, input_of, parts
 from shared_metadata.program import Flow, Program
-from shared_metadata.reader import MetadataReader
-from shared_metadata.schedule import DueBatch, due_batches
-from shared_metadata.timeline import Programs
+from shared_metadata.program.intervals import Interval, ceil, covered, from_text, next_interval, to_text
+from shared_metadata.state.parts import TABLES_A_PART, input_of, parts
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.timeline import Programs
+from shared_metadata.store.reader import MetadataReader
 
 ACCEPTED = (
     'accepted are {} (all that is due), {"flow": "<name>"} (what is due of one flow), '

@@ -9,19 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from shared_metadata.contract.column_likeness import Sampled
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.drift_watch import DriftWatch, StoppedByDrift
-from shared_metadata.contract.masking import NO_HASHING, Hashing, as_masked, hashing
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging
-from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.contract.drift.column_likeness import Sampled
+from shared_metadata.contract.drift.watch import DriftWatch, StoppedByDrift
+from shared_metadata.contract.parquet.masking import NO_HASHING, Hashing, as_masked, hashing
+from shared_metadata.contract.runtime.deadline import Context, Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.steps import Steps
+from shared_metadata.contract.work import Work
 from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError, RowError
-from shared_metadata.intervals import Interval
-from shared_metadata.masks import only
 from shared_metadata.program import BadRows, Connection, Flow, Mask, Mode, Table, from_plain
-from shared_metadata.records import Schema, TableCommit
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.masks import only
+from shared_metadata.program.schema import Schema
+from shared_metadata.state.records import TableCommit
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.services import Services
+from shared_metadata.contract.runtime.deadline import Context, Deadline
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.sizes import Measures
-from shared_metadata.contract.steps import Context, Deadline
 from shared_metadata.errors import InputError
 from shared_metadata.program import Connection, from_plain
-from shared_metadata.records import Schema
+from shared_metadata.program.schema import Schema
 
 STEP = "discover"
 MOST_NAMES = 10_000

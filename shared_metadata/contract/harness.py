@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging, read_json
-from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.contract.runtime.deadline import Context, Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging, read_json
+from shared_metadata.contract.steps import Steps
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RowError
-from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import BadRows, Connection
-from shared_metadata.records import TableCommit
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.state.records import TableCommit
 
 REASONS_SHOWN = 5
 

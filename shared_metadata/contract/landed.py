@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Context, Deadline
+from shared_metadata.contract.runtime.deadline import Context, Deadline
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Connection, Warehouse, from_plain
+from shared_metadata.program.intervals import Interval, from_text, to_text
 
 STEP = "landed"
 ACCEPTED = '{"of": {"name": "…", "system": "…", "options": {…}}, "flows": {"<dataset>": "<flow>"}}'

@@ -11,16 +11,19 @@ from typing import Any, Protocol
 
 from shared_metadata.contract.batch_input import Wanted
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.maintenance import Maintained, Upkeep
-from shared_metadata.contract.rejected_rows import RejectedRow
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging, read_json
-from shared_metadata.contract.steps import Context, Deadline, Steps, Work
+from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.parquet.rejected_rows import RejectedRow
+from shared_metadata.contract.runtime.deadline import Context, Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging, read_json
+from shared_metadata.contract.steps import Steps
+from shared_metadata.contract.work import Work
 from shared_metadata.costs import skew
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import Interval, ceil, covered, from_text, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table, Warehouse
-from shared_metadata.records import Batch, Schema, TableCommit, Version
+from shared_metadata.program.intervals import Interval, ceil, covered, from_text, to_text
+from shared_metadata.program.schema import Schema
+from shared_metadata.state.records import Batch, TableCommit, Version
 
 PREPARED = "prepared.json"
 CHECKED = "checked.json"  # the same after check; a late load or refresh, whose caller has given it up, does not write over it

@@ -5,77 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from shared_metadata import later
+from shared_metadata.aws import later
 from shared_metadata.contract.batch_input import Wanted, resolve
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.runtime.deadline import LEASE_SECONDS, Context, Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.work import Work
 from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
 from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
-from shared_metadata.intervals import Interval, covered, from_text, to_text
-from shared_metadata.program import Flow, Program, Table
-from shared_metadata.records import Claim, FlowState, TableCommit
-from shared_metadata.timeline import Programs
-
-LEASE_SECONDS = 16 * 60  # a Lambda function runs 15 minutes at most
-MARGIN_SECONDS = 30.0
-
-
-class Context(Protocol):
-    """What Lambda hands to a handler beside the event; only this of it is used."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """When a step must have returned."""
-
-    at_monotonic: float
-
-    @staticmethod
-    def of(context: Context) -> Deadline:
-        return Deadline(time.monotonic() + context.get_remaining_time_in_millis() / 1000)
-
-    @property
-    def seconds_left(self) -> float:
-        return self.at_monotonic - time.monotonic()
-
-    @property
-    def near(self) -> bool:
-        """Time to save a resume token and return."""
-        return self.seconds_left < MARGIN_SECONDS
-
-
-@dataclass(frozen=True)
-class Work:
-    """One table of a claimed batch, as it travels through the state machine: pointers, never rows."""
-
-    flow: Flow
-    table: Table
-    claim: Claim
-    program: Program
-
-    def to_state(self, **more: Any) -> dict[str, Any]:
-        return {
-            "flow": self.flow.id,
-            "dataset": self.table.dataset,
-            "start": to_text(self.claim.interval.start),
-            "end": to_text(self.claim.interval.end),
-            "token": self.claim.token,
-            "program": self.claim.program_version,
-            "rerun": self.claim.rerun,
-            "entry": self.claim.entry,
-            **({"again_until": to_text(self.claim.again_until)} if self.claim.again_until else {}),
-            **more,
-        }
+from shared_metadata.program import Program
+from shared_metadata.program.intervals import Interval, covered, from_text
+from shared_metadata.state.records import Claim, FlowState, TableCommit
+from shared_metadata.state.timeline import Programs
 
 
 class Steps:
@@ -247,6 +193,3 @@ def _planned(
     committed: list[str] | None = None,
 ) -> dict[str, Any]:
     return {"batches": [], "work": work or [], "failed": failed or [], "committed": committed or []}
-
-
-Step = Callable[[Mapping[str, Any], Context], dict[str, Any]]

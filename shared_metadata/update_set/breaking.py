@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared_metadata.masks import paths
 from shared_metadata.program import Kind, Mask, Mode
-from shared_metadata.type_names import spelled
+from shared_metadata.program.masks import paths
+from shared_metadata.program.type_names import spelled
 from shared_metadata.update_set.reach import Reached
 from shared_metadata.update_set.records import Breaking, ColumnChange, ColumnKind, Reason, StatementChange
 from shared_metadata.update_set.statements import Statement

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage
-from shared_metadata.masks import said
 from shared_metadata.program import Position
-from shared_metadata.type_widening import widened
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, DatasetLineage
+from shared_metadata.program.masks import said
+from shared_metadata.program.type_widening import widened
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape
 
 Shapes = tuple[QueryShape | None, QueryShape | None]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import MASK_KEY, Flow, Program
+from shared_metadata.program.lineage import Lineage
 from shared_metadata.update_set.breaking import breaking
 from shared_metadata.update_set.column_changes import Renamed
 from shared_metadata.update_set.reach import Reached, ShapeOf, reach

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_metadata.masks import Path, paths
 from shared_metadata.program import Mask, Masks
-from shared_metadata.type_names import differing
+from shared_metadata.program.masks import Path, paths
+from shared_metadata.program.type_names import differing
 from shared_metadata.update_set.records import ColumnChange, ColumnKind
 from shared_metadata.update_set.statements import Statement
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
-from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use, overlap, schema_digest
-from shared_metadata.masks import Path
 from shared_metadata.program import Column, Flow, Kind, Position
-from shared_metadata.records import Schema
+from shared_metadata.program.lineage import ColumnRef, DatasetLineage, Lineage, Use, overlap, schema_digest
+from shared_metadata.program.masks import Path
+from shared_metadata.program.schema import Schema
 from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes, hashed_anew
 from shared_metadata.update_set.field_changes import changed_fields
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape, Reach, ReaderEffect

@@ -9,8 +9,8 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
-from shared_metadata.intervals import count, floor
 from shared_metadata.program import Program
+from shared_metadata.program.intervals import count, floor
 from shared_metadata.update_set.breaking import incremental
 from shared_metadata.update_set.reach import Reached
 from shared_metadata.update_set.records import Recompute, StatementChange, UpdateSet

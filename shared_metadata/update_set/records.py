@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from shared_metadata.intervals import to_text
-from shared_metadata.lineage import ColumnRef, Use
 from shared_metadata.program import Position
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.lineage import ColumnRef, Use
 
 
 class ColumnKind(StrEnum):

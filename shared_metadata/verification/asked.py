@@ -10,7 +10,7 @@ from typing import Any
 from shared_metadata.contract.landed import Landed
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Kind, Program
-from shared_metadata.timeline import Programs
+from shared_metadata.state.timeline import Programs
 
 LANDING = (Kind.LOAD, Kind.VIEW, Kind.PUBLISH)
 

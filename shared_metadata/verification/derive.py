@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared_metadata.intervals import Interval
-from shared_metadata.records import LastChange, Moved, TableState, change_of
-from shared_metadata.schedule import attempts_named
-from shared_metadata.timeline import Programs
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import LastChange, Moved, TableState, change_of
+from shared_metadata.state.schedule import attempts_named
+from shared_metadata.state.timeline import Programs
 from shared_metadata.verification.facts import Facts
 
 ANY_ENTRY = 2**31  # of a dataset that no later program version moves back

@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from shared_metadata import keys
 from shared_metadata.contract.landed import Landed
-from shared_metadata.intervals import Interval, to_text
-from shared_metadata.records import Batch, TableOutcome, TableState
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.state.records import Batch, TableOutcome, TableState
+from shared_metadata.store import keys
 from shared_metadata.verification.derive import Derived
 from shared_metadata.verification.facts import Completed
 

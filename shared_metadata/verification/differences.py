@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared_metadata import keys
-from shared_metadata.actions import EVENT_DAYS
 from shared_metadata.contract.landed import Landed
-from shared_metadata.records import Batch, Moved, TableOutcome, TableState, TableStatus, Version, Worker
-from shared_metadata.timeline import Programs
+from shared_metadata.state.records import Batch, Moved, TableOutcome, TableState, TableStatus, Version, Worker
+from shared_metadata.state.timeline import Programs
+from shared_metadata.store import keys
+from shared_metadata.store.actions import EVENT_DAYS
 from shared_metadata.verification.derive import Derivation
 from shared_metadata.verification.difference import (
     FROM_A_BACKUP,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from shared_metadata import items, keys
-from shared_metadata.aged import AgedBatches
-from shared_metadata.drift_records import Drift, drift_of
-from shared_metadata.intervals import Interval, from_text
-from shared_metadata.records import Batch, EventKind, FlowState, Version
+from shared_metadata.program.intervals import Interval, from_text
+from shared_metadata.state.records import Batch, EventKind, FlowState, Version
+from shared_metadata.store import items, keys
+from shared_metadata.store.aged import AgedBatches
+from shared_metadata.store.drift_records import Drift, drift_of
 
 
 @dataclass(frozen=True)

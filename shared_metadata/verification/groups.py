@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared_metadata.timeline import Programs
+from shared_metadata.state.timeline import Programs
 
 
 def groups(programs: Programs) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from shared_metadata.intervals import Interval, from_text, to_text
+from shared_metadata.program.intervals import Interval, from_text, to_text
 from shared_metadata.verification.facts import Completed
 from shared_metadata.verification.other_side import Seen
 

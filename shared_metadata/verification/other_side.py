@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata.contract.landed import Landed
-from shared_metadata.intervals import Interval, from_text, to_text
-from shared_metadata.records import TableState, Version
-from shared_metadata.timeline import Programs
+from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.state.records import TableState, Version
+from shared_metadata.state.timeline import Programs
 from shared_metadata.verification.difference import Difference, less_there, more_there
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared_metadata import items, keys
-from shared_metadata.actions import Action, Actions
-from shared_metadata.intervals import to_text
-from shared_metadata.reader import Clock, utc_now
-from shared_metadata.records import Batch, Claim, EventKind, TableState, Version
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.records import Batch, Claim, EventKind, TableState, Version
+from shared_metadata.store import items, keys
+from shared_metadata.store.actions import Action, Actions
+from shared_metadata.store.reader import Clock, utc_now
+from shared_metadata.store.writes import transacted, written
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.facts import Completed
-from shared_metadata.writes import transacted, written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

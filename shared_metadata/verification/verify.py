@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from shared_metadata import items, keys
-from shared_metadata.actions import EVENT_DAYS
-from shared_metadata.at_once import beside_one_another
+from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.contract.landed import Landed
-from shared_metadata.reader import MetadataReader, utc_now
-from shared_metadata.records import EventKind, FlowState
-from shared_metadata.timeline import Programs
+from shared_metadata.state.records import EventKind, FlowState
+from shared_metadata.state.timeline import Programs
+from shared_metadata.store import items, keys
+from shared_metadata.store.actions import EVENT_DAYS
+from shared_metadata.store.reader import MetadataReader, utc_now
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors
 from shared_metadata.verification.facts import Facts, completed

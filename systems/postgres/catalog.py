@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.discovery import MOST_NAMES
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from systems.postgres.type_mapping import SourceType, iceberg_type
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from systems.postgres import failures
 from systems.postgres.address import CONNECT_SECONDS, Address
 

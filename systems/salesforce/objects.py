@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from systems.salesforce.type_mapping import NOT_COLLECTED, column_type
 

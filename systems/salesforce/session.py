@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlparse
 
 import urllib3
 
-from shared_metadata.contract.rotating_grant import ACCESS_TOKEN, OPTION, REFRESH_TOKEN, RotatingGrant
+from shared_metadata.contract.secrets.rotating_grant import ACCESS_TOKEN, OPTION, REFRESH_TOKEN, RotatingGrant
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"

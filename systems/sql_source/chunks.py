@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.contract.masking import Hashing
-from shared_metadata.intervals import to_text
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.masking import Hashing
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_source.dialect import Dialect
 from systems.sql_source.memory import Memory
 from systems.sql_source.parts import LINES, Part

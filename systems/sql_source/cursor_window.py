@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from shared_metadata.contract.collect import Window
-from shared_metadata.intervals import from_text, to_text
+from shared_metadata.program.intervals import from_text, to_text
 from systems.sql_source.horizon import FIRST_WRITE, Point, Seen, settled
 
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length

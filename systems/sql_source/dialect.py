@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared_metadata.errors import AtollError
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 
 if TYPE_CHECKING:
     import duckdb

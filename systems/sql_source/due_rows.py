@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.errors import DefinitionError, RetryLater
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Mode
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from systems.sql_source import cursor_window
 from systems.sql_source.cursor_window import Bounds, CursorColumn, Past

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
-from shared_metadata.contract.duckdb_session import function_memory_mb
-from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
+from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
+from shared_metadata.contract.runtime.deadline import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from systems.sql_source import parts
 from systems.sql_source.dialect import Dialect

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.column_values import file_values
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.duckdb_session import function_memory_mb, open_duckdb, unreached
-from shared_metadata.contract.left_rows import left_columns
+from shared_metadata.contract.parquet.duckdb_session import function_memory_mb, open_duckdb, unreached
+from shared_metadata.contract.parquet.left_rows import left_columns
+from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import RowError
-from shared_metadata.intervals import to_text
-from shared_metadata.records import Schema
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import Schema
 from systems.sql_source import chunks, unreadable
 from systems.sql_source.dialect import Dialect, Scan
 from systems.sql_source.memory import Memory

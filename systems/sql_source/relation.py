@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_source.dialect import Mapped, TableSize
 
 BATCH, DELETED = "_batch", "_deleted"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.duckdb_session import literal
-from shared_metadata.records import Schema
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.duckdb_session import literal
+from shared_metadata.program.schema import Schema
 from systems.sql_source.chunks import chunk_sql, rows_of_chunk
 from systems.sql_source.dialect import Dialect
 from systems.sql_source.parts import Part

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from conductor.environment import Environment
 from conductor.starter import Starter
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import ACCOUNT, KEYS, REGION, CountsCalls, FakeStepFunctions, new_table
 from tests.conformance.fixtures import SettableClock
 from tests.inbox import Inbox

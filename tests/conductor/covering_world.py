@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from random import Random
 
-from shared_metadata.intervals import Interval, ceil, covered, next_interval
 from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
-from shared_metadata.records import Batch, FlowState, Skipped, TableOutcome, TableState, TableStatus
-from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.program.intervals import Interval, ceil, covered, next_interval
+from shared_metadata.state.records import Batch, FlowState, Skipped, TableOutcome, TableState, TableStatus
+from shared_metadata.state.schedule import DueBatch, due_batches
 
 PLACE = Position("program.sql", 1, 1)
 MINUTES = (1, 5, 15, 30, 60)

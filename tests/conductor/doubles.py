@@ -14,10 +14,10 @@ from conductor.environment import Environment
 from conductor.known_states import KnownStates
 from conductor.losses import LOST, Losses
 from conductor.starter import Starter
-from shared_metadata import items
-from shared_metadata.keys import EVENT_PREFIX
-from shared_metadata.records import EventKind
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.records import EventKind
+from shared_metadata.store import items
+from shared_metadata.store.keys import EVENT_PREFIX
+from shared_metadata.store.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB
 

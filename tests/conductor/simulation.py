@@ -13,20 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from shared_metadata.boundary import (
-    Effect,
-    Progress,
-    affected_flows,
-    begins_later,
-    intervals_of,
-    last_common,
-    natural_effect,
-)
-from shared_metadata.intervals import Interval, ceil, covered, floor
 from shared_metadata.program import Flow, Kind, Position, Program, Table
-from shared_metadata.records import Batch, FlowState, Skipped, TableState
-from shared_metadata.schedule import DueBatch, due_batches
-from shared_metadata.timeline import BEGINNING, Entry, Programs, Timeline, restored
+from shared_metadata.program.intervals import Interval, ceil, covered, floor
+from shared_metadata.state.boundary import Effect, Progress, affected_flows, begins_later, intervals_of, last_common, natural_effect
+from shared_metadata.state.records import Batch, FlowState, Skipped, TableState
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline, restored
 
 ORIGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 PLACE = Position("program.sql", 1, 1)

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from conductor import agenda
 from conductor.environment import Environment
 from conductor.starter import Starter
-from shared_metadata import items, keys
 from shared_metadata.errors import StaleToken
-from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Program
-from shared_metadata.records import Claim, Event, EventKind, TableCommit
-from shared_metadata.schedule import due_batches
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.state.records import Claim, Event, EventKind, TableCommit
+from shared_metadata.state.schedule import due_batches
+from shared_metadata.store import items, keys
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import ACCOUNT, REGION, CountsCalls, FakeStepFunctions, Stream, new_starter, new_table, tell
 from tests.conductor.test_history import History
 from tests.conformance.fixtures import SettableClock
@@ -267,7 +267,7 @@ def test_another_program_is_looked_at_as_a_whole_at_once_and_when_its_time_has_c
 
 
 def test_an_event_that_names_flows_or_passed_datasets_wakes_them_and_their_readers() -> None:
-    from shared_metadata.timeline import Programs
+    from shared_metadata.state.timeline import Programs
 
     made: Program = program(2, views=VIEWS)
     neighbours = agenda.Neighbours(Programs.always(made))

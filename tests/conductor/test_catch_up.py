@@ -11,9 +11,9 @@ import pytest
 from benchmarks.catch_up import catch_up
 from conductor import handlers
 from conductor.starter import Starter
-from shared_metadata.intervals import Interval, from_text
-from shared_metadata.records import EventKind, TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, from_text
+from shared_metadata.state.records import EventKind, TableCommit
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import FakeStepFunctions, Stream
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, program, view

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from conductor import handlers
 from conductor.notifier import Notifier
-from shared_metadata.dead_letters import dead_batches
-from shared_metadata.intervals import Interval
-from shared_metadata.records import MAX_ATTEMPTS, Claim, EventKind, TableState
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import MAX_ATTEMPTS, Claim, EventKind, TableState
+from shared_metadata.store.dead_letters import dead_batches
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, fixed, known_states, new_starter, tell
 from tests.conductor.test_drift import tick
 from tests.conductor.test_history import History

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from conductor import handlers
 from conductor.notifier import Notifier
 from conductor.starter import Starter
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Kind, Program
-from shared_metadata.records import Claim, EventKind
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.state.records import Claim, EventKind
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import KEYS, REGION, FakeStepFunctions, known_states, new_starter, new_writer, records_of, tell
 from tests.conductor.test_history import History
 from tests.conformance.fixtures import FakeContext, SettableClock

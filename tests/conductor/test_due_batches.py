@@ -12,10 +12,10 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
-from shared_metadata.records import MAX_ATTEMPTS, FlowState, TableState
-from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import MAX_ATTEMPTS, FlowState, TableState
+from shared_metadata.state.schedule import DueBatch, due_batches
 
 ORIGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 PLACE = Position("program.sql", 1, 1)

@@ -16,10 +16,10 @@ from conductor import handlers
 from conductor.freshness import Freshness
 from conductor.known_states import KnownStates
 from conductor.notifier import Notifier
-from shared_metadata.freshness import late_datasets
 from shared_metadata.program import Program
-from shared_metadata.records import EventKind, FlowState, TableState
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.freshness import late_datasets
+from shared_metadata.state.records import EventKind, FlowState, TableState
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import REGION, CountsCalls, fixed, known_states
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, program, staged

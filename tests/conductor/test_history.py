@@ -14,10 +14,10 @@ import pytest
 from conductor.environment import Environment
 from conductor.starter import Starter
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
-from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Program
-from shared_metadata.records import Claim, EventKind, TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, from_text
+from shared_metadata.state.records import Claim, EventKind, TableCommit
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import ACCOUNT, REGION, FakeStepFunctions
 from tests.conformance.fixtures import SettableClock
 from tests.metadata.behaviour import FIRST, apply, program, view

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from conductor import handlers
 from conductor.losses import Losses
 from conductor.starter import Starter
-from shared_metadata.records import EventKind
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.records import EventKind
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import FakeStepFunctions, fixed, new_writer, tell
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.metadata.behaviour import FIRST, apply, claim, commit, events, fail, program, staged, standing

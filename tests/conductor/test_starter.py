@@ -16,9 +16,9 @@ from conductor import handlers
 from conductor.environment import Environment
 from conductor.starter import MOST_REFUSALS, Starter
 from shared_metadata.errors import DefinitionError, InputError, WaitForAws
-from shared_metadata.intervals import Interval
-from shared_metadata.records import EventKind, TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import EventKind, TableCommit
+from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import ACCOUNT, REGION, CountsCalls, FakeStepFunctions, new_starter, records_of, tell
 from tests.conformance.fixtures import FakeContext, SettableClock
 from tests.memory.dynamodb import refused

@@ -9,8 +9,8 @@ from random import Random
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.intervals import next_interval
-from shared_metadata.schedule import due_batches
+from shared_metadata.program.intervals import next_interval
+from shared_metadata.state.schedule import due_batches
 from tests.conductor.simulation import ORIGIN, Author, World
 
 TICKS = 60

@@ -17,10 +17,10 @@ import pytest
 
 from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, StaleToken
-from shared_metadata.intervals import Interval, floor
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
+from shared_metadata.program.intervals import Interval, floor
 from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch

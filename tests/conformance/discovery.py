@@ -14,10 +14,10 @@ from shared_metadata.contract import discovery
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.discovery import DiscoverStep, OpenCatalog
 from shared_metadata.errors import DefinitionError, InputError, RetryLater, SecretError
-from shared_metadata.lineage import schema_digest
 from shared_metadata.program import from_plain
-from shared_metadata.records import Schema
-from shared_metadata.source_registry import SourceRegistry
+from shared_metadata.program.lineage import schema_digest
+from shared_metadata.program.schema import Schema
+from shared_metadata.store.source_registry import SourceRegistry
 from tests.conformance.fixtures import Cloud, FakeContext
 
 NAME, REFERENCE = "looked_at", "looked-at"

@@ -16,11 +16,11 @@ from pyiceberg.catalog.glue import GlueCatalog
 from shared_metadata import naming
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.organize import OrganizeSteps
-from shared_metadata.drift import Change
-from shared_metadata.lineage import Lineage
+from shared_metadata.drift.changes import Change
 from shared_metadata.program import Connection, Mask, Program
-from shared_metadata.records import EventKind
-from shared_metadata.schedule import due_batches
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.state.records import EventKind
+from shared_metadata.state.schedule import due_batches
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE as ICEBERG
 from tests.conformance.collect import HERE, SourceUnderTest

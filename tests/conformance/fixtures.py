@@ -20,15 +20,16 @@ import boto3
 import pytest
 from aiobotocore.session import AioSession
 
-from shared_metadata import access, naming
-from shared_metadata.contract.environment import Environment
+from shared_metadata import naming
 from shared_metadata.contract.landed import STEP, Landed, LandedStep
-from shared_metadata.contract.services import Services
+from shared_metadata.contract.runtime.environment import Environment
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.steps import Steps
-from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Program
-from shared_metadata.reader import MetadataReader
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.store import access
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.writer import MetadataWriter
 from tests.memory.clients import QuickSession, awaiting
 from tests.memory.dynamodb import MemoryDynamoDB
 from tests.memory.glue import MemoryGlue
@@ -313,7 +314,7 @@ def _refuse_what_is_not_granted(params: Mapping[str, Any], model: Any, **_: Any)
         writes = {"PutItem": granted.puts, "UpdateItem": granted.updates, "DeleteItem": granted.deletes}
         patterns = writes.get(action, granted.reads)
         assert any(fnmatchcase(key, pattern) for pattern in patterns), (
-            f"{action} on {key!r} is not granted: shared_metadata/access.py"
+            f"{action} on {key!r} is not granted: shared_metadata/store/access.py"
         )
 
 

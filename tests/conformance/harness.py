@@ -17,14 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shared_metadata.boundary import Effect
 from shared_metadata.contract.discovery import OpenCatalog
 from shared_metadata.contract.harness import HarnessSteps, OpenTarget
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, SecretError, StaleToken
-from shared_metadata.intervals import Interval
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
-from shared_metadata.records import Schema, SchemaColumn, TableCommit
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.boundary import Effect
+from shared_metadata.state.records import TableCommit
 from slices.registry import installed
 from tests.conformance import hostile
 from tests.conformance.discovery import DiscoveryConformance, Looking
@@ -618,7 +619,7 @@ class HarnessConformance(DiscoveryConformance):
         staging = way.steps.staging(stale_work)
         changes = staging.read(way.flow.id, "changes.json")
         opened = way.steps.open(stale_work)
-        from shared_metadata.contract.steps import Deadline
+        from shared_metadata.contract.runtime.deadline import Deadline
 
         try:
             with pytest.raises((StaleToken, RetryLater)):

@@ -21,13 +21,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.duckdb_session import identifier as quoted
 from shared_metadata.contract.organize import OpenDriver, OrganizeSteps
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.parquet.duckdb_session import identifier as quoted
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, StaleToken
-from shared_metadata.intervals import Interval
 from shared_metadata.program import BadRows, Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
-from shared_metadata.records import Schema, SchemaColumn, TableCommit
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.records import TableCommit
 from tests.conformance import hostile
 from tests.conformance.fixtures import (
     BatchRun,

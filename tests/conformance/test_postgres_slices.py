@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared_metadata.program import Connection, Position
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.collect.postgres.client import open_source
 from slices.collect.postgres.tests.conftest import database, server
 from slices.collect.postgres.tests.database import Database

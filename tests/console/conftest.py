@@ -18,9 +18,9 @@ from moto import mock_aws
 from console.init import PROGRAM
 from console.main import main
 from shared_metadata import naming
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.store.writer import MetadataWriter
 from slices.registry import installed
 from tests.memory.clients import QuickSession
 from tests.memory.dynamodb import MemoryDynamoDB

@@ -12,9 +12,9 @@ import pytest
 from click.testing import Result
 
 from console.cache import FILES_KEPT, FOLDER
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import FOLDER as SCHEMAS
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import FOLDER as SCHEMAS
+from shared_metadata.program.source_schemas import ConnectionSchemas
 
 Atoll = Callable[..., Result]
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,11 +14,11 @@ from click.testing import Result
 
 from console.init import PROGRAM
 from console.project import compile_files
-from shared_metadata.intervals import next_interval
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
-from shared_metadata.records import TableCommit
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import next_interval
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.state.records import TableCommit
+from shared_metadata.store.writer import MetadataWriter
 from tests.console.conftest import write_snapshot
 
 Atoll = Callable[..., Result]

@@ -15,8 +15,8 @@ from console.target import Target
 from shared_metadata import naming
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.errors import DefinitionError, SecretError
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.registry import installed
 
 Atoll = Callable[..., Result]

@@ -14,11 +14,11 @@ from click.testing import Result
 
 from console.init import PROGRAM
 from console.why import Cause, why_of
-from shared_metadata.boundary import Effect
 from shared_metadata.errors import AtollError, InputError, SecretError
-from shared_metadata.intervals import floor, next_interval, to_text
 from shared_metadata.program import Program
-from shared_metadata.records import FlowState, Quiesce, TableCommit, TableState
+from shared_metadata.program.intervals import floor, next_interval, to_text
+from shared_metadata.state.boundary import Effect
+from shared_metadata.state.records import FlowState, Quiesce, TableCommit, TableState
 from tests.console.test_status import ORDERS, QUARTER, STAGED, VIEW, activate, claim, commit, fail, program
 from tests.metadata.drift_behaviour import activate as activate_known
 from tests.metadata.drift_behaviour import gone, settle, things

@@ -85,7 +85,7 @@ def test_an_interrupt_ends_quietly(atoll: Atoll, ready: Any, monkeypatch: pytest
     def interrupted(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared_metadata.reader.MetadataReader.active_version", interrupted)
+    monkeypatch.setattr("shared_metadata.store.reader.MetadataReader.active_version", interrupted)
     result = atoll("status")
     assert result.exit_code == 130 and result.stderr.strip() == "interrupted"
 

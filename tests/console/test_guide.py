@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from shared_metadata.intervals import next_interval
+from shared_metadata.program.intervals import next_interval
 from tests.shown import edit, steps
 
 ROOT = Path(__file__).resolve().parents[2]

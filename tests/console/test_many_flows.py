@@ -16,14 +16,14 @@ from console.dataset_status import dataset_statuses
 from console.restatement import effective_moment
 from console.sizes import judge_sizes
 from console.update_set import update_set
-from shared_metadata.applying import switch_to
-from shared_metadata.intervals import Interval, floor
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Mode, Program
-from shared_metadata.records import TableCommit
+from shared_metadata.program.intervals import Interval, floor
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.state.records import TableCommit
+from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.update_set import UpdateSet
+from shared_metadata.update_set.applying import switch_to
 from shared_metadata.update_set.statements import statements
-from shared_metadata.writer import MetadataWriter
 from tests.memory.dynamodb import ANSWERED, MemoryDynamoDB
 
 pytestmark = pytest.mark.xdist_group("many flows")  # they are compiled and applied once

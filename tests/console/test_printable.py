@@ -19,9 +19,9 @@ from console import rejected
 from console.discovery_report import Discovered, show
 from console.printable import printable
 from console.schema_changes import ColumnChange, TableChange
-from shared_metadata.drift import Change, DriftChange
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.drift.changes import Change, DriftChange
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
 from tests.conformance.fixtures import NOW
 from tests.console.test_status import ORDERS, STAGED, activate, fail, program
 from tests.metadata.drift_behaviour import activate as activate_known

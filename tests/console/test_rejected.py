@@ -15,8 +15,8 @@ import pytest
 
 from console.target import LOCAL, Target
 from language import compile_program
-from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.rejected_rows import RejectedRow
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 from slices.registry import installed
 from tests.console.conftest import Atoll
 

@@ -14,9 +14,9 @@ import pytest
 from click.testing import Result
 
 from console import retry_wait
-from shared_metadata.intervals import to_text
 from shared_metadata.program import BadRows
-from shared_metadata.records import TableCommit
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.records import TableCommit
 from tests.console.test_change import edit
 from tests.console.test_status import ORDERS, STAGED, VIEW, activate, claim, commit, fail, program
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from click.testing import Result
 
-from shared_metadata.intervals import floor, to_text
+from shared_metadata.program.intervals import floor, to_text
 
 Atoll = Callable[..., Result]
 BROKEN = {

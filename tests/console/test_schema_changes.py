@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.schema_changes import compare
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
 
 COLUMN = st.builds(
     lambda source, kind, nullable: SchemaColumn(source.lower(), kind, nullable, source, f"their {kind}"),

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from console.main import main
 from shared_metadata import naming
-from shared_metadata.contract.secret_store import read_secret
+from shared_metadata.contract.secrets.secret_store import read_secret
 from slices.registry import installed
 
 Atoll = Callable[..., Result]

@@ -19,8 +19,9 @@ from shared_metadata import naming
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.sizes import Size
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import Interval
-from shared_metadata.records import Schema, TableCommit
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.schema import Schema
+from shared_metadata.state.records import TableCommit
 
 Atoll = Callable[..., Result]
 GIVEN = {"memory_mb": 2048, "tmp_mb": 4096, "seconds": 900}

@@ -14,8 +14,9 @@ import boto3
 import pytest
 from click.testing import Result
 
-from shared_metadata import keys, naming
-from shared_metadata.intervals import floor, to_text
+from shared_metadata import naming
+from shared_metadata.program.intervals import floor, to_text
+from shared_metadata.store import keys
 from tests.console.test_status import ORDERS, QUARTER, STAGED, VIEW, activate, commit, program
 
 Atoll = Callable[..., Result]

@@ -13,11 +13,12 @@ import pytest
 from click.testing import Result
 
 from console.project import compile_files
-from shared_metadata.aged import AgedBatches
-from shared_metadata.aged_records import AgedRecords
-from shared_metadata.intervals import Interval, count, floor, next_interval, to_text
 from shared_metadata.program import Program
-from shared_metadata.records import Schema, SchemaColumn, TableCommit
+from shared_metadata.program.intervals import Interval, count, floor, next_interval, to_text
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.records import TableCommit
+from shared_metadata.store.aged import AgedBatches
+from shared_metadata.store.aged_records import AgedRecords
 
 Atoll = Callable[..., Result]
 QUARTER = 900

@@ -15,9 +15,9 @@ from click.testing import Result
 from console.init import PROGRAM
 from console.project import compile_files
 from shared_metadata import naming
-from shared_metadata.intervals import Interval, floor, from_text, to_text
-from shared_metadata.records import TableCommit
-from shared_metadata.schedule import due_batches
+from shared_metadata.program.intervals import Interval, floor, from_text, to_text
+from shared_metadata.state.records import TableCommit
+from shared_metadata.state.schedule import due_batches
 
 Atoll = Callable[..., Result]
 CUSTOMERS = "lake.ops.customers"

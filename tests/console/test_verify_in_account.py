@@ -13,8 +13,9 @@ import botocore.session
 import pytest
 from click.testing import Result
 
-from shared_metadata import keys, naming
+from shared_metadata import naming
 from shared_metadata.errors import AtollError, InputError, Unfinished
+from shared_metadata.store import keys
 from shared_metadata.verification import in_function
 from shared_metadata.verification.asked import Asked
 from shared_metadata.verification.in_function import LAST_SECONDS, NOTES, VerifyStep

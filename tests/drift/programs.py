@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use, schema_digest
 from shared_metadata.program import Column, Connection, Flow, Kind, Mask, Mode, Position, Program, Table, Warehouse
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use, schema_digest
+from shared_metadata.program.schema import Schema, SchemaColumn
 
 HOUR = 3600
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_metadata.drift import Change, DriftChange, classify, is_still, type_words
-from shared_metadata.lineage import ColumnRef, Lineage, Use
+from shared_metadata.drift.changes import Change, DriftChange, classify, is_still, type_words
 from shared_metadata.program import Mask, Mode, Program
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.lineage import ColumnRef, Lineage, Use
+from shared_metadata.program.schema import Schema, SchemaColumn
 from tests.drift.programs import Writing, schema
 
 PLANES = schema(

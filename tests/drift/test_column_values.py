@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_metadata.column_values import ColumnValues, alike, file_values, of_files, sampled
+from shared_metadata.drift.column_values import ColumnValues, alike, file_values, of_files, sampled
 from tests.drift.programs import schema
 
 SCHEMA = schema(n="int", day="date", nothing="double", **{'a "name"': "string", "l": "list<int>"})

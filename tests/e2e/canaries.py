@@ -20,7 +20,7 @@ from psycopg import sql
 from examples.airline import production
 from examples.airline.demo import Demo
 from shared_metadata import naming
-from shared_metadata.intervals import floor, to_text
+from shared_metadata.program.intervals import floor, to_text
 from tests.e2e.test_airline import MINUTE, Deployed
 
 RIGHTFUL = ("staging/", "warehouse/")

@@ -22,11 +22,12 @@ from examples.airline.demo import PROGRAM, Demo
 from examples.airline.reconcile import Difference, reconcile
 from infra.embedded import LocalStack
 from infra.embedded.state import wait_until
-from shared_metadata import items, keys, naming
-from shared_metadata.intervals import Interval, floor, to_text
+from shared_metadata import naming
 from shared_metadata.program import Program
-from shared_metadata.records import EventKind
-from shared_metadata.source_schemas import FOLDER
+from shared_metadata.program.intervals import Interval, floor, to_text
+from shared_metadata.program.source_schemas import FOLDER
+from shared_metadata.state.records import EventKind
+from shared_metadata.store import items, keys
 from slices.registry import installed
 from tests.command import atoll, called
 

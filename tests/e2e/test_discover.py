@@ -24,9 +24,9 @@ from examples.airline import crm, production
 from examples.airline.demo import PROGRAM
 from infra.embedded import LocalStack, bootstrap, cdk
 from shared_metadata import naming
-from shared_metadata.intervals import floor, to_text
-from shared_metadata.source_registry import SourceRegistry
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.program.intervals import floor, to_text
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.store.source_registry import SourceRegistry
 from tests.command import called
 
 pytestmark = [pytest.mark.xdist_group("discover"), pytest.mark.timeout(900), pytest.mark.budget(90), pytest.mark.deep]

@@ -13,9 +13,9 @@ import pytest
 from examples.airline import crm
 from examples.airline.demo import Demo
 from infra.embedded import LocalStack
-from shared_metadata.drift import Change
-from shared_metadata.drift_records import Drift
-from shared_metadata.intervals import floor
+from shared_metadata.drift.changes import Change
+from shared_metadata.program.intervals import floor
+from shared_metadata.store.drift_records import Drift
 from tests.command import atoll
 from tests.e2e.test_airline import MINUTE, Deployed
 from tests.inbox import Inbox

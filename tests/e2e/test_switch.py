@@ -16,7 +16,7 @@ from examples.airline import production
 from infra.embedded import LocalStack, bootstrap, cdk
 from infra.embedded.state import wait_until
 from shared_metadata import naming
-from shared_metadata.intervals import floor, from_text
+from shared_metadata.program.intervals import floor, from_text
 from tests.command import atoll
 from tests.watcher import Watcher
 

@@ -16,8 +16,8 @@ from doubles.salesforce.oauth import make_credentials
 from infra.embedded import LocalStack
 from language.compiler import Compilation, compile_sources
 from shared_metadata import naming
-from shared_metadata.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
+from shared_metadata.store.writer import MetadataWriter
 from slices.registry import installed
 from tests.conformance.fixtures import create_metadata_table
 from tests.faults import sources

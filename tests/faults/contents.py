@@ -16,11 +16,11 @@ from typing import Any
 import psycopg
 import pyarrow.parquet as pq
 
-from shared_metadata import items, keys
-from shared_metadata.contract.services import Services
-from shared_metadata.intervals import Interval, from_text
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Flow, Kind, Mode, Program
-from shared_metadata.records import Batch, EventKind, Version
+from shared_metadata.program.intervals import Interval, from_text
+from shared_metadata.state.records import Batch, EventKind, Version
+from shared_metadata.store import items, keys
 from slices.organize.iceberg.tables import Tables, history
 from tests.faults.covered import BATCH, RECORDED, Cover, Rows, as_covered, as_of
 

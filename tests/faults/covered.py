@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Kind
+from shared_metadata.program.intervals import Interval, to_text
 
 Rows = Counter[tuple[str, ...]]
 BATCH = "_batch"

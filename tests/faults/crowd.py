@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata import items, keys, naming
+from shared_metadata import naming
+from shared_metadata.store import items, keys
 from tests.faults.faults import CONDUCTOR
 from tests.faults.machine import Execution
 from tests.faults.processes import Function, FunctionError

@@ -23,9 +23,9 @@ from infra import embedded
 from infra.embedded import LocalStack
 from infra.embedded.state import wait_until
 from shared_metadata import naming
-from shared_metadata.intervals import floor
 from shared_metadata.program import Flow
-from shared_metadata.records import EventKind
+from shared_metadata.program.intervals import floor
+from shared_metadata.state.records import EventKind
 from slices.organize.iceberg.batch_identity import Identity
 from tests.e2e.test_airline import MINUTE, Deployed, state_command
 from tests.faults.doors import AwsDoor, Doors

@@ -26,10 +26,10 @@ import s3fs  # noqa: F401
 
 import conductor.handlers
 import slices.harness.postgres.database
-from shared_metadata.contract import lambda_handler
-from shared_metadata.contract.environment import Environment
-from shared_metadata.contract.services import Services
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.contract.runtime import lambda_handler
+from shared_metadata.contract.runtime.environment import Environment
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.store.writer import MetadataWriter
 from tests.conformance.fixtures import FakeContext
 from tests.faults.contents import Contents, read_contents
 from tests.faults.faults import CONDUCTOR

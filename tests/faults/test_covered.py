@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Kind
+from shared_metadata.program.intervals import Interval
 from tests.faults.contents import Contents, differences
 from tests.faults.covered import RECORDED, Cover, Rows, as_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.embedded import LocalStack
-from shared_metadata.records import EventKind
+from shared_metadata.state.records import EventKind
 from tests.faults import sources
 from tests.faults.account import BEGIN, Stage
 from tests.faults.campaign import Campaign

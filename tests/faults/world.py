@@ -20,8 +20,8 @@ from typing import Any
 from conductor.freshness import EVERY_MINUTES
 from conductor.losses import TOLD_AS
 from shared_metadata import naming
-from shared_metadata.dead_letters import dead_batches
-from shared_metadata.intervals import floor
+from shared_metadata.program.intervals import floor
+from shared_metadata.store.dead_letters import dead_batches
 from tests.faults import sources
 from tests.faults.account import BEGIN, Account, Stage
 from tests.faults.contents import Contents

@@ -11,9 +11,11 @@ import pytest
 
 from infra import workflows
 from infra.workflows import Machine
-from shared_metadata import errors, later
-from shared_metadata.contract import discovery, landed, maintenance
+from shared_metadata import errors
+from shared_metadata.aws import later
+from shared_metadata.contract import discovery, landed
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.maintenance import step as maintenance
 from slices.registry import installed
 
 BUILDERS = {

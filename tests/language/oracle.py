@@ -13,7 +13,7 @@ from language import ProgramErrors, compile_program, compile_with_positions, for
 from language.compiler import Compilation
 from language.diagnostics import source_text
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
+from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas
 
 FILE = "p.sql"
 _SQL = {"query", "filter", "predicate", "source"}

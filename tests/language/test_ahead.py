@@ -16,7 +16,7 @@ from language.dialects.duckdb.engine import MOST_PLANS, Engine, Tables
 from language.dialects.duckdb.text import QueryText
 from language.memo import Memo
 from language.tokens import DIALECT
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 
 ID, DAY, BATCH = SchemaColumn("id", "long", True), SchemaColumn("day", "date", True), SchemaColumn("_batch", "timestamptz", True)
 SIGHTS: Sequence[Tables] = (

@@ -8,7 +8,7 @@ import pytest
 
 from language.compiler import compile_sources
 from shared_metadata.program import Flow, Program
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.registry import installed
 
 AIRLINE = Path(__file__).parents[2] / "examples" / "airline"

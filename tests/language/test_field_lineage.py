@@ -7,7 +7,7 @@ from functools import cache
 import duckdb
 import pytest
 
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 from tests.language.typed_query import typed
 
 KIND = 'struct<x: int, "y.Z": string, q: struct<z: int, w: int>>'

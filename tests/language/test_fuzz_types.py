@@ -16,7 +16,7 @@ from sqlglot import exp
 from language import ProgramErrors, compile_with_positions
 from language.queries import OWN_COLUMNS
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.source_schemas import SourceSchemas
+from shared_metadata.program.source_schemas import SourceSchemas
 from tests.language.generated_queries import query
 from tests.language.oracle import airline
 from tests.language.words_of_types import data_type, iceberg_name

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from language.dialects.duckdb.types import duckdb_type
-from shared_metadata import type_names
-from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.program import type_names
+from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
 from slices.organize.iceberg import column_types
 from tests.language.typed_query import typed
 

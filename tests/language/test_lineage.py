@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 from tests.language.typed_query import typed
 
 _CHOOSES = re.compile(r"LIMIT|DISTINCT ON")  # by an order which rows there are

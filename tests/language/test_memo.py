@@ -21,10 +21,10 @@ from language.query_typing import TypedQuery
 from language.statement_texts import chunks_of, statement_texts
 from language.tokens import split_statements, tokenize
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Program
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas
 
 STATEMENTS = [
     "CREATE WAREHOUSE lake USING iceberg",

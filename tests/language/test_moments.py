@@ -12,8 +12,8 @@ from language import ProgramErrors
 from language.compiler import compile_sources
 from language.dialects.postgres.moments import moves
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from tests.background import postgres_server
 
 TYPES = {

@@ -8,8 +8,8 @@ import pytest
 
 from language import ProgramErrors, compile_program
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas
 from slices.registry import installed
 
 ENDPOINTS = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"

@@ -15,7 +15,7 @@ import pytest
 from language.dialects.postgres import catalogue
 from language.dialects.postgres.__main__ import catalogue_of
 from language.dialects.postgres.catalogue import Function
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.collect.postgres.type_mapping import map_type
 from systems.postgres.catalog import columns_of
 from tests.language.postgres_oracle import COLUMNS, REFUSED, UNTOLD, Oracle, oracle, ours

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from language.query_shape import query_shape
-from shared_metadata.lineage import ColumnRef
+from shared_metadata.program.lineage import ColumnRef
 from shared_metadata.update_set import QueryShape
 
 QUERY = """

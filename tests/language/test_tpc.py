@@ -18,10 +18,10 @@ from language import compile_with_positions
 from language.compiler import Compilation
 from language.queries import edited
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.duckdb_session import extension_path
-from shared_metadata.lineage import ColumnLineage
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.contract.parquet.duckdb_session import extension_path
+from shared_metadata.program.lineage import ColumnLineage
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from tests.language.typed_query import warehouse_query
 from tests.language.words_of_types import iceberg_name
 

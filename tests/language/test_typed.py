@@ -14,9 +14,9 @@ import pytest
 from language import ProgramErrors, compile_with_positions
 from language.compiler import Compilation
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.lineage import ColumnRef, DatasetLineage, Lineage, Use
-from shared_metadata.masks import said
-from shared_metadata.source_schemas import ConnectionSchemas, SourceSchemas
+from shared_metadata.program.lineage import ColumnRef, DatasetLineage, Lineage, Use
+from shared_metadata.program.masks import said
+from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas
 
 CASES = Path(__file__).parent / "typed"
 PROGRAMS = sorted(CASES.glob("*.sql"))

@@ -10,7 +10,7 @@ from language.dialects.duckdb.query import DuckDBQuery, parse_warehouse_query
 from language.dialects.postgres.query import parse_postgres_query
 from language.queries import edited
 from language.query_typing import TypedQuery
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 
 Columns = Mapping[str, Mapping[str, str]]
 

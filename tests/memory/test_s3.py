@@ -10,7 +10,7 @@ import s3fs
 from botocore.exceptions import ClientError
 
 from infra.embedded import LocalStack
-from shared_metadata.contract.duckdb_session import open_duckdb
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
 from tests.memory.light_moto import moto_client
 from tests.memory.s3_behaviour import S3AsDocumented, S3Behaviour, complete

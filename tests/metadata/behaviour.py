@@ -13,26 +13,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from shared_metadata import items, keys
-from shared_metadata.boundary import Effect
 from shared_metadata.errors import AlreadyCommitted, DefinitionError, InputError, RetryLater, StaleToken
-from shared_metadata.intervals import Interval
-from shared_metadata.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
-from shared_metadata.reader import MetadataReader
-from shared_metadata.records import (
-    MAX_ATTEMPTS,
-    Claim,
-    DeadLetter,
-    EventKind,
-    Schema,
-    SchemaColumn,
-    TableCommit,
-    TableStatus,
-)
-from shared_metadata.schedule import DueBatch, due_batches
-from shared_metadata.timeline import Timeline
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.boundary import Effect
+from shared_metadata.state.records import MAX_ATTEMPTS, Claim, DeadLetter, EventKind, TableCommit, TableStatus
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.timeline import Timeline
+from shared_metadata.store import items, keys
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 
 PLACE = Position("program.sql", 1, 1)

@@ -13,13 +13,13 @@ from shared_metadata.contract.batch_input import Wanted, resolve
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.errors import InputError, RetryLater
-from shared_metadata.intervals import Interval, to_text
 from shared_metadata.program import Flow, Mode, Program
-from shared_metadata.records import SKIPPED_KEPT, Claim, EventKind, TableCommit
-from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.state.records import SKIPPED_KEPT, Claim, EventKind, TableCommit
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
-from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.metadata.behaviour import HOUR, START, apply, events, program, staged, standing, view
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from shared_metadata.drift import Change, DriftChange, classify
-from shared_metadata.drift_registry import NOT_EXPECTED, SOURCE_IS_BACK
+from shared_metadata.drift.changes import Change, DriftChange, classify
 from shared_metadata.errors import RetryLater
-from shared_metadata.intervals import Interval
-from shared_metadata.lineage import Lineage
 from shared_metadata.program import Mode, Program
-from shared_metadata.records import MAX_ATTEMPTS, EventKind, Schema
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.lineage import Lineage
+from shared_metadata.program.schema import Schema
+from shared_metadata.state.records import MAX_ATTEMPTS, EventKind
+from shared_metadata.store.drift_registry import NOT_EXPECTED, SOURCE_IS_BACK
+from shared_metadata.store.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.drift.programs import Writing, schema
 from tests.metadata.behaviour import START, Interrupts
@@ -241,8 +242,8 @@ class DriftBehaviour:
         assert writer.drifts.claim_notification(1) and not writer.drifts.claim_notification(99)
 
     def test_a_commit_leaves_a_mark_where_it_is(self, writer: MetadataWriter) -> None:
-        from shared_metadata.intervals import next_interval
-        from shared_metadata.records import TableCommit
+        from shared_metadata.program.intervals import next_interval
+        from shared_metadata.state.records import TableCommit
 
         known = activate(writer, things())
         view = "lake.a.v000"

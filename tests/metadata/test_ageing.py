@@ -15,23 +15,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pyarrow import parquet
 
-from shared_metadata import items, keys
-from shared_metadata.applying import moment_of
-from shared_metadata.contract import ageing, retention
-from shared_metadata.contract.ageing import Ageing
-from shared_metadata.contract.restatable import refuse_what_is_forgotten
-from shared_metadata.contract.retention import Retention
-from shared_metadata.contract.steps import LEASE_SECONDS
+from shared_metadata.contract.maintenance import ageing, retention
+from shared_metadata.contract.maintenance.ageing import Ageing
+from shared_metadata.contract.maintenance.restatable import refuse_what_is_forgotten
+from shared_metadata.contract.maintenance.retention import Retention
+from shared_metadata.contract.runtime.deadline import LEASE_SECONDS
 from shared_metadata.errors import AlreadyCommitted, DefinitionError, InputError, StaleToken
-from shared_metadata.intervals import Interval, to_text
 from shared_metadata.naming import REJECTED_DAYS
 from shared_metadata.program import Mode, Program
-from shared_metadata.reader import MetadataReader
-from shared_metadata.records import TableCommit, Version
-from shared_metadata.schedule import DueBatch
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.state.records import TableCommit, Version
+from shared_metadata.state.schedule import DueBatch
+from shared_metadata.store import items, keys
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.update_set.applying import moment_of
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
-from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB, Rows
 from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, scheduled, standing, view

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from shared_metadata.contract.meter import Meter, capacity_units
+from shared_metadata.contract.runtime.meter import Meter, capacity_units
 from shared_metadata.costs import A_BATCH, cost_dollars, prices, share, skew, together
 
 KINDS = sorted(prices()["per_million"])

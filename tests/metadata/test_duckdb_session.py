@@ -8,8 +8,8 @@ import boto3
 import duckdb
 import pytest
 
-from shared_metadata.contract import duckdb_session
-from shared_metadata.contract.duckdb_session import extension_path, open_duckdb
+from shared_metadata.contract.parquet import duckdb_session
+from shared_metadata.contract.parquet.duckdb_session import extension_path, open_duckdb
 
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
 

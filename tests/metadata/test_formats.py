@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared_metadata import formats, items, keys
 from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.store import formats, items, keys
 from tests.metadata.test_transfer import imported
 from tests.metadata.test_verification import lived, verified
 from tests.protocol.promises import settle

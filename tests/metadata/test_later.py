@@ -15,15 +15,16 @@ from botocore import exceptions
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from shared_metadata import items, later
-from shared_metadata.aws_client import aws_client
-from shared_metadata.contract.duckdb_session import unreached
-from shared_metadata.contract.lambda_handler import PAYLOAD_LIMIT, LambdaHandler
+from shared_metadata.aws import later
+from shared_metadata.aws.client import aws_client
+from shared_metadata.aws.later import Refusal, is_later, refusal
+from shared_metadata.contract.parquet.duckdb_session import unreached
+from shared_metadata.contract.runtime.lambda_handler import PAYLOAD_LIMIT, LambdaHandler
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken, WaitForAws
-from shared_metadata.later import Refusal, is_later, refusal
-from shared_metadata.records import MAX_ATTEMPTS, TableState
-from shared_metadata.schedule import due_batches
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.state.records import MAX_ATTEMPTS, TableState
+from shared_metadata.state.schedule import due_batches
+from shared_metadata.store import items
+from shared_metadata.store.writer import MetadataWriter
 from tests.conformance.fixtures import FakeContext, SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB, refused
 from tests.metadata.behaviour import FIRST, apply, claim, commit, program, staged, standing

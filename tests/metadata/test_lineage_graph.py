@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use
-from shared_metadata.lineage_graph import ROWS, LineageGraph
 from shared_metadata.program import Position
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use
+from shared_metadata.program.lineage_graph import ROWS, LineageGraph
+from shared_metadata.program.schema import Schema, SchemaColumn
 
 AT = Position("p.sql", 1, 1)
 COLUMNS = ("a", "b", "c")

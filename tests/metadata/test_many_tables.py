@@ -12,18 +12,20 @@ import pytest
 
 from benchmarks import many_tables
 from benchmarks.metered import TABLE, MeteredDynamoDB, size_of
-from shared_metadata import keys, parts
 from shared_metadata.contract.batch_input import resolve
-from shared_metadata.contract.lambda_handler import PAYLOAD_LIMIT
-from shared_metadata.contract.steps import Work, passes
+from shared_metadata.contract.runtime.lambda_handler import PAYLOAD_LIMIT
+from shared_metadata.contract.steps import passes
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program import Table as FlowTable
-from shared_metadata.reader import MANY
-from shared_metadata.records import Claim, EventKind, TableCommit
-from shared_metadata.schedule import DueBatch, due_batches
+from shared_metadata.state import parts
+from shared_metadata.state.records import Claim, EventKind, TableCommit
+from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.store import keys
+from shared_metadata.store.reader import MANY
+from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.verify import verify
-from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.metadata.behaviour import FIRST, apply, program
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.contract.duckdb_session import open_duckdb
-from shared_metadata.contract.masking import Hashing
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
+from shared_metadata.contract.parquet.masking import Hashing
 from shared_metadata.program import Mask
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

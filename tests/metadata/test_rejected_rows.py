@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.contract import rejected_rows
+from shared_metadata.contract.parquet import rejected_rows
 
 NUMBERS = {"DOUBLE": st.floats(), "FLOAT": st.floats(width=32), "BIGINT": st.integers(-(2**63), 2**63 - 1)}
 

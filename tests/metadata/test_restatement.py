@@ -9,13 +9,13 @@ from functools import cache
 
 import pytest
 
-from shared_metadata.applying import Moment, moment_of, switch_to
-from shared_metadata.contract.restatable import refuse_what_is_forgotten
-from shared_metadata.contract.retention import Retention
+from shared_metadata.contract.maintenance.restatable import refuse_what_is_forgotten
+from shared_metadata.contract.maintenance.retention import Retention
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import floor
 from shared_metadata.program import Program
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import floor
+from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.update_set.applying import Moment, moment_of, switch_to
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB, Rows
 from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, run, view

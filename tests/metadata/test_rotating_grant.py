@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from shared_metadata import naming
-from shared_metadata.contract import rotating_grant
-from shared_metadata.contract.grant_lease import GrantLeases
-from shared_metadata.contract.rotating_grant import LEASE_SECONDS, RotatingGrant
+from shared_metadata.contract.secrets import rotating_grant
+from shared_metadata.contract.secrets.grant_lease import GrantLeases
+from shared_metadata.contract.secrets.rotating_grant import LEASE_SECONDS, RotatingGrant
 from shared_metadata.errors import AtollError, RetryLater, SecretError
 from tests.conformance.fixtures import Cloud, cloud
 

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.projects.stored import SOURCE, stored
-from shared_metadata.drift import Change, DriftChange, classify, impact
-from shared_metadata.intervals import Interval
-from shared_metadata.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use
+from shared_metadata.drift.changes import Change, DriftChange, classify, impact
 from shared_metadata.program import Position, Program
-from shared_metadata.reader import MetadataReader
-from shared_metadata.records import Schema, SchemaColumn, TableCommit
-from shared_metadata.stored_lineage import read_ahead
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.lineage import ColumnLineage, ColumnRef, ColumnUse, DatasetLineage, Lineage, Use
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.records import TableCommit
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.stored_lineage import read_ahead
+from shared_metadata.store.writer import MetadataWriter
 from tests.memory.dynamodb import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 27, 12, 30, tzinfo=UTC)

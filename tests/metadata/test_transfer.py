@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared_metadata import items, transfer
 from shared_metadata.errors import InputError
+from shared_metadata.store import items, transfer
 from tests.memory.dynamodb import MemoryDynamoDB
 from tests.metadata.test_verification import lived
 from tests.protocol.promises import settle

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_metadata.type_names import PRIMITIVES, TypeName, list_of, map_of, parsed, struct_of
-from shared_metadata.type_widening import widened
+from shared_metadata.program.type_names import PRIMITIVES, TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.program.type_widening import widened
 
 NAMES = st.text(min_size=1, max_size=5) | st.sampled_from(
     ["a", "b", "value", 'quo"te', "a b", "x: int, y", "list<int>", "größe", "1st"]

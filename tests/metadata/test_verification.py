@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from shared_metadata import keys
-from shared_metadata.actions import EVENT_DAYS
 from shared_metadata.contract.landed import Landed
-from shared_metadata.intervals import Interval, to_text
-from shared_metadata.records import EventKind, TableCommit
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.state.records import EventKind, TableCommit
+from shared_metadata.store import keys
+from shared_metadata.store.actions import EVENT_DAYS
+from shared_metadata.store.whole_table import every_item
+from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.differences import differences, unseen_cursors
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.notes import Notes
 from shared_metadata.verification.repair import Repair
 from shared_metadata.verification.verify import Verified, verify
-from shared_metadata.whole_table import every_item
-from shared_metadata.writer import MetadataWriter
 from tests.conformance.fixtures import SettableClock
 from tests.memory.dynamodb import MemoryDynamoDB, text_of
 from tests.metadata import behaviour

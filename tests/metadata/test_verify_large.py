@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from shared_metadata import keys
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
-from shared_metadata.records import EventKind
-from shared_metadata.timeline import BEGINNING, Entry, Programs
+from shared_metadata.state.records import EventKind
+from shared_metadata.state.timeline import BEGINNING, Entry, Programs
+from shared_metadata.store import keys
+from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Kind as Difference
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.groups import datasets_of, groups
 from shared_metadata.verification.notes import Notes
 from shared_metadata.verification.verify import Progress, Verified
-from shared_metadata.writer import MetadataWriter
 from tests.metadata.behaviour import PLACE
 from tests.metadata.test_verification import HOURS, delete, lived, move, verified
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, STAGED, TABLE, VIEW

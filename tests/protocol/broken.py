@@ -8,16 +8,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared_metadata.actions import Action, Actions
-from shared_metadata.aged import AgedBatches
-from shared_metadata.aged_records import AgedRecords, Values
-from shared_metadata.contract.ageing import Ageing
-from shared_metadata.contract.steps import Work
-from shared_metadata.intervals import Interval
-from shared_metadata.keys import EVENT_PREFIX
-from shared_metadata.records import Batch, Claim, TableCommit, TableOutcome, Version, Worker
-from shared_metadata.writer import MetadataWriter
-from shared_metadata.writes import transacted, written
+from shared_metadata.contract.maintenance.ageing import Ageing
+from shared_metadata.contract.work import Work
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import Batch, Claim, TableCommit, TableOutcome, Version, Worker
+from shared_metadata.store.actions import Action, Actions
+from shared_metadata.store.aged import AgedBatches
+from shared_metadata.store.aged_records import AgedRecords, Values
+from shared_metadata.store.keys import EVENT_PREFIX
+from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.store.writes import transacted, written
 from tests.protocol.lake import ModelDriver
 from tests.protocol.world import Made
 

@@ -13,10 +13,11 @@ STILL = SimpleNamespace(time=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _:
 def still() -> None:
     """What a step measures of itself would tell two equal worlds apart. Other tests of the process have their time."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("collect", "organize", "steps", "meter"):
+        for module in ("collect", "organize", "runtime.deadline", "runtime.meter"):
             patch.setattr(f"shared_metadata.contract.{module}.time", STILL)
-        patch.setattr("shared_metadata.writer.time", STILL)
-        patch.setattr("shared_metadata.contract.ageing.beside_one_another", lambda call, given: [call(one) for one in given])
-        patch.setattr("shared_metadata.contract.retention.HOURS", 0)  # else no version of so short a past is forgotten
-        patch.setattr("shared_metadata.contract.retention.DAYS", 0)
+        patch.setattr("shared_metadata.store.writer.time", STILL)
+        maintenance = "shared_metadata.contract.maintenance"
+        patch.setattr(f"{maintenance}.ageing.beside_one_another", lambda call, given: [call(one) for one in given])
+        for rounds in ("HOURS", "DAYS"):  # else no version of so short a past is forgotten
+            patch.setattr(f"{maintenance}.retention.{rounds}", 0)
         yield

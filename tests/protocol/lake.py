@@ -12,13 +12,14 @@ from typing import Any
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.contract.organize import Committed
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging
-from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import RetryLater
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.organize.iceberg.batch_identity import Identity, standing
 from tests.protocol.replay import Line
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from conductor.losses import LOST
-from shared_metadata.intervals import to_text
-from shared_metadata.keys import EVENT_PREFIX
+from shared_metadata.program.intervals import to_text
+from shared_metadata.store.keys import EVENT_PREFIX
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, TABLE, VIEW, program
 from tests.protocol.promises import check, settle, verify
 from tests.protocol.replay import Call

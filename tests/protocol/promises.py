@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared_metadata import items
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import floor, from_text, to_text
-from shared_metadata.records import EventKind, TableStatus
-from shared_metadata.schedule import due_batches
+from shared_metadata.program.intervals import floor, from_text, to_text
+from shared_metadata.state.records import EventKind, TableStatus
+from shared_metadata.state.schedule import due_batches
+from shared_metadata.store import items
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts as Recorded
 from tests.protocol.lake import BEGIN, COLLECT, HOUR, LOAD, STAGED, TABLE, VIEW, rows_by

@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from shared_metadata.intervals import from_text, to_text
+from shared_metadata.program.intervals import from_text, to_text
 
 History = tuple[str, ...]  # answers as JSON
 TIMEOUT = json.dumps({"timeout": True})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared_metadata.intervals import to_text
+from shared_metadata.program.intervals import to_text
 from tests.protocol.lake import BEGIN, COLLECT, LOAD, program
 from tests.protocol.search import LAPSE
 from tests.protocol.world import Made, World

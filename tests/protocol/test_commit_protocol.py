@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
-from shared_metadata.intervals import to_text
+from shared_metadata.program.intervals import to_text
 from tests.protocol.lake import BEGIN, COLLECT, TABLE, program
 from tests.protocol.machine import CommitProtocol
 from tests.protocol.promises import Facts, settle

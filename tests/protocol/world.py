@@ -23,21 +23,21 @@ from botocore.exceptions import ClientError
 from conductor.environment import Environment as ConductorEnvironment
 from conductor.losses import Losses
 from conductor.starter import Starter
-from shared_metadata import items
 from shared_metadata.contract import collect
-from shared_metadata.contract.ageing import Ageing
 from shared_metadata.contract.collect import CollectSteps
-from shared_metadata.contract.environment import Environment
 from shared_metadata.contract.landed import Landed
+from shared_metadata.contract.maintenance.ageing import Ageing
+from shared_metadata.contract.maintenance.retention import Retention
 from shared_metadata.contract.organize import OrganizeSteps
-from shared_metadata.contract.retention import Retention
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.environment import Environment
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import AtollError
-from shared_metadata.intervals import Interval, from_text
 from shared_metadata.program import Program
-from shared_metadata.reader import MetadataReader
-from shared_metadata.writer import MetadataWriter
+from shared_metadata.program.intervals import Interval, from_text
+from shared_metadata.store import items
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.writer import MetadataWriter
 from slices.organize.iceberg.batch_identity import Identity
 from tests.conformance.fixtures import FakeContext
 from tests.memory.dynamodb import MemoryDynamoDB, Rows, refused, text_of

@@ -8,8 +8,8 @@ import pytest
 
 from shared_metadata.contract.batch_input import resolve
 from shared_metadata.errors import InputError
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Kind, Position, Program, Table
+from shared_metadata.program.intervals import to_text
 from tests.conformance import hostile
 from tests.conformance.fixtures import NOW, Cloud, cloud
 

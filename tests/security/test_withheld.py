@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared_metadata.contract import lambda_handler
-from shared_metadata.contract.lambda_handler import LambdaHandler
+from shared_metadata.contract.runtime import lambda_handler
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler
 from shared_metadata.errors import RowError
 from tests.conformance.fixtures import FakeContext
 

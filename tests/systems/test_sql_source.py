@@ -14,13 +14,13 @@ import duckdb
 import pytest
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Window
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.contract.steps import Deadline
-from shared_metadata.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, RetryLater, RowError
-from shared_metadata.intervals import Interval
 from shared_metadata.program import BadRows, Flow, Kind, Mode, Position, Table
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.schema import SchemaColumn
 from systems.sql_source import parts as sql_parts
 from systems.sql_source.dialect import Mapped, TableSize, TookTooLong
 from systems.sql_source.due_rows import DueRows

@@ -12,8 +12,8 @@ import duckdb
 import psycopg
 import pytest
 
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program import Mode
 from slices.harness.postgres.column_types import JSON, NUMBERS, TEXT, csv_value, takes
 from slices.organize.iceberg.column_types import iceberg_type

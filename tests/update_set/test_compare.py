@@ -6,8 +6,8 @@ import pytest
 
 from console.update_set import shape_of
 from language.compiler import Compilation, compile_sources
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.source_schemas import ConnectionSchemas
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from shared_metadata.update_set import ColumnKind, Reason, UpdateSet, compare
 from slices.registry import installed
 

@@ -27,7 +27,7 @@ from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.text import Place
 from language.query_problems import QueryProblem
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 

@@ -15,8 +15,8 @@ from language.dialects.duckdb.answers import Bound, BoundColumn, EngineError, Tr
 from language.dialects.duckdb.catalogue import Catalogue
 from language.dialects.duckdb.types import duckdb_type
 from language.dialects.duckdb.values import Values
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.records import SchemaColumn
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.program.schema import SchemaColumn
 
 Tables = Mapping[str, tuple[SchemaColumn, ...]]
 _TREE = "skip_null := true, skip_empty := true, skip_default := true"

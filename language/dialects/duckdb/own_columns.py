@@ -13,7 +13,7 @@ from language.dialects.duckdb.said import Said, Scope, Table, Whole
 from language.dialects.duckdb.text import QueryText
 from language.queries import OWN_COLUMNS
 from language.query_problems import QueryProblem
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 
 DELETED = "_deleted"
 

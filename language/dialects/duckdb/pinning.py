@@ -13,7 +13,7 @@ from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.said import Said, Scope, Table
 from language.dialects.duckdb.text import Place
 from language.queries import OWN_COLUMNS, edited
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")

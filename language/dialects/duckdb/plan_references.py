@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 Plan = dict[str, Any]
 Ref = tuple[str, ...]  # a table, a column, and where only a field of it is meant, the names that lead to it

@@ -15,7 +15,7 @@ from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.query import DuckDBQuery
 from language.query_problems import QueryProblem
 from language.query_typing import TypedQuery
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 
 _ALONE = "SELECT "
 _BEFORE, _AFTER = "SELECT 1 AS kept FROM rows_made WHERE (\n", "\n)"

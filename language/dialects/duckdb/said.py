@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 
 @dataclass(frozen=True)

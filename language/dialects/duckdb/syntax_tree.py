@@ -7,7 +7,7 @@ from typing import Any
 
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
 from language.recursion import deep_recursion
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 Tree = dict[str, Any]
 Names = frozenset[str]

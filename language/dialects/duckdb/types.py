@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared_metadata import duckdb_types
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.contract.parquet import duckdb_types
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
 
 _ICEBERG = {
     "BOOLEAN": "boolean",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from language.dialects.duckdb.answers import Tree
 from language.dialects.duckdb.types import sample, sql_type
-from shared_metadata.contract.duckdb_session import literal
+from shared_metadata.contract.parquet.duckdb_session import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -17,7 +17,7 @@ from language.dialects.postgres.resolution import Call, find_function
 from language.dialects.postgres.scope import Expr, Scope
 from language.dialects.postgres.spelling import no_function
 from language.queries import BATCH_BOUNDS
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 # https://www.postgresql.org/docs/current/sql-expressions.html#SYNTAX-AGGREGATES
 _NO_AGGREGATES = {

@@ -11,7 +11,7 @@ from language.dialects.postgres.parser import Node, Text
 from language.dialects.postgres.places import Place, Places
 from language.dialects.postgres.scope import Column, Expr, Ref, Scope, Untold
 from language.query_problems import QueryProblem
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 if TYPE_CHECKING:
     from language.dialects.postgres.scope import Output

@@ -13,7 +13,7 @@ from language.dialects.postgres.scope import Column, Expr, Item, Output, Scope, 
 from language.dialects.postgres.spelling import spelled
 from language.dialects.postgres.sql_json import values
 from language.dialects.postgres.type_words import named_kind
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 Reader = Callable[[Context, Scope, Node, Node, list[Item]], list[Item]]
 

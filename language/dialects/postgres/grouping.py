@@ -8,7 +8,7 @@ from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import UNKNOWN, is_sortable
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.scope import Expr, Output, Scope
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 
 def grouped_by(context: Context, scope: Scope, nodes: Sequence[Node], outputs: Sequence[Output]) -> list[Expr]:

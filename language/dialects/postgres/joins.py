@@ -10,7 +10,7 @@ from language.dialects.postgres.parser import Node
 from language.dialects.postgres.places import Place
 from language.dialects.postgres.scope import NO_REFS, Column, Expr, Item, Scope
 from language.dialects.postgres.spelling import spelled
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 
 def join(context: Context, scope: Scope, node: Node, inner: Node, before: list[Item]) -> list[Item]:

@@ -14,7 +14,7 @@ from language.queries import ParsedQuery, TableReference, first_word
 
 if TYPE_CHECKING:
     from language.query_typing import TypedQuery
-    from shared_metadata.records import SchemaColumn
+    from shared_metadata.program.schema import SchemaColumn
 
 _READ_ONLY = "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE"
 

@@ -15,7 +15,7 @@ from language.dialects.postgres.operators import cast_remedy, condition, united
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.scope import NO_REFS, Expr, Output, Scope
 from language.dialects.postgres.targets import targets
-from shared_metadata.lineage import Use
+from shared_metadata.program.lineage import Use
 
 
 def select(context: Context, node: Node, parent: Scope | None, *, exists: bool = False) -> tuple[list[Output], Scope]:

@@ -9,7 +9,7 @@ from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import Kind, array_of
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.scope import Untold
-from shared_metadata.type_names import TypeName, parsed
+from shared_metadata.program.type_names import TypeName, parsed
 
 _SIZED = frozenset({"numeric", "varchar", "bpchar", "bit", "varbit", "timestamp", "timestamptz", "time", "timetz", "interval"})
 _IN_DOCUMENTS = frozenset({"boolean", "int", "long", "double", "string"})

@@ -11,8 +11,8 @@ from language.dialects.postgres.scope import Column, Output
 from language.dialects.postgres.targets import UNNAMED, output_name
 from language.dialects.postgres.type_words import source_kind
 from language.query_typing import QueryColumn, QueryUse, TypedQuery
-from shared_metadata.lineage import Use
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.lineage import Use
+from shared_metadata.program.schema import SchemaColumn
 
 
 def type_text(text: Text, inputs: Mapping[tuple[str, ...], str], tables: Mapping[str, Sequence[SchemaColumn]]) -> TypedQuery:

@@ -11,7 +11,7 @@ from shared_metadata.contract.harness import run_again
 from shared_metadata.contract.results import comparison
 from shared_metadata.contract.results.receipt import Former, Receipt, identity
 from shared_metadata.contract.results.results import FILE_MB, File, FileGone, Results
-from shared_metadata.contract.steps import Work
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 
 
 def names(columns: Sequence[str], alias: str = "") -> str:

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
 from shared_metadata.contract.results import comparison
 from shared_metadata.contract.results.receipt import Former
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
 
 if TYPE_CHECKING:

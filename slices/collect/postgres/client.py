@@ -10,16 +10,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
-from shared_metadata.contract.duckdb_session import identifier
-from shared_metadata.contract.masking import without_dropped
+from shared_metadata.contract.parquet.duckdb_session import identifier
+from shared_metadata.contract.parquet.masking import without_dropped
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
-from shared_metadata.contract.steps import Deadline
-from shared_metadata.drift import source_name
+from shared_metadata.drift.changes import source_name
+from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Table
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from slices.collect.postgres import failures
 from slices.collect.postgres.config import read_config

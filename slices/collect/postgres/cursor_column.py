@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared_metadata.intervals import from_text
+from shared_metadata.program.intervals import from_text
 
 TIME_TYPES = ("timestamptz", "timestamp", "date")
 _INFINITE = {"real": 0, "double precision": 0, "numeric": 140000, "interval": 170000}  # since which version of the server

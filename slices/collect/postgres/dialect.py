@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.duckdb_types import duckdb_type
-from shared_metadata.records import SchemaColumn
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.program.schema import SchemaColumn
 from slices.collect.postgres.nested import is_nested, read_document
 from systems.sql_source.parts import LINES
 

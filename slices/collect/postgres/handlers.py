@@ -8,7 +8,7 @@ from typing import Any
 
 from shared_metadata.contract.collect import CollectSteps, Source
 from shared_metadata.contract.discovery import DiscoverStep
-from shared_metadata.contract.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from shared_metadata.program import Connection
 from slices.collect.postgres.slice import SLICE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.program import Flow
 from slices.collect.postgres.casting import cast_type
 from slices.collect.postgres.type_mapping import map_type

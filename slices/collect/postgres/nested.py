@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from itertools import count
 
-from shared_metadata.contract.duckdb_session import literal
-from shared_metadata.duckdb_types import duckdb_name
-from shared_metadata.type_names import TypeName, parsed
+from shared_metadata.contract.parquet.duckdb_session import literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_name
+from shared_metadata.program.type_names import TypeName, parsed
 from slices.collect.postgres.type_mapping import refusing
 from systems.sql_source.dialect import Mapped
 

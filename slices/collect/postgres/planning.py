@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.collect.postgres.cursor_column import CursorColumn
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.horizon import Looking, written_since

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.duckdb_session import literal
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.parquet.duckdb_session import literal
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater
 from slices.collect.postgres import consistency, failures, snapshot
 from slices.collect.postgres.consistency import state

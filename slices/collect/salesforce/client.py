@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from shared_metadata.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
-from shared_metadata.contract.left_rows import left_columns
-from shared_metadata.contract.rotating_grant import RotatingGrant
+from shared_metadata.contract.parquet.left_rows import left_columns
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.contract.sizes import Size
-from shared_metadata.contract.steps import Deadline
-from shared_metadata.drift import source_name
+from shared_metadata.drift.changes import source_name
+from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from slices.collect.salesforce import deletions, logic
 from slices.collect.salesforce.columns import place, schema_of

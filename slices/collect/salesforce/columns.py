@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Mask, Table
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.salesforce.objects import SalesforceObject, column_of, field_of, object_schema
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, Window
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import Interval, ceil, floor, from_text, to_text
 from shared_metadata.program import Flow, Mode
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.intervals import Interval, ceil, floor, from_text, to_text
+from shared_metadata.program.schema import SchemaColumn
 from slices.collect.salesforce.logic import CURSOR_FIELDS, QUERY, selected_fields
 from systems.salesforce.objects import SalesforceObject
 from systems.salesforce.session import Refused, Session

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted
-from shared_metadata.contract.steps import MARGIN_SECONDS, Deadline
+from shared_metadata.contract.runtime.deadline import MARGIN_SECONDS, Deadline
 from shared_metadata.errors import DefinitionError, RetryLater
 from slices.collect.salesforce import deletions
 from slices.collect.salesforce.bulk_download import LAST_PAGE, Chunk, Download, PageEnd

@@ -10,9 +10,9 @@ from urllib.parse import quote_plus
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import Interval, from_text, to_text
 from shared_metadata.program import Flow, Mode, Table
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.salesforce.columns import place, source_field
 from systems.salesforce.objects import OBJECT_NAME, SalesforceObject, field_of, read_schema
 

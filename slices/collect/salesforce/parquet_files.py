@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.column_values import file_values
-from shared_metadata.contract import rejected_rows
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.duckdb_session import identifier, literal, open_duckdb, unreached
-from shared_metadata.contract.left_rows import left_columns
-from shared_metadata.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.left_rows import left_columns
+from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import RowError
-from shared_metadata.intervals import to_text
-from shared_metadata.records import Schema
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import Schema
 from slices.collect.salesforce.columns import place
 from slices.collect.salesforce.slice import SLICE
 

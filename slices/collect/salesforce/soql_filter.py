@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
+from shared_metadata.program.intervals import to_text
 from shared_metadata.soql import LITERAL
 
 _COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {

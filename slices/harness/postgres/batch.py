@@ -11,7 +11,7 @@ from shared_metadata.contract.harness import Published
 from shared_metadata.contract.results.changes import key_of
 from shared_metadata.contract.results.receipt import Receipt
 from shared_metadata.contract.results.results import Results
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db

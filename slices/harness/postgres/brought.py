@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.results.changes import key_of
 from shared_metadata.contract.results.results import Results, Written
-from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
 from slices.harness.postgres import database as db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
 from slices.harness.postgres.database import Connection
 from slices.harness.postgres.logic import Guard, TargetColumn, TargetTable

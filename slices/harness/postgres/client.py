@@ -9,9 +9,10 @@ from typing import Any
 from shared_metadata.contract.harness import Published
 from shared_metadata.contract.results.changes import compare, key_of
 from shared_metadata.contract.results.results import Results
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging
-from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import RowError
 from shared_metadata.program import Connection
 from slices.harness.postgres import database as db

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from shared_metadata.contract.rejected_rows import json_value
+from shared_metadata.contract.parquet.rejected_rows import json_value
 from systems.postgres.type_mapping import type_head
 
 TEXT = frozenset({"text", "varchar", "bpchar", "citext", "name"})

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
 from systems.postgres import sessions
 from systems.postgres.address import Address
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection
-from shared_metadata.records import Schema
+from shared_metadata.program.schema import Schema
 from slices.harness.postgres import database as db
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.config import read_config

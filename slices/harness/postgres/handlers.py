@@ -8,10 +8,10 @@ from typing import Any
 
 from shared_metadata.contract.discovery import Catalog, DiscoverStep
 from shared_metadata.contract.harness import HarnessSteps, Target
-from shared_metadata.contract.lambda_handler import LambdaHandler, services
 from shared_metadata.contract.landed import Landed, LandedStep
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Connection
 from slices.harness.postgres.slice import SLICE
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared_metadata.contract.landed import Landed
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Connection
 from slices.harness.postgres import database as db
 from slices.harness.postgres.config import read_config

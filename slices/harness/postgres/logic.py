@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared_metadata.contract.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.results.changes import Which
-from shared_metadata.contract.steps import Work
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
+from shared_metadata.program.intervals import to_text
 from slices.harness.postgres.column_types import takes
 from systems.postgres.type_mapping import catalog_name, postgres_type
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.results.receipt import Receipt
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import Interval
-from shared_metadata.records import Claim
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import Claim
 from slices.harness.postgres.database import Connection
 from slices.harness.postgres.logic import lock_number
 

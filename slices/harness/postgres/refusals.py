@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from shared_metadata.contract.duckdb_session import identifier
-from shared_metadata.contract.steps import Work
+from shared_metadata.contract.parquet.duckdb_session import identifier
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
 from slices.harness.postgres.logic import TargetTable, table_name
 from systems.postgres.failures import PASSING, is_of_policies, remedy_of

@@ -19,10 +19,10 @@ from shared_metadata.contract.results.halving import refused
 from shared_metadata.contract.results.receipt import Former
 from shared_metadata.contract.results.records import Records
 from shared_metadata.contract.results.results import Results
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import RetryLater
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
+from shared_metadata.program.intervals import to_text
 from slices.harness.postgres import refusals, statements
 from slices.harness.postgres.brought import Changes, csv_values
 from slices.harness.postgres.logic import TargetColumn

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from slices.harness.postgres.logic import TargetColumn, TargetTable
 
 FILE, ROW = "_atoll_file", "_atoll_row"

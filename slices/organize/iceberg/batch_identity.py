@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared_metadata.errors import StaleToken
-from shared_metadata.intervals import from_text, to_text
-from shared_metadata.records import Claim
+from shared_metadata.program.intervals import from_text, to_text
+from shared_metadata.state.records import Claim
 
 
 @dataclass(frozen=True)

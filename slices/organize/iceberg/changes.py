@@ -9,12 +9,12 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from shared_metadata.contract.duckdb_session import identifier
-from shared_metadata.contract.left_rows import left_columns
-from shared_metadata.contract.steps import Work
-from shared_metadata.intervals import to_text
+from shared_metadata.contract.parquet.duckdb_session import identifier
+from shared_metadata.contract.parquet.left_rows import left_columns
+from shared_metadata.contract.work import Work
 from shared_metadata.program import Mode
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic
 from slices.organize.iceberg.batch_identity import Standing
 from slices.organize.iceberg.engine import Engine

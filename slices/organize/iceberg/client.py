@@ -11,17 +11,18 @@ from typing import Any
 
 from pyiceberg.table import Table
 
-from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.maintenance import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import Maintained, Upkeep
 from shared_metadata.contract.organize import CheckResult, Committed
-from shared_metadata.contract.rejected_rows import RejectedRow
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.staging import Staging
-from shared_metadata.contract.steps import Deadline, Work
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.rejected_rows import RejectedRow
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.organize.iceberg import expectations, logic, partitions, rejected
 from slices.organize.iceberg.batch_identity import Identity
 from slices.organize.iceberg.changes import Changes

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import SchemaColumn
-from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
-from shared_metadata.type_widening import widened
+from shared_metadata.program.schema import SchemaColumn
+from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.program.type_widening import widened
 
 _TO_ICEBERG = {
     "BOOLEAN": "boolean",

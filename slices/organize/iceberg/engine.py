@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic, partitions
 from slices.organize.iceberg.column_types import result_columns
 from slices.organize.iceberg.merging import DELETED

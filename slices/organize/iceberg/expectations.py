@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared_metadata.contract import rejected_rows
-from shared_metadata.contract.duckdb_session import identifier
 from shared_metadata.contract.organize import CheckResult
-from shared_metadata.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program import Expectation
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic
 from slices.organize.iceberg.engine import Engine
 

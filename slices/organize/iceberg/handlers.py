@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared_metadata.contract.lambda_handler import LambdaHandler, services
 from shared_metadata.contract.landed import LandedStep
-from shared_metadata.contract.maintenance import MaintainStep
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from slices.organize.iceberg.slice import SLICE
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from shared_metadata.contract.landed import Landed
     from shared_metadata.contract.organize import Driver
-    from shared_metadata.contract.services import Services
-    from shared_metadata.contract.steps import Deadline
+    from shared_metadata.contract.runtime.deadline import Deadline
+    from shared_metadata.contract.runtime.services import Services
     from shared_metadata.program import Warehouse
 
 

@@ -11,8 +11,8 @@ from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, NestedField, PrimitiveType, StructType
 
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import Schema, SchemaColumn
-from shared_metadata.type_names import TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
 from slices.organize.iceberg import logic
 
 VALUE = {"list": "element", "map": "value"}  # what pyiceberg calls the part that can change

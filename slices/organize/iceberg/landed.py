@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared_metadata.contract.landed import Landed
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
-from shared_metadata.intervals import Interval, from_text
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Warehouse
+from shared_metadata.program.intervals import Interval, from_text
 from slices.organize.iceberg.snapshots import history
 from slices.organize.iceberg.tables import Tables
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program import Flow, Kind
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 
 VIEW_BATCH = "_view_batch"  # which batch made a view's row; never in the view's own schema
 

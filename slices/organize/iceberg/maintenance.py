@@ -12,10 +12,10 @@ from pyiceberg.io import FileIO
 from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.table import Table
 
-from shared_metadata.contract.maintenance import Maintained, Upkeep
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.steps import Deadline
-from shared_metadata.contract.sweep import SAFE_AGE, delete, old_keys
+from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.sweep import SAFE_AGE, delete, old_keys
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import RowError
 from slices.organize.iceberg import logic
 from slices.organize.iceberg.compaction import bins

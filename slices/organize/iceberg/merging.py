@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared_metadata.contract.duckdb_session import identifier, literal
-from shared_metadata.duckdb_types import duckdb_type
-from shared_metadata.records import SchemaColumn
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic
 
 DELETED = SchemaColumn("_deleted", "boolean")

@@ -13,9 +13,9 @@ from uuid import UUID
 from pyiceberg.conversions import from_bytes, to_bytes
 from pyiceberg.types import PrimitiveType
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError, RowError
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic
 from slices.organize.iceberg.iceberg_schema import parsed_type
 

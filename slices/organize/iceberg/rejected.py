@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared_metadata.contract.steps import Work
+from shared_metadata.contract.work import Work
 from shared_metadata.naming import rejected_table
 from shared_metadata.program import Kind, Mode, Table
 

@@ -13,7 +13,7 @@ from typing import Any
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, Unfinished
 from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.snapshots import same_rows

@@ -20,9 +20,9 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 
 from shared_metadata import naming
-from shared_metadata.contract.services import Services
+from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import exact_doubles, logic
 from slices.organize.iceberg.batch_identity import Identity, Standing, standing
 from slices.organize.iceberg.column_types import evolution

@@ -12,8 +12,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
+from shared_metadata.program.intervals import Interval
 from slices.collect.postgres import horizon
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_source import collect, refusal, staged

@@ -8,7 +8,7 @@ import pytest
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Position
-from shared_metadata.records import Schema, SchemaColumn
+from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.postgres.client import PostgresSource, open_source
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_types import OWN_TYPES, make_table

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from shared_metadata.masks import by_name
 from shared_metadata.program import BadRows, Column, Mask, Mode
-from shared_metadata.type_names import parsed, spelled, struct_of
+from shared_metadata.program.masks import by_name
+from shared_metadata.program.type_names import parsed, spelled, struct_of
 from slices.collect.postgres.tests.database import Database
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud

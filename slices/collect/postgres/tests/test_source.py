@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.errors import DefinitionError, RetryLater
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Connection, Mode, Position
+from shared_metadata.program.intervals import Interval
 from slices.collect.postgres import failures, handlers
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from doubles.salesforce import Field
 from shared_metadata.contract.collect import Window
-from shared_metadata.intervals import Interval
 from shared_metadata.program import Column, Mode
+from shared_metadata.program.intervals import Interval
 from slices.collect.salesforce import deletions
 from slices.collect.salesforce.tests.conftest import DATASET, EARLIER, Crm
 from slices.collect.salesforce.tests.test_nothing_left_out import failure, left

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.collect import ExtractRequest, Output, Window
-from shared_metadata.contract.staging import Staging
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import RowError
-from shared_metadata.intervals import Interval
 from shared_metadata.program import BadRows, Flow, Kind, Position, Table
-from shared_metadata.records import Claim, Schema, SchemaColumn
+from shared_metadata.program.intervals import Interval
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.state.records import Claim
 from slices.collect.salesforce import bulk_download
 from slices.collect.salesforce.parquet_files import ParquetFiles
 from tests.conformance.fixtures import Cloud

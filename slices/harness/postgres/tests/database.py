@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from shared_metadata.records import SchemaColumn
+from shared_metadata.program.schema import SchemaColumn
 from slices.harness.postgres.handlers import open_catalog, open_target
 from slices.harness.postgres.logic import create_statement, new_table
 from systems.postgres.type_mapping import postgres_type

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared_metadata.contract.harness import Allowance
-from shared_metadata.contract.steps import Deadline, Work
-from shared_metadata.intervals import Interval
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.work import Work
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
-from shared_metadata.records import Claim
+from shared_metadata.program.intervals import Interval
+from shared_metadata.state.records import Claim
 from slices.harness.postgres import database as db
 from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.sifting import SiftedBatch

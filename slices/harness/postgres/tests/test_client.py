@@ -14,12 +14,12 @@ import duckdb
 import psycopg
 import pytest
 
-from shared_metadata.contract.duckdb_session import open_duckdb
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from shared_metadata.contract.results.results import END_SECONDS, Results
-from shared_metadata.contract.steps import Deadline
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
-from shared_metadata.intervals import to_text
 from shared_metadata.program import Mode
+from shared_metadata.program.intervals import to_text
 from slices.harness.postgres import database as db
 from slices.harness.postgres import refusals, statements
 from slices.harness.postgres.batch import Batch

@@ -11,7 +11,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from shared_metadata.contract.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.results.results import Results
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import BadRows, Mode

@@ -4,10 +4,10 @@ import duckdb
 import pytest
 from hypothesis import given
 
-from shared_metadata.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.errors import DefinitionError
-from shared_metadata.records import SchemaColumn
-from shared_metadata.type_names import TypeName
+from shared_metadata.program.schema import SchemaColumn
+from shared_metadata.program.type_names import TypeName
 from slices.organize.iceberg.column_types import evolution, iceberg_type, result_columns, widened
 from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema
 from slices.organize.iceberg.logic import without_data

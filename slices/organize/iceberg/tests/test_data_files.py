@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyiceberg.expressions import EqualTo
 
-from shared_metadata.contract.maintenance import MaintainStep
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
 from slices.organize.iceberg.compaction import LEAST_FILES

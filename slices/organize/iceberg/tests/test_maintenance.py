@@ -15,18 +15,18 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from shared_metadata import items, keys
-from shared_metadata.contract import maintenance as contract
-from shared_metadata.contract import sweep
-from shared_metadata.contract.maintenance import MaintainStep
+from shared_metadata.contract.maintenance import step as contract
+from shared_metadata.contract.maintenance import sweep
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import AtollError, DefinitionError, InputError
-from shared_metadata.intervals import Interval
-from shared_metadata.maintenance_records import MaintenanceRecords
 from shared_metadata.program import Mode
+from shared_metadata.program.intervals import Interval
+from shared_metadata.store import items, keys
+from shared_metadata.store.maintenance_records import MaintenanceRecords
+from shared_metadata.store.whole_table import every_item
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
-from shared_metadata.whole_table import every_item
 from slices.organize.iceberg import maintenance
 from slices.organize.iceberg.compaction import LEAST_FILES
 from slices.organize.iceberg.engine import Engine

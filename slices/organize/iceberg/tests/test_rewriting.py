@@ -10,7 +10,7 @@ import pytest
 from pyiceberg.exceptions import NoSuchTableError
 
 from infra import workflows
-from shared_metadata.contract.duckdb_session import open_duckdb
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from shared_metadata.errors import DefinitionError, Unfinished
 from shared_metadata.program import Mode
 from slices.organize.iceberg import engine, rewriting

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared_metadata.applying import moment_of, switch_to
-from shared_metadata.intervals import floor, to_text
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
-from shared_metadata.schedule import due_batches
+from shared_metadata.program.intervals import floor, to_text
+from shared_metadata.state.schedule import due_batches
+from shared_metadata.update_set.applying import moment_of, switch_to
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE
 from slices.organize.iceberg.tests import test_conformance

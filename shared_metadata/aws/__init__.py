@@ -1,0 +1,1 @@
+"""How AWS is asked: clients, calls beside one another, and what is only for later."""

@@ -1,0 +1,39 @@
+"""Makes the clients of AWS that functions call with: one way of trying again for all services."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Literal
+
+from shared_metadata.aws.later import TRIES, pauses
+
+MAX_ATTEMPTS = 6
+CONNECTIONS = 10
+CONFLICT = "TransactionConflictException"
+Mode = Literal["standard", "adaptive"]
+
+
+def aws_client(
+    session: Any, service: str, *, max_attempts: int = MAX_ATTEMPTS, connections: int = CONNECTIONS, mode: Mode = "standard"
+) -> Any:
+    """A boto3 client that tries again what was throttled, lost or refused for another's transaction; session: a boto3.Session.
+
+    connections: that it keeps, for so many calls beside one another.  mode: an adaptive one also asks slower when it is throttled.
+    botocore itself does not try again what met a transaction, though nothing was written:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+    """
+    from botocore.config import Config
+
+    config = Config(retries={"mode": mode, "max_attempts": max_attempts}, max_pool_connections=connections)
+    client = session.client(service, config=config)
+    if service == "dynamodb":
+        client.meta.events.register("needs-retry.dynamodb", _after_conflict)
+    return client
+
+
+def _after_conflict(response: Any, attempts: int, **_: Any) -> float | None:
+    """How long to wait before the same call again; None for any other answer, and when it has been tried often."""
+    answer = response[1] if response is not None else {}
+    if answer.get("Error", {}).get("Code") != CONFLICT:
+        return None
+    return next(islice(pauses(TRIES), attempts - 1, None), None)

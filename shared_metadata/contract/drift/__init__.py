@@ -1,0 +1,1 @@
+"""How collect looks whether its source is still what it was."""

@@ -1,0 +1,1 @@
+"""Files of rows as DuckDB writes them: sessions, types, masks, rejected rows."""

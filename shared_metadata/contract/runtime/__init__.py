@@ -1,0 +1,1 @@
+"""What a slice's function runs in: environment, handler, clients, staging, meter."""

@@ -1,0 +1,1 @@
+"""Secrets by reference, and grants that rotate."""

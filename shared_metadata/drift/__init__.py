@@ -1,0 +1,1 @@
+"""What a change at a source means for the program. Pure."""

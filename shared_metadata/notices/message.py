@@ -1,0 +1,23 @@
+"""The shape of a message to people: a subject that SNS takes, blocks of lines, and what is said of a batch that covers several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+SUBJECT_CHARACTERS = 99  # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+
+
+def subject_line(text: str) -> str:
+    """The text as ASCII in one line."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:SUBJECT_CHARACTERS]
+
+
+def block(title: str, lines: Iterable[str]) -> list[str]:
+    """A title with lines below it, set off; nothing without lines."""
+    found = [f"  {line}" for line in lines]
+    return ["", title, *found] if found else []
+
+
+def covering(intervals: int, end: str = "") -> str:
+    """', which covers 130 batches' of a batch that is made of as many missed intervals, with `end` after it; '' of any other."""
+    return f", which covers {intervals:,} batches{end}" if intervals > 1 else ""

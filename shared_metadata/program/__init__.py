@@ -1,0 +1,37 @@
+"""What a program is: its plan, lineage, intervals, masks and the schemas of its columns. Pure."""
+
+from shared_metadata.program.plan import (
+    MASK_KEY,
+    BadRows,
+    Column,
+    Connection,
+    Expectation,
+    Flow,
+    Kind,
+    Mask,
+    Masks,
+    Mode,
+    Position,
+    Program,
+    Table,
+    Warehouse,
+    from_plain,
+)
+
+__all__ = [
+    "MASK_KEY",
+    "BadRows",
+    "Column",
+    "Connection",
+    "Expectation",
+    "Flow",
+    "Kind",
+    "Mask",
+    "Masks",
+    "Mode",
+    "Position",
+    "Program",
+    "Table",
+    "Warehouse",
+    "from_plain",
+]

@@ -1,0 +1,232 @@
+"""How far a table's next batch goes: one interval, or all missed ones together, as what it reads and who reads it allow; pure.
+
+Of a flow that covers (Flow.covers) nobody looks at any but the last of several missed versions. So its batch ends where the last of
+them would have, but not beyond a moment at which a reader needs a version of it: the inputs of both stop there too. Anywhere else it
+ends only where each input has a version of that very moment, inside of nothing that one has skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from shared_metadata.program import Flow, Program, Table
+from shared_metadata.program.intervals import Interval, ceil, floor, next_interval
+from shared_metadata.state.records import FlowState
+from shared_metadata.state.timeline import Programs, Standing
+
+T = TypeVar("T")
+LONGEST = timedelta(days=7)  # as an interval may be: slices take what lies more than eight days ahead of a batch's start for `never`
+
+
+class Covering:
+    """At one moment. standings: (flow, dataset) ▸ where it stands."""
+
+    def __init__(
+        self, programs: Programs, states: Mapping[str, FlowState], standings: Mapping[tuple[str, str], Standing], now: datetime
+    ) -> None:
+        self._programs, self._states, self._standings, self._now = programs, states, standings, now
+        self._stops: dict[tuple[int, datetime, bool], dict[str, datetime | None]] = {}
+        self._reaches: dict[int, dict[str, datetime]] = {}
+        self._limited: dict[tuple[object, ...], tuple[Sequence[datetime], datetime | None]] = {}
+
+    def next_batch(self, flow: Flow, table: Table, standing: Standing) -> Interval | None:
+        """The table's next batch; None while no interval is over, or an input is not there."""
+        first = next_interval(standing.through, flow.interval_seconds)
+        if first.end > self._now or standing.program is None:
+            return None
+        limits, stop = self._limits_of_all(flow, standing, first)
+        ends = (self._latest(flow, table, standing, first, limit, stop) for limit in limits)
+        end = next((end for end in ends if end), None)
+        return Interval(first.start, end) if end else None
+
+    def _limits_of_all(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
+        """As `_limits`, which are the same for all tables of a flow that stand alike."""
+        key = (id(standing.program), flow.id, standing.through, standing.again_until, standing.until)
+        if key not in self._limited:
+            self._limited[key] = self._limits(flow, standing, first)
+        return self._limited[key]
+
+    def _limits(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
+        """How far the batch goes at most, the first first at which it can be made; and where it must stop, if anywhere.
+
+        Halts are not for a table that others of the flow have overtaken: it ends its batches where they did.
+        """
+        assert standing.program is not None
+        if not _covers(flow, standing, standing.through):
+            return (first.end,), first.end
+        stop, halt = (self._next_stop(flow, standing, first, halts=halts) for halts in (False, True))
+        last = self._last(flow, first.start, standing.until)
+        stop = min(stop or last, last) if last <= self._now else stop
+        furthest = max(floor(min(stop or self._now, last, self._now), flow.interval_seconds), first.end)
+        overtaken = any(self._through(standing.program, table.dataset) > first.start for table in flow.tables)
+        return sorted({furthest if overtaken else min(furthest, halt or furthest), furthest}), stop
+
+    def _latest(
+        self, flow: Flow, table: Table, standing: Standing, first: Interval, limit: datetime, stop: datetime | None
+    ) -> datetime | None:
+        """The latest end up to a limit at which all inputs can be read; stop: an end at which a reader needs a version."""
+        assert standing.program is not None
+        end, before = limit, None
+        while end != before and end >= first.end:
+            before = end
+            for name in table.inputs:
+                end = self._readable(standing.program, flow, name, first.start, end, exactly=end != stop)
+        return end if end >= first.end else None
+
+    def waits_for(self, flow: Flow, table: Table, standing: Standing) -> tuple[str, ...]:
+        """The inputs that are not there at the first moment at which the table's next batch could read all of them."""
+        first = next_interval(standing.through, flow.interval_seconds)
+        if standing.program is None:
+            return ()
+        program, end, before = standing.program, first.end, None
+        while _covers(flow, standing, standing.through) and end != before:
+            before = end
+            for gap in (self._gap(program, name, end) for name in table.inputs if name not in flow.tolerates):
+                end = max(end, ceil(gap.end, flow.interval_seconds)) if gap else end
+        return tuple(n for n in table.inputs if self._readable(program, flow, n, first.start, end, exactly=False) < end)
+
+    # -- what it reads
+
+    def _readable(self, program: Program, flow: Flow, name: str, start: datetime, end: datetime, *, exactly: bool) -> datetime:
+        """The latest end up to `end` at which this input can be read; one before any batch's end where there is none.
+
+        exactly: not inside of what the input has skipped; else the version is read that covers it.
+        """
+        producer = self._programs.producer(program, name)
+        standing = self._standings.get((producer.id, name)) if producer else None
+        if producer is None or standing is None:
+            return start
+        tolerated = timedelta(seconds=flow.tolerates.get(name, 0))
+        while end > start:
+            gap = self._gap(program, name, end) if exactly else None
+            through = min(standing.through, gap.start) if gap else standing.through
+            if through >= ceil(end, producer.interval_seconds):  # the batch reads the version that covers its end
+                return end
+            lags = bool(tolerated) and self._may_lag(producer, name, through, start)
+            if lags and through >= end - tolerated:
+                return end
+            reached = through + tolerated if lags else floor(through, producer.interval_seconds)
+            end = floor(reached, flow.interval_seconds)
+        return start
+
+    def _may_lag(self, producer: Flow, name: str, through: datetime, start: datetime) -> bool:
+        """An input that lags must have made a batch since it began, and since the last switch: it is not read across one."""
+        begins = self._states[producer.id].tables[name].begins
+        switch = self._programs.last_switch(producer.id, start)
+        return all(moment is None or through > moment for moment in (begins, switch))
+
+    def _gap(self, program: Program, name: str, end: datetime) -> Interval | None:
+        """What an input has skipped around the version that belongs to `end`."""
+        producer = self._programs.producer(program, name)
+        state = self._states[producer.id].tables.get(name) if producer and producer.id in self._states else None
+        if producer is None or state is None or not state.skipped:
+            return None
+        at = ceil(end, producer.interval_seconds)
+        return next((gap for gap in state.skipped if gap.start < at < gap.end), None)
+
+    # -- who reads it
+
+    def _last(self, flow: Flow, start: datetime, until: datetime | None) -> datetime:
+        """The last end of a batch that starts then, however late it is; until: as in Standing."""
+        last = min(start + LONGEST, until or start + LONGEST)
+        return max(floor(last, flow.interval_seconds), next_interval(start, flow.interval_seconds).end)
+
+    def _next_stop(self, flow: Flow, standing: Standing, first: Interval, *, halts: bool) -> datetime | None:
+        """Where a reader needs a version of one of the tables that begin this batch, now or later: it is one for all of them.
+
+        halts: also where one could make use of a version that it does not need.
+        """
+        assert standing.program is not None
+        if first.end + timedelta(seconds=flow.interval_seconds) > self._now:
+            return None  # no more than one interval is missed
+        beside = [t.dataset for t in flow.tables if self._through(standing.program, t.dataset) <= first.start]
+        stops = [self._stop(standing.program, dataset, first.start, halts) for dataset in beside]
+        return min((max(stop, first.end) for stop in stops if stop), default=None)
+
+    def _stop(self, program: Program, dataset: str, after: datetime, halts: bool) -> datetime | None:
+        """The first moment after another at which a reader needs a version of a dataset, however far away it reads; None for none."""
+        known, seconds = self._stops.setdefault((id(program), after, halts), {}), partial(self._length, program)
+
+        def below(name: str) -> list[str]:
+            return [
+                table.dataset for reader, table in self._programs.readers(program, name) if self._is_covering(reader, table, after)
+            ]
+
+        def stop_of(name: str) -> datetime | None:
+            moments = (m for m in self._needed(program, name, after, known, halts) if after < m <= self._now)
+            return min((ceil(moment, seconds(name)) for moment in moments), default=None)
+
+        return _worked_out(dataset, known, below, stop_of)
+
+    def _needed(
+        self, program: Program, name: str, after: datetime, known: Mapping[str, datetime | None], halts: bool
+    ) -> Iterator[datetime]:
+        """Moments at which a reader of `name` needs a version, among them the first.
+
+        One that covers needs them for its own readers, and where its batch ends at last. It can make use of one (halts) as far as
+        time allows, and as its other inputs do.
+        """
+        for reader, table in self._programs.readers(program, name):
+            if not self._is_covering(reader, table, after):
+                yield next_interval(after, reader.interval_seconds).end
+                continue
+            if stop := known.get(table.dataset):
+                yield stop
+            begins = max(self._through(program, table.dataset, after), floor(after, reader.interval_seconds))  # it comes after
+            yield self._last(reader, begins, self._programs.after(program))
+            if halts:
+                yield self._reach(program, table.dataset)
+                others = (self._through(program, other) for other in table.inputs if other != name and other not in reader.tolerates)
+                yield floor(min(others, default=self._now), reader.interval_seconds)
+
+    def _reach(self, program: Program, dataset: str) -> datetime:
+        """The last end by now at which a dataset can be made, as all that it is made from has intervals of its own."""
+        known = self._reaches.setdefault(id(program), {})
+
+        def below(name: str) -> list[str]:
+            producer, table = self._programs.producer(program, name), self._programs.table(program, name)
+            return [i for i in table.inputs if i not in producer.tolerates] if producer and table else []
+
+        def reach_of(name: str) -> datetime:
+            latest = min((known.get(below_it, self._now) for below_it in below(name)), default=self._now)
+            return floor(latest, self._length(program, name)) if self._programs.producer(program, name) else self._now
+
+        return _worked_out(dataset, known, below, reach_of)
+
+    def _length(self, program: Program, name: str) -> int:
+        producer = self._programs.producer(program, name)
+        assert producer is not None  # it is one of the program's
+        return producer.interval_seconds
+
+    def _through(self, program: Program, name: str, unknown: datetime | None = None) -> datetime:
+        producer = self._programs.producer(program, name)
+        standing = self._standings.get((producer.id, name)) if producer else None
+        return standing.through if standing else unknown or self._now
+
+    def _is_covering(self, reader: Flow, table: Table, after: datetime) -> bool:
+        standing = self._standings.get((reader.id, table.dataset))
+        return _covers(reader, standing, after)
+
+
+def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]], of: Callable[[str], T]) -> T:
+    """`of(name)`, kept in `known`, as that of all names below it is by then, but for circles; without limit of depth."""
+    begun, stack = set[str](), [name]
+    while stack:
+        at = stack[-1]
+        if at in known:
+            stack.pop()
+        elif at in begun:
+            known[at] = of(at)
+        else:
+            begun.add(at)
+            stack += below(at)
+    return known[name]
+
+
+def _covers(flow: Flow, standing: Standing | None, after: datetime) -> bool:
+    """Whether missed batches that start then are made as one. What an earlier program has made is made again one by one."""
+    again_until = standing.again_until if standing else None
+    return flow.covers and not (again_until and after < again_until)

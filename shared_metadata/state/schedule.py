@@ -1,0 +1,202 @@
+"""Which batches are due: one pure function over the timeline of programs, the flows' states and the time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from shared_metadata.program import Flow, Kind, Program, Table
+from shared_metadata.program.intervals import Interval, next_interval, to_text
+from shared_metadata.state.covering import Covering
+from shared_metadata.state.parts import input_of, part_of
+from shared_metadata.state.records import Batch, FlowState
+from shared_metadata.state.timeline import Programs, Standing
+
+NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
+
+
+@dataclass(frozen=True)
+class DueBatch:
+    """A batch to start: the tables of one part of a flow that are due in the same interval at the same attempt.
+
+    named: how the execution's input names the tables: not at all where it is every table of the flow.
+    first: the first of the flow's intervals that it is made of; which batch it is, is told by that.
+    entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
+    moved: where its tables stand has to be stored before it is claimed (Standing.moved).
+    program, until: the version that makes it, and when the next one takes effect.
+    """
+
+    flow: str
+    slice_id: str
+    interval: Interval
+    datasets: tuple[str, ...]
+    attempt: int
+    named: Mapping[str, Any] = field(compare=False)
+    first: Interval
+    entry: int = 0
+    again_until: datetime | None = None
+    moved: bool = False
+    program: str = ""
+    until: datetime | None = None
+
+    @property
+    def execution_name(self) -> str:
+        """Deterministic, so that a repeated start is the same start; at most 80 of Step Functions' characters.
+
+        How far a batch goes that covers missed intervals is decided anew in each round, until it is claimed.
+        """
+        again = (f"again {self.entry}",) if self.again_until else ()
+        identity = "|".join((self.flow, str(self.first), *self.datasets, *again))
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.flow)[:40].strip("-")
+        return f"{readable}-{self.interval.start:%Y%m%dT%H%MZ}-{digest}-{self.attempt}"
+
+    @property
+    def covers_several(self) -> bool:
+        """Whether it is made of more than one interval."""
+        return self.interval != self.first
+
+    def waits(self, recorded: Batch) -> bool:
+        """Whether other tables were made through a later end, at which this batch cannot be read yet."""
+        return recorded.begun(self.interval, self.program, self.until).end > self.interval.end
+
+    def execution_input(self) -> dict[str, object]:
+        """Pointers only."""
+        found: dict[str, object] = {
+            "flow": self.flow,
+            "start": to_text(self.interval.start),
+            "end": to_text(self.interval.end),
+        }
+        return {**found, **({"again": True} if self.again_until else {}), **self.named}
+
+    def only(self, datasets: Sequence[str]) -> DueBatch:
+        """The same of some of its tables."""
+        return (
+            self
+            if len(datasets) == len(self.datasets)
+            else replace(self, datasets=tuple(datasets), named={"datasets": list(datasets)})
+        )
+
+
+def attempts_named(owner: str) -> int:
+    """How many attempts at a batch have names by now, if this execution was the last; 0 for one that the conductor did not start."""
+    found = NAMED.search(owner)
+    return int(found[1]) + 1 if found else 0
+
+
+def due_batches(
+    programs: Programs | Program, states: Mapping[str, FlowState], now: datetime, *, ignore_failures: bool = False
+) -> list[DueBatch]:
+    """The batches that may run now, oldest first, at most one for each table of a flow.
+
+    A table's next batch starts where the table stands, and the program of that time says what it is. It is an interval, or all missed
+    ones together (covering.py). It is due when its end has passed, every input is complete through its end, its last failed attempt
+    is long enough ago, and it has failed fewer than MAX_ATTEMPTS times. `ignore_failures` drops the last two: an operator who starts
+    a flow by hand does not want to wait. Datasets that a drift has quiesced are not due.
+    """
+    known = programs if isinstance(programs, Programs) else Programs.always(programs)
+    return _Round(known, states, now, ignore_failures).due()
+
+
+def waits_for(
+    programs: Programs | Program, states: Mapping[str, FlowState], now: datetime, flow: str, dataset: str
+) -> tuple[str, ...]:
+    """The inputs of a dataset that are not complete through the end of its next batch, at the first moment at which one may end."""
+    known = programs if isinstance(programs, Programs) else Programs.always(programs)
+    return _Round(known, states, now, ignore_failures=True).waits_for(flow, dataset)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Of a flow in a program: its tables and the numbers of their parts, by dataset, and how many tables a part has."""
+
+    by_name: Mapping[str, Table]
+    part: Mapping[str, int]
+    sizes: Mapping[int, int]
+
+
+class _Round:
+    """One question, and where every table stands."""
+
+    def __init__(self, programs: Programs, states: Mapping[str, FlowState], now: datetime, ignore_failures: bool) -> None:
+        self._programs, self._states, self._now, self._ignore_failures = programs, states, now, ignore_failures
+        self._standings = {
+            (flow, dataset): programs.standing(flow, dataset, state)
+            for flow in programs.flow_ids
+            if flow in states
+            for dataset, state in states[flow].tables.items()
+        }
+        self._covering = Covering(programs, states, self._standings, now)
+        self._tables: dict[tuple[int, str], _Tables] = {}
+
+    def due(self) -> list[DueBatch]:
+        found = [batch for flow in self._programs.flow_ids if flow in self._states for batch in self._of_flow(self._states[flow])]
+        return sorted(found, key=lambda batch: (batch.interval, batch.flow, batch.datasets))
+
+    def waits_for(self, flow: str, dataset: str) -> tuple[str, ...]:
+        standing = self._standings[flow, dataset]
+        program = standing.program
+        if program is None:
+            return ()
+        made_by = program.flows[flow]
+        return self._covering.waits_for(made_by, self._tables_of(program, made_by).by_name[dataset], standing)
+
+    def _of_flow(self, state: FlowState) -> list[DueBatch]:
+        groups: dict[tuple[Interval, int, int, datetime | None, int], list[tuple[str, Standing]]] = {}
+        for dataset, table in state.tables.items():
+            standing = self._standings[state.flow, dataset]
+            if standing.program is None:
+                continue
+            flow = standing.program.flows[state.flow]
+            if self._stands_still(flow, state, dataset, standing):
+                continue
+            known = self._tables_of(standing.program, flow)
+            interval = self._covering.next_batch(flow, known.by_name[dataset], standing)
+            if interval is not None:
+                attempts, part = 0 if standing.moved else table.attempts, known.part[dataset]
+                group = groups.setdefault((interval, attempts, standing.entry, standing.again_until, part), [])
+                group.append((dataset, standing))
+        return [
+            self._batch(state.flow, interval, attempts, part, group) for (interval, attempts, _, _, part), group in groups.items()
+        ]
+
+    def _tables_of(self, program: Program, flow: Flow) -> _Tables:
+        key = (id(program), flow.id)
+        if key not in self._tables:
+            part = part_of(flow)
+            self._tables[key] = _Tables({table.dataset: table for table in flow.tables}, part, Counter(part.values()))
+        return self._tables[key]
+
+    def _batch(self, flow_id: str, interval: Interval, attempts: int, part: int, group: list[tuple[str, Standing]]) -> DueBatch:
+        first = group[0][1]
+        assert first.program is not None  # those without one are not due
+        flow, datasets = first.program.flows[flow_id], tuple(sorted(dataset for dataset, _ in group))
+        whole = len(datasets) == self._tables_of(first.program, flow).sizes[part]
+        return DueBatch(
+            flow_id,
+            flow.slice_id,
+            interval,
+            datasets,
+            attempts,
+            input_of(flow, part) if whole else {"datasets": list(datasets)},
+            next_interval(interval.start, flow.interval_seconds),
+            first.entry,
+            first.again_until,
+            any(standing.moved for _, standing in group),
+            self._programs.version(first.program),
+            first.until,
+        )
+
+    def _stands_still(self, flow: Flow, state: FlowState, dataset: str, standing: Standing) -> bool:
+        """A quiesced collect looks at its source again by and by, however often: only so it is seen that the source is mended."""
+        quiesced, table = state.drifts(dataset), state.tables[dataset]
+        if quiesced and flow.kind != Kind.COLLECT:
+            return True
+        if self._ignore_failures or standing.moved:
+            return False
+        return (table.stopped and not quiesced) or (table.retry_at is not None and table.retry_at > self._now)

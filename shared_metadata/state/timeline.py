@@ -1,0 +1,225 @@
+"""Which program version runs which batch: versions in the order of their boundaries, and what a switch means for a dataset.
+
+A batch belongs to the version in whose time it starts. Former versions stay as long as batches of theirs are still to be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+
+from shared_metadata.program import Flow, Program, Table
+from shared_metadata.state.boundary import affected_flows
+from shared_metadata.state.records import FlowState, TableState
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A program version and when it takes effect.
+
+    at, by: when and by whom it was applied.  number: higher than that of all entries before it.
+    restates: what the changed flows and their readers have made since the boundary, by an earlier version, is made again.
+    """
+
+    version: str
+    boundary: datetime
+    at: datetime
+    by: str = ""
+    number: int = 1
+    restates: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The entries by boundary, of which at most the last lies in the future; `revision` counts its changes."""
+
+    entries: tuple[Entry, ...] = ()
+    revision: int = 0
+
+    def active(self, now: datetime) -> Entry | None:
+        """The entry of the present; None when nothing was ever applied."""
+        return next((entry for entry in reversed(self.entries) if entry.boundary <= now), None)
+
+    def pending(self, now: datetime) -> Entry | None:
+        """The entry that is still to take effect."""
+        return self.entries[-1] if self.entries and self.entries[-1].boundary > now else None
+
+    def former(self, now: datetime) -> Entry | None:
+        """The entry before the active one, whose program a rollback brings back."""
+        past = [entry for entry in self.entries if entry.boundary <= now]
+        return next((entry for entry in reversed(past[:-1]) if entry.version != past[-1].version), None)
+
+    @property
+    def earliest(self) -> datetime:
+        """No further entry may lie before this moment."""
+        return self.entries[-1].boundary if self.entries else BEGINNING
+
+    @property
+    def next_number(self) -> int:
+        """Also higher than that of an entry that was cancelled."""
+        return max([self.revision, *(entry.number for entry in self.entries)]) + 1
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a dataset of a flow stands, seen along the timeline.
+
+    through: it is complete up to here; its next batch starts here.
+    program: whose next batch that is; None when no version from here on has the dataset.
+    entry: the number of that program's entry, or 0.
+    again_until: batches that start before this moment were made before, by an earlier version.
+    moved: `through` is not what is stored, and has to be stored before the batch is claimed.
+    until: when the next program takes effect, beyond which no batch of this one goes that is made of several intervals.
+    """
+
+    through: datetime
+    program: Program | None
+    entry: int
+    again_until: datetime | None
+    moved: bool
+    until: datetime | None = None
+
+
+class Programs:
+    """A timeline with its programs."""
+
+    def __init__(self, entries: Sequence[tuple[Entry, Program]]) -> None:
+        self.entries = tuple(entries)
+        self._affected: dict[int, frozenset[str]] = {}
+        self._made: dict[int, dict[str, tuple[Flow, Table]]] = {
+            id(program): {table.dataset: (flow, table) for flow in program.flows.values() for table in flow.tables}
+            for _, program in self.entries
+        }
+        self._readers: dict[int, dict[str, list[tuple[Flow, Table]]]] = {}
+        self._tables: dict[str, list[dict[str, Table]]] = {}
+
+    @staticmethod
+    def always(program: Program) -> Programs:
+        """One program for all times."""
+        return Programs([(Entry(program.version, BEGINNING, BEGINNING), program)])
+
+    @cached_property
+    def flow_ids(self) -> tuple[str, ...]:
+        """All flows of all programs, sorted."""
+        return tuple(sorted({name for _, program in self.entries for name in program.flows}))
+
+    def datasets(self, flow: str) -> Collection[str]:
+        """All that a flow makes in any of these programs."""
+        return dict.fromkeys(name for tables in self._tables_of(flow) for name in tables)
+
+    def _tables_of(self, flow: str) -> list[dict[str, Table]]:
+        """Of each entry's program the tables of a flow, by dataset."""
+        if flow not in self._tables:
+            known = (program.flows.get(flow) for _, program in self.entries)
+            self._tables[flow] = [{table.dataset: table for table in one.tables} if one else {} for one in known]
+        return self._tables[flow]
+
+    def active(self, now: datetime) -> tuple[Entry, Program]:
+        """The entry and the program of the present."""
+        return self.entries[self._index(now)]
+
+    def version(self, program: Program) -> str:
+        """The version of one of these programs; finding it out anew would write it as JSON."""
+        return next(entry.version for entry, known in self.entries if known is program)
+
+    def with_flow(self, flow: str, start: datetime) -> tuple[Entry, Program] | None:
+        """As `at`, or the nearest later version that has the flow, or else the nearest earlier one; None when none has it."""
+        index = self._index(start)
+        order = [*self.entries[index:], *reversed(self.entries[:index])]
+        return next((known for known in order if flow in known[1].flows), None)
+
+    def producer(self, program: Program, dataset: str) -> Flow | None:
+        """The flow that makes a dataset in one of these programs."""
+        made = self._made[id(program)].get(dataset)
+        return made[0] if made else None
+
+    def table(self, program: Program, dataset: str) -> Table | None:
+        """What a dataset is made of in one of these programs."""
+        made = self._made[id(program)].get(dataset)
+        return made[1] if made else None
+
+    def readers(self, program: Program, dataset: str) -> Sequence[tuple[Flow, Table]]:
+        """The flows that read a dataset in one of these programs, and what each makes of it."""
+        if id(program) not in self._readers:
+            found = self._readers.setdefault(id(program), {})
+            for flow in program.flows.values():
+                for table in flow.tables:
+                    for name in table.inputs:
+                        found.setdefault(name, []).append((flow, table))
+        return self._readers[id(program)].get(dataset, ())
+
+    def standing(self, flow: str, dataset: str, state: TableState) -> Standing:
+        """Where a dataset stands: after what is made again, and after the time in which no version had it."""
+        through, again_until = state.watermark, state.again_until
+        for index, (entry, _) in enumerate(self.entries):
+            if index and entry.restates and entry.number > state.entry and flow in self.affected(index):
+                first = max(entry.boundary, state.begins or entry.boundary)
+                through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
+        index = self._index(through)
+        known = [number for number, tables in enumerate(self._tables_of(flow)) if dataset in tables]
+        following = next((number for number in known if number >= index), None)
+        if following is not None and following > index and known[0] < index:
+            through, again_until = self.entries[following][0].boundary, None  # it was removed and is there again
+        if following is None:
+            return Standing(through, None, 0, again_until, moved=False)
+        entry, program = self.entries[following]
+        return Standing(through, program, entry.number, again_until, through != state.watermark, self._until(following))
+
+    def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
+        """Whether a dataset was removed, and no batch of it is left to make; before that, its readers still count on it."""
+        removed = dataset not in self._tables_of(flow)[-1]
+        return removed and self.standing(flow, dataset, state).program is None
+
+    def last_switch(self, flow: str, start: datetime) -> datetime | None:
+        """The last boundary up to `start` at which this flow, or one that it reads through others, changed."""
+        for index in range(self._index(start), 0, -1):
+            if flow in self.affected(index):
+                return self.entries[index][0].boundary
+        return None
+
+    def affected(self, index: int) -> frozenset[str]:
+        """The flows that an entry after the first changed, and their readers."""
+        if index not in self._affected:
+            self._affected[index] = affected_flows(self.entries[index - 1][1], self.entries[index][1])
+        return self._affected[index]
+
+    def outstanding(self, index: int, states: Mapping[str, FlowState]) -> bool:
+        """Whether batches of the entry's program are still to be made, or the next program has not yet made one of every dataset.
+
+        What stopped and was removed is not waited for, unless a later program has it again: it first makes what was left.
+        """
+        boundary, following = self.entries[index + 1][0].boundary, self.entries[index + 1][1]
+        for flow, dataset in {*_datasets(self.entries[index][1]), *_datasets(following)}:
+            state = states[flow].tables.get(dataset) if flow in states else None
+            if state is None:
+                continue
+            tables, standing = self._tables_of(flow), self.standing(flow, dataset, state)
+            stays, through = dataset in tables[index + 1], standing.through
+            waited_for = stays or not state.stopped or any(dataset in later for later in tables[index + 2 :])
+            if standing.moved or (through < boundary and waited_for) or (stays and through == boundary):
+                return True
+        return False
+
+    def after(self, program: Program) -> datetime | None:
+        """When another program takes effect than this one of these; None for never."""
+        return self._until(next(index for index, (_, known) in enumerate(self.entries) if known is program))
+
+    def _until(self, index: int) -> datetime | None:
+        return self.entries[index + 1][0].boundary if index + 1 < len(self.entries) else None
+
+    def _index(self, start: datetime) -> int:
+        return max((number for number, (entry, _) in enumerate(self.entries) if entry.boundary <= start), default=0)
+
+
+def restored(standing: Standing, state: TableState) -> TableState:
+    """What is to be stored of a dataset whose standing has moved: no attempt at the batch where it stands now has failed."""
+    fresh = TableState(standing.through, state.cursor, begins=state.begins, skipped=state.skipped, quiesced=state.quiesced)
+    return replace(fresh, entry=standing.entry, again_until=standing.again_until)
+
+
+def _datasets(program: Program) -> Iterator[tuple[str, str]]:
+    return ((flow.id, table.dataset) for flow in program.flows.values() for table in flow.tables)

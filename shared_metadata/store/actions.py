@@ -1,0 +1,315 @@
+"""The writes of the metadata layer as DynamoDB wants them: updates and puts with their conditions; builds them, sends none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.state.freshness import LateDataset
+from shared_metadata.state.records import (
+    Batch,
+    Claim,
+    DeadLetter,
+    EventKind,
+    LastChange,
+    Moved,
+    SchemaVersion,
+    Skipped,
+    TableCommit,
+    TableOutcome,
+    TableState,
+    TableStatus,
+    Version,
+    Worker,
+)
+from shared_metadata.store import items, keys
+from shared_metadata.store.reader import schema_json
+
+Action = dict[str, Any]
+EVENT_DAYS = 90  # of batches; what they say stands in the batch's own record, which stays
+ERROR_CHARACTERS = 500
+# Whoever tells people of something has so long for it; if nothing is recorded by then, another one tells them.
+TELLING = timedelta(minutes=2)
+
+
+def _shared(claim: Claim) -> dict[str, str]:
+    return items.shared_values(claim.flow, claim.interval, claim.program_version)
+
+
+class Actions:
+    """Actions on one metadata table."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def share(self, claim: Claim, former: Batch | None) -> Action:
+        """Writes what the tables of a claim's batch share, if it is as in `former`, or not there: aged, perhaps, meanwhile."""
+        values = {**keys.batch(claim.flow, claim.interval.start), **_shared(claim)}
+        if former is None:
+            return self.put(values, "attribute_not_exists(pk)")
+        names, held = {"#end": "end"}, {":end": to_text(former.interval.end), ":program": former.program_version}
+        more = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": items.to_item(held)}
+        return self.put(values, "attribute_not_exists(pk) OR (#end = :end AND program_version = :program)", **more)
+
+    def take(self, claim: Claim, worker: Worker, dataset: str, former: Worker | None) -> Action:
+        """Hands a table of a batch to a worker, if its last one still is `former`."""
+        taken = {**_shared(claim), "dataset": dataset, "worker": items.worker_values(worker)}
+        names = {**{f"#{name}": name for name in taken}, "#outcome": "outcome"}
+        values: dict[str, Any] = {f":{name}": value for name, value in taken.items()}
+        condition = "attribute_not_exists(#worker)"
+        if former:
+            condition, names["#token"], values[":former"] = "#worker.#token = :former", "token", former.token
+        sets = ", ".join(f"#{name} = :{name}" for name in taken)
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, f"SET {sets} REMOVE #outcome", condition, names, values)
+
+    def lease(self, claim: Claim, dataset: str, until: datetime) -> Action:
+        """Sets the lease of a table, if the claim is its last one."""
+        names = {"#worker": "worker", "#token": "token", "#lease": "lease_until"}
+        values = {":until": to_text(until), ":token": claim.token}
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, "SET #worker.#lease = :until", "#worker.#token = :token", names, values)
+
+    def end_lease(self, flow: str, start: datetime, dataset: str, owner: str, now: datetime) -> Action:
+        names = {"#worker": "worker", "#owner": "owner", "#lease": "lease_until"}
+        values = {":owner": owner, ":now": to_text(now)}
+        key = keys.batch_table(flow, start, dataset)
+        return self.update(key, "SET #worker.#lease = :now", "#worker.#owner = :owner", names, values)
+
+    def outcome(self, claim: Claim, dataset: str, outcome: TableOutcome, moved: Mapping[str, str] | None = None) -> Action:
+        """Records how a table ended, if the claim is its last one and nothing is recorded: a failed one may still be committed.
+
+        moved: the cursors of the datasets whose watermark it moves in the same transaction: its own, and the one that it completes.
+        """
+        names = {"#worker": "worker", "#token": "token", "#outcome": "outcome"}
+        values: dict[str, Any] = {":token": claim.token, ":outcome": items.outcome_values(outcome)}
+        free = "attribute_not_exists(#outcome)"
+        if outcome.status == TableStatus.COMMITTED:
+            free, names["#status"], values[":failed"] = f"({free} OR #outcome.#status = :failed)", "status", TableStatus.FAILED.value
+        sets = ["#outcome = :outcome"]
+        for number, (name, cursor) in enumerate((moved or {}).items()):
+            names[f"#m{number}"], values[f":m{number}"] = f"{items.MOVED}{name}", vars(Moved(cursor, claim.entry))
+            sets.append(f"#m{number} = :m{number}")
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, f"SET {', '.join(sets)}", f"#worker.#token = :token AND {free}", names, values)
+
+    def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Action:
+        """Keeps which versions a table's batch reads, if the claim is its last one and none are kept.
+
+        What the batch of another program version, or with another end, was to read does not count.
+        """
+        names = {"#worker": "worker", "#token": "token", "#pins": "pins", "#program": "program", "#end": "end"}
+        program, end = claim.program_version, to_text(claim.interval.end)
+        values = {
+            ":token": claim.token,
+            ":program": program,
+            ":end": end,
+            ":pins": {"program": program, "end": end, "ends": dict(ends)},
+        }
+        free = "(attribute_not_exists(#pins) OR #pins.#program <> :program OR #pins.#end <> :end)"
+        key = keys.batch_table(claim.flow, claim.interval.start, dataset)
+        return self.update(key, "SET #pins = :pins", f"#worker.#token = :token AND {free}", names, values)
+
+    def move(self, flow: str, dataset: str, held: TableState, standing: TableState) -> Action:
+        """Stores where a table stands along the timeline, if it still is where it was when that was found out."""
+        names, values = {"#t": "table", "#w": "watermark"}, {":held": to_text(held.watermark), ":state": items.state_values(standing)}
+        return self.update(keys.state(flow, dataset), "SET #t = :state", "#t.#w = :held", names, values)
+
+    def advance(
+        self,
+        flow: str,
+        claim: Claim,
+        dataset: str,
+        cursor: str,
+        change: LastChange | None = None,
+        skipped: Skipped | None = None,
+    ) -> Action:
+        """Moves a dataset of a flow from the start of the claim's interval to its end, with its new cursor.
+
+        Not where a later program version has moved it already: then this batch is made again.
+        change: what the batch changed of it, if anything.  skipped: where it skips something.
+        """
+        interval, again_until = claim.interval, claim.again_until
+        left = again_until if again_until and again_until > interval.end else None
+        state = TableState(interval.end, cursor, entry=claim.entry, again_until=left)
+        names = {"#t": "table", "#w": "watermark", "#entry": "entry"}
+        values: dict[str, Any] = {":start": to_text(interval.start), ":entry": claim.entry, ":state": items.state_values(state)}
+        sets, condition = ["#t = :state"], "#t.#w = :start AND (attribute_not_exists(#t.#entry) OR #t.#entry <= :entry)"
+        if change:
+            names["#last"], values[":last"] = "last", items.last_text(change)
+            sets.append("#last = :last")
+        if skipped:
+            sets.append("skipped = :skipped")
+            condition += " AND skipped = :before" if skipped.former else " AND attribute_not_exists(skipped)"
+            values[":skipped"] = items.interval_texts(skipped.now)
+            values |= {":before": items.interval_texts(skipped.former)} if skipped.former else {}
+        return self.update(keys.state(flow, dataset), f"SET {', '.join(sets)}", condition, names, values)
+
+    def failed_attempt(
+        self,
+        flow: str,
+        interval: Interval,
+        dataset: str,
+        error: str,
+        attempts: int,
+        retry_at: datetime,
+        letter: DeadLetter | None = None,
+        forgiven: int | None = None,
+    ) -> Action:
+        """Counts a failed attempt at the table's next batch, if `attempts` were counted before; with `letter` it was the last.
+
+        forgiven: how many of the attempts do not count, where that changes.
+        """
+        values = {
+            ":start": to_text(interval.start),
+            ":attempts": attempts + 1,
+            ":former": attempts,
+            ":retry": to_text(retry_at),
+            ":error": error[:ERROR_CHARACTERS],
+        }
+        names = {"#t": "table", "#w": "watermark", "#a": "attempts", "#r": "retry_at", "#e": "error"}
+        counted = "(#t.#a = :former OR attribute_not_exists(#t.#a))" if attempts == 0 else "#t.#a = :former"
+        sets = "SET #t.#a = :attempts, #t.#r = :retry, #t.#e = :error"
+        if letter:
+            names["#l"], values[":letter"] = "dead_letter", {"at": to_text(letter.at), "execution": letter.execution}
+            sets += ", #t.#l = :letter"
+        if forgiven is not None:
+            names["#f"], values[":forgiven"] = "forgiven", forgiven
+            sets += ", #t.#f = :forgiven"
+        return self.update(keys.state(flow, dataset), sets, f"#t.#w = :start AND {counted}", names, values)
+
+    def redrive(self, flow: str, dataset: str, state: TableState) -> Action:
+        """Forgives a table its attempts, so that it is due at once, if it still stands as in `state`."""
+        names = {"#t": "table", "#w": "watermark", "#a": "attempts", "#f": "forgiven", "#r": "retry_at", "#l": "dead_letter"}
+        values = {":w": to_text(state.watermark), ":a": state.attempts, ":f": state.forgiven}
+        condition = "#t.#w = :w AND #t.#a = :a AND (#t.#f = :f OR attribute_not_exists(#t.#f))"
+        return self.update(keys.state(flow, dataset), "SET #t.#f = :a REMOVE #t.#r, #t.#l", condition, names, values)
+
+    def telling(self, flow: str, dataset: str, letter: DeadLetter, now: datetime) -> Action:
+        """Keeps until when somebody tells people of a dead letter, if nobody has, nor is at it."""
+        names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#told": "told_at", "#until": "telling_until"}
+        values = {":at": to_text(letter.at), ":now": to_text(now), ":until": to_text(now + TELLING)}
+        free = "(attribute_not_exists(#t.#l.#until) OR #t.#l.#until <= :now)"
+        condition = f"#t.#l.#at = :at AND attribute_not_exists(#t.#l.#told) AND {free}"
+        return self.update(keys.state(flow, dataset), "SET #t.#l.#until = :until", condition, names, values)
+
+    def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
+        """Keeps when people were told of a dead letter; None: that nobody has told them after all."""
+        names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
+        values, expression = {":at": to_text(letter.at)}, "REMOVE #t.#l.#until"
+        if moment is not None:
+            names, values = {**names, "#told": "told_at"}, {**values, ":told": to_text(moment)}
+            expression = f"SET #t.#l.#told = :told {expression}"
+        return self.update(keys.state(flow, dataset), expression, "#t.#l.#at = :at", names, values)
+
+    def schema(self, schema: SchemaVersion) -> Action:
+        values = {
+            **keys.schema(schema.dataset, schema.number),
+            "dataset": schema.dataset,
+            "number": schema.number,
+            "schema": schema_json(schema.schema),
+            "layout": json.dumps(schema.layout),
+            "signature": schema.signature,
+            "program_version": schema.program_version,
+            "origins": json.dumps(schema.origins),
+        }
+        return self.put(values, "attribute_not_exists(pk)")
+
+    def version(self, claim: Claim, commit: TableCommit, schema_version: int) -> Action:
+        pointer = commit.pointer or {}
+        made = Version(commit.dataset, claim.interval, pointer, commit.rows, schema_version, claim.token, commit.reads)
+        return self.put(items.version_values(made))
+
+    def event(self, kind: EventKind, now: datetime, claim: Claim, what: str, detail: Mapping[str, Any]) -> Action:
+        start = to_text(claim.interval.start)
+        values = {
+            **keys.event(now, f"{claim.flow}#{start}#{claim.token}#{kind.value}#{what}"),
+            "kind": kind.value,
+            "at": to_text(now),
+            "flow": claim.flow,
+            "detail": {**detail, "start": start, "token": claim.token},
+            "expires": int(now.timestamp()) + EVENT_DAYS * 86400,
+        }
+        return self.put(values)
+
+    def lost(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, now: datetime) -> Action:
+        """The event that an execution ended without recording an outcome, the so manieth attempt."""
+        start, kind = to_text(interval.start), EventKind.BATCH_LOST.value
+        values = {
+            **keys.event(now, f"{flow}#{start}#{kind}#{dataset}#{attempts}"),
+            "kind": kind,
+            "at": to_text(now),
+            "flow": flow,
+            "detail": {"dataset": dataset, "start": start, "attempts": attempts, "error": error[:ERROR_CHARACTERS]},
+            "expires": int(now.timestamp()) + EVENT_DAYS * 86400,
+        }
+        return self.put(values)
+
+    def dead(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, letter: DeadLetter) -> Action:
+        """The event that a batch is not tried again by itself."""
+        start, kind = to_text(interval.start), EventKind.BATCH_DEAD.value
+        detail = {"dataset": dataset, "start": start, "end": to_text(interval.end), "attempts": attempts}
+        values = {
+            **keys.event(letter.at, f"{flow}#{start}#{kind}#{dataset}#{attempts}"),
+            "kind": kind,
+            "at": to_text(letter.at),
+            "flow": flow,
+            "detail": {**detail, "error": error[:ERROR_CHARACTERS], "execution": letter.execution},
+        }
+        return self.put(values)
+
+    def redriven(self, flow: str, tables: Mapping[str, TableState], now: datetime) -> Action:
+        """The event that an operator wants dead batches to be tried again."""
+        kind = EventKind.BATCH_REDRIVEN.value
+        first = next(iter(tables))
+        values = {
+            **keys.event(now, f"{flow}#{kind}#{first}#{tables[first].attempts}"),
+            "kind": kind,
+            "at": to_text(now),
+            "flow": flow,
+            "detail": {"datasets": {dataset: to_text(state.watermark) for dataset, state in tables.items()}},
+        }
+        return self.put(values)
+
+    def late(self, late: LateDataset) -> Action:
+        """The event of a broken promise, under a key of its own, unless it is there."""
+        values = {
+            ":kind": EventKind.DATASET_LATE.value,
+            ":at": to_text(late.since),
+            ":flow": late.flow,
+            ":detail": {"dataset": late.dataset, "complete_through": to_text(late.watermark)},
+        }
+        names = {"#kind": "kind", "#at": "at", "#flow": "flow", "#detail": "detail"}
+        key = keys.event(late.since, f"{late.flow}#{EventKind.DATASET_LATE.value}#{late.dataset}")
+        sets = "SET #kind = :kind, #at = :at, #flow = :flow, #detail = :detail"
+        return self.update(key, sets, "attribute_not_exists(pk)", names, values)
+
+    def delete(self, key: keys.Key, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
+        return {
+            "Delete": {
+                "TableName": self._table,
+                "Key": items.to_item(key),
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": dict(names),
+                "ExpressionAttributeValues": items.to_item(values),
+            }
+        }
+
+    def update(self, key: keys.Key, expression: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": items.to_item(key),
+                "UpdateExpression": expression,
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": dict(names),
+                "ExpressionAttributeValues": items.to_item(values),
+            }
+        }
+
+    def put(self, values: Mapping[str, Any], condition: str = "", **more: Any) -> Action:
+        conditional = {"ConditionExpression": condition} if condition else {}
+        return {"Put": {"TableName": self._table, "Item": items.to_item(values), **conditional, **more}}

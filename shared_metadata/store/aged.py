@@ -1,0 +1,68 @@
+"""What is left of batches and versions that have aged (contract/ageing.py), and what is known of versions where some are forgotten.
+
+Of a flow's batches a summary is left: tokens go on above it, and nothing up to its end is missing. Of a dataset's versions some stay
+for longer than those after them. Each of these says which version followed it, so that it is never taken for a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program.intervals import from_text, to_text
+from shared_metadata.state.records import Version
+from shared_metadata.store import keys
+
+
+@dataclass(frozen=True)
+class AgedBatches:
+    """Of one flow. through: the latest end of one of them.  token: none of them had a higher one.
+
+    batches: how many, at least.  first: the start of the first of them.  counted: the start of the last that was counted.
+    """
+
+    through: datetime
+    token: int
+    batches: int
+    first: datetime
+    counted: datetime
+
+    def values(self) -> dict[str, Any]:
+        moments = {name: to_text(getattr(self, name)) for name in ("through", "first", "counted")}
+        return {**moments, "token": self.token, "batches": self.batches}
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> AgedBatches:
+        through, first, counted = (from_text(values[name]) for name in ("through", "first", "counted"))
+        return AgedBatches(through, values["token"], values["batches"], first, counted)
+
+
+def stands(found: Version | None, moment: datetime) -> bool:
+    """Whether, where versions are forgotten, the last one that is recorded by a moment is the one that belongs to it.
+
+    The first version of a dataset stays; so before it there was none.
+    """
+    if found is None or found.interval.end == moment:
+        return True
+    return found.followed_by is not None and moment < found.followed_by.end
+
+
+def covered_by_forgotten(found: Version | None, later: Version | None, moment: datetime) -> bool:
+    """Whether a moment lies inside of the batch of a forgotten version, the one between these two."""
+    following = found.followed_by if found else None
+    if following is None or (later and later.interval.end <= following.end):
+        return False
+    return following.start < moment
+
+
+def forgotten(dataset: str, moment: datetime, before: datetime) -> DefinitionError:
+    """before: from then on no version is forgotten."""
+    return DefinitionError(
+        f"the version of {dataset} as of {to_text(moment)} is kept no longer",
+        place=keys.DATASET_PREFIX + dataset,
+        remedy=f"run the batch of {dataset} that ends then again, or begin at {to_text(before)} or later; the option keep of the"
+        " warehouse says how long versions stay",
+    )

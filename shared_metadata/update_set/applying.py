@@ -1,0 +1,126 @@
+"""Puts a stored program into the timeline: finds the moment at which it takes effect, and brings a former one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shared_metadata.errors import InputError
+from shared_metadata.program import Program
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.boundary import (
+    Effect,
+    Progress,
+    affected_flows,
+    begins_later,
+    chosen_boundary,
+    chosen_restatement,
+    intervals_of,
+    last_common,
+    natural_effect,
+    next_common,
+    stands_still,
+)
+from shared_metadata.state.records import FlowState
+from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline
+from shared_metadata.store.reader import MetadataReader
+
+if TYPE_CHECKING:
+    from shared_metadata.store.writer import MetadataWriter
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a program would take effect, and what that means.
+
+    timeline: as it was when that was found out; it must still be so when the program is put into it.
+    affected: the flows that change and their readers, in either program.
+    still: of these the flows that stopped or fail before the boundary and stay so, unless they are made again from an earlier one.
+    still_since: that earlier one.
+    """
+
+    timeline: Timeline
+    effect: Effect
+    affected: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+    still_since: datetime | None = None
+
+
+def moment_of(
+    reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
+) -> Moment:
+    """When `program` would take effect if it were applied now: at once where it is the first.
+
+    at: a boundary of the user's choice.  restate_from: the boundary lies in the past, and what was made since is made again.
+    Raises InputError for a moment at which it cannot, or while another update set is pending.
+    """
+    timeline = reader.timeline()
+    if not timeline.entries:
+        return Moment(timeline, Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
+    _refuse_pending(timeline, now)
+    old = reader.program(timeline.entries[-1].version)
+    affected = affected_flows(old, program)
+    intervals, progress = intervals_of(affected, old, program), flow_progress(reader, affected | program.flows.keys())
+    if restate_from is not None:
+        effect = Effect(chosen_restatement(restate_from, now, intervals), restates=True)
+        if missing := begins_later(program, affected, progress, effect.boundary):
+            begin = max(moment for name in missing if (moment := progress[program.producers()[name].id].begins))
+            raise InputError(
+                f"there is nothing of {', '.join(missing)} from {to_text(effect.boundary)} on",
+                remedy=f"it begins at {to_text(begin)}: choose {to_text(next_common(begin, intervals))} or later",
+            )
+    elif at is not None:
+        effect = Effect(chosen_boundary(at, now, intervals))
+    else:
+        effect = natural_effect(old, program, progress, now, timeline.earliest)
+    still = stands_still(old, program, progress, effect)
+    since = last_common(min(progress[name].first for name in still), intervals) if still else None
+    return Moment(timeline, effect, tuple(sorted(affected)), tuple(still), since)
+
+
+def switch_to(writer: MetadataWriter, program: Program, moment: Moment, *, by: str = "") -> Entry:
+    """Puts a stored program into the timeline. Raises InputError, or RetryLater when another one was applied meanwhile."""
+    return writer.schedule(program, moment.effect, expected=moment.timeline, by=by).entries[-1]
+
+
+def former_program(reader: MetadataReader, now: datetime) -> Program:
+    """The program before the active one. Raises InputError when there is none, or an update set is pending."""
+    timeline = reader.timeline()
+    _refuse_pending(timeline, now)
+    former = timeline.former(now)
+    if former is None:
+        raise InputError("there is no former program", remedy="apply the program that you want")
+    return reader.program(former.version)
+
+
+def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Progress]:
+    """How far each of these flows is, of those that have a state. Costs two reads for a hundred of them at most."""
+    programs = reader.programs()
+    states = reader.flow_states(sorted(flows), programs)
+    still = {(name, table.watermark) for name, state in states.items() for table in state.tables.values() if not _moved(state)}
+    begun = {name for name, _ in reader.batches_at(dict.fromkeys(still, ()))}
+    return {name: _progress(programs, state, _moved(state) or name in begun) for name, state in states.items() if state.tables}
+
+
+def _moved(state: FlowState) -> bool:
+    """Whether one of its tables left where it began, or tried to."""
+    return any(table.attempts or table.watermark != table.begins for table in state.tables.values())
+
+
+def _progress(programs: Programs, state: FlowState, ran: bool) -> Progress:
+    through = [programs.standing(state.flow, name, table).through for name, table in state.tables.items()]
+    stopped = any(table.stopped or state.drifts(name) for name, table in state.tables.items())
+    begins = max((table.begins for table in state.tables.values() if table.begins), default=None)
+    failing = any(table.failures and not table.stopped for table in state.tables.values())
+    return Progress(min(through), max(through), ran, stopped, begins, failing)
+
+
+def _refuse_pending(timeline: Timeline, now: datetime) -> None:
+    pending = timeline.pending(now)
+    if pending is not None:
+        raise InputError(
+            f"the update set {pending.version} is pending until {to_text(pending.boundary)}",
+            remedy="look at it with `atoll plan --pending`; wait, or take it back with `atoll cancel`",
+        )
