@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from language.memo import Memo
+    from language.cache.statements import Memo
 
 FOLDER = Path(".atoll", "cache")
 FILES_KEPT = 16  # one or two for each way in which the program's files are named
@@ -78,7 +78,7 @@ class ProjectCache:
 
     def memo(self) -> Memo:
         """What the compiler knows of the program's statements."""
-        from language.memo import Memo
+        from language.cache.statements import Memo
 
         return Memo(_read(FOLDER / f"{self._name}.statements", compiler_digest()))
 

@@ -24,7 +24,7 @@ from infra.metadata_stack import SharedMetadataStack
 from infra.network import NetworkStack
 from infra.settings import Settings, program_files
 from language import ProgramErrors, compile_program
-from language.diagnostics import did_you_mean
+from language.text.diagnostics import did_you_mean
 from shared_metadata import naming
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Program

@@ -14,7 +14,7 @@ from console.cache import ProjectCache
 from console.project import compile_texts, read_snapshots, read_sources, show_errors, told
 from console.target import json_option
 from console.wording import counted
-from language.diagnostics import Diagnostic, ProgramErrors
+from language.text.diagnostics import Diagnostic, ProgramErrors
 from shared_metadata.errors import InputError
 from shared_metadata.program import Flow
 from shared_metadata.program.lineage import Lineage

@@ -14,7 +14,7 @@ from console.project import read_sources, show_errors
 from console.stacks import known_ids, stack_ids
 from console.target import LOCAL, Target, open_target
 from language import ProgramErrors, compile_program
-from language.diagnostics import did_you_mean
+from language.text.diagnostics import did_you_mean
 from shared_metadata import naming
 from shared_metadata.aws.later import Refusal, refusal
 from shared_metadata.errors import DefinitionError, InputError

@@ -16,7 +16,7 @@ from console.project import read_sources
 from console.schema_changes import compare
 from console.target import Target, json_option, open_target, profile_option
 from console.type_advice import advice
-from language.diagnostics import Diagnostic, did_you_mean
+from language.text.diagnostics import Diagnostic, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.program.schema import Schema
 from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas

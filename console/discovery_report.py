@@ -14,7 +14,7 @@ from console.again import again
 from console.printable import printable
 from console.schema_changes import ColumnChange, TableChange
 from console.wording import counted
-from language.diagnostics import Diagnostic
+from language.text.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from language.outside import Outside

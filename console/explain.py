@@ -12,7 +12,7 @@ from console.lineage import wide_console
 from console.printable import printable
 from console.project import compile_project, show_errors
 from console.target import json_option
-from language.diagnostics import ProgramErrors, did_you_mean
+from language.text.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.program import Flow, Program
 from shared_metadata.program.lineage import DatasetLineage, Lineage
@@ -104,7 +104,7 @@ def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
 
 def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
     """What else the statement says of how it runs."""
-    from language.durations import spell
+    from language.forms.durations import spell
 
     if found["source"]:
         yield f"collects {found['source']}" + (f", what changed by the cursor {found['cursor']}" if found["cursor"] else "")
@@ -121,7 +121,7 @@ def _show_explained(found: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from language.durations import spell
+    from language.forms.durations import spell
 
     console = wide_console()
     key = f" on {', '.join(found['key'])}" if found["key"] else ""

@@ -14,7 +14,7 @@ from console.again import again
 from console.printable import printable
 from console.project import compile_project, show_errors
 from console.target import json_option, open_target, profile_option
-from language.diagnostics import ProgramErrors, did_you_mean
+from language.text.diagnostics import ProgramErrors, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.program.lineage import ColumnRef, Lineage
 from shared_metadata.program.lineage_graph import ROWS, Edge, LineageGraph

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from console.again import again
-from language.diagnostics import did_you_mean
+from language.text.diagnostics import did_you_mean
 from shared_metadata.errors import InputError
 
 

@@ -16,7 +16,7 @@ from console.sizes import judge_sizes
 from console.target import json_option, open_target, profile_option
 from console.update_set import update_set
 from console.update_text import show_update_set
-from language.diagnostics import ProgramErrors
+from language.text.diagnostics import ProgramErrors
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.program.intervals import from_text, to_text
 from slices.registry import installed
@@ -95,7 +95,7 @@ def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
     """The errors as they are where no account can be reached: they are mistakes of the text."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from language.renames import explain_renames
+    from language.typed.renames import explain_renames
 
     if errors.lineage is None:
         return errors

@@ -15,7 +15,7 @@ from console.again import again
 from console.cache import ProjectCache
 from console.deploy_hint import CDK_JSON, DEFAULT_PROGRAM
 from console.given_files import decoded
-from language.diagnostics import Diagnostic, ProgramErrors, SourceText
+from language.text.diagnostics import Diagnostic, ProgramErrors, SourceText
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.program import Connection, Flow, Program, Warehouse

@@ -48,7 +48,7 @@ def update_set(
 
 def shape_of(flow: Flow, renamed: Mapping[ColumnRef, ColumnRef]) -> QueryShape | None:
     """Of a flow's query, in the dialect of the slice that runs it."""
-    from language.query_shape import query_shape
+    from language.sql.shape import query_shape
 
     slice_ = installed().get(flow.slice_id)
     return query_shape(flow.query, slice_.capabilities.dialect, renamed) if slice_ and flow.query else None

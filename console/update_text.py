@@ -98,7 +98,7 @@ def _part(part: PartChange) -> str:
 
 
 def _duration(seconds: int) -> str:
-    from language.durations import spell
+    from language.forms.durations import spell
 
     return f"'{spell(seconds)}'" if seconds else "none"
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from language.diagnostics import Diagnostic, ProgramErrors
-from language.recursion import bounded_recursion
+from language.text.diagnostics import Diagnostic, ProgramErrors
+from language.text.recursion import bounded_recursion
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 from shared_metadata.program.source_schemas import SourceSchemas
 
 if TYPE_CHECKING:
+    from language.cache.statements import Memo
     from language.compiler import Compilation
-    from language.memo import Memo
 
 __all__ = ["Diagnostic", "ProgramErrors", "compile_program", "compile_with_positions", "format_program"]
 
@@ -43,7 +43,7 @@ def compile_with_positions(
 
 def format_program(text: str, file: str) -> str:
     """`text` laid out in the one standard way; the program means the same. Raises ProgramErrors for syntax errors."""
-    from language.format import format_text
+    from language.format.program import format_text
 
     with bounded_recursion():
         return format_text(text, file)

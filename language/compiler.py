@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from language.crew import ALONE, Crew, crew_for
-from language.diagnostics import ProgramErrors, source_text
-from language.garbage import without_garbage_collection
-from language.graph import check_graph
-from language.masks import check_mask_keys
-from language.memo import Memo
-from language.names import declare
-from language.parser import parse
+from language.cache.statements import Memo
+from language.cache.workers import ALONE, Crew, crew_for
+from language.forms.resolved import ResolvedProgram
+from language.parse.parser import parse
 from language.plan import plan
-from language.resolve import resolve
-from language.resolved import ResolvedProgram
-from language.typed import TypedProgram, type_program
-from language.untyped import check_untyped
+from language.resolve.graph import check_graph
+from language.resolve.masks import check_mask_keys
+from language.resolve.names import declare
+from language.resolve.resolve import resolve
+from language.text.diagnostics import ProgramErrors, source_text
+from language.text.garbage import without_garbage_collection
+from language.typed.program import TypedProgram, type_program
+from language.typed.untyped import check_untyped
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 from shared_metadata.program.lineage import Lineage

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from language.collect_query import table_at_source
-from language.diagnostics import Diagnostic, Span, source_text
-from language.names import declare
-from language.parser import parse
-from language.recursion import bounded_recursion
-from language.resolve import resolve
-from language.resolved import Collect, Publish, Resolved
-from language.syntax import CreateConnection
+from language.forms.resolved import Collect, Publish, Resolved
+from language.forms.syntax import CreateConnection
+from language.parse.parser import parse
+from language.resolve.collect_query import table_at_source
+from language.resolve.names import declare
+from language.resolve.resolve import resolve
+from language.text.diagnostics import Diagnostic, Span, source_text
+from language.text.recursion import bounded_recursion
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Connection
 

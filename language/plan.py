@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from language.covering import with_covering
-from language.masks import mask_key
-from language.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
-from language.syntax import Clauses, CreateConnection, CreateWarehouse, Option
-from language.typed import TypedProgram
+from language.forms.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
+from language.forms.syntax import Clauses, CreateConnection, CreateWarehouse, Option
+from language.resolve.masks import mask_key
+from language.typed.program import TypedProgram
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 from shared_metadata.program.lineage import schema_digest, source_in
 from shared_metadata.program.masks import by_name

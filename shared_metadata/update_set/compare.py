@@ -34,7 +34,7 @@ def compare(
     """What replacing the program `old` (None: there is none) by `new` changes, whom it reaches, breaks, and makes anew; what that
     costs is `estimated`.
 
-    shape_of: the shape of a flow's query (`language.query_shape`), its inputs' new column names read as their former ones; where it
+    shape_of: the shape of a flow's query (`language.sql.shape`), its inputs' new column names read as their former ones; where it
         is None, everything of a changed query is taken to change.
     boundary: when the new program takes effect.  restate_from: since when the history is made anew, up to `now`.
     """

@@ -11,7 +11,7 @@ from infra.concurrency import Ceilings, of_functions
 from infra.embedded.aws import client_environment
 from infra.embedded.state import Folders
 from infra.settings import OPTIONS, Settings, program_files
-from language.diagnostics import did_you_mean
+from language.text.diagnostics import did_you_mean
 from slices.registry import installed
 
 

@@ -11,7 +11,7 @@ import sqlglot
 
 from language import ProgramErrors, compile_program, compile_with_positions, format_program
 from language.compiler import Compilation
-from language.diagnostics import source_text
+from language.text.diagnostics import source_text
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import Dialect
 
-from language.crew import Crew
+from language.cache.statements import Memo
+from language.cache.workers import Crew
 from language.dialects.duckdb.answers import Bound, EngineError
 from language.dialects.duckdb.engine import MOST_PLANS, Engine, Tables
 from language.dialects.duckdb.text import QueryText
-from language.memo import Memo
-from language.tokens import DIALECT
+from language.text.tokens import DIALECT
 from shared_metadata.program.schema import SchemaColumn
 
 ID, DAY, BATCH = SchemaColumn("id", "long", True), SchemaColumn("day", "date", True), SchemaColumn("_batch", "timestamptz", True)

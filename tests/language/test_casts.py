@@ -8,7 +8,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from language.diagnostics import Problem
+from language.text.diagnostics import Problem
 from tests.language.typed_query import typed
 
 # column ▸ its type in a schema, DuckDB's, and a value that stands for any

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from language import ProgramErrors, compile_with_positions
-from language.diagnostics import Problem, source_text
+from language.text.diagnostics import Problem, source_text
 from slices.registry import installed
 from tests.language.oracle import airline
 from tests.language.typed_query import pinned, typed

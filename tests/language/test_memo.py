@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from language import Diagnostic, ProgramErrors, compile_with_positions
-from language.diagnostics import source_text
+from language.cache.statements import Memo
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.engine import Tables
 from language.dialects.duckdb.query import DuckDBQuery
-from language.memo import Memo
-from language.query_typing import TypedQuery
-from language.statement_texts import chunks_of, statement_texts
-from language.tokens import split_statements, tokenize
+from language.sql.typing import TypedQuery
+from language.text.diagnostics import source_text
+from language.text.statement_texts import chunks_of, statement_texts
+from language.text.tokens import split_statements, tokenize
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 from shared_metadata.program.lineage import Lineage
@@ -191,8 +191,8 @@ def test_three_processes_compile_what_one_compiles(
         if any(files.values()):
             edit(files, types, one, two)
     with monkeypatch.context() as patch:
-        patch.setattr("language.crew.processors", lambda: 3)
-        patch.setattr("language.crew.SHARE", 1)
+        patch.setattr("language.cache.workers.processors", lambda: 3)
+        patch.setattr("language.cache.workers.SHARE", 1)
         together = Memo()
         assert _compile(files, types, slices, together) == _compile(files, types, slices, None)
     again = Memo(together.to_bytes())
@@ -204,11 +204,11 @@ def test_what_a_process_that_died_did_not_do_is_done_by_the_first(
 ) -> None:
     files, types = _project()
     expected = _compile(files, types, slices, None)
-    monkeypatch.setattr("language.crew.processors", lambda: 3)
-    monkeypatch.setattr("language.crew.SHARE", 1)
+    monkeypatch.setattr("language.cache.workers.processors", lambda: 3)
+    monkeypatch.setattr("language.cache.workers.SHARE", 1)
     first = os.getpid()
     bind_query = _noting([])
-    monkeypatch.setattr("language.typed.bind_query", lambda *all: bind_query(*all) if os.getpid() == first else os._exit(1))
+    monkeypatch.setattr("language.typed.program.bind_query", lambda *all: bind_query(*all) if os.getpid() == first else os._exit(1))
     assert _compile(files, types, slices, Memo()) == expected
 
 
@@ -236,7 +236,7 @@ def test_a_changed_filter_leaves_the_views_readers_as_they_are(slices: Mapping[s
     _compile(files, types, slices, memo)
     files["p1.sql"] = [statement.replace("amount > 1", "amount > 2") for statement in files["p1.sql"]]
     typed: list[str] = []
-    monkeypatch.setattr("language.typed.bind_query", _noting(typed))
+    monkeypatch.setattr("language.typed.program.bind_query", _noting(typed))
     _compile(files, types, slices, Memo(memo.to_bytes()))
     assert typed == ["SELECT * FROM lake.raw.orders WHERE amount > 2"]
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from language.diagnostics import Problem
+from language.text.diagnostics import Problem
 from tests.language.postgres_oracle import COLUMNS, ours
 from tests.language.typed_query import typed
 

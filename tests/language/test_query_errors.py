@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from language.diagnostics import Problem
+from language.text.diagnostics import Problem
 from tests.language.test_lineage import TABLES
 from tests.language.typed_query import typed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from language.query_shape import query_shape
+from language.sql.shape import query_shape
 from shared_metadata.program.lineage import ColumnRef
 from shared_metadata.update_set import QueryShape
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from language import ProgramErrors, clauses, compile_program, compile_with_positions, format_program, parser
-from language.diagnostics import source_text
+from language import ProgramErrors, compile_program, compile_with_positions, format_program
+from language.parse import clauses, parser
+from language.text.diagnostics import source_text
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Mode
 from tests.language.oracle import airline

@@ -8,8 +8,8 @@ import pytest
 
 from console.project import parse_snapshots, read_snapshots
 from language.compiler import compile_sources
-from language.diagnostics import Diagnostic, ProgramErrors
-from language.renames import explain_renames
+from language.text.diagnostics import Diagnostic, ProgramErrors
+from language.typed.renames import explain_renames
 from slices.registry import installed
 
 AIRLINE = Path(__file__).resolve().parents[2] / "examples" / "airline" / "program.sql"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from language.diagnostics import Problem
+from language.text.diagnostics import Problem
 from tests.language.typed_query import typed
 from tests.language.words_of_types import iceberg_name
 

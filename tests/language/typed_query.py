@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from language.diagnostics import SourceText, Span
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.query import DuckDBQuery, parse_warehouse_query
 from language.dialects.postgres.query import parse_postgres_query
-from language.queries import edited
-from language.query_typing import TypedQuery
+from language.sql.parsed import edited
+from language.sql.typing import TypedQuery
+from language.text.diagnostics import SourceText, Span
 from shared_metadata.program.schema import SchemaColumn
 
 Columns = Mapping[str, Mapping[str, str]]

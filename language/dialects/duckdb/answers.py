@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from language.dialects.duckdb.types import iceberg_type, type_of
-from language.recursion import deep_recursion
+from language.text.recursion import deep_recursion
 
 Tree = dict[str, Any]
 _PASSING = {

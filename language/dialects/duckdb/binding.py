@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from language.diagnostics import SourceText, Span, did_you_mean
 from language.dialects.duckdb.answers import Bound, EngineError
 from language.dialects.duckdb.constants import constant_problems
 from language.dialects.duckdb.engine import Engine, Tables, engine
@@ -25,8 +24,9 @@ from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.text import Place
-from language.query_problems import QueryProblem
-from language.query_typing import QueryColumn, QueryUse, TypedQuery
+from language.sql.problems import QueryProblem
+from language.sql.typing import QueryColumn, QueryUse, TypedQuery
+from language.text.diagnostics import SourceText, Span, did_you_mean
 from shared_metadata.program.lineage import Use
 
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")

@@ -10,7 +10,7 @@ from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.text import QueryText
 from language.dialects.duckdb.wording import LITERALS, extent, node_at
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
 
 _CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
 _OVERLOAD = re.compile(r"^\t(.+?)\((.*)\) -> .*$", re.MULTILINE)

@@ -15,9 +15,9 @@ from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.types import sql_type
 from language.dialects.duckdb.wording import extent, first_line
-from language.queries import BATCH_BOUNDS
-from language.query_problems import QueryProblem
-from language.recursion import deep_recursion
+from language.sql.parsed import BATCH_BOUNDS
+from language.sql.problems import QueryProblem
+from language.text.recursion import deep_recursion
 
 _COMPUTED = frozenset(("CAST", "FUNCTION", "OPERATOR", "COMPARISON", "CONJUNCTION", "BETWEEN", "CASE", "COLLATE"))
 _LITERAL = r'\{"class":"CONSTANT"'

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from language.dialects.duckdb.answers import Tree
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import QueryText
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
 
 _CONDITIONS = ("where_clause", "having", "qualify", "condition", "using_columns")
 _LIMITING = ("LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "TABLE_FUNCTION")  # unnest of an empty list ends it too

@@ -12,7 +12,7 @@ from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place
 from language.dialects.duckdb.types import sql_type
 from language.dialects.duckdb.wording import extent, node_at
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
 
 
 def impossible_casts(query: DuckDBQuery, casts: Casts, engine: Engine) -> Iterator[QueryProblem]:

@@ -10,7 +10,7 @@ from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import first_line, named, rule_of, worded
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
 
 _CLAUSES = ("select", "from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
 _ORDER = "FROM, WHERE, GROUP BY, HAVING, QUALIFY, WINDOW, ORDER BY, LIMIT"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Set
 
-from language.diagnostics import Span
 from language.dialects.duckdb.answers import Bound
 from language.dialects.duckdb.engine import Tables, engine
 from language.dialects.duckdb.own_columns import but_own, own_named
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.said import Said, Scope, Table
 from language.dialects.duckdb.text import Place
-from language.queries import OWN_COLUMNS, edited
+from language.sql.parsed import OWN_COLUMNS, edited
+from language.text.diagnostics import Span
 from shared_metadata.contract.parquet.duckdb_session import identifier
 
 _NUMBERED = re.compile(r"_\d+$")  # as DuckDB tells two columns of one name apart

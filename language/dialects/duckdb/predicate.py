@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from language.diagnostics import Problem, SourceText, Span
 from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.query import DuckDBQuery
-from language.query_problems import QueryProblem
-from language.query_typing import TypedQuery
+from language.sql.problems import QueryProblem
+from language.sql.typing import TypedQuery
+from language.text.diagnostics import Problem, SourceText, Span
 from shared_metadata.program.schema import SchemaColumn
 
 _ALONE = "SELECT "

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from language.diagnostics import did_you_mean
 from language.dialects.duckdb.answers import Bound, EngineError
 from language.dialects.duckdb.call_problems import call_problem
 from language.dialects.duckdb.engine import Engine, Tables
@@ -17,8 +16,9 @@ from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import QUOTED, rule_of, worded
-from language.queries import BATCH_BOUNDS, OWN_COLUMNS
-from language.query_problems import QueryProblem
+from language.sql.parsed import BATCH_BOUNDS, OWN_COLUMNS
+from language.sql.problems import QueryProblem
+from language.text.diagnostics import did_you_mean
 
 MOST = 20  # mistakes that are told of one query
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables): (.*)")

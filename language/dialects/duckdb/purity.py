@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from language.diagnostics import did_you_mean
 from language.dialects.duckdb.answers import Bound
 from language.dialects.duckdb.catalogue import IMPURE
 from language.dialects.duckdb.engine import Engine
@@ -12,8 +11,9 @@ from language.dialects.duckdb.plan_casts import NOWHERE
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import QueryText
-from language.queries import BATCH_BOUNDS
-from language.query_problems import QueryProblem
+from language.sql.parsed import BATCH_BOUNDS
+from language.sql.problems import QueryProblem
+from language.text.diagnostics import did_you_mean
 
 # Table functions that make rows of their arguments alone; DuckDB's catalogue does not tell them from those that read a file.
 _OF_ARGUMENTS = frozenset(

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from language.diagnostics import Gathering, Problem, Span
 from language.dialects.duckdb.answers import EngineError, Tree
 from language.dialects.duckdb.endless import endless_tables
 from language.dialects.duckdb.engine import engine
@@ -15,9 +14,10 @@ from language.dialects.duckdb.purity import readers
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.syntax_tree import nodes_in, outermost, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
-from language.nesting import too_deep
-from language.queries import BATCH_BOUNDS, TableReference, first_word
-from language.query_problems import QueryProblem
+from language.sql.parsed import BATCH_BOUNDS, TableReference, first_word
+from language.sql.problems import QueryProblem
+from language.text.diagnostics import Gathering, Problem, Span
+from language.text.nesting import too_deep
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
-from language.recursion import deep_recursion
+from language.text.recursion import deep_recursion
 from shared_metadata.program.lineage import Use
 
 Tree = dict[str, Any]

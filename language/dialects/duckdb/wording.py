@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from language.diagnostics import did_you_mean
 from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.syntax_tree import nodes_in, places_in
 from language.dialects.duckdb.text import Place, QueryText
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
+from language.text.diagnostics import did_you_mean
 
 LITERALS = {"STRING_LITERAL": "a text", "INTEGER_LITERAL": "a number"}
 QUOTED = re.compile(r'"([^"]+)"')

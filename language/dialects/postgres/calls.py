@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from language.diagnostics import did_you_mean
 from language.dialects.postgres import catalogue
 from language.dialects.postgres.catalogue import Function
 from language.dialects.postgres.context import Context
@@ -16,7 +15,8 @@ from language.dialects.postgres.parser import Node
 from language.dialects.postgres.resolution import Call, find_function
 from language.dialects.postgres.scope import Expr, Scope
 from language.dialects.postgres.spelling import no_function
-from language.queries import BATCH_BOUNDS
+from language.sql.parsed import BATCH_BOUNDS
+from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
 
 # https://www.postgresql.org/docs/current/sql-expressions.html#SYNTAX-AGGREGATES

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from language.diagnostics import did_you_mean
 from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import Kind
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.scope import Column, Expr, Item, Scope
+from language.text.diagnostics import did_you_mean
 
 _SHOWN = 12
 

@@ -10,7 +10,7 @@ from language.dialects.postgres.moments import moves
 from language.dialects.postgres.parser import Node, Text
 from language.dialects.postgres.places import Place, Places
 from language.dialects.postgres.scope import Column, Expr, Ref, Scope, Untold
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
 from shared_metadata.program.lineage import Use
 
 if TYPE_CHECKING:

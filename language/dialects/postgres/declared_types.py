@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from language.diagnostics import Span
 from language.dialects.postgres.kinds import MAX_PRECISION
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.targets import output_name
 from language.dialects.postgres.type_words import is_nested, nested_name
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
+from language.text.diagnostics import Span
 
 
 @dataclass(frozen=True)

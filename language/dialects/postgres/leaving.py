@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from language.diagnostics import Span, did_you_mean
 from language.dialects.postgres.catalogue import functions, operators, similar_functions, types
 from language.dialects.postgres.moments import holds_time, is_moment
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.projection import where_text
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.type_words import names_of
-from language.left_rows import Leaving
-from language.queries import BATCH_BOUNDS
+from language.sql.leaving import Leaving
+from language.sql.parsed import BATCH_BOUNDS
+from language.text.diagnostics import Span, did_you_mean
 
 _TELLING = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
 # What gives another answer although no row has changed, besides what the catalogue knows to be volatile.

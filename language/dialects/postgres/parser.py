@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from language.dialects.postgres import catalogue
-from language.query_problems import QueryProblem
+from language.sql.problems import QueryProblem
 
 Node = dict[str, Any]
 _CLAUSES = ("SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "WINDOW")

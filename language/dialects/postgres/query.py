@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from language.diagnostics import Diagnostic, Problem, Span
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.places import Place, Places
-from language.queries import ParsedQuery, TableReference, first_word
+from language.sql.parsed import ParsedQuery, TableReference, first_word
+from language.text.diagnostics import Diagnostic, Problem, Span
 
 if TYPE_CHECKING:
-    from language.query_typing import TypedQuery
+    from language.sql.typing import TypedQuery
     from shared_metadata.program.schema import SchemaColumn
 
 _READ_ONLY = "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from language.diagnostics import did_you_mean
 from language.dialects.postgres import catalogue
+from language.text.diagnostics import did_you_mean
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 

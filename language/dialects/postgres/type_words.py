@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from language.diagnostics import did_you_mean
 from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import Kind, array_of
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.scope import Untold
+from language.text.diagnostics import did_you_mean
 from shared_metadata.program.type_names import TypeName, parsed
 
 _SIZED = frozenset({"numeric", "varchar", "bpchar", "bit", "varbit", "timestamp", "timestamptz", "time", "timetz", "interval"})

@@ -10,7 +10,7 @@ from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.scope import Column, Output
 from language.dialects.postgres.targets import UNNAMED, output_name
 from language.dialects.postgres.type_words import source_kind
-from language.query_typing import QueryColumn, QueryUse, TypedQuery
+from language.sql.typing import QueryColumn, QueryUse, TypedQuery
 from shared_metadata.program.lineage import Use
 from shared_metadata.program.schema import SchemaColumn
 

@@ -1,0 +1,1 @@
+"""The named forms of statements between the passes."""

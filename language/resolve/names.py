@@ -1,0 +1,146 @@
+"""What the program's names stand for: connections are outside, warehouses inside, datasets have three parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from language.forms.syntax import CreateConnection, CreateWarehouse, Name, Part, Syntax
+from language.text.diagnostics import Diagnostic, Problem, Span, ToldElsewhere, did_you_mean
+from shared_metadata import naming
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.naming import REJECTED
+from shared_metadata.program import MASK_KEY
+
+_IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_QUALIFIER = re.compile(r'\b([a-z_][a-z0-9_]*+)"?\s*+\.', re.IGNORECASE)
+
+
+E = TypeVar("E")
+
+
+class Undeclared(ToldElsewhere):
+    """A name of something whose own statement is broken."""
+
+
+@dataclass
+class Names:
+    """The endpoints of a program and the installed slices; `broken` are names whose statements could not be read."""
+
+    slices: Mapping[str, Slice]
+    connections: dict[str, CreateConnection] = field(default_factory=dict)
+    warehouses: dict[str, CreateWarehouse] = field(default_factory=dict)
+    broken: frozenset[tuple[str, ...]] = frozenset()
+
+    def endpoint(self, name: str, span: Span) -> CreateConnection | CreateWarehouse:
+        """The connection or warehouse of that folded name. Raises Problem, or Undeclared."""
+        found = self.connections.get(name) or self.warehouses.get(name)
+        if found is not None:
+            return found
+        if (name,) in self.broken:
+            raise Undeclared
+        raise Problem(
+            span,
+            f"`{span.text}` is neither a connection nor a warehouse",
+            did_you_mean(name, [*self.connections, *self.warehouses]) + "declare it with CREATE CONNECTION or CREATE WAREHOUSE",
+        )
+
+    def first_named(self, span: Span, endpoints: Mapping[str, E]) -> E | None:
+        """The endpoint whose name, with a dot after it, stands first in the text at `span`."""
+        found = (endpoints.get(match[1].lower()) for match in _QUALIFIER.finditer(span.text)) if endpoints else ()
+        return next((endpoint for endpoint in found if endpoint is not None), None)
+
+    def is_broken(self, dataset: tuple[str, ...]) -> bool:
+        """Whether a statement that could not be read may be what makes this dataset."""
+        return any(dataset[:length] in self.broken for length in range(1, len(dataset) + 1))
+
+    def slice(self, stage: str, endpoint: CreateConnection | CreateWarehouse, span: Span) -> Slice:
+        """The slice that serves `endpoint` in `stage`. Raises Problem, placed at `span`, if none is installed."""
+        system = endpoint.system.folded
+        found = self.slices.get(f"{stage}.{system}")
+        if found is not None:
+            return found
+        able = ", ".join(sorted(s.system for s in self.slices.values() if s.stage == stage)) or "none"
+        verb = {"collect": "collect from", "harness": "publish to", "organize": "organize in"}[stage]
+        raise Problem(
+            span,
+            f"there is no slice to {verb} `{system}` ({stage}.{system} is not installed)",
+            f"installed for this: {able}",
+        )
+
+
+def declare(syntax: Syntax, slices: Mapping[str, Slice], problems: list[Diagnostic]) -> Names:
+    """The names that a program declares; what is wrong with them is added to `problems`."""
+    names = Names(slices)
+    broken = {name.folded for name in syntax.broken}
+    for statement in syntax.statements:
+        if not isinstance(statement, (CreateConnection, CreateWarehouse)):
+            continue
+        try:
+            _check_endpoint(statement, names)
+        except Problem as problem:
+            problems += problem.diagnostics
+            broken.add((statement.name.folded,))
+            continue
+        if isinstance(statement, CreateConnection):
+            names.connections[statement.name.folded] = statement
+        else:
+            names.warehouses[statement.name.folded] = statement
+    names.broken = frozenset(broken)
+    return names
+
+
+def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names) -> None:
+    name, system = statement.name.folded, statement.system
+    plain(statement.name, "cannot name a connection or warehouse", "use letters, digits and _")
+    twin = names.connections.get(name) or names.warehouses.get(name)
+    if twin is not None:
+        cause = f"the name `{name}` is given twice, first at {twin.name.span.position}"
+        raise Problem(statement.name.span, cause, "rename one of them")
+    _check_secret(statement)
+    stages = ("organize",) if isinstance(statement, CreateWarehouse) else ("collect", "harness")
+    able = sorted({s.system for s in names.slices.values() if s.stage in stages})
+    if system.folded not in able:
+        what = "warehouse" if isinstance(statement, CreateWarehouse) else "connection"
+        raise Problem(
+            system.span,
+            f"no slice for a {what} to `{system.text}` is installed",
+            did_you_mean(system.text, able) + f"installed: {', '.join(able) or 'none'}",
+        )
+
+
+def _check_secret(statement: CreateConnection | CreateWarehouse) -> None:
+    """A grant is made of its name, in which * would stand for other secrets too."""
+    key = "secret" if isinstance(statement, CreateConnection) else MASK_KEY
+    option = next((option for option in statement.options if option.key == key), None)
+    if option and not naming.SECRET_REFERENCE.fullmatch(str(option.value or "-")):
+        raise Problem(option.value_span, f"{option.value_span.text} cannot be the name of a secret", naming.SECRET_CHARACTERS)
+
+
+def plain(part: Part, cause: str = "cannot be a name in a warehouse", remedy: str = _IN_WAREHOUSE) -> str:
+    """The folded name, if every system may have it. Raises Problem if not."""
+    if not _PLAIN.fullmatch(part.folded):
+        raise Problem(part.span, f"`{part.text}` {cause}", remedy)
+    return part.folded
+
+
+def dataset_name(target: Name) -> str:
+    """The folded name of a table in a warehouse, `warehouse.schema.table`. Raises Problem for other than three parts."""
+    if len(target.parts) != 3:
+        raise Problem(
+            target.span,
+            f"a table in a warehouse has three names, `{target.dotted}` has {len(target.parts)}",
+            "write warehouse.schema.table, as in lake.ops.flights",
+        )
+    return ".".join([*(plain(part) for part in target.parts[:2]), table_name(target.parts[2])])
+
+
+def table_name(part: Part) -> str:
+    """The folded name of a table. Raises Problem for one that belongs to rows which were set aside."""
+    name = plain(part)
+    if name.endswith(REJECTED):
+        raise Problem(part.span, f"`{part.text}` is the name of a table of rejected rows", "name it otherwise")
+    return name

@@ -1,0 +1,88 @@
+"""A query's columns, as far as its text tells them, and what a statement's clauses say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from collections.abc import Set as AbstractSet
+
+from language.dialects.duckdb.predicate import parse_predicate
+from language.forms.resolved import Settings
+from language.forms.syntax import Clauses, Expect
+from language.resolve.name_lengths import check_column
+from language.sql.parsed import OWN_COLUMNS, Query
+from language.text.diagnostics import Gathering, Problem, Span, did_you_mean
+from shared_metadata.contract.declaration import Slice
+
+
+def check_output(query: Query | None, clauses: Clauses, settings: Settings | None) -> None:
+    """Raises Problem for a clause that names a column which the query does not have, or an unfit expectation.
+
+    query: None for a list of tables, whose columns only the source knows.  settings: None where they are wrong themselves.
+    """
+    with Gathering() as gathering:
+        columns = gathering(output_columns, query) if query is not None else None
+        known = columns | OWN_COLUMNS if columns is not None else None
+        if known is not None and settings is not None:
+            gathering(check_named, clauses, settings, known, "the query's columns")
+        for expectation in clauses.expectations:
+            gathering(_check_expectation, expectation, known)
+
+
+def _check_expectation(expectation: Expect, known: AbstractSet[str] | None) -> None:
+    with Gathering() as gathering:
+        for name, span in parse_predicate(expectation.predicate).columns():
+            if known is not None:
+                gathering(_check_known, name, known, span, "column", "the query's columns")
+
+
+def output_columns(query: Query) -> frozenset[str] | None:
+    """The folded names of the query's columns; None where `*` or an unnamed expression hides one."""
+    names = [found[0] if found is not None else "" for found in query.output_names()]
+    return frozenset(names) if names and all(names) else None
+
+
+def check_twins(query: Query) -> None:
+    """Raises Problem for two columns of one name, as far as the text tells names. Typing tells all of them."""
+    names: set[str] = set()
+    for name, span in filter(None, query.output_names()):
+        if name in names:
+            raise twins(name, span)
+        names.add(name)
+
+
+def twins(name: str, span: Span) -> Problem:
+    """Two columns of one name."""
+    return Problem(span, f"two columns would be called `{name}` (names are folded to lower case)", "rename one by AS")
+
+
+def check_output_name(name: str, before: Container[str], into: Slice, own: AbstractSet[str], span: Span) -> None:
+    """Raises Problem for a column's name that another has, or that is not free where it goes.  own: names of Atoll's own there."""
+    if name in before:
+        raise twins(name, span)
+    if name in into.capabilities.own_columns:
+        raise Problem(span, f"`{name}` is a column of {into.id}'s own", "rename it by AS")
+    if name in own:
+        remedy = "collect it by a query that renames it: SELECT …, the column AS another_name"
+        raise Problem(span, f"`{name}` is a column of Atoll's own in every collected table", remedy)
+    check_column(name, into, span)
+
+
+def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:
+    """Raises Problem for a key, cursor or partition column that is not known; `where` says what is ("the query's columns")."""
+    default = clauses.spans["mode"] if clauses.mode else clauses.spans["every"]
+    keys = {part.folded: part.span for part in (clauses.mode.key if clauses.mode else ())}
+    with Gathering() as gathering:
+        for column in settings.key:
+            gathering(_check_known, column, known, keys.get(column, default), "key column", where)
+        if settings.cursor:
+            span = clauses.cursor.span if clauses.cursor else default
+            gathering(_check_known, settings.cursor, known, span, "cursor column", where)
+        for part in clauses.partition_by:
+            gathering(_check_known, part.folded, known, part.span, "partition column", where)
+
+
+def _check_known(column: str, known: AbstractSet[str], span: Span, what: str, where: str) -> None:
+    if column not in known:
+        cause = f"the {what} `{column}` is not among {where}"
+        add = "add it to the SELECT, or name another column" if where == "the query's columns" else "name another column"
+        raise Problem(span, cause, did_you_mean(column, known - OWN_COLUMNS) + add)

@@ -1,0 +1,120 @@
+"""How a flow's rows arrive: its mode, key and cursor, from its clauses or else its slice's declared defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from language.forms.resolved import Input, Settings
+from language.forms.syntax import Clauses, ModeClause, Part
+from language.text.diagnostics import Problem, Span, did_you_mean
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.program import Mode
+
+_CLAUSES = {
+    "cursor": "CURSOR",
+    "partition_by": "PARTITION BY",
+    "expectations": "EXPECT",
+    "fresh_within": "FRESH WITHIN",
+    "masks": "MASK",
+}
+_ELSEWHERE = {"masks": "mask the column where it is collected, in the INSERT INTO the warehouse"}
+
+
+def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Settings:
+    """Of INSERT into a warehouse; the collector's defaults apply where the program says nothing."""
+    abilities = collector.capabilities
+    mode, key = _mode(clauses, collector)
+    span = clauses.mode.span if clauses.mode else _every(clauses)
+    _check_mode(mode, organizer, span)
+    if clauses.cursor is not None and mode is Mode.REPLACE:
+        raise Problem(
+            clauses.cursor.span,
+            "CURSOR has no use in REPLACE, which reads the whole table every time",
+            "remove CURSOR, or use MERGE ON (key) or APPEND",
+        )
+    cursor = "" if mode is Mode.REPLACE else abilities.default_cursor
+    return Settings(_seconds(clauses), mode, key, clauses.cursor.folded if clauses.cursor else cursor)
+
+
+def view_settings(clauses: Clauses, organizer: Slice) -> Settings:
+    """Of a materialized view."""
+    mode, key = _mode(clauses, organizer)
+    return Settings(_seconds(clauses), mode, key)
+
+
+def publish_settings(clauses: Clauses, harness: Slice) -> Settings:
+    """Of INSERT into a connection; the harness's default mode applies where the program says none."""
+    mode, key = _mode(clauses, harness)
+    return Settings(_seconds(clauses), mode, key)
+
+
+def refuse_clauses(clauses: Clauses, what: str, *fields: str) -> None:
+    """Raises Problem for the first of these clauses that is there; `what` names the statement."""
+    for field in fields:
+        if field in clauses.spans:
+            raise Problem(clauses.spans[field], f"{_CLAUSES[field]} does not belong to {what}", _ELSEWHERE.get(field, "remove it"))
+
+
+def _mode(clauses: Clauses, slice_: Slice) -> tuple[Mode, tuple[str, ...]]:
+    abilities = slice_.capabilities
+    if clauses.mode is None:
+        mode, key = abilities.default_mode, abilities.default_key
+        if mode is Mode.MERGE and not key:
+            raise Problem(_every(clauses), f"MERGE, the default of {slice_.id}, needs a key here", "add MERGE ON (key column)")
+        return mode, key if mode is Mode.MERGE else ()
+    _check_mode(clauses.mode.mode, slice_, clauses.mode.span)
+    return clauses.mode.mode, _key(clauses.mode)
+
+
+def _key(mode: ModeClause) -> tuple[str, ...]:
+    refuse_twins(mode.key)
+    return tuple(part.folded for part in mode.key)
+
+
+def check_bad_rows(clauses: Clauses, outside: Slice | None) -> None:
+    """Raises Problem where bad rows are tolerated and nothing sets them aside; outside: what collects or publishes the rows."""
+    able = outside is not None and outside.capabilities.rejects_rows
+    if clauses.bad_rows is not None and not able and not clauses.quarantines:
+        remedy = "say which rows are bad: EXPECT name: (predicate) OR QUARANTINE"
+        what = "nothing here sets bad rows aside" if outside is None else f"{outside.id} sets no bad rows aside"
+        raise Problem(clauses.bad_rows.span, what, remedy)
+
+
+def check_no_lag(clauses: Clauses) -> None:
+    """Raises Problem for an input that may lag in a statement that collects."""
+    if clauses.tolerates:
+        raise Problem(clauses.tolerates[0].span, "TOLERATE … STALE does not belong to collecting", "remove it")
+
+
+def check_tolerates(clauses: Clauses, inputs: Sequence[Input]) -> None:
+    """Raises Problem for a dataset that may lag but is not read."""
+    read = {known.dataset for known in inputs}
+    for tolerate in clauses.tolerates:
+        dataset = ".".join(tolerate.dataset.folded)
+        if dataset not in read:
+            remedy = did_you_mean(dataset, sorted(read)) + "name a dataset of the FROM clause, in full"
+            raise Problem(tolerate.dataset.span, f"the query does not read `{tolerate.dataset.dotted}`", remedy)
+
+
+def refuse_twins(columns: tuple[Part, ...]) -> None:
+    """Raises Problem for a column that a list names twice."""
+    seen: set[str] = set()
+    for part in columns:
+        if part.folded in seen:
+            raise Problem(part.span, f"the column `{part.folded}` is listed twice", "remove one of them")
+        seen.add(part.folded)
+
+
+def _check_mode(mode: Mode, slice_: Slice, span: Span) -> None:
+    if mode not in slice_.capabilities.modes:
+        able = ", ".join(slice_.capabilities.modes)
+        raise Problem(span, f"{slice_.id} cannot run {mode}", f"it can run: {able}")
+
+
+def _every(clauses: Clauses) -> Span:
+    return clauses.spans["every"]
+
+
+def _seconds(clauses: Clauses) -> int:
+    assert clauses.every is not None  # the parser refuses a statement without it
+    return clauses.every.seconds

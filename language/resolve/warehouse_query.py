@@ -1,0 +1,63 @@
+"""A query that runs in a warehouse: which datasets it reads, and its text with each of them named in full."""
+
+from __future__ import annotations
+
+from language.forms.resolved import Edits, Input
+from language.forms.syntax import CreateConnection, CreateWarehouse
+from language.resolve.names import Names
+from language.sql.parsed import Query, TableReference
+from language.text.diagnostics import Problem, did_you_mean
+
+
+def read_datasets(query: Query, names: Names) -> tuple[CreateWarehouse | None, tuple[Input, ...], Edits]:
+    """The warehouse that the query reads (None if it reads no table), its inputs, and the edits that fold their names.
+
+    Raises Problem for a table outside of the warehouse, in two warehouses, or not named in full.
+    """
+    inputs: dict[str, Input] = {}
+    warehouse: CreateWarehouse | None = None
+    for reference in query.tables:
+        found = _warehouse(reference, names, query.common_tables)
+        if warehouse is not None and found is not warehouse:
+            raise Problem(
+                reference.span,
+                f"one query cannot read two warehouses, `{warehouse.name.folded}` and `{found.name.folded}`",
+                "bring the table into one of them first",
+            )
+        warehouse = found
+        dataset = ".".join(reference.folded)
+        inputs.setdefault(dataset, Input(dataset, reference.span))
+    edits = [(span, _folded(span.text)) for reference in query.tables for span in reference.spans if span.text != _folded(span.text)]
+    return warehouse, tuple(inputs.values()), tuple(edits)
+
+
+def _warehouse(reference: TableReference, names: Names, near: frozenset[str]) -> CreateWarehouse:
+    if len(reference.parts) == 1:
+        hint = did_you_mean(reference.folded[0], near - {reference.folded[0]}).strip()
+        raise Problem(
+            reference.span,
+            f"`{reference.parts[0]}` is no table of the program",
+            hint or "name it in full, as in lake.ops.flights" + _short(reference),
+        )
+    endpoint = names.endpoint(reference.folded[0], reference.spans[0])
+    if isinstance(endpoint, CreateConnection):
+        raise Problem(
+            reference.span,
+            f"`{reference.span.text}` is outside: `{endpoint.name.folded}` is a connection",
+            "collect it first with INSERT INTO a warehouse, and read it there",
+        )
+    if len(reference.parts) != 3:
+        raise Problem(
+            reference.span,
+            f"a table in a warehouse has three names, `{reference.span.text}` has {len(reference.parts)}",
+            "write warehouse.schema.table, as in lake.ops.flights",
+        )
+    return endpoint
+
+
+def _short(reference: TableReference) -> str:
+    return "; a file is collected first" if reference.span.text.startswith("'") else ""
+
+
+def _folded(text: str) -> str:
+    return text.lower()

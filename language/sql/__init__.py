@@ -1,0 +1,1 @@
+"""One query, whatever its dialect: parsed, its shape, its types, its mistakes."""

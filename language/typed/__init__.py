@@ -1,0 +1,1 @@
+"""The types of all columns, as the engines tell them."""
