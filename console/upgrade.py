@@ -24,11 +24,11 @@ def upgrade(profile: str | None, as_json: bool) -> None:
     \b
       atoll state export before.jsonl && atoll state upgrade
     """
-    from shared_metadata.store import formats
+    from shared_metadata.store.upgrade import upgrade as upgraded
 
     target = open_target(profile)
     with progress("upgrading") as say:
-        done = formats.upgrade(target.client("dynamodb"), naming.METADATA_TABLE, lambda moved: say(f"{moved:,} items moved"))
+        done = upgraded(target.client("dynamodb"), naming.METADATA_TABLE, lambda moved: say(f"{moved:,} items moved"))
     if as_json:
         click.echo(json.dumps(vars(done), indent=2))
     elif done.former == done.present:

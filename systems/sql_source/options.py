@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from systems.sql_source.parts import MAX_PARTS
-
+MAX_PARTS = 4  # of a table, beside one another, unless the connection says otherwise
 _LENGTH = re.compile(r"(\d+)\s*(second|minute|hour|day)s?")
 
 

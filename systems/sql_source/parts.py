@@ -13,7 +13,6 @@ from systems.sql_source.cursor_window import Bounds
 from systems.sql_source.memory import Memory
 from systems.sql_source.relation import Relation
 
-MAX_PARTS = 4  # of a table, beside one another, unless the connection says otherwise
 FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
 SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29

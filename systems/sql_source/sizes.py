@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from shared_metadata.contract.sizes import SPARE_SECONDS, Asked, Given, TooMuch
-from systems.sql_source.parts import MAX_PARTS
+from systems.sql_source.options import MAX_PARTS
 
 BYTES_A_SECOND = 60 * 2**20  # of table, by one extract, over a network
 LONGEST_SECONDS = 7 * 86_400  # of an execution

@@ -10,6 +10,8 @@ import pytest
 
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.store import formats, items, keys
+from shared_metadata.store import upgrade as upgrading
+from shared_metadata.store.upgrade import Upgraded, upgrade
 from tests.metadata.test_transfer import imported
 from tests.metadata.test_verification import lived, verified
 from tests.protocol.promises import settle
@@ -35,15 +37,15 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The present format is 3; each migration says that it ran, and fails while its number is in `fails`."""
     ran: list[int] = []
 
-    def migration(number: int) -> formats.Migration:
-        def move(client: Any, table: str, said: formats.Said) -> None:
+    def migration(number: int) -> upgrading.Migration:
+        def move(client: Any, table: str, said: upgrading.Said) -> None:
             ran.append(number)
             said(number)
 
         return move
 
     monkeypatch.setattr(formats, "PRESENT", 3)
-    monkeypatch.setattr(formats, "MIGRATIONS", {1: migration(1), 2: migration(2)})
+    monkeypatch.setattr(upgrading, "MIGRATIONS", {1: migration(1), 2: migration(2)})
     return ran
 
 
@@ -59,7 +61,7 @@ def test_a_table_of_each_format_is_moved_is_right_and_goes_on(recorded: Path, tm
     world.dynamodb.tables["t"] = {}
     imported(recorded.read_text(), world.dynamodb, tmp_path)
     world.dynamodb.tables[METADATA] = world.dynamodb.tables["t"]
-    formats.upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
+    upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
     assert formats.format_of(timeline(world)) == formats.PRESENT
     assert verified(world).differences == ()
     world.now = world.now.replace(hour=22)
@@ -85,9 +87,9 @@ def test_nothing_begins_on_another_format(moves: list[int], found: int | None, r
 
 def test_an_upgrade_goes_through_every_format_between_and_a_second_does_nothing(moves: list[int]) -> None:
     world, said = told(lived(), None), list[int]()
-    assert formats.upgrade(world.dynamodb, METADATA, said.append) == formats.Upgraded(1, 3)  # type: ignore[arg-type]
+    assert upgrade(world.dynamodb, METADATA, said.append) == Upgraded(1, 3)  # type: ignore[arg-type]
     assert moves == said == [1, 2]
-    assert formats.upgrade(world.dynamodb, METADATA) == formats.Upgraded(3, 3)  # type: ignore[arg-type]
+    assert upgrade(world.dynamodb, METADATA) == Upgraded(3, 3)  # type: ignore[arg-type]
     assert moves == [1, 2] and world.reader.programs()
 
 
@@ -97,11 +99,11 @@ def test_one_that_was_stopped_goes_on_with_the_format_that_it_had_begun(moves: l
 
     world = told(lived(), None)
     with monkeypatch.context() as patch:
-        patch.setattr(formats, "MIGRATIONS", {**formats.MIGRATIONS, 2: stopped})
+        patch.setattr(upgrading, "MIGRATIONS", {**upgrading.MIGRATIONS, 2: stopped})
         with pytest.raises(ConnectionError):
-            formats.upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
+            upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
     assert formats.format_of(timeline(world)) == 2
-    formats.upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
+    upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
     assert moves == [1, 2]
 
 
@@ -112,18 +114,18 @@ def test_a_program_that_is_applied_meanwhile_is_not_written_over(moves: list[int
         values = timeline(world)
         world.dynamodb.put_item(TableName=METADATA, Item=items.to_item({**values, "revision": values["revision"] + 1}))
 
-    monkeypatch.setattr(formats, "MIGRATIONS", {**formats.MIGRATIONS, 1: meanwhile})
+    monkeypatch.setattr(upgrading, "MIGRATIONS", {**upgrading.MIGRATIONS, 1: meanwhile})
     with pytest.raises(RetryLater, match="applied meanwhile"):
-        formats.upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
+        upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
 
 
 def test_a_table_of_a_later_format_and_an_empty_one_are_refused(moves: list[int]) -> None:
     world = told(lived(), 4)
     with pytest.raises(DefinitionError, match="of a later version"):
-        formats.upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
+        upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
     world.dynamodb.tables[METADATA] = {}
     with pytest.raises(DefinitionError, match="no program is active"):
-        formats.upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
+        upgrade(world.dynamodb, METADATA)  # type: ignore[arg-type]
 
 
 def test_a_recorded_table_is_whole() -> None:
