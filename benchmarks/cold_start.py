@@ -38,8 +38,8 @@ OURS = """
 import time; t = time.perf_counter()
 import importlib, sys
 importlib.import_module({module!r})
-from shared_metadata.contract.services import Services
-from shared_metadata.contract.environment import Environment
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.environment import Environment
 s = Services(Environment("x", "x", "x"))
 for name in {clients!r}: s._client(name)
 elapsed = (time.perf_counter() - t) * 1000

@@ -128,7 +128,7 @@ class Lake:
     def stage(self, name: str, changed: bool = False) -> dict[str, Any]:
         """A staged manifest of all rows, or of the changed ones: every n-th, one in ten of them new."""
         code = (
-            "import boto3; from shared_metadata.contract.duckdb_session import open_duckdb\n"
+            "import boto3; from shared_metadata.contract.parquet.duckdb_session import open_duckdb\n"
             f"open_duckdb(boto3.Session()).execute({self._copy(name, changed)!r})"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
