@@ -300,6 +300,53 @@ def test_a_moment_whose_version_is_forgotten_is_an_error_that_says_what_to_do() 
         lived.reader.version_at(TABLE, forgotten + timedelta(hours=1))
 
 
+def hourly(lived: Lived, hours: int, *, changed: bool = True) -> None:
+    for _ in range(hours):
+        lived.clock.advance(hours=1)
+        lived.all_due(changed=changed)
+
+
+def test_a_version_that_was_made_in_a_hole_and_is_forgotten_is_not_answered_by_the_one_before() -> None:
+    lived = Lived()
+    lived.all_due()
+    hourly(lived, 3, changed=False)
+    hourly(lived, 20)
+    lived.age(KEEP)
+    later = START + timedelta(hours=4)
+    assert lived.reader.version_at(TABLE, later).interval == FIRST  # type: ignore[union-attr]
+    lived.clock.advance(minutes=2)
+    lived.claimed(LOAD, Interval(START + timedelta(hours=2), START + timedelta(hours=3)), rerun=True)
+    for _ in range(2):
+        with pytest.raises(DefinitionError):
+            lived.reader.version_at(TABLE, later)
+        lived.age(KEEP)
+    assert len([v for v in lived.reader.versions_after(TABLE, START) if v.interval.end < later]) == 1
+
+
+def test_a_moment_inside_of_a_batch_whose_version_is_forgotten_is_not_answered_by_the_one_before() -> None:
+    lived = Lived(covers=True)
+    lived.all_due()
+    lived.clock.advance(hours=5)
+    lived.all_due()
+    hourly(lived, 20)
+    inside = START + timedelta(hours=3)
+    assert lived.reader.covering_version(TABLE, inside).interval.end == START + timedelta(hours=6)  # type: ignore[union-attr]
+    lived.age(KEEP)
+    assert lived.reader.version_at(TABLE, inside).interval == FIRST  # type: ignore[union-attr]
+    with pytest.raises(DefinitionError):
+        lived.reader.covering_version(TABLE, inside)
+
+
+def test_of_a_version_that_was_made_among_forgotten_ones_nobody_knows_what_followed_it() -> None:
+    lived = days(20)
+    lived.age(KEEP)
+    lived.claimed(LOAD, Interval(START + timedelta(hours=5), START + timedelta(hours=6)), rerun=True)
+    made, following = lived.reader.versions_after(TABLE, START + timedelta(hours=5))[:2]
+    before = lived.reader.forgotten_before(TABLE)
+    assert before and made.interval.end < before and not ageing._is_to_be_told(made, following, before)
+    assert ageing._is_to_be_told(following, following, following.interval.end)
+
+
 def test_a_restatement_that_would_read_what_is_forgotten_is_refused_and_the_boundary_that_is_told_is_accepted() -> None:
     lived = days(48)
     lived.age(KEEP)
