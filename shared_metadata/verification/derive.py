@@ -137,7 +137,8 @@ class Derivation:
             at = self._programs.standing(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
             found = left.get(at)
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
-                at = found.end
+                left_at = TableState(found.end, entry=ANY_ENTRY if again else found.entry, begins=begins)
+                at = self._programs.standing(flow, dataset, left_at).through  # of what is made again from within only what lies before
                 continue
             later = min((m for m, one in left.items() if m > at and one.entry >= self._needed_entry(flow, m, begins)), default=None)
             if found or later is None:
