@@ -137,8 +137,9 @@ class Derivation:
             at = self._programs.standing(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
             found = left.get(at)
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
+                # Of a batch within which what is made again begins, only what lies before that counts.
                 left_at = TableState(found.end, entry=ANY_ENTRY if again else found.entry, begins=begins)
-                at = self._programs.standing(flow, dataset, left_at).through  # of what is made again from within only what lies before
+                at = self._programs.standing(flow, dataset, left_at).through
                 continue
             later = min((m for m, one in left.items() if m > at and one.entry >= self._needed_entry(flow, m, begins)), default=None)
             if found or later is None:
