@@ -84,7 +84,7 @@ def _can_run(query: str, database: duckdb.DuckDBPyConnection) -> bool:
     """Whether DuckDB runs it for some values."""
     try:
         database.execute(query).fetchall()
-    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException):
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.NotImplementedException):
         return False
     except duckdb.Error as error:
         return "Unimplemented type for cast" not in str(error)
