@@ -29,7 +29,7 @@ class Steps:
 
     def __init__(self, declaration: Slice, services: Services) -> None:
         self.declaration, self.services = declaration, services
-        self._state_of: object = None
+        self._state_of: Claim | None = None
         self._state: FlowState | None = None
 
     # -- plan
@@ -165,11 +165,13 @@ class Steps:
         return Staging(services.s3, services.environment.atoll_data_bucket, self.declaration.id, work.claim)
 
     def cursor(self, work: Work) -> str:
-        """The cursor that the table's last commit left; '' at first. All tables of a claim are looked up in one read."""
-        claim = (work.claim.flow, work.claim.interval, work.claim.token)
-        if self._state_of != claim:
+        """The cursor that the table's last commit left; '' at first. All tables of a claim are looked up in one read.
+
+        Another claim of the same batch may have the same token, for other tables.
+        """
+        if self._state_of != work.claim:
             self._state = self.services.reader.states_of({work.flow.id: work.claim.datasets}).get(work.flow.id)
-            self._state_of = claim
+            self._state_of = work.claim
         table = self._state.tables.get(work.table.dataset) if self._state else None
         return table.cursor if table else ""
 
