@@ -67,7 +67,8 @@ def test_test_that_ends_its_worker_fails_alone_and_once(tmp_path: Path) -> None:
     """
     (tmp_path / "test_them.py").write_text(textwrap.dedent(tests))
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--timeout", "3", "--timeout-method", "thread"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | {"PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(ROOT), "ATOLL_SUITE": "all"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert "2 failed, 5 passed" in done.stdout, done.stdout
     assert [path.read_text() for path in sorted(tmp_path.glob("ran-*"))] == ["x"] * 6

@@ -513,6 +513,8 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.budget(60)
 @settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(covers=st.booleans(), steps=st.lists(STEPS, min_size=4, max_size=10))
 def test_after_any_history_every_answer_is_as_without_ageing_or_an_error(covers: bool, steps: list[tuple[Any, ...]]) -> None:
