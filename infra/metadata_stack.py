@@ -134,7 +134,7 @@ class SharedMetadataStack(AtollStack):
                     noncurrent_version_expiration=Duration.days(7),
                     expired_object_delete_marker=True,
                 ),
-                # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (contract/sweep.py).
+                # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (maintenance/sweep.py).
                 s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
                 s3.LifecycleRule(
                     prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(naming.REJECTED_DAYS)

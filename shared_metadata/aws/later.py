@@ -1,7 +1,7 @@
 """Later is no failure: tells what AWS refuses only for the moment from what it will always refuse, in one place for everybody.
 
 A throttle, others who write the same item, no free concurrency, a network interface that is not ready yet, an endpoint that does not
-answer: nothing is wrong with what was asked. A client asks again at once (`aws_client.py`), then a step raises WaitForAws, its state
+answer: nothing is wrong with what was asked. A client asks again at once (`client.py`), then a step raises WaitForAws, its state
 machine waits (infra/workflows.py), the conductor goes on with its next round; and no attempt at a batch is counted (`writer.py`).
 """
 

@@ -39,7 +39,7 @@ COMMIT = STEP | Access(reads=(FLOWS, DATASETS), puts=(DATASETS, EVENTS, STATISTI
 # Collect looks in plan whether its source is still what it was.
 LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
 DISCOVER = Access(puts=(SOURCES,))
-# Batches and versions age when a table is looked after (contract/ageing.py): nobody else deletes what is recorded.
+# Batches and versions age when a table is looked after (contract/maintenance/ageing.py): nobody else deletes what is recorded.
 MAINTAIN = Access(
     reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE),
     updates=(FLOWS, DATASETS),

@@ -1,4 +1,4 @@
-"""What is left of batches and versions that have aged (contract/ageing.py), and what is known of versions where some are forgotten.
+"""What is left of batches and versions that have aged (maintenance/ageing.py); what is known of versions where some are forgotten.
 
 Of a flow's batches a summary is left: tokens go on above it, and nothing up to its end is missing. Of a dataset's versions some stay
 for longer than those after them. Each of these says which version followed it, so that it is never taken for a later one.

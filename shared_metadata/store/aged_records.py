@@ -1,4 +1,4 @@
-"""Reads and writes what ageing (contract/ageing.py) needs of batches and versions; each write holds under its condition only."""
+"""Reads and writes what ageing needs of batches and versions; each write holds under its condition only."""
 
 from __future__ import annotations
 
