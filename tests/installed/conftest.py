@@ -63,13 +63,24 @@ def folder() -> Iterator[Path]:
 
 
 def _install(folder: Path) -> Installed:
-    run(UV, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder), str(ROOT))
+    run(UV, "build", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder), str(_sources(folder / "sources")))
     (wheel,) = folder.glob("*.whl")
     environment = folder / "environment"
     run(UV, "venv", "--quiet", "--python", sys.executable, str(environment))
     wanted = ("--constraint", str(ROOT / "requirements.lock"), f"{wheel}[local]")
     run(UV, "pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), *wanted)
     return Installed(wheel, environment)
+
+
+def _sources(copy: Path) -> Path:
+    """A copy of what the repository holds: beside other tests, files come and go in the folder itself while it is built."""
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():  # a file that is deleted and not yet committed is listed, too
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
 
 
 def run(*command: str) -> None:

