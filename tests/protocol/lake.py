@@ -30,6 +30,7 @@ COLLECT, LOAD = "lake.ops", "lake.ops:load"
 SCHEMA = Schema((SchemaColumn("id", "long"),))
 # rows by the minute, since BEGIN, in which they appear at the source; nothing in the third hour
 MINUTES = (5, 20, 70, 75, 110, 190, 200, 250, 290, 310)
+APPEARS = tuple((BEGIN + timedelta(minutes=minute), minute) for minute in MINUTES)
 CAPABILITIES = Capabilities("postgres", tuple(Mode))
 SLICES = {
     "collect.model": Slice("collect", "model", "Model", CAPABILITIES, "", ("plan", "extract", "commit")),
@@ -51,7 +52,7 @@ def program(*, view: bool = True, covers: bool = False) -> Program:
 
 def rows_by(moment: datetime) -> list[int]:
     """What the source holds at a moment."""
-    return [minute for minute in MINUTES if BEGIN + timedelta(minutes=minute) < moment]
+    return [minute for appears, minute in APPEARS if appears < moment]
 
 
 class ModelSource:

@@ -12,7 +12,6 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program.intervals import floor, from_text, to_text
 from shared_metadata.state.records import EventKind, TableStatus
 from shared_metadata.state.schedule import due_batches
-from shared_metadata.store import items
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts as Recorded
 from tests.protocol.lake import BEGIN, COLLECT, HOUR, LOAD, STAGED, TABLE, VIEW, rows_by
@@ -78,7 +77,7 @@ class Facts:
     """What a world's table and warehouse say."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._items = world, [items.from_item(item) for item in world.rows.values()]
+        self._world, self._items = world, world.values()
         states = world.reader.flow_states(list(world.program.flows))
         self.watermarks = {d: t.watermark for state in states.values() for d, t in state.tables.items()}
         self._aged = {flow: world.reader.aged_batches(flow) for flow in world.program.flows}

@@ -155,6 +155,7 @@ class World:
     zombies: tuple[Process, ...] = ()
     _ran: dict[tuple[Process, datetime], tuple[History, Outcome]] = field(default_factory=dict)
     _texts: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    _values: dict[int, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dynamodb.create_table(TableName=METADATA)
@@ -166,7 +167,9 @@ class World:
     @property
     def reader(self) -> MetadataReader:
         """For those who look on."""
-        return MetadataReader(self.dynamodb, METADATA, lambda: self.now)  # type: ignore[arg-type]
+        made = MetadataReader(self.dynamodb, METADATA, lambda: self.now)  # type: ignore[arg-type]
+        made._programs[self.program.version] = self.program
+        return made
 
     @property
     def rows(self) -> Rows:
@@ -191,6 +194,16 @@ class World:
         found = self._texts.get(id(item))
         if found is None or found[0] is not item:
             found = self._texts[id(item)] = (item, text_of(item))
+        return found[1]
+
+    def values(self) -> list[dict[str, Any]]:
+        """All items as plain values, which are read only."""
+        return [self._value(item) for item in self.rows.values()]
+
+    def _value(self, item: Any) -> dict[str, Any]:
+        found = self._values.get(id(item))
+        if found is None or found[0] is not item:
+            found = self._values[id(item)] = (item, items.from_item(item))
         return found[1]
 
     def landed(self) -> dict[str, list[Landed]]:
@@ -282,7 +295,7 @@ class World:
 
     def writer(self, line: Line) -> MetadataWriter:
         writer = self.made.writer(line.client("dynamodb"), METADATA, line.clock)
-        writer.reader._programs[self.program.version] = self.program  # versions never change: nothing is to be seen in reading one
+        writer.reader._programs[self.program.version] = self.program  # versions never change: there is nothing to see in reading one
         return writer
 
     def _advance(self, process: Process) -> tuple[History, Outcome]:
