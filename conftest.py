@@ -6,15 +6,26 @@ import functools
 
 import hypothesis
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
 from tests.pacing import pacing, workers
 
-# Each session reads the models of its services anew, for a tenth of a second; and a test has sessions of its own.
+# Each session looks for its services and reads their models anew, for a tenth of a second; and a test has sessions of its own.
 _models = functools.cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda _, path: _models(path)
+_listed, _services = Loader.list_available_services, dict[tuple[str, ...], list[str]]()
+
+
+def _services_of(loader: Loader, type_name: str) -> list[str]:
+    where = (type_name, *loader.search_paths)
+    if where not in _services:
+        _services[where] = _listed(loader, type_name)
+    return _services[where]
+
+
+Loader.list_available_services = _services_of
 
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing there

@@ -167,6 +167,6 @@ def _settings(item: Any) -> tuple[Any, str]:
 
 
 def workers() -> int:
-    """One for each core, and one that waits for a clock or for other processes; each takes ten seconds of a core to begin."""
+    """One for each core, and two that wait for a clock or for other processes; each takes eight seconds of a core to begin."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) + 1
+    return (cores or 1) + 2

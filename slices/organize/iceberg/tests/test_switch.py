@@ -72,6 +72,7 @@ def watcher(lake: Lake, dataset: str) -> Watcher[list[dict[str, Any]]]:
     return Watcher(lambda: suite.read(lake.cloud, dataset))
 
 
+@pytest.mark.deep
 def test_both_views_switch_at_one_boundary_and_nobody_sees_half_of_it(lake: Lake) -> None:
     cloud = lake.cloud
     old = program(lake, "old")
