@@ -18,6 +18,7 @@ from shared_metadata.errors import AtollError
 
 VERBS = {
     "init": "console.init:init",
+    "new-slice": "console.new_slice:new_slice",
     "check": "console.check:check",
     "format": "console.check:format_files",
     "deploy": "console.deploy:deploy",

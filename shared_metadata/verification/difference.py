@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared_metadata.contract.landed import Landed
-from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.program.intervals import Interval, from_text, to_text
 from shared_metadata.state.records import Batch, TableOutcome, TableState
 from shared_metadata.store import keys
 from shared_metadata.verification.derive import Derived
@@ -61,6 +61,17 @@ class Difference:
     def to_dict(self) -> dict[str, Any]:
         names = ("flow", "dataset", "place", "found", "expected", "cause", "remedy", "repairable")
         return {"what": self.kind.value, **{name: getattr(self, name) for name in names}}
+
+    def to_plain(self) -> dict[str, Any]:
+        """All but `held` and `due`, of which only that it is known."""
+        named = {name: getattr(self, name) for name in ("flow", "dataset", "place", "found", "expected", "cause", "remedy")}
+        interval = [to_text(self.interval.start), to_text(self.interval.end)] if self.interval else None
+        return {**named, "kind": self.kind.value, "interval": interval, "due": True if self.repairable else None}
+
+    @staticmethod
+    def from_plain(values: Mapping[str, Any]) -> Difference:
+        interval = Interval(*map(from_text, values["interval"])) if values["interval"] else None
+        return Difference(**{**values, "kind": Kind(values["kind"]), "interval": interval})
 
 
 def lost_state(flow: str, dataset: str, derived: Derived) -> Difference:

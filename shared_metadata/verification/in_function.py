@@ -53,7 +53,7 @@ class VerifyStep:
         anew, owner, deadline = _anew(event), str(event.get(OWNER, context.aws_request_id)), Deadline.of(context)
         path = Path(tempfile.mkdtemp()) / "notes.sqlite"
         self._fetch(path, "" if not anew else owner)
-        notes, asked, done = Notes(path), self.landed(), [Progress(0, 0, 0)]
+        notes, asked, done = Notes(path, for_report=True), self.landed(), [Progress(0, 0, 0)]
 
         def go_on() -> None:
             if deadline.seconds_left < LAST_SECONDS:

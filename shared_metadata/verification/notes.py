@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.facts import Completed
 from shared_metadata.verification.other_side import Seen
 
@@ -20,27 +21,34 @@ CREATE TABLE IF NOT EXISTS events
     (key TEXT PRIMARY KEY, flow TEXT, begins TEXT, ends TEXT, token INTEGER, datasets TEXT, passed TEXT);
 CREATE INDEX IF NOT EXISTS events_of_flow ON events (flow);
 CREATE TABLE IF NOT EXISTS days (day TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS looked
-    (flows TEXT PRIMARY KEY, datasets INTEGER, batches INTEGER, versions INTEGER, unseen TEXT, seen TEXT);
+CREATE TABLE IF NOT EXISTS groups
+    (look INTEGER, flows TEXT, datasets INTEGER, batches INTEGER, versions INTEGER, unseen TEXT, seen TEXT, differing TEXT,
+     PRIMARY KEY (look, flows));
 """
 Flows = tuple[str, ...]
+FIRST, SECOND = 1, 2  # looks: what is only on its way differs in the first alone
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What was looked at of a group of flows in which nothing differs. seen: of its datasets.  unseen: see Verified."""
+    """What was looked at of a group of flows. seen: of its datasets.  unseen: see Verified.  differing: what differs in it."""
 
     datasets: int
     batches: int
     versions: int
     unseen: Mapping[str, str]
     seen: tuple[Seen, ...]
+    differing: tuple[Difference, ...] = ()
 
 
 class Notes:
-    """Of one verification, under one revision of the timeline. path: None for a file that is gone with the process."""
+    """Of one verification, under one revision of the timeline. path: None for a file that is gone with the process.
 
-    def __init__(self, path: Path | None = None) -> None:
+    for_report: the second look is noted too, though nobody can repair a difference out of notes.
+    """
+
+    def __init__(self, path: Path | None = None, *, for_report: bool = False) -> None:
+        self._looks = (FIRST, SECOND) if for_report else (FIRST,)
         self._database, self._lock = sqlite3.connect(path or "", check_same_thread=False), threading.Lock()
         self._database.executescript(TABLES)
 
@@ -53,7 +61,7 @@ class Notes:
         if row and row[1] == revision and (now - from_text(row[0])).total_seconds() < 86400:
             return from_text(row[0])
         with self._database:
-            for table in ("began", "events", "days", "looked"):
+            for table in ("began", "events", "days", "groups"):
                 self._database.execute(f"DELETE FROM {table}")
             self._database.execute("INSERT INTO began VALUES (?, ?)", (to_text(now), revision))
         return now
@@ -83,15 +91,19 @@ class Notes:
 
     # -- groups
 
-    def keep(self, flows: Flows, looked: Looked) -> None:
-        seen = json.dumps([one.to_plain() for one in looked.seen])
-        row = (json.dumps(flows), looked.datasets, looked.batches, looked.versions, json.dumps(dict(looked.unseen)), seen)
+    def keep(self, look: int, flows: Flows, looked: Looked) -> None:
+        if look not in self._looks:
+            return
+        figures = (looked.datasets, looked.batches, looked.versions)
+        plain = (dict(looked.unseen), [one.to_plain() for one in looked.seen], [one.to_plain() for one in looked.differing])
         with self._lock, self._database:
-            self._database.execute("INSERT OR REPLACE INTO looked VALUES (?, ?, ?, ?, ?, ?)", row)
+            row = (look, json.dumps(flows), *figures, *map(json.dumps, plain))
+            self._database.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def looked(self, wanted: Sequence[Flows]) -> dict[Flows, Looked]:
-        """Those of these groups that were looked at."""
-        known = {tuple(json.loads(row[0])): row[1:] for row in self._database.execute("SELECT * FROM looked")}
+    def looked(self, look: int, wanted: Sequence[Flows]) -> dict[Flows, Looked]:
+        """Those of these groups that have had this look."""
+        rows = self._database.execute("SELECT * FROM groups WHERE look = ?", (look,))
+        known = {tuple(json.loads(flows)): rest for _, flows, *rest in rows}
         return {flows: _looked(*known[flows]) for flows in wanted if flows in known}
 
 
@@ -100,5 +112,6 @@ def _row(event: Completed) -> tuple[str | int, ...]:
     return event.flow, start, end, event.token, json.dumps(dict(event.datasets)), json.dumps(event.passed)
 
 
-def _looked(datasets: int, batches: int, versions: int, unseen: str, seen: str) -> Looked:
-    return Looked(datasets, batches, versions, json.loads(unseen), tuple(map(Seen.from_plain, json.loads(seen))))
+def _looked(datasets: int, batches: int, versions: int, unseen: str, seen: str, differing: str) -> Looked:
+    differences = tuple(map(Difference.from_plain, json.loads(differing)))
+    return Looked(datasets, batches, versions, json.loads(unseen), tuple(map(Seen.from_plain, json.loads(seen))), differences)

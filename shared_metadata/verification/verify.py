@@ -23,7 +23,7 @@ from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors
 from shared_metadata.verification.facts import Facts, completed
 from shared_metadata.verification.groups import datasets_of, groups
-from shared_metadata.verification.notes import Flows, Looked, Notes
+from shared_metadata.verification.notes import FIRST, SECOND, Flows, Looked, Notes
 from shared_metadata.verification.other_side import Seen, other_sides
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ def _by_now(seen: Seen, states: Mapping[str, FlowState]) -> Seen:
     return replace(seen, complete=max(seen.complete, table.watermark)) if table else seen
 
 
+def _differing(looked: Mapping[Flows, Looked]) -> list[Difference]:
+    return [one for group in looked.values() for one in group.differing]
+
+
 def verify(
     client: DynamoDBClient,
     table: str,
@@ -93,8 +97,8 @@ class _Verification:
         began = self._notes.begin(self._clock(), self._reader.timeline().revision)
         self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
         wanted = groups(programs)
-        looked, found = self._look_at(programs, wanted)
-        found += self._other_sides(programs, looked)
+        looked = self._look_at(programs, wanted, FIRST)
+        found = [*_differing(looked), *self._other_sides(programs, looked)]
         if found:
             found = self._again(programs, wanted, looked, found, began)
         every = looked.values()
@@ -102,27 +106,25 @@ class _Verification:
         figures = (sum(o.datasets for o in every), sum(o.batches for o in every), sum(o.versions for o in every))
         return Verified(tuple(found), *figures, unseen)
 
-    def _look_at(self, programs: Programs, wanted: Sequence[Flows]) -> tuple[dict[Flows, Looked], list[Difference]]:
-        """What there is of each group, and what differs; a group where nothing does is noted."""
-        looked, found = self._notes.looked(wanted), list[Difference]()
+    def _look_at(self, programs: Programs, wanted: Sequence[Flows], look: int) -> dict[Flows, Looked]:
+        """What there is of each group; each is noted."""
+        looked = self._notes.looked(look, wanted)
         for flows in wanted:
             if flows not in looked:
-                looked[flows], differing = self._group(programs, flows)
-                found += differing
-                if not differing:
-                    self._notes.keep(flows, looked[flows])
+                looked[flows] = self._group(programs, flows)
+                self._notes.keep(look, flows, looked[flows])
                 self._said(Progress(len(looked), len(wanted), self._items))
                 self._go_on()
-        return looked, found
+        return looked
 
-    def _group(self, programs: Programs, flows: Flows) -> tuple[Looked, list[Difference]]:
+    def _group(self, programs: Programs, flows: Flows) -> Looked:
         partitions = [keys.flow(flow) for flow in flows]
         partitions += [keys.schema(dataset, 0)["pk"] for dataset in datasets_of(programs, flows)]
         recorded = chain.from_iterable(map(self._partition, (*partitions, keys.open_drifts()["pk"])))
         facts = Facts.of(recorded, self._notes.events(flows))
         found, seen = recorded_otherwise(facts, programs, self._clock(), flows)
-        datasets = sum(len(state.tables) for state in facts.states.values())
-        return Looked(datasets, len(facts.batches), len(facts.versions), unseen_cursors(facts, programs), tuple(seen)), found
+        datasets, unseen = sum(len(state.tables) for state in facts.states.values()), unseen_cursors(facts, programs)
+        return Looked(datasets, len(facts.batches), len(facts.versions), unseen, tuple(seen), tuple(found))
 
     def _other_sides(self, programs: Programs, looked: Mapping[Flows, Looked]) -> list[Difference]:
         landed, seen = self._ask(programs), [one for group in looked.values() for one in group.seen]
@@ -140,12 +142,11 @@ class _Verification:
         flows = {one.flow for one in found}
         differing = [group for group in wanted if flows.intersection(group)]
         self._read_events(began - timedelta(days=1), unless_known=False)
-        second: list[Difference] = []
-        for group in differing:
-            looked[group], more = self._group(programs, group)
-            second += more
-        second += self._other_sides(programs, {group: looked[group] for group in differing})
-        return [one for one in second if one in set(found)]
+        second = self._look_at(programs, differing, SECOND)
+        looked |= second
+        still = [*_differing(second), *self._other_sides(programs, second)]
+        first = set(found)
+        return [one for one in still if one in first]
 
     # -- reading
 

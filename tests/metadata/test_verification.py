@@ -51,8 +51,10 @@ def found(world: World) -> list[Difference]:
     return whole_table
 
 
-def verified(world: World, notes: Notes | None = None, said: Any = lambda _: None, client: Any = None) -> Verified:
-    return verify(client or world.dynamodb, METADATA, lambda _: world.landed(), said, notes, lambda: world.now)
+def verified(
+    world: World, notes: Notes | None = None, said: Any = lambda _: None, client: Any = None, go_on: Any = lambda: None
+) -> Verified:
+    return verify(client or world.dynamodb, METADATA, lambda _: world.landed(), said, notes, lambda: world.now, go_on)
 
 
 def edited(world: World, key: keys.Key) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from shared_metadata.errors import Unfinished
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
 from shared_metadata.state.records import EventKind
 from shared_metadata.state.timeline import BEGINNING, Entry, Programs
 from shared_metadata.store import keys
+from shared_metadata.store.actions import EVENT_DAYS
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Kind as Difference
 from shared_metadata.verification.facts import Facts
@@ -75,6 +78,27 @@ def test_what_differs_is_looked_at_again_after_an_interruption(tmp_path: Path) -
     move(COLLECT, STAGED, -2)(world)
     notes = interrupted(world, tmp_path / "notes")
     assert [(one.kind, one.dataset) for one in verified(world, notes).differences] == [(Difference.WATERMARK, STAGED)]
+
+
+def test_it_gets_on_however_short_each_call_is_and_however_much_differs(tmp_path: Path) -> None:
+    """As in a function whose time is up after each group, of an account that was restored from a backup."""
+    world = lived()
+    for flow, dataset in ((COLLECT, STAGED), (LOAD, TABLE), (VIEW, VIEW)):
+        move(flow, dataset, -2)(world)
+    whole, path, calls = verified(world), tmp_path / "notes", 0
+
+    def too_late() -> None:
+        raise Unfinished("the time is up")
+
+    while True:
+        calls, notes = calls + 1, Notes(path, for_report=True)
+        with contextlib.suppress(Unfinished):
+            found = verified(world, notes, go_on=too_late)
+            break
+        notes.close()
+    assert len(whole.differences) >= 3
+    assert [one.to_dict() for one in found.differences] == [one.to_dict() for one in whole.differences]
+    assert calls <= EVENT_DAYS + 2 + 2 * len(groups(world.reader.programs())) + 1  # each a day of events, or a look at a group
 
 
 def test_what_was_committed_since_an_interruption_is_not_ahead(tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""`atoll new-slice`: the folder of a slice, with every file that one has and what its contract asks for left to write."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+
+import click
+
+from console.target import json_option
+from shared_metadata.errors import InputError
+from slices.registry import OWN, installed
+
+_FILES = Path(__file__).with_name("slice_files")
+STAGES = {"collect": "Collects from", "organize": "Keeps a warehouse in", "harness": "Publishes to"}
+_STATEMENTS = {
+    "collect": "CREATE CONNECTION … TO {system} WITH (…)",
+    "organize": "CREATE WAREHOUSE … USING {system} WITH (…)",
+    "harness": "CREATE CONNECTION … TO {system} WITH (…)",
+}
+_PACKAGES = ("aws-lambda-powertools[tracer]", "duckdb", "duckdb-extension-httpfs", "pydantic")
+_SYSTEM = re.compile(r"[a-z][a-z0-9_]*")
+_TESTS = "tests_"  # before the name of a file of the slice's tests, which the clone alone has a suite for
+_SUITES = Path("tests/conformance")
+
+
+@click.command("new-slice", short_help="Make the folder of a new connector or warehouse.")
+@click.argument("slice_id", metavar="STAGE/SYSTEM")
+@click.option("--title", help="The system's name as people write it, such as MySQL.  [default: System]")
+@json_option
+def new_slice(slice_id: str, title: str | None, as_json: bool) -> None:
+    """Make slices/STAGE/SYSTEM/: its declaration, options, steps, state machine, stack and packages, and a client whose methods
+    are yours to write.
+
+    STAGE is collect, organize or harness, and SYSTEM what a program writes after TO or USING. It is a slice by being there:
+    `atoll check` knows it at once, and `atoll deploy` deploys it when a program uses it. How one is written, from its declaration
+    to its first batch: docs/guides/a-slice-of-your-own.md.
+
+    \b
+      atoll new-slice collect/mysql --title MySQL
+      atoll new-slice harness/hubspot --title HubSpot
+    """
+    stage, system = _named(slice_id)
+    folder = OWN / stage / system
+    written = _write(folder, stage, system, title or system.replace("_", " ").title())
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "written": written}))
+        return
+    click.echo(f"wrote {len(written)} files in {folder}/")
+    click.echo(f"next: write {folder}/client.py; what it leaves to you raises NotImplementedError")
+
+
+def _named(slice_id: str) -> tuple[str, str]:
+    """Raises InputError for what can be no slice, or is one."""
+    stage, separator, system = slice_id.replace(".", "/").partition("/")
+    if stage not in STAGES or not separator:
+        raise InputError(f"{slice_id} names no slice", remedy=f"write {', '.join(f'{s}/<system>' for s in STAGES)}")
+    if not _SYSTEM.fullmatch(system) or keyword.iskeyword(system):
+        raise InputError(f"{system} can be no system's name", remedy="write small letters, digits and _, the first a letter")
+    if f"{stage}.{system}" in installed() or (OWN / stage / system).exists():
+        raise InputError(f"there is a slice {stage}.{system} already", remedy="choose another name, or change what is there")
+    return stage, system
+
+
+def _write(folder: Path, stage: str, system: str, title: str) -> list[str]:
+    """All of it or, where something cannot be written, nothing."""
+    try:
+        for name, text in _contents(stage, system, title):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(f"{folder} cannot be written: {error.strerror}", remedy="choose another folder") from error
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def _contents(stage: str, system: str, title: str) -> Iterator[tuple[str, str]]:
+    said = {
+        "stage": stage,
+        "system": system,
+        "title": title,
+        "class_name": re.sub(r"\W|_", "", title) or system.title(),
+        "Does": STAGES[stage],
+        "statement": _STATEMENTS[stage].format(system=system),
+    }
+    for file in sorted((*(_FILES / "every").iterdir(), *(_FILES / stage).iterdir())):
+        name, text = file.name.removesuffix(".txt"), Template(file.read_text(encoding="utf-8")).substitute(said)
+        if not name.startswith(_TESTS):
+            yield name, text
+        elif _SUITES.is_dir():
+            yield f"tests/{name.removeprefix(_TESTS)}", text
+    yield "requirements.txt", "".join(f"{name}=={version(name.partition('[')[0])}\n" for name in _PACKAGES)

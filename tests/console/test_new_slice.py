@@ -1,0 +1,89 @@
+"""`atoll new-slice`: what it writes is a slice, and as strict as Atoll's own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from console.new_slice import STAGES
+
+Atoll = Callable[..., Result]
+ROOT = Path(__file__).resolve().parents[2]
+WAREHOUSE, CONNECTION = "CREATE WAREHOUSE w USING {system};", "CREATE CONNECTION c TO {system} WITH (secret = 's');"
+PROGRAMS = {"collect": CONNECTION, "organize": WAREHOUSE, "harness": CONNECTION}
+SYNTHESIZED = """
+import aws_cdk, json
+from infra.settings import Settings
+from language import compile_program
+from slices.{stage}.{system}.stack import SliceStack
+from slices.registry import installed
+program = compile_program({{"program.sql": {text!r}}}, installed())
+app = aws_cdk.App()
+stack = SliceStack(app, program, Settings.of(app.node.try_get_context))
+print(stack.stack_name, len(app.synth().get_stack_by_name(stack.stack_name).template["Resources"]))
+"""
+
+
+PYTHON, ATOLL = sys.executable, str(Path(sys.executable).with_name("atoll"))
+
+
+def run(*command: str, folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_check_knows_it_at_once(stage: str, folder: Path) -> None:
+    """In a process of its own: the slices that there are are found once."""
+    made = json.loads(run(ATOLL, "new-slice", f"{stage}/acme_crm", "--title", "Acme CRM", "--json", folder=folder))
+    assert made["folder"] == f"slices/{stage}/acme_crm"
+    assert {"slice.py", "config.py", "client.py", "handlers.py", "workflow.py", "stack.py", "requirements.txt"} <= {*made["written"]}
+    assert not (folder / "slices" / stage / "acme_crm" / "tests").exists()  # a project has no suite to inherit
+    (folder / "program.sql").write_text(PROGRAMS[stage].format(system="acme_crm") + "\n")
+    assert "No mistakes" in run(ATOLL, "check", folder=folder)
+
+
+@pytest.mark.deep
+@pytest.mark.budget(180)
+def test_it_passes_the_types_and_the_style_of_atoll_s_own_and_is_synthesized(folder: Path) -> None:
+    """In links to the clone, where it is given the suite of its stage too."""
+    for name in ("language", "shared_metadata", "systems", "infra", "tests", "pyproject.toml", "cdk.json", "node_modules"):
+        (folder / name).symlink_to(ROOT / name)
+    for file in (ROOT / "slices").glob("*/*"):
+        (folder / "slices" / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (folder / "slices" / file.parent.name / file.name).symlink_to(file)
+    for file in (ROOT / "slices").glob("*.py"):
+        (folder / "slices" / file.name).symlink_to(file)
+    for stage in STAGES:
+        run(PYTHON, "-m", "console.main", "new-slice", f"{stage}/acme", "--title", "Acme", folder=folder)
+        assert (folder / "slices" / stage / "acme" / "tests" / "test_conformance.py").is_file()
+    mine = [f"slices/{stage}/acme" for stage in STAGES]
+    run(PYTHON, "-m", "mypy", *mine, "--exclude", "tests/", folder=folder)
+    run(PYTHON, "-m", "ruff", "check", *mine, folder=folder)
+    run(PYTHON, "-m", "ruff", "format", "--check", *mine, folder=folder)
+    for stage in STAGES:
+        synthesized = SYNTHESIZED.format(stage=stage, system="acme", text=PROGRAMS[stage].format(system="acme"))
+        assert "AcmeSlice" in run(PYTHON, "-c", synthesized, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("collect", "names no slice"),
+        ("gather/acme", "names no slice"),
+        ("collect/Acme", "can be no system's name"),
+        ("collect/class", "can be no system's name"),
+        ("collect/postgres", "there is a slice collect.postgres already"),
+    ],
+)
+def test_what_can_be_no_slice_is_refused(asked: str, said: str, atoll: Atoll, folder: Path) -> None:
+    result = atoll("new-slice", asked)
+    assert result.exit_code == 1 and said in result.stderr and "help: " in result.stderr
+    assert not (folder / "slices").exists()
