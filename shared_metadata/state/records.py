@@ -311,7 +311,7 @@ class TableCommit:
     """What a worker asks to be recorded of one table when it commits.
 
     pointer: None when the batch changed nothing: the former version stays the current one.
-    schema: None when unchanged or unknown.  notes: further events to put, e.g. a failed WARN expectation.
+    schema: None when unchanged or unknown.  notes: {name, action, failing, rows} of each expectation that failed.
     signature: the table's in the program (Table.signature).
     skew, used: see `costs`.
     rejected: how many rows were set aside.

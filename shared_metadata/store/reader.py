@@ -301,7 +301,7 @@ class MetadataReader:
             pages = self._pages(low, "~", values, FilterExpression="#kind = :kind AND #flow = :flow", ExpressionAttributeNames=names)
             found += [items.event(items.from_item(item)) for page in pages for item in page["Items"]]
             day += timedelta(days=1)
-        return found
+        return [one for event in found for one in _by_expectation(event)]
 
     def _version(self, dataset: str, low: str, high: str, *, newest_first: bool = False) -> Version | None:
         """The oldest version between two sort keys, or the newest."""
@@ -381,6 +381,13 @@ def _after(dataset: str, moment: datetime) -> keys.Key:
     """The least key of a version that is later than the one at `moment`."""
     at = keys.version(dataset, moment)
     return {**at, "sk": at["sk"] + " "}
+
+
+def _by_expectation(event: Event) -> Iterator[Event]:
+    """An event for each expectation that failed; an older record is of one, and has its figures beside the batch."""
+    batch = {name: value for name, value in event.detail.items() if name != "failed"}
+    for failed in event.detail.get("failed", [{}]):
+        yield dataclasses.replace(event, detail={**batch, **failed})
 
 
 def schema_json(schema: Any) -> str:

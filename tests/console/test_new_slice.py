@@ -25,7 +25,7 @@ from slices.{stage}.{system}.stack import SliceStack
 from slices.registry import installed
 program = compile_program({{"program.sql": {text!r}}}, installed())
 app = aws_cdk.App()
-stack = SliceStack(app, program, Settings.of(app.node.try_get_context))
+stack = SliceStack(app, program, Settings())
 print(stack.stack_name, len(app.synth().get_stack_by_name(stack.stack_name).template["Resources"]))
 """
 

@@ -22,6 +22,7 @@ Rows = dict[Key, Item]  # items are never changed in place, so that a copy of th
 TOKEN = re.compile(r"\s*([#:]?\w+|<=|<>|[=(),.])")
 ANSWERED = 60  # of a hundred keys
 MOST_BYTES = 400 * 1024  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MOST_ACTIONS = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
 PAGE = 100  # items, so that everybody who reads has to turn pages
 
@@ -105,6 +106,8 @@ class MemoryDynamoDB:
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
         operation = "TransactWriteItems"
+        if len(TransactItems) > MOST_ACTIONS:
+            raise refused("ValidationException", operation, f"Member must have length less than or equal to {MOST_ACTIONS}")
         targets = [(a["TableName"], _key(a.get("Key") or a["Item"])) for action in TransactItems for a in action.values()]
         if len(set(targets)) < len(targets):
             raise refused("ValidationException", operation)

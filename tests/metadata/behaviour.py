@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -250,6 +251,21 @@ class MetadataBehaviour:
         kinds = [event.kind for event in events(writer)]
         assert sorted(kinds) == [EventKind.BATCH_COMPLETED, EventKind.PROGRAM_ACTIVATED, EventKind.SCHEMA_CHANGED]
         assert writer.reader.statistics("lake.crm")[0]["rows"] == 7
+
+    def test_a_commit_tells_of_however_many_expectations_that_failed(self, writer: MetadataWriter) -> None:
+        """A transaction takes a hundred actions, and a table may have as many expectations as its program says."""
+        apply(writer, program(16))
+        names = [f"t{number:03d}" for number in range(16)]
+        held = claim(writer, *names)
+        notes = tuple({"name": f"e{number}", "action": "WARN", "failing": number, "rows": 200} for number in range(150))
+        commits = [
+            TableCommit(staged(n), rows=200, pointer={"v": 1}, schema=Schema((SchemaColumn("id", "long"),)), notes=notes)
+            for n in names
+        ]
+        writer.commit(held, commits)
+        told = writer.reader.failed_expectations("lake.crm", FIRST.start)
+        assert Counter(event.detail["name"] for event in told) == {note["name"]: 16 for note in notes}
+        assert {(event.detail["token"], event.detail["rows"]) for event in told} == {(held.token, 200)}
 
     def test_a_repeated_commit_changes_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:
         apply(writer, program())
