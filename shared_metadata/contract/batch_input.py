@@ -92,11 +92,18 @@ def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: Metada
     flow, program, entry = _defined(name, programs, interval.start)
     if flow.slice_id != slice_id:
         raise _refused(f"at {to_text(interval.start)} {name} belongs to {flow.slice_id}")
-    rerun, found = bool(event.get("rerun", False)), list[Wanted]()
+    rerun, again, found = _flag(event, "rerun"), _flag(event, "again"), list[Wanted]()
     for named, datasets in _named(event, flow):
-        again_until = _again_until(reader, name, datasets) if event.get("again") else None
+        again_until = _again_until(reader, name, datasets) if again else None
         found.append(Wanted(flow, interval, datasets, named, rerun, program, entry, again_until))
     return found
+
+
+def _flag(event: Mapping[str, Any], name: str) -> bool:
+    given = event.get(name, False)
+    if not isinstance(given, bool):
+        raise _refused(f"{name} is {_shown(given)}, not true or false")
+    return given
 
 
 def _named(event: Mapping[str, Any], flow: Flow) -> list[tuple[Mapping[str, Any], tuple[str, ...]]]:
@@ -108,6 +115,7 @@ def _named(event: Mapping[str, Any], flow: Flow) -> list[tuple[Mapping[str, Any]
         strange = [dataset for dataset in listed if not isinstance(dataset, str) or dataset not in names]
         if strange:
             raise _refused(f"{flow.id} has no dataset {_shown(strange[0])}")
+        listed = list(dict.fromkeys(listed))
         some = [tuple(listed[at : at + TABLES_A_PART]) for at in range(0, len(listed), TABLES_A_PART)]
         return [({"datasets": list(datasets)}, datasets) for datasets in some]
     if part is None:

@@ -34,8 +34,8 @@ class Access:
 # Every step reads the program of its batch and extends the batch's lease.
 STEP = Access(reads=(PROGRAMS,), updates=(FLOWS,))
 # Plan claims the batch, and commits it when there is nothing to do.
-PLAN = STEP | Access(reads=(TIMELINE, FLOWS, DATASETS), puts=(FLOWS, DATASETS, EVENTS))
-COMMIT = STEP | Access(reads=(FLOWS, DATASETS), puts=(DATASETS, EVENTS, STATISTICS))
+PLAN = STEP | Access(reads=(TIMELINE, FLOWS, DATASETS), updates=(DATASETS,), puts=(FLOWS, DATASETS, EVENTS))
+COMMIT = STEP | Access(reads=(FLOWS, DATASETS), updates=(DATASETS,), puts=(DATASETS, EVENTS, STATISTICS))
 # Collect looks in plan whether its source is still what it was.
 LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
 DISCOVER = Access(puts=(SOURCES,))

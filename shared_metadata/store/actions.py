@@ -221,7 +221,15 @@ class Actions:
     def version(self, claim: Claim, commit: TableCommit, schema_version: int) -> Action:
         pointer = commit.pointer or {}
         made = Version(commit.dataset, claim.interval, pointer, commit.rows, schema_version, claim.token, commit.reads)
-        return self.put(items.version_values(made))
+        return self.remade(made)
+
+    def remade(self, version: Version, condition: str = "", values: Mapping[str, Any] | None = None) -> Action:
+        """Writes a version over the one that is there, if any, which keeps what it knows of those after it (aged.py)."""
+        key = keys.version(version.dataset, version.interval.end)
+        fields = {name: value for name, value in items.version_values(version).items() if name not in key}
+        names, given = {f"#{name}": name for name in fields}, {f":{name}": value for name, value in fields.items()}
+        settings = ", ".join(f"#{name} = :{name}" for name in fields)
+        return self.update(key, f"SET {settings}", condition, names, {**given, **(values or {})})
 
     def event(self, kind: EventKind, now: datetime, claim: Claim, what: str, detail: Mapping[str, Any]) -> Action:
         start = to_text(claim.interval.start)
@@ -304,7 +312,7 @@ class Actions:
                 "TableName": self._table,
                 "Key": items.to_item(key),
                 "UpdateExpression": expression,
-                "ConditionExpression": condition,
+                **({"ConditionExpression": condition} if condition else {}),
                 "ExpressionAttributeNames": dict(names),
                 "ExpressionAttributeValues": items.to_item(values),
             }

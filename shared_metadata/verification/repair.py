@@ -65,12 +65,9 @@ class Repair:
 
     def _version(self, found: Difference) -> list[Action]:
         held: Version | None = found.held
-        values = items.version_values(found.due)
         if held is None:
-            return [self._actions.put(values, "attribute_not_exists(pk)")]
-        names, former = {"#token": "token"}, items.to_item({":former": held.token})
-        more = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": former}
-        return [self._actions.put(values, "#token = :former", **more)]
+            return [self._actions.put(items.version_values(found.due), "attribute_not_exists(pk)")]
+        return [self._actions.remade(found.due, "#token = :former", {":former": held.token})]
 
     def _event(self, found: Difference) -> list[Action]:
         due: Completed = found.due

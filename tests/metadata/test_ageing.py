@@ -300,6 +300,18 @@ def test_a_moment_whose_version_is_forgotten_is_an_error_that_says_what_to_do() 
         lived.reader.version_at(TABLE, forgotten + timedelta(hours=1))
 
 
+def test_a_version_that_is_made_again_still_knows_which_one_followed_it() -> None:
+    lived = days(48)
+    lived.age(KEEP)
+    (before,) = [v for v in [lived.reader.version_at(TABLE, FIRST.end)] if v]
+    assert before.followed_by
+    lived.claimed(LOAD, FIRST, rerun=True)
+    made = lived.reader.version_at(TABLE, FIRST.end)
+    assert made and made.token > before.token and made.followed_by == before.followed_by
+    with pytest.raises(DefinitionError, match="kept no longer"):
+        lived.reader.first_version_within(TABLE, Interval(FIRST.end, before.followed_by.end))
+
+
 def hourly(lived: Lived, hours: int, *, changed: bool = True) -> None:
     for _ in range(hours):
         lived.clock.advance(hours=1)
