@@ -35,6 +35,7 @@ def compare(
 ) -> dict[str, Any]:
     """What is to be written, from this result and what the receipts say the table holds already.
 
+    receipts: of the flow's batches from this one's start on, oldest first; the last one of all where there are none.
     exact: the table tells all keys apart that differ here; otherwise it sees all of the result's, to tell that one occurs twice.
     """
     flow, claim, named = work.flow, work.claim, identity(result)

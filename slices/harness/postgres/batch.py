@@ -59,7 +59,8 @@ class Batch(Brought):
 
     def published(self, changes: Changes) -> Receipt | None:
         """This batch's receipt, if it is there. Raises StaleToken for an older token or batch."""
-        claim, receipts = self._work.claim, self.receipts.of(self._work.flow.id)
+        claim = self._work.claim
+        receipts = self.receipts.since(claim.flow, claim.interval.start)
         mine = next((r for r in receipts if r.start == claim.interval.start), None)
         if mine and mine.token == claim.token and mine.result == changes["result"]:
             return mine

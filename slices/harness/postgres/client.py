@@ -43,7 +43,7 @@ class PostgresTarget:
         batch, columns = self._batch(Batch, work, deadline), result["schema"]["columns"]
         with batch.translated():
             batch.receipts.ensure()
-            receipts = batch.receipts.of(work.flow.id)
+            receipts = batch.receipts.since(work.flow.id, work.claim.interval.start)
             matched = logic.matched(batch.table(columns), columns, key_of(work), batch.place)
         keys = [(matched[c["name"]], c["type"]) for c in columns if c["name"] in key_of(work)]
         exact = all(not c.collation and tells_apart(c.type, kind) for c, kind in keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -61,11 +62,13 @@ class Receipts:
         """Until the transaction ends nobody else publishes this flow."""
         self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(flow),))
 
-    def of(self, flow: str) -> list[Receipt]:
-        """Oldest first."""
+    def since(self, flow: str, start: datetime) -> list[Receipt]:
+        """Those of batches that start then or later, oldest first; where there are none, the last one. Of years there are many."""
+        last = f"SELECT max(batch_start) FROM {self._table} WHERE flow = %s"
         rows = self._connection.execute(
-            f"SELECT batch_start, token, result, files, upserts, deletes, rejected FROM {self._table} WHERE flow = %s ORDER BY 1",
-            (flow,),
+            f"SELECT batch_start, token, result, files, upserts, deletes, rejected FROM {self._table} "
+            f"WHERE flow = %s AND batch_start >= least(%s, ({last})) ORDER BY 1",
+            (flow, start, flow),
         )
         return [
             Receipt(start, token, result, tuple(json.loads(files)), ups, downs, tuple(json.loads(rejected)))

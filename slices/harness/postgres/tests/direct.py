@@ -51,7 +51,7 @@ class Direct:
         self._bring(batch, changes, "upserts", rows)
         self._bring(batch, changes, "deletes", gone)
         rejected = self._apply(batch, changes, tolerated)
-        self._base = batch.receipts.of(self._table)[-1].mark
+        self._base = batch.receipts.since(self._table, datetime.max.replace(tzinfo=UTC))[-1].mark
         return rejected
 
     def _apply(self, batch: Batch, changes: Mapping[str, Any], tolerated: int) -> dict[int, str]:
