@@ -52,7 +52,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo new-slice verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ wheel: setup ## Build dist/atoll-….whl, which brings all that a project needs:
 
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
+
+new-slice: setup ## Make the folder of a slice: SLICE=collect/mysql, TITLE=MySQL
+	@$(BIN)/atoll new-slice $(SLICE) $(if $(TITLE),--title "$(TITLE)")
 
 verify-aws: setup ## Try Atoll in the account of your AWS credentials: deploy, run, compare, destroy; under a dollar (ARGS=--help)
 	@$(BIN)/python -m examples.verify_aws $(ARGS)

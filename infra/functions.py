@@ -171,6 +171,8 @@ class AtollFunction(Construct):
             acknowledge_resources(self.role, [r for r in resources if "*" in r], why)
 
     def _objects(self, actions: Sequence[str], prefixes: Sequence[str], why: str) -> None:
+        if not prefixes:  # a program without a stage has none of what the stage makes
+            return
         resources = [self.places.objects(prefix) for prefix in prefixes]
         _allow(self.role, actions, resources)
         # Without it S3 answers 403 instead of 404 for an object that is not there.
