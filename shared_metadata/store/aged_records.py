@@ -36,9 +36,10 @@ class AgedRecords:
 
     # -- batches
 
-    def tables(self, flow: str, before: datetime, limit: int, after: Any = None) -> Page:
-        """Tables of batches that start before a moment, oldest first."""
-        return self._page(keys.flow(flow), keys.TABLE_PREFIX, f"{keys.TABLE_PREFIX}{to_text(before)}", limit, after)
+    def tables(self, flow: str, before: datetime, limit: int, after: Any = None, *, since: datetime | None = None) -> Page:
+        """Tables of batches that start before a moment, and not before another one, oldest first."""
+        low = f"{keys.TABLE_PREFIX}{to_text(since)}" if since else keys.TABLE_PREFIX
+        return self._page(keys.flow(flow), low, f"{keys.TABLE_PREFIX}{to_text(before)}", limit, after)
 
     def heads(self, flow: str, before: datetime, limit: int, after: Any = None) -> Page:
         """What the tables of these batches share."""

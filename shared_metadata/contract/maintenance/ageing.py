@@ -109,7 +109,9 @@ class Ageing:
         after = None
         while not self._short:
             page = self._records.heads(flow, before, ITEMS_AT_ONCE, after)
-            left = self._starts(flow, before)
+            left = self._starts(flow, page.found) if page.found else set()
+            if left is None:
+                return False
             going = [values for values in page.found if from_text(values["end"]) < before and values["start"] not in left]
             self.done["aged_batches"] += sum(beside_one_another(self._records.delete_head, going))
             if page.after is None:
@@ -117,14 +119,17 @@ class Ageing:
             after = page.after
         return False
 
-    def _starts(self, flow: str, before: datetime) -> set[str]:
-        """Of the batches of which tables are recorded."""
-        page = self._records.tables(flow, before, ITEMS_AT_ONCE)
-        found = {values["start"] for values in page.found}
-        while page.after is not None:
-            page = self._records.tables(flow, before, ITEMS_AT_ONCE, page.after)
+    def _starts(self, flow: str, heads: Sequence[Values]) -> set[str] | None:
+        """Of these batches those of which tables are recorded; None when the time was too short to tell."""
+        since, before = from_text(heads[0]["start"]), from_text(heads[-1]["start"]) + timedelta(seconds=1)
+        found, after = set[str](), None
+        while not self._short:
+            page = self._records.tables(flow, before, ITEMS_AT_ONCE, after, since=since)
             found |= {values["start"] for values in page.found}
-        return found
+            if page.after is None:
+                return found
+            after = page.after
+        return None
 
 
 def outlived(known: Sequence[Version], moments: Sequence[datetime]) -> list[Version]:
