@@ -1,1 +1,1 @@
-"""The one thing slices share: keys, records, store, events, errors and the slice contract."""
+"""The only package that slices share: keys, records, store, events, errors and the slice contract."""

@@ -1,6 +1,6 @@
-"""What a batch's work used of AWS, and what that costs at the list prices of aws_prices.json.
+"""A batch's use of AWS, and its cost at the list prices of aws_prices.json.
 
-Used things bear the names of the prices: 'lambda_invocation', 'state_transition', 'dynamodb_write_unit', … A table's batch costs
+A use has the name of its price: 'lambda_invocation', 'state_transition', 'dynamodb_write_unit', … A table's batch costs
 
     sum of used[kind] * price[kind] / 1,000,000  +  invocations * LOG_BYTES * price of a GB of logs / 10^9
 
@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 Used = Mapping[str, float]
-LOG_BYTES = 700  # of an invocation: Lambda's START, END and REPORT, and the step's metrics; benchmarks/cost.py counts them
+LOG_BYTES = 700  # per invocation: Lambda's START, END and REPORT, and the step's metrics; benchmarks/cost.py counts them
 # The states around a batch's tables: Plan, Planned, Tables, Outcome, Done; X-Ray traces an execution once.
 A_BATCH: Used = {"state_transition": 5, "xray_trace": 1}
 # Sent after the figures are made: outcome, state, version and event, each two in a transaction, and the statistics themselves.
 A_COMMIT: Used = {"dynamodb_write_unit": 9}
 PRICED = "dollars"
-DIGITS = 9  # of a dollar, and of what was used
+DIGITS = 9  # in dollars, and in units used
 
 
 @cache
@@ -36,7 +36,7 @@ def prices() -> Mapping[str, Any]:
 
 
 def cost_dollars(used: Used) -> float:
-    """What was used at list prices, in US dollars."""
+    """The cost of the use at list prices, in US dollars."""
     per_million = {kind: listed["price"] for kind, listed in prices()["per_million"].items()} | {PRICED: 1e6}
     requests = sum(number * per_million[kind] for kind, number in used.items()) / 1e6
     logs = used.get("lambda_invocation", 0) * LOG_BYTES / 1e9 * prices()["per_gb"]["log_ingestion"]["price"]
@@ -44,7 +44,7 @@ def cost_dollars(used: Used) -> float:
 
 
 def together(*parts: Used) -> dict[str, float]:
-    """The sum of what was used."""
+    """The sum of several uses."""
     found: Counter[str] = Counter()
     for part in parts:
         found.update(part)
@@ -57,6 +57,6 @@ def share(used: Used, tables: int) -> dict[str, float]:
 
 
 def skew(sizes: Sequence[int]) -> float:
-    """How unevenly a batch was cut: its largest piece over the mean of all, 1.0 when even or in one piece."""
+    """The unevenness of a batch's pieces: the largest over the mean of all; 1.0 when they are equal or there is one piece."""
     total = sum(sizes)
     return round(max(sizes) * len(sizes) / total, 2) if total else 1.0

@@ -26,13 +26,13 @@ _REMEDY = " Remedy: "
 
 
 def split(text: str) -> tuple[str, str]:
-    """What an error says and its remedy, '' where it has none, out of its text as it is recorded."""
+    """Splits an error's recorded text into the error and its remedy, '' where it has none."""
     what, _, remedy = text.partition(_REMEDY)
     return what, remedy
 
 
 class AtollError(Exception):
-    """What went wrong, where, and what to do; never data, never a secret."""
+    """An error: what went wrong, where, and what to do; never data, never a secret."""
 
     def __init__(self, what: str, *, place: str = "", remedy: str = "") -> None:
         self.what, self.place, self.remedy = what, place, remedy
@@ -65,7 +65,7 @@ class RetryLater(AtollError):
 
 
 class WaitForAws(RetryLater):
-    """AWS refuses for the moment what it will not refuse later."""
+    """AWS refuses for the moment; the same request can succeed later."""
 
 
 class Unfinished(RetryLater):

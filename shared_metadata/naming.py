@@ -1,11 +1,11 @@
-"""Every name that two stacks, or a stack and a command, must agree on; instead of CloudFormation exports, which deadlock upgrades."""
+"""Names that two stacks, or a stack and a command, must agree on; used instead of CloudFormation exports, which deadlock upgrades."""
 
 from __future__ import annotations
 
 import re
 
 PREFIX = "atoll"
-KEY_ALIAS = f"alias/{PREFIX}"  # the key with which everything of Atoll's is encrypted
+KEY_ALIAS = f"alias/{PREFIX}"  # the key that encrypts everything of Atoll's
 METADATA_TABLE = "atoll-metadata"
 METADATA_STACK = "SharedMetadata"
 NETWORK_STACK = "Network"
@@ -13,8 +13,8 @@ CONDUCTOR_STACK = "Conductor"
 CONDUCTOR_FUNCTION = "atoll-conductor"
 VERIFY = "atoll-verify"  # the function that verifies what is recorded, and its state machine
 ALERTS_TOPIC = "atoll-alerts"
-HISTORY = "history/"  # where in the data bucket the records of batches lie that have aged
-REJECTED = "__rejected"  # what the name of a table of rows that were set aside ends in
+HISTORY = "history/"  # where in the data bucket the records of aged batches lie
+REJECTED = "__rejected"  # the suffix of a table of rejected rows
 LATE_DATASETS = "LateDatasets"  # the conductor's metric: how many datasets break their FRESH WITHIN
 
 
@@ -29,13 +29,14 @@ def data_bucket(account: str, region: str) -> str:
 
 
 def access_log_bucket(account: str, region: str) -> str:
-    """The bucket in which S3 notes who asked the data bucket for what."""
+    """The bucket that receives S3's access logs of the data bucket."""
     return f"atoll-access-logs-{account}-{region}"
 
 
 def rejected_table(dataset: str, warehouse: str) -> str:
-    """Where a dataset's rejected rows are kept: 'lake.ops.flights' ▸ 'lake.ops.flights__rejected', and beside what is published,
-    'ops.public.scorecard:result' ▸ 'lake.ops.public_scorecard__rejected'."""
+    """The table that keeps a dataset's rejected rows: 'lake.ops.flights' ▸ 'lake.ops.flights__rejected', and beside published data,
+    'ops.public.scorecard:result' ▸ 'lake.ops.public_scorecard__rejected'.
+    """
     if dataset.startswith(f"{warehouse}.") and ":" not in dataset:
         return dataset + REJECTED
     connection, _, table = dataset.split(":")[0].partition(".")
@@ -57,9 +58,9 @@ def function(slice_id: str, step: str) -> str:
 
 
 def secret(reference: str) -> str:
-    """The Secrets Manager name behind `secret = 'crm'` in a program. Raises ValueError for one that could not be a name.
+    """The Secrets Manager name behind `secret = 'crm'` in a program. Raises ValueError for an invalid name.
 
-    A grant is made of it, in which * and ? would stand for other secrets too.
+    The name becomes part of a grant, in which * and ? would match other secrets too.
     """
     if not SECRET_REFERENCE.fullmatch(reference):
         raise ValueError(f"{reference!r} cannot be the name of a secret: {SECRET_CHARACTERS}")
@@ -67,7 +68,7 @@ def secret(reference: str) -> str:
 
 
 def create_secret(name: str, content: str = "file://…") -> str:
-    """The command that makes a secret of that name in Secrets Manager; from a file, unless a history of commands may hold it."""
+    """The command that creates the secret in Secrets Manager; it reads a file, unless the value may appear in the shell's history."""
     return f"aws secretsmanager create-secret --name {name} --kms-key-id {KEY_ALIAS} --secret-string {content}"
 
 
@@ -90,13 +91,13 @@ def staging_prefix(slice_id: str) -> str:
 
 
 def history_prefix(flow: str) -> str:
-    """Where a flow's batches that have aged lie: 'lake.crm:load' ▸ 'history/lake.crm/load/'."""
+    """The prefix of a flow's aged batches: 'lake.crm:load' ▸ 'history/lake.crm/load/'."""
     return f"{HISTORY}{flow.replace(':', '/')}/"
 
 
-REJECTED_DAYS = 400  # what lies there; the next publication of a flow is compared with what its last one has set aside
+REJECTED_DAYS = 400  # the rejected rows, with which the flow's next publication is compared
 
 
 def rejected_prefix(slice_id: str) -> str:
-    """Where a harness slice keeps rows that its target refuses, which no warehouse has."""
+    """The prefix under which a harness slice keeps rows that its target refuses and no warehouse holds."""
     return f"rejected/{slice_id}/"

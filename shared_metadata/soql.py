@@ -1,4 +1,4 @@
-"""SOQL's literals that SQL has not, told from all else in its text: the compiler and the slice read them by one pattern."""
+"""SOQL's literals that SQL does not have: the compiler and the slice recognise them by one pattern."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How AWS is asked: clients, calls beside one another, and what is only for later."""
+"""Calls to AWS: clients, concurrent calls, and refusals that are only temporary."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-AT_ONCE = 10  # what an SDK client keeps connections for
+AT_ONCE = 10  # the connections that an SDK client keeps
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 def beside_one_another(call: Callable[[A], B], given: Sequence[A]) -> list[B]:
-    """The results of the calls, in the order of what is given; a single one needs no thread. Raises what the first of them raises."""
+    """The calls' results, in the order of the arguments; a single one needs no thread. Raises the first call's error."""
     if len(given) <= 1:
         return list(map(call, given))
     from concurrent.futures import ThreadPoolExecutor

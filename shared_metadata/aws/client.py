@@ -1,4 +1,4 @@
-"""Makes the clients of AWS that functions call with: one way of trying again for all services."""
+"""Makes the AWS clients of functions: one way of retrying for all services."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def aws_client(
 ) -> Any:
     """A boto3 client that tries again what was throttled, lost or refused for another's transaction; session: a boto3.Session.
 
-    connections: that it keeps, for so many calls beside one another.  mode: an adaptive one also asks slower when it is throttled.
-    botocore itself does not try again what met a transaction, though nothing was written:
+    connections: how many it keeps, for as many concurrent calls.  mode: 'adaptive' also slows down when it is throttled.
+    botocore itself does not retry a call that conflicted with a transaction, though nothing was written:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
     """
     from botocore.config import Config
@@ -32,7 +32,7 @@ def aws_client(
 
 
 def _after_conflict(response: Any, attempts: int, **_: Any) -> float | None:
-    """How long to wait before the same call again; None for any other answer, and when it has been tried often."""
+    """Seconds to wait before the same call again; None for any other answer, and after too many retries."""
     answer = response[1] if response is not None else {}
     if answer.get("Error", {}).get("Code") != CONFLICT:
         return None

@@ -1,4 +1,4 @@
-"""Later is no failure: tells what AWS refuses only for the moment from what it will always refuse, in one place for everybody.
+"""Later is no failure: tells AWS's temporary refusals from lasting ones, in one place for all callers.
 
 A throttle, others who write the same item, no free concurrency, a network interface that is not ready yet, an endpoint that does not
 answer: nothing is wrong with what was asked. A client asks again at once (`client.py`), then a step raises WaitForAws, its state
@@ -36,7 +36,7 @@ THROTTLES = frozenset(
         "TooManyRequestsException",
     }
 )
-# … and when others change the same thing at this moment.
+# … and when another request changes the same thing at this moment.
 CONFLICTS = frozenset(
     {
         "ConcurrentModificationException",
@@ -60,7 +60,7 @@ DOWN = frozenset(
         "ServiceUnavailableException",
     }
 )
-# What is never for later: whoever asks may not.
+# Lasting refusals: the caller has no permission.
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 # The same of DynamoDB, for one item of a transaction:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors
@@ -88,7 +88,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Refusal(Enum):
-    """Why AWS has refused something: a condition does not hold, not now, whoever asks may not, or what was asked is wrong."""
+    """Why AWS has refused a request: a condition does not hold, not now, no permission, or a wrong request."""
 
     CONDITION = "condition"
     LATER = "later"
@@ -97,7 +97,7 @@ class Refusal(Enum):
 
 
 def refusal(error: ClientError) -> Refusal:
-    """Of a transaction the worst that one of its items met."""
+    """Classifies an error; a transaction's by the worst refusal of its items."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     if code == "TransactionCanceledException":
         return _of_items({str(r.get("Code", ITEM_FINE)) for r in error.response.get("CancellationReasons", [])})
@@ -117,12 +117,12 @@ def _of_items(codes: set[str]) -> Refusal:
 
 
 def is_later(error: BaseException | None) -> bool:
-    """Whether AWS refuses for the moment only, or was not reached; also where a library has wrapped what AWS answered."""
+    """Whether AWS refuses for the moment only, or was not reached; also where a library has wrapped AWS's answer."""
     return later_cause(error) is not None
 
 
 def later_cause(error: BaseException | None) -> BaseException | None:
-    """What AWS refused for the moment, in the chain of what an error was raised from; None for every other error.
+    """The temporary refusal in the chain of causes of an error; None for every other error.
 
     An error that merely came up while another one was handled is its own: a mistake in our code is not AWS's.
     """
@@ -136,7 +136,7 @@ def later_cause(error: BaseException | None) -> BaseException | None:
 
 
 def _is_not_now(error: BaseException) -> bool:
-    """A connection that cannot be made, or that breaks off; but for a certificate that is not accepted, which stays so."""
+    """Whether a connection cannot be made, or breaks off; a certificate that is not accepted is a lasting refusal."""
     from botocore import exceptions
 
     if isinstance(error, exceptions.ClientError):
@@ -146,26 +146,26 @@ def _is_not_now(error: BaseException) -> bool:
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
-    """What boto3 wraps without saying `from`: an upload's or a download's error."""
+    """The error that boto3 wraps without saying `from`: an upload's or a download's."""
     from boto3.exceptions import Boto3Error
 
     return error.__context__ if isinstance(error, Boto3Error) and not error.__suppress_context__ else None
 
 
 def pauses(tries: int = TRIES) -> Iterator[float]:
-    """Seconds to wait before each further try, longer and longer, and by chance, so that those who met do not meet again."""
+    """Seconds to wait before each further try: growing, and random, so that callers that collided do not collide again."""
     for attempt in range(tries):
         yield random.uniform(0, min(0.05 * 2**attempt, LONGEST_PAUSE_SECONDS))
 
 
 def is_contended(error: ClientError) -> bool:
-    """Whether others write items of this transaction just now; a client has not tried it again."""
+    """Whether other requests write items of this transaction just now; a client has not retried it."""
     code = error.response.get("Error", {}).get("Code")
     return code in ("TransactionCanceledException", "TransactionInProgressException") and refusal(error) == Refusal.LATER
 
 
 def refused_record(error: ClientError, place: str) -> Exception:
-    """The error as it is, or, of what DynamoDB will never take, such as an item of more than 400 KB, one that says so."""
+    """The error as it is, or a DefinitionError for what DynamoDB never takes, such as an item of more than 400 KB."""
     if error.response.get("Error", {}).get("Code") not in ("ValidationException", "TransactionCanceledException"):
         return error
     reasons = [str(r.get("Message")) for r in error.response.get("CancellationReasons", []) if r.get("Message")]

@@ -1,1 +1,1 @@
-"""What a change at a source means for the program. Pure."""
+"""The meaning of a source's change for the program. Pure."""

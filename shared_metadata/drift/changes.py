@@ -1,6 +1,6 @@
-"""What a change of a source's table means for a program: classifies it, finds who uses what changed, and what has to stop. Pure.
+"""Judges a change of a source's table: classifies it, finds the columns' users, and the datasets that have to stop. Pure.
 
-A change *breaks* when a column that somebody uses is gone or no longer takes what it took. Then exactly the datasets that use it,
+A change *breaks* when a column in use is gone or no longer takes the values that it took. Then exactly the datasets that use it,
 and all that read those, are quiesced; everything else runs on. Collect itself stops only where it needs the column to know which
 rows to take (CURSOR, WHERE, MERGE ON); otherwise it goes on without it, and the warehouse's column holds nulls from there on.
 """
@@ -20,7 +20,7 @@ from shared_metadata.program.type_widening import widened
 
 
 class Change(StrEnum):
-    """What happened to a column or a table of a source."""
+    """The kinds of change of a source's column or table."""
 
     COLUMN_ADDED = "column added"
     COLUMN_DROPPED = "column dropped"
@@ -40,7 +40,7 @@ NOT_COLLECTED = frozenset({Change.COLUMN_DROPPED, Change.TYPE_CHANGED})
 
 @dataclass(frozen=True)
 class DriftUse:
-    """Where the program uses what changed. dataset: made by the statement that does.  column: as that statement knows it."""
+    """A use of the changed column or table by the program. dataset: made by the statement.  column: as that statement names it."""
 
     dataset: str
     column: str
@@ -72,7 +72,7 @@ class DriftChange:
 
     @property
     def identity(self) -> str:
-        """The same for the same change, however often it is seen and whoever uses the column by then."""
+        """The identity of the change: the same however often it is seen and whichever flows use the column by then."""
         return digest([self.kind, self.table, self.column, self.before, self.after])
 
     def stops(self, dataset: str) -> bool:
@@ -82,14 +82,14 @@ class DriftChange:
 def classify(
     known: Schema, now: Schema | None, table: str, lineage: Lineage, program: Program, alike: Alike = unknown
 ) -> list[DriftChange]:
-    """What changed between the schema that the program was compiled against and the source's now (None: the table is gone)."""
+    """Lists the changes between the schema that the program was compiled against and the source's now (None: the table is gone)."""
     if now is None:
         return [impact(DriftChange(Change.TABLE_DROPPED, table), lineage, program)]
     return [impact(change, lineage, program) for change in _changes(known, now, table, alike)]
 
 
 def impact(change: DriftChange, lineage: Lineage, program: Program) -> DriftChange:
-    """The change with who uses it in this program, and what it quiesces there."""
+    """Returns the change with its users in this program, and the datasets that it quiesces there."""
     if change.kind not in BREAKING:
         return replace(change, used_by=(), quiesces=(), nulls=())
     users = _Users(lineage, program)
@@ -137,7 +137,7 @@ def readers(program: Program, datasets: Iterable[str]) -> set[str]:
 
 
 def flows_of(program: Program, datasets: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Flow ▸ those of the datasets that it makes, both sorted."""
+    """Flow ▸ its datasets among these, both sorted."""
     producers, found = program.producers(), dict[str, list[str]]()
     for name in sorted(datasets):
         if name in producers:
@@ -160,7 +160,7 @@ def _unquoted(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Two columns of a collected table never differ in case only: that is an error before anything runs."""
+    """A name folded: columns of a collected table never differ in case only, which is an error before anything runs."""
     return _unquoted(name).lower()
 
 
@@ -169,7 +169,7 @@ def _nulls(column: SchemaColumn) -> str:
 
 
 def _changes(known: Schema, now: Schema, table: str, alike: Alike) -> Iterator[DriftChange]:
-    """Column by column, in the order of the known schema; what is new comes last."""
+    """Compares column by column, in the order of the known schema; new columns come last."""
     before = {source_name(column): column for column in known.columns}
     after = {source_name(column): column for column in now.columns}
     renames = probable_renames(list(before.values()), list(after.values()), source_name, alike)
@@ -202,7 +202,7 @@ def _type_change(before: str, after: str) -> Change:
 
 
 class _Users:
-    """Who uses a column of a source, or a table: gathered over the collected datasets.
+    """The users of a source's column or table, gathered over the collected datasets.
 
     stopped: the datasets at which a quiesce begins.  collected: columns of collected datasets that are made from it.
     """
@@ -222,7 +222,7 @@ class _Users:
                 self._follow(ColumnRef(dataset.dataset, column.name) for column in dataset.columns)
 
     def of_column(self, table: str, name: str, *, retyped: bool) -> None:
-        """retyped: the column is still there, and of one that is hashed the warehouse has a string as before."""
+        """Finds a column's users. retyped: the column still exists, and if it is hashed, the warehouse has a string as before."""
         for dataset in self._collected_from(table):
             used = {use.column for use in dataset.uses if use.column.dataset == table and _plain(use.column.column) == _plain(name)}
             for column in used:
@@ -237,7 +237,7 @@ class _Users:
                 self._follow(outputs)
 
     def _needed_to_collect(self, dataset: DatasetLineage, column: ColumnRef, outputs: Sequence[ColumnRef]) -> Iterator[DriftUse]:
-        """Uses without which it is not known which rows to take, or how they reach the table."""
+        """The uses without which collect can't know which rows to take, or how they reach the table."""
         for use in dataset.uses:
             if use.column == column and use.use != Use.VALUE:
                 yield DriftUse(dataset.dataset, column.column, use.use, use.position)
@@ -247,7 +247,7 @@ class _Users:
             yield DriftUse(dataset.dataset, column.column, Use.KEY, flow.position)
 
     def _follow(self, columns: Iterable[ColumnRef]) -> None:
-        """The statements that read these columns of a collected dataset."""
+        """Follows these columns of a collected dataset to the statements that read them."""
         wanted = set(columns)
         read = {column.dataset for column in wanted}
         names = (_known_as(t.dataset) for f in self._program.flows.values() for t in f.tables if read.intersection(t.inputs))
@@ -258,19 +258,19 @@ class _Users:
                 self.stopped.append(self._first(reader.dataset))
 
     def _collected_from(self, table: str) -> Iterator[DatasetLineage]:
-        """The datasets whose statements may read a source's table; which tables a query reads, only the lineage tells."""
+        """The datasets whose statements may read a source's table; only the lineage knows which tables a query reads."""
         connection, _, name = table.partition(".")
         flows = [flow for flow in self._program.flows.values() if flow.kind == Kind.COLLECT and flow.connection == connection]
         tables = [t for flow in flows for t in flow.tables if flow.query or t.source.lower() == name.lower()]
         return self._lineage.some(_known_as(t.dataset) for t in tables)
 
     def _first(self, dataset: str) -> str:
-        """The first dataset that its statement makes: of a collect what is staged, of a publication its result."""
+        """The first dataset of a statement: a collect's staged one, a publication's result."""
         return next((name for name in (f"{dataset}:staged", f"{dataset}:result") if name in self._makers), dataset)
 
 
 def _known_as(dataset: str) -> str:
-    """The name under which the lineage has a dataset: a collected one as it is loaded, a result as it is published."""
+    """The dataset's name in the lineage: a collected one's as it is loaded, a result's as it is published."""
     return dataset.removesuffix(":staged").removesuffix(":result")
 
 

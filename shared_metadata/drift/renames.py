@@ -1,4 +1,4 @@
-"""Which new column of a source's table a vanished one probably is now: told by type, place, name and values; never acted on. Pure."""
+"""Matches vanished columns of a source's table with new ones by type, place, name and values; for reports, never acted on. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from shared_metadata.program.schema import SchemaColumn
 
 SIMILAR = 0.6
-VALUES = "values like those it held"  # said in the evidence
+VALUES = "values like those it held"  # quoted in the evidence
 Place = tuple[str, int]
 Alike = Callable[[SchemaColumn, SchemaColumn], bool | None]  # whether a vanished column's values are a new one's
 
 
 def unknown(gone: SchemaColumn, come: SchemaColumn) -> bool | None:
-    """Where nobody looks at values."""
+    """Leaves open whether the values are alike, where they are not compared."""
     return None
 
 
@@ -58,7 +58,7 @@ def probable_renames(
 
 
 def _places(names: Sequence[str], kept: set[str]) -> dict[str, set[Place]]:
-    """Where each column that is not kept stands: so many behind the last kept one, and so many before the next."""
+    """The place of each column that is not kept: its distance behind the last kept one, and before the next."""
     found: dict[str, set[Place]] = {name: set() for name in names if name not in kept}
     for order, mark in ((names, "after "), (list(reversed(names)), "before ")):
         last, distance = "", 0

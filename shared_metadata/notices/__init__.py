@@ -1,1 +1,1 @@
-"""The wording of messages to people."""
+"""The wording of messages."""

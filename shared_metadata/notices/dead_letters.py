@@ -1,4 +1,4 @@
-"""Dead letters in words: what stopped, why, what waits for it, and what to do. Names and causes only, never data."""
+"""Words dead letters: what stopped, why, what waits for it, and what to do. Names and causes only, never data."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MOST_NAMES = 25
 
 
 def dead_remedy(datasets: Sequence[str]) -> str:
-    """What an operator types when the cause is gone."""
+    """The command for an operator to type when the cause is gone."""
     return f"remove the cause, then: atoll retry {' '.join(datasets) if len(datasets) <= 3 else '--all'}"
 
 
 def dead_subject(batches: Sequence[DeadBatch]) -> str:
-    """Of a message about tables of one batch."""
+    """The subject of a message about tables of one batch."""
     more = f" and {len(batches) - 1} more" if len(batches) > 1 else ""
     return subject_line(f"Atoll: {batches[0].dataset}{more} stopped after {batches[0].failures} failures")
 
 
 def dead_message(batches: Sequence[DeadBatch]) -> str:
-    """All that whoever is to mend it has to know; the batches are those of one flow and interval, with one cause."""
+    """The message for an operator; the batches are those of one flow and interval, with one cause."""
     first, names = batches[0], [dead.dataset for dead in batches]
     waiting = sorted({name for dead in batches for name in dead.waiting} - set(names))
     letter = first.letter

@@ -1,4 +1,4 @@
-"""Drift in words: what happened, what stands still, where the program says so, and what to do. Names and types only, never data."""
+"""Words drift: what happened, what stands still, where the program uses it, and what to do. Names and types only, never data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def what_happened(change: DriftChange) -> str:
 
 
 def consequence(change: DriftChange) -> str:
-    """What it does to the data, in a sentence."""
+    """The effect on the data, in a sentence."""
     if change.quiesces:
         return "Exactly what uses it, and what reads that, stands still at its last good batch; everything else runs on."
     match change.kind:
@@ -56,7 +56,7 @@ def consequence(change: DriftChange) -> str:
 
 
 def remedy(change: DriftChange, command: Command = str) -> str:
-    """What to do; a probable rename is said, and never acted upon.  command: how a command is written there."""
+    """The remedy; a probable rename is mentioned, and never acted upon.  command: how a command is written there."""
     connection = change.table.split(".")[0]
     again = f"`{command(f'atoll discover {connection}')}`, then `{command('atoll plan')}` and `{command('atoll apply')}`"
     if change.kind == Change.TABLE_DROPPED:
@@ -79,13 +79,13 @@ def use_line(use: DriftUse) -> str:
 
 
 def subject(drift: Drift) -> str:
-    """Of a message; ASCII, one line."""
+    """The subject of a message; ASCII, one line."""
     column = f"{drift.change.table}.{drift.change.column}".rstrip(".")
     return subject_line(f"Atoll: drift {drift.number}: {column}: {drift.change.kind}")
 
 
 def message(drift: Drift, command: Command = str, *, here: bool = False) -> str:
-    """All that whoever is to mend it has to know.  command: as in `remedy`.  here: where `atoll drift show` prints it."""
+    """The message for an operator.  command: as in `remedy`.  here: where `atoll drift show` prints it."""
     change = drift.change
     uses, more = change.used_by[:MOST_USES], len(change.used_by) - MOST_USES
     seen = f"first seen {to_text(drift.first_seen.replace(microsecond=0))} by {drift.seen_by}"

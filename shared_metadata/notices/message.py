@@ -1,4 +1,4 @@
-"""The shape of a message to people: a subject that SNS takes, blocks of lines, and what is said of a batch that covers several."""
+"""The shape of a message: a subject that SNS accepts, blocks of lines, and the words for a batch that covers several."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def block(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def covering(intervals: int, end: str = "") -> str:
-    """', which covers 130 batches' of a batch that is made of as many missed intervals, with `end` after it; '' of any other."""
+    """The words ', which covers 130 batches' for a batch of as many missed intervals, with `end` after it; '' for any other."""
     return f", which covers {intervals:,} batches{end}" if intervals > 1 else ""

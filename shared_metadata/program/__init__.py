@@ -1,4 +1,4 @@
-"""What a program is: its plan, lineage, intervals, masks and the schemas of its columns. Pure."""
+"""The data program: its plan, lineage, intervals, masks and the schemas of its columns. Pure."""
 
 from shared_metadata.program.plan import (
     MASK_KEY,

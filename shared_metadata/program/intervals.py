@@ -11,7 +11,7 @@ _MONDAY_OFFSET_SECONDS = 4 * 86400  # 1970-01-01 was a Thursday: the first Monda
 
 @dataclass(frozen=True, order=True)
 class Interval:
-    """`start` is in it, `end` is not; both aware, UTC."""
+    """A half-open interval: `start` is in it, `end` is not; both aware, UTC."""
 
     start: datetime
     end: datetime
@@ -39,12 +39,12 @@ def next_interval(watermark: datetime, interval_seconds: int) -> Interval:
 
 
 def count(start: datetime, end: datetime, interval_seconds: int) -> int:
-    """How many batches the boundaries `start` and `end` have between them."""
+    """The number of batches between the boundaries `start` and `end`."""
     return max(int((end - start).total_seconds()) // interval_seconds, 0)
 
 
 def covered(interval: Interval, interval_seconds: int) -> int:
-    """Of how many intervals of a flow a batch is made; one that a switch has cut short counts."""
+    """The number of a flow's intervals that a batch covers; one that a switch has cut short counts."""
     return 1 + count(next_interval(interval.start, interval_seconds).end, interval.end, interval_seconds)
 
 
@@ -54,6 +54,6 @@ def to_text(moment: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """An ISO 8601 moment; without an offset it is UTC. Raises ValueError."""
+    """Reads an ISO 8601 moment; without an offset it is UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,7 +1,7 @@
-"""What the compiler knows of every column: its type, the columns it is made from, and which columns decide over its rows.
+"""The lineage of every column: its type, the columns it is made from, and the columns that decide which rows there are.
 
-Kept beside the program version that it belongs to, and read only when somebody asks: to decide about drift, to compare two
-programs, to show. A dataset is named as in the plan ('lake.crm.account'); a table of a source by its connection and its name there
+Kept beside the program version that it belongs to, and read only where it is needed: to decide about drift, to compare two programs,
+to show. A dataset is named as in the plan ('lake.crm.account'); a table of a source by its connection and its name there
 ('crm.Account', 'ops.public.flights'), a published table by its target ('ops.published.scorecard'). Of a load and of what it loads
 only 'lake.crm.account' appears, of a publication and its result only the target.
 """
@@ -25,12 +25,12 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Use(StrEnum):
-    """How a query uses a column: what it says (VALUE), or which rows there are and how they stand."""
+    """The use of a column by a query: for a value (VALUE), or for which rows there are and in which order."""
 
     VALUE = "value"
     FILTER = "filter"  # WHERE, HAVING, QUALIFY; a collect's CURSOR and WHERE
     JOIN = "join"
-    GROUP = "group"  # GROUP BY, DISTINCT, a set operation that removes twins
+    GROUP = "group"  # GROUP BY, DISTINCT, a set operation that removes duplicates
     ORDER = "order"  # ORDER BY of a query or a window, PARTITION BY of a window
     KEY = "key"  # MERGE ON, PARTITION BY of a table
     EXPECT = "expect"
@@ -38,7 +38,7 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class ColumnRef:
-    """A column of a dataset or of a source's table; or, by the names in `fields` that lead to it, a field of one that is a struct."""
+    """A column of a dataset or of a source's table; with `fields`, the path to a field within it."""
 
     dataset: str
     column: str
@@ -49,23 +49,23 @@ class ColumnRef:
 
     @property
     def whole(self) -> ColumnRef:
-        """The column."""
+        """The column without the path."""
         return ColumnRef(self.dataset, self.column) if self.fields else self
 
     def meets(self, other: ColumnRef) -> bool:
-        """Whether one of them is the other or a part of it."""
+        """Whether one of the two contains the other."""
         return self.whole == other.whole and overlap(self.fields, other.fields)
 
 
 def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether of two fields of a struct, each by the names that lead to it, one is the other or a part of it."""
+    """Whether one of two fields of a struct, each given by its path, contains the other."""
     short = min(len(one), len(other))
     return one[:short] == other[:short]
 
 
 @dataclass(frozen=True)
 class ColumnUse:
-    """One use of a column by a statement, and the first place in the program where it says so."""
+    """One use of a column by a statement, and its first place in the program."""
 
     column: ColumnRef
     use: Use
@@ -103,7 +103,7 @@ class DatasetLineage:
 
     @property
     def signature(self) -> str:
-        """A digest of the columns' names, types, origins and masks and of the uses; not of places in the text."""
+        """A digest of the columns' names, types, origins and masks and of the uses; without places in the text."""
         columns = [
             (c.name, c.type, c.nullable, sorted(map(_signed, c.inputs)), *([c.masked] if c.masked else [])) for c in self.columns
         ]
@@ -111,23 +111,23 @@ class DatasetLineage:
 
 
 def _signed(ref: ColumnRef) -> str:
-    """Of a field and a column never the same, whatever their names."""
+    """The signed text of a reference: never the same for a field and a column, whatever their names."""
     return f"{ref.dataset}.{ref.column}" + "".join(f"\0{name}" for name in ref.fields)
 
 
 class Several(Mapping[str, T]):
-    """What is read where it is asked for, several at once."""
+    """A mapping whose values are read on demand, several at once."""
 
     @abstractmethod
     def some(self, names: Iterable[str]) -> Iterator[T]:
-        """Those of these names that are there, a few in memory at a time."""
+        """Those of these names that exist, a few in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Lineage:
     """All datasets of a program by name, and `sources`: the tables at the connections as the program was compiled against.
 
-    Of a stored program both are read where they are asked for: a function asks for what it needs by name (`some`).
+    A stored program's are read on demand: a function asks by name for those that it needs (`some`).
     """
 
     datasets: Mapping[str, DatasetLineage] = field(default_factory=dict)
@@ -138,7 +138,7 @@ class Lineage:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def some(self, names: Iterable[str]) -> Iterator[DatasetLineage]:
-        """Those of these datasets that are there, in no order."""
+        """Those of these datasets that exist, in no order."""
         if isinstance(self.datasets, Several):
             return self.datasets.some(names)
         return (self.datasets[name] for name in set(names) if name in self.datasets)
@@ -148,7 +148,7 @@ class Lineage:
         return source_in(self.sources, table)
 
     def readers(self, column: ColumnRef) -> tuple[DatasetLineage, ...]:
-        """The datasets whose statement uses this column itself, or a field of it, for whatever."""
+        """The datasets whose statement uses this column itself, or a field of it, in any way."""
         return tuple(d for d in self.datasets.values() if any(use.column.meets(column) for use in d.uses))
 
     def to_json(self) -> str:
@@ -160,7 +160,7 @@ class Lineage:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """Without the fields of what means a whole column, which most do."""
+    """The reference without an empty path of fields, as most are."""
     if isinstance(value, ColumnRef) and not value.fields:
         return {"dataset": value.dataset, "column": value.column}
     found: dict[str, Any] = vars(value)
@@ -168,16 +168,16 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:
-    """The columns of a source's table, whose name some systems take in any case; None if it is not there."""
+    """The columns of a source's table, whose name some systems take in any case; None if it does not exist."""
     found = sources.get(table)
     return found or next((schema for name, schema in sources.items() if name.lower() == table.lower()), None)
 
 
 def digest(value: Any) -> str:
-    """16 characters that differ where the JSON of `value` differs."""
+    """A digest of 16 characters of the JSON of `value`."""
     return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:16]
 
 
 def schema_digest(schema: Schema) -> str:
-    """Of a source's table: names, types, nullability and the source's own words for them, in order."""
+    """A digest of a source's table: names, types, nullability and the source's own words for them, in order."""
     return digest({"columns": [vars(column) for column in schema.columns]})

@@ -17,7 +17,7 @@ ROWS = ""  # the column of a reference that means all of a dataset's rows
 
 @dataclass(frozen=True)
 class Edge:
-    """A column of an input is used for a column, or, where `to.column` is ROWS, for which rows a dataset has."""
+    """A use of an input's column for a column, or, where `to.column` is ROWS, for which rows a dataset has."""
 
     of: ColumnRef
     to: ColumnRef
@@ -43,16 +43,16 @@ class LineageGraph:
         return tuple(found)
 
     def inputs(self, node: ColumnRef) -> tuple[Edge, ...]:
-        """The edges that end at a column (or at ROWS); of a field its column's, since only of that it is known what it is made of."""
+        """The edges that end at a column (or at ROWS); a field's are its column's, because only columns have origins."""
         return self._by_end.get(node.whole, ())
 
     def outputs(self, node: ColumnRef) -> tuple[Edge, ...]:
-        """The edges that begin at a column or its fields; of a field those that begin at it, at a part of it, or around it."""
+        """The edges that begin at a column or its fields; for a field, those that begin at it, within it, or around it."""
         found = self._by_start.get(node.whole, ())
         return tuple(edge for edge in found if edge.of.meets(node)) if node.fields else found
 
     def up(self, nodes: Iterable[ColumnRef], depth: int = 0) -> list[Edge]:
-        """Everything that decides over these columns: their values, and the rows of their datasets; nearest first.
+        """All edges upstream of these columns: for their values, and the rows of their datasets; nearest first.
 
         depth: how many statements to go back; 0 for all.
         """
@@ -65,7 +65,7 @@ class LineageGraph:
         return _reached(nodes, depth, back)
 
     def down(self, nodes: Iterable[ColumnRef], depth: int = 0) -> list[Edge]:
-        """Everything that these columns decide over; what reads a dataset whose rows they decide is among it."""
+        """All edges downstream of these columns, including the readers of datasets whose rows they decide."""
 
         def onward(node: ColumnRef) -> tuple[tuple[Edge, ...], Iterable[ColumnRef]]:
             edges = self._from_rows(node.dataset) if node.column == ROWS else self.outputs(node)
@@ -82,7 +82,7 @@ class LineageGraph:
         return tuple(readers.values())
 
     def columns(self, dataset: str) -> tuple[ColumnRef, ...]:
-        """Of a dataset, a published table or a source's table; () for a name that the program does not know."""
+        """The columns of a dataset, a published table or a source's table; () for an unknown name."""
         if dataset in self.lineage.datasets:
             return tuple(ColumnRef(dataset, column.name) for column in self.lineage.datasets[dataset].columns)
         schema = self.lineage.sources.get(dataset)
@@ -98,11 +98,11 @@ class LineageGraph:
         return next((c.source_type or c.type for c in columns if node.column in (c.source, c.name)), "")
 
     def masked(self, node: ColumnRef) -> str:
-        """'hash' for a column that is hashed when it is collected, 'email hash' where that is a field of it; else ''."""
+        """The mask applied at collection: 'hash' for a column, 'email hash' for a field of it; else ''."""
         return said(masked_at(self._masked.get(node.whole, ""), node.fields))
 
     def masked_origins(self, node: ColumnRef) -> tuple[ColumnRef, ...]:
-        """The masked columns from which the column's value is computed, sorted; the column itself is not among them."""
+        """The masked columns from which the column's value is computed, sorted; without the column itself."""
         found, waiting = set[ColumnRef](), [node]
         while waiting and self._masked:
             before = {edge.of for edge in self.inputs(waiting.pop())} - found
@@ -117,7 +117,7 @@ class LineageGraph:
 
     @cached_property
     def _read_by(self) -> Mapping[str, frozenset[str]]:
-        """The datasets that each statement uses a column of."""
+        """The datasets of which each statement uses a column."""
         return {d.dataset: frozenset(use.column.dataset for use in d.uses) for d in self.lineage.datasets.values()}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a MASK makes of a column: of a whole one, or of fields of a struct, each named by its path. Pure."""
+"""Masks of columns: of a whole one, or of fields of a struct, each named by its path. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def paths(masks: Masks, before: Path = ()) -> Iterator[tuple[Path, Mask]]:
 
 
 def by_name(found: Mapping[Path, Mask]) -> Masks:
-    """Of paths of which none leads through another."""
+    """Masks by name, from paths of which none leads through another."""
     masks: dict[str, Any] = {}
     for path, how in found.items():
         inner = masks
@@ -33,12 +33,12 @@ def by_name(found: Mapping[Path, Mask]) -> Masks:
 
 
 def only(how: Mask, masks: Masks) -> Masks:
-    """Those that mask so."""
+    """The masks of this kind."""
     return by_name({path: each for path, each in paths(masks) if each == how})
 
 
 def masked_at(masked: Mask | Masks | str, fields: Path) -> Mask | Masks | str:
-    """How a field is masked, or fields of it, where its column is masked so; '' for not at all."""
+    """The mask of a field, or of fields of it, given its column's mask; '' for none."""
     for name in fields:
         if not isinstance(masked, Mapping):
             return masked
@@ -47,24 +47,24 @@ def masked_at(masked: Mask | Masks | str, fields: Path) -> Mask | Masks | str:
 
 
 def masked_type(kind: str, masked: Mask | Masks) -> str:
-    """A column's type as the warehouse has it: hashes are strings, and fields that are dropped are not there."""
+    """A column's type in the warehouse: hashes are strings, and dropped fields are gone."""
     return str(_masked(parsed(kind), masked, STRING)) if isinstance(masked, Mapping) else str(STRING)
 
 
 def without_dropped(kind: str, masked: Mask | Masks) -> str:
-    """The type of a column's values as they are before they are hashed."""
+    """The type of a column's values before they are hashed."""
     return str(_masked(parsed(kind), masked, None)) if isinstance(masked, Mapping) else kind
 
 
 def said(masked: Mask | Masks | str) -> str:
-    """'hash' of a whole column, 'email hash, address.street hash' of fields; '' for what is not masked."""
+    """The mask in words: 'hash' for a whole column, 'email hash, address.street hash' for fields; '' for none."""
     if not isinstance(masked, Mapping):
         return str(masked)
     return ", ".join(f"{spelled(path)} {how}" for path, how in paths(masked))
 
 
 def _masked(kind: TypeName, masked: Mask | Masks, hashed: TypeName | None) -> TypeName:
-    """Raises ValueError where fields are masked of what is no struct, or no field is left."""
+    """Applies a mask to a type. Raises ValueError where fields of a type that is no struct are masked, or no field is left."""
     if not isinstance(masked, Mapping):
         return hashed or kind
     left = ((name, part) for name, part in kind.named() if masked.get(name) != Mask.DROP)

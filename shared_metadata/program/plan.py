@@ -25,11 +25,11 @@ from functools import cache, cached_property
 from typing import Any, TypeVar
 
 FORMAT = 1
-MASK_KEY = "mask_key"  # the option of a warehouse that names the secret by whose key columns are hashed
+MASK_KEY = "mask_key"  # the option of a warehouse that names the secret whose key hashes columns
 
 
 class Kind(StrEnum):
-    """What a flow does; its stage follows from it."""
+    """The work of a flow; its stage follows from it."""
 
     COLLECT = "collect"
     LOAD = "load"
@@ -56,19 +56,19 @@ class Mode(StrEnum):
 
 
 class Mask(StrEnum):
-    """What of a column's values enters the warehouse."""
+    """The part of a column's values that enters the warehouse."""
 
     HASH = "hash"  # HMAC-SHA-256 of the value's text, in hexadecimal
-    DROP = "drop"  # nothing: of a column it is not even selected at the source
+    DROP = "drop"  # nothing: the column is not even selected at the source
 
 
-# By name; of a struct of which only fields are masked, these by their names. As JSON gives them, the leaves are plain texts.
+# Masks by column name; for a struct with only some fields masked, by their names. JSON has plain texts as leaves.
 Masks: typing.TypeAlias = Mapping[str, "Mask | Masks"]
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the program's text something stands; line and column count from 1."""
+    """A position in the program's text; line and column count from 1."""
 
     file: str
     line: int
@@ -90,7 +90,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where tables live: `CREATE WAREHOUSE name USING system WITH (…)`."""
+    """A place for tables: `CREATE WAREHOUSE name USING system WITH (…)`."""
 
     name: str
     system: str
@@ -117,7 +117,7 @@ class Table:
     masks: Masks = field(default_factory=dict)
 
     def masked(self, how: Mask) -> frozenset[str]:
-        """The whole columns that are masked so."""
+        """The whole columns with this mask."""
         return frozenset(name for name, mask in self.masks.items() if mask == how)
 
 
@@ -141,13 +141,13 @@ class Expectation:
 
 @dataclass(frozen=True)
 class BadRows:
-    """How many of a batch's rows may be set aside, as a count or in percent of all; of a larger batch none becomes visible."""
+    """The limit of a batch's rejected rows, as a count or in percent of all; a batch beyond it becomes not visible."""
 
     rows: int = 0
     percent: float | None = None
 
     def allow(self, bad: int, rows: int) -> bool:
-        """Whether a batch may have so many bad ones among its rows."""
+        """Whether a batch may have this many rejected rows."""
         return bad <= self.rows if self.percent is None else bad * 100 <= self.percent * rows
 
     def __str__(self) -> str:
@@ -158,7 +158,7 @@ class BadRows:
 class Flow:
     """One unit of scheduling: a batch is a flow and an interval.
 
-    slice_id: who runs it, e.g. 'collect.salesforce', 'organize.iceberg', 'harness.postgres'.
+    slice_id: the slice that runs it, e.g. 'collect.salesforce', 'organize.iceberg', 'harness.postgres'.
     connection: COLLECT and PUBLISH: the connection's name; else ''.  warehouse: the warehouse's name.
     interval_seconds: the batch's length; intervals are aligned to 1970-01-01T00:00Z (weeks to Monday 1969-12-29).
     mode, key, cursor: None or empty means that the slice's declared default applied and was none.
@@ -208,17 +208,17 @@ class Flow:
 
     @property
     def reports_left(self) -> bool:
-        """COLLECT: whether rows that the WHERE takes no more are to be told, for those of them that the warehouse has."""
+        """COLLECT: whether to report rows that the warehouse has and the WHERE no longer takes."""
         return self.mode == Mode.MERGE and bool(self.filter or self.left_out)
 
     @property
     def quarantines(self) -> bool:
-        """Whether rows may be set aside."""
+        """Whether rows may be rejected."""
         return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
 
     @property
     def supersedes(self) -> bool:
-        """PUBLISH: a batch says what its target holds, so that only the latest one counts."""
+        """PUBLISH: whether a batch is the target's whole content, so that only the latest one counts."""
         return (self.whole or self.mode == Mode.REPLACE) and self.mode != Mode.APPEND
 
 
@@ -226,7 +226,7 @@ class Flow:
 class Program:
     """A compiled data program. `version` names its content; equal content has an equal version.
 
-    lineage: Lineage.version of what the compiler knows of its columns; '' when it was compiled without the sources' schemas.
+    lineage: Lineage.version of its columns; '' when it was compiled without the sources' schemas.
     """
 
     connections: Mapping[str, Connection]
@@ -246,7 +246,7 @@ class Program:
         return tuple(sorted({flow.slice_id for flow in self.flows.values()}))
 
     def datasets(self) -> dict[str, tuple[str, ...]]:
-        """Flow ▸ the datasets that it makes."""
+        """Flow ▸ its datasets."""
         return {flow.id: tuple(table.dataset for table in flow.tables) for flow in self.flows.values()}
 
     def producers(self) -> dict[str, Flow]:
@@ -267,14 +267,14 @@ Reader = Callable[[Any], Any]
 
 
 def from_plain(kind: type[T], value: Any) -> T:
-    """`value`, as JSON gave it, as the annotated type `kind`: dataclasses, enums, tuples, mappings and scalars."""
+    """Reads `value`, as JSON gave it, as the annotated type `kind`: dataclasses, enums, tuples, mappings and scalars."""
     made: T = _reader(kind)(value)  # type: ignore[arg-type]
     return made
 
 
 @cache
 def _reader(kind: Any) -> Reader:
-    """What reads values of a type, made once."""
+    """The reader of a type's values, made once."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         return _fields_reader(kind)
@@ -292,8 +292,8 @@ def _reader(kind: Any) -> Reader:
 
 
 def _fields_reader(kind: Any) -> Reader:
-    """Of a dataclass; values of fields that it does not have are left out, as later versions may write them."""
-    hints = typing.get_type_hints(kind, localns={"Mask": Mask, "Masks": Masks})  # of which Masks speaks, wherever it stands
+    """The reader of a dataclass; unknown fields are left out, as later versions may write them."""
+    hints = typing.get_type_hints(kind, localns={"Mask": Mask, "Masks": Masks})  # the annotation Masks, wherever it stands
     readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(kind)}
     read = {name: reader for name, reader in readers.items() if reader is not _as_it_is}
 

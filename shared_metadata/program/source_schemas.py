@@ -25,7 +25,7 @@ FOLDER = "schemas"
 
 @dataclass(frozen=True)
 class ConnectionSchemas:
-    """What is known of one connection's tables: name at the source ▸ schema, None for one that is not there."""
+    """The known tables of one connection: name at the source ▸ schema, None for one that is not there."""
 
     connection: str
     system: str
@@ -39,7 +39,7 @@ class ConnectionSchemas:
 
     @staticmethod
     def from_json(text: str) -> ConnectionSchemas:
-        """Raises ValueError, KeyError or TypeError for a text that is not such a snapshot."""
+        """Reads a snapshot. Raises ValueError, KeyError or TypeError for a text that is none."""
         return from_plain(ConnectionSchemas, json.loads(text))
 
 

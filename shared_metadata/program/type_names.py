@@ -44,7 +44,7 @@ class TypeName:
         return tuple(zip(self.fields, self.parts, strict=True))
 
     def over(self, change: Callable[[TypeName], TypeName]) -> TypeName:
-        """The same with each of its parts changed."""
+        """The same type with each of its parts changed."""
         return replace(self, parts=tuple(map(change, self.parts)))
 
 
@@ -57,7 +57,7 @@ def map_of(key: TypeName, value: TypeName) -> TypeName:
 
 
 def struct_of(fields: tuple[tuple[str, TypeName], ...]) -> TypeName:
-    """Raises ValueError for no fields, for a name that is empty, or for two that differ in case only."""
+    """A struct's type. Raises ValueError for no fields, for an empty name, or for two that differ in case only."""
     names = tuple(name for name, _ in fields)
     if not names or not all(names) or len({name.lower() for name in names}) < len(names):
         raise ValueError("a struct has fields, each with a name of its own")
@@ -66,7 +66,7 @@ def struct_of(fields: tuple[tuple[str, TypeName], ...]) -> TypeName:
 
 @cache
 def parsed(text: str) -> TypeName:
-    """Raises ValueError for a text that names no type of a column."""
+    """Parses the name of a column's type. Raises ValueError for any other text."""
     reader = _Reader(text)
     found = reader.type_name()
     reader.end()
@@ -98,7 +98,7 @@ def fields_of(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def differing(old: str, new: str) -> frozenset[tuple[str, ...]]:
-    """The fields, by the names that lead to them, in which two types differ, as nearly as structs tell them; () for all of it."""
+    """The paths of the fields in which two types differ, as precisely as structs allow; () for the whole type."""
     try:
         return frozenset(_differing(parsed(old), parsed(new), ()))
     except ValueError:
@@ -129,7 +129,7 @@ def spelled(path: Iterable[str]) -> str:
 
 
 class _Reader:
-    """By recursive descent over the text's tokens."""
+    """A recursive-descent reader of the text's tokens."""
 
     def __init__(self, text: str) -> None:
         self._text, self._at = text.rstrip(), 0

@@ -1,4 +1,4 @@
-"""Which type of a column may become which other without losing a value: Iceberg's promotions. Pure.
+"""Type changes that lose no value: Iceberg's promotions. Pure.
 
 https://iceberg.apache.org/spec/#schema-evolution
 """
@@ -22,7 +22,7 @@ def widened(former: str, new: str) -> str | None:
         return former
     try:
         before, after = parsed(former), parsed(new)
-    except ValueError:  # of a type that is not known
+    except ValueError:  # the rank of an unknown type
         return None
     wide = _wide(before, after)
     if wide is None:
@@ -51,7 +51,7 @@ def _wide(former: TypeName, new: TypeName) -> TypeName | None:
 
 
 def _wide_struct(former: TypeName, new: TypeName) -> TypeName | None:
-    """Its fields in the former's order, then those that came. None too where a field's name comes in another case."""
+    """The wider struct: its fields in the former's order, then new ones. None also where a field's name comes in another case."""
     after, fields = dict(new.named()), dict(former.named())
     for name, part in fields.items():
         if name in after:
@@ -66,6 +66,6 @@ def _wide_struct(former: TypeName, new: TypeName) -> TypeName | None:
 
 
 def _ordered(one: TypeName) -> TypeName:
-    """The same for structs whose fields only stand in another order."""
+    """The same type for structs whose fields only stand in another order."""
     found = one.over(_ordered)
     return struct_of(tuple(sorted(found.named()))) if one.word == "struct" else found

@@ -1,1 +1,1 @@
-"""Where flows stand along the timeline of programs, and what is due. Pure."""
+"""The progress of flows along the timeline of programs, and the batches that are due. Pure."""

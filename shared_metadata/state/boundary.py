@@ -1,4 +1,4 @@
-"""When an update set takes effect: the moments at which every batch of what it changes, and of all that reads it, begins anew."""
+"""Finds the moment at which an update set takes effect: there, every batch of the changed flows and of their readers begins."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NOWHERE = Position("", 0, 0)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a flow is: its tables are complete through `first` to `last`; whether it ever ran a batch, and whether it stopped.
+    """A flow's progress: its tables are complete through `first` to `last`; whether it ever ran a batch, and whether it stopped.
 
-    begins: the start of its first batch, where that is known.  failing: its last attempt failed, and it is tried again by itself.
+    begins: the start of its first batch, where that is known.  failing: its last attempt failed, and it is tried again automatically.
     """
 
     first: datetime
@@ -31,9 +31,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Effect:
-    """When and how an update set takes effect.
+    """The time and manner in which an update set takes effect.
 
-    restates: what its flows have made since the boundary is made again.
+    restates: its flows' batches since the boundary are reprocessed.
     soon: new datasets need not begin at the boundary: nothing but them is affected.
     """
 
@@ -43,11 +43,11 @@ class Effect:
 
 
 def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress], now: datetime, earliest: datetime) -> Effect:
-    """The effect of an update set that was applied without saying when.
+    """The effect of an update set applied without a moment of the user's choice.
 
-    At the next common boundary of all affected flows; but without waiting where there is nothing to wait for: where all that is
-    affected is new, never ran a batch, or stands still because something in it stopped. What stands still is taken over from the
-    last common boundary before; the little that was made since then is made again.
+    It comes at the next common boundary of all affected flows; but at once where there is nothing to wait for: where all affected
+    flows are new, never ran a batch, or stand still because something in them stopped. Those that stand still are taken over from the
+    last common boundary before; the few batches made since then are reprocessed.
     progress: of all flows of the new program that have a state.  earliest: the boundary before, which none may precede.
     """
     affected = affected_flows(old, new)
@@ -68,7 +68,7 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress],
 
 
 def begins_later(new: Program, affected: Collection[str], progress: Mapping[str, Progress], boundary: datetime) -> list[str]:
-    """The inputs of which there is no version that an affected flow could read from the boundary on, or from where it begins."""
+    """The inputs without a version that an affected flow could read from the boundary on, or from where it begins."""
     producers, found = new.producers(), set[str]()
     for flow in (new.flows[name] for name in affected if name in new.flows):
         own = progress[flow.id].begins if flow.id in progress else None
@@ -89,9 +89,9 @@ def stands_still(old: Program, new: Program, progress: Mapping[str, Progress], e
 
 
 def changed_flows(old: Program, new: Program) -> frozenset[str]:
-    """The flows that are added, removed, or run otherwise: by another statement, or with another connection or warehouse.
+    """The flows that are added, removed, or run differently: by another statement, or with another connection or warehouse.
 
-    Where a statement stands, and how fresh its result should be, changes nothing that runs.
+    A statement's place, and the freshness that it promises, change nothing that runs.
     """
     names = old.flows.keys() | new.flows.keys()
     return frozenset(name for name in names if _differs(name, old, new))
@@ -134,7 +134,7 @@ def chosen_boundary(wanted: datetime, now: datetime, intervals: Collection[int])
 
 
 def chosen_restatement(wanted: datetime, now: datetime, intervals: Collection[int]) -> datetime:
-    """`wanted`, if what an update set changes can be made again from then on. Raises InputError."""
+    """Returns `wanted`, if the batches of what an update set changes can be reprocessed from then on. Raises InputError."""
     if wanted <= now and is_common(wanted, intervals):
         return wanted
     if wanted > now:
@@ -165,7 +165,7 @@ def _differs(name: str, old: Program, new: Program) -> bool:
     before, after = old.flows.get(name), new.flows.get(name)
     if before is None or after is None:
         return True
-    if before != after:  # of thousands of flows few do, and to look closer takes longer
+    if before != after:  # few of thousands of flows do, and a closer look takes longer
         if _essence(before) != _essence(after):
             return True
         if any(a.signature and b.signature and a.signature != b.signature for a, b in _twins(before, after)):
@@ -174,8 +174,9 @@ def _differs(name: str, old: Program, new: Program) -> bool:
 
 
 def _essence(flow: Flow) -> Flow:
-    """What decides over what a flow's batches make: neither places in the text nor signatures, which an untyped program has none of,
-    nor whether missed batches are made as one."""
+    """The properties that decide a flow's batches: neither places in the text nor signatures, which an untyped program lacks, nor
+    whether missed batches are made as one.
+    """
     return dataclasses.replace(
         flow,
         position=_NOWHERE,
@@ -208,7 +209,7 @@ def _with_readers(flows: Collection[str], *programs: Program) -> frozenset[str]:
 
 
 def _readers(*programs: Program) -> dict[str, set[str]]:
-    """Flow ▸ the flows that read one of its datasets themselves, in one of the programs."""
+    """Flow ▸ the flows that read one of its datasets directly, in one of the programs."""
     found: dict[str, set[str]] = {}
     for program in programs:
         producers = program.producers()

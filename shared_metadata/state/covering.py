@@ -1,6 +1,6 @@
-"""How far a table's next batch goes: one interval, or all missed ones together, as what it reads and who reads it allow; pure.
+"""The end of a table's next batch: one interval, or all missed ones together, as its inputs and readers allow; pure.
 
-Of a flow that covers (Flow.covers) nobody looks at any but the last of several missed versions. So its batch ends where the last of
+If a flow covers (Flow.covers), no reader needs any but the last of several missed versions. So its batch ends where the last of
 them would have, but not beyond a moment at which a reader needs a version of it: the inputs of both stop there too. Anywhere else it
 ends only where each input has a version of that very moment, inside of nothing that one has skipped.
 """
@@ -18,11 +18,11 @@ from shared_metadata.state.records import FlowState
 from shared_metadata.state.timeline import Programs, Standing
 
 T = TypeVar("T")
-LONGEST = timedelta(days=7)  # as an interval may be: slices take what lies more than eight days ahead of a batch's start for `never`
+LONGEST = timedelta(days=7)  # as an interval may be; slices treat ends more than eight days after a start as `never`
 
 
 class Covering:
-    """At one moment. standings: (flow, dataset) ▸ where it stands."""
+    """Covering at one moment. standings: (flow, dataset) ▸ its progress."""
 
     def __init__(
         self, programs: Programs, states: Mapping[str, FlowState], standings: Mapping[tuple[str, str], Standing], now: datetime
@@ -43,16 +43,16 @@ class Covering:
         return Interval(first.start, end) if end else None
 
     def _limits_of_all(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
-        """As `_limits`, which are the same for all tables of a flow that stand alike."""
+        """The limits as in `_limits`, which are the same for all tables of a flow with the same progress."""
         key = (id(standing.program), flow.id, standing.through, standing.again_until, standing.until)
         if key not in self._limited:
             self._limited[key] = self._limits(flow, standing, first)
         return self._limited[key]
 
     def _limits(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
-        """How far the batch goes at most, the first first at which it can be made; and where it must stop, if anywhere.
+        """The latest ends of the batch, the first possible one first; and where it must stop, if anywhere.
 
-        Halts are not for a table that others of the flow have overtaken: it ends its batches where they did.
+        A table that others of the flow have overtaken has no halts: it ends its batches where they did.
         """
         assert standing.program is not None
         if not _covers(flow, standing, standing.through):
@@ -77,7 +77,7 @@ class Covering:
         return end if end >= first.end else None
 
     def waits_for(self, flow: Flow, table: Table, standing: Standing) -> tuple[str, ...]:
-        """The inputs that are not there at the first moment at which the table's next batch could read all of them."""
+        """The missing inputs at the first moment at which the table's next batch could read all of them."""
         first = next_interval(standing.through, flow.interval_seconds)
         if standing.program is None:
             return ()
@@ -88,7 +88,7 @@ class Covering:
                 end = max(end, ceil(gap.end, flow.interval_seconds)) if gap else end
         return tuple(n for n in table.inputs if self._readable(program, flow, n, first.start, end, exactly=False) < end)
 
-    # -- what it reads
+    # -- its inputs
 
     def _readable(self, program: Program, flow: Flow, name: str, start: datetime, end: datetime, *, exactly: bool) -> datetime:
         """The latest end up to `end` at which this input can be read; one before any batch's end where there is none.
@@ -113,13 +113,13 @@ class Covering:
         return start
 
     def _may_lag(self, producer: Flow, name: str, through: datetime, start: datetime) -> bool:
-        """An input that lags must have made a batch since it began, and since the last switch: it is not read across one."""
+        """Whether an input that lags is readable: it has made a batch since its start, and since the last switch."""
         begins = self._states[producer.id].tables[name].begins
         switch = self._programs.last_switch(producer.id, start)
         return all(moment is None or through > moment for moment in (begins, switch))
 
     def _gap(self, program: Program, name: str, end: datetime) -> Interval | None:
-        """What an input has skipped around the version that belongs to `end`."""
+        """The time that an input has skipped around the version that belongs to `end`."""
         producer = self._programs.producer(program, name)
         state = self._states[producer.id].tables.get(name) if producer and producer.id in self._states else None
         if producer is None or state is None or not state.skipped:
@@ -127,17 +127,18 @@ class Covering:
         at = ceil(end, producer.interval_seconds)
         return next((gap for gap in state.skipped if gap.start < at < gap.end), None)
 
-    # -- who reads it
+    # -- its readers
 
     def _last(self, flow: Flow, start: datetime, until: datetime | None) -> datetime:
-        """The last end of a batch that starts then, however late it is; until: as in Standing."""
+        """The last end of a batch that starts then, however late it is; until: as in Progress."""
         last = min(start + LONGEST, until or start + LONGEST)
         return max(floor(last, flow.interval_seconds), next_interval(start, flow.interval_seconds).end)
 
     def _next_stop(self, flow: Flow, standing: Standing, first: Interval, *, halts: bool) -> datetime | None:
-        """Where a reader needs a version of one of the tables that begin this batch, now or later: it is one for all of them.
+        """The next moment at which a reader needs a version of a table that begins this batch, now or later: the same for all of
+        them.
 
-        halts: also where one could make use of a version that it does not need.
+        halts: includes moments at which one could use a version that it does not need.
         """
         assert standing.program is not None
         if first.end + timedelta(seconds=flow.interval_seconds) > self._now:
@@ -164,10 +165,10 @@ class Covering:
     def _needed(
         self, program: Program, name: str, after: datetime, known: Mapping[str, datetime | None], halts: bool
     ) -> Iterator[datetime]:
-        """Moments at which a reader of `name` needs a version, among them the first.
+        """The moments at which a reader of `name` needs a version, including the first.
 
-        One that covers needs them for its own readers, and where its batch ends at last. It can make use of one (halts) as far as
-        time allows, and as its other inputs do.
+        A reader that covers needs them for its own readers, and at its batch's end. It can use one (halts) as far as time and its
+        other inputs allow.
         """
         for reader, table in self._programs.readers(program, name):
             if not self._is_covering(reader, table, after):
@@ -175,7 +176,7 @@ class Covering:
                 continue
             if stop := known.get(table.dataset):
                 yield stop
-            begins = max(self._through(program, table.dataset, after), floor(after, reader.interval_seconds))  # it comes after
+            begins = max(self._through(program, table.dataset, after), floor(after, reader.interval_seconds))  # the flow comes after
             yield self._last(reader, begins, self._programs.after(program))
             if halts:
                 yield self._reach(program, table.dataset)
@@ -183,7 +184,7 @@ class Covering:
                 yield floor(min(others, default=self._now), reader.interval_seconds)
 
     def _reach(self, program: Program, dataset: str) -> datetime:
-        """The last end by now at which a dataset can be made, as all that it is made from has intervals of its own."""
+        """The last end by now at which a dataset can be made, as all its origins have intervals of their own."""
         known = self._reaches.setdefault(id(program), {})
 
         def below(name: str) -> list[str]:
@@ -198,7 +199,7 @@ class Covering:
 
     def _length(self, program: Program, name: str) -> int:
         producer = self._programs.producer(program, name)
-        assert producer is not None  # it is one of the program's
+        assert producer is not None  # the dataset is one of the program's
         return producer.interval_seconds
 
     def _through(self, program: Program, name: str, unknown: datetime | None = None) -> datetime:
@@ -212,7 +213,7 @@ class Covering:
 
 
 def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]], of: Callable[[str], T]) -> T:
-    """`of(name)`, kept in `known`, as that of all names below it is by then, but for circles; without limit of depth."""
+    """Returns `of(name)`, kept in `known`, as all names below it are by then, except in circles; without limit of depth."""
     begun, stack = set[str](), [name]
     while stack:
         at = stack[-1]
@@ -227,6 +228,6 @@ def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]
 
 
 def _covers(flow: Flow, standing: Standing | None, after: datetime) -> bool:
-    """Whether missed batches that start then are made as one. What an earlier program has made is made again one by one."""
+    """Whether missed batches that start then are made as one. Batches that an earlier program made are reprocessed one by one."""
     again_until = standing.again_until if standing else None
     return flow.covers and not (again_until and after < again_until)

@@ -1,4 +1,4 @@
-"""Which datasets are later than FRESH WITHIN promises; pure."""
+"""Finds datasets that are later than FRESH WITHIN promises; pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared_metadata.state.records import FlowState
 
 @dataclass(frozen=True)
 class LateDataset:
-    """A broken promise. watermark: the dataset is complete up to here.  since: the moment at which the promise was broken."""
+    """A broken promise. watermark: the dataset is complete up to it.  since: the moment at which the promise was broken."""
 
     flow: str
     dataset: str
@@ -21,7 +21,7 @@ class LateDataset:
 
 
 def late_datasets(program: Program, states: Mapping[str, FlowState], now: datetime) -> list[LateDataset]:
-    """The datasets that are older than their FRESH WITHIN; those that never had a state are not known to be anything."""
+    """The datasets that are older than their FRESH WITHIN; those without a state are left out, because their age is unknown."""
     found = []
     for flow in program.flows.values():
         promised = timedelta(seconds=flow.fresh_within_seconds)

@@ -1,7 +1,7 @@
-"""Which tables of a flow one execution takes: a flow of many is made in parts, each an execution of its own.
+"""Parts of a flow: one with many tables runs in parts, each an execution of its own.
 
-So neither what an execution starts with and plans, nor how many events it has, grows with the number of tables, and several work
-beside one another. A part is told by its number: a name a table would be too much for an input of an execution.
+So an execution's input, plan and number of events do not grow with the number of tables, and several run concurrently. A part is
+identified by its number, because a name for each table would be too long for an execution's input.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def part_of(flow: Flow) -> dict[str, int]:
 
 
 def input_of(flow: Flow, number: int) -> dict[str, int]:
-    """How an execution's input names a part; not at all where the flow has no other."""
+    """The name of a part in an execution's input; nothing where the flow has a single one."""
     return {"part": number} if len(flow.tables) > TABLES_A_PART else {}
 
 

@@ -1,4 +1,4 @@
-"""What the metadata layer holds, as plain frozen dataclasses; moments are aware UTC datetimes."""
+"""The records of the metadata layer as plain frozen dataclasses; moments are aware UTC datetimes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from shared_metadata.program.intervals import Interval
 from shared_metadata.program.schema import Schema
 
-MAX_ATTEMPTS = 5  # then a batch is a dead letter, and waits for an operator
+MAX_ATTEMPTS = 5  # after these a batch is a dead letter, and waits for an operator
 SKIPPED_KEPT = 4  # in a flow's state
 
 
 class TableStatus(StrEnum):
-    """How far one table of a batch is; a table of which nothing is recorded is running, or waits."""
+    """The progress of one table of a batch; a table without a record is running, or waits."""
 
     COMMITTED = "COMMITTED"
     FAILED = "FAILED"
@@ -35,16 +35,16 @@ class EventKind(StrEnum):
     FLOW_RESUMED = "flow resumed"
     SOURCE_CHANGED = "source changed"
     STATE_REPAIRED = "state repaired"
-    BATCH_DEAD = "batch dead"  # it failed too often to be tried again by itself
+    BATCH_DEAD = "batch dead"  # it failed too often to be tried again automatically
     BATCH_REDRIVEN = "batch redriven"
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """What is known of a batch that is not tried again by itself, beside its table's state, which holds its cause.
+    """A batch that is not tried again automatically; its table's state holds the cause.
 
     at: its last attempt failed then.  execution: who made that attempt, an ARN or a request's id; '' where that is not known.
-    told_at: when people were told of it.
+    told_at: when the notification was sent.
     """
 
     at: datetime
@@ -54,7 +54,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class LastChange:
-    """What the last batch that changed a dataset did, told beside where the dataset stands so that nobody has to look for that batch.
+    """The last batch that changed a dataset, kept in the dataset's state so that no reader has to search for it.
 
     total: the rows of the whole table, or of the batch where only those are known.  skew, dollars: as in `costs`.
     """
@@ -69,7 +69,7 @@ class LastChange:
 
 @dataclass(frozen=True)
 class Quiesce:
-    """Why a dataset stands still. since: its watermark when it stopped.  program: under which that was decided."""
+    """The quiescing of a dataset. since: its watermark when it stopped.  program: the version under which that was decided."""
 
     drift: int
     since: datetime
@@ -78,14 +78,14 @@ class Quiesce:
 
 @dataclass(frozen=True)
 class TableState:
-    """Where one dataset of a flow stands.
+    """The state of one dataset of a flow.
 
     watermark: it is complete up to here.  cursor: the slice's own mark, JSON text or ''.
     attempts: failed attempts at the batch that starts at the watermark.  retry_at: not before this moment.
     entry: the number of the timeline's entry whose program moved the watermark last; 0 for none.
     again_until: batches that start before this moment were made before, by an earlier program version.
     begins: its first batch started then; None where that was not recorded.
-    forgiven: how many of the attempts do not count any more, since an operator has redriven the batch; `attempts` itself only rises,
+    forgiven: how many attempts do not count, since an operator has redriven the batch; `attempts` itself only rises,
     because it names the batch's executions.
     last: None where no batch has changed it yet.
     skipped: batches of several intervals that changed it, oldest first: inside of them it has no version.
@@ -113,18 +113,18 @@ class TableState:
 
     @property
     def stopped(self) -> bool:
-        """It failed too often to be tried again by itself."""
+        """Whether it failed too often to be tried again automatically."""
         return self.failures >= MAX_ATTEMPTS
 
     @property
     def drifts(self) -> tuple[int, ...]:
-        """The drifts that quiesce it."""
+        """The drifts that quiesce the dataset."""
         return tuple(mark.drift for mark in self.quiesced)
 
 
 @dataclass(frozen=True)
 class FlowState:
-    """Datasets of a flow, each as it stood when it was read."""
+    """The states of a flow's datasets, each as of its read."""
 
     flow: str
     tables: Mapping[str, TableState]
@@ -135,20 +135,20 @@ class FlowState:
 
     @property
     def judged_under(self) -> set[str]:
-        """The programs under which it was decided that datasets stand still; none where none does."""
+        """The programs under which datasets were quiesced; none where none is."""
         return {mark.program for table in self.tables.values() for mark in table.quiesced}
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """What a dataset has skipped: `former` as it is stored, `now` as it is to be."""
+    """The intervals that a dataset has skipped: `former` as stored, `now` as to be stored."""
 
     former: tuple[Interval, ...]
     now: tuple[Interval, ...]
 
     @staticmethod
     def after(former: tuple[Interval, ...], batch: Interval) -> Skipped:
-        """With one more batch of several intervals. Of too many the oldest become one: readers are far beyond them."""
+        """Adds a batch of several intervals. Beyond a limit the oldest become one: readers are far past them."""
         found = sorted({*former, batch})
         while len(found) > SKIPPED_KEPT:
             found[:2] = [Interval(found[0].start, max(found[0].end, found[1].end))]
@@ -157,9 +157,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table of one batch, as it ended.
+    """The outcome of one table of one batch.
 
-    rejected: how many rows were set aside.  pointer, reads: of the version that it made; None when it changed nothing.
+    rejected: how many rows were set aside.  pointer, reads: those of the version that it made; None when it changed nothing.
     """
 
     status: TableStatus
@@ -175,7 +175,7 @@ class TableOutcome:
 
 
 def change_of(outcome: TableOutcome, skew: float = 1.0, dollars: float = 0.0) -> LastChange | None:
-    """What a committed table's batch changed; None where it changed nothing."""
+    """The change made by a committed table's batch; None where it changed nothing."""
     if not outcome.rows and outcome.pointer is None:
         return None
     total = int(outcome.pointer.get("total_rows", outcome.rows)) if outcome.pointer is not None else 0
@@ -184,7 +184,7 @@ def change_of(outcome: TableOutcome, skew: float = 1.0, dollars: float = 0.0) ->
 
 @dataclass(frozen=True)
 class Moved:
-    """What a batch left when it moved a dataset's watermark from its start to its end: TableState's cursor and entry."""
+    """A dataset's state after a batch moved its watermark from its start to its end: TableState's cursor and entry."""
 
     cursor: str
     entry: int
@@ -192,12 +192,12 @@ class Moved:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to run tables of a batch: of each, the worker whose claim came last may commit; its token is the highest.
+    """The right to run tables of a batch: for each, only the worker with the last claim may commit; its token is the highest.
 
     datasets: the tables still to be committed.  rerun: the batch lies behind the watermark (a backfill).
     entry: the number of the timeline's entry that the batch belongs to.
     again_until: batches that start before this moment were made before, by an earlier program version; None for none.
-    intervals: of how many intervals of its flow the batch is made: more than one where it covers missed batches.
+    intervals: how many intervals of its flow the batch covers: more than one for missed batches.
     """
 
     flow: str
@@ -218,7 +218,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Worker:
-    """Who runs one table of a batch; nobody else may before `lease_until`. owner: an execution's ARN, or a request's id."""
+    """The worker that runs one table of a batch, alone until `lease_until`. owner: an execution's ARN, or a request's id."""
 
     token: int
     owner: str
@@ -227,7 +227,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch as recorded, or of its tables those that were asked for; token: the highest that was given to one of their workers.
+    """One recorded batch with all its tables, or those that were asked for; token: the highest of their workers.
 
     pins: dataset ▸ input ▸ the end of the version to read, for inputs that may lag: a retry reads the same.
     moved: the datasets whose watermark it moved, also those of another flow that it completed as it was empty. A rerun leaves it.
@@ -244,15 +244,16 @@ class Batch:
     moved: Mapping[str, Moved] = field(default_factory=dict)
 
     def running(self, dataset: str, now: datetime) -> Worker | None:
-        """Who is at work on a table at this moment."""
+        """The workers that run a table at this moment."""
         worker = self.workers.get(dataset)
         return worker if worker and dataset not in self.outcomes and worker.lease_until > now else None
 
     def begun(self, asked: Interval, program_version: str, until: datetime | None = None) -> Interval:
-        """Its interval for one more attempt at it: as this program has begun it, though more intervals may be missed by now.
+        """The interval of a further attempt: as this program has begun it, though more intervals may be missed by now.
 
-        Where another of its tables is committed it may end after what is asked for: then it is not yet time for it. Else it never
-        does, for what is asked for is what can be read.  until: when the next program takes effect, beyond which it does not go.
+        Where another of its tables is committed it may end after the requested interval: then it is not due yet. Otherwise it never
+        does, because the requested interval is what can be read.  until: when the next program takes effect, beyond which it does not
+        go.
         """
         if program_version != self.program_version or (until and self.interval.end > until):
             return asked
@@ -289,9 +290,9 @@ class SchemaVersion:
 
 @dataclass(frozen=True)
 class Version:
-    """What a dataset is as of the end of one batch.
+    """The content of a dataset as of the end of one batch.
 
-    pointer: where it is: {'manifest': S3 key} for staged files and results, {'snapshot_id': …} for an Iceberg table.
+    pointer: its place: {'manifest': S3 key} for staged files and results, {'snapshot_id': …} for an Iceberg table.
     reads: the versions it was made from: dataset ▸ end of the version read.
     followed_by: of one that stays where those after it are forgotten, the interval of the first after it (aged.py).
     """
@@ -308,7 +309,7 @@ class Version:
 
 @dataclass(frozen=True)
 class TableCommit:
-    """What a worker asks to be recorded of one table when it commits.
+    """The record of one table that a worker commits.
 
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: {name, action, failing, rows} of each expectation that failed.

@@ -1,4 +1,4 @@
-"""Which batches are due: one pure function over the timeline of programs, the flows' states and the time."""
+"""Decides which batches are due: one pure function over the timeline of programs, the flows' states and the time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
 class DueBatch:
     """A batch to start: the tables of one part of a flow that are due in the same interval at the same attempt.
 
-    named: how the execution's input names the tables: not at all where it is every table of the flow.
-    first: the first of the flow's intervals that it is made of; which batch it is, is told by that.
-    entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
-    moved: where its tables stand has to be stored before it is claimed (Standing.moved).
+    named: how the execution's input names the tables; empty for all tables of the flow.
+    first: the first of the flow's intervals that it covers, which identifies the batch.
+    entry: the number of the timeline's entry that it belongs to.  reprocess_until: as in Claim.
+    advanced: its tables' progress has to be stored before it is claimed (Progress.advanced).
     program, until: the version that makes it, and when the next one takes effect.
     """
 
@@ -48,7 +48,7 @@ class DueBatch:
     def execution_name(self) -> str:
         """Deterministic, so that a repeated start is the same start; at most 80 of Step Functions' characters.
 
-        How far a batch goes that covers missed intervals is decided anew in each round, until it is claimed.
+        The end of a batch that covers missed intervals is decided anew in each round, until it is claimed.
         """
         again = (f"again {self.entry}",) if self.again_until else ()
         identity = "|".join((self.flow, str(self.first), *self.datasets, *again))
@@ -58,7 +58,7 @@ class DueBatch:
 
     @property
     def covers_several(self) -> bool:
-        """Whether it is made of more than one interval."""
+        """Whether it covers more than one interval."""
         return self.interval != self.first
 
     def waits(self, recorded: Batch) -> bool:
@@ -66,7 +66,7 @@ class DueBatch:
         return recorded.begun(self.interval, self.program, self.until).end > self.interval.end
 
     def execution_input(self) -> dict[str, object]:
-        """Pointers only."""
+        """The execution's input: pointers only."""
         found: dict[str, object] = {
             "flow": self.flow,
             "start": to_text(self.interval.start),
@@ -75,7 +75,7 @@ class DueBatch:
         return {**found, **({"again": True} if self.again_until else {}), **self.named}
 
     def only(self, datasets: Sequence[str]) -> DueBatch:
-        """The same of some of its tables."""
+        """The batch with some of its tables only."""
         return (
             self
             if len(datasets) == len(self.datasets)
@@ -94,7 +94,7 @@ def due_batches(
 ) -> list[DueBatch]:
     """The batches that may run now, oldest first, at most one for each table of a flow.
 
-    A table's next batch starts where the table stands, and the program of that time says what it is. It is an interval, or all missed
+    A table's next batch starts where the table stands, and the program of that time defines it. It is an interval, or all missed
     ones together (covering.py). It is due when its end has passed, every input is complete through its end, its last failed attempt
     is long enough ago, and it has failed fewer than MAX_ATTEMPTS times. `ignore_failures` drops the last two: an operator who starts
     a flow by hand does not want to wait. Datasets that a drift has quiesced are not due.
@@ -113,7 +113,7 @@ def waits_for(
 
 @dataclass(frozen=True)
 class _Tables:
-    """Of a flow in a program: its tables and the numbers of their parts, by dataset, and how many tables a part has."""
+    """A flow's tables in a program, and the numbers of their parts, by dataset, and the number of tables in a part."""
 
     by_name: Mapping[str, Table]
     part: Mapping[str, int]
@@ -121,7 +121,7 @@ class _Tables:
 
 
 class _Round:
-    """One question, and where every table stands."""
+    """One question with the progress of every table."""
 
     def __init__(self, programs: Programs, states: Mapping[str, FlowState], now: datetime, ignore_failures: bool) -> None:
         self._programs, self._states, self._now, self._ignore_failures = programs, states, now, ignore_failures
@@ -174,7 +174,7 @@ class _Round:
 
     def _batch(self, flow_id: str, interval: Interval, attempts: int, part: int, group: list[tuple[str, Standing]]) -> DueBatch:
         first = group[0][1]
-        assert first.program is not None  # those without one are not due
+        assert first.program is not None  # datasets without one are not due
         flow, datasets = first.program.flows[flow_id], tuple(sorted(dataset for dataset, _ in group))
         whole = len(datasets) == self._tables_of(first.program, flow).sizes[part]
         return DueBatch(
@@ -193,7 +193,7 @@ class _Round:
         )
 
     def _stands_still(self, flow: Flow, state: FlowState, dataset: str, standing: Standing) -> bool:
-        """A quiesced collect looks at its source again by and by, however often: only so it is seen that the source is mended."""
+        """Whether a table stands still. A quiesced collect keeps checking its source, however often, to notice its repair."""
         quiesced, table = state.drifts(dataset), state.tables[dataset]
         if quiesced and flow.kind != Kind.COLLECT:
             return True

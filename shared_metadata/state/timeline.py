@@ -1,6 +1,7 @@
-"""Which program version runs which batch: versions in the order of their boundaries, and what a switch means for a dataset.
+"""The timeline of program versions, in the order of their boundaries: which one runs a batch, and the effect of a switch on a
+dataset.
 
-A batch belongs to the version in whose time it starts. Former versions stay as long as batches of theirs are still to be made.
+A batch belongs to the version in whose time it starts. Former versions stay as long as some of their batches are unfinished.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Entry:
     """A program version and when it takes effect.
 
     at, by: when and by whom it was applied.  number: higher than that of all entries before it.
-    restates: what the changed flows and their readers have made since the boundary, by an earlier version, is made again.
+    restates: batches of the changed flows and their readers since the boundary, made by an earlier version, are reprocessed.
     """
 
     version: str
@@ -45,7 +46,7 @@ class Timeline:
         return next((entry for entry in reversed(self.entries) if entry.boundary <= now), None)
 
     def pending(self, now: datetime) -> Entry | None:
-        """The entry that is still to take effect."""
+        """The entry that has yet to take effect."""
         return self.entries[-1] if self.entries and self.entries[-1].boundary > now else None
 
     def former(self, now: datetime) -> Entry | None:
@@ -55,25 +56,25 @@ class Timeline:
 
     @property
     def earliest(self) -> datetime:
-        """No further entry may lie before this moment."""
+        """The moment before which no further entry may lie."""
         return self.entries[-1].boundary if self.entries else BEGINNING
 
     @property
     def next_number(self) -> int:
-        """Also higher than that of an entry that was cancelled."""
+        """The next entry's number, higher than that of a cancelled one too."""
         return max([self.revision, *(entry.number for entry in self.entries)]) + 1
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a dataset of a flow stands, seen along the timeline.
+    """The progress of a flow's dataset along the timeline.
 
     through: it is complete up to here; its next batch starts here.
     program: whose next batch that is; None when no version from here on has the dataset.
     entry: the number of that program's entry, or 0.
-    again_until: batches that start before this moment were made before, by an earlier version.
-    moved: `through` is not what is stored, and has to be stored before the batch is claimed.
-    until: when the next program takes effect, beyond which no batch of this one goes that is made of several intervals.
+    reprocess_until: batches that start before this moment were made before, by an earlier version.
+    advanced: `through` differs from the stored watermark, and has to be stored before the batch is claimed.
+    until: when the next program takes effect, beyond which no batch of this one goes that covers several intervals.
     """
 
     through: datetime
@@ -99,7 +100,7 @@ class Programs:
 
     @staticmethod
     def always(program: Program) -> Programs:
-        """One program for all times."""
+        """A timeline with one program for all times."""
         return Programs([(Entry(program.version, BEGINNING, BEGINNING), program)])
 
     @cached_property
@@ -108,11 +109,11 @@ class Programs:
         return tuple(sorted({name for _, program in self.entries for name in program.flows}))
 
     def datasets(self, flow: str) -> Collection[str]:
-        """All that a flow makes in any of these programs."""
+        """All datasets that a flow makes in any of these programs."""
         return dict.fromkeys(name for tables in self._tables_of(flow) for name in tables)
 
     def _tables_of(self, flow: str) -> list[dict[str, Table]]:
-        """Of each entry's program the tables of a flow, by dataset."""
+        """The tables of a flow, by dataset, in each entry's program."""
         if flow not in self._tables:
             known = (program.flows.get(flow) for _, program in self.entries)
             self._tables[flow] = [{table.dataset: table for table in one.tables} if one else {} for one in known]
@@ -123,11 +124,11 @@ class Programs:
         return self.entries[self._index(now)]
 
     def version(self, program: Program) -> str:
-        """The version of one of these programs; finding it out anew would write it as JSON."""
+        """The version of one of these programs; computing it anew would write it as JSON."""
         return next(entry.version for entry, known in self.entries if known is program)
 
     def with_flow(self, flow: str, start: datetime) -> tuple[Entry, Program] | None:
-        """As `at`, or the nearest later version that has the flow, or else the nearest earlier one; None when none has it."""
+        """The program as in `at`, or the nearest later version that has the flow, or else the nearest earlier one, or None."""
         index = self._index(start)
         order = [*self.entries[index:], *reversed(self.entries[:index])]
         return next((known for known in order if flow in known[1].flows), None)
@@ -138,12 +139,12 @@ class Programs:
         return made[0] if made else None
 
     def table(self, program: Program, dataset: str) -> Table | None:
-        """What a dataset is made of in one of these programs."""
+        """The table of a dataset in one of these programs."""
         made = self._made[id(program)].get(dataset)
         return made[1] if made else None
 
     def readers(self, program: Program, dataset: str) -> Sequence[tuple[Flow, Table]]:
-        """The flows that read a dataset in one of these programs, and what each makes of it."""
+        """The flows that read a dataset in one of these programs, with the tables that each makes of it."""
         if id(program) not in self._readers:
             found = self._readers.setdefault(id(program), {})
             for flow in program.flows.values():
@@ -153,7 +154,7 @@ class Programs:
         return self._readers[id(program)].get(dataset, ())
 
     def standing(self, flow: str, dataset: str, state: TableState) -> Standing:
-        """Where a dataset stands: after what is made again, and after the time in which no version had it."""
+        """The progress of a dataset: after its reprocessing, and after the time in which no version had it."""
         through, again_until = state.watermark, state.again_until
         for index, (entry, _) in enumerate(self.entries):
             if index and entry.restates and entry.number > state.entry and flow in self.affected(index):
@@ -163,14 +164,14 @@ class Programs:
         known = [number for number, tables in enumerate(self._tables_of(flow)) if dataset in tables]
         following = next((number for number in known if number >= index), None)
         if following is not None and following > index and known[0] < index:
-            through, again_until = self.entries[following][0].boundary, None  # it was removed and is there again
+            through, again_until = self.entries[following][0].boundary, None  # it was removed and added again
         if following is None:
             return Standing(through, None, 0, again_until, moved=False)
         entry, program = self.entries[following]
         return Standing(through, program, entry.number, again_until, through != state.watermark, self._until(following))
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
-        """Whether a dataset was removed, and no batch of it is left to make; before that, its readers still count on it."""
+        """Whether a dataset was removed, and all its batches are made; before that, its readers still wait for it."""
         removed = dataset not in self._tables_of(flow)[-1]
         return removed and self.standing(flow, dataset, state).program is None
 
@@ -188,9 +189,10 @@ class Programs:
         return self._affected[index]
 
     def outstanding(self, index: int, states: Mapping[str, FlowState]) -> bool:
-        """Whether batches of the entry's program are still to be made, or the next program has not yet made one of every dataset.
+        """Whether batches of the entry's program are unfinished, or the next program has not yet made one of every dataset.
 
-        What stopped and was removed is not waited for, unless a later program has it again: it first makes what was left.
+        A stopped and removed dataset is not waited for, unless a later program has it again: it first makes the batches that were
+        left.
         """
         boundary, following = self.entries[index + 1][0].boundary, self.entries[index + 1][1]
         for flow, dataset in {*_datasets(self.entries[index][1]), *_datasets(following)}:
@@ -205,7 +207,7 @@ class Programs:
         return False
 
     def after(self, program: Program) -> datetime | None:
-        """When another program takes effect than this one of these; None for never."""
+        """The moment at which the program after this one takes effect; None for never."""
         return self._until(next(index for index, (_, known) in enumerate(self.entries) if known is program))
 
     def _until(self, index: int) -> datetime | None:
@@ -216,7 +218,7 @@ class Programs:
 
 
 def restored(standing: Standing, state: TableState) -> TableState:
-    """What is to be stored of a dataset whose standing has moved: no attempt at the batch where it stands now has failed."""
+    """The state to store for a dataset that has advanced: no attempt at its next batch has failed."""
     fresh = TableState(standing.through, state.cursor, begins=state.begins, skipped=state.skipped, quiesced=state.quiesced)
     return replace(fresh, entry=standing.entry, again_until=standing.again_until)
 

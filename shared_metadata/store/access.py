@@ -1,4 +1,4 @@
-"""Which items of the metadata table each function works with; its role is granted these and no others.
+"""Grants on the metadata table: the items of each function; its role is granted these and no others.
 
 A partition key begins with the kind of its item (keys.py), and IAM can tell items apart by it:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html. The names of flows and datasets do not
@@ -39,22 +39,22 @@ COMMIT = STEP | Access(reads=(FLOWS, DATASETS), updates=(DATASETS,), puts=(DATAS
 # Collect looks in plan whether its source is still what it was.
 LOOK = Access(reads=(DRIFTS,), updates=(DRIFTS,), puts=(DRIFTS,))
 DISCOVER = Access(puts=(SOURCES,))
-# Batches and versions age when a table is looked after (contract/maintenance/ageing.py): nobody else deletes what is recorded.
+# Batches and versions age during a table's maintenance (contract/maintenance/ageing.py): no other function deletes records.
 MAINTAIN = Access(
     reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, keys.MAINTENANCE),
     updates=(FLOWS, DATASETS),
     puts=(keys.MAINTENANCE,),
     deletes=(FLOWS, DATASETS),
 )
-# Whatever opens a connection whose grant rotates, beside its own.
+# For every function that opens a connection with a rotating grant, beside its own grants.
 GRANT_LEASES = Access(reads=(GRANTS,), updates=(GRANTS,))
-# A verification reads what it compares, and records what it found.
+# A verification reads all that it compares, and records its result.
 VERIFY = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DATASETS, EVENTS, DRIFTS), puts=(keys.VERIFICATION,))
 CONDUCTOR = Access(reads=(TIMELINE, PROGRAMS, FLOWS, DRIFTS, EVENTS), updates=(FLOWS, EVENTS, DRIFTS), puts=(EVENTS,))
 
 
 def of_step(stage: str, step: str) -> Access:
-    """What a step of every slice of a stage works with."""
+    """The grants of a step, the same for every slice of a stage."""
     if step == "plan":
         return PLAN | LOOK if stage == "collect" else PLAN
     return {"commit": COMMIT, "discover": DISCOVER, "landed": Access(), "maintain": MAINTAIN}.get(step, STEP)

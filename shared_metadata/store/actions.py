@@ -1,4 +1,4 @@
-"""The writes of the metadata layer as DynamoDB wants them: updates and puts with their conditions; builds them, sends none."""
+"""Builds the writes of the metadata layer for DynamoDB, updates and puts with their conditions; sends none."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from shared_metadata.store import items, keys
 from shared_metadata.store.reader import schema_json
 
 Action = dict[str, Any]
-EVENT_DAYS = 90  # of batches; what they say stands in the batch's own record, which stays
+EVENT_DAYS = 90  # the kinds of event of batches; the batch's own record, which stays, has the details
 ERROR_CHARACTERS = 500
-# Whoever tells people of something has so long for it; if nothing is recorded by then, another one tells them.
+# The lease of a notification; if it isn't marked as sent by then, another caller may send it.
 TELLING = timedelta(minutes=2)
 
 
@@ -46,7 +46,7 @@ class Actions:
         self._table = table
 
     def share(self, claim: Claim, former: Batch | None) -> Action:
-        """Writes what the tables of a claim's batch share, if it is as in `former`, or not there: aged, perhaps, meanwhile."""
+        """Writes what the tables of a claim's batch share, if it is as in `former`, or missing: it may have aged meanwhile."""
         values = {**keys.batch(claim.flow, claim.interval.start), **_shared(claim)}
         if former is None:
             return self.put(values, "attribute_not_exists(pk)")
@@ -82,7 +82,7 @@ class Actions:
     def outcome(self, claim: Claim, dataset: str, outcome: TableOutcome, moved: Mapping[str, str] | None = None) -> Action:
         """Records how a table ended, if the claim is its last one and nothing is recorded: a failed one may still be committed.
 
-        moved: the cursors of the datasets whose watermark it moves in the same transaction: its own, and the one that it completes.
+        moved: the cursors of the datasets whose watermark the same transaction moves: its own, and the one that it completes.
         """
         names = {"#worker": "worker", "#token": "token", "#outcome": "outcome"}
         values: dict[str, Any] = {":token": claim.token, ":outcome": items.outcome_values(outcome)}
@@ -97,9 +97,9 @@ class Actions:
         return self.update(key, f"SET {', '.join(sets)}", f"#worker.#token = :token AND {free}", names, values)
 
     def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Action:
-        """Keeps which versions a table's batch reads, if the claim is its last one and none are kept.
+        """Records which versions a table's batch reads, if the claim is its last one and none are recorded.
 
-        What the batch of another program version, or with another end, was to read does not count.
+        Those of a batch of another program version, or with another end, do not count.
         """
         names = {"#worker": "worker", "#token": "token", "#pins": "pins", "#program": "program", "#end": "end"}
         program, end = claim.program_version, to_text(claim.interval.end)
@@ -114,7 +114,7 @@ class Actions:
         return self.update(key, "SET #pins = :pins", f"#worker.#token = :token AND {free}", names, values)
 
     def move(self, flow: str, dataset: str, held: TableState, standing: TableState) -> Action:
-        """Stores where a table stands along the timeline, if it still is where it was when that was found out."""
+        """Stores a table's state along the timeline, if the stored one is as it was read."""
         names, values = {"#t": "table", "#w": "watermark"}, {":held": to_text(held.watermark), ":state": items.state_values(standing)}
         return self.update(keys.state(flow, dataset), "SET #t = :state", "#t.#w = :held", names, values)
 
@@ -161,7 +161,7 @@ class Actions:
     ) -> Action:
         """Counts a failed attempt at the table's next batch, if `attempts` were counted before; with `letter` it was the last.
 
-        forgiven: how many of the attempts do not count, where that changes.
+        forgiven: how many attempts do not count, where that changes.
         """
         values = {
             ":start": to_text(interval.start),
@@ -182,14 +182,14 @@ class Actions:
         return self.update(keys.state(flow, dataset), sets, f"#t.#w = :start AND {counted}", names, values)
 
     def redrive(self, flow: str, dataset: str, state: TableState) -> Action:
-        """Forgives a table its attempts, so that it is due at once, if it still stands as in `state`."""
+        """Resets the count of a table's attempts, so that it is due at once, if it still stands as in `state`."""
         names = {"#t": "table", "#w": "watermark", "#a": "attempts", "#f": "forgiven", "#r": "retry_at", "#l": "dead_letter"}
         values = {":w": to_text(state.watermark), ":a": state.attempts, ":f": state.forgiven}
         condition = "#t.#w = :w AND #t.#a = :a AND (#t.#f = :f OR attribute_not_exists(#t.#f))"
         return self.update(keys.state(flow, dataset), "SET #t.#f = :a REMOVE #t.#r, #t.#l", condition, names, values)
 
     def telling(self, flow: str, dataset: str, letter: DeadLetter, now: datetime) -> Action:
-        """Keeps until when somebody tells people of a dead letter, if nobody has, nor is at it."""
+        """Claims the right to send a dead letter's notification, unless it was sent or is being sent."""
         names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#told": "told_at", "#until": "telling_until"}
         values = {":at": to_text(letter.at), ":now": to_text(now), ":until": to_text(now + TELLING)}
         free = "(attribute_not_exists(#t.#l.#until) OR #t.#l.#until <= :now)"
@@ -197,7 +197,7 @@ class Actions:
         return self.update(keys.state(flow, dataset), "SET #t.#l.#until = :until", condition, names, values)
 
     def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
-        """Keeps when people were told of a dead letter; None: that nobody has told them after all."""
+        """Records when the notification was sent; None releases the claim."""
         names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
         values, expression = {":at": to_text(letter.at)}, "REMOVE #t.#l.#until"
         if moment is not None:
@@ -244,7 +244,7 @@ class Actions:
         return self.put(values)
 
     def lost(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, now: datetime) -> Action:
-        """The event that an execution ended without recording an outcome, the so manieth attempt."""
+        """The event of an execution that ended without recording an outcome; `attempt` is its number."""
         start, kind = to_text(interval.start), EventKind.BATCH_LOST.value
         values = {
             **keys.event(now, f"{flow}#{start}#{kind}#{dataset}#{attempts}"),
@@ -257,7 +257,7 @@ class Actions:
         return self.put(values)
 
     def dead(self, flow: str, interval: Interval, dataset: str, error: str, attempts: int, letter: DeadLetter) -> Action:
-        """The event that a batch is not tried again by itself."""
+        """The event of a batch that is not tried again automatically."""
         start, kind = to_text(interval.start), EventKind.BATCH_DEAD.value
         detail = {"dataset": dataset, "start": start, "end": to_text(interval.end), "attempts": attempts}
         values = {
@@ -270,7 +270,7 @@ class Actions:
         return self.put(values)
 
     def redriven(self, flow: str, tables: Mapping[str, TableState], now: datetime) -> Action:
-        """The event that an operator wants dead batches to be tried again."""
+        """The event of dead batches that an operator redrives."""
         kind = EventKind.BATCH_REDRIVEN.value
         first = next(iter(tables))
         values = {
@@ -283,7 +283,7 @@ class Actions:
         return self.put(values)
 
     def late(self, late: LateDataset) -> Action:
-        """The event of a broken promise, under a key of its own, unless it is there."""
+        """The event of a broken freshness promise, under a key of its own, unless it exists."""
         values = {
             ":kind": EventKind.DATASET_LATE.value,
             ":at": to_text(late.since),

@@ -35,13 +35,13 @@ def _meanwhile() -> RetryLater:
 
 
 class Activation:
-    """What `atoll apply` writes."""
+    """Writes programs for `atoll apply`."""
 
     def __init__(self, client: DynamoDBClient, table: str, reader: MetadataReader) -> None:
         self._client, self._table, self._reader, self._actions = client, table, reader, Actions(table)
 
     def put_program(self, program: Program, lineage: Lineage | None) -> None:
-        """Its lineage comes first: whoever finds a typed program finds that too."""
+        """Stores a program after its lineage, so that every reader that finds a typed program finds that too."""
         version = program.version
         if lineage is not None:
             put_all(self._client, self._table, map(items.to_item, stored_items(version, lineage)))
@@ -82,7 +82,7 @@ class Activation:
         self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
 
     def _needed(self, timeline: Timeline) -> tuple[Entry, ...]:
-        """The entries whose batches are not all done, and the last two, between which `rollback` chooses."""
+        """The entries with unfinished batches, and the last two, between which `rollback` chooses."""
         entries = timeline.entries
         if len(entries) <= KEPT_ENTRIES:
             return entries
@@ -102,7 +102,7 @@ class Activation:
         return {**keys.event(now, identity), "kind": kind.value, "at": to_text(now), "flow": "", "detail": detail}
 
     def _put(self, entries: tuple[Entry, ...], expected: Timeline, event: dict[str, Any]) -> Timeline:
-        """Replaces `expected` by these entries, together with the event. Raises RetryLater when it is not there any more."""
+        """Replaces the timeline `expected` by these entries, together with the event. Raises RetryLater when it has changed."""
         timeline = Timeline(entries, expected.revision + 1)
         condition, more = "attribute_not_exists(pk)", dict[str, Any]()
         if expected.revision:
@@ -114,9 +114,9 @@ class Activation:
         return timeline
 
     def _open_states(self, program: Program, before: tuple[Entry, ...], start: datetime | None, now: datetime) -> None:
-        """Gives the datasets that are new their start: `start`, or as soon as can be.
+        """Sets the start of new datasets: `start`, or as soon as possible.
 
-        New is also what the former program does not have and of which none before it, of those still needed, has a batch to make.
+        A dataset counts as new if no program version still in use produces it.
         """
         states = self._reader.states_of(program.datasets())
         starts = Starts(program, states, self._reader, start, now)
@@ -135,26 +135,27 @@ class Activation:
         beside_one_another(self._send, begun)
 
     def _begin(self, flow: str, dataset: str, state: TableState, held: TableState) -> Action:
-        """Gives a dataset of a flow another start, if it still stands where it was `held`."""
+        """Moves the start of a flow's dataset, if its state still is as in `held`."""
         names = {"#t": "table", "#b": "begins", "#w": "watermark"}
         values: dict[str, Any] = {":held": to_text(held.watermark)}
         values |= {":state": items.state_values(state), ":begins": to_text(state.watermark)}
         return self._actions.update(keys.state(flow, dataset), "SET #t = :state, #b = :begins", "#t.#w = :held", names, values)
 
     def _send(self, action: Action) -> None:
-        """Nothing where another `atoll apply` has opened it just now."""
+        """Sends writes; does nothing where a concurrent `atoll apply` has just opened the state."""
         written(self._client, action)
 
     def _send_all(self, actions: list[Action]) -> None:
-        """As `_send`, in one request where nobody opens one of them just now."""
+        """Sends writes as `_send`, in one request unless a concurrent call opens one of the states."""
         if not transacted(self._client, actions):
             for action in actions:
                 self._send(action)
 
 
 class Starts:
-    """Where each flow's new datasets start: at the boundary or else at the batch that ended last, or, where its inputs exist only
-    later, at the first batch whose inputs do."""
+    """The start of each flow's new datasets: the boundary or else the batch that ended last, or, where its inputs exist only later,
+    the first batch whose inputs do.
+    """
 
     def __init__(
         self, program: Program, states: Mapping[str, FlowState], reader: MetadataReader, boundary: datetime | None, now: datetime

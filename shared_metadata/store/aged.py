@@ -1,7 +1,7 @@
-"""What is left of batches and versions that have aged (maintenance/ageing.py); what is known of versions where some are forgotten.
+"""Summaries of aged batches and versions (maintenance/ageing.py); which version belongs to a moment where some are forgotten.
 
-Of a flow's batches a summary is left: tokens go on above it, and nothing up to its end is missing. Of a dataset's versions some stay
-for longer than those after them. Each of these says which version followed it, so that it is never taken for a later one.
+A flow's batches leave a summary: tokens go on above it, and nothing up to its end is missing. Some of a dataset's versions stay
+longer than those after them. Each of these names the version that followed it, so that it is never taken for a later one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared_metadata.store import keys
 
 @dataclass(frozen=True)
 class AgedBatches:
-    """Of one flow. through: the latest end of one of them.  token: none of them had a higher one.
+    """A summary of one flow's aged batches. through: their latest end.  token: their highest.
 
     batches: how many, at least.  first: the start of the first of them.  counted: the start of the last that was counted.
     """
@@ -41,7 +41,7 @@ class AgedBatches:
 
 
 def stands(found: Version | None, moment: datetime) -> bool:
-    """Whether, where versions are forgotten, the last one that is recorded by a moment is the one that belongs to it.
+    """Whether the last version recorded by a moment belongs to that moment, where versions are forgotten.
 
     The first version of a dataset stays; so before it there was none.
     """
@@ -51,7 +51,7 @@ def stands(found: Version | None, moment: datetime) -> bool:
 
 
 def covered_by_forgotten(found: Version | None, later: Version | None, moment: datetime) -> bool:
-    """Whether a moment lies inside of the batch of a forgotten version, the one between these two."""
+    """Whether a moment lies inside the batch of a forgotten version between these two."""
     following = found.followed_by if found else None
     if following is None or (later and later.interval.end <= following.end):
         return False
@@ -59,7 +59,7 @@ def covered_by_forgotten(found: Version | None, later: Version | None, moment: d
 
 
 def forgotten(dataset: str, moment: datetime, before: datetime) -> DefinitionError:
-    """before: from then on no version is forgotten."""
+    """The error for a moment before `before`, from which on no version is forgotten."""
     return DefinitionError(
         f"the version of {dataset} as of {to_text(moment)} is kept no longer",
         place=keys.DATASET_PREFIX + dataset,

@@ -1,4 +1,4 @@
-"""Reads and writes what ageing needs of batches and versions; each write holds under its condition only."""
+"""Reads and writes batches and versions for ageing; each write holds under its condition only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """Items in the order of their keys. after: the key of the last one, to go on from; None where no more are left."""
+    """A page of items in the order of their keys. after: the last one's key, to go on from; None where no more are left."""
 
     found: tuple[Values, ...]
     after: Any = None
 
 
 class AgedRecords:
-    """Of one metadata table. What writes is told whether its condition held: where it did not, somebody else was there first."""
+    """The ageing of one metadata table. Writes return whether their condition held: where it did not, another writer was first."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client, self._table, self._actions = client, table, Actions(table)
@@ -37,16 +37,16 @@ class AgedRecords:
     # -- batches
 
     def tables(self, flow: str, before: datetime, limit: int, after: Any = None, *, since: datetime | None = None) -> Page:
-        """Tables of batches that start before a moment, and not before another one, oldest first."""
+        """Lists the tables of batches that start before a moment, and not before `since`, oldest first."""
         low = f"{keys.TABLE_PREFIX}{to_text(since)}" if since else keys.TABLE_PREFIX
         return self._page(keys.flow(flow), low, f"{keys.TABLE_PREFIX}{to_text(before)}", limit, after)
 
     def heads(self, flow: str, before: datetime, limit: int, after: Any = None) -> Page:
-        """What the tables of these batches share."""
+        """Reads what the tables of these batches share."""
         return self._page(keys.flow(flow), keys.BATCH_PREFIX, f"{keys.BATCH_PREFIX}{to_text(before)}", limit, after)
 
     def summarize(self, flow: str, former: AgedBatches | None, now: AgedBatches) -> bool:
-        """Writes what is left of a flow's batches, if it is as in `former`."""
+        """Writes the summary of a flow's aged batches, if it still is as in `former`."""
         sets = {f"#{name}": name for name in now.values()}
         values = {f":{name}": value for name, value in now.values().items()}
         condition = "attribute_not_exists(#through)"
@@ -57,26 +57,26 @@ class AgedRecords:
         return written(self._client, self._actions.update(keys.aged_batches(flow), expression, condition, sets, values), place=flow)
 
     def delete_table(self, values: Values) -> bool:
-        """Deletes a table of a batch, if nobody has claimed it, nor extended its lease, since it was read."""
+        """Deletes a table of a batch, unless it was claimed, or its lease extended, since it was read."""
         names = {"#worker": "worker", "#token": "token", "#lease": "lease_until"}
         held = {":token": values["worker"]["token"], ":lease": values["worker"]["lease_until"]}
         return self._delete(values, "#worker.#token = :token AND #worker.#lease = :lease", names, held)
 
     def delete_head(self, values: Values) -> bool:
-        """Deletes what tables of a batch shared, if no other program has begun the batch since it was read."""
+        """Deletes the head of a batch, unless another program has begun the batch since it was read."""
         held = {":end": values["end"], ":program": values["program_version"]}
         return self._delete(values, "#end = :end AND #program = :program", {"#end": "end", "#program": "program_version"}, held)
 
     # -- versions
 
     def versions(self, dataset: str, upto: datetime, limit: int) -> list[Version]:
-        """The first ones of those up to a moment, oldest first."""
+        """Lists the first versions up to a moment, oldest first."""
         last = keys.version(dataset, upto)
         page = self._page(last["pk"], keys.VERSION_PREFIX, last["sk"], limit)
         return [items.version(values) for values in page.found]
 
     def follow(self, version: Version, following: Interval) -> bool:
-        """Tells a version which one followed it, if it is as it was read."""
+        """Records in a version which one followed it, if it is as it was read."""
         names = {"#token": "token", "#followed": "followed_by"}
         values: Values = {":token": version.token, ":following": items.interval_values(following)}
         condition = "#token = :token AND attribute_not_exists(#followed)"
@@ -86,13 +86,13 @@ class AgedRecords:
         return written(self._client, self._actions.update(key, "SET #followed = :following", condition, names, values))
 
     def forget_before(self, dataset: str, moment: datetime) -> None:
-        """Keeps that from now on versions before a moment may be forgotten; nothing where a later one is kept."""
+        """Records that versions before a moment may be forgotten; does nothing where a later moment is recorded."""
         names, values = {"#before": "before"}, {":before": to_text(moment)}
         condition = "attribute_not_exists(#before) OR #before <= :before"
         written(self._client, self._actions.update(keys.aged_versions(dataset), "SET #before = :before", condition, names, values))
 
     def delete_version(self, version: Version) -> bool:
-        """Deletes a version, if it was not made again since it was read."""
+        """Deletes a version, unless it was made again since it was read."""
         key = keys.version(version.dataset, version.interval.end)
         return self._delete(key, "#token = :token", {"#token": "token"}, {":token": version.token})
 

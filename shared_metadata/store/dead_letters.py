@@ -1,4 +1,4 @@
-"""Dead letters: batches that failed too often to be tried again by themselves; lists them, redrives them, and who tells of them.
+"""Dead letters: batches that failed too often to be retried automatically; lists and redrives them, and claims their notifications.
 
 A dead letter is part of its table's state (`TableState.dead_letter`), so that whatever commits the batch, or moves the table for
 another reason, takes the letter away in the same write.
@@ -23,7 +23,7 @@ from shared_metadata.store.writes import transacted, written
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLES_A_TRANSACTION = 99  # of its 100 actions
+TABLES_A_TRANSACTION = 99  # the dead letters of a transaction, which has 100 actions
 CONFLICT_TRIES = 8
 
 
@@ -31,7 +31,7 @@ CONFLICT_TRIES = 8
 class DeadBatch:
     """A batch that waits for an operator.
 
-    covers: how many intervals it is made of.  waiting: the datasets that are made from it, however far away, in order of name.
+    covers: how many intervals it covers.  waiting: the datasets that are made from it, however far away, in order of name.
     """
 
     flow: str
@@ -39,13 +39,13 @@ class DeadBatch:
     interval: Interval
     cause: str
     failures: int
-    letter: DeadLetter | None  # None of one that stopped before letters were kept
+    letter: DeadLetter | None  # None for one that stopped before letters were kept
     waiting: tuple[str, ...]
     covers: int = 1
 
 
 def dead_batches(programs: Programs, states: Mapping[str, FlowState], reader: MetadataReader) -> list[DeadBatch]:
-    """What there is to say of all dead tables; a read for a hundred of them."""
+    """Describes all dead tables; one read for a hundred of them."""
     tables = dead_tables(programs, states)
     wanted: dict[tuple[str, datetime], list[str]] = {}
     for flow, name, table in tables:
@@ -55,10 +55,7 @@ def dead_batches(programs: Programs, states: Mapping[str, FlowState], reader: Me
 
 
 def dead_tables(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str, TableState]]:
-    """(flow, dataset, where it stands) of the programs' flows, by name.
-
-    None is what a drift quiesces, which goes on by itself, nor what no program makes.
-    """
+    """(flow, dataset, state) of the programs' dead tables, by name, without datasets quiesced by drift or that no program makes."""
     return [
         (flow, dataset, table)
         for flow, state in sorted(states.items())
@@ -68,12 +65,12 @@ def dead_tables(programs: Programs, states: Mapping[str, FlowState]) -> list[tup
 
 
 def dead_batch(programs: Programs, flow: str, dataset: str, table: TableState, recorded: Batch | None) -> DeadBatch:
-    """What there is to say of a table that stopped, with the readers that it has in the program of its batch.
+    """Describes a stopped table, with its readers in the program of its batch.
 
     recorded: the batch, as it was claimed; it may cover several intervals.
     """
     found = programs.with_flow(flow, table.watermark)
-    assert found is not None  # the flow is one of theirs
+    assert found is not None  # the flow belongs to one of the programs
     program = found[1]
     waiting = tuple(sorted(readers(program, [dataset]) - {dataset}))
     seconds = program.flows[flow].interval_seconds
@@ -83,15 +80,15 @@ def dead_batch(programs: Programs, flow: str, dataset: str, table: TableState, r
 
 
 class DeadLetters:
-    """The writes about dead letters, beside the one that makes them."""
+    """The writes about dead letters, beside the write that makes them."""
 
     def __init__(self, client: DynamoDBClient, table: str, reader: MetadataReader, clock: Clock = utc_now) -> None:
         self._client, self._reader, self._clock, self._actions = client, reader, clock, Actions(table)
 
     def redrive(self, flow: str, datasets: Sequence[str]) -> Mapping[str, TableState]:
-        """Lets dead batches of a flow be tried again at once; of each that was redriven, where it stood.
+        """Lets dead batches of a flow be tried again at once; returns the state of each redriven one.
 
-        Left out is what is no dead letter (any more): its batch was committed, or somebody else has redriven it. Raises RetryLater.
+        Left out is a batch that is no dead letter now: it was committed, or another caller has redriven it. Raises RetryLater.
         """
         redriven: dict[str, TableState] = {}
         for at in range(0, len(datasets), TABLES_A_TRANSACTION):
@@ -109,18 +106,18 @@ class DeadLetters:
         raise RetryLater(f"the state of {flow} stayed contended", remedy="call `atoll retry` again")
 
     def claim_notification(self, flow: str, dataset: str) -> TableState | None:
-        """The dead table, for one caller: who is to tell people of it, within `TELLING`; None for others, and when it is mended."""
+        """Claims the right to notify of a dead table for `NOTIFYING`; None if another caller has it, or the table is repaired."""
         table = self._dead(flow, [dataset]).get(dataset)
         if table is None or table.dead_letter is None:
             return None
         return table if written(self._client, self._actions.telling(flow, dataset, table.dead_letter, self._clock())) else None
 
     def told(self, flow: str, dataset: str, letter: DeadLetter) -> None:
-        """People were told; nobody has to any more."""
+        """Marks the notification as sent."""
         written(self._client, self._actions.told(flow, dataset, letter, self._clock()))
 
     def give_notification_back(self, flow: str, dataset: str, letter: DeadLetter) -> None:
-        """Nobody was told after all."""
+        """Releases the claim on the notification."""
         written(self._client, self._actions.told(flow, dataset, letter, None))
 
     def _dead(self, flow: str, datasets: Sequence[str]) -> dict[str, TableState]:

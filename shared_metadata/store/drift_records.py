@@ -1,4 +1,4 @@
-"""The records of drift, and how they are read."""
+"""The records of drift, and their reader."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Drift:
     """One change of a source, as recorded.
 
-    seen_by: the collect flow that saw it.  program: the version under which its impact was judged last.
-    flows: those that hold its marks.  notified_at: when people were told, if anything was quiesced.
+    seen_by: the collect flow that saw it.  program: the version under which its impact was last evaluated.
+    flows: those that hold its marks.  notified_at: when the notification was sent, if anything was quiesced.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Drift:
 
 @dataclass
 class Register:
-    """The item that lists what is open: number ▸ [table, identity of the change]."""
+    """The item that lists open drift: number ▸ [table, identity of the change]."""
 
     revision: int
     last: int
@@ -65,7 +65,7 @@ class DriftReader:
         return drift_of(values) if values else None
 
     def drifts(self, limit: int = 100) -> list[Drift]:
-        """The latest, newest first."""
+        """The latest drifts, newest first."""
         page = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
@@ -77,7 +77,7 @@ class DriftReader:
         return [drift_of(items.from_item(item)) for item in page["Items"]]
 
     def open_drifts(self) -> list[Drift]:
-        """Those that are not resolved, oldest first."""
+        """The open drifts, oldest first."""
         return self._drifts(sorted(map(int, self._register().open)))
 
     def _drifts(self, numbers: Iterable[int]) -> list[Drift]:

@@ -1,8 +1,8 @@
-"""What is recorded of drift: one record for a change however often it is seen, and the marks of what it quiesces.
+"""Records drift: one record for a change however often it is seen, and the marks of the datasets that it quiesces.
 
-Every write holds only under the revision of the item that lists what is open, so that two who see the same change make one record.
-A change, its record, its event and the marks of up to MARKS_AT_ONCE datasets are one transaction; the marks of further ones follow
-before the caller goes on, and are written again by whoever finds them missing.
+Every write holds only under the revision of the item that lists what is open, so that two workers that see the same change make one
+record. A change, its record, its event and the marks of up to MARKS_AT_ONCE datasets are one transaction; the marks of further ones
+follow before the caller goes on, and are written again by any caller that finds them missing.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class DriftRegistry(DriftReader):
     def settle(
         self, table: str, changes: Sequence[DriftChange], known: LineageOf, program: Program, version: str, seen_by: str
     ) -> list[Drift]:
-        """Makes what is open of a source's table exactly `changes`, judged under this program; returns it.
+        """Reconciles the table's open drift with `changes`, and returns it.
 
-        Costs one read where nothing is open and nothing changed. What is new comes before what is resolved, so that a flow that both
-        quiesce never runs in between. known: the program's lineage, asked for only when something is resolved.
+        Costs one read where nothing is open and nothing changed. New drift is opened before old drift is resolved, so that a flow
+        that both quiesce never runs in between. known: the program's lineage, asked for only when something is resolved.
         """
 
         def once() -> list[Drift]:
@@ -74,7 +74,7 @@ class DriftRegistry(DriftReader):
         return self._tried(once)
 
     def rejudge(self, lineage: Lineage | None, program: Program, version: str) -> None:
-        """Judges everything open under another program: resolves what it does not expect any more, marks and frees flows."""
+        """Evaluates all open drift under another program: resolves what it does not expect, marks and frees flows."""
 
         def once() -> None:
             register = self._register()
@@ -87,7 +87,7 @@ class DriftRegistry(DriftReader):
         self._tried(once)
 
     def claim_notification(self, number: int) -> bool:
-        """True for one caller: who is to tell people of it, within `TELLING`."""
+        """Claims the right to notify of a drift for `NOTIFYING`; returns True for one caller only."""
         now, names = self._clock(), {"#until": "telling_until"}
         values = {":now": to_text(now), ":until": to_text(now + TELLING)}
         free = "(attribute_not_exists(#until) OR #until <= :now)"
@@ -95,13 +95,13 @@ class DriftRegistry(DriftReader):
         return written(self._client, self._actions.update(keys.drift(number), "SET #until = :until", condition, names, values))
 
     def told(self, number: int) -> None:
-        """People were told; nobody has to any more."""
+        """Marks the notification as sent."""
         key, values = items.to_item(keys.drift(number)), items.to_item({":now": to_text(self._clock())})
         expression = "SET notified_at = :now REMOVE telling_until"
         self._client.update_item(TableName=self._table, Key=key, UpdateExpression=expression, ExpressionAttributeValues=values)
 
     def give_notification_back(self, number: int) -> None:
-        """Nobody was told after all."""
+        """Releases the claim on the notification."""
         key = items.to_item(keys.drift(number))
         self._client.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE telling_until")
 
@@ -128,7 +128,7 @@ class DriftRegistry(DriftReader):
         return drift
 
     def _adapt(self, register: Register, drift: Drift, change: DriftChange, program: Program, version: str) -> Drift:
-        """Writes what differs between what is recorded and what is so; nothing in most batches."""
+        """Updates the drift record where it differs from the change; usually writes nothing."""
         flows = flows_of(program, change.quiesces)
         marks = self._marks(drift.number, flows, version)
         freed = sorted(set(drift.flows) - set(flows))
@@ -157,13 +157,13 @@ class DriftRegistry(DriftReader):
         unmarks = self._unmarks(drift.number, drift.flows)
         left = {number: entry for number, entry in register.open.items() if number != str(drift.number)}
         first, more = unmarks[:-MARKS_AT_ONCE], unmarks[-MARKS_AT_ONCE:]
-        for at in range(0, len(first), MARKS_AT_ONCE):  # it stays open until the last are freed
+        for at in range(0, len(first), MARKS_AT_ONCE):  # the drift stays open until the last are freed
             self._transact(first[at : at + MARKS_AT_ONCE])
         refills = self._refills(drift, program)
         self._send(register, Register(register.revision + 1, register.last, left), [update, event, *refills], more)
 
     def _refills(self, drift: Drift, program: Program) -> list[Action]:
-        """Rows that were collected without the column are collected again: the next batch of a MERGE takes the whole table."""
+        """Marks tables whose rows were collected without the column: the next batch of a MERGE collects the whole table."""
         makers, actions = program.producers(), []
         for staged in sorted({f"{column.dataset}:staged" for column in drift.change.nulls} - set(drift.change.quiesces)):
             flow = makers.get(staged)
@@ -186,7 +186,7 @@ class DriftRegistry(DriftReader):
         return found
 
     def _unmarks(self, number: int, flows: Iterable[str], but: Mapping[str, Collection[str]] | None = None) -> list[Action]:
-        """Takes the marks of a drift away from all datasets of flows, but for these of a flow."""
+        """Removes a drift's marks from all datasets of flows, except for those of a flow in `but`."""
         return [
             self._unmark(flow, dataset, table, number)
             for flow, state in sorted(self.reader.flow_states(flows).items())
@@ -199,7 +199,7 @@ class DriftRegistry(DriftReader):
         return self._actions.update(keys.state(flow, dataset), "SET #q = :q", "attribute_exists(pk)", names, values)
 
     def _unmark(self, flow: str, dataset: str, table: TableState, number: int) -> Action:
-        """What failed while the source was wrong does not count any more."""
+        """Removes a mark; attempts that failed while the source was wrong no longer count."""
         names, expression, values = {"#q": keys.quiesce_mark(number)}, "REMOVE #q", dict[str, Any]()
         if table.attempts:
             names |= {"#t": "table", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"}
@@ -224,7 +224,7 @@ class DriftRegistry(DriftReader):
         return self._actions.put(values)
 
     def _send(self, register: Register, new: Register, actions: list[Action], marks: list[Action]) -> None:
-        """One transaction under the register's revision, then the marks that it had no room for."""
+        """Sends one transaction under the register's revision, then the marks that it had no room for."""
         values: dict[str, Any] = {":r": new.revision, ":l": new.last, ":o": new.open, ":former": register.revision}
         condition = "#r = :former"
         if register.revision == 0:
@@ -241,7 +241,7 @@ class DriftRegistry(DriftReader):
         self._client.transact_write_items(TransactItems=actions)  # type: ignore[arg-type]
 
     def _tried(self, once: Callable[[], T]) -> T:
-        """Again from the start while others write the same items."""
+        """Repeats from the start while other writers touch the same items."""
         last = Refusal.LATER
         for pause in pauses():
             try:

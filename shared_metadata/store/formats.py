@@ -1,8 +1,7 @@
-"""The format of what is recorded, by number.
+"""The format of the metadata, by number.
 
-The timeline of programs holds the number: whatever begins any work reads the timeline first, so nothing is begun on another format
-than its own code knows. A timeline without a number is of format 1. How a table of a former format becomes one of the present:
-`upgrade.py`.
+The timeline of programs holds the number: all work begins with reading the timeline, so none begins on a format that its code does
+not know. A timeline without a number has format 1. How a table of a former format becomes one of the present: `upgrade.py`.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ NAME = "format"
 
 
 def format_of(timeline: Mapping[str, Any]) -> int:
-    """The format that the values of a timeline's item tell."""
+    """The format in a timeline's item."""
     return int(timeline.get(NAME, FIRST))
 
 
 def check(found: int) -> None:
-    """Raises DefinitionError where a table is of another format than this code works with."""
+    """Raises DefinitionError where a table's format is not this code's."""
     if found < PRESENT:
         raise DefinitionError(
             f"what is recorded has format {found}, and this version of Atoll works with {PRESENT}",

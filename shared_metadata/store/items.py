@@ -31,7 +31,7 @@ from shared_metadata.state.timeline import Entry, Timeline
 from shared_metadata.store import keys
 
 Item = dict[str, Any]
-MOVED = "moved "  # and a dataset: the attribute of a batch's table that holds what it left of that dataset (records.Moved)
+MOVED = "moved "  # and a dataset: the attribute of a batch's table with the dataset's state after it (records.Advanced)
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -73,7 +73,7 @@ def _number(text: str) -> int | float:
 
 @cache
 def _serializer() -> Any:
-    """boto3's own; imported here so that a program can be checked without an AWS SDK."""
+    """boto3's own serializer; imported here so that a program can be checked without an AWS SDK."""
     from boto3.dynamodb.types import TypeSerializer
 
     return TypeSerializer()
@@ -90,7 +90,7 @@ def _to_decimal(value: Any) -> Any:
 
 
 def flow_states(found: Iterable[Mapping[str, Any]]) -> dict[str, FlowState]:
-    """Of items of datasets' states, in any order."""
+    """The flows' states from items of datasets' states, in any order."""
     tables: dict[str, dict[str, TableState]] = {}
     for values in found:
         tables.setdefault(values["flow"], {})[values["dataset"]] = table_state(values)
@@ -98,7 +98,7 @@ def flow_states(found: Iterable[Mapping[str, Any]]) -> dict[str, FlowState]:
 
 
 def table_state(values: Mapping[str, Any]) -> TableState:
-    """Of a dataset's state. `table` of it is what commits write anew; they leave `begins` and the marks of drift alone."""
+    """A dataset's state. Commits rewrite its `table`; they leave `begins` and the marks of drift alone."""
     table, last = values["table"], values.get("last")
     return TableState(
         watermark=from_text(table["watermark"]),
@@ -129,12 +129,12 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def last_text(change: LastChange) -> str:
-    """As text: a value to read instead of one a figure."""
+    """The last change as text: one value to read instead of one for each figure."""
     return json.dumps(vars(change), separators=(",", ":"))
 
 
 def new_state(flow: str, dataset: str, state: TableState) -> dict[str, Any]:
-    """The item of a dataset that begins."""
+    """The item of a new dataset."""
     found = {**keys.state(flow, dataset), "flow": flow, "dataset": dataset, "table": state_values(state)}
     found |= {"begins": to_text(state.begins)} if state.begins else {}
     return found | ({"last": last_text(state.last)} if state.last else {})
@@ -146,7 +146,7 @@ def dead_letter(values: Mapping[str, Any]) -> DeadLetter:
 
 
 def state_values(state: TableState) -> dict[str, Any]:
-    """A table's state as commits write it anew; what it does not have is left out."""
+    """A table's state as commits rewrite it; absent values are left out."""
     found: dict[str, Any] = {"watermark": to_text(state.watermark), "cursor": state.cursor, "entry": state.entry}
     found |= {"again_until": to_text(state.again_until)} if state.again_until else {}
     return {**found, **({"attempts": state.attempts, "forgiven": state.forgiven} if state.attempts else {})}
@@ -167,7 +167,7 @@ def timeline_values(timeline: Timeline) -> dict[str, Any]:
 
 
 def batches(heads: Iterable[Mapping[str, Any]], tables: Iterable[Mapping[str, Any]]) -> dict[tuple[str, datetime], Batch]:
-    """By flow and start; each with those of these tables that are its own. Without a head its last claim tells what they share."""
+    """Batches by flow and start; each with its own of these tables. Without a head, its last claim has the shared values."""
     own: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     shared = {(head["flow"], head["start"]): head for head in heads}
     for values in tables:
@@ -200,7 +200,7 @@ def head_values(batch: Batch) -> dict[str, Any]:
 
 
 def batch_table_values(batch: Batch, dataset: str, moved: Mapping[str, Moved]) -> dict[str, Any]:
-    """The item of one of a batch's tables; moved: what it left of its dataset, and of the one that it completed being empty."""
+    """The item of one of a batch's tables; moved: the states of its dataset, and of the one that it completed being empty."""
     outcome = {"outcome": outcome_values(batch.outcomes[dataset])} if dataset in batch.outcomes else {}
     return {
         **keys.batch_table(batch.flow, batch.interval.start, dataset),
@@ -213,7 +213,7 @@ def batch_table_values(batch: Batch, dataset: str, moved: Mapping[str, Moved]) -
 
 
 def shared_values(flow: str, interval: Interval, program_version: str) -> dict[str, str]:
-    """What the tables of a batch share: an item of its own, which stands in that of each table as it was when this was claimed."""
+    """The values that a batch's tables share: an item of its own, copied into each table as it was at its claim."""
     return {"flow": flow, **interval_values(interval), "program_version": program_version}
 
 

@@ -77,12 +77,12 @@ def drift(number: int) -> Key:
 
 
 def quiesce_mark(number: int) -> str:
-    """The attribute of a dataset's state that says that a drift quiesces it."""
+    """The attribute of a dataset's state that marks it as quiesced by a drift."""
     return f"{QUIESCE_PREFIX}{number}"
 
 
 def flow(name: str) -> str:
-    """The partition of all that is recorded of a flow."""
+    """The partition of all records of a flow."""
     return f"{FLOW_PREFIX}{name}"
 
 
@@ -120,7 +120,7 @@ def event(at: datetime, identity: str) -> Key:
 
 
 def first_event(since: datetime) -> Key:
-    """What the keys of all events of that day since then are at least. A fraction of a second sorts before the Z of a whole one."""
+    """The least key of all events of that day since then. A fraction of a second sorts before the Z of a whole one."""
     return {**event(since, ""), "sk": to_text(since.replace(microsecond=0)).removesuffix("Z")}
 
 

@@ -1,4 +1,4 @@
-"""What is remembered of the maintenance of tables: when each was looked after last, and with which outcome."""
+"""Records of the maintenance of tables: when each was last maintained, and with which outcome."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MaintenanceRecord:
 
 
 class MaintenanceRecords:
-    """One for each table; a later one replaces an earlier one."""
+    """Keeps one record for each table; a later one replaces an earlier one."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client, self._table = client, table
@@ -37,7 +37,7 @@ class MaintenanceRecords:
         self._client.put_item(TableName=self._table, Item=items.to_item(values))
 
     def all(self) -> dict[str, MaintenanceRecord]:
-        """By dataset."""
+        """All records by dataset."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",

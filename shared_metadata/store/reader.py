@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 
 
 class MetadataReader:
-    """All that slices, the conductor and commands ask of the metadata layer. Reads are consistent where a decision hangs on them."""
+    """Reads the metadata layer for slices, the conductor and commands; consistently where a decision needs it."""
 
     def __init__(self, client: DynamoDBClient, table: str, clock: Clock = utc_now) -> None:
         self._client, self._table, self._clock = client, table, clock
@@ -48,7 +48,7 @@ class MetadataReader:
     def timeline(self) -> Timeline:
         """The program versions by boundary; empty when no program was ever applied.
 
-        Raises DefinitionError where what is recorded has another format than this code knows.
+        Raises DefinitionError where the records have another format than this code's.
         """
         values = self._get(keys.timeline())
         if values is None:
@@ -66,12 +66,12 @@ class MetadataReader:
         return self._last[1]
 
     def active_version(self) -> str:
-        """The version of the program whose time is now; '' when none is."""
+        """The version of the active program; '' when there is none."""
         active = self.timeline().active(self._clock())
         return active.version if active else ""
 
     def active_program(self) -> Program:
-        """The program whose time is now. Raises DefinitionError when no program was ever applied."""
+        """The active program. Raises DefinitionError when no program was ever applied."""
         version = self.active_version()
         if not version:
             raise DefinitionError("no program is active", remedy="run `atoll apply`")
@@ -87,9 +87,9 @@ class MetadataReader:
         return self._programs[version]
 
     def lineage(self, version: str) -> Lineage | None:
-        """What the compiler knew of the columns of a stored program version; None of one that was compiled without schemas.
+        """The lineage of a stored program version; None for one that was compiled without schemas.
 
-        What it knew of a dataset is read when it is asked for.
+        A dataset's lineage is read on demand.
         """
         if version not in self._lineages:
             known = next(self._query(keys.dataset_lineage(version, "")["pk"], COLUMNS, limit=1), None)
@@ -107,16 +107,16 @@ class MetadataReader:
         return stored_lineage(reads(keys.dataset_lineage), reads(keys.source_lineage))
 
     def installed_slices(self) -> dict[str, Mapping[str, Any]]:
-        """Slice id ▸ what `atoll apply` found deployed."""
+        """Slice id ▸ the deployment that `atoll apply` found."""
         return {item["sk"]: item for item in self._query("SLICES", "")}
 
     def flow_states(self, flows: Iterable[str], programs: Programs | None = None) -> dict[str, FlowState]:
-        """Where the datasets of flows stand, of each flow that has any. programs: that name them, by default the timeline's."""
+        """The states of flows' datasets, for each flow that has any. programs: those that name them, by default the timeline's."""
         known = self.programs() if programs is None else programs
         return self.states_of({flow: known.datasets(flow) for flow in flows})
 
     def states_of(self, wanted: Mapping[str, Collection[str]]) -> dict[str, FlowState]:
-        """Where these datasets of flows stand, of each flow that has any of them.
+        """The states of these datasets of flows, for each flow that has any of them.
 
         A hundred are one read. Many of one flow are read as a range, a megabyte at a time: by their bytes, not by their number.
         """
@@ -139,14 +139,14 @@ class MetadataReader:
         return items.batches(*_apart(found))
 
     def _items(self, wanted: Iterable[keys.Key]) -> Iterator[dict[str, Any]]:
-        """What is there of these keys: a read for a hundred, beside one another where there are more."""
+        """Returns the existing items of these keys: a read for a hundred, concurrently where there are more."""
         found = [items.to_item(key) for key in wanted]
         pages = [found[at : at + BATCH_GET_LIMIT] for at in range(0, len(found), BATCH_GET_LIMIT)]
         for page in beside_one_another(self._page, pages):
             yield from map(items.from_item, page)
 
     def _page(self, wanted: list[dict[str, Any]]) -> list[Any]:
-        """Those of a hundred keys that are there. What DynamoDB leaves over, it throttles, and no client waits for that by itself."""
+        """Returns the existing items of a hundred keys; asks again for those that DynamoDB leaves over when it throttles."""
         found: list[Any] = []
         for pause in pauses():
             answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
@@ -159,14 +159,14 @@ class MetadataReader:
         raise WaitForAws("DynamoDB throttles the metadata table")
 
     def batch(self, flow: str, start: datetime, datasets: Collection[str] | None = None) -> Batch | None:
-        """A batch with these tables of it, or with all."""
+        """Returns a batch with these tables of it, or with all."""
         if datasets is not None:
             return self.batches_at({(flow, start): datasets}).get((flow, start))
         head, tables = self._get(keys.batch(flow, start)), self._query(keys.flow(flow), keys.batch_table(flow, start, "")["sk"])
         return items.batches([head] if head else [], tables).get((flow, start))
 
     def batches(self, flow: str, dataset: str, limit: int = 20) -> list[Batch]:
-        """The latest batches of a flow that made a dataset, or were to, newest first, with that table alone."""
+        """Lists the latest batches of a flow that made a dataset, or were to, newest first, with that table alone."""
         heads = self._query(keys.flow(flow), keys.BATCH_PREFIX, newest_first=True, limit=limit)
         found = self.batches_at({(flow, from_text(head["start"])): [dataset] for head in heads})
         return [batch for _, batch in sorted(found.items(), reverse=True) if batch.datasets]
@@ -183,12 +183,12 @@ class MetadataReader:
         return [items.interval(items.from_item(item)) for page in pages for item in page["Items"]]
 
     def aged_batches(self, flow: str) -> AgedBatches | None:
-        """What is left of a flow's batches that have aged; None where none has."""
+        """The summary of a flow's aged batches; None where none has aged."""
         values = self._get(keys.aged_batches(flow))
         return AgedBatches.of(values) if values else None
 
     def forgotten_before(self, dataset: str) -> datetime | None:
-        """Before when versions of a dataset are forgotten; None where none is."""
+        """The moment before which versions of a dataset are forgotten; None where none is."""
         values = self._get(keys.aged_versions(dataset))
         return from_text(values["before"]) if values else None
 
@@ -200,21 +200,24 @@ class MetadataReader:
         return self._known(dataset, moment, self.last_recorded(dataset, moment))
 
     def last_recorded(self, dataset: str, moment: datetime) -> Version | None:
-        """The last version by then of those that are recorded; where some are forgotten another may belong to the moment."""
+        """The last version recorded by then; where some are forgotten another may belong to the moment."""
         return self._version(dataset, keys.VERSION_PREFIX, keys.version(dataset, moment)["sk"], newest_first=True)
 
     def _known(self, dataset: str, moment: datetime, found: Version | None) -> Version | None:
-        """The last version by a moment, if it belongs to it. Asked after it was read: that says so before anything is deleted."""
+        """Returns the last version by a moment, if it belongs to it.
+
+        `forgotten_before` is read after the version, because it is written before anything is deleted.
+        """
         before = None if found and found.interval.end == moment else self.forgotten_before(dataset)
         if before is None or moment >= before or stands(found, moment):
             return found
-        found = self.last_recorded(dataset, moment)  # it was read, perhaps, just before it was told what follows it
+        found = self.last_recorded(dataset, moment)  # the version was perhaps read just before its follower was recorded in it
         if stands(found, moment):
             return found
         raise forgotten(dataset, moment, before)
 
     def covering_version(self, dataset: str, moment: datetime) -> Version | None:
-        """As `version_at`; but of a moment inside of a batch of several intervals the version that this batch made."""
+        """The version as in `version_at`, but for a moment inside a batch of several intervals the version that this batch made."""
         found = self.last_recorded(dataset, moment)
         if found and found.interval.end == moment:
             return found
@@ -234,7 +237,7 @@ class MetadataReader:
         return found
 
     def last_version_within(self, dataset: str, interval: Interval) -> Version | None:
-        """The newest of them; None when these batches changed nothing."""
+        """The newest version of those; None when these batches changed nothing."""
         found = self.version_at(dataset, interval.end)
         return found if found and found.interval.end > interval.start else None
 
@@ -248,7 +251,7 @@ class MetadataReader:
         return items.version(found[0]) if found else None
 
     def versions_after(self, dataset: str, moment: datetime) -> list[Version]:
-        """Those made by batches that end after `moment`, oldest first, as far as they are recorded (`forgotten_before`)."""
+        """The versions made by batches that end after `moment`, oldest first, as far as they are recorded (`forgotten_before`)."""
         pages = self._pages(_after(dataset, moment), "VERSION#~", ConsistentRead=True)
         return [items.version(items.from_item(item)) for page in pages for item in page["Items"]]
 
@@ -256,7 +259,7 @@ class MetadataReader:
         return sum(page["Count"] for page in self._pages(_after(dataset, moment), "VERSION#~", Select="COUNT"))
 
     def first_version(self, dataset: str) -> Version | None:
-        """The oldest version, which stays whatever ages."""
+        """The oldest version, which never ages."""
         found = list(self._query(keys.version(dataset, datetime.now(UTC))["pk"], "VERSION#", limit=1))
         return items.version(found[0]) if found else None
 
@@ -265,7 +268,8 @@ class MetadataReader:
         return items.schema_version(found[0]) if found else None
 
     def changes(self, since: datetime, until: datetime, known: Collection[EventKey] = ()) -> dict[EventKey, Event]:
-        """Data events since then that are not `known`, by their keys, with those of the day of `until` that a clock ahead has put.
+        """The data events since then without the `known` ones, by their keys; those of the day of `until` include what a clock ahead
+        has put.
 
         Reads no more than these and the known ones, for a key begins with its event's moment.
         """
@@ -278,7 +282,7 @@ class MetadataReader:
         return found
 
     def events(self, since: datetime, until: datetime | None = None) -> Iterator[Event]:
-        """Data events in the order in which they were put."""
+        """The data events in the order in which they were put."""
         day, last = since, until or datetime.now(UTC)
         while day.date() <= last.date():
             for values in self._query(keys.event(day, "")["pk"], ""):
@@ -292,7 +296,7 @@ class MetadataReader:
         return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
 
     def failed_expectations(self, flow: str, since: datetime) -> list[Event]:
-        """Expectations of a flow that failed since then, oldest first. Reads past all flows' events, so ask for a day at most."""
+        """The failed expectations of a flow since then, oldest first. It reads past all flows' events, so ask for a day at most."""
         found, day, last = [], since, datetime.now(UTC)
         while day.date() <= last.date():
             low = keys.event(since, "") if day == since else {**keys.event(day, ""), "sk": "0"}
@@ -366,7 +370,7 @@ class MetadataReader:
 
 
 def _apart(found: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What tables of batches share, and the tables."""
+    """Separates the heads of batches from their tables."""
     heads, tables = list[dict[str, Any]](), list[dict[str, Any]]()
     for values in found:
         (heads if values["sk"].startswith(keys.BATCH_PREFIX) else tables).append(values)

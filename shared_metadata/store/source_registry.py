@@ -1,4 +1,4 @@
-"""The registry of sources' tables: what each was like when a slice last looked at it."""
+"""The registry of sources' tables: each as a slice last saw it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SourceRegistry:
         self._client, self._table, self._clock = client, table, clock
 
     def put(self, connection: Connection, table: str, schema: Schema | None) -> None:
-        """Records what a table is like now. One with 1,600 columns takes some 250 KB of the 400 that an item may have."""
+        """Records a table as it is now. One with 1,600 columns takes some 250 KB of the 400 that an item may have."""
         values = {
             **keys.source_table(connection.name, table),
             "connection": connection.name,
@@ -50,13 +50,13 @@ class SourceRegistry:
         self._client.put_item(TableName=self._table, Item=items.to_item(values))
 
     def table(self, connection: str, table: str) -> SeenTable | None:
-        """None when nobody looked at it yet."""
+        """The table as it was last seen; None if it never was."""
         key = items.to_item(keys.source_table(connection, table))
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         return _seen(items.from_item(item)) if item else None
 
     def tables(self, connection: str) -> Iterator[SeenTable]:
-        """All tables of a connection that were looked at, by name."""
+        """All tables of a connection that were seen, by name."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",

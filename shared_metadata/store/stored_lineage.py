@@ -1,4 +1,4 @@
-"""A program's lineage as it is stored: an item a dataset and a source's table, so that whoever asks for some reads those alone."""
+"""A program's stored lineage: an item for each dataset and each source's table, so that a reader loads only those that it needs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from shared_metadata.program.schema import Schema
 from shared_metadata.store import keys
 
 T = TypeVar("T")
-Body = tuple[str, bytes]  # a name, and what is stored under it
-AT_ONCE = 100  # names, so that of thousands not all are in memory
+Body = tuple[str, bytes]  # a name, and the bytes stored under it
+AT_ONCE = 100  # so many names that not all are in memory
 
 
 def stored_items(version: str, lineage: Lineage) -> Iterator[dict[str, Any]]:
@@ -27,12 +27,12 @@ def stored_items(version: str, lineage: Lineage) -> Iterator[dict[str, Any]]:
 
 
 def stored_lineage(datasets: Reads, sources: Reads) -> Lineage:
-    """The lineage over what is stored, of which nothing is read yet."""
+    """A lineage that reads stored items on demand."""
     return Lineage(Stored(datasets, _dataset), Stored(sources, _schema))
 
 
 def read_ahead(lineage: Lineage) -> None:
-    """Reads all of a stored lineage now, in a few requests, for whoever may ask for most of it; it is unpacked name by name."""
+    """Reads all of a stored lineage now, in a few requests, for callers that need most of it; it is unpacked name by name."""
     for known in (lineage.datasets, lineage.sources):
         if isinstance(known, Stored):
             known.ahead()
@@ -40,14 +40,14 @@ def read_ahead(lineage: Lineage) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Reads:
-    """How what is stored is read. some: of these names those that are there.  all: everything."""
+    """Reads stored lineage. some: those of these names that exist.  all: everything."""
 
     some: Callable[[list[str]], Iterable[Body]]
     all: Callable[[], Iterable[Body]]
 
 
 class Stored(Several[T], Generic[T]):
-    """By name; whoever goes through all of it, or calls `ahead`, has it read once, and kept as small as it is stored."""
+    """Stored lineage by name; iterating, or calling `ahead`, reads it once, and keeps it as compact as it is stored."""
 
     def __init__(self, reads: Reads, made: Callable[[bytes], T]) -> None:
         self._reads, self._made = reads, made
@@ -55,7 +55,7 @@ class Stored(Several[T], Generic[T]):
         self._whole = False
 
     def ahead(self) -> None:
-        """Reads everything now, and nothing more afterwards."""
+        """Reads everything now, and nothing afterwards."""
         if not self._whole:
             self._bodies, self._whole = dict(self._reads.all()), True
 
@@ -87,14 +87,14 @@ class Stored(Several[T], Generic[T]):
 
 
 def _plain(dataset: DatasetLineage) -> list[Any]:
-    """Without the names of fields, which would be most of it and take most of the time to read."""
+    """A plain value without the names of fields, which would be most of it and take most of the time to read."""
     columns = [[c.name, c.type, c.nullable, [_ref(ref) for ref in c.inputs], _place(c.position), c.masked] for c in dataset.columns]
     uses = [[*_ref(use.column), use.use.value, _place(use.position)] for use in dataset.uses]
     return [dataset.dataset, dataset.flow, columns, uses, _place(dataset.position)]
 
 
 def _ref(ref: ColumnRef) -> list[Any]:
-    """Of a field with the names that lead to it, of a column without any."""
+    """A stored reference: a field's has its path, a column's none."""
     return [ref.dataset, ref.column, *([ref.fields] if ref.fields else [])]
 
 

@@ -1,6 +1,6 @@
-"""The whole metadata layer as lines of JSON, out of its table and into another.
+"""Exports the whole metadata layer as lines of JSON, and imports it into another table.
 
-The first line names the format, the last counts the items between them, so that a file that was cut off is noticed; each of these is
+The first line names the format, the last counts the items between them, so that a truncated file is noticed; each of these is
 an item in DynamoDB's own JSON, sorted by its keys: two exports of the same state are the same bytes.
 """
 
@@ -33,11 +33,11 @@ TIMELINE: Key = (keys.timeline()["pk"], keys.timeline()["sk"])
 
 
 def silent(_: int) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 def export(client: DynamoDBClient, table: str, into: IO[str], said: Said = silent) -> int:
-    """Writes everything; how many items that were. What is written meanwhile may be in it or not, item by item."""
+    """Writes all items; returns how many. Writes that happen meanwhile may be in it or not, item by item."""
     count = 0
     into.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
     for line in _sorted(_line(item) for item in every_item(client, table, said)):
@@ -48,7 +48,7 @@ def export(client: DynamoDBClient, table: str, into: IO[str], said: Said = silen
 
 
 def _line(item: Item) -> str:
-    """The keys to sort by, then what is written."""
+    """The keys to sort by, then the line."""
     return f"{json.dumps(_key(item))}\t{json.dumps(item, sort_keys=True, default=_binary)}\n"
 
 
@@ -61,7 +61,7 @@ def _binary(value: Any) -> str:
 
 
 def _sorted(lines: Iterable[str]) -> Iterator[str]:
-    """In little memory, however many there are."""
+    """Sorts in little memory, however many lines there are."""
     with ExitStack() as files:
         runs: list[IO[str]] = []
         run: list[str] = []
@@ -82,7 +82,7 @@ def _put_aside(lines: Sequence[str]) -> IO[str]:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did. present: items that were there already, as they are in the file.  deleted: that are not in it."""
+    """The result of an import. present: items that already were as in the file.  deleted: those that the file lacks."""
 
     written: int
     present: int
@@ -90,7 +90,7 @@ class Imported:
 
 
 class Import:
-    """Of one file, which is looked through before anything is written. Raises InputError for one that is not whole."""
+    """Imports one file, which is verified before any write. Raises InputError for an incomplete one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -132,7 +132,7 @@ class Import:
         return Imported(written, len(self) - written, len(gone))
 
     def _items(self) -> Iterator[Item]:
-        """Between the first line and the last."""
+        """Reads the items between the first line and the last."""
         with self._path.open() as lines:
             header = self._parsed(next(lines, ""))
             if header.get("format") != FORMAT:
@@ -166,7 +166,7 @@ class Import:
 
 
 def _with_bytes(value: Any) -> Any:
-    """DynamoDB's JSON writes binary values in base64."""
+    """Decodes binary values, which DynamoDB's JSON writes in base64."""
     if isinstance(value, dict):
         if value.keys() == {"B"} and isinstance(value["B"], str):
             return {"B": base64.b64decode(value["B"])}

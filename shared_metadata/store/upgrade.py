@@ -1,4 +1,4 @@
-"""Moves what is recorded to the present format, from whichever it has."""
+"""Moves the metadata table to the present format, from any former one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Said = Callable[[int], None]
-# What moves a whole table from one format to the next. One that was stopped is begun anew: what it finds moved it leaves.
-# Batches that the code of before has begun may run meanwhile: it leaves alone what they may write.
+# Moves a whole table from one format to the next. An interrupted migration begins anew: it leaves the items that are moved.
+# Batches begun by the former code may run meanwhile: the migration leaves alone what they may write.
 Migration = Callable[["DynamoDBClient", str, Said], None]
 MIGRATIONS: Mapping[int, Migration] = {}
 
 
 @dataclass(frozen=True)
 class Upgraded:
-    """From which format to which; both are the same where there was nothing to do."""
+    """The former and the present format; equal where there was nothing to do."""
 
     former: int
     present: int
 
 
 def upgrade(client: DynamoDBClient, table: str, said: Said = lambda _: None) -> Upgraded:
-    """Moves the table to the present format, one after the other; goes on where it was stopped.
+    """Moves the table to the present format, one format after the other; goes on where it was stopped.
 
-    said: is told how many items were moved so far.
+    said: called with the number of items moved so far.
     Raises DefinitionError for a table of a later format, or in which no program was ever applied, and RetryLater if one is meanwhile.
     """
     item = client.get_item(TableName=table, Key=items.to_item(keys.timeline()), ConsistentRead=True).get("Item")
@@ -49,7 +49,7 @@ def upgrade(client: DynamoDBClient, table: str, said: Said = lambda _: None) -> 
 
 
 def _told(client: DynamoDBClient, table: str, timeline: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """The timeline with the new format, under a revision of its own, if nobody has changed it since it was read."""
+    """The timeline with the new format, under a revision of its own, if it has not changed since it was read."""
     told = {**timeline, formats.NAME: number, "revision": timeline["revision"] + 1}
     held = items.to_item({":held": timeline["revision"]})
     if not written(client, Actions(table).put(told, "revision = :held", ExpressionAttributeValues=held)):

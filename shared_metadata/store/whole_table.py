@@ -1,4 +1,4 @@
-"""Reads the metadata table from one end to the other, for those who check it or take it elsewhere."""
+"""Scans the whole metadata table, to verify or export it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = dict[str, Any]
 
 
 def every_item(client: DynamoDBClient, table: str, said: Callable[[int], None] = lambda _: None) -> Iterator[Item]:
-    """All items in DynamoDB's own form and order, each as of some moment while this runs; `said` is told how many so far."""
+    """Yields all items in DynamoDB's own form and order, each as of some moment while this runs; `said` gets the number so far."""
     count = 0
     arguments: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     while True:

@@ -63,7 +63,7 @@ LATER_SECONDS = 300
 
 
 class MetadataWriter:
-    """Most code needs only a MetadataReader; this one is for the steps of a batch and for `atoll apply`."""
+    """Writes for the steps of a batch and for `atoll apply`; most code needs only a MetadataReader."""
 
     def __init__(self, client: DynamoDBClient, table: str, clock: Clock = utc_now) -> None:
         self._client, self._table, self._clock = client, table, clock
@@ -88,12 +88,12 @@ class MetadataWriter:
         interval_seconds: int = 0,
         until: datetime | None = None,
     ) -> Claim:
-        """The right to run `datasets` of a batch, or those of them that are not committed yet; other tables' workers go on.
+        """Claims the right to run `datasets` of a batch, or the uncommitted ones of them; other tables' workers go on.
 
-        Tables are taken in the order of their names, so that of two who want the same ones the first of these decides. Who does not
-        get all of them keeps what comes before until its lease ends, or until it claims again.
-        rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.  interval_seconds: of the flow; 0 for a
-        batch of one interval.  until: as in Standing. A batch that was begun before keeps its end, of which its traces speak.
+        Tables are taken in the order of their names, so that two workers that want the same ones compete for the first of these. One
+        that does not get all of them keeps those before until its lease ends, or until it claims again.
+        rerun: run committed tables again (a backfill).  entry, reprocess_until: as in Claim.  interval_seconds: of the flow; 0 for a
+        batch of one interval.  until: as in Progress. A batch that was begun before keeps its end, because its traces contain it.
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
         now, former = self._clock(), self.reader.batch(flow, interval.start, datasets)
@@ -112,21 +112,21 @@ class MetadataWriter:
         return claim
 
     def _aged(self, flow: str, former: Batch | None, datasets: Sequence[str]) -> AgedBatches | None:
-        """What is left of the flow's batches that have aged, where one of these tables is not recorded: it may be one of them.
+        """The summary of the flow's aged batches, if one of these tables is not recorded: it may have aged.
 
-        Asked after the tables were read: that tells their tokens before any of them is deleted.
+        It is read after the tables, because it is written with their tokens before any of them is deleted.
         """
         recorded = former.workers if former else {}
         return None if all(dataset in recorded for dataset in datasets) else self.reader.aged_batches(flow)
 
     def _begun(self, former: Batch | None, asked: Interval, program_version: str, until: datetime | None) -> Interval:
-        """How far the batch goes. Only where it was to go further does it matter what became of all its other tables."""
+        """The end of the batch. Its other tables matter only where it was to go further."""
         if former and former.interval.end > asked.end:
             former = self.reader.batch(former.flow, asked.start) or former
         return former.begun(asked, program_version, until) if former else asked
 
     def _take(self, claim: Claim, worker: Worker, former: Batch | None) -> None:
-        """First what all tables share, if that changes, then table by table. Raises RetryLater where others were faster."""
+        """Takes first the shared head, if that changes, then table by table. Raises RetryLater where other workers were faster."""
         workers = former.workers if former else {}
         taken = [self._actions.take(claim, worker, dataset, workers.get(dataset)) for dataset in sorted(claim.datasets)]
         some = [taken[at : at + ACTIONS_A_TRANSACTION] for at in range(0, len(taken), ACTIONS_A_TRANSACTION)]
@@ -136,7 +136,7 @@ class MetadataWriter:
             raise RetryLater(f"batch {claim.interval} was claimed by another worker just now", place=claim.flow)
 
     def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Mapping[str, str]:
-        """Keeps the end of each version that a table's batch reads, for every attempt at it; what was kept before, if anything.
+        """Records the end of each version that a table's batch reads, for every attempt at it; returns earlier ones, if recorded.
 
         Raises StaleToken when another worker has claimed the table.
         """
@@ -148,7 +148,7 @@ class MetadataWriter:
         return batch.pins[dataset]
 
     def settle(self, programs: Programs, flow: str) -> None:
-        """Stores where a flow's tables stand along the timeline, where that is not what is stored; to be done before a claim."""
+        """Stores a flow's states along the timeline, where the stored ones differ; to be done before a claim."""
         for dataset, state in self._states(flow, programs.datasets(flow)).items():
             standing = programs.standing(flow, dataset, state)
             if standing.moved:
@@ -164,7 +164,7 @@ class MetadataWriter:
     def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
         """Commits tables of a batch: outcome, watermark, cursor, version, schema and event, in one transaction for up to 16 tables.
 
-        passes: datasets of another flow that an empty batch completes as well, e.g. 'lake.crm.account' ▸ 'lake.crm:load' when
+        completes: datasets of another flow that an empty batch completes as well, e.g. 'lake.crm.account' ▸ 'lake.crm:load' when
         nothing was staged for it; skipped for those that lag behind.
         Committing again what this token has committed changes nothing. Raises StaleToken.
         """
@@ -205,7 +205,7 @@ class MetadataWriter:
         owner: str = "",
         later: bool = False,
     ) -> None:
-        """Counts a failed attempt for an execution that ended without recording an outcome; nothing if the batch went on.
+        """Counts a failed attempt for an execution that ended without recording an outcome; does nothing if the batch went on.
 
         attempt: how many failed attempts it had before.  owner: the execution, whose leases end now.  later: as in `fail`.
         """
@@ -220,7 +220,7 @@ class MetadataWriter:
                 transacted(self._client, [*counted, said], place=flow)
 
     def put_program(self, program: Program, lineage: Lineage | None = None) -> None:
-        """Stores a program version and what is known of its columns; storing it again changes nothing."""
+        """Stores a program version and its lineage; storing it again changes nothing."""
         self._activation.put_program(program, lineage)
 
     def schedule(self, program: Program, effect: Effect, *, expected: Timeline, by: str = "") -> Timeline:
@@ -237,12 +237,12 @@ class MetadataWriter:
     def activate(self, program: Program, *, former_version: str) -> None:
         """Makes a stored program the only one, for all batches that are still to be made, whatever stood in the timeline.
 
-        Right where nothing runs yet; `schedule` switches what runs. Raises RetryLater when `former_version` is not active.
+        Correct where nothing runs yet; `schedule` switches a running program. Raises RetryLater when `former_version` is not active.
         """
         self._activation.activate(program, former_version, self._clock())
 
     def record_late(self, late: LateDataset) -> bool:
-        """Puts the event that a dataset is later than promised; False, and nothing, when this very event was put before."""
+        """Puts the event that a dataset is later than promised; returns False, and does nothing, when this event was put before."""
         return written(self._client, self._actions.late(late))
 
     def put_installed_slice(self, slice_id: str, values: Mapping[str, Any]) -> None:
@@ -262,9 +262,9 @@ class MetadataWriter:
         self._transact(claim, [c.dataset for c in commits], build, (TableStatus.COMMITTED,))
 
     def _moving(self, claim: Claim, commits: Sequence[TableCommit]) -> list[TableCommit]:
-        """Those whose watermark this batch moves; it does not for a batch that an operator ran ahead of its time.
+        """The datasets whose watermark this batch moves; a batch that an operator ran ahead of its time moves none.
 
-        Raises StaleToken when a later program version is making the batch again.
+        Raises StaleToken when a later program version is reprocessing the batch.
         """
         states = self._states(claim.flow, [c.dataset for c in commits])
         if any(c.dataset in states and states[c.dataset].entry > claim.entry for c in commits):
@@ -316,20 +316,20 @@ class MetadataWriter:
         return [*recorded, *advances, *after]
 
     def _skipped(self, claim: Claim, changed: Sequence[str]) -> dict[str, Skipped]:
-        """For which times these datasets have no version once this batch is committed; nothing where it skips nothing."""
+        """The times for which these datasets have no version once this batch is committed; nothing where it skips nothing."""
         if claim.intervals == 1 or not changed:
             return {}
         states = self._states(claim.flow, changed)
         return {name: Skipped.after(states[name].skipped if name in states else (), claim.interval) for name in changed}
 
     def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
-        """The version before stands for this batch too, instead of what an earlier program version made of it."""
+        """The version before stands for this batch too, and replaces the one that an earlier program version made for it."""
         return self.reader.version_at(dataset, claim.interval.start) if claim.again and not claim.rerun else None
 
     def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Another flow's datasets that have nothing to do for this batch: dataset ▸ its flow and its cursor.
+        """The other flow's datasets that have nothing to do for this batch: dataset ▸ its flow and its cursor.
 
-        Not those that are behind, nor those that a later program version makes.
+        Datasets that are behind, or that a later program version makes, are left out.
         """
         wanted: dict[str, list[str]] = {}
         for dataset in empty:
@@ -355,9 +355,10 @@ class MetadataWriter:
         *,
         later: bool = False,
     ) -> list[Action]:
-        """One more failed attempt; after the last the batch is a dead letter, but for one that drift quiesces: it looks on.
+        """One more failed attempt; after the last the batch is a dead letter, unless drift quiesces it: such a batch goes on checking
+        its source.
 
-        Later is no failure: the next attempt has another execution's name, and this one is forgiven.
+        Later is no failure: the next attempt has another execution's name, and this one does not count.
         """
         now = self._clock()
         if later:
@@ -396,7 +397,7 @@ class MetadataWriter:
     def _transact(
         self, claim: Claim, datasets: Sequence[str], build: Callable[[], list[Action]], recorded: Sequence[TableStatus]
     ) -> None:
-        """Sends what `build` gives, built anew while others write to the same items, until it holds or is `recorded` already."""
+        """Sends the actions of `build`, built anew while other writers touch the items, until they hold or are `recorded`."""
         last = Refusal.LATER
         for pause in pauses():
             try:
@@ -412,7 +413,7 @@ class MetadataWriter:
         raise given_up(last, claim.flow)
 
     def _open(self, claim: Claim, datasets: Sequence[str], recorded: Sequence[TableStatus]) -> bool:
-        """Whether the outcomes are still to be written: False when this very token wrote them (its answer was lost)."""
+        """Whether the outcomes are still to be written: False when this token has written them (its answer was lost)."""
         batch = self.reader.batch(claim.flow, claim.interval.start, datasets)
         workers, outcomes = (batch.workers, batch.outcomes) if batch else ({}, {})
         if any(name not in workers or workers[name].token != claim.token for name in datasets):
@@ -437,9 +438,11 @@ class MetadataWriter:
     def _uncommitted(
         self, flow: str, interval: Interval, former: Batch | None, aged: AgedBatches | None, datasets: Sequence[str]
     ) -> tuple[str, ...]:
-        """A backfill's outcome of a batch that was not run before does not count: its watermark has yet to pass it.
+        """The datasets that are still to commit.
 
-        Of a table that has aged there is no outcome: the watermark has passed it, unless it is to be made again.
+        An aged table has no outcome: the watermark has passed it, unless it is to be reprocessed. The outcome of a backfill of a
+        batch
+        that was never run does not count: its watermark has yet to pass it.
         """
         outcomes, workers = (former.outcomes, former.workers) if former else ({}, {})
         done = [d for d in datasets if d in outcomes and outcomes[d].status == TableStatus.COMMITTED]
@@ -454,7 +457,7 @@ class MetadataWriter:
 
 
 def _change(commit: TableCommit, outcome: TableOutcome) -> LastChange | None:
-    """What its batch changed of a dataset; None for nothing."""
+    """The batch's change of a dataset; None for nothing."""
     return change_of(outcome, commit.skew, cost_dollars(commit.used)) if commit.rows or commit.pointer else None
 
 

@@ -1,4 +1,4 @@
-"""Sends writes to the metadata table under their conditions: whether they hold is an answer, and what is never taken is told so."""
+"""Sends writes to the metadata table: returns whether their conditions held, and raises an error for what DynamoDB never takes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def written(client: DynamoDBClient, action: Action, *, place: str = "") -> bool:
 def transacted(client: DynamoDBClient, actions: Sequence[Action], *, place: str = "") -> bool:
     """Sends writes as one, again while others write the same items; False when a condition does not hold.
 
-    Raises WaitForAws when they do not cease, DefinitionError for what DynamoDB never takes.
+    Raises WaitForAws when those do not cease, DefinitionError for what DynamoDB never takes.
     """
     if len(actions) == 1:
         return written(client, actions[0], place=place)
@@ -59,7 +59,7 @@ def transacted(client: DynamoDBClient, actions: Sequence[Action], *, place: str 
 
 
 def given_up(last: Refusal, place: str) -> RetryLater:
-    """What to raise after the last try. Others who write are for later; a condition that never holds is a mistake, and counted."""
+    """Returns the error after the last try. Contention is for later; a condition that never holds is a mistake, and counted."""
     if last == Refusal.LATER:
         return WaitForAws("the metadata table stays contended", place=place)
     remedy = "it is tried again; if it stays so: atoll state verify"
@@ -67,14 +67,14 @@ def given_up(last: Refusal, place: str) -> RetryLater:
 
 
 def put_all(client: DynamoDBClient, table: str, items: Iterable[dict[str, Any]]) -> None:
-    """Puts items that are the same whoever puts them and however often."""
+    """Puts items that are the same for every writer, and may be put repeatedly."""
     requests = [{"PutRequest": {"Item": item}} for item in items]
     some = [requests[at : at + WRITTEN_AT_ONCE] for at in range(0, len(requests), WRITTEN_AT_ONCE)]
     beside_one_another(lambda few: write_several(client, table, few), some)
 
 
 def write_several(client: DynamoDBClient, table: str, requests: list[dict[str, Any]]) -> None:
-    """At once; what DynamoDB leaves over is asked for again. It may have 16 MB: 25 items of at most 400 KB have less."""
+    """Writes a batch of items; unprocessed ones are sent again. It may have 16 MB: 25 items of at most 400 KB have less."""
     left: Any = {table: requests}
     for pause in pauses():
         left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")

@@ -1,4 +1,4 @@
-"""What changing the active program into another one changes, whom it reaches, what it breaks and what it costs; all pure."""
+"""The changes from the active program to another one: whom they reach, what they break and what they cost; all pure."""
 
 from shared_metadata.update_set.column_changes import probable_renames
 from shared_metadata.update_set.compare import compare

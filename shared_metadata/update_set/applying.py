@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a program would take effect, and what that means.
+    """The moment at which a program would take effect, and its consequences.
 
-    timeline: as it was when that was found out; it must still be so when the program is put into it.
+    timeline: as it was read; it must not have changed when the program is put into it.
     affected: the flows that change and their readers, in either program.
-    still: of these the flows that stopped or fail before the boundary and stay so, unless they are made again from an earlier one.
+    still: those of them that stopped or fail before the boundary and stay so, unless reprocessed from an earlier one.
     still_since: that earlier one.
     """
 
@@ -51,9 +51,9 @@ class Moment:
 def moment_of(
     reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
 ) -> Moment:
-    """When `program` would take effect if it were applied now: at once where it is the first.
+    """Decides when `program` takes effect if it is applied now: at once where it is the first.
 
-    at: a boundary of the user's choice.  restate_from: the boundary lies in the past, and what was made since is made again.
+    at: a boundary of the user's choice.  restate_from: the boundary lies in the past, and the batches since are reprocessed.
     Raises InputError for a moment at which it cannot, or while another update set is pending.
     """
     timeline = reader.timeline()
@@ -96,7 +96,7 @@ def former_program(reader: MetadataReader, now: datetime) -> Program:
 
 
 def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Progress]:
-    """How far each of these flows is, of those that have a state. Costs two reads for a hundred of them at most."""
+    """The progress of those of these flows that have a state. Costs two reads for a hundred of them at most."""
     programs = reader.programs()
     states = reader.flow_states(sorted(flows), programs)
     still = {(name, table.watermark) for name, state in states.items() for table in state.tables.values() if not _moved(state)}
@@ -105,7 +105,7 @@ def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Pro
 
 
 def _moved(state: FlowState) -> bool:
-    """Whether one of its tables left where it began, or tried to."""
+    """Whether one of its tables left its start, or tried to."""
     return any(table.attempts or table.watermark != table.begins for table in state.tables.values())
 
 

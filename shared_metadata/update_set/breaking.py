@@ -1,4 +1,4 @@
-"""Which changes break what the compiler cannot see: readers outside of the program, and a table's own history.
+"""Finds changes that break what the compiler cannot see: readers outside the program, and a table's own history.
 
 Readers inside are checked by the compiler: a program that breaks one does not compile. What is left is what dbt calls breaking for
 models under contract, a removed column and a changed type (https://docs.getdbt.com/reference/resource-configs/contract), for every
@@ -29,7 +29,7 @@ def breaking(
     reached: Reached,
     restated: bool,
 ) -> tuple[Breaking, ...]:
-    """Published tables first. `restated`: the history is made anew as far as somebody asked for."""
+    """The breaks, published tables first. `restated`: the history is reprocessed as far as the user asked for."""
     makers = {dataset: statement for statement in new.values() for dataset in statement.datasets}
     found: list[tuple[bool, Breaking]] = []
     for statement in old.values():
@@ -47,7 +47,7 @@ def breaking(
 
 
 def _removed(statement: Statement, dataset: str) -> Breaking:
-    why = "nobody fills it any more; the table and its rows stay"
+    why = "no batch fills it from now on; the table and its rows stay"
     remedy = "tell its readers, or keep the statement"
     return Breaking(dataset, "", Reason.DATASET_REMOVED, why, remedy, statement.last.position)
 
@@ -84,12 +84,12 @@ def _type_why(change: ColumnChange, published: bool) -> str:
 
 
 def _statement(old: Statement, new: Statement, change: StatementChange) -> Iterator[Breaking]:
-    """Changes of key and mode: what the table holds was written under the former ones."""
+    """Breaks by changes of key and mode: the table's content was written under the former ones."""
     before, after = old.last, new.last
     for dataset in set(old.datasets) & set(new.datasets):
         if before.mode != after.mode and not _keeps_history(old, new):
             why = f"{before.mode} becomes {after.mode}: {_mode_why(before.mode, after.mode)}"
-            remedy = "give the table another name, and remove this one when nobody reads it any more"
+            remedy = "give the table another name, and remove this one when it has no readers left"
             yield Breaking(dataset, "", Reason.MODE_CHANGED, why, remedy, change.position)
         elif before.key != after.key and Mode.MERGE in (before.mode, after.mode):
             keys = f"({', '.join(before.key)}) becomes ({', '.join(after.key)})"
@@ -101,7 +101,7 @@ def _statement(old: Statement, new: Statement, change: StatementChange) -> Itera
 
 
 def _masks(old: Statement, new: Statement, dataset: str, change: StatementChange) -> Iterator[Breaking]:
-    """What the table holds from before in the clear, and what its hashed key does not find any more."""
+    """Breaks by masks: values that the table still holds in the clear, and rows that its hashed key does not find."""
     before, after = dict(paths(old.masks(dataset))), dict(paths(new.masks(dataset)))
     if clear := sorted(spelled(path) for path in after if not any(path[: len(whole)] == whole for whole in before)):
         replaced = new.last.mode == Mode.REPLACE
@@ -117,7 +117,7 @@ def _masks(old: Statement, new: Statement, dataset: str, change: StatementChange
 
 
 def _keeps_history(old: Statement, new: Statement) -> bool:
-    """A collected table that was taken whole is a good start for one that is merged."""
+    """Whether a collected table keeps its history: one that was taken whole is a good start for one that is merged."""
     return old.last.kind == new.last.kind == Kind.LOAD and (old.last.mode, new.last.mode) == (Mode.REPLACE, Mode.MERGE)
 
 
@@ -138,7 +138,7 @@ def _histories(
 ) -> Iterator[Breaking]:
     """Tables whose former rows keep their former meaning, because no batch makes the whole table anew.
 
-    What was collected stays so in any case: of most sources the past cannot be read again.
+    Collected rows stay so in any case: most sources cannot be read as of the past.
     """
     for statement in new.values():
         for dataset in statement.datasets:
@@ -147,7 +147,7 @@ def _histories(
             if data is None or statement.id not in old or not incremental(statement) or (restated and not collected):
                 continue
             if statement.id in changed and {"mode", "key"} & {part.part for part in changed[statement.id].parts}:
-                continue  # said already
+                continue  # reported already
             what = "rows" if data.rows or not data.columns else f"values of {', '.join(sorted(data.columns))}"
             why = f"{what} from before the boundary stay as the former program made them"
             hashed = [spelled(path) for path, how in paths(statement.masks(dataset)) if how == Mask.HASH and path[0] in data.columns]

@@ -1,4 +1,4 @@
-"""How the columns of a dataset differ between two programs, and which of them were probably renamed."""
+"""Compares the columns of a dataset between two programs, and guesses which of them were renamed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Renamed = Mapping[ColumnRef, ColumnRef]
 
 
 def probable_renames(old: Sequence[ColumnLineage], new: Sequence[ColumnLineage]) -> dict[str, str]:
-    """Former name ▸ new name of columns that went and came at once: of one type, and of one origin, place or a similar name."""
+    """Former name ▸ new name of columns removed and added at once: same type, and same origin or place or a similar name."""
     before, after = {c.name for c in old}, {c.name for c in new}
     gone = [(place, c) for place, c in enumerate(old) if c.name not in after]
     come = [(place, c) for place, c in enumerate(new) if c.name not in before]
@@ -45,7 +45,7 @@ def certain_renames(old: QueryShape | None, new: QueryShape | None) -> dict[str,
 
 
 def column_changes(old: DatasetLineage, new: DatasetLineage, shapes: Shapes, renamed: Renamed) -> list[ColumnChange]:
-    """In the order of the new columns, those that went last.
+    """The changed columns in the order of the new ones; removed ones come last.
 
     shapes: of the former and the new query, where it has one.  renamed: the inputs' columns that only got another name, new ▸ former.
     """
@@ -91,7 +91,7 @@ def _differences(
 
 
 def hashed_anew(old: DatasetLineage, new: DatasetLineage) -> list[ColumnChange]:
-    """Of a dataset whose mask key differs: the columns that are hashed as before, but have other hashes now."""
+    """The columns of a dataset with a changed mask key that are hashed as before, but have other hashes now."""
     before = {column.name for column in old.columns if column.masked}
     hashed = [column for column in new.columns if column.masked and column.name in before]
     return [_change(new, column.name, ColumnKind.MASKED, "hash", "hash by another key", column.position) for column in hashed]

@@ -31,11 +31,11 @@ def compare(
     restate_from: datetime | None = None,
     now: datetime | None = None,
 ) -> UpdateSet:
-    """What replacing the program `old` (None: there is none) by `new` changes, whom it reaches, breaks, and makes anew; what that
-    costs is `estimated`.
+    """The update set of replacing the program `old` (None: there is none) by `new`: changes, readers, breaks and recomputation,
+    without the costs (`estimated`).
 
     shape_of: the shape of a flow's query (`language.sql.shape`), its inputs' new column names read as their former ones; where it
-        is None, everything of a changed query is taken to change.
+        is None, everything of a changed query counts as changed.
     boundary: when the new program takes effect.  restate_from: since when the history is made anew, up to `now`.
     """
     before, after = statements(old), statements(new)
@@ -73,20 +73,20 @@ def _changed(
     found = {name: (*changed_parts(old[name], new[name]), *_options(new[name], endpoints)) for name in new if name in old}
     seeds = {name for name, parts in found.items() if parts} | (old.keys() ^ new.keys())
     explained = seeds | reachable(seeds, links)
-    for name in found:  # a compiler of another version may see other types in the same text
+    for name in found:  # a compiler of another version may derive other types from the same text
         if name not in explained and any(signed(*pair) for pair in zip(old[name].flows, new[name].flows, strict=False)):
             found[name] = (PartChange("types"),)
     return [StatementChange(name, found[name], new[name].last.position) for name in _by_place(set(found), new) if found[name]]
 
 
 def _options(statement: Statement, endpoints: tuple[str, ...]) -> list[PartChange]:
-    """Of the connections and warehouses that it uses, those whose options differ."""
+    """The options that differ, of the connections and warehouses that a statement uses."""
     used = {name for flow in statement.flows for name in (flow.connection, flow.warehouse)}
     return [PartChange(f"options of {name}") for name in endpoints if name in used]
 
 
 def _by_place(names: set[str], known: Mapping[str, Statement]) -> list[str]:
-    """As the statements stand in the program's text."""
+    """Statements in the order of the program's text."""
     place = {name: known[name].last.position for name in names}
     return sorted(names, key=lambda name: (place[name].file, place[name].line, place[name].column, name))
 

@@ -1,4 +1,4 @@
-"""Which fields of a struct a changed collect statement changes, so that readers of its other fields are not reached."""
+"""Finds the fields of a struct that a changed collect statement changes, so that readers of its other fields are not reached."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_FIELD = frozenset({ColumnKind.WIDENED, ColumnKind.NARROWED, ColumnKind.RETYP
 def changed_fields(
     dataset: str, statements: tuple[Statement, Statement], changes: Sequence[ColumnChange]
 ) -> dict[str, frozenset[Path]]:
-    """Column ▸ fields, of those columns of a collected dataset of which nothing but the cast to a struct, or its MASK, differs."""
+    """Column ▸ fields, for those columns of a collected dataset that differ only in the cast to a struct, or in its MASK."""
     kinds: dict[str, set[ColumnKind]] = {}
     for change in changes:
         kinds.setdefault(change.column, set()).add(change.kind)

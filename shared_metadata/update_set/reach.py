@@ -1,4 +1,4 @@
-"""How far a change reaches: from what a statement's text changes, over the columns that readers use, to their own columns."""
+"""Follows a change from a statement's text, over the columns that readers use, to their own columns."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _GONE = (ColumnKind.DROPPED, ColumnKind.RENAMED)
 
 @dataclass(frozen=True)
 class DataChange:
-    """What differs in a dataset's data: rows, and with them everything; or the values of `columns` (names of the new program).
+    """The change of a dataset's data: rows, and with them everything; or the values of `columns` (names of the new program).
 
-    fields: of those of them of which only some fields differ, these.
+    fields: for columns of which only some fields differ, those.
     """
 
     rows: bool = False
@@ -43,7 +43,7 @@ class DataChange:
 
 @dataclass
 class Reached:
-    """By dataset: what changes in its data, in its columns, and for readers how it came to that."""
+    """The result by dataset: the changes of its data and its columns, and for readers their causes."""
 
     data: dict[str, DataChange] = field(default_factory=dict)
     columns: dict[str, list[ColumnChange]] = field(default_factory=dict)
@@ -59,8 +59,8 @@ def reach(
 ) -> Reached:
     """Walks the statements that both programs have, inputs first.
 
-    words: the changed parts of each changed statement.  lineages: former and new; None where one of them is not known: then a reader
-    of a changed statement is taken to change entirely.
+    words: the changed parts of each changed statement.  lineages: former and new; None where one of them is unknown: then a reader of
+    a changed statement counts as changed entirely.
     """
     found, renamed = Reached(), dict[ColumnRef, ColumnRef]()
     if lineages is not None:
@@ -82,12 +82,12 @@ def reach(
 
 
 def _columns_differ(found: Reached, statement: Statement) -> bool:
-    """Whether a column of one of its inputs changes; then the lineage tells what becomes of its own columns."""
+    """Whether a column of one of its inputs changes; if so, the lineage decides about its own columns."""
     return any(found.columns.get(name) or (name in found.data and found.data[name].columns) for name in statement.inputs)
 
 
 def _same_columns(found: Reached, statement: Statement) -> None:
-    """Of a statement that stays as it is, over inputs whose columns do: other rows may come through, and nothing else.
+    """The change of an unchanged statement over inputs with unchanged columns: it may have other rows, and nothing else.
 
     No lineage is looked at, of which a program has megabytes.
     """
@@ -120,7 +120,7 @@ def _shapes(old: Flow, new: Flow, renamed: Renamed, shape_of: ShapeOf) -> Shapes
 
 
 def _value(flow: Flow, column: Column) -> str:
-    """What a projected column is made of: the source's column, and its cast; of a struct the fields' types tell what changes."""
+    """The content of a projected column: the source's column, and its cast; a struct's changes are found by its fields' types."""
     cast, masked = flow.casts.get(column.name, ""), flow.tables[0].masks.get(column.name)
     if cast.startswith("struct<") and not isinstance(masked, str):
         return f"{column.source}::struct"
@@ -175,19 +175,19 @@ def _own_rows(
 
 
 def _sources_of(statement: Statement, dataset: str) -> list[str]:
-    """Of a collected dataset: the source's table."""
+    """The source's table of a collected dataset."""
     return [table.source for table in statement.first.tables if table.source and table.dataset.removesuffix(":staged") == dataset]
 
 
 def _quarantine(statement: Statement) -> set[tuple[str, str, str]]:
-    """The expectations that take rows away."""
+    """The expectations that reject rows."""
     return {e for flow in statement.flows for e in expectations(flow) if e[2] == "QUARANTINE"}
 
 
 def _effect(
     found: Reached, statement: Statement, former: DatasetLineage, lineage: DatasetLineage, rows: bool, columns: set[str]
 ) -> ReaderEffect:
-    """What its own changes and its inputs' make of a dataset."""
+    """The effect of its own changes and its inputs' on a dataset."""
     position = statement.last.position
     used, lost = tuple(_used(found, lineage)), tuple(_lost(found, former, position))
     rows_of = tuple(sorted({name for name in statement.inputs if name in found.data and found.data[name].rows}))
@@ -201,7 +201,7 @@ def _changes(found: Reached, ref: ColumnRef) -> bool:
 
 
 def _used(found: Reached, lineage: DatasetLineage) -> Iterator[Reach]:
-    """The uses of columns that get other values, one for each column."""
+    """The uses of columns whose values change, one for each column."""
     refs = dict.fromkeys(use.column for use in lineage.uses if _changes(found, use.column))
     for ref in refs:
         uses = [use for use in lineage.uses if use.column == ref]
@@ -210,7 +210,7 @@ def _used(found: Reached, lineage: DatasetLineage) -> Iterator[Reach]:
 
 
 def _lost(found: Reached, former: DatasetLineage, position: Position) -> Iterator[Reach]:
-    """The columns that went or got another name and that the former statement used; the place is the new statement's."""
+    """The removed or renamed columns that the former statement used; the place is the new statement's."""
     for ref in dict.fromkeys(use.column for use in former.uses):
         if any(c.column == ref.column and c.kind in _GONE for c in found.columns.get(ref.dataset, ())):
             yield Reach(ref, tuple(use.use for use in former.uses if use.column == ref), position)

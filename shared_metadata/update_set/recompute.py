@@ -1,4 +1,4 @@
-"""What an update set makes anew, over which intervals, and roughly what that costs."""
+"""Lists the batches that an update set reprocesses, over which intervals, and their estimated cost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def recompute(
     restate_from: datetime | None,
     now: datetime | None,
 ) -> tuple[Recompute, ...]:
-    """Of each statement that is new or runs otherwise, or whose inputs' changes reach it, in the order of the program's text."""
+    """The recomputation of each statement that is new or runs differently, or whose inputs' changes reach it, in the text's order."""
     known = {dataset for statement in old.values() for dataset in statement.datasets}
     found, rebuilt = [], {c.statement for c in changed if not all(part.part.startswith(_NOT_RUN) for part in c.parts)}
     for statement in sorted(new.values(), key=lambda s: (s.last.position.file, s.last.position.line, s.last.position.column)):
@@ -41,9 +41,9 @@ def recompute(
 
 
 def estimated(update: UpdateSet, program: Program, statistics: Statistics) -> UpdateSet:
-    """The update set with roughly what each statement's batches cost.
+    """The update set with the estimated cost of each statement's batches.
 
-    statistics: flow ▸ what `MetadataReader.statistics` has of it, or what is known of its last batch, in the same form.
+    statistics: flow ▸ `MetadataReader.statistics`, or its last batch's figures in the same form.
     """
     found, known = [], statements(program)
     for item in update.recompute:
@@ -55,7 +55,7 @@ def estimated(update: UpdateSet, program: Program, statistics: Statistics) -> Up
 def _batches(
     statement: Statement, is_new: bool, restate_from: datetime | None, now: datetime | None
 ) -> tuple[int, datetime | None, datetime | None]:
-    """How many, and of which time. A restatement takes a batch for each interval; else a whole table takes one."""
+    """The number of batches, and their time. A restatement takes a batch for each interval; otherwise a whole table takes one."""
     if restate_from is not None and now is not None:
         length = statement.last.interval_seconds
         start, end = floor(restate_from, length), floor(now, length)
@@ -64,7 +64,7 @@ def _batches(
 
 
 def _estimate(statement: Statement, batches: int, statistics: Statistics) -> tuple[int | None, float | None, float | None]:
-    """Rows, seconds and dollars, from the mean of the latest batches; a statement's flows run one after the other."""
+    """The estimated rows, seconds and dollars, from the mean of the latest batches; a statement's flows run one after the other."""
     means = [mean for flow in statement.flows if (mean := _mean(statistics.get(flow.id, ())))]
     if not means:
         return None, None, None
@@ -73,7 +73,7 @@ def _estimate(statement: Statement, batches: int, statistics: Statistics) -> tup
 
 
 def _mean(records: Sequence[Mapping[str, Any]]) -> tuple[float, float, float] | None:
-    """Rows, seconds and dollars of one batch: of all its tables together."""
+    """The mean rows, seconds and dollars of one batch, over all its tables together."""
     batches: dict[str, Counter[str]] = {}
     for record in records:
         figures = {name: float(record.get(name, 0)) for name in _FIGURES}

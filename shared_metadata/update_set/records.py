@@ -1,4 +1,4 @@
-"""An update set as plain frozen dataclasses: what applying a program changes, whom that reaches, and what it costs."""
+"""An update set as plain frozen dataclasses: the changes of applying a program, their effects on readers, and their costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared_metadata.program.lineage import ColumnRef, Use
 
 
 class ColumnKind(StrEnum):
-    """What happens to a column of a dataset."""
+    """The kinds of change of a dataset's column."""
 
     ADDED = "added"
     DROPPED = "dropped"
@@ -31,7 +31,7 @@ class ColumnKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a change breaks something that the compiler cannot see."""
+    """A reason why a change breaks something that the compiler cannot see."""
 
     DATASET_REMOVED = "dataset removed"
     COLUMN_DROPPED = "column dropped"
@@ -47,7 +47,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class QueryShape:
-    """What decides over a query's result, digested: `rows` over which rows there are, `columns` over each column's values.
+    """The digests of a query's meaning: `rows` decides which rows there are, `columns` each column's values.
 
     Names of aliases, comments and layout do not count. columns: output column ▸ digest.
     """
@@ -58,7 +58,7 @@ class QueryShape:
 
 @dataclass(frozen=True)
 class PartChange:
-    """One part of a statement that differs; before and after: of short parts (EVERY in seconds, mode, key …), else ''."""
+    """One part of a statement that differs; before and after: for short parts (EVERY in seconds, mode, key …), else ''."""
 
     part: str
     before: Any = ""
@@ -106,11 +106,11 @@ class Reach:
 
 @dataclass(frozen=True)
 class ReaderEffect:
-    """What becomes of a view or a publication that reads, directly or over others, what changes.
+    """The effect on a view or a publication that reads changed data, directly or through others.
 
-    by: the changed columns that its statement uses.  rows_of: inputs of which other rows there may be.
-    columns: its own columns that thereby get other values.  rows: it may itself have other rows.
-    known: False where a program was compiled without the sources' schemas: then everything is taken to change.
+    by: the changed columns that its statement uses.  rows_of: inputs whose rows may differ.
+    columns: its own columns whose values may differ.  rows: its own rows may differ.
+    known: False where a program was compiled without the sources' schemas: then everything counts as changed.
     """
 
     dataset: str
@@ -123,13 +123,13 @@ class ReaderEffect:
 
     @property
     def changes(self) -> bool:
-        """Whether its data may change; else it runs again with the same result, if at all."""
+        """Whether its data may change; otherwise it runs again with the same result, if at all."""
         return self.rows or bool(self.columns)
 
 
 @dataclass(frozen=True)
 class Breaking:
-    """Something that the change breaks outside of the program or in a table's history; column: '' where it is the whole dataset."""
+    """A break outside the program or in a table's history; column: '' for the whole dataset."""
 
     dataset: str
     column: str
@@ -141,7 +141,7 @@ class Breaking:
 
 @dataclass(frozen=True)
 class Recompute:
-    """The batches that a statement runs because of the change, beside those that it would run anyway.
+    """The batches that a statement runs because of the change, in addition to those that it would run anyway.
 
     start, end: the batches of a restatement, half-open; None without one: then a table is made whole in one batch, or else, with
         0 batches, nothing of the past is made anew.
@@ -159,11 +159,11 @@ class Recompute:
 
 @dataclass(frozen=True)
 class UpdateSet:
-    """What applying a program changes, by statement: 'lake.crm' is a collect and its load, 'ops.public.t' a result and its table.
+    """The changes of applying a program, by statement: 'lake.crm' is a collect and its load, 'ops.public.t' a result and its table.
 
     endpoints: connections and warehouses whose system or options differ.  typed: both programs know their columns.
     other_rows: datasets that may have other rows, or the same with other values in every column.
-    boundary: when it takes effect; None where nobody said.
+    boundary: when it takes effect; None if it was not given.
     """
 
     version: str
@@ -189,7 +189,7 @@ class UpdateSet:
         return not (self.added or self.changed or self.removed or self.endpoints)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; moments as ISO 8601 text."""
+        """The update set as plain values for JSON; moments are ISO 8601 text."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_text))
         return {**values, "empty": self.empty, "is_breaking": bool(self.breaking)}
 

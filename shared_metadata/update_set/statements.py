@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared_metadata.program import Flow, Kind, Masks, Program
 from shared_metadata.update_set.records import PartChange
 
-# Each property of a flow under the word that the program has for it.
+# The program's word for each property of a flow.
 WORDS = {
     "kind": "kind",
     "slice_id": "slice",
@@ -38,7 +38,7 @@ _SECOND_HALF = (Kind.LOAD, Kind.PUBLISH)
 
 @dataclass(frozen=True)
 class Statement:
-    """flows: one or two, in the order in which they run.  inputs: the datasets that its query reads."""
+    """A statement as written. flows: one or two, in the order in which they run.  inputs: the datasets that its query reads."""
 
     id: str
     flows: tuple[Flow, ...]
@@ -50,7 +50,7 @@ class Statement:
 
     @property
     def last(self) -> Flow:
-        """The flow that makes what others see."""
+        """The flow that makes the visible result."""
         return self.flows[-1]
 
     @property
@@ -58,7 +58,7 @@ class Statement:
         return tuple(table.dataset for table in self.last.tables)
 
     def masks(self, dataset: str) -> Masks:
-        """How columns of a collected dataset, and fields of them, are masked."""
+        """The masks of a collected dataset's columns, and of their fields."""
         return next((t.masks for t in self.first.tables if t.dataset.removesuffix(":staged") == dataset), {})
 
     @property
@@ -67,12 +67,12 @@ class Statement:
 
 
 def statement_id(flow: str) -> str:
-    """Of the flow 'lake.crm:load' or 'ops.public.t:result' the statement's, 'lake.crm' or 'ops.public.t'."""
+    """The statement of a flow: 'lake.crm' or 'ops.public.t' for 'lake.crm:load' or 'ops.public.t:result'."""
     return flow.removesuffix(":load").removesuffix(":result")
 
 
 def statements(program: Program | None) -> dict[str, Statement]:
-    """By id."""
+    """The statements by id."""
     flows: dict[str, list[Flow]] = {}
     for flow in program.flows.values() if program else ():
         flows.setdefault(statement_id(flow.id), []).append(flow)
@@ -87,7 +87,7 @@ def edges(program: Program | None) -> set[tuple[str, str]]:
 
 
 def reachable(seeds: set[str], links: set[tuple[str, str]]) -> set[str]:
-    """What is reached from the seeds over at least one link."""
+    """The nodes that can be reached from the seeds over at least one link."""
     found: set[str] = set()
     border = seeds
     while border:
@@ -97,7 +97,7 @@ def reachable(seeds: set[str], links: set[tuple[str, str]]) -> set[str]:
 
 
 def changed_parts(old: Statement, new: Statement) -> tuple[PartChange, ...]:
-    """What differs between two versions of a statement but its place in the text and what only the compiler says of it."""
+    """Compares two versions of a statement, without its place in the text and the compiler's own findings."""
     found: list[PartChange] = []
     before = {flow.id: flow for flow in old.flows}
     for flow in new.flows:
@@ -135,7 +135,7 @@ def expectations(flow: Flow) -> list[tuple[str, str, str]]:
 
 
 def signed(old: Flow, new: Flow) -> bool:
-    """Whether signatures differ where both programs know their columns."""
+    """Whether signatures differ where both programs are typed."""
     before = _signatures(old)
     return any(before.get(name) not in (None, digest) for name, digest in _signatures(new).items())
 

@@ -1,1 +1,1 @@
-"""Derives anew what the metadata layer says of where things stand, and finds what is otherwise."""
+"""Derives the state of every dataset anew from its batches, and finds differences to the recorded state."""

@@ -20,9 +20,9 @@ Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass
 class Asked:
-    """Whom was asked, and who could not answer: slice and place ▸ why.
+    """Asks slices which batches have landed. silent: slice and place ▸ why it could not answer.
 
-    landing: the slices that have the function.  asking: told before each call.
+    landing: the slices that have the function.  asking: called before each call.
     """
 
     call: Call
@@ -32,7 +32,7 @@ class Asked:
     silent: dict[str, AtollError] = field(default_factory=dict)
 
     def __call__(self, programs: Programs) -> dict[str, list[Landed]]:
-        """Dataset of the active program ▸ its newest batch there, if any."""
+        """Returns dataset of the active program ▸ its newest batch there, if any."""
         program = programs.active(datetime.now(UTC))[1]
         found: dict[str, list[Landed]] = {}
         for (slice_id, name), flows in self._groups(program).items():
@@ -46,7 +46,7 @@ class Asked:
         return found
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The answers as plain values for JSON."""
         silent = {title: {"message": error.what, "help": error.remedy} for title, error in self.silent.items()}
         return {"compared_with": sorted(self.answered), "not_compared_with": silent}
 

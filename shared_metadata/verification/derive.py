@@ -1,4 +1,4 @@
-"""Where every dataset has to stand by what its batches left, seen along the timeline; pure."""
+"""Derives where every dataset has to stand from the records of its batches, along the timeline; pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared_metadata.state.schedule import attempts_named
 from shared_metadata.state.timeline import Programs
 from shared_metadata.verification.facts import Facts
 
-ANY_ENTRY = 2**31  # of a dataset that no later program version moves back
+ANY_ENTRY = 2**31  # the entry of a dataset that no later program version moves back
 
 
 @dataclass(frozen=True)
 class Left:
-    """That a batch moved a dataset from its start to its end. moved: None where only the event tells of the batch."""
+    """A move of a dataset from a batch's start to its end. moved: None where only the event records the batch."""
 
     end: datetime
     flow: str
@@ -30,11 +30,11 @@ class Left:
 
 @dataclass(frozen=True)
 class Derived:
-    """Where a dataset has to stand.
+    """The position that a dataset has to have.
 
-    state: None where nothing tells: neither a batch nor where it begins.
+    state: None where it can't be derived: neither a batch nor a start is recorded.
     cursor_known: False where the last batch's record is gone, and its cursor with it.
-    gaps: batches before the watermark of which no record is left.
+    gaps: batches before the watermark without a record.
     """
 
     state: TableState | None
@@ -43,7 +43,7 @@ class Derived:
 
 
 class Derivation:
-    """Over all that is recorded."""
+    """The derivation over all that is recorded."""
 
     def __init__(self, facts: Facts, programs: Programs) -> None:
         self._programs, self._facts = programs, facts
@@ -59,20 +59,20 @@ class Derivation:
                         self._keep(done.flow, name, done.datasets, done.interval.start, left)
 
     def _keep(self, flow: str, dataset: str, own: Collection[str], start: datetime, left: Left) -> None:
-        """Of two, one of them an empty batch of the input that completed this dataset, the later program's counts."""
+        """Keeps the later program's move of two; one may be an empty batch of the input that completed this dataset."""
         maker = flow if dataset in own else self._maker(flow, dataset, start)
         known = self._left.setdefault((maker, dataset), {}).setdefault(start, left)
         if known.entry < left.entry:
             self._left[maker, dataset][start] = left
 
     def _maker(self, flow: str, dataset: str, start: datetime) -> str:
-        """The flow that makes a dataset beside this one; a program may have another make it than the one before."""
+        """The flow that makes a dataset beside this one; another program version may have another flow make it."""
         found = self._programs.with_flow(flow, start)
         maker = self._programs.producer(found[1], dataset) if found else None
         return maker.id if maker else flow
 
     def of(self, flow: str, dataset: str) -> Derived:
-        """Follows the batches from where the dataset begins."""
+        """Derives a dataset's position by following the batches from its start."""
         held = self._facts.states[flow].tables.get(dataset) if flow in self._facts.states else None
         left = self._left.get((flow, dataset), {})
         begins = held.begins if held else None
@@ -105,24 +105,24 @@ class Derivation:
         return Derived(state, last.moved is not None, gaps)
 
     def _aged(self, flow: str, dataset: str) -> datetime | None:
-        """Through when batches that moved a dataset have aged: of the flow that makes it, and of those that load nothing into it."""
+        """The end of the aged batches that moved a dataset: its own flow's, and those of its input that loaded nothing."""
         staged = (self._programs.producer(program, f"{dataset}:staged") for _, program in self._programs.entries)
         flows = {flow, *(collect.id for collect in staged if collect)}
         return max((self._facts.aged[name] for name in flows if name in self._facts.aged), default=None)
 
     def _again_from(self, flow: str, dataset: str, held: TableState) -> datetime | None:
-        """Where a dataset stands that is being made again; None for another. Of what has aged no record tells that it was."""
+        """The position of a dataset that is being reprocessed; None for others. Aged batches carry no record of it."""
         standing = self._programs.standing(flow, dataset, held)
         return standing.through if standing.again_until else None
 
     def _last_change(self, flow: str, dataset: str) -> LastChange | None:
-        """As the batches have it; what it cost stands in its statistics alone."""
+        """The last change as the batches record it; its cost is in the statistics alone."""
         batches = sorted((b for b in self._facts.batches.values() if b.flow == flow and dataset in b.moved), key=lambda b: b.interval)
         changes = (change_of(batch.outcomes[dataset]) for batch in reversed(batches) if dataset in batch.outcomes)
         return next((change for change in changes if change), None)
 
     def _attempts(self, flow: str, dataset: str, start: datetime, held: TableState | None) -> int:
-        """Where the batch was tried before, its executions' names are taken: it goes on after them, and none is held against it."""
+        """Failed attempts by name, none held against the batch: earlier ones have used up their executions' names."""
         batch = self._facts.batches.get((flow, start))
         worker = batch.workers.get(dataset) if batch else None
         counted = held.attempts if held and held.watermark == start else 0
@@ -131,13 +131,13 @@ class Derivation:
     def _follow(
         self, flow: str, dataset: str, left: Mapping[datetime, Left], start: datetime, begins: datetime | None, *, again: bool
     ) -> tuple[datetime, tuple[Interval, ...]]:
-        """The end of the last batch that counts; `again`: also of those that a later program version is to make again."""
+        """The end of the last batch that counts; `again`: includes batches that a later program version is to reprocess."""
         at, gaps = start, list[Interval]()
         while True:
             at = self._programs.standing(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
             found = left.get(at)
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
-                # Of a batch within which what is made again begins, only what lies before that counts.
+                # If reprocessing begins inside a batch, only what lies before that moment counts.
                 left_at = TableState(found.end, entry=ANY_ENTRY if again else found.entry, begins=begins)
                 at = self._programs.standing(flow, dataset, left_at).through
                 continue
@@ -148,7 +148,7 @@ class Derivation:
             at = later
 
     def _needed_entry(self, flow: str, start: datetime, begins: datetime | None) -> int:
-        """The number of the last entry that has what starts here made again."""
+        """The number of the last timeline entry that has batches from this start on reprocessed."""
         entries = enumerate(self._programs.entries)
         numbers = [
             entry.number

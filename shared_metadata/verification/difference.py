@@ -1,4 +1,4 @@
-"""One difference between what is recorded and what has to be, with its place, cause and remedy."""
+"""One difference between a record and what it has to be, with its place, cause and remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FROM_A_BACKUP = "bring the item back from a backup (`atoll state import`, or poi
 
 
 class Kind(StrEnum):
-    """What differs."""
+    """The kinds of difference."""
 
     STATE = "the state is missing"
     WATERMARK = "the watermark differs"
@@ -37,9 +37,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One of them. held, due: what is recorded, and what has to be, as the repair needs them; `due` is None where it cannot be told.
+    """One difference. held, due: the record as it is and as it has to be, for the repair; `due` is None where it is unknown.
 
-    place: the item, by its keys.  found, expected: the same for people.
+    place: the item, by its keys.  found, expected: the same for readers.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""What is recorded otherwise than the batches, and the warehouses and targets, say; each with its place, cause and remedy."""
+"""Differences of the records from the batches, warehouses and targets; each with its place, cause and remedy."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ from shared_metadata.verification.other_side import Seen, other_sides
 def differences(
     facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]] | None = None
 ) -> list[Difference]:
-    """All of them. facts: of all flows.  landed: dataset ▸ what its warehouse or target says; None where nobody asked."""
+    """All differences. facts: those of all flows.  landed: dataset ▸ what its warehouse or target holds; None if not asked."""
     found, seen = recorded_otherwise(facts, programs, now, programs.flow_ids)
     return [*found, *other_sides(seen, programs, now, landed or {})]
 
 
 def recorded_otherwise(facts: Facts, programs: Programs, now: datetime, flows: Sequence[str]) -> tuple[list[Difference], list[Seen]]:
-    """What differs within what is recorded of these flows, and what of it can be held against the other side.
+    """Differences within these flows' records, and the records to compare with the warehouse or target.
 
-    facts: of these flows and of all that make the same datasets (`groups`).
+    facts: those of these flows and of all that make the same datasets (`groups`).
     """
     comparison = _Comparison(facts, programs, now)
     return list(comparison.all(flows)), comparison.seen
 
 
 def unseen_cursors(facts: Facts, programs: Programs) -> dict[str, str]:
-    """Datasets whose cursor cannot be compared with anything, and why: a wrong one would not be found."""
+    """Datasets whose cursor cannot be compared with anything, and why: a wrong one would go unnoticed."""
     derivation, found = Derivation(facts, programs), {}
     for flow, state in facts.states.items():
         for dataset, table in state.tables.items() if flow in programs.flow_ids else ():
@@ -153,7 +153,7 @@ class _Comparison:
         )
 
     def _newest_events(self) -> list[tuple[str, Completed]]:
-        """Of each table of each batch, with the table."""
+        """The newest event of each table of each batch, with the table."""
         newest: dict[tuple[str, datetime, str], Completed] = {}
         for done in self._facts.completed.values():
             for dataset in done.datasets:
@@ -163,7 +163,7 @@ class _Comparison:
         return [(dataset, done) for (_, _, dataset), done in newest.items()]
 
     def _table(self, done: Completed, dataset: str) -> Difference:
-        """Its parts that nobody else holds are lost; what counts on is the token, the rows and, of the last one, the cursor."""
+        """A table's missing record. Fields that only it held are lost; later batches need token, rows and the last one's cursor."""
         known = self._cursor_is_known(dataset, done.interval.end)
         due = Batch(
             done.flow,
@@ -189,7 +189,7 @@ class _Comparison:
         )
 
     def _cursor_is_known(self, dataset: str, end: datetime) -> bool:
-        """Of a batch that ends then: it does not matter any more after a later one, and else only the state can tell it."""
+        """Whether a cursor is known for a batch that ends then. After a later batch it doesn't matter; else only the state has it."""
         if any(dataset in state.tables for state in self._facts.states.values()) or not self._facts.has_cursor(dataset):
             return True
         batches, events = self._facts.batches.values(), self._facts.completed.values()
@@ -204,7 +204,7 @@ class _Comparison:
         return replace(found, schema_version=version.schema_version, pointer=version.pointer, reads=version.reads)
 
     def _moved(self, dataset: str, end: datetime) -> Moved:
-        """As the state has it; one that stands elsewhere has at least a cursor that was right once."""
+        """The move as the state has it; a dataset that stands elsewhere has at least a cursor that was right once."""
         tables = [state.tables[dataset] for state in self._facts.states.values() if dataset in state.tables]
         tables.sort(key=lambda table: table.watermark != end)
         return next((Moved(table.cursor, table.entry) for table in tables), Moved("", 0))
@@ -215,7 +215,7 @@ class _Comparison:
 
 
 def _makers(facts: Facts) -> dict[tuple[str, datetime], Batch]:
-    """Dataset and end ▸ the batch that made its version last: after a change of the interval several end at one moment."""
+    """Dataset and end ▸ the batch that made its version last: after a change of the interval several batches end at one moment."""
     found: dict[tuple[str, datetime], Batch] = {}
     for batch in facts.batches.values():
         for dataset, outcome in batch.outcomes.items():

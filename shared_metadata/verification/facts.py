@@ -1,4 +1,4 @@
-"""What is recorded, as far as it says where datasets stand: states, batches, versions and events, of a group of flows or of all."""
+"""Facts about where datasets stand: the recorded states, batches, versions and events of a group of flows or of all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared_metadata.store.drift_records import Drift, drift_of
 
 @dataclass(frozen=True)
 class Completed:
-    """What an event says of a committed batch. datasets: and the rows of each.  passed: others that it completed, being empty."""
+    """The event of a committed batch. datasets: with the rows of each.  passed: further datasets that it completed, being empty."""
 
     flow: str
     interval: Interval
@@ -25,7 +25,7 @@ class Completed:
     passed: tuple[str, ...] = ()
 
     def completed_by(self, dataset: str) -> tuple[str, ...]:
-        """What one of its tables, being empty, has completed beside itself."""
+        """The datasets that one of the batch's tables, being empty, has completed beside itself."""
         return tuple(name for name in self.passed if f"{name}:staged" == dataset)
 
 
@@ -52,8 +52,8 @@ class _OfFlows:
 class Facts:
     """flow ▸ state; flow and start ▸ batch; dataset and end ▸ version; flow, start and token ▸ event.
 
-    headless: the batches of which what their tables share is not recorded.  aged: flow ▸ through when its batches have aged.
-    forgotten: dataset ▸ before when versions of it are.
+    headless: batches without a record of what their tables share.  aged: flow ▸ the end of its aged batches.
+    forgotten: dataset ▸ the moment before which its versions are forgotten.
     """
 
     states: dict[str, FlowState] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Facts:
 
     @staticmethod
     def of(found: Iterable[items.Item], completed: Iterable[Completed] = ()) -> Facts:
-        """Of items of the table, in any order. completed: of events that were read before."""
+        """Facts from items of the table, in any order. completed: from events that were read before."""
         facts, of_flows = Facts(), _OfFlows()
         for item in found:
             facts._take(item, of_flows)
@@ -111,11 +111,11 @@ class Facts:
         return batch is not None and dataset in batch.datasets
 
     def has_aged(self, flow: str, end: datetime) -> bool:
-        """Whether it is right that there is no record of a batch that ends then."""
+        """Whether a batch that ends then has aged, so that it rightly has no record."""
         return flow in self.aged and end <= self.aged[flow]
 
     def has_cursor(self, dataset: str) -> bool:
-        """Whether one is recorded anywhere."""
+        """Whether a cursor is recorded anywhere."""
         states = (state.tables[dataset].cursor for state in self.states.values() if dataset in state.tables)
         return any(states) or any(batch.moved[dataset].cursor for batch in self.batches.values() if dataset in batch.moved)
 
@@ -130,7 +130,7 @@ class Facts:
 
 
 def completed(item: items.Item) -> Completed:
-    """What the event of a committed batch says."""
+    """The event of a committed batch."""
     event = items.event(items.from_item(item))
     detail = event.detail
     interval = Interval(from_text(detail["start"]), from_text(detail["end"]))

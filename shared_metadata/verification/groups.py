@@ -1,4 +1,4 @@
-"""Which flows have to be looked at together: those that make, or made in an earlier program version, the same datasets."""
+"""Groups of flows that have to be verified together: those that make, or made in an earlier program version, the same datasets."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def groups(programs: Programs) -> list[tuple[str, ...]]:
 
 
 def datasets_of(programs: Programs, flows: tuple[str, ...]) -> list[str]:
-    """All that these flows make in any of the programs, sorted."""
+    """All datasets that these flows make in any of the programs, sorted."""
     known = (program.flows[flow] for _, program in programs.entries for flow in flows if flow in program.flows)
     return sorted({table.dataset for flow in known for table in flow.tables})

@@ -1,6 +1,7 @@
-"""A verification in a function: it goes on where the call before it stopped, and what it found is recorded for whoever asks.
+"""Runs a verification in a function: each call goes on where the last one stopped, and the differences are recorded for commands to
+read.
 
-What it has looked at is a file on disk (`notes.py`), which lies in the data bucket between two calls.
+The verified groups are noted in a file (`notes.py`), which lies in the data bucket between two calls.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 PREFIX = "verification/"
 NOTES = f"{PREFIX}notes.sqlite"
 OWNER = "owner"
-LAST_SECONDS = 120.0  # of a call, to keep the notes
+LAST_SECONDS = 120.0  # seconds of a call, to store the notes
 MOST_TOLD = 100  # differences in the record: an item has 400 KB
 ACCEPTED = '{}, which goes on within a day where another verification stopped, or {"anew": true}'
 
 
 @dataclass(frozen=True)
 class VerifyStep:
-    """asked: made anew for each call.  bucket: where the notes lie between two calls."""
+    """Verifies in calls of limited time. asked: made anew for each call.  bucket: holds the notes between two calls."""
 
     dynamodb: DynamoDBClient
     s3: S3Client
@@ -46,9 +47,9 @@ class VerifyStep:
     clock: Clock = utc_now
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Figures of the verification when all was looked at. Raises Unfinished when the time is up, and InputError.
+        """Returns the verification's figures when all groups are verified. Raises Unfinished when the time is up, and InputError.
 
-        event: {'input': {} or {'anew': true}, 'owner': the execution's id}: what an execution has begun it does not begin anew.
+        event: {'input': {} or {'anew': true}, 'owner': the execution's id}: an execution goes on with what it has begun.
         """
         anew, owner, deadline = _anew(event), str(event.get(OWNER, context.aws_request_id)), Deadline.of(context)
         path = Path(tempfile.mkdtemp()) / "notes.sqlite"
@@ -61,7 +62,7 @@ class VerifyStep:
 
         try:
             found = verify(self.dynamodb, self.table, asked, lambda one: done.__setitem__(0, one), notes, self.clock, go_on)
-        except Exception:  # also what AWS refuses for the moment, after which it is called again
+        except Exception:  # includes what AWS refuses for the moment, after which it is called again
             notes.close()
             with path.open("rb") as body:
                 self.s3.put_object(Bucket=self.bucket, Key=NOTES, Body=body, Metadata={OWNER: owner})
@@ -73,7 +74,7 @@ class VerifyStep:
         return self._record(found, asked)
 
     def _fetch(self, path: Path, owner: str) -> None:
-        """What an earlier call has noted; of another owner than this nothing, unless this is ''."""
+        """The notes of an earlier call; none if another owner made them, unless `owner` is ''."""
         path.unlink(missing_ok=True)
         try:
             noted = self.s3.get_object(Bucket=self.bucket, Key=NOTES)
@@ -98,7 +99,7 @@ class VerifyStep:
 
 
 def _anew(event: Mapping[str, Any]) -> bool:
-    """Raises InputError."""
+    """Whether to begin anew. Raises InputError."""
     given = event.get("input", {})
     if not isinstance(given, Mapping) or given.keys() - {"anew"} or not isinstance(given.get("anew", False), bool):
         raise InputError("the input is refused", place="verify", remedy=f"accepted is {ACCEPTED}")

@@ -1,4 +1,4 @@
-"""What a verification has read and looked at, on disk: it needs little memory, and goes on where it stopped."""
+"""Notes of a verification on disk: events and verified groups. It needs little memory, and goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIRST, SECOND = 1, 2  # looks: what is only on its way differs in the first alon
 
 @dataclass(frozen=True)
 class Looked:
-    """What was looked at of a group of flows. seen: of its datasets.  unseen: see Verified.  differing: what differs in it."""
+    """A verified group of flows. seen: its datasets.  unseen: see Verified.  differing: its differences."""
 
     datasets: int
     batches: int
@@ -42,9 +42,9 @@ class Looked:
 
 
 class Notes:
-    """Of one verification, under one revision of the timeline. path: None for a file that is gone with the process.
+    """Notes of one verification, under one revision of the timeline. path: None for a file that is gone with the process.
 
-    for_report: the second look is noted too, though nobody can repair a difference out of notes.
+    for_report: the second look is noted too, though a difference in notes cannot be repaired.
     """
 
     def __init__(self, path: Path | None = None, *, for_report: bool = False) -> None:
@@ -56,7 +56,7 @@ class Notes:
         self._database.close()
 
     def begin(self, now: datetime, revision: int) -> datetime:
-        """When the verification began; what was noted under another revision, or before `now` by more than a day, is forgotten."""
+        """Returns when the verification began. Notes under another revision, or older than a day before `now`, are dropped."""
         row = self._database.execute("SELECT at, revision FROM began").fetchone()
         if row and row[1] == revision and (now - from_text(row[0])).total_seconds() < 86400:
             return from_text(row[0])
@@ -72,12 +72,12 @@ class Notes:
         return self._database.execute("SELECT 1 FROM days WHERE day = ?", (day,)).fetchone() is not None
 
     def keep_day(self, day: str) -> None:
-        """That all events of a day were read."""
+        """Notes that all events of a day were read."""
         with self._lock, self._database:
             self._database.execute("INSERT OR IGNORE INTO days VALUES (?)", (day,))
 
     def keep_events(self, events: Iterable[tuple[str, Completed]]) -> None:
-        """By their keys; may be called by several at a time."""
+        """Notes events by their keys; several threads may call it at a time."""
         rows = [(key, *_row(event)) for key, event in events]
         with self._lock, self._database:
             self._database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)

@@ -1,4 +1,4 @@
-"""What a warehouse or target holds, held against what is recorded of its dataset."""
+"""Compares what a warehouse or target holds with the records of its dataset."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from shared_metadata.verification.difference import Difference, less_there, more
 
 @dataclass(frozen=True)
 class Seen:
-    """What is recorded of a dataset, as far as the other side can be held against it.
+    """The records of a dataset that can be compared with its warehouse or target.
 
-    complete: through when it is, of batches that are to be made again also those.  last: the interval of its last version, if that
-    brought something.  maker: the flow that made it, where its batch is recorded.
+    complete: the end through which it is complete, including batches to be reprocessed.  last: the interval of its last version, if
+    that brought something.  maker: the flow that made it, where its batch is recorded.
     """
 
     flow: str
@@ -49,9 +49,10 @@ class Seen:
 def other_sides(
     seen: Iterable[Seen], programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]]
 ) -> Iterator[Difference]:
-    """A batch may have become visible before it is committed: the one that is next, which is looked up when it is made.
+    """The batches that the other side may hold: also the next one, which may be visible before it is committed, and is looked up
+    then.
 
-    What landed is told of the flow that makes the dataset now; another may have made it before.
+    A landed batch is reported for the flow that makes the dataset now; another may have made it before.
     """
     asked = {name: flow.id for name, flow in programs.active(now)[1].producers().items() if name in landed}
     for one in seen:

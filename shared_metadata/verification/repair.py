@@ -1,6 +1,6 @@
-"""Moves what was found to differ to where it has to be: each by one conditional transaction, with an event that says so.
+"""Repairs differences: each by one conditional transaction, with an event that records it.
 
-Nothing is deleted, and nothing is moved that is not as it was found any more: then the difference is left to be found again.
+Nothing is deleted. What has changed since it was found is left alone: the next verification finds it again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class Repair:
-    """Of one metadata table. by: whoever asks for it, for the events."""
+    """Repairs one metadata table. by: the user or function that asks, for the events."""
 
     def __init__(self, client: DynamoDBClient, table: str, by: str, clock: Clock = utc_now) -> None:
         self._client, self._table, self._by, self._clock, self._actions = client, table, by, clock, Actions(table)
 
     def mend(self, differences: Sequence[Difference]) -> list[tuple[Difference, bool]]:
-        """Each of those that can be repaired, and whether it was: False where something else has moved it meanwhile."""
+        """Returns each repairable difference, and whether it was repaired: False where the record has changed meanwhile."""
         return [(one, self._mend(one)) for one in differences if one.repairable]
 
     def _mend(self, difference: Difference) -> bool:
@@ -46,7 +46,7 @@ class Repair:
         return transacted(self._client, [*build[difference.kind](difference), self._said(difference)], place=difference.flow)
 
     def _head(self, batch: Batch) -> None:
-        """What the tables of a batch share, where it is gone."""
+        """Restores what the tables of a batch share, where it is gone."""
         written(self._client, self._actions.put(items.head_values(batch), "attribute_not_exists(pk)"))
 
     def _state(self, found: Difference) -> list[Action]:

@@ -1,6 +1,6 @@
-"""Looks at what is recorded group by group of flows, twice where something differs: what is only on its way is not there again.
+"""Verifies the records, one group of flows at a time; a difference is checked twice, because a write in progress is gone by then.
 
-In memory is one group at a time; events, which are kept by day and not by flow, and what was looked at are noted on disk, so that a
+In memory is one group at a time; events, which are kept by day and not by flow, and the verified groups are noted on disk, so that a
 verification that was interrupted goes on where it stopped.
 """
 
@@ -35,7 +35,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a verification is, in groups of flows; items: that were read by this call."""
+    """The progress of a verification, in groups of flows; items: how many this call read."""
 
     done: int
     of: int
@@ -47,7 +47,7 @@ Said = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found, and how much was looked at. unseen_cursors: dataset ▸ why its cursor could not be compared."""
+    """The differences, and how much was verified. unseen_cursors: dataset ▸ why its cursor could not be compared."""
 
     differences: tuple[Difference, ...]
     datasets: int
@@ -57,7 +57,7 @@ class Verified:
 
 
 def _by_now(seen: Seen, states: Mapping[str, FlowState]) -> Seen:
-    """A group may have been looked at long ago: what was committed since then has not landed too early."""
+    """Moves a dataset's facts on to now: what was committed since its group was verified has not landed too early."""
     table = states[seen.flow].tables.get(seen.dataset) if seen.flow in states else None
     return replace(seen, complete=max(seen.complete, table.watermark)) if table else seen
 
@@ -75,11 +75,11 @@ def verify(
     clock: Clock = utc_now,
     go_on: Callable[[], None] = lambda: None,
 ) -> Verified:
-    """Raises DefinitionError where no program was ever applied. ask: what landed of the programs' datasets, told after the table
-    was read, so that all that is recorded has landed. Batches may run meanwhile.
+    """Verifies all records. Raises DefinitionError where no program was ever applied.
 
-    notes: of a verification that was interrupted: what was looked at is not looked at again. Flows that no program of the timeline
-    has any more are left out: nothing of them is made or read.  go_on: called whenever something more is noted; may raise, to stop.
+    ask: the landed batches of the programs' datasets, asked for after the table was read, so that every recorded batch has landed.
+    notes: those of an interrupted verification, whose verified groups are skipped.  go_on: called after each further note; may raise, to
+    stop. Batches may run meanwhile. Flows that no program of the timeline has are left out: they are neither made nor read.
     """
     return _Verification(client, table, ask, said, notes or Notes(), clock, go_on).run()
 
@@ -107,7 +107,7 @@ class _Verification:
         return Verified(tuple(found), *figures, unseen)
 
     def _look_at(self, programs: Programs, wanted: Sequence[Flows], look: int) -> dict[Flows, Looked]:
-        """What there is of each group; each is noted."""
+        """Verifies and notes each group."""
         looked = self._notes.looked(look, wanted)
         for flows in wanted:
             if flows not in looked:
@@ -138,7 +138,7 @@ class _Verification:
     def _again(
         self, programs: Programs, wanted: Sequence[Flows], looked: dict[Flows, Looked], found: list[Difference], began: datetime
     ) -> list[Difference]:
-        """What of the differences is still there."""
+        """Returns the differences that are still there."""
         flows = {one.flow for one in found}
         differing = [group for group in wanted if flows.intersection(group)]
         self._read_events(began - timedelta(days=1), unless_known=False)
@@ -151,7 +151,7 @@ class _Verification:
     # -- reading
 
     def _read_events(self, since: datetime, *, unless_known: bool) -> None:
-        """Notes what the events since then say of completed batches, several days at a time; a clock may go ahead."""
+        """Notes the completed batches of the events since then, several days at a time; a clock may run ahead."""
         now = self._clock()
         days = [since + timedelta(days=number) for number in range((now.date() - since.date()).days + 2)]
         beside_one_another(self._read_day, [day for day in days if not (unless_known and self._notes.has_day(f"{day:%Y-%m-%d}"))])
