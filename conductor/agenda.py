@@ -1,7 +1,7 @@
-"""Which flows a round looks at: those that something has happened to, those that read them, and those whose time has come.
+"""The agenda of a round: flows with new events, their readers, and flows whose time has come.
 
-It stands in a process's memory and is only ever a reason to look: what is due is decided by what is read then. So it may be lost, as
-a process is, or lack what an event that never came would have said: then the next whole look, at every flow, makes it anew.
+It is kept in a process's memory and is only a reason to look: what is due is decided by what is read then. So it may be lost with
+its process, or miss a lost event: the next whole look, at every flow, makes it anew.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared_metadata.store import keys
 from shared_metadata.store.reader import EventKey
 
 WHOLE = timedelta(hours=1)  # between two whole looks
-HORIZON = 2 * WHOLE  # what may become due by then is known from now on; what may later, the next whole look finds
+HORIZON = 2 * WHOLE  # what may become due by then is known from now on; the next whole look finds the rest
 BELATED = timedelta(minutes=2)  # an event may be written so long after the moment in its key
 RENEWS = frozenset({EventKind.PROGRAM_ACTIVATED, EventKind.UPDATE_SET_CANCELLED})
 WAKES = frozenset(
@@ -38,7 +38,7 @@ WAKES = frozenset(
 
 
 class Neighbours:
-    """Who reads whom, in any program of a timeline."""
+    """The readers and inputs of flows, in any program of a timeline."""
 
     def __init__(self, programs: Programs) -> None:
         self._makers: dict[str, set[str]] = {}
@@ -62,8 +62,9 @@ class Neighbours:
         return {maker for flow in flows for maker in self._inputs.get(flow, ())}
 
     def around(self, flows: Iterable[str]) -> set[str]:
-        """The flows on which it depends how many missed intervals a batch of these covers: their readers, however far away, and what
-        these read."""
+        """The flows that decide how many missed intervals a batch of these covers: their readers at any distance, and those's
+        inputs.
+        """
         found, waiting = set[str](), set(flows)
         while waiting:
             found |= waiting
@@ -76,14 +77,15 @@ class Neighbours:
         return flows | {reader for flow in flows for reader in self._readers.get(flow, ())}
 
     def _of(self, event: Event) -> set[str]:
-        """An empty batch completes datasets of other flows as well; a drift names the flows that it stops or frees."""
+        """The flows of an event, with those whose datasets an empty batch completes too, and those that a drift stops or frees."""
         passed = {maker for dataset in event.detail.get("passed", ()) for maker in self._makers.get(dataset, ())}
         return {event.flow, *event.detail.get("flows", ()), *passed}
 
 
 class Agenda:
-    """Flow ▸ when to look at it; one that waits for something to happen has no moment. Beside them those that wait for room, by the
-    starts of their batches, and those that are at work."""
+    """Flow ▸ when to look at it; one that waits for an event has no moment. It also keeps the flows that wait for capacity, by the
+    starts of their batches, and the running ones.
+    """
 
     def __init__(self) -> None:
         self._moments: dict[str, datetime] = {}
@@ -91,8 +93,8 @@ class Agenda:
         self._at_work: set[str] = set()
         self._entries: tuple[Entry, ...] = ()
         self._neighbours = Neighbours(Programs([]))
-        self._looked_at: tuple[datetime, int] | None = None  # when all was, and under which entry of the timeline
-        self._heard: tuple[datetime, frozenset[EventKey]] | None = None  # when events were asked for, and which were known then
+        self._looked_at: tuple[datetime, int] | None = None  # the last whole look, and the timeline entry it was made under
+        self._heard: tuple[datetime, frozenset[EventKey]] | None = None  # the last query for events, and the events known then
 
     def neighbours(self, programs: Programs) -> Neighbours:
         entries = tuple(entry for entry, _ in programs.entries)
@@ -100,10 +102,10 @@ class Agenda:
             self._entries, self._neighbours, self._looked_at = entries, Neighbours(programs), None
         return self._neighbours
 
-    # -- what is to be looked at
+    # -- due looks
 
     def needs_whole_look(self, programs: Programs, now: datetime) -> bool:
-        """In a new process, now and then, and when the timeline, or the program whose time it is, is another one."""
+        """Whether a whole look is due: in a new process, now and then, and when the timeline or its active program has changed."""
         self.neighbours(programs)
         if self._looked_at is None or self._heard is None:
             return True
@@ -111,22 +113,22 @@ class Agenda:
         return not looked_at <= now < looked_at + WHOLE or entry != programs.active(now)[0].number
 
     def wake_all(self, programs: Programs, now: datetime) -> None:
-        """For a whole look."""
+        """Puts all flows on the agenda, for a whole look."""
         self.neighbours(programs)
         self._moments, self._queue = dict.fromkeys(programs.flow_ids, now), {}
         self._looked_at, self._heard = (now, programs.active(now)[0].number), (now, frozenset())
 
     def since(self, now: datetime) -> datetime:
-        """From when on to ask for events: of some that came before, one may have been written late."""
+        """The moment from which to ask for events: earlier than the last query, because an event may be written late."""
         return (min(self._heard[0], now) if self._heard else now) - BELATED
 
     @property
     def known(self) -> frozenset[EventKey]:
-        """Those that came before, as far back as is asked for again."""
+        """The known events, as far back as is asked for again."""
         return self._heard[1] if self._heard else frozenset()
 
     def hear(self, programs: Programs, events: Mapping[EventKey, Event], now: datetime) -> None:
-        """Takes in the events since `since` that were not known."""
+        """Takes in the events since `since` that are not known yet."""
         self.wake(self.neighbours(programs).touched(events.values()), now)
         first = tuple(keys.first_event(now - BELATED).values())
         self._heard = now, frozenset(key for key in (*self.known, *events) if key >= first)
@@ -135,23 +137,24 @@ class Agenda:
         self._moments |= dict.fromkeys(flows, now)
 
     def due(self, now: datetime, most: int) -> set[str]:
-        """Those whose moment has come, and, if fewer than `most` are at work, of those that wait for room the oldest: so many that no
-        younger one takes its place."""
+        """The flows whose moment has come and, if fewer than `most` run, the oldest of those that wait for capacity: so many that no
+        younger one takes their place.
+        """
         flows = {flow for flow, moment in self._moments.items() if moment <= now}
         room = most - len(self._at_work - flows)
         waiting = heapq.nsmallest(room + len(flows), self._queue, key=lambda flow: (self._queue[flow], flow)) if room > 0 else ()
         return flows.union(waiting)
 
     def at_work_beside(self, flows: Collection[str]) -> int:
-        """How many others are at work, for all that was heard."""
+        """The number of other flows that run, by all events so far."""
         return len(self._at_work.difference(flows))
 
-    # -- what was looked at
+    # -- after a look
 
     def looked(self, flows: Collection[str], moments: Mapping[str, datetime], done: Mapping[DueBatch, Done | None]) -> None:
-        """Keeps of each of these flows when to look at it again, whether it is at work, and whether it waits for room.
+        """Records for each of these flows when to look at it again, whether it runs, and whether it waits for capacity.
 
-        moments: of those that wait for time.  done: about what is due; None for want of room.
+        moments: of flows that wait for time.  done: the result for what is due; None for lack of capacity.
         """
         for flow in flows:
             self._moments.pop(flow, None)
@@ -170,7 +173,7 @@ class Agenda:
 def waiting_for_time(
     programs: Programs, states: Mapping[str, FlowState], begun: Iterable[DueBatch], now: datetime
 ) -> dict[str, datetime]:
-    """When flows become due if nothing happens but that time passes: a batch's end, or the end of a failed attempt's backoff.
+    """The moments at which flows become due by the passing of time alone: a batch's end, or the end of a failed attempt's backoff.
 
     begun: batches that are due already, which wait for nothing.
     """
@@ -186,7 +189,7 @@ def waiting_for_time(
 
 def _moment(programs: Programs, states: Mapping[str, FlowState], batch: DueBatch, dataset: str) -> datetime:
     known = programs.with_flow(batch.flow, batch.interval.start)
-    assert known is not None  # it is due in one of them
+    assert known is not None  # it is due in one of the programs
     end = next_interval(batch.interval.start, known[1].flows[batch.flow].interval_seconds).end
     retry_at = states[batch.flow].tables[dataset].retry_at
     return max(end, retry_at) if retry_at and not batch.moved else end

@@ -1,4 +1,4 @@
-"""The conductor function's environment: what its stack writes and its handler reads."""
+"""The conductor function's environment: written by its stack, read by its handler."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from shared_metadata import naming
 from shared_metadata.errors import DefinitionError
 
-MEMORY_MB = 1769  # a whole processor, by which starts are bounded; what ends as much sooner costs no more
-EVENTS_AT_ONCE = 500  # of the stream, in one call
+MEMORY_MB = 1769  # a whole processor, which bounds starts; the function ends as much sooner, so it costs no more
+EVENTS_AT_ONCE = 500  # stream records in one call
 MAX_STARTS = 10_000  # new executions in one call; the next call goes on
-MAX_RUNNING = 500  # batches at once: half of the functions that an account may run, most of which run one at a time
-STARTS_AT_ONCE = 16  # of them beside one another: enough for a processor, which is what bounds them
+MAX_RUNNING = 500  # concurrent batches: half of the functions that an account may run, most of which run one at a time
+STARTS_AT_ONCE = 16  # concurrent starts: enough for a processor, which bounds them
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Where the metadata and the state machines are."""
+    """The names of the metadata table and of the state machines."""
 
     metadata_table: str
     account: str
@@ -40,7 +40,7 @@ class Environment:
 
     @staticmethod
     def read(variables: Mapping[str, str] = os.environ) -> Environment:
-        """Raises DefinitionError for a variable that is missing."""
+        """Reads the environment. Raises DefinitionError for a variable that is missing."""
         try:
             return Environment(
                 variables["ATOLL_METADATA_TABLE"],

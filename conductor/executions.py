@@ -1,4 +1,4 @@
-"""The executions of batches: starts them under names of their own, and records of those that ended that their batch has not moved."""
+"""The executions of batches: starts them under names of their own, and records those that ended without moving their batch."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_Errors
 NOT_THERE = ("StateMachineDoesNotExist", "StateMachineDeleting", "AccessDeniedException", "InvalidArn")
-# When to look again at a batch of which nothing is heard: later than the lease that its execution takes.
+# When to look again at a batch without news: later than the lease that its execution takes.
 UNHEARD = timedelta(minutes=17)
 Report = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass
 class Round:
-    """What one call did, in batches. missing: their state machine is not there; running: somebody is at work on them;
-    later: AWS refused for the moment, so the next call asks again."""
+    """The result of one call, in batches.
+
+    missing: without a state machine.  running: with a worker.  later: AWS refused for the moment, so the next call asks again.
+    """
 
     due: int = 0
     started: int = 0
@@ -45,20 +47,20 @@ class Round:
 
 @dataclass(frozen=True)
 class Done:
-    """What was done about a batch, and when to look at it again if nothing is heard of it."""
+    """The result for a batch, and when to look at it again if no event comes."""
 
     figures: Round
     again_at: datetime
 
 
 class Executions:
-    """Of the slices' state machines."""
+    """The executions of the slices' state machines."""
 
     def __init__(self, writer: MetadataWriter, states: SFNClient, environment: Environment, report: Report) -> None:
         self._writer, self._states, self._environment, self._report = writer, states, environment, report
 
     def begin(self, batch: DueBatch, recorded: Batch | None, now: datetime) -> Done:
-        """Starts those tables of a batch that nobody is at work on; of the others nothing is asked before their lease has ended.
+        """Starts those tables of a batch that have no worker; the others are left alone until their lease has ended.
 
         recorded: the batch as its workers have claimed it.
         """
@@ -92,7 +94,7 @@ class Executions:
         return Done(Round(missing=1), now)
 
     def _known(self, batch: DueBatch, now: datetime) -> Done:
-        """Of a name that is taken: either it runs, or it has ended and nothing was heard of it, though its batch has not moved."""
+        """The result for a name that is taken: its execution runs, or has ended without an event, though its batch has not moved."""
         arn = self._environment.execution_arn(batch.slice_id, batch.execution_name)
         ended = self._ended(arn)
         if not ended:
@@ -103,12 +105,12 @@ class Executions:
         return Done(Round(lost=1), now)
 
     def _ended(self, execution: str) -> str:
-        """How an execution ended; '' while it runs."""
+        """The status of an ended execution; '' while it runs."""
         try:
             found = self._states.describe_execution(executionArn=execution)
         except ClientError as error:
             if is_later(error):
-                return ""  # whether it has ended is found out later
+                return ""  # its end is found out later
             if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
                 raise
             return "the execution is not known any more"
@@ -116,19 +118,19 @@ class Executions:
 
 
 def how_it_ended(found: Mapping[str, Any]) -> str:
-    """Of an execution as Step Functions describes it, or tells of its end: its error and cause, or else its status."""
+    """The error and cause, or else the status, of an execution as Step Functions describes it, or reports its end."""
     if not found.get("error"):
         return f"the execution ended as {found['status']} and its batch did not move"
     return f"{found['error']}: {_message(str(found.get('cause') or ''))}"
 
 
 def is_refused(why: str) -> bool:
-    """Whether AWS had refused for the moment only, of what `how_it_ended` gives."""
+    """Whether AWS refused for the moment only, from the result of `how_it_ended`."""
     return why.partition(":")[0] in NAMES
 
 
 def _message(cause: str) -> str:
-    """A Lambda function's cause is JSON with an errorMessage."""
+    """The message in a Lambda function's cause, which is JSON with an errorMessage."""
     try:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, TypeError, KeyError):

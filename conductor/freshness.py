@@ -1,4 +1,4 @@
-"""Watches over FRESH WITHIN: how many datasets are late, for the alarm, and an event for each broken promise."""
+"""Checks FRESH WITHIN: counts late datasets, for the alarm, and records an event for each broken promise."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Freshness:
         self._recorded: set[LateDataset] = set()
 
     def check(self, known: KnownStates, now: datetime) -> int:
-        """How many datasets are late; each is recorded once for as long as its watermark stands still.
+        """Returns how many datasets are late; each is recorded once for as long as its watermark stands still.
 
-        Reads the active program's version and the states of those flows that are late for all that is known.
+        It reads the active program's version and the states of those flows that are late by the states known so far.
         """
         reader = self._writer.reader
         try:
             program = reader.active_program()
         except DefinitionError:
-            return 0  # nothing was ever applied
+            return 0  # no program was ever applied
         seem_late = {one.flow for one in late_datasets(program, known.held, now)}
         late = late_datasets(program, known.read(seem_late), now)
         for one in set(late) - self._recorded:

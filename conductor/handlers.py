@@ -36,15 +36,16 @@ metrics = Metrics(namespace="Atoll", service="conductor")
 
 
 class Context(Protocol):
-    """What Lambda hands over beside the event; only this of it is used."""
+    """The part of Lambda's context that is used."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
 
 def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """{'trigger': 'clock'} ▸ figures of the round, and how many datasets are late; a batch of stream records ▸
-    {'batchItemFailures': […]}; Step Functions' event of an execution that ended ▸ how many tables it has left as they were.
-    Raises InputError for others."""
+    {'batchItemFailures': […]}; Step Functions' event of an execution that ended ▸ how many of its tables have not moved.
+    Raises InputError for other events.
+    """
     if event.get("trigger") == "clock":
         return _on_clock(context)
     if event.get("detail-type") == TOLD_AS:
@@ -85,7 +86,7 @@ def _tell(found: list[Event]) -> None:
 
 
 def _event(record: Mapping[str, Any]) -> Event | None:
-    """The event that a record brings, if the conductor does anything on it."""
+    """The event of a record, if the conductor acts on its kind."""
     image = record.get("dynamodb", {}).get("NewImage", {})
     wanted = image.get("pk", {}).get("S", "").startswith(EVENT_PREFIX) and image.get("kind", {}).get("S") in CAUSES
     return items.event(items.from_item(image)) if wanted else None
@@ -111,7 +112,7 @@ def _measured(done: Round) -> None:
 
 
 def _late(now: datetime) -> int | None:
-    """How many datasets break their FRESH WITHIN; None in the minutes between two checks."""
+    """The number of datasets that break their FRESH WITHIN; None in the minutes between two checks."""
     if now.minute % EVERY_MINUTES:
         return None
     late = freshness().check(starter().known, now)
@@ -122,14 +123,14 @@ def _late(now: datetime) -> int | None:
 
 
 def client(service: str) -> Any:
-    """Of Step Functions one that asks no faster than it is answered: of many starts at once some are throttled."""
+    """A client; Step Functions' slows down when it is throttled, as happens after many starts at once."""
     mode: Mode = "adaptive" if service == "stepfunctions" else "standard"
     return aws_client(boto3, service, max_attempts=MAX_ATTEMPTS, connections=CONNECTIONS, mode=mode)
 
 
 @cache
 def writer() -> MetadataWriter:
-    """One for the life of the process: it keeps its connections and the program versions it has read."""
+    """A writer for the life of the process: it keeps its connections and the program versions it has read."""
     return MetadataWriter(client("dynamodb"), Environment.read().metadata_table)
 
 

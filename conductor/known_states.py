@@ -1,4 +1,4 @@
-"""The states of all flows as this process has read them last: enough to know whom to look at, since whoever decides reads again."""
+"""The states of all flows as this process read them last: enough to choose flows to look at, as decisions read them again."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from shared_metadata.store.reader import MetadataReader
 
 
 class KnownStates:
-    """Others write these states all the time. One that is held here may be old, and is never the ground of a decision."""
+    """Caches states, which others write all the time: a cached one may be old, and is never the ground of a decision."""
 
     def __init__(self, reader: MetadataReader) -> None:
         self._reader, self._held = reader, dict[str, FlowState]()
 
     @property
     def held(self) -> Mapping[str, FlowState]:
-        """All that were read so far."""
+        """All states that were read so far."""
         return MappingProxyType(self._held)
 
     def read(self, flows: Iterable[str], programs: Programs | None = None) -> dict[str, FlowState]:
-        """These as they are now. programs: of the timeline, for who has them."""
+        """Reads these flows' states now. programs: the timeline's, if the caller has them."""
         wanted = sorted(flows)
         found = self._reader.flow_states(wanted, programs) if wanted else {}
         self._held |= found

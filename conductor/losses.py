@@ -1,7 +1,7 @@
-"""Notices executions that ended without recording an outcome, when Step Functions tells of their end.
+"""Notices executions that ended without recording an outcome, when Step Functions reports their end.
 
-It tells by an event, at least once as a rule and not at all now and then. One that was never told of is found when its lease has
-ended: then its batch is started again under the same name, which is taken (executions.py).
+Its event comes at least once as a rule, and now and then not at all. A lost execution without an event is found when its lease has
+ended: its batch is started again under the same name, which is taken (executions.py).
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ LOST = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 class Losses:
-    """`report` takes a message and its figures, for the log."""
+    """Records lost executions; `report` takes a message and its figures, for the log."""
 
     def __init__(self, writer: MetadataWriter, report: Report) -> None:
         self._writer, self._report = writer, report
 
-    def ended(self, told: Mapping[str, Any], now: datetime) -> int:
-        """told: the detail of Step Functions' event. How many tables of the execution's batch it has left as they were, each of which
-        is counted as a failed attempt.
+    def ended(self, detail: Mapping[str, Any], now: datetime) -> int:
+        """Returns how many tables of the execution's batch have not moved; each is counted as a failed attempt.
 
-        Most executions that fail have recorded what failed, so that nothing is left to do. Nor is there of one that was started by
-        hand for whatever was due, whose event does not say what that was: its leases lapse.
+        detail: that of Step Functions' event.
+
+        Most executions that fail have recorded their error, so that nothing is left to do. Nor is there for one that was started by
+        hand for all due batches, whose event does not name them: its leases lapse.
         """
-        owner, asked, start = str(told["executionArn"]), *_input(told)
+        owner, asked, start = str(detail["executionArn"]), *_input(detail)
         flow = str(asked.get("flow", ""))
-        if told["status"] not in LOST or start is None:
+        if detail["status"] not in LOST or start is None:
             return 0
         reader, names = self._writer.reader, self._asked_for(flow, start, asked)
         state, batch = reader.states_of({flow: names}).get(flow), reader.batch(flow, start, names)
@@ -46,7 +47,7 @@ class Losses:
         stood = {name: table for name, table in state.tables.items() if table.watermark == start} if state else {}
         lost = [name for name, table in stood.items() if _is_lost(table, batch, name, owner, attempt, now)]
         if lost:
-            why, end = how_it_ended(told), batch.interval.end if batch else from_text(str(asked["end"]))
+            why, end = how_it_ended(detail), batch.interval.end if batch else from_text(str(asked["end"]))
             self._report("an execution ended without recording an outcome", {"execution": owner, "why": why})
             counted, refused = attempt if attempt >= 0 else None, is_refused(why)
             self._writer.record_lost(flow, Interval(start, end), lost, why, attempt=counted, owner=owner, later=refused)
@@ -61,20 +62,20 @@ class Losses:
             return ()
 
 
-def _input(told: Mapping[str, Any]) -> tuple[Mapping[str, Any], datetime | None]:
-    """What the execution was started with, and the start of the batch that this means; None for anything but one batch."""
+def _input(detail: Mapping[str, Any]) -> tuple[Mapping[str, Any], datetime | None]:
+    """The execution's input, and the start of its batch; None for anything but one batch."""
     try:
-        asked = json.loads(told.get("input") or "{}")
+        asked = json.loads(detail.get("input") or "{}")
         return asked, from_text(asked["start"])
     except (ValueError, TypeError, KeyError):
         return {}, None
 
 
 def _is_lost(table: TableState, batch: Batch | None, name: str, owner: str, attempt: int, now: datetime) -> bool:
-    """Whether nobody else is at work on a table, nor has this execution recorded how it ended.
+    """Whether a table has no other worker, and this execution has recorded no outcome.
 
-    attempt: how many attempts had failed when the conductor named the execution; -1 of one that it did not start, whose claim
-    alone says what it was at work on.
+    attempt: how many attempts had failed when the conductor named the execution; -1 of one that it did not start, whose claim alone
+    names its tables.
     """
     worker = batch.running(name, now) if batch else None
     return worker.owner == owner if worker else table.attempts == attempt

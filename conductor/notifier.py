@@ -1,4 +1,4 @@
-"""Tells people, by the alerts topic, of what waits for them: drift that quiesces something, and batches that are dead letters."""
+"""Notifies people, by the alerts topic, of drift that quiesces datasets, and of batches that are dead letters."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 
 class Notifier:
-    """Publishes to one topic; whoever subscribes to it gets names, places, causes and remedies, never data.
+    """Publishes to one topic; its messages hold names, places, causes and remedies, never data.
 
-    Who is to tell takes a lease, publishes, and records that people were told. One that dies in between leaves its lease to lapse,
-    and `tell_left` makes up for it: the message comes twice where only the record was missing.
+    It takes a lease, publishes, and marks the notification as sent. If it dies in between, the lease lapses, and `notify_left` makes
+    up
+    for it: the message is sent twice where only the mark was missing.
     """
 
     def __init__(self, writer: MetadataWriter, sns: SNSClient, topic_arn: str) -> None:
         self._writer, self._sns, self._topic_arn = writer, sns, topic_arn
 
     def tell(self, number: int) -> bool:
-        """Publishes the drift's message if nobody has; False if somebody has. Raises what the topic answers: then call it again."""
+        """Publishes the drift's message, unless it was or is being sent; returns whether it did. Raises the topic's error: call it
+        again then.
+        """
         drifts = self._writer.drifts
         drift = drifts.drift(number)
         if drift is None or not drifts.claim_notification(number):
@@ -43,24 +46,24 @@ class Notifier:
         return True
 
     def tell_left(self, known: KnownStates) -> bool:
-        """Tells what nobody has been told of, because somebody died or the stream gave up; whether there was anything.
+        """Sends notifications missed after a crash or a dropped stream record. Returns whether there were any.
 
-        Reads what is open of drift, and the states of those flows that are dead and untold for all that is known.
+        It reads the open drift, and the states of flows with dead letters that are not known to be notified.
         """
         reader = self._writer.reader
         try:
             programs = reader.programs()
         except DefinitionError:
-            return False  # nothing was ever applied
+            return False  # no program was ever applied
         drifts = [drift.number for drift in self._writer.drifts.open_drifts() if drift.flows and drift.notified_at is None]
         letters = _untold(programs, known.read({flow for flow, _ in _untold(programs, known.held)}))
         told = [self.tell(number) for number in drifts]
         return bool(any(told) or (letters and self.tell_dead(letters)))
 
     def tell_dead(self, datasets: Iterable[tuple[str, str]]) -> list[str]:
-        """Publishes a message for those (flow, dataset) that are dead letters and nobody has told of; returns their datasets.
+        """Publishes a message for those (flow, dataset) that are dead letters without a sent notification; returns their datasets.
 
-        Tables of one batch with one cause share a message. Raises what the topic, or the table, answers: then call it again.
+        Tables of one batch with one cause share a message. Raises the topic's or the table's error: then call it again.
         """
         groups: dict[tuple[str, str, str], list[DeadBatch]] = {}
         programs, told = self._writer.reader.programs(), list[str]()
@@ -94,6 +97,6 @@ class Notifier:
 
 
 def _untold(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str]]:
-    """The flows and datasets of dead letters that nobody was told of."""
+    """The flows and datasets of dead letters whose notification was not sent."""
     found = dead_tables(programs, {flow: state for flow, state in states.items() if flow in programs.flow_ids})
     return [(flow, name) for flow, name, table in found if table.dead_letter and table.dead_letter.told_at is None]

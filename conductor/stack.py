@@ -1,5 +1,6 @@
-"""The stack Conductor: one function, called by the clock once a minute, by data events on which something is to be done, and by
-executions that did not succeed; and beside it what verifies, when an operator starts it."""
+"""The stack Conductor: one function, called by the clock once a minute, by data events that need action, and by executions
+that did not succeed; and the verification's function and state machine, which an operator starts.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ CAUSES = [
 DESCRIPTION = "Atoll: starts due batches, tells of drift and dead letters"
 # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#events-dynamodb-permissions
 STREAM_ACTIONS = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-LANDING = ("organize", "harness")  # stages whose slices tell which batches have landed
+LANDING = ("organize", "harness")  # stages whose slices report their landed batches
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 
 
@@ -110,10 +111,10 @@ class ConductorStack(AtollStack):
         return queue
 
     def _on_data_events(self, conductor: AtollFunction, dead_letters: sqs.Queue) -> None:
-        """Only new events, and only those after which something is due or to be told: others would cost an invocation each."""
+        """Subscribes to those new events only that make batches due or need a notification: others would cost an invocation each."""
         stream = self.places.stream_arn
         conductor.allow(STREAM_ACTIONS, [stream])
-        conductor.allow(["dynamodb:ListStreams"], ["*"])  # it takes no resource, and tells names of streams
+        conductor.allow(["dynamodb:ListStreams"], ["*"])  # it has no resource-level permissions, and returns names of streams
         pattern = {
             "eventName": ["INSERT"],
             "dynamodb": {"Keys": {"pk": {"S": [{"prefix": EVENT_PREFIX}]}}, "NewImage": {"kind": {"S": CAUSES}}},
@@ -128,7 +129,7 @@ class ConductorStack(AtollStack):
             maximum_batching_window_in_seconds=1,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=5,
-            maximum_record_age_in_seconds=3600,  # the clock finds what was due in any case
+            maximum_record_age_in_seconds=3600,  # the clock finds due batches in any case
             function_response_types=["ReportBatchItemFailures"],
             filter_criteria={"filters": [{"pattern": self.to_json_string(pattern)}]},
             destination_config={"onFailure": {"destination": dead_letters.queue_arn}},
@@ -136,7 +137,7 @@ class ConductorStack(AtollStack):
         mapping.node.add_dependency(conductor.role)
 
     def _on_ended_executions(self, conductor: AtollFunction) -> None:
-        """Of every slice's machine, also of one that is deployed later; those that succeed, the most, call nobody."""
+        """Subscribes to every slice's state machine, including later ones; executions that succeed, the most, call no function."""
         machines = [{"prefix": self.places.machines}]
         events.Rule(
             self,

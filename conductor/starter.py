@@ -1,4 +1,4 @@
-"""Rounds over the timeline of programs: looks at the flows on the agenda, and starts what is due of them."""
+"""Runs rounds over the timeline of programs: looks at the flows on the agenda, and starts their due batches."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from shared_metadata.store.writer import MetadataWriter
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-MOST_REFUSALS = 5  # in one call: then it is not a single item that somebody else writes, but a throttle
+MOST_REFUSALS = 5  # in one call; so many mean a throttle, not contention for a single item
 AT_ONCE = 100  # batches, whose records one request brings
 Hurried = Callable[[], bool]
 
 
 class Starter:
-    """One round after another; `report` takes a message and its figures, for the log."""
+    """Runs one round after another; `report` takes a message and its figures, for the log."""
 
     def __init__(self, writer: MetadataWriter, states: SFNClient, environment: Environment, report: Report) -> None:
         self._writer, self._environment, self._report = writer, environment, report
@@ -37,7 +37,7 @@ class Starter:
         self._executions = Executions(writer, states, environment, report)
 
     def start_due(self, now: datetime, hurried: Hurried = lambda: False) -> Round:
-        """The clock's round: looks at what was heard of since the one before, at whose time has come, and now and then at everything.
+        """The clock's round: looks at flows with events since the last one, at flows whose time has come, and now and then at all.
 
         Where nothing has happened it makes one GetItem and one Query. Starts what is due, oldest first, until it has started
         `max_starts`, `max_running` run, or it is `hurried`; a later round goes on.
@@ -53,7 +53,7 @@ class Starter:
         return self._look(programs, now, hurried)
 
     def start_after(self, events: Sequence[Event], now: datetime, hurried: Hurried = lambda: False) -> Round:
-        """The stream's round: looks at what these events are about, at their readers, and at what an earlier one has left over."""
+        """The stream's round: looks at the flows of these events, their readers, and flows that an earlier round has left over."""
         programs = self._programs()
         if programs is None:
             return Round()
@@ -63,25 +63,25 @@ class Starter:
         return self._look(programs, now, hurried)
 
     def judge_drift(self, program: Program, version: str) -> None:
-        """Judges all open drift under this program: what it does not use any more goes on, what it uses stands still."""
+        """Evaluates all open drift under this program: flows that do not use it go on, flows that use it stand still."""
         self._writer.drifts.rejudge(self._writer.reader.lineage(version), program, version)
 
     def _programs(self) -> Programs | None:
-        """None when nothing was ever applied."""
+        """The timeline's programs; None when none was ever applied."""
         try:
             return self._writer.reader.programs()
         except DefinitionError:
             return None
 
     def _look(self, programs: Programs, now: datetime, hurried: Hurried) -> Round:
-        """Decides on what it reads now, of the flows on the agenda and of those that they read."""
+        """Decides by the present states of the flows on the agenda and of their inputs."""
         flows = self._agenda.due(now, self._environment.max_running)
         if not flows:
             return Round()
         neighbours = self._agenda.neighbours(programs)
         states = self._states_under(programs, flows | neighbours.inputs(flows), now)
         due = [batch for batch in due_batches(programs, states, now) if batch.flow in flows]
-        if any(batch.covers_several for batch in due):  # unless somebody far away needs a version in between
+        if any(batch.covers_several for batch in due):  # a reader far away may need a version in between
             states = self._states_under(programs, neighbours.around(flows), now)
             due = [batch for batch in due_batches(programs, states, now) if batch.flow in flows]
         found, room = Round(due=len(due)), self._environment.max_running - self._agenda.at_work_beside(flows)
@@ -90,7 +90,7 @@ class Starter:
         return found
 
     def _states_under(self, programs: Programs, flows: Iterable[str], now: datetime) -> Mapping[str, FlowState]:
-        """Their states; where one was quiesced under another program than the active one, all drift is judged again first."""
+        """The flows' states; where one was quiesced under another program than the active one, all drift is evaluated again first."""
         states = self.known.read(flows, programs)
         marks = {version for state in states.values() for version in state.judged_under}
         entry, program = programs.active(now)
@@ -102,7 +102,7 @@ class Starter:
     def _begun(
         self, programs: Programs, due: Sequence[DueBatch], now: datetime, room: int, hurried: Hurried, found: Round
     ) -> Iterator[Done | None]:
-        """What was done about each batch, counted in `found`; None where it is left for a later round. room: for so many to run."""
+        """The result for each batch, counted in `found`; None where it is left for a later round. room: how many may start."""
         at, missing = 0, set[str]()
         while at < len(due) and (some := self._next(due[at:], found, room, hurried)):
             recorded = self._recorded(some)
@@ -120,7 +120,7 @@ class Starter:
         yield from (None for _ in due[at:])
 
     def _recorded(self, due: Sequence[DueBatch]) -> dict[tuple[str, datetime], Batch]:
-        """The records of batches, each with the tables that are due, or with all where it was begun to go further."""
+        """The records of batches, each with its due tables, or with all where it was begun to go further."""
         wanted: dict[tuple[str, datetime], set[str]] = {}
         for batch in due:
             wanted.setdefault((batch.flow, batch.interval.start), set()).update(batch.datasets)
@@ -133,7 +133,7 @@ class Starter:
         return found
 
     def _next(self, left: Sequence[DueBatch], found: Round, room: int, hurried: Hurried) -> Sequence[DueBatch]:
-        """Those that are begun next; none where the rest is left for a later round."""
+        """The batches to begin next; none where the rest is left for a later round."""
         room -= found.started + found.running
         if found.later >= MOST_REFUSALS:
             self._report("AWS refuses for the moment: the rest of what is due waits for the next call", {"due": found.due})
@@ -162,7 +162,7 @@ class Starter:
         return done
 
     def _map(self, begin: Callable[[DueBatch], Done | None], batches: Sequence[DueBatch]) -> Iterator[Done | None]:
-        """Beside one another, as far as the environment says."""
+        """Calls concurrently, as far as the environment allows."""
         return self._threads.map(begin, batches) if self._environment.starts_at_once > 1 else map(begin, batches)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The function that verifies what is recorded, as `atoll state verify` does, inside the account; its state machine calls it."""
+"""The function that verifies the records, as `atoll state verify` does, inside the account; called by its state machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANSWER_SECONDS = 310  # a `landed` function runs 300 at most
 
 
 def ask(client: Any, slice_id: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer of the slice's `landed` function. Raises AtollError where there is none."""
+    """Returns the answer of the slice's `landed` function. Raises AtollError where there is none."""
     name = naming.function(slice_id, STEP)
     try:
         answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())

@@ -1,4 +1,4 @@
-"""The next command, as hints name it: with the files and the account that the present one was given."""
+"""The next command in hints: with the present command's files and account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 WITHOUT_ACCOUNT = frozenset(("check", "explain", "format", "init", "local"))
 _IN_BACKTICKS = re.compile(r"`(atoll \w[^`]*)`")
-PROFILE = "profile"  # in a context's `meta`, which is still there when a verb has ended by an error
+PROFILE = "profile"  # in a context's `meta`, which still exists when a verb has ended by an error
 
 
 def again(command: str, *, files: bool = False) -> str:
@@ -24,5 +24,5 @@ def again(command: str, *, files: bool = False) -> str:
 
 
 def all_again(said: str) -> str:
-    """The same for every command in backticks of an error that comes from where nothing is known of commands' options."""
+    """Applies `again` to every command in backticks of an error that comes from code without knowledge of commands' options."""
     return _IN_BACKTICKS.sub(lambda found: found[0] if "--profile" in found[1] else f"`{again(found[1])}`", said)

@@ -1,7 +1,7 @@
-"""The cache under `.atoll/cache`: what a check said of the same files before, and what the compiler knows of their statements.
+"""The cache under `.atoll/cache`: earlier answers about the same files, and the compiler's results by statement.
 
 Everything in it is kept under a digest of all that it depends on, the compiler itself included, so it may be deleted at any time
-and is never out of date. What cannot be read or written is done without.
+and is never out of date. It does without entries that cannot be read or written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from language.cache.statements import Memo
 
 FOLDER = Path(".atoll", "cache")
-FILES_KEPT = 16  # one or two for each way in which the program's files are named
+FILES_KEPT = 16  # one or two for each way of naming the program's files
 _DECIDING = ("console", "language", "shared_metadata", "slices", "systems")
 _OWN_SLICES = "slices"  # of the project in the current folder
 _LIBRARIES = ("duckdb", "postgast", "pydantic", "sqlglot")
@@ -30,7 +30,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 @cache
 def compiler_digest() -> bytes:
-    """Of everything but a program's files that decides over a result: the compiler's and the slices' sources, libraries, Python."""
+    """The digest of all but a program's files that decides a result: sources of compiler and slices, libraries, Python."""
     found = hashlib.sha256(sys.version.encode())
     own = [_OWN_SLICES] if os.path.isdir(_OWN_SLICES) else []
     for package, folder in [*((name, _folder(name)) for name in _DECIDING), *(("own", name) for name in own)]:
@@ -44,7 +44,7 @@ def compiler_digest() -> bytes:
 
 
 def _folder(package: str) -> str:
-    """Where a package stands; it is not imported."""
+    """The folder of a package, without importing it."""
     found = importlib.util.find_spec(package)
     assert found is not None and found.origin is not None
     return os.path.dirname(found.origin)
@@ -61,23 +61,23 @@ def _files(folder: str) -> Iterator[str]:
 
 
 class ProjectCache:
-    """What is kept of the program whose files a command names so, in the current folder."""
+    """The cache of the program with these files in the current folder."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._name = hashlib.sha256("\0".join(paths).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def answer(self, verb: str, files: Mapping[str, str]) -> Any:
-        """What `verb` answered when all of `files` (name to text) were as they are now; None if that is not known."""
+        """The kept answer of `verb` for `files` (name to text) exactly as they are; None if there is none."""
         data = _read(FOLDER / f"{self._name}.{verb}", _key(files))
         with contextlib.suppress(ValueError):
             return json.loads(data) if data else None
 
     def keep_answer(self, verb: str, files: Mapping[str, str], answer: Any) -> None:
-        """answer: anything that JSON can say."""
+        """Keeps an answer: any JSON value."""
         _write(FOLDER / f"{self._name}.{verb}", _key(files), json.dumps(answer).encode())
 
     def memo(self) -> Memo:
-        """What the compiler knows of the program's statements."""
+        """The compiler's results by statement."""
         from language.cache.statements import Memo
 
         return Memo(_read(FOLDER / f"{self._name}.statements", compiler_digest()))
@@ -97,7 +97,7 @@ def _key(files: Mapping[str, str]) -> bytes:
 
 
 def _read(file: Path, key: bytes) -> bytes:
-    """What was written under this key; empty if it was another, or if the file was damaged since."""
+    """The entry under this key; empty if it was written under another, or was damaged since."""
     try:
         data = file.read_bytes()
     except OSError:
@@ -108,7 +108,7 @@ def _read(file: Path, key: bytes) -> bytes:
 
 
 def _write(file: Path, key: bytes, body: bytes) -> None:
-    """Puts a whole file in the place of the former one."""
+    """Replaces a file whole."""
     beside = file.with_name(f"{file.name}.{os.getpid()}.new")
     with contextlib.suppress(OSError):
         if not file.parent.is_dir():
@@ -120,7 +120,7 @@ def _write(file: Path, key: bytes, body: bytes) -> None:
 
 
 def _prune(files: Iterable[Path]) -> None:
-    """Deletes the files that were written longest ago, beyond those that are kept."""
+    """Deletes the oldest files beyond those that are kept."""
     found = sorted((f for f in files if f.suffix), key=lambda f: f.stat().st_mtime_ns, reverse=True)
     for file in found[FILES_KEPT:]:
         file.unlink(missing_ok=True)

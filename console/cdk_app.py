@@ -30,7 +30,7 @@ from shared_metadata.errors import AtollError
 from shared_metadata.program import Program
 from slices.registry import installed
 
-# The CDK's own switches. They stand here and in no project's cdk.json, because they belong to the version of Atoll.
+# The CDK's own switches. They belong to the version of Atoll, so they stand here and in no project's cdk.json.
 FLAGS: Mapping[str, Any] = {
     "@aws-cdk/core:checkSecretUsage": True,
     "@aws-cdk/core:target-partitions": ["aws", "aws-cn", "aws-us-gov"],
@@ -40,7 +40,7 @@ FLAGS: Mapping[str, Any] = {
     "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": True,
 }
 
-# What functions call inside a VPC beside S3 and DynamoDB; an interface endpoint costs money every hour, so no more than these.
+# The services that functions in a VPC call beside S3 and DynamoDB; each interface endpoint costs money every hour.
 ENDPOINTS = {"conductor": ("states", "sns"), "collect": ("secretsmanager",), "organize": ("glue",), "harness": ("secretsmanager",)}
 
 
@@ -55,7 +55,7 @@ def read_program(names: str) -> Program:
 
 
 def add_stacks(app: cdk.App, program: Program, settings: Settings) -> list[cdk.Stack]:
-    """Those of `stack_ids`, of which the first stand below all others."""
+    """Adds the stacks of `stack_ids`, of which the first stand below all others."""
     place = {"env": cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))}
     made = [_stack(app, id, program, settings, place) for id in stack_ids(program, settings)]
     for at, stack in enumerate(made):

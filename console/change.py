@@ -38,9 +38,9 @@ def apply(
 ) -> None:
     """Apply FILES (default: the program of cdk.json) as one update set, which takes effect at one boundary.
 
-    The boundary is the next moment at which all changed flows and all their readers begin a batch: batches before it are made by
-    the former program, also late ones, and those after it by this one. Without waiting, where nothing that changes ever ran.
-    Refused while another update set is pending, when a slice that the program uses or the conductor is not deployed, when a
+    The boundary is the next moment at which all changed flows and all their readers begin a batch: batches before it, late ones
+    included, are made by the former program, and those after it by this one. It takes effect at once where nothing that changes ever
+    ran. Refused while another update set is pending, when a slice that the program uses or the conductor is not deployed, when a
     secret that it names does not exist, or where `atoll plan` refuses something for its size; then everything stays as it was.
     Applying the same program again changes nothing.
 
@@ -71,7 +71,7 @@ def apply(
 
 
 def told(moment: Moment, now: datetime) -> None:
-    """Says when what was applied takes effect, and what stays undone."""
+    """Reports when the applied program takes effect, and what is left to do."""
     effect = moment.effect
     if effect.boundary > now:
         until = f"{again('atoll plan --pending')}, {again('atoll cancel')}"
@@ -86,7 +86,7 @@ def told(moment: Moment, now: datetime) -> None:
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
-    """Applies a program as `atoll apply --any-size` does. Raises DefinitionError for what is not deployed or not there."""
+    """Applies a program as `atoll apply --any-size` does. Raises DefinitionError for missing slices and secrets."""
     return apply_program(target, program, lineage, datetime.now(UTC), any_size=True)[0]
 
 
@@ -100,15 +100,15 @@ def apply_program(
     restate_from: datetime | None = None,
     any_size: bool = False,
 ) -> tuple[UpdateSet, Moment | None]:
-    """Stores the program and puts it into the timeline. No moment when it is the last one there already.
+    """Stores the program and puts it into the timeline. Returns no moment when it is the last one there already.
 
-    Raises DefinitionError for what is not deployed or not there, InputError for a moment at which it cannot take effect.
+    Raises DefinitionError for missing slices and secrets, InputError for a moment at which it cannot take effect.
     """
     deployed = refuse_what_is_missing(target, program)
     reader = target.reader
     timeline = reader.timeline()
     if timeline.entries and timeline.entries[-1].version == program.version:
-        target.writer.put_program(program, lineage)  # as this Atoll stores it; an earlier one may have stored it otherwise
+        target.writer.put_program(program, lineage)  # as this version stores it; an earlier one may have stored it differently
         return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
     moment = effective_moment(reader, program, now, at=at, restate_from=restate_from)
     update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)
@@ -122,7 +122,7 @@ def apply_program(
 
 
 def refuse_what_is_missing(target: Target, program: Program) -> dict[str, Any]:
-    """What is deployed of the program's slices. Raises DefinitionError with all that is missing."""
+    """The deployed slices of the program. Raises DefinitionError with all that is missing."""
     deployed = deployed_slices(target, program)
     problems = missing(target, program, deployed)
     if problems:
@@ -134,7 +134,7 @@ def refuse_what_is_missing(target: Target, program: Program) -> dict[str, Any]:
 
 
 def refuse_what_is_too_large(refused: Sequence[str]) -> None:
-    """Raises DefinitionError with all of it."""
+    """Raises DefinitionError with all parts that are too large."""
     if refused:
         raise DefinitionError(
             "the program asks for more than the functions that are deployed can do:\n  " + "\n  ".join(refused),
@@ -143,5 +143,5 @@ def refuse_what_is_too_large(refused: Sequence[str]) -> None:
 
 
 def caller(target: Target) -> str:
-    """Who applies, as AWS names them: the last part of the caller's ARN."""
+    """The caller, as AWS names them: the last part of the caller's ARN."""
     return str(target.client("sts").get_caller_identity()["Arn"]).rsplit(":", 1)[-1]

@@ -1,4 +1,4 @@
-"""`atoll check` and `atoll format`: the program's text, without any account."""
+"""`atoll check` and `atoll format`: check and lay out the program's text, without any account."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def _answer(sources: Mapping[str, str], snapshots: Mapping[str, str] | None, cache: ProjectCache, as_json: bool) -> dict[str, Any]:
-    """Whether the program is sound, and the text that says so or what is wrong."""
+    """Whether the program is correct, and the text that says so or lists the errors."""
     try:
         compilation = compile_texts(sources, snapshots, cache)
     except ProgramErrors as errors:

@@ -1,4 +1,4 @@
-"""The settings of a project's stacks: what stands after `-c` and `--program`, over what cdk.json says, as the CDK reads both."""
+"""The settings of a project's stacks: `-c` and `--program` over cdk.json, as the CDK reads both."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _REMEDY = '{"app": "atoll-app", "context": {"program": "program.sql"}} is what `
 
 @dataclass(frozen=True)
 class Context:
-    """given: what this command was told, which is handed on to the CDK.  project: what cdk.json says."""
+    """The settings by place. given: this command's options, which are handed on to the CDK.  project: those of cdk.json."""
 
     given: Mapping[str, str]
     project: Mapping[str, Any]
 
     def get(self, name: str) -> Any:
-        """The value that holds; None where nobody says one."""
+        """The value that holds; None for an absent one."""
         return self.given.get(name, self.project.get(name))
 
     @property
@@ -37,7 +37,7 @@ class Context:
 
     @property
     def settings(self) -> Settings:
-        """Raises InputError for a value that the stacks do not take."""
+        """The settings of the stacks. Raises InputError for a value that they do not accept."""
         try:
             return Settings.of_context(self.get)
         except ValueError as error:
@@ -45,7 +45,9 @@ class Context:
 
 
 def read_context(given: Sequence[str] = (), files: Sequence[str] = ()) -> Context:
-    """given: 'name=value', the last of a name holds.  files: of the program; they hold over all else. Raises InputError."""
+    """Reads the settings; `files`, the program's, hold over all else. given: 'name=value', the last of a name holds. Raises
+    InputError.
+    """
     values = dict(map(_pair, given)) | ({"program": ",".join(files)} if files else {})
     return Context(values, _of_project() if CDK_JSON.exists() else {})
 

@@ -1,4 +1,4 @@
-"""How far, how fresh, how large and how costly every dataset is, and who is at work on it, out of the metadata."""
+"""The status of every dataset, out of the metadata: progress, freshness, size, cost and worker."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ GRACE_SECONDS = 120  # a batch shorter than this is not late before
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: that are complete, of the last
-    24 hours; last_batch_…: of the last batch that changed something; its skew and dollars as shared_metadata/costs.py has them.
-    last_batch_rejected: the rows that it set aside.
-    fresh_within_seconds: what FRESH WITHIN promises; 0 where nothing is promised.
+    """One dataset. rows: of the whole table, or of the last batch where only that is known; batches: the complete ones of the last 24
+    hours; last_batch_…: of the last batch with a change; its skew and dollars as shared_metadata/costs.py has them.
+    last_batch_rejected: the rows that it rejected.
+    fresh_within_seconds: the promise of FRESH WITHIN; 0 for none.
 
     state: 'current' | 'new' (no batch of it was made yet) | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an
         operator) | 'quiesced' (by drifts).
-    running: the execution that is at work on its next batch, or ''.  running_covers: how many intervals that batch covers.
+    running: the execution of its next batch, or ''.  running_covers: how many intervals that batch covers.
     attempts: failed ones at its next batch, since it was begun or redriven.
     waits_for: inputs that are not yet complete through the end of its next batch.
     stopped_at, execution, waiting: of a dead letter: since when, who tried last, and the datasets that wait for it.
@@ -61,20 +61,20 @@ class DatasetStatus:
 
     @property
     def breaks_promise(self) -> bool:
-        """Whether it is older than its FRESH WITHIN, whatever else is the matter."""
+        """Whether it is older than its FRESH WITHIN, whatever its state."""
         return 0 < self.fresh_within_seconds < self.freshness_seconds
 
 
 def dataset_statuses(reader: MetadataReader, program: Program, now: datetime) -> list[DatasetStatus]:
-    """Every dataset of the program, in the order of its text.
+    """The status of every dataset of the program, in the order of its text.
 
-    Costs one read for 100 flows, several at a time, and another for 100 of those whose next batch is over.
+    It costs one read for 100 flows, several at a time, and another for 100 of those whose next batch is over.
     """
     return statuses_of(reader, program, in_order(program), now)
 
 
 def in_order(program: Program) -> list[str]:
-    """All datasets as the program's statements make them one after the other; a stored program is sorted by name."""
+    """All datasets in the order of the program's statements, inputs first; a stored program is sorted by name."""
     kinds = list(Kind)
     flows = sorted(program.flows.values(), key=lambda f: (f.position.file, f.position.line, f.position.column, kinds.index(f.kind)))
     return [table.dataset for flow in flows for table in flow.tables]
@@ -90,7 +90,7 @@ def statuses_of(reader: MetadataReader, program: Program, datasets: list[str], n
 
 
 def _with_workers(reader: MetadataReader, program: Program, found: list[DatasetStatus], now: datetime) -> list[DatasetStatus]:
-    """The same, with who is at work on what: asked for those only whose next batch is over, since no other can run."""
+    """Adds the workers, asked for only where the next batch is over, since no other can run."""
     wanted: dict[tuple[str, datetime], list[str]] = {}
     for one in found:
         if from_text(one.next_batch_end) <= now:
@@ -108,7 +108,7 @@ def _with_worker(status: DatasetStatus, program: Program, batch: Batch | None, n
 
 
 def _held(status: DatasetStatus, state: TableState, program: Program) -> DatasetStatus:
-    """The same, with what holds it up beside the time and its inputs."""
+    """Adds the causes that hold a dataset up beside the time and its inputs."""
     if state.drifts:
         return replace(status, state="quiesced", drifts=state.drifts)
     if not state.stopped:
@@ -146,7 +146,7 @@ def _status(flow: Flow, table: Table, states: Mapping[str, TableState], now: dat
 
 
 def _complete_since(since: datetime, state: TableState, length: int) -> int:
-    """How many of its batches that start then or later are complete."""
+    """The number of its complete batches that start then or later."""
     first = max(ceil(since, length), state.begins or since)
     return count(first, state.watermark, length) if first < state.watermark else 0
 
@@ -156,7 +156,7 @@ def _waits_for(table: Table, states: Mapping[str, TableState], end: datetime) ->
 
 
 def state_word(flow: Flow, state: TableState, now: datetime) -> str:
-    """Late is what FRESH WITHIN says, and also a batch that did not follow within the length of another."""
+    """The word for its state: late by FRESH WITHIN, or because a batch did not follow within the length of another."""
     if state.failures:
         return "stopped" if state.stopped else "failing"
     if flow.fresh_within_seconds and (now - state.watermark).total_seconds() > flow.fresh_within_seconds:

@@ -26,7 +26,7 @@ _ALL = 20
 
 
 def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What both verbs take beside the stacks."""
+    """The options of both verbs beside the stacks."""
     for option in (
         click.option("--yes", "-y", is_flag=True, help="Do not ask."),
         click.option("--context", "-c", multiple=True, metavar="NAME=VALUE", help="A setting of the stacks, as after `cdk -c`."),
@@ -88,7 +88,7 @@ def destroy(
     deployment = open_deployment(files, context, profile, as_json)
     chosen = [name for name in deployment.chosen(stacks) if stacks or name != naming.METADATA_STACK]
     if as_json and not yes:
-        raise InputError("with --json nobody can be asked", remedy="add --yes")
+        raise InputError("with --json no question can be asked", remedy="add --yes")
     if not yes:
         click.confirm(f"Take down {names_of(chosen, _ALL)}, and what stands on them, in {deployment.place}?", abort=True, err=True)
     done = _run(deployment, "taking down", ["destroy", *chosen, "--force"])
@@ -102,7 +102,7 @@ def destroy(
 
 
 def _show_there(deployment: Deployment, chosen: Sequence[str], *, attached: bool) -> None:
-    """Where the CDK itself has told whoever sits there, or nothing: which of the stacks CloudFormation has."""
+    """Lists the stacks in CloudFormation, where the CDK was silent or has reported to the terminal itself."""
     reported = "" if attached else "the CDK reported nothing done; "
     standing = deployment.standing()
     if standing is None:
@@ -114,7 +114,7 @@ def _show_there(deployment: Deployment, chosen: Sequence[str], *, attached: bool
 
 
 def _show_left(deployment: Deployment, left: set[str] | None) -> None:
-    """What is still there, with the command that takes it down; left: None where CloudFormation may not be asked."""
+    """Lists the remaining stacks, with the commands that take them down; left: None where CloudFormation may not be read."""
     if left is None or naming.METADATA_STACK in left:
         click.echo(f"{naming.METADATA_STACK} stays, with all data: a later `{again('atoll deploy')}` goes on from there")
     for name in sorted((left or set()) - {naming.METADATA_STACK}):
@@ -124,12 +124,12 @@ def _show_left(deployment: Deployment, left: set[str] | None) -> None:
 
 
 def _approval(deployment: Deployment, yes: bool) -> list[str]:
-    """Only where nobody is asked can several stacks be deployed beside one another."""
+    """The CDK's approval option: stacks are deployed concurrently only where it asks no question."""
     return ["--require-approval", "never", "--concurrency", "4"] if yes or not deployment.asks else []
 
 
 def _run(deployment: Deployment, title: str, arguments: Sequence[str], *, attached: bool = False) -> list[str]:
-    """Runs the CDK, and shows what it says while it goes on; gives the names of the stacks that it reports as done."""
+    """Runs the CDK, and shows its progress; returns the names of the stacks that it reports as done."""
     done: list[str] = []
     try:
         with progress(title) as say:
@@ -148,7 +148,7 @@ def _run(deployment: Deployment, title: str, arguments: Sequence[str], *, attach
 
 
 def _follow(line: str, done: list[str], say: Callable[[str], None]) -> None:
-    """Says one of the CDK's lines in short, and collects the stacks of which it says that they are done."""
+    """Shows one of the CDK's lines in short, and collects the stacks that it reports as done."""
     if found := _DONE.search(line):
         done.append(found["stack"] + (UNCHANGED if found["how"] else ""))
     if step := _STEP.match(line):

@@ -1,4 +1,4 @@
-"""The command that deploys what is missing, as the errors of other verbs name it."""
+"""The command that deploys missing stacks, for the errors of other verbs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ CDK_JSON = "cdk.json"
 
 
 def deploy_command(stack: str = "", program: str = DEFAULT_PROGRAM) -> str:
-    """program: its files' names, separated by commas."""
+    """The command. program: its files' names, separated by commas."""
     files = "" if program == DEFAULT_PROGRAM else f" --program {program}"
     return " ".join(filter(None, ("atoll deploy", stack))) + files

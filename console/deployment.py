@@ -1,4 +1,4 @@
-"""What is deployed from the current folder: the stacks of its program, with the account they go to and the CDK that makes them."""
+"""The deployment of the current folder: the stacks of its program, with their account and their CDK."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _QUALIFIER, _USUAL_QUALIFIER = "@aws-cdk/core:bootstrapQualifier", "hnb659fds"
 
 @dataclass(frozen=True)
 class Deployment:
-    """stacks: all that the program needs under these settings, by the names that users type."""
+    """stacks: all that the program needs under these settings, by their names for users."""
 
     target: Target
     stacks: tuple[str, ...]
@@ -38,7 +38,7 @@ class Deployment:
 
     @property
     def asks(self) -> bool:
-        """Whether what is granted there is somebody's affair: not in the embedded AWS."""
+        """Whether to ask before granting permissions: not in the embedded AWS."""
         return not self.local
 
     @property
@@ -46,14 +46,14 @@ class Deployment:
         return "the embedded AWS" if self.local else f"account {self.target.account}, region {self.target.region}"
 
     def chosen(self, names: Sequence[str]) -> list[str]:
-        """The stacks to be worked on. Raises InputError for a name that is none of the program's."""
+        """The chosen stacks. Raises InputError for a name that is none of the program's."""
         for name in names:
             if name not in self.stacks:
                 raise InputError(f"the program has no stack {name!r}", remedy=self._meant(name))
         return list(names or self.stacks)
 
     def _meant(self, name: str) -> str:
-        """What to do about a stack that the program does not have."""
+        """The remedy for a stack that the program does not have."""
         listed = f"it has {', '.join(self.stacks)}"
         if name == naming.NETWORK_STACK:
             return f"-c vpc=true, or write it into {CDK_JSON}; without it {listed}"
@@ -76,13 +76,13 @@ class Deployment:
 
         from infra import cdk_command
 
-        cdk_command.command(Path.cwd(), say)  # which the remedy names
+        cdk_command.command(Path.cwd(), say)  # the remedy names it
         mark = f"/cdk-bootstrap/{self.context.get(_QUALIFIER) or _USUAL_QUALIFIER}/version"
         try:
             self.target.client("ssm").get_parameter(Name=mark)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterNotFound":
-                return  # who may not read it may still deploy by the roles of the CDK, which says by itself what is missing
+                return  # a caller who may not read it may still deploy by the roles of the CDK, which itself reports what is missing
             profile = "" if self.target.profile == "default" else f" --profile {self.target.profile}"
             raise DefinitionError(
                 f"{self.place} was never made ready for the CDK",
@@ -90,7 +90,7 @@ class Deployment:
             ) from None
 
     def taken_down_by(self, name: str) -> str:
-        """The command that takes down a stack which stands, whether the program has it or not."""
+        """The command that takes down an existing stack, whether the program has it or not."""
         if name in self.stacks:
             return again(f"atoll destroy {name}")
         if name == naming.NETWORK_STACK:
@@ -98,7 +98,7 @@ class Deployment:
         return f"aws cloudformation delete-stack --stack-name {self.context.settings.stack_name(name)}"
 
     def standing(self) -> set[str] | None:
-        """Which of Atoll's stacks CloudFormation has, whoever deployed them; None where it may not be asked."""
+        """The existing stacks of Atoll in CloudFormation, however they were deployed; None where it may not be read."""
         from botocore.exceptions import ClientError
 
         settings = self.context.settings
@@ -109,7 +109,7 @@ class Deployment:
         except ClientError as error:
             if refusal(error) != Refusal.DENIED:
                 raise
-            return None  # who may not look may still deploy by the roles of the CDK
+            return None  # a caller who may not look may still deploy by the roles of the CDK
 
     def run(self, arguments: Sequence[str], follow: Callable[[str], None] = lambda _: None, *, attached: bool = False) -> None:
         """Runs `cdk <arguments>` for this program and account. Raises CdkError."""
@@ -128,12 +128,12 @@ class Deployment:
 
 
 def open_deployment(files: Sequence[str], given: Sequence[str], profile: str | None, as_json: bool) -> Deployment:
-    """Of the program's files, or else of what `-c` or cdk.json says; with mistakes, shows them and ends. Raises InputError."""
+    """The deployment of the program's files, else of those in `-c` or cdk.json; shows mistakes and ends. Raises InputError."""
     if not CDK_JSON.exists():
         raise InputError("there is no cdk.json here: this folder is no project", remedy="atoll init, or go to the project")
     context = read_context(given, files)
     try:
-        # as the CDK's app compiles it, without types: a slice has to be deployed before it can tell them
+        # compiled like the CDK's app, without types: a slice has to be deployed before it can discover them
         program = compile_program(read_sources([*filter(None, map(str.strip, context.program.split(",")))]), installed())
     except ProgramErrors as errors:
         show_errors(errors, as_json)

@@ -1,4 +1,4 @@
-"""All that is known of one dataset: where it stands, its last batches, schema, versions read and failed expectations."""
+"""The details of one dataset: its state, last batches, schema, versions read and failed expectations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
 
 BATCHES = 10
-MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows stand together: reading far back costs
+MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows share their days: reading far back costs
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DatasetDetail:
 
     reads: input ▸ the end of the version that the last batch read.  read_by: the datasets that read it.
     schema: column ▸ type.  warnings: expectations that failed during the batches shown, at most a day back.
-    aged: how many older batches of its flow are not recorded any more, and where in the data bucket they lie.
+    aged: how many older batches of its flow are recorded only in files, and where in the data bucket they lie.
     """
 
     status: DatasetStatus
@@ -69,7 +69,7 @@ class DatasetDetail:
 
 
 def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus, now: datetime) -> DatasetDetail:
-    """Five queries and a read."""
+    """Reads the details with five queries and a read."""
     flow, name = program.flows[status.flow], status.dataset
     batches = reader.batches(flow.id, name, BATCHES)
     version, schema = reader.latest_version(name), reader.latest_schema(name)
@@ -117,7 +117,7 @@ def _line(batch: Batch, name: str, seconds: int, now: datetime) -> BatchLine:
 
 
 def show_detail(detail: DatasetDetail) -> None:
-    """For people, one thing below the other."""
+    """Prints the details, one below the other."""
     from rich.console import Console
 
     console, detail = Console(highlight=False, markup=False, soft_wrap=True), printable(detail)
@@ -158,7 +158,7 @@ def _next(status: DatasetStatus) -> str:
 
 
 def _last_batch(status: DatasetStatus) -> str:
-    """What the last batch that changed something took; a batch in pieces of one size has a skew of 1."""
+    """The figures of the last batch with a change; a batch in pieces of one size has a skew of 1."""
     if not status.last_batch_dollars:
         return ""
     uneven = f", its largest piece {status.last_batch_skew:g} times the mean" if status.last_batch_skew > 1 else ""

@@ -1,4 +1,4 @@
-"""`atoll discover`: what the tables at the program's connections are like, kept in `schemas/` beside the program."""
+"""`atoll discover`: snapshots of the tables at the program's connections, kept in `schemas/` beside the program."""
 
 from __future__ import annotations
 
@@ -85,18 +85,18 @@ def discover(
 
 
 class _Work:
-    """The connections of one program, looked at in one account."""
+    """The connections of one program, discovered in one account."""
 
     def __init__(self, target: Target, outside: Outside, sources: Mapping[str, str]) -> None:
         self._target, self._outside, self._files = target, outside, ",".join(sources)
         self._folders = sorted({Path(file).parent / FOLDER for file in sources})
 
     def names(self, connection: str) -> dict[str, str]:
-        """What can be read there, or, where the program only publishes, written; each name ▸ why a batch of it would fail, or ''."""
+        """The readable tables, or the writable ones where the program only publishes; each ▸ why a batch of it would fail, or ''."""
         return list_names(self._target, self._slices(connection)[0], self._outside.connections[connection], self._files)
 
     def discover(self, name: str, asked: Sequence[str]) -> Discovered:
-        """asked: tables to look at instead of those that the program and the snapshot name."""
+        """Discovers one connection. asked: tables to look at instead of those that the program and the snapshot name."""
         file = self._file(name)
         text = file.read_text() if file.exists() else ""
         old = _former(text)
@@ -123,7 +123,7 @@ class _Work:
         )
 
     def _wanted(self, connection: str, tables: Sequence[str]) -> dict[str, Slice]:
-        """Table ▸ the slice to look at it: the one that collects it, or else the one that publishes to it."""
+        """Table ▸ the slice that describes it: the one that collects it, or else the one that publishes to it."""
         collects, *_ = slices = self._slices(connection)
         publishes = {table.name for table in self._named(connection) if table.slice.stage == HARNESS}
         collected = {table.name for table in self._named(connection) if table.slice.stage == COLLECT}
@@ -137,7 +137,7 @@ class _Work:
         return found
 
     def _slices(self, connection: str) -> list[Slice]:
-        """The slices that the program uses for it: what collects before what publishes. Raises InputError when it uses none."""
+        """The program's slices for a connection: collecting ones before publishing ones. Raises InputError when there are none."""
         slices = {table.slice.id: table.slice for table in self._named(connection)}
         if not slices:
             raise InputError(
@@ -152,13 +152,13 @@ class _Work:
         return [table for table in self._outside.tables if table.connection == connection]
 
     def _file(self, connection: str) -> Path:
-        """Where its snapshot is, or is to be."""
+        """The snapshot's path."""
         files = [folder / f"{connection}.json" for folder in self._folders]
         return next((file for file in files if file.exists()), files[0])
 
 
 def _chosen(outside: Outside, connections: Sequence[str], tables: str | None) -> list[str]:
-    """The connections to look at. Raises InputError."""
+    """The connections to discover. Raises InputError."""
     used = {table.connection for table in outside.tables}
     for name in connections:
         if name not in outside.connections:
@@ -176,7 +176,7 @@ def _chosen(outside: Outside, connections: Sequence[str], tables: str | None) ->
 
 
 def _former(text: str) -> dict[str, Schema | None]:
-    """The tables of a snapshot; none of a text that is no snapshot, which is written anew."""
+    """The tables of a snapshot; none for an unreadable one, which is written anew."""
     try:
         return dict(ConnectionSchemas.from_json(text).tables)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -184,7 +184,7 @@ def _former(text: str) -> dict[str, Schema | None]:
 
 
 def _others(old: Mapping[str, Schema | None], named: set[str]) -> list[str]:
-    """Tables of a snapshot that the program does not name, in any case."""
+    """The tables of a snapshot that the program does not name, in any case."""
     folded = {name.lower() for name in named}
     return [name for name in old if name.lower() not in folded]
 

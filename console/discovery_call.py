@@ -1,4 +1,4 @@
-"""Asks the discover function of a slice what is at a connection."""
+"""Asks a slice's discover function for the tables at a connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared_metadata.program.schema import Schema
 
 @dataclass(frozen=True)
 class Described:
-    """tables: each one's schema, None where it is not there.  close: missing table ▸ one of a similar name.
+    """The description of tables. tables: each one's schema, None for a missing one.  close: missing table ▸ one of a similar name.
 
     warnings: table ▸ why a batch of it would fail, and what to do.
     """
@@ -29,7 +29,7 @@ class Described:
 
 
 def list_names(target: Target, slice_: Slice, connection: Connection, program: str) -> dict[str, str]:
-    """What can be read at the connection: each name ▸ why a batch of it would fail, or ''.
+    """The readable tables at the connection: each name ▸ why a batch of it would fail, or ''.
 
     program: the files' names, for the command that deploys. Raises as `describe`.
     """
@@ -41,7 +41,7 @@ def list_names(target: Target, slice_: Slice, connection: Connection, program: s
 
 
 def measure(target: Target, slice_: Slice, connection: Connection, tables: Sequence[str], program: str) -> dict[str, Size]:
-    """How large tables are, of those that the slice can tell of. Raises as `describe`."""
+    """The sizes of tables, as far as the slice knows them. Raises as `describe`."""
     from shared_metadata.contract.discovery import STEP
 
     answer = call(target, slice_, STEP, {"connection": asdict(connection), "tables": list(tables), "sizes": True}, program)
@@ -49,7 +49,7 @@ def measure(target: Target, slice_: Slice, connection: Connection, tables: Seque
 
 
 def describe(target: Target, slice_: Slice, connection: Connection, tables: Sequence[str], program: str) -> Described:
-    """Raises DefinitionError when the slice is not deployed, and what its function raises."""
+    """Describes tables. Raises DefinitionError when the slice is not deployed, and its function's errors."""
     from shared_metadata.contract.discovery import STEP
 
     found = Described()

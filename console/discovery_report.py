@@ -1,4 +1,4 @@
-"""Shows what was discovered: for people, or as JSON."""
+"""Shows the result of a discovery: as text, or as JSON."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ WORDS = {"gone": "is not at the source any more", "forgotten": "is neither at th
 
 @dataclass(frozen=True)
 class Discovered:
-    """One connection, and the snapshot that its file is to hold.
+    """One connection, and the snapshot for its file.
 
     missing: places that name a table which the source lacks.  unknown: tables asked for that it lacks ▸ a similar one, or ''.
-    to_be_made: tables to publish to that are not there; their first batch makes them.
+    to_be_made: missing tables to publish to; their first batch makes them.
     advice: columns whose type the program may say better than the source does ▸ how.
     warnings: tables of which a batch would fail ▸ why, and what to do.
     """
@@ -112,9 +112,9 @@ def _plain(one: Discovered, only_check: bool) -> dict[str, Any]:
 
 
 def show_names(names: Mapping[str, Mapping[str, str]], as_json: bool) -> None:
-    """names: connection ▸ each table ▸ why a batch of it would fail, or ''.
+    """Shows the names of tables. names: connection ▸ each table ▸ why a batch of it would fail, or ''.
 
-    As JSON: connection ▸ its tables, and '<connection>.warnings', which names no connection, ▸ those that have any.
+    The JSON is connection ▸ its tables, and '<connection>.warnings', which names no connection, ▸ those that have any.
     """
     if as_json:
         warned = {f"{connection}.warnings": {t: why for t, why in tables.items() if why} for connection, tables in names.items()}

@@ -1,4 +1,4 @@
-"""`atoll drift`: what changed at the sources, what stands still for it, and what to do."""
+"""`atoll drift`: the changes at the sources, the datasets that stand still for them, and the remedies."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ COLOURS = {"quiesces": "red", "open": "yellow", "resolved": "green"}
 @json_option
 @click.pass_context
 def drift(context: click.Context, everything: bool, profile: str | None, as_json: bool) -> None:
-    """What changed at the sources since the program was compiled, and what stands still for it.
+    """Show the changes at the sources since the program was compiled, and the datasets that stand still for them.
 
-    A change that breaks somebody quiesces exactly the datasets that use the column, and their readers; everything else runs on.
-    They go on by themselves, from where they stopped, when the column is back or an update set without it is active.
+    A change that breaks a reader quiesces exactly the datasets that use the column, and their readers; everything else runs on.
+    They go on automatically, from where they stopped, when the column is back or an update set without it is active.
 
     \b
       atoll drift                  what is open
@@ -65,7 +65,7 @@ def drift(context: click.Context, everything: bool, profile: str | None, as_json
 @profile_option
 @json_option
 def show(number: int, profile: str | None, as_json: bool) -> None:
-    """Everything about drift NUMBER: the change, every place of the program that uses it, what stands still, and the remedy.
+    """Show drift NUMBER: the change, every place of the program that uses it, what stands still, and the remedy.
 
     \b
       atoll drift show 3
@@ -85,7 +85,7 @@ def show(number: int, profile: str | None, as_json: bool) -> None:
 
 
 def _as_expected(reader: MetadataReader) -> str:
-    """Every batch of a collect flow looks before it collects; what changed since, nobody has seen."""
+    """Says that no drift is open. Every batch of a collect flow looks at its source first; later changes are not seen yet."""
     look, version = again("atoll discover --check"), reader.active_version()
     if not version:
         return f"No program is active, so no batch looks at the sources; `{look}` looks now."
@@ -99,14 +99,14 @@ def _as_expected(reader: MetadataReader) -> str:
 
 
 def state(found: Drift) -> str:
-    """'quiesces' | 'open': it breaks nobody | 'resolved'."""
+    """'quiesces' | 'open' (breaks no reader) | 'resolved'."""
     if not found.open:
         return "resolved"
     return "quiesces" if found.flows else "open"
 
 
 def plain(found: Drift) -> dict[str, Any]:
-    """As JSON; moments as text, '' where there is none."""
+    """The drift as plain values for JSON; moments as text, '' where there is none."""
     values = {name: getattr(found, name) for name in ("first_seen", "notified_at", "resolved_at")}
     moments = {name: to_text(moment) if moment else "" for name, moment in values.items()}
     said = {"state": state(found), "what": what_happened(found.change), "remedy": remedy(found.change, again)}

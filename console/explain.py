@@ -1,4 +1,4 @@
-"""`atoll explain`: what the compiler made of a statement."""
+"""`atoll explain`: shows a statement as the compiler understands it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared_metadata.program.type_names import spelled
 @click.argument("files", nargs=-1)
 @json_option
 def explain(dataset: str, files: tuple[str, ...], as_json: bool) -> None:
-    """Show what the compiler made of the statement in FILES (default: that of cdk.json) that makes DATASET.
+    """Show how the compiler understands the statement in FILES (default: that of cdk.json) that makes DATASET.
 
     Its columns with types and origins, what it uses of its inputs and why, the query as it will run (every `*` spelled out), how
     and where it runs, and who reads it.
@@ -103,7 +103,7 @@ def _inputs(dataset: DatasetLineage) -> dict[str, dict[str, list[str]]]:
 
 
 def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
-    """What else the statement says of how it runs."""
+    """The statement's other clauses."""
     from language.forms.durations import spell
 
     if found["source"]:

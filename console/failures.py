@@ -1,4 +1,4 @@
-"""What AWS and its SDK answer when a command cannot go on, as an error that names the thing and the remedy."""
+"""Explains errors of AWS and its SDK: names the thing and the remedy."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _of_service(error: Any) -> AtollError:
 
 
 def not_deployed(what: str, stack: str) -> DefinitionError:
-    """A stack that has to be deployed first."""
+    """The error of a stack that has to be deployed first."""
     return DefinitionError(
         f"{what}: {stack} is not deployed", remedy=f"{again(deploy_command(stack))}, or choose another account with `--profile`"
     )

@@ -1,4 +1,4 @@
-"""Calls a function of a slice that takes part in no batch, and makes its errors those of the command."""
+"""Calls a slice's function outside of any batch, and makes its errors the command's."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shared_metadata import errors, naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import AtollError, DefinitionError, split
 
-ANSWER_SECONDS = 930  # a function runs 900 at most
+ANSWER_SECONDS = 930  # a function runs 900 seconds at most
 
 
 def call(target: Target, slice_: Slice, step: str, event: Mapping[str, Any], program: str) -> dict[str, Any]:
     """The answer of `step`. program: the files' names, for the command that deploys.
 
-    Raises DefinitionError when the slice is not deployed, and what its function raises.
+    Raises DefinitionError when the slice is not deployed, and its function's errors.
     """
     from botocore.config import Config
 
@@ -40,7 +40,7 @@ def call(target: Target, slice_: Slice, step: str, event: Mapping[str, Any], pro
 
 
 def _error(slice_: Slice, step: str, body: Mapping[str, Any]) -> AtollError:
-    """What the function raised, under its own name where that is one of Atoll's."""
+    """The function's error, under its own name where that is one of Atoll's."""
     name, message = str(body.get("errorType", "")), str(body.get("errorMessage", "it gives no cause"))
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, AtollError):

@@ -1,4 +1,4 @@
-"""Reads what users hand over in files: text in UTF-8, with or without a byte-order mark, and JSON; says where it is wrong."""
+"""Reads users' files: text in UTF-8, with or without a byte-order mark, and JSON; reports the place of an error."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def decoded(data: bytes, file: str) -> str:
 
 
 def json_text(data: bytes, file: str) -> str:
-    """The text of a JSON file, as all who read JSON take it: without a byte-order mark. Raises InputError."""
+    """The text of a JSON file without a byte-order mark, as JSON's readers want it. Raises InputError."""
     return decoded(data, file).removeprefix("\ufeff")
 
 
 def json_object(text: str, place: str, remedy: str) -> dict[str, Any]:
-    """The object that stands there. Raises InputError that says where the mistake is, and nothing of what stands there."""
+    """The object in a JSON text. Raises InputError with the place of the mistake, and none of the text."""
     try:
         found = json.loads(text)
     except RecursionError:

@@ -15,7 +15,7 @@ PROGRAM_FILE = "program.sql"
 
 
 def ask_slices(target: Target, asking: Callable[[str], None]) -> Asked:
-    """What `verify` asks with; asking: told before each call."""
+    """The call by which `verify` asks; asking: called before each call."""
 
     def landed(slice_id: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
         return call(target, installed()[slice_id], STEP, event, PROGRAM_FILE)

@@ -1,4 +1,4 @@
-"""What the state machine atoll-verify has found and recorded."""
+"""The recorded result of the state machine atoll-verify."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from shared_metadata.store import items, keys
 
 
 def last_verification(target: Target) -> dict[str, Any]:
-    """As `atoll state verify --json` has it, with the moment; 'more': how many differences were not kept. Raises InputError."""
+    """The result as in `atoll state verify --json`, with its moment and 'more': the number of differences not kept. Raises
+    InputError.
+    """
     key = items.to_item(keys.last_verification())
     found = target.client("dynamodb").get_item(TableName=naming.METADATA_TABLE, Key=key, ConsistentRead=True).get("Item")
     if found is None:

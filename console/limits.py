@@ -1,4 +1,4 @@
-"""What the sources of a program cannot tell, so that rows can stay away and nobody would say so."""
+"""Warns of rows that may stay away unnoticed, because a source does not report them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared_metadata.program import Kind, Mode, Program
 
 
 def limits(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
-    """A line for each thing that a kind of source cannot tell, with the datasets that these statements collect so by a cursor."""
+    """A line for each limit of a kind of source, with the datasets that these statements collect from it by a cursor."""
     found: dict[str, list[str]] = {}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)

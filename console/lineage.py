@@ -1,4 +1,4 @@
-"""`atoll lineage`: where columns come from and go to."""
+"""`atoll lineage`: the origins and readers of columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 DEEPEST = 50
-WIDEST = 400  # characters of a line that goes into a file
+WIDEST = 400  # characters of a line in a file
 
 
 @click.command(short_help="Show where a column comes from and what reads it.")
@@ -85,7 +85,7 @@ def _lineage(files: tuple[str, ...], active: bool, profile: str | None, as_json:
 
 
 def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
-    """The columns that TARGET means: one, or all of a dataset. Raises InputError for a name that is not known."""
+    """The columns of TARGET: one, or all of a dataset. Raises InputError for an unknown name."""
     tables = {name.lower(): name for name in (*graph.lineage.datasets, *graph.lineage.sources)}
     if target.lower() in tables:
         return list(graph.columns(tables[target.lower()]))
@@ -105,7 +105,7 @@ def _nodes(graph: LineageGraph, target: str) -> list[ColumnRef]:
 
 
 def _field(graph: LineageGraph, tables: Mapping[str, str], target: str) -> ColumnRef | None:
-    """The field that TARGET means, written as a struct's type has it or in any case: 'lake.ops.flights.place.city'."""
+    """The field of TARGET, written as in a struct's type or in any case: 'lake.ops.flights.place.city'."""
     for name in (tables[text] for text in tables if target.lower().startswith(f"{text}.")):
         for column in graph.columns(name):
             rest = target[len(name) + 1 :]
@@ -127,7 +127,7 @@ def _field_of(column: ColumnRef, field: str, kind: str) -> ColumnRef:
 
 
 def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, Any]:
-    """`field` is absent of a whole column, `masked` and `masked_from` where nothing is masked."""
+    """The lineage as plain values: no `field` for a whole column, no `masked` and `masked_from` where nothing is masked."""
     found: dict[str, Any] = {
         "dataset": node.dataset,
         "column": node.column,
@@ -139,7 +139,7 @@ def _plain(graph: LineageGraph, node: ColumnRef) -> dict[str, Any]:
 
 
 def _edge(edge: Edge) -> dict[str, str]:
-    """`to_column` is absent where the use decides over the rows of the whole dataset, `from_field` where it is of a whole column."""
+    """An edge as plain values: no `to_column` for a use that decides over a dataset's rows, no `from_field` for a whole column."""
     found = {"from": edge.of.dataset, "from_column": edge.of.column, "from_field": spelled(edge.of.fields)}
     found |= {"to": edge.to.dataset, "to_column": edge.to.column}
     return {**{k: v for k, v in found.items() if v}, "use": edge.use.value, "position": str(edge.position)}
@@ -166,7 +166,7 @@ def _show(graph: LineageGraph, nodes: list[ColumnRef], up: bool, down: bool, dep
 
 
 def wide_console() -> Console:
-    """As wide as the terminal; a file gets whole lines."""
+    """A console as wide as the terminal; a file gets whole lines."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDEST)
@@ -210,7 +210,7 @@ def _line(graph: LineageGraph, node: ColumnRef, edge: Edge) -> str:
 
 
 def _mask(graph: LineageGraph, node: ColumnRef) -> str:
-    """What a reader of the column has to know: that it holds hashes, or is made from some."""
+    """The mask of a column, for its reader: it holds hashes, or is made from some."""
     if masked := graph.masked(node):
         return f"  masked: {masked}"
     origins = graph.masked_origins(node)

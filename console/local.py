@@ -91,7 +91,7 @@ def status(as_json: bool) -> None:
 
     found = embedded.status(Path.cwd())
     if as_json:
-        values = {name: value for name, value in asdict(found).items() if name != "dsn"}  # it holds the password
+        values = {name: value for name, value in asdict(found).items() if name != "dsn"}  # the record holds the password
         click.echo(json.dumps(values, default=str, indent=2))
     elif found.running:
         _show(found)

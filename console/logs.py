@@ -1,4 +1,4 @@
-"""`atoll logs`: what the functions of a flow or a slice wrote."""
+"""`atoll logs`: the log entries of the functions of a flow or a slice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from slices.registry import installed
 
 CONDUCTOR = "conductor"
 ERRORS = ("ERROR", "CRITICAL")
-# What the runtime itself writes when a function cannot go on; all other plain text of it is of no use to an operator.
+# The runtime's own messages when a function cannot go on; its other plain text is of no use to an operator.
 RUNTIME_ERRORS = ("[ERROR]", "Task timed out", "Runtime.", "Traceback")
 RUNTIME_LINES = ("START ", "END ", "REPORT ", "INIT_", "{")
 SHOWN_FIRST = ("at", "level", "function", "message")
@@ -32,8 +32,8 @@ NOT_SHOWN = {*SHOWN_FIRST, "timestamp", "service", "location", "xray_trace_id", 
 @profile_option
 @json_option
 def logs(name: str | None, minutes: int, errors: bool, profile: str | None, as_json: bool) -> None:
-    """What the functions of NAME wrote: a flow or dataset (lake.ops.flights), a slice (collect.postgres), `conductor`, or
-    nothing for all. With --json one object a line.
+    """Show the log entries of the functions of NAME: a flow or dataset (lake.ops.flights), a slice (collect.postgres),
+    `conductor`, or nothing for all. With --json one object a line.
 
     \b
       atoll logs                                      everything of the last 15 minutes
@@ -68,7 +68,7 @@ def _scope(target: Target, name: str | None) -> tuple[list[str], str]:
 
 
 def _entries(target: Target, slice_ids: list[str], flow: str, minutes: int) -> list[dict[str, Any]]:
-    """Oldest first. Of a flow: also the runtime's own errors, which name no flow."""
+    """The entries, oldest first. A flow's include the runtime's own errors, which name no flow."""
     client = target.client("logs")
     since = int((time.time() - minutes * 60) * 1000)
     parts = beside_one_another(lambda group: _read(client, group, since), _groups(slice_ids))
@@ -82,7 +82,7 @@ def _read(client: Any, group: str, since: int) -> list[dict[str, Any]]:
         pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
         return _entries_of([event for page in pages for event in page["events"]], group)
     except client.exceptions.ResourceNotFoundException:
-        return []  # not deployed here, or it never ran
+        return []  # not deployed here, or never run
 
 
 def _entries_of(events: list[dict[str, Any]], group: str) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def _groups(slice_ids: list[str]) -> list[str]:
 
 
 def _parse(event: dict[str, Any], group: str) -> dict[str, Any] | None:
-    """A structured entry or an error of the runtime; None for metrics and for what the runtime writes of every call."""
+    """A structured entry or an error of the runtime; None for metrics and for the runtime's lines about every call."""
     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
     where = {"at": at.isoformat(timespec="milliseconds"), "function": group.rsplit("/", 1)[1]}
     try:

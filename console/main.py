@@ -42,7 +42,7 @@ VERBS = {
     "destroy": "console.deploy:destroy",
     "local": "console.local:local",
 }
-atexit.register(gc.freeze)  # at its end the process frees its memory whole: Python need not look for cycles in it
+atexit.register(gc.freeze)  # the process frees its memory whole at its end, so Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 

@@ -1,4 +1,4 @@
-"""`atoll maintain`: looks after the warehouse's tables now, as the schedule does once an hour."""
+"""`atoll maintain`: maintains the warehouse's tables now, as the schedule does once an hour."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PROGRAM_FILE = "program.sql"
 @profile_option
 @json_option
 def maintain(dataset: str | None, profile: str | None, as_json: bool) -> None:
-    """Do now what is due of the maintenance of the warehouse's tables, or all of it for DATASET.
+    """Do the due maintenance of the warehouse's tables now, or all of it for DATASET.
 
-    Small files are put together, versions that nobody may read any more are forgotten, and files that no version needs are
-    deleted once they are eight days old; records of batches that nobody looks back at become files below history/ in the data
+    Small files are put together, versions that no reader may need are forgotten, and files that no version needs are
+    deleted once they are eight days old; old records of batches become files below history/ in the data
     bucket. No row changes, and nothing has to stop for it. It also happens by itself once an
     hour, for tables that have got enough new versions to be worth it.
 
@@ -51,7 +51,7 @@ def maintain(dataset: str | None, profile: str | None, as_json: bool) -> None:
 
 
 def _slices(program: Program, dataset: str | None) -> list[Slice]:
-    """The slices that maintain tables of the program; that of a dataset. Raises InputError for one that none maintains."""
+    """The slices that maintain tables of the program, or that of a dataset. Raises InputError where there is none."""
     known = installed()
     mine = {f.slice_id: known[f.slice_id] for f in program.flows.values() if known[f.slice_id].capabilities.maintains}
     if not dataset:
@@ -63,7 +63,7 @@ def _slices(program: Program, dataset: str | None) -> list[Slice]:
 
 
 def until_done(target: Target, slice_: Slice, event: dict[str, str]) -> list[dict[str, Any]]:
-    """A call ends with its function's time; what it leaves over is asked for again, while that gets on."""
+    """Repeats calls, each of which ends with its function's time, while they make progress."""
     from shared_metadata.contract.maintenance.step import STEP
 
     found: dict[str, dict[str, Any]] = {}
@@ -81,7 +81,7 @@ def _counts(table: dict[str, Any]) -> dict[str, int]:
 
 
 def _done(table: dict[str, Any]) -> str:
-    """'20 files became 1, 3 versions forgotten, …'."""
+    """The result in words: '20 files became 1, 3 versions forgotten, …'."""
     counts = _counts(table)
     said = []
     if counts.get("compacted_files"):

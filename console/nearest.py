@@ -1,4 +1,4 @@
-"""The error for a name that is not known, with the nearest of those that are."""
+"""The error for an unknown name, with the nearest known one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from shared_metadata.errors import InputError
 
 
 def unknown(what: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:
-    """what: as in 'the active program has no dataset'."""
+    """The error. what: as in 'the active program has no dataset'."""
     listed = remedy or f"`{again('atoll status')}` lists them all"
     return InputError(f"{what} {name!r}", remedy=did_you_mean(name, known) + listed)

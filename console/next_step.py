@@ -1,4 +1,4 @@
-"""`atoll` alone: where a project stands, and the one thing to do next."""
+"""`atoll` alone: the state of a project, and the one thing to do next."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from console.wording import counted, names_of
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of a project; what comes later in this list is known only where all before it is in order.
+    """The state of a project; a later field is known only where all before it are in order.
 
-    files: as a verb's FILES, '' for the default program.  exists: whether there is a program.  mistakes: in it.
+    files: a verb's FILES, '' for the default program.  exists: whether there is a program.  mistakes: in it.
     account: why no account can be asked, or ''.  account_remedy: what to do then.
-    stopped, quiesced, failing, late, new: datasets of the active program, by what is the matter with them.
-    undeployed: what the program needs and is not deployed.  secrets: for each that is missing, what to do.
+    stopped, quiesced, failing, late, new: datasets of the active program, by their problems.
+    undeployed: what the program needs and is not deployed.  secrets: the remedy for each missing one.
     typed: whether there are snapshots of the sources.
     applied: a program was ever applied.  differs: the program here is not the last one that was applied.
-    takes_effect: the boundary of what is pending, or ''.
+    takes_effect: the boundary of the pending update set, or ''.
     """
 
     exists: bool = True
@@ -41,14 +41,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Step:
-    """said: where the project stands, a sentence.  command: what to do next."""
+    """The next step. said: the state of the project, a sentence.  command: what to do next."""
 
     said: str
     command: str
 
 
 def next_step(at: Standing) -> Step:
-    """The first that holds: what nothing works without, what stands still, what is not there yet, what is under way."""
+    """The first of these that holds: an obstacle to everything, a stopped dataset, something missing, something under way."""
     return _of_the_program(at) or _of_what_stands_still(at) or _of_what_is_missing(at) or _of_what_runs(at)
 
 
@@ -74,7 +74,7 @@ def _of_what_is_missing(at: Standing) -> Step | None:
     if at.undeployed:
         return Step(f"Not deployed, and needed by the program: {names_of(at.undeployed)}.", "atoll deploy")
     if at.secrets:
-        return Step(f"The program names {counted(len(at.secrets), 'secret')} that nobody has stored yet.", at.secrets[0])
+        return Step(f"The program names {counted(len(at.secrets), 'secret')} not stored yet.", at.secrets[0])
     if not at.typed:
         return Step("What the sources look like is not known yet, so columns have no types.", "atoll discover")
     if not at.applied:

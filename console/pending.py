@@ -1,4 +1,4 @@
-"""The update set that is to take effect: what it is, and how it is shown."""
+"""The pending update set: its content, and its display."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from shared_metadata.store.reader import MetadataReader
 
 
 def pending_line(entry: Entry) -> str:
-    """A sentence for people."""
+    """A sentence about it."""
     by = f", applied by {entry.by} at {to_text(entry.at.replace(microsecond=0))}" if entry.by else ""
     return f"The update set {entry.version} takes effect at {to_text(entry.boundary)}{by}."
 
 
 def show_pending(reader: MetadataReader, now: datetime, as_json: bool) -> None:
-    """Prints the pending update set against the active program; that none is pending where there is none."""
+    """Prints the pending update set against the active program, or that none is pending."""
     entry = reader.timeline().pending(now)
     if entry is None:
         click.echo(json.dumps({"pending": None}, indent=2) if as_json else "No update set is pending.")

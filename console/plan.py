@@ -1,4 +1,4 @@
-"""`atoll plan`: what applying a program changes, whom it reaches, what it breaks and what it costs, before it does so."""
+"""`atoll plan`: the changes of applying a program, their readers, breaks and costs, before it is applied."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
 
 
 def compiled(files: tuple[str, ...], profile: str | None, as_json: bool) -> Compilation:
-    """The compiled program; with mistakes, shows them and ends. Of a column that is unknown now, says what the change did to it."""
+    """The compiled program; with mistakes, shows them and ends. For an unknown column it adds what a change did to it."""
     try:
         return compile_project(files, must_be_typed=True)
     except ProgramErrors as errors:
@@ -92,7 +92,7 @@ def compiled(files: tuple[str, ...], profile: str | None, as_json: bool) -> Comp
 
 
 def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
-    """The errors as they are where no account can be reached: they are mistakes of the text."""
+    """The errors with probable renames; unchanged where no account can be reached, because they are mistakes of the text."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from language.typed.renames import explain_renames
@@ -109,7 +109,7 @@ def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
 
 
 def planned_boundary(reader: MetadataReader, program: Program, now: datetime, since: datetime | None) -> datetime | None:
-    """When the program would take effect; None while another update set is pending, which has to be waited for or cancelled."""
+    """The moment at which the program would take effect; None while another update set is pending."""
     from console.restatement import effective_moment
 
     if reader.timeline().pending(now):
@@ -118,7 +118,7 @@ def planned_boundary(reader: MetadataReader, program: Program, now: datetime, si
 
 
 def pending_problem(reader: MetadataReader, now: datetime) -> list[str]:
-    """Why nothing can be applied yet, where an update set is still to take effect."""
+    """Why nothing can be applied yet, while an update set is pending."""
     pending = reader.timeline().pending(now)
     if pending is None:
         return []
@@ -127,7 +127,7 @@ def pending_problem(reader: MetadataReader, now: datetime) -> list[str]:
 
 
 def moment_option(option: str, text: str | None) -> datetime | None:
-    """The moment that an option names. Raises InputError."""
+    """The moment in an option. Raises InputError."""
     try:
         return from_text(text) if text else None
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What must be there before a program can run: its slices deployed, its secrets stored."""
+"""The prerequisites of a program: its slices deployed, its secrets stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIRe
 
 
 def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, Any]]:
-    """Of the slices that the program uses those that are deployed, with what their stacks say of themselves."""
+    """The deployed slices of the program, with their stacks' descriptions."""
     parameters, found = target.client("ssm"), {}
     names = {naming.parameter("slices", slice_id): slice_id for slice_id in program.slice_ids}
     wanted = list(names)
@@ -28,18 +28,18 @@ def deployed_slices(target: Target, program: Program) -> dict[str, Mapping[str, 
 
 
 def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> list[str]:
-    """All that there is to do before the program can run."""
+    """All steps that are left before the program can run."""
     return [*missing_conductor(target, program), *missing_slices(program, deployed), *missing_secrets(target, program)]
 
 
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
-    """What to do for each slice that is not deployed; its stack is made for this program, so the command names its files."""
+    """A step for each slice that is not deployed; its stack is made for this program, so the command names its files."""
     files, missing = ",".join(program.sources), [slice_id for slice_id in program.slice_ids if slice_id not in deployed]
     return [f"{name} is not deployed; deploy it: {again(deploy_command(installed()[name].stack_name, files))}" for name in missing]
 
 
 def missing_conductor(target: Target, program: Program) -> list[str]:
-    """What to do when nothing would start the program's batches."""
+    """The step where nothing would start the program's batches."""
     if target.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
         return []
     command = again(deploy_command(naming.CONDUCTOR_STACK, ",".join(program.sources)))
@@ -47,12 +47,12 @@ def missing_conductor(target: Target, program: Program) -> list[str]:
 
 
 def missing_secrets(target: Target, program: Program) -> list[str]:
-    """What to do for each secret that the program names and that is not there."""
+    """A step for each secret that the program names and that is missing."""
     return [f"{what}: {command}" for what, command in unready_secrets(target, program)]
 
 
 def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str]]:
-    """What is the matter with each secret that cannot be read, and the command that mends it. No secret's value is read."""
+    """The problem of each secret that cannot be read, and the command that fixes it. No secret's value is read."""
     from botocore.exceptions import ClientError
 
     secrets = target.client("secretsmanager")
@@ -69,13 +69,13 @@ def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str
 
 
 def secret_names(program: Program) -> set[str]:
-    """As the program names them: of its connections, and of what it hashes with."""
+    """The secrets as the program names them: of its connections, and for its hashes."""
     connections = {str(one.options["secret"]) for one in program.connections.values() if one.options.get("secret")}
     return connections | {flow.mask_key for flow in program.flows.values() if flow.mask_key}
 
 
 def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
-    """Each secret that the program names: where, its name, and the command that stores it."""
+    """Each secret that the program names: its place, its name, and the command that stores it."""
     for connection in program.connections.values():
         if connection.options.get("secret"):
             reference = str(connection.options["secret"])

@@ -1,4 +1,4 @@
-"""What is shown to people: names come from sources, and must neither steer a terminal nor pretend to be a line of their own."""
+"""Makes texts safe to show: names come from sources, and must neither control a terminal nor pretend to be a line of their own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ T = TypeVar("T")
 
 
 def printable(value: T) -> T:
-    """The same, and every text in it on one line, with control characters, and those that turn the writing's direction, written out.
+    """The value with every text on one line; control characters, and those that turn the writing's direction, are written out.
 
-    Takes texts, dataclasses, mappings and sequences. For tables and sentences: JSON escapes by itself, and keeps names as they are.
+    It takes texts, dataclasses, mappings and sequences. For tables and sentences: JSON escapes by itself, and keeps names as they
+    are.
     """
     return cast(T, _printable(value))
 

@@ -1,4 +1,4 @@
-"""Shows that long work goes on: a spinner on a terminal, a plain line now and then elsewhere, always on stderr."""
+"""Shows the progress of long work: a spinner on a terminal, a plain line now and then elsewhere, always on stderr."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-QUIET_SECONDS = 3.0  # between two lines where there is no terminal
+QUIET_SECONDS = 3.0  # seconds between two lines where there is no terminal
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """Yields what to call with each new line of what is going on."""
+    """Yields a function to call with each new line of progress."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""A program's files on disk: read, compiled, and held against what the slices accept."""
+"""A program's files on disk: reads and compiles them, and checks them against its slices."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _read(file: str) -> str:
 
 
 def read_snapshots(files: Iterable[str]) -> dict[str, str] | None:
-    """File name ▸ text of the snapshots in `schemas/` beside the program's files; None where there are none. Raises InputError."""
+    """File name ▸ text of the snapshots in `schemas/` beside the program's files; None without any. Raises InputError."""
     folders = sorted({os.path.join(os.path.dirname(file), FOLDER) for file in files})
     return {str(file): _read(str(file)) for folder in folders for file in sorted(Path(folder).glob("*.json"))} or None
 
@@ -87,7 +87,7 @@ def compile_project(paths: Sequence[str], *, must_be_typed: bool = False) -> Com
     """The program of these files, typed by the snapshots beside them.
 
     must_be_typed: without any snapshot, say what is missing instead of leaving the program untyped.
-    Raises ProgramErrors, also for options and queries that a slice does not take.
+    Raises ProgramErrors, also for options and queries that a slice refuses.
     """
     sources = read_sources(paths)
     snapshots = read_snapshots(sources)
@@ -95,7 +95,7 @@ def compile_project(paths: Sequence[str], *, must_be_typed: bool = False) -> Com
 
 
 def compile_texts(sources: Mapping[str, str], snapshots: Mapping[str, str] | None, cache: ProjectCache) -> Compilation:
-    """As `compile_project`, of what was read; what `cache` knows of statements is not compiled again."""
+    """Compiles as `compile_project`, from texts; statements that `cache` knows are not compiled again."""
     from language import compile_with_positions
 
     schemas = parse_snapshots(snapshots) if snapshots is not None else None
@@ -111,7 +111,7 @@ def compile_texts(sources: Mapping[str, str], snapshots: Mapping[str, str] | Non
 
 
 def _new_option_problems(compilation: Compilation, cache: ProjectCache) -> list[Diagnostic]:
-    """As `_option_problems`, but models are not imported to be asked again what they have taken already."""
+    """The problems of `_option_problems`, without importing models whose options were accepted before."""
     program = compilation.outline
     using = sorted({(flow.slice_id, flow.connection, flow.warehouse) for flow in program.flows.values()})
     options = {"options": repr([(owner.name, owner.system, owner.options) for owner in endpoints(program)]), "using": repr(using)}
@@ -129,7 +129,7 @@ def compile_files(paths: Sequence[str]) -> Program:
 
 
 def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
-    """Options of connections and warehouses that the config models of their slices refuse."""
+    """The options of connections and warehouses that the config models of their slices refuse."""
     program = compilation.outline
     for owner in endpoints(program):
         slices = _slices_of(owner)
@@ -143,24 +143,24 @@ def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
 
 
 def endpoints(program: Program) -> list[Connection | Warehouse]:
-    """What the program opens: its connections and warehouses."""
+    """The program's connections and warehouses."""
     return [*program.connections.values(), *program.warehouses.values()]
 
 
 def _slices_of(owner: Connection | Warehouse) -> list[Slice]:
-    """Those that may open it: a connection has a slice that collects from it, one that publishes to it, or both."""
+    """The slices that may open it: those that collect from a connection, or publish to it, or both."""
     organizes = isinstance(owner, Warehouse)
     return [s for s in installed().values() if s.system == owner.system and (s.stage == ORGANIZE) == organizes]
 
 
 def slices_opening(program: Program, owner: Connection | Warehouse) -> list[Slice]:
-    """Those that open it by the program's statements; where none does, those that may."""
+    """The slices that open it by the program's statements; where none does, those that may."""
     slices = _slices_of(owner)
     return [slice_ for slice_ in slices if _uses(program, slice_.id, owner.name)] or slices
 
 
 def config_model(slice_: Slice) -> Any:
-    """The pydantic model of its options."""
+    """The pydantic model of a slice's options."""
     module, name = slice_.config.split(":")
     return getattr(importlib.import_module(module), name)
 
@@ -189,7 +189,7 @@ def _refusals(model: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _flow_problems(program: Program, sources: Mapping[str, str], schemas: SourceSchemas) -> Iterator[Diagnostic]:
-    """Flows that their slice cannot run, as it says of them and of their tables itself (Slice.check)."""
+    """The flows that their slice refuses (Slice.check)."""
     for slice_id in program.slice_ids:
         declared = installed()[slice_id].check
         if not declared:
@@ -208,7 +208,7 @@ def _flow_problems(program: Program, sources: Mapping[str, str], schemas: Source
 
 
 def _known(flow: Flow, schemas: SourceSchemas) -> dict[str, Schema]:
-    """What the snapshots say of the flow's tables, by their names at the source."""
+    """The tables of the flow in the snapshots, by their names at the source."""
     there = schemas[flow.connection].tables if flow.connection in schemas else {}
     seen = {name: schema for name, schema in there.items() if schema is not None}
     found = {table.source: source_in(seen, table.source) for table in flow.tables}
@@ -222,5 +222,5 @@ def show_errors(errors: ProgramErrors, as_json: bool) -> NoReturn:
 
 
 def told(errors: ProgramErrors, as_json: bool) -> str:
-    """Every mistake, for a person or a program."""
+    """Every mistake, as text or as JSON."""
     return json.dumps(errors.to_dict(), indent=2) if as_json else str(errors)

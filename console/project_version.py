@@ -1,4 +1,4 @@
-"""Whether the version of Atoll that a project names is the one that is called."""
+"""Compares the version of Atoll that a project names with the one that runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _PINNED = re.compile(r"^atoll(?:\[[^\]]*\])?\s*==\s*([^\s;#]+)", re.MULTILINE | 
 
 
 def other_version() -> str:
-    """What to say when the current folder's requirements.txt names another version; '' when it names this one, or none."""
+    """The warning when the current folder's requirements.txt names another version; '' when it names this one, or none."""
     try:
         found = _PINNED.search(FILE.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
     if found is None:
         return ""
-    from importlib.metadata import version  # which takes a while to import, for a verb that answers at once
+    from importlib.metadata import version  # slow to import, for a verb that answers at once
 
     called = version("atoll")
     if found[1] == called:

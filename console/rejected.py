@@ -1,4 +1,4 @@
-"""`atoll rejected`: the rows of a dataset that were set aside, and why; reads the warehouse with the caller's own credentials."""
+"""`atoll rejected`: the rejected rows of a dataset, and why; reads the warehouse with the caller's own credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared_metadata.contract.organize import Driver
     from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 
-BATCHES = 1000  # of a publication, the latest, are asked for refused rows
+BATCHES = 1000  # the latest batches of a publication that are searched for refused rows
 
 
 @click.command(short_help="The rows that were set aside, and why.")
@@ -30,8 +30,8 @@ BATCHES = 1000  # of a publication, the latest, are asked for refused rows
 @profile_option
 @json_option
 def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> None:
-    """The rows of DATASET that its batches have set aside, because they fail an EXPECT … OR QUARANTINE, could not be read, or were
-    refused by the database to which they are published, the latest batches' first: the batch, why, and their values.
+    """Show the rows of DATASET that its batches have rejected, because they fail an EXPECT … OR QUARANTINE, could not be read, or
+    were refused by the database to which they are published, the latest batches' first: the batch, why, and their values.
 
     They stand in a table of the warehouse beside the dataset, `<dataset>__rejected`, for any engine to query. What is to be published
     has its own in the warehouse that computes it: of ops.public.scorecard it is `lake.ops.public_scorecard__rejected`. Those that the
@@ -77,7 +77,7 @@ def _maker(dataset: str, program: Program) -> tuple[Flow, str]:
 
 
 def _refused(target: Target, flow: Flow) -> list[str]:
-    """The files of rows that the target of a publication did not take: of its last batch, where that stands for all before it."""
+    """The files of rows that a publication's target refused: of its last batch, where that stands for all before it."""
     if flow.supersedes:
         latest = target.reader.latest_version(flow.id)
         pointers = [latest.pointer] if latest else []
@@ -103,7 +103,7 @@ def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]
 
 
 def _driver(target: Target, program: Program, flow: Flow) -> Driver:
-    """That of the flow's warehouse, with the caller's credentials in place of the slice's role."""
+    """The driver of the flow's warehouse, with the caller's credentials in place of the slice's role."""
     from shared_metadata.contract.runtime.environment import Environment
     from shared_metadata.contract.runtime.services import Services
 

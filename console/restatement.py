@@ -1,4 +1,4 @@
-"""When an update set takes effect; refused where it would make again what cannot be, as its inputs' versions are forgotten."""
+"""The moment at which an update set takes effect; refuses reprocessing whose inputs' versions are forgotten."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def effective_moment(
     reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
 ) -> Moment:
-    """As `moment_of`. Raises InputError also for a restatement from further back than the warehouse keeps versions."""
+    """The moment as in `moment_of`. Raises InputError also for a restatement from further back than the warehouse keeps versions."""
     moment = moment_of(reader, program, now, at=at, restate_from=restate_from)
     if restate_from is not None and moment.timeline.entries:
         refuse_what_is_forgotten(reader, program, moment, now, keep_of)
@@ -26,7 +26,7 @@ def effective_moment(
 
 
 def keep_of(program: Program, flow: Flow) -> timedelta | None:
-    """For how long its slice keeps versions of what a flow makes, as the warehouse's options say; None where it forgets none."""
+    """How long its slice keeps a flow's versions, by the warehouse's options; None where it forgets none."""
     declaration, warehouse = installed().get(flow.slice_id), program.warehouses.get(flow.warehouse)
     if declaration is None or warehouse is None or not declaration.capabilities.maintains:
         return None

@@ -1,4 +1,4 @@
-"""`atoll retry`: lists the batches that are not tried again by themselves, and has them tried again."""
+"""`atoll retry`: lists dead letters, and redrives them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 @profile_option
 @json_option
 def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str | None, as_json: bool) -> None:
-    """The dead letters: batches that have failed too often to be tried again by themselves. With DATASETS, or the name of a flow,
-    has them tried again.
+    """Show the dead letters: batches that have failed too often to be retried automatically. With DATASETS, or the name of a flow,
+    retry them.
 
-    A batch that fails is tried five times, after 15 s, 1 min, 5 min and 30 min; then it stops, people are told by the alerts topic,
-    and only what reads it waits. When its cause is removed, retry it: the conductor starts it at once, and it has five attempts
-    again. A batch that is committed in another way (`atoll run`, an update set) is a dead letter no more. It is waited for until it
-    is made or fails, or turns out to wait itself, e.g. for an input that is not complete. Exit code 1 when a batch fails again,
-    waits, or is none that stopped.
+    A batch that fails is tried five times, after 15 s, 1 min, 5 min and 30 min; then it stops, the alerts topic gets a message, and
+    only its readers wait. When its cause is removed, retry it: the conductor starts it at once, and it has five attempts again. A
+    batch that is committed in another way (`atoll run`, an update set) is a dead letter no more. It is waited for until it is made or
+    fails, or turns out to wait itself, e.g. for an input that is not complete. Exit code 1 when a batch fails again, waits, or is
+    none that stopped.
 
     \b
       atoll retry                                what stopped, and why
@@ -71,7 +71,7 @@ def retry(datasets: tuple[str, ...], everything: bool, wait: bool, profile: str 
 
 
 def _chosen(names: Sequence[str], dead: list[DeadBatch], programs: Programs) -> list[DeadBatch]:
-    """By dataset or by flow. Raises InputError for one that did not stop."""
+    """The chosen dead letters, by dataset or by flow. Raises InputError for one that did not stop."""
     for name in names:
         if not any(name in _called(batch) for batch in dead):
             raise _not_dead(name, dead, programs)
@@ -79,7 +79,7 @@ def _chosen(names: Sequence[str], dead: list[DeadBatch], programs: Programs) -> 
 
 
 def _called(batch: DeadBatch) -> set[str]:
-    """'lake.ops.flights' also finds what is staged for it, or computed for it."""
+    """The names that mean a dead batch: 'lake.ops.flights' also finds what is staged for it, or computed for it."""
     return {batch.dataset, batch.flow, batch.dataset.split(":")[0]}
 
 
@@ -138,7 +138,7 @@ def _say_redriven(wanted: list[DeadBatch], redriven: Redriven) -> None:
         if batch.dataset in redriven:
             click.echo(f"{batch.dataset} is tried again: its batch {batch.interval}{covering(batch.covers)}")
         else:
-            click.echo(f"{batch.dataset} is no dead letter any more: it was committed, or somebody else has redriven it")
+            click.echo(f"{batch.dataset} is a dead letter no longer: it was committed, or redriven by another caller")
 
 
 def _list(dead: list[DeadBatch], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Waits until batches that were redriven have ended, or it is clear that they do not for now."""
+"""Waits until redriven batches have ended, or clearly do not end for now."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from console.target import Target
     from shared_metadata.state.timeline import Programs
 
-Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and where it stood
-Ended = dict[str, tuple[str, str]]  # dataset ▸ 'COMMITTED' | 'FAILED' | 'QUIESCED' | 'WAITING', and the error or what it waits for
+Redriven = Mapping[str, tuple[str, TableState]]  # dataset ▸ its flow, and its state before
+Ended = dict[str, tuple[str, str]]  # dataset ▸ 'COMMITTED' | 'FAILED' | 'QUIESCED' | 'WAITING', and its error or cause of waiting
 START_SECONDS = 180.0  # the clock calls the conductor each minute
 
 
 class Waiting:
-    """For these batches; one that is due and that nobody starts is given up after START_SECONDS."""
+    """Waits for these batches; a due one that is not started is given up after START_SECONDS."""
 
     def __init__(self, target: Target, programs: Programs, redriven: Redriven) -> None:
         self._reader, self._programs, self._redriven = target.reader, programs, redriven
@@ -44,7 +44,7 @@ class Waiting:
             time.sleep(POLL_SECONDS)
 
     def _one(self, dataset: str, states: Mapping[str, FlowState]) -> tuple[str, str] | None:
-        """How it ended; None while it goes on."""
+        """The outcome of a batch; None while it goes on."""
         flow, before = self._redriven[dataset]
         table = states[flow].tables[dataset]
         if states[flow].drifts(dataset):
@@ -58,7 +58,7 @@ class Waiting:
         return self._standing(dataset, flow, table, states)
 
     def _standing(self, dataset: str, flow: str, table: TableState, states: Mapping[str, FlowState]) -> tuple[str, str] | None:
-        """Of one that has neither been made nor failed."""
+        """The outcome of a batch that has neither been made nor failed."""
         now, batch = datetime.now(UTC), self._reader.batch(flow, table.watermark, [dataset])
         if batch and batch.running(dataset, now):
             self._idle_since.pop(dataset, None)
@@ -66,8 +66,8 @@ class Waiting:
         due = due_batches(self._programs, states, now, ignore_failures=True)
         if any(one.flow == flow and dataset in one.datasets for one in due):
             idle = time.monotonic() - self._idle_since.setdefault(dataset, time.monotonic())
-            what = f"{dataset} has its batch due, and nobody has started it: `{again('atoll logs conductor')}`"
+            what = f"{dataset} has its batch due, and the conductor has not started it: `{again('atoll logs conductor')}`"
             return ("WAITING", what) if idle >= START_SECONDS else None
         found = self._programs.with_flow(flow, table.watermark)
-        assert found is not None  # the flow was one of theirs when it was redriven
+        assert found is not None  # the flow was in one of the programs when it was redriven
         return "WAITING", why_of(dataset, found[1], states, self._reader.batch, now).sentence.rstrip(".")

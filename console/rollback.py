@@ -45,7 +45,7 @@ def cancel(profile: str | None, as_json: bool) -> None:
 def rollback(profile: str | None, as_json: bool) -> None:
     """Bring the program before the active one back, at the next boundary of all that differs between them.
 
-    What the active program has made stays. Until the boundary it can be taken back with `atoll cancel`; a second rollback
+    The data made by the active program stays. Until the boundary it can be taken back with `atoll cancel`; a second rollback
     afterwards brings the present program back.
 
     \b

@@ -28,7 +28,7 @@ POLL_SECONDS = 1.0
 
 
 class ExecutionFailed(AtollError):
-    """The execution ended, and not well."""
+    """The execution failed."""
 
 
 @click.command(short_help="Run what is due of a flow now, or past batches again.")
@@ -39,9 +39,9 @@ class ExecutionFailed(AtollError):
 @profile_option
 @json_option
 def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str | None, as_json: bool) -> None:
-    """Run what is due of FLOW now, or run past batches of it again.
+    """Run the due batches of FLOW now, or run past batches of it again.
 
-    What is due runs at once, also when it has failed too often to be tried again by itself (`atoll retry` lists what has). A
+    Due batches run at once, also those that have failed too often to be retried automatically (`atoll retry` lists what has). A
     backfill replaces what its batches made before. Exit code 1 when the execution fails.
 
     \b
@@ -75,7 +75,7 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
 
 
 def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list[Wanted]:
-    """The batches that the state machine will make of this input. Raises InputError for one that it would refuse."""
+    """The batches that the state machine will make of this input. Raises InputError for an input that it would refuse."""
     from shared_metadata.contract.batch_input import resolve
 
     program = programs.active(datetime.now(UTC))[1]
@@ -84,13 +84,13 @@ def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list
         raise unknown("the active program has no flow", body["flow"], program.flows, listed)
     try:
         return resolve(body, programs, target.reader, program.flows[body["flow"]].slice_id, datetime.now(UTC))
-    except InputError as error:  # its remedy is the state machine's input
+    except InputError as error:  # the remedy is for the state machine's input
         command = again(f"atoll run {body['flow']} --from 2026-11-01 --to 2026-11-08")
         raise InputError(error.what, remedy=f"as in: {command}") from error
 
 
 def _check_span(start: str | None, end: str | None) -> None:
-    """Raises InputError for what is no time that has passed."""
+    """Raises InputError for a span that is no past time."""
     from console.plan import moment_option
 
     since, upto = moment_option("--from", start), moment_option("--to", end)
@@ -111,7 +111,7 @@ def _start(target: Target, slice_id: str, body: dict[str, Any]) -> dict[str, Any
 
 
 def wait_for(target: Target, arn: str) -> dict[str, Any]:
-    """How the execution ended; 'error' and 'cause' when it failed."""
+    """The outcome of the execution; 'error' and 'cause' when it failed."""
     states = target.client("stepfunctions")
     while True:
         found = states.describe_execution(executionArn=arn)
@@ -135,7 +135,7 @@ def _show(result: dict[str, Any], flow: str, as_json: bool) -> None:
 
 
 def _nothing_due(target: Target, program: Program, name: str, as_json: bool) -> None:
-    """Says through when the flow's tables are complete and what each waits for."""
+    """The message that nothing is due: how far the flow's tables are complete, and what each waits for."""
     if as_json:
         click.echo(json.dumps({"execution": None, "status": "NOTHING_DUE"}, indent=2))
         return

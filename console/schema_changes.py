@@ -1,4 +1,4 @@
-"""What is different between two snapshots of a connection's tables."""
+"""Compares two snapshots of a connection's tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class TableChange:
-    """change: 'added' | 'changed' | 'gone' (from the source) | 'forgotten' (neither there nor in the program any more)."""
+    """change: 'added' | 'changed' | 'gone' (from the source) | 'forgotten' (neither there nor in the program)."""
 
     table: str
     change: str
@@ -30,7 +30,7 @@ class TableChange:
 
 
 def compare(before: Tables, after: Tables) -> tuple[TableChange, ...]:
-    """Every difference, by table; a table that was never there and is not there now is none."""
+    """Every difference, by table; none for a table that is missing in both."""
     return tuple(change for name in sorted({*before, *after}) for change in _of_table(name, before, after))
 
 
@@ -50,7 +50,7 @@ def _of_table(name: str, before: Tables, after: Tables) -> Iterator[TableChange]
 
 
 def _columns(old: Schema, new: Schema) -> tuple[ColumnChange, ...]:
-    """New columns and changed ones in the new order, then those that are gone."""
+    """The new and changed columns in the new order, then the removed ones."""
     was, now = {c.source: c for c in old.columns}, {c.source: c for c in new.columns}
     changes = [ColumnChange(c.source, _said(was.get(name)), _said(c)) for name, c in now.items() if was.get(name) != c]
     return (*changes, *(ColumnChange(c.source, _said(c), "") for name, c in was.items() if name not in now))

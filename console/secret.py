@@ -1,4 +1,4 @@
-"""`atoll secret`: stores what a connection signs in with, in Secrets Manager, where its slice finds it."""
+"""`atoll secret`: stores a connection's credentials in Secrets Manager, where its slice finds them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def secret(name: str, file: Path, anyway: bool, profile: str | None, as_json: bo
     """Store the JSON object in FILE (`-`: what is piped in) as the secret that a program calls NAME, under Atoll's key.
 
     It is stored as `atoll/NAME`, in place of what was there. What an object has to hold stands in the README of its system's slice,
-    which checks it where it can. Nothing of it is printed; delete FILE afterwards.
+    which checks it where it can. It is never printed; delete FILE afterwards.
 
     \b
       atoll secret ops ops.json
@@ -61,7 +61,7 @@ def _named(name: str) -> str:
 def _refuse_unfit(name: str, values: Mapping[str, Any]) -> None:
     """Raises InputError for a secret that the program here does not name, SecretError for one with which its slices cannot sign in.
 
-    Where no program is here that compiles, nothing is known.
+    It checks nothing where the folder has no program that compiles.
     """
     from console.project import compile_files, slices_opening
     from language import ProgramErrors
@@ -100,7 +100,7 @@ def _read(file: Path) -> bytes:
 
 
 def _store(target: Target, name: str, text: str) -> bool:
-    """Whether it was not there before. Raises DefinitionError where its key is not deployed, or where it is being deleted."""
+    """Stores the secret; returns whether it is new. Raises DefinitionError where its key is missing, or its name is being deleted."""
     client: Any = target.client("secretsmanager")
     try:
         deleted = client.describe_secret(SecretId=name).get("DeletedDate")

@@ -1,4 +1,4 @@
-"""What of a program is too large for the functions that are deployed, before anybody waits for it."""
+"""Finds parts of a program that are too large for the deployed functions, before they run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Judged:
-    """refused: what cannot end well, and what to do.  notes: what ends, and should be known; and of what nobody knows the size."""
+    """The judgement. refused: parts that cannot finish, with remedies.  notes: parts that are large, or of unknown size."""
 
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -35,9 +35,9 @@ class Judged:
 def judge_sizes(
     target: Target, program: Program, lineage: Lineage | None, update: UpdateSet, deployed: Mapping[str, Mapping[str, Any]]
 ) -> Judged:
-    """Of what the update set makes for the first time, or anew, and of what it merges into.
+    """Judges the tables that the update set makes for the first time, or reprocesses, or merges into.
 
-    Asks the `discover` function of a slice, once for each connection from which a whole table is to come; no other plan asks.
+    It asks a slice's `discover` function, once for each connection from which a whole table is to come; no other plan asks.
     """
     known = statements(program)
     anew = (item.statement for item in update.recompute if item.batches and item.start is None)
@@ -51,14 +51,14 @@ def judge_sizes(
             line = f"{flow.position}: {_shown(asked.table)}: {found.what}; {found.remedy}"
             (judged.refused if found.refused else judged.notes).append(line)
     if unknown:
-        judged.notes.append(f"nobody tells how large what {names_of(unknown, SHOWN)} collects is: nothing is refused for its size")
+        judged.notes.append(f"the size of what {names_of(unknown, SHOWN)} collects is unknown: nothing is refused for its size")
     return judged
 
 
 def _measured(
     target: Target, program: Program, first: Sequence[Statement], deployed: Mapping[str, Any]
 ) -> dict[tuple[str, str], Size]:
-    """Statement and dataset of its collect ▸ how large the table is that it collects; without those of which nobody tells."""
+    """Statement and dataset of its collect ▸ the size of the table that it collects, where it is known."""
     wanted: dict[tuple[str, str], dict[str, list[tuple[str, str]]]] = {}
     for statement in first:
         for table in _collected(statement):
@@ -69,7 +69,7 @@ def _measured(
     for (slice_id, connection), tables in wanted.items():
         try:
             sizes = measure(target, installed()[slice_id], program.connections[connection], sorted(tables), ",".join(program.sources))
-        except AtollError:  # what keeps the slice from looking is told by what else a plan asks, or by `atoll discover`
+        except AtollError:  # a slice that can't look is reported by the plan's other questions, or by `atoll discover`
             continue
         found |= {place: sizes[name] for name, places in tables.items() if name in sizes for place in places}
     return found
@@ -82,7 +82,7 @@ def _asked(
     update: UpdateSet,
     sizes: Mapping[tuple[str, str], Size],
 ) -> Iterator[tuple[Flow, Asked]]:
-    """Every table of every flow that changes, or is new, with what is known of its size."""
+    """Every table of every flow that changes, or is new, with its known size."""
     names = {*update.added, *(change.statement for change in update.changed), *(item.statement for item in update.recompute)}
     changed = [statement for statement in statements(program).values() if statement.id in names]
     standing = _standing(reader, [flow for statement in changed for flow in statement.flows])
@@ -99,9 +99,9 @@ def _collected(statement: Statement) -> tuple[Table, ...]:
 
 
 def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, Size]:
-    """What each table holds that a MERGE goes into, by the summary of its snapshot, which its last change keeps.
+    """The size of each table that a MERGE writes into, from its snapshot's summary, which its last change keeps.
 
-    Costs a read for a hundred tables.
+    It costs a read for a hundred tables.
     """
     merging = [flow for flow in flows if flow.mode == Mode.MERGE and flow.kind in (Kind.LOAD, Kind.VIEW)]
     states = reader.states_of({flow.id: [table.dataset for table in flow.tables] for flow in merging}).values()
@@ -125,7 +125,7 @@ def _judge(flow: Flow) -> Judge:
 
 
 def _given(deployed: Mapping[str, Any]) -> dict[str, Given]:
-    """Of the functions of a slice; none of one whose stack is of an Atoll that did not say so."""
+    """The functions of a slice; none where an earlier Atoll's stack does not describe them."""
     return {name: Given(**given) for name, given in deployed.get("given", {}).items()}
 
 

@@ -1,4 +1,4 @@
-"""Finds out where the project in the current folder stands; asks no more than it has to."""
+"""Finds out the state of the project in the current folder; asks no more than it has to."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def standing() -> Standing:
-    """Raises AtollError, or what AWS's SDK raises, where the account cannot be asked."""
+    """The project's state. Raises AtollError, or an error of AWS's SDK, where the account cannot be asked."""
     from console.project import program_here
 
-    names, files = program_here(), ""  # which verbs take without being told
+    names, files = program_here(), ""  # the files that verbs take by default
     if not all(Path(name).exists() for name in names):
         return Standing(exists=False)
     from console.project import compile_project, read_snapshots, read_sources
@@ -63,7 +63,7 @@ def _in_account(target: Target, program: Program, files: str, typed: bool) -> St
 
 
 def _of_datasets(reader: MetadataReader, timeline: Timeline, now: datetime) -> dict[str, Any]:
-    """The datasets of the active program by what is the matter with them."""
+    """The datasets of the active program by their problems."""
     from console.dataset_status import state_word
 
     active = timeline.active(now)

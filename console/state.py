@@ -1,4 +1,4 @@
-"""`atoll state`: whether what is recorded is right, how it is made right, and the whole of it as a file."""
+"""`atoll state`: verifies the metadata, repairs it, and exports or imports the whole of it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 @click.group(short_help="Verify, repair, export, import and upgrade what is recorded.")
 def state() -> None:
-    """What the metadata layer says of where every dataset stands: check it, mend it, take it out and bring it in.
+    """The recorded state of every dataset: verify, repair, export and import it.
 
     \b
       atoll state verify               is it what the batches, the warehouse and the targets say?
@@ -62,9 +62,9 @@ def verify_state(anew: bool, last: bool, profile: str | None, as_json: bool) -> 
     something differs.
 
     A cursor is compared with what the last batch recorded. Where that is gone, or drift has emptied the cursor, stderr says so;
-    whether the batch recorded the right one, nobody but the source knows.
+    whether the batch recorded the right one, only the source knows.
 
-    One statement after the other is looked at, in little memory; interrupted, it goes on within a day where it stopped. Where that
+    Statements are verified one after the other, in little memory; interrupted, it goes on within a day where it stopped. Where that
     takes long, start the state machine atoll-verify in the account instead, which does the same there.
 
     \b
@@ -94,7 +94,7 @@ def verify_state(anew: bool, last: bool, profile: str | None, as_json: bool) -> 
 def repair(yes: bool, profile: str | None, as_json: bool) -> None:
     """Show what `atoll state verify` finds, ask, and repair exactly that.
 
-    Each difference is mended by one conditional transaction, with an event that says what was repaired and by whom; what has
+    Each difference is repaired by one conditional transaction, with an event that says what was repaired and by whom; what has
     moved meanwhile is left alone. Nothing is deleted. What cannot be repaired names its remedy. Exit code 2 when something is
     left over.
 
@@ -103,7 +103,7 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
       atoll state repair --yes --json      for programs
     """
     if as_json and not yes:
-        raise InputError("with --json nobody can be asked", remedy=f"add --yes, or look with `{again('atoll state verify --json')}`")
+        raise InputError("with --json no question can be asked", remedy=f"add --yes, or look with `{again('atoll state verify --json')}`")
     target = open_target(profile)
     found, asked = _look(target)
     if not as_json:
@@ -176,7 +176,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
 
     if replace and not yes:
         if as_json:
-            raise InputError("with --json nobody can be asked", remedy="add --yes")
+            raise InputError("with --json no question can be asked", remedy="add --yes")
         click.confirm(f"Lose what the metadata table holds and {file} does not?", abort=True)
     target = open_target(profile)
     with progress("importing") as say:
@@ -191,7 +191,7 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
 
 
 def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
-    """What was looked at stays noted until all is: a verification that is interrupted goes on when it is called again."""
+    """Shows a verification's progress. Its notes stay until all is verified, so that an interrupted one goes on at the next call."""
     from console.landed_call import ask_slices
     from shared_metadata.verification.notes import Notes
     from shared_metadata.verification.verify import verify
@@ -212,7 +212,7 @@ def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
 
 
 def _estimating(say: Callable[[str], None]) -> Callable[[VerificationProgress], None]:
-    """Tells how far it is, and how long it will still take at the pace so far."""
+    """Shows the progress, and the time left at the pace so far."""
     began: list[tuple[float, int]] = []
 
     def said(progress: VerificationProgress) -> None:
@@ -230,7 +230,7 @@ def _counting(say: Callable[[str], None], what: str = "") -> Callable[[int], Non
 
 
 def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Difference, bool]]:
-    """A flow whose state was lost gets back the marks of open drift, too."""
+    """Repairs the differences. A flow whose state was lost gets back the marks of open drift, too."""
     from shared_metadata.verification.difference import Kind
     from shared_metadata.verification.repair import Repair
 

@@ -1,4 +1,4 @@
-"""`atoll status`: how far, how fresh, how large and how costly every dataset is, and what failed."""
+"""`atoll status`: the progress, freshness, size, cost and errors of every dataset."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ COLOURS = {"current": "green", "new": "cyan", "late": "yellow", "failing": "red"
 @profile_option
 @json_option
 def status(dataset: str | None, watch: bool, profile: str | None, as_json: bool) -> None:
-    """How fresh every dataset is, how large, what its last batch took and cost at list prices, and what failed.
+    """Show how fresh every dataset is, how large, what its last batch took and cost at list prices, and what failed.
 
     With the name of one DATASET, all that is known of it: its batches, schema, versions read, warnings. `current`: all batches
-    are done; `new`: none was made yet; `late`: older than FRESH WITHIN, or a batch behind; `failing`: tried again by itself;
-    `stopped`: failed too often, waits for `atoll retry`; `quiesced`: uses what its source does not have any more, see `atoll drift`;
-    `running` beside any of these: somebody is at work on its next batch.
+    are done; `new`: none was made yet; `late`: older than FRESH WITHIN, or a batch behind; `failing`: retried automatically;
+    `stopped`: failed too often, waits for `atoll retry`; `quiesced`: uses something that its source no longer has, see `atoll drift`;
+    `running` beside any of these: its next batch is being made.
 
     \b
       atoll status                             everything
@@ -82,7 +82,7 @@ def _once(target: Target, wanted: str, as_json: bool, *, clear: bool) -> None:
 
 
 def show(statuses: list[DatasetStatus]) -> None:
-    """A table for people, under it every error in full, and last a line that sums it up."""
+    """Shows a table, under it every error in full, and last a line that sums it up."""
     heads = ("dataset", "kind", "state", "rows", "batches in 24 h", "fresh", "last rows", "seconds", "dollars")
     lines = aligned(heads, [_cells(row) for row in statuses], right_from=3, width=terminal_width())
     said = [GAP.join(next(lines))]
@@ -102,7 +102,7 @@ def _coloured(cells: list[str]) -> list[str]:
 
 
 def troubles(row: DatasetStatus) -> Iterator[str]:
-    """What is wrong with a dataset and what comes next, a line each; nothing when it is current."""
+    """The problems of a dataset and their next steps, a line each; none when it is current."""
     if row.state == "quiesced":
         yield f"{row.dataset} is quiesced since {row.complete_through} by drift {', '.join(map(str, row.drifts))}"
         yield f"  help: {again(f'atoll drift show {row.drifts[0]}')}"

@@ -1,4 +1,4 @@
-"""Rows in columns for terminals, thousands of them at once."""
+"""Aligns rows in columns for terminals, thousands of them at once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator, Sequence
 
 GAP = "  "
-NARROWEST = 20  # to which a first column is folded
+NARROWEST = 20  # the width to which a first column is folded
 
 
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right_from: int, width: int | None = None) -> Iterator[list[str]]:
     """The heads and then the rows, their cells padded; those from `right_from` on stand to the right.
 
-    width: of the terminal, None for no end. What does not fit into it is folded: the first cell goes on in a row of its own.
+    width: of the terminal, None for no end. A wider row is folded: the first cell goes on in a row of its own.
     """
     from rich.cells import cell_len
 
@@ -32,5 +32,5 @@ def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right_from: 
 
 
 def terminal_width() -> int | None:
-    """None where nobody looks: whoever reads a file wants a row a line."""
+    """The terminal's width; None for a file, whose readers want a line for each row."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -1,4 +1,4 @@
-"""The account that a command talks to: the embedded AWS, or a real one by profile."""
+"""The account of a command: the embedded AWS, or a real one by profile."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONNECT_SECONDS, RETRIES = 5, 3
 class Target:
     """An account and region. `profile` is 'local' or a profile of the AWS configuration.
 
-    variables: by which libraries with AWS clients of their own find the embedded AWS; none for an account.
+    variables: those by which libraries with AWS clients of their own find the embedded AWS; none for an account.
     """
 
     profile: str
@@ -37,7 +37,7 @@ class Target:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """A client that tries again as those of functions do, but not as long: somebody waits."""
+        """A client with the retries of functions' clients, but not as many: a user waits."""
         return aws_client(self.session, service, max_attempts=RETRIES)
 
     @cached_property
@@ -60,7 +60,7 @@ class Target:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Within it DuckDB and s3fs, which make their clients by themselves, reach this account too."""
+        """A context in which DuckDB and s3fs, which make their clients by themselves, reach this account too."""
         former = {name: os.environ.get(name) for name in self.variables}
         os.environ.update(self.variables)
         try:
@@ -102,7 +102,7 @@ def _account(profile: str) -> Target:
     from botocore.config import Config
     from botocore.exceptions import ProfileNotFound
 
-    # somebody waits: the SDK's own ten tries of a minute each are for servers
+    # a user waits: the SDK's own ten tries of a minute each are for servers
     core = botocore.session.get_session()
     core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, retries={"mode": "standard", "max_attempts": RETRIES}))
     try:
@@ -133,7 +133,7 @@ def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _remember_profile(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
-    found: str | None = value or context.meta.get(PROFILE)  # as `atoll drift --profile NAME show 3` has it
+    found: str | None = value or context.meta.get(PROFILE)  # for `atoll drift --profile NAME show 3`
     context.meta[PROFILE] = found
     return found
 

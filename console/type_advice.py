@@ -1,4 +1,4 @@
-"""What a statement may say of a source's column better than the source does."""
+"""Advises on types that the program may declare better than the source does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 
 
 def advice(tables: Mapping[str, Schema | None]) -> dict[str, str]:
-    """'table.column' ▸ what it is collected as, and what makes more of it."""
+    """'table.column' ▸ the type it is collected as, and the way to a better one."""
     found = {}
     for table, schema in sorted(tables.items()):
         for column in schema.columns if schema is not None else ():

@@ -1,4 +1,4 @@
-"""The update set of a compiled program against the one that is active in an account."""
+"""Computes the update set of a compiled program against the active one of an account."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def update_set(
     boundary: datetime | None = None,
     restate_from: datetime | None = None,
 ) -> UpdateSet:
-    """What applying `program` changes.
+    """The update set of applying `program`.
 
-    Costs three reads, one for a hundred flows that make something anew, and a query for each that makes many batches anew.
+    It costs three reads, one for a hundred reprocessed flows, and a query for each with many batches.
     """
     version = reader.active_version()
     active = reader.program(version) if version else None
@@ -42,12 +42,12 @@ def update_set(
     found = compare(
         active, active_lineage, program, lineage, shape_of=shape_of, boundary=boundary, restate_from=restate_from, now=now
     )
-    found = replace(found, former=version)  # a program stored by an earlier Atoll is named as it was then
+    found = replace(found, former=version)  # a program stored by an earlier Atoll keeps its name
     return estimated(found, program, _statistics(reader, program, found)) if found.recompute else found
 
 
 def shape_of(flow: Flow, renamed: Mapping[ColumnRef, ColumnRef]) -> QueryShape | None:
-    """Of a flow's query, in the dialect of the slice that runs it."""
+    """The shape of a flow's query, in the dialect of the slice that runs it."""
     from language.sql.shape import query_shape
 
     slice_ = installed().get(flow.slice_id)
@@ -55,7 +55,7 @@ def shape_of(flow: Flow, renamed: Mapping[ColumnRef, ColumnRef]) -> QueryShape |
 
 
 def _statistics(reader: MetadataReader, program: Program, update: UpdateSet) -> dict[str, list[dict[str, Any]]]:
-    """Of what is made anew in one batch, as it was made last; of what takes many batches, as the latest were made."""
+    """The statistics of reprocessed flows: the last batch where it takes one batch, the latest ones where it takes many."""
     batches = {item.statement: item.batches for item in update.recompute}
     flows = [flow for flow in program.flows.values() if statement_id(flow.id) in batches]
     many = [flow for flow in flows if batches[statement_id(flow.id)] > 1]

@@ -1,4 +1,4 @@
-"""An update set as text for people: aligned, the most important first, to be pasted into a pull request."""
+"""An update set as readable text: aligned, the most important first, to be pasted into a pull request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared_metadata.update_set import (
     UpdateSet,
 )
 
-Line = tuple[str, str]  # text and colour, '' for none
+Line = tuple[str, str]  # text and colour; '' for none
 GREEN, YELLOW, RED, PLAIN = "green", "yellow", "red", ""
 _SECONDS = ("EVERY", "FRESH WITHIN")
 
@@ -32,7 +32,7 @@ def show_update_set(update: UpdateSet) -> None:
 
 
 def lines(update: UpdateSet) -> Iterator[Line]:
-    """What applying changes; a first program is only listed."""
+    """The lines of an update set; a first program is only listed."""
     if update.empty:
         yield (
             ("Nothing changes." if update.version == update.former else "Nothing that runs changes; only the program's text does."),
@@ -104,7 +104,7 @@ def _duration(seconds: int) -> str:
 
 
 def _columns(changes: Iterable[ColumnChange]) -> Iterator[Line]:
-    """A line for each column; a type says more than that it is computed differently."""
+    """A line for each column; a changed type is shown alone, because it says more than a changed computation."""
     found: dict[str, list[ColumnChange]] = {}
     for change in changes:
         found.setdefault(f"{change.column}", []).append(change)
@@ -126,7 +126,7 @@ def _column(change: ColumnChange) -> str:
 
 
 def _origin(change: ColumnChange) -> str:
-    """Where the column comes from; where that differs, only what does."""
+    """The column's origins; where they differ, only the difference."""
     before, after = ([name for name in text.split(", ") if name] for text in (change.before, change.after))
     if before == after:
         return f"from {change.after or 'no column'}"

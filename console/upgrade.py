@@ -1,4 +1,4 @@
-"""`atoll state upgrade`: what is recorded, in the format of this version."""
+"""`atoll state upgrade`: moves the metadata to the format of this version."""
 
 from __future__ import annotations
 

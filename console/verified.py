@@ -1,4 +1,4 @@
-"""What a verification found, as people read it."""
+"""Shows the result of a verification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from console.wording import counted
 
 
 def show_verified(told: Mapping[str, Any]) -> None:
-    """told: as `atoll state verify --json` has it; at: when, where it was not just now.  more: differences that were not kept."""
+    """Shows the result as in `atoll state verify --json`. at: its moment, if not just now.  more: differences that were not kept."""
     for one in told["differences"]:
         click.secho(f"{one['dataset']}: {one['what']}", fg="yellow" if one["repairable"] else "red")
         click.echo(f"  at       {one['place']}\n  found    {one['found']}\n  expected {one['expected']}\n  cause    {one['cause']}")

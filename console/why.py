@@ -1,4 +1,4 @@
-"""`atoll why`: what a dataset is waiting for, followed up its inputs to the cause."""
+"""`atoll why`: finds the cause for which a dataset waits, following its inputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Cause(IntEnum):
-    """From what nobody has to look at, to what somebody has to; of several inputs the highest is followed."""
+    """Causes by urgency. Of several inputs the most urgent is followed."""
 
     TIME = 0
     RUNNING = 1
@@ -44,7 +44,7 @@ class Cause(IntEnum):
 
 @dataclass(frozen=True)
 class Why:
-    """path: from the dataset that was asked for to the one at which the cause lies.  what: the cause, a clause after its name."""
+    """A cause. path: from the given dataset to the one with the cause.  what: the cause, a clause after its name."""
 
     cause: Cause
     path: tuple[str, ...]
@@ -63,12 +63,12 @@ BatchOf = Callable[[str, datetime, Collection[str]], Batch | None]
 
 
 def why_of(dataset: str, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> Why:
-    """batch_of: (flow, start, datasets) ▸ the batch as recorded, with these tables. The dataset is one of the program's."""
+    """The cause for which a dataset waits. batch_of: (flow, start, datasets) ▸ the recorded batch, with these tables."""
     return _Search(program, states, batch_of, now).of(dataset, ())
 
 
 class _Search:
-    """One question over what is stored now."""
+    """One search over the stored states."""
 
     def __init__(self, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> None:
         self._states, self._batch_of, self._now, self._program = states, batch_of, now, program
@@ -76,7 +76,7 @@ class _Search:
         self._found: dict[str, Why] = {}
 
     def of(self, dataset: str, before: tuple[str, ...]) -> Why:
-        """before: the datasets on the way here, since a program may read itself."""
+        """Finds a dataset's cause. before: the datasets on the way here, since a program may read itself."""
         if dataset not in self._found:
             self._found[dataset] = self._cause(dataset, before)
         return self._found[dataset]
@@ -109,7 +109,7 @@ class _Search:
         return Why(**{**vars(why), "drift": drifts[0]})
 
     def _in_order(self, dataset: str, flow: Flow, table: TableState, before: tuple[str, ...]) -> Why:
-        """Nothing is wrong with the dataset itself."""
+        """The answer where nothing is wrong with the dataset itself."""
         interval = next_interval(table.watermark, flow.interval_seconds)
         if interval.end > self._now:
             what = f"is complete through {to_text(table.watermark)}; its next batch ends at {to_text(interval.end)}"
@@ -182,7 +182,7 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
 
 
 def _known(dataset: str, program: Program) -> str | None:
-    """A dataset by its own name, or by its flow's."""
+    """Finds a dataset by its own name, or by its flow's."""
     if dataset in program.producers():
         return dataset
     flow = program.flows.get(dataset)
@@ -192,7 +192,7 @@ def _known(dataset: str, program: Program) -> str | None:
 
 
 def _pending(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
-    """Of a dataset that only the pending update set makes."""
+    """The answer for a dataset that only the pending update set makes."""
     entry = reader.timeline().pending(now)
     if entry is None or dataset not in reader.program(entry.version).producers():
         return None
@@ -219,7 +219,7 @@ def _in_local_program(dataset: str) -> bool:
 
 
 def _with_drift(found: Why, drifts: DriftReader) -> Why:
-    """What the drift was, in the same sentence."""
+    """The sentence with the drift's change."""
     if not found.drift:
         return found
     from shared_metadata.notices.drift import what_happened

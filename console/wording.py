@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Figures in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting and stopping the AWS emulator as a background process, and the environment its clients need."""
+"""Starts and stops the AWS emulator as a background process; makes its clients' environment."""
 
 import json
 import os
@@ -23,9 +23,9 @@ _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 60
 _BUSY_TIMEOUT_SECONDS = 20
 _LOG_LIMIT_BYTES = 20_000_000
-# What a function may inherit from the user's own shell; everything else would make runs differ between machines.
+# The variables that a function may inherit from the user's own shell; all others would make runs differ between machines.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-# What Lambda does not set either: a function that reads one of these would work here and fail in AWS.
+# Variables that Lambda does not set either: a function that reads one would work here and fail in AWS.
 _NOT_IN_LAMBDA = (
     "AWS_ACCOUNT_ID",
     "CDK_DEFAULT_ACCOUNT",
@@ -80,7 +80,7 @@ def start(folders: Folders, port: int | None) -> tuple[ProcessRecord, int]:
         process = _launch(folders, chosen, files.bundle)
         if process.poll() is None:
             return ProcessRecord.of(process.pid), chosen
-        if free_port(chosen) == chosen:  # else somebody took it while the emulator was about to listen on it
+        if free_port(chosen) == chosen:  # otherwise another process took it while the emulator was about to listen on it
             raise EmbeddedError(
                 f"The embedded AWS ended with code {process.returncode} while starting: {_last_line(folders.aws_log)}",
                 remedy=f"see {folders.aws_log}; `atoll local up --fresh` starts over with empty state",
@@ -128,7 +128,7 @@ def stop(folders: Folders, record: ProcessRecord) -> None:
 
 
 def answers(folders: Folders, port: int) -> bool:
-    """Whether a running emulator answers, with patience for one that is busy."""
+    """Whether a running emulator answers; it waits longer for a busy one."""
     bundle = tls_files(folders.aws / "tls").bundle
     try:
         wait_until(lambda: healthy(port, bundle), _BUSY_TIMEOUT_SECONDS, "")
@@ -180,7 +180,7 @@ def _gateway_environment(folders: Folders, port: int) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folders.aws / 'no-docker'}",
         "LOG_LEVEL": "INFO",
         "ATOLL_SAVE_INTERVAL_SECONDS": os.environ.get("ATOLL_SAVE_INTERVAL_SECONDS", "60"),
-        "ATOLL_FUNCTION_ENVIRONMENTS": os.environ.get("ATOLL_FUNCTION_ENVIRONMENTS", ""),  # of one function; else one a processor
+        "ATOLL_FUNCTION_ENVIRONMENTS": os.environ.get("ATOLL_FUNCTION_ENVIRONMENTS", ""),  # per function; else one per processor
     }
 
 

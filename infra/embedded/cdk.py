@@ -1,4 +1,4 @@
-"""Running the pinned CDK command against the embedded AWS."""
+"""Runs the pinned CDK command against the embedded AWS."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -12,7 +12,7 @@ _imported: ContextVar[frozenset[str]] = ContextVar("imported", default=frozenset
 
 
 def import_buckets() -> None:
-    """To be called once, before the first deployment."""
+    """Enables imports; to be called once, before the first deployment."""
     deploy, errors_of = changesets._deploy_stack_async, stacks._validation_errors
 
     async def deploy_and_note(*given: Any, imports: dict[str, Any] | None = None, **more: Any) -> None:

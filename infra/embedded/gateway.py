@@ -34,7 +34,7 @@ _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
 _ENVIRONMENTS = int(os.environ["ATOLL_FUNCTION_ENVIRONMENTS"] or os.cpu_count() or 1)
-_START_SECONDS = 10.0  # of an environment, on a machine that has other things to do
+_START_SECONDS = 10.0  # the start of an environment, on a busy machine
 _PROCESS_ENDED = "Worker process died"
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
 _leading_keys: ContextVar[list[str] | None] = ContextVar("leading_keys", default=None)
@@ -129,7 +129,7 @@ def _name_glue_databases() -> None:
 
 
 class _ItemChecks(list[tuple[str, str]]):
-    """What is to be checked of each item of a transaction; going through it makes that item's key the one that is asked for."""
+    """The checks of each item of a transaction; iterating makes each item's key the one that is checked."""
 
     def __init__(self, checks: list[tuple[str, str]], keys: list[str]) -> None:
         super().__init__(checks)
@@ -142,7 +142,7 @@ class _ItemChecks(list[tuple[str, str]]):
 
 
 def _know_leading_keys() -> None:
-    """Let a policy tell the items of a table apart by their partition keys.
+    """Lets a policy distinguish the items of a table by their partition keys.
 
     ministack does not know dynamodb:LeadingKeys, so that every condition on it would hold.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
@@ -166,7 +166,7 @@ def _know_leading_keys() -> None:
 
 
 def _keys_of(call: dict[str, Any]) -> list[str]:
-    """The partition keys of the items that a call of DynamoDB names; none of a table that is not there, as its answer will say."""
+    """The partition keys of the items in a call of DynamoDB; none for a missing table, as its answer will say."""
     if "TransactItems" in call:
         return [key for item in call["TransactItems"] for one in item.values() for key in _keys_of(one)]
     if "RequestItems" in call:
@@ -191,7 +191,7 @@ def _key(table: str, item: dict[str, Any]) -> list[str]:
 
 
 async def _save_regularly() -> None:
-    """And when SIGUSR1 asks for it."""
+    """Saves the state regularly, and when SIGUSR1 asks for it."""
     pause_seconds, asked = _SAVE_INTERVAL_SECONDS, asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
     while True:

@@ -1,4 +1,4 @@
-"""Bringing the embedded AWS and PostgreSQL up and down together, and saying how they are."""
+"""Brings the embedded AWS and PostgreSQL up and down together, and reports their status."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from infra.embedded.tls import tls_files
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A running embedded AWS with its PostgreSQL: addresses, credentials and where its files stand."""
+    """A running embedded AWS with its PostgreSQL: addresses, credentials and the places of its files."""
 
     folders: Folders
     gateway_port: int
@@ -51,7 +51,7 @@ class LocalStack:
         return aws.client_environment(self.folders, self.gateway_port)
 
     def process_environment(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """What to start a child process with: the inherited variables, but for AWS only those of `environment()`."""
+        """The environment of a child process: the inherited variables, but for AWS only those of `environment()`."""
         kept = {name: value for name, value in inherited.items() if not name.startswith(("AWS_", "CDK_"))}
         return kept | self.environment()
 
@@ -60,7 +60,7 @@ class LocalStack:
         return _LocalSession(self)
 
     def database(self, name: str = "production") -> str:
-        """The address (DSN) of a database of the embedded PostgreSQL, which is created when it is not there."""
+        """The address (DSN) of a database of the embedded PostgreSQL, which is created if it is missing."""
         postgres.ensure_database(self.postgres_port, self.postgres_password, name)
         return postgres.dsn(self.postgres_port, self.postgres_password, name)
 
@@ -95,7 +95,7 @@ class _LocalSession(boto3.Session):
 
 @dataclass(frozen=True)
 class LocalStatus:
-    """How the embedded AWS and PostgreSQL are; `dsn` holds the password, so show it only when asked."""
+    """The status of the embedded AWS and PostgreSQL; `dsn` holds the password, so show it only when asked."""
 
     running: bool
     endpoint: str | None
@@ -141,7 +141,7 @@ def reset(root: Path, progress: Progress = lambda _: None) -> None:
 
 
 def status(root: Path) -> LocalStatus:
-    """How things are now; a process that has ended, crashed or was lost in a reboot counts as not running."""
+    """The present status; a process that has ended, crashed or was lost in a reboot counts as not running."""
     folders = Folders(root)
     state = folders.read()
     bundle = tls_files(folders.aws / "tls").bundle

@@ -1,4 +1,4 @@
-"""Choosing loopback ports that nobody listens on."""
+"""Chooses free loopback ports."""
 
 import socket
 

@@ -72,7 +72,7 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
 
 
 def stop(folders: Folders) -> None:
-    """Shut the server down, ending open sessions; nothing happens when it is not running."""
+    """Shuts the server down, ending open sessions; nothing happens when it is not running."""
     if _running(folders.postgres_data) is not None:
         _shut_down(PostgresServer(folders.postgres_data, cleanup_mode=None), folders.postgres_data)
 
@@ -116,7 +116,7 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
 
 
 def _launch(server: PostgresServer, data: Path, log: Path, port: int | None) -> None:
-    """On the port, or on a free one. Between looking for one and listening on it somebody else may take it: then on another."""
+    """Starts the server on the port, or on a free one. Another process may take that before the server listens: then on another."""
     for left in reversed(range(_LAUNCHES)):
         options = f"-h {LOOPBACK} -p {free_port(port)} -k ''"
         try:

@@ -1,4 +1,4 @@
-"""What the embedded AWS remembers on disk: its folders, the record of what runs, and one lock for changing it."""
+"""The embedded AWS's state on disk: its folders, the record of its processes, and one lock for changing it."""
 
 import fcntl
 import os
@@ -56,7 +56,7 @@ class LocalState(BaseModel):
 
 @dataclass(frozen=True)
 class Folders:
-    """Where everything stands under `.atoll/`."""
+    """The folders and files under `.atoll/`."""
 
     root: Path
 

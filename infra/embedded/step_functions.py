@@ -1,7 +1,8 @@
 """Two limits of Step Functions that ministack does not know: the size of what a state hands on, and the events of an execution; and
-that it tells of those executions too that it ends because it was not there.
+events of the executions that it ends because it did not run.
 
-https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. Nothing catches what the limits end an execution with.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. No Catch of a state machine catches the error of such a
+limit.
 """
 
 import json
@@ -19,7 +20,7 @@ _LAST_EVENTS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
 
 
 def keep_limits() -> None:
-    """To be called once, before the first execution."""
+    """Enforces the limits; to be called once, before the first execution."""
     invoke, add_event, matches = stepfunctions._invoke_resource, stepfunctions._add_event, stepfunctions._error_matches
 
     def invoke_sized(resource: str, given: Any) -> Any:
@@ -42,7 +43,9 @@ def keep_limits() -> None:
 
 
 def tell_of_interrupted() -> None:
-    """To be called once, before the state is loaded: loading it fails the executions that ran when it was saved, and tells nobody.
+    """Emits events of interrupted executions; to be called once, before the state is loaded.
+
+    Loading the state fails the executions that ran when it was saved, and emits no event.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     """

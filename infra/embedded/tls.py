@@ -1,4 +1,4 @@
-"""The embedded AWS's own certificate, and the bundle by which clients trust it beside the usual authorities."""
+"""The embedded AWS's own certificate, and the bundle with which clients trust it beside the usual authorities."""
 
 import ipaddress
 import ssl

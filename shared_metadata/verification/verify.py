@@ -78,8 +78,8 @@ def verify(
     """Verifies all records. Raises DefinitionError where no program was ever applied.
 
     ask: the landed batches of the programs' datasets, asked for after the table was read, so that every recorded batch has landed.
-    notes: those of an interrupted verification, whose verified groups are skipped.  go_on: called after each further note; may raise, to
-    stop. Batches may run meanwhile. Flows that no program of the timeline has are left out: they are neither made nor read.
+    notes: those of an interrupted verification, whose verified groups are skipped.  go_on: called after each further note; may raise,
+    to stop. Batches may run meanwhile. Flows that no program of the timeline has are left out: they are neither made nor read.
     """
     return _Verification(client, table, ask, said, notes or Notes(), clock, go_on).run()
 

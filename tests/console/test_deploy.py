@@ -111,7 +111,7 @@ def test_nothing_is_taken_down_unasked(atoll: Atoll, cdk: Cdk) -> None:
     result = atoll("destroy")
     assert result.exit_code == 1 and cdk.arguments == []
     assert f"Take down {OTHERS}, and what stands on them, in account 123456789012, region {REGION}?" in result.stderr
-    assert "nobody can be asked" in json.loads(atoll("destroy", "--json").stdout)["errors"][0]["message"] and cdk.arguments == []
+    assert "no question can be asked" in json.loads(atoll("destroy", "--json").stdout)["errors"][0]["message"] and cdk.arguments == []
     cdk.ends(printing=" ✅  Conductor: destroyed")
     assert atoll("destroy", "--yes").stdout.startswith("destroyed: Conductor\n")
     assert cdk.arguments == ["destroy", *STACKS[1:], "--force", *cdk.arguments[len(STACKS) + 1 :]] and "--all" not in cdk.arguments

@@ -87,7 +87,7 @@ def test_a_batch_that_nobody_starts_is_waited_for_no_longer_than_the_conductor_m
     result = atoll("retry", STAGED, "--json")
     (found,) = json.loads(result.stdout)
     assert result.exit_code == 1 and found["status"] == "WAITING"
-    assert found["error"] == f"{STAGED} has its batch due, and nobody has started it: `atoll logs conductor`"
+    assert found["error"] == f"{STAGED} has its batch due, and the conductor has not started it: `atoll logs conductor`"
 
 
 def test_a_name_that_is_none_is_an_error_with_what_may_have_been_meant(atoll: Atoll, stopped: Any) -> None:

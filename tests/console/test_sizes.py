@@ -97,7 +97,7 @@ def test_what_fits_is_planned_without_a_word(atoll: Atoll, sources: Sources) -> 
 
 
 def test_of_what_no_size_is_known_nothing_is_refused_and_one_line_says_so(atoll: Atoll, sources: Sources) -> None:
-    told = ["nobody tells how large what lake.ops.orders collects is: nothing is refused for its size"]
+    told = ["the size of what lake.ops.orders collects is unknown: nothing is refused for its size"]
     assert planned(atoll) == ([], told)
     sources.refusal = DefinitionError("the database is away")
     assert planned(atoll) == ([], told)
