@@ -56,10 +56,10 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         accepted = f'{{"trigger": "clock"}}, a batch of DynamoDB stream records or an event "{TOLD_AS}"'
         raise InputError(f"the conductor takes {accepted}")
     try:
-        found = [told for record in event["Records"] if (told := _event(record))]
-        if any(told.kind in STARTS for told in found):
+        found = [one for record in event["Records"] if (one := _event(record))]
+        if any(one.kind in STARTS for one in found):
             _measured(starter().start_after(found, datetime.now(UTC), _hurried(context)))
-        _tell(found)
+        _notify(found)
     except Exception:
         logger.exception("the round failed; the stream brings these records again")
         return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
@@ -71,18 +71,18 @@ def _on_clock(context: Context) -> dict[str, Any]:
     done = starter().start_due(now, _hurried(context))
     _measured(done)
     late = _late(now)
-    if late is not None and notifier().tell_left(starter().known):
-        logger.warning("told of what had been left untold")
+    if late is not None and notifier().notify_left(starter().known):
+        logger.warning("sent the notifications that had been missed")
     return {**vars(done), "late": late}
 
 
-def _tell(found: list[Event]) -> None:
-    for number in sorted({int(told.detail["drift"]) for told in found if told.kind == EventKind.FLOW_QUIESCED}):
-        if notifier().tell(number):
-            logger.info("told of drift", drift=number)
-    dead = {(told.flow, str(told.detail["dataset"])) for told in found if told.kind == EventKind.BATCH_DEAD}
-    if dead and (datasets := notifier().tell_dead(sorted(dead))):
-        logger.info("told of dead letters", datasets=datasets)
+def _notify(found: list[Event]) -> None:
+    for number in sorted({int(event.detail["drift"]) for event in found if event.kind == EventKind.FLOW_QUIESCED}):
+        if notifier().notify(number):
+            logger.info("notified of drift", drift=number)
+    dead = {(event.flow, str(event.detail["dataset"])) for event in found if event.kind == EventKind.BATCH_DEAD}
+    if dead and (datasets := notifier().notify_dead(sorted(dead))):
+        logger.info("notified of dead letters", datasets=datasets)
 
 
 def _event(record: Mapping[str, Any]) -> Event | None:

@@ -21,18 +21,15 @@ if TYPE_CHECKING:
 class Notifier:
     """Publishes to one topic; its messages hold names, places, causes and remedies, never data.
 
-    It takes a lease, publishes, and marks the notification as sent. If it dies in between, the lease lapses, and `notify_left` makes
-    up
-    for it: the message is sent twice where only the mark was missing.
+    It takes a lease, publishes, and marks the notification as sent. If it dies in between, the lease lapses, and `notify_left`
+    makes up for it: the message is sent twice where only the mark was missing.
     """
 
     def __init__(self, writer: MetadataWriter, sns: SNSClient, topic_arn: str) -> None:
         self._writer, self._sns, self._topic_arn = writer, sns, topic_arn
 
-    def tell(self, number: int) -> bool:
-        """Publishes the drift's message, unless it was or is being sent; returns whether it did. Raises the topic's error: call it
-        again then.
-        """
+    def notify(self, number: int) -> bool:
+        """Publishes the drift's message, unless it was or is being sent; returns whether it did. Raises the topic's error."""
         drifts = self._writer.drifts
         drift = drifts.drift(number)
         if drift is None or not drifts.claim_notification(number):
@@ -40,12 +37,12 @@ class Notifier:
         try:
             self._publish(drift_wording.subject(drift), drift_wording.message(drift))
         except Exception:
-            drifts.give_notification_back(number)
+            drifts.release_notification(number)
             raise
-        drifts.told(number)
+        drifts.notified(number)
         return True
 
-    def tell_left(self, known: KnownStates) -> bool:
+    def notify_left(self, known: KnownStates) -> bool:
         """Sends notifications missed after a crash or a dropped stream record. Returns whether there were any.
 
         It reads the open drift, and the states of flows with dead letters that are not known to be notified.
@@ -56,17 +53,17 @@ class Notifier:
         except DefinitionError:
             return False  # no program was ever applied
         drifts = [drift.number for drift in self._writer.drifts.open_drifts() if drift.flows and drift.notified_at is None]
-        letters = _untold(programs, known.read({flow for flow, _ in _untold(programs, known.held)}))
-        told = [self.tell(number) for number in drifts]
-        return bool(any(told) or (letters and self.tell_dead(letters)))
+        letters = _unnotified(programs, known.read({flow for flow, _ in _unnotified(programs, known.held)}))
+        notified = [self.notify(number) for number in drifts]
+        return bool(any(notified) or (letters and self.notify_dead(letters)))
 
-    def tell_dead(self, datasets: Iterable[tuple[str, str]]) -> list[str]:
+    def notify_dead(self, datasets: Iterable[tuple[str, str]]) -> list[str]:
         """Publishes a message for those (flow, dataset) that are dead letters without a sent notification; returns their datasets.
 
         Tables of one batch with one cause share a message. Raises the topic's or the table's error: then call it again.
         """
         groups: dict[tuple[str, str, str], list[DeadBatch]] = {}
-        programs, told = self._writer.reader.programs(), list[str]()
+        programs, notified = self._writer.reader.programs(), list[str]()
         try:
             for flow, dataset in datasets:
                 table = self._writer.dead_letters.claim_notification(flow, dataset) if flow in programs.flow_ids else None
@@ -75,28 +72,28 @@ class Notifier:
                     groups.setdefault((flow, str(dead.interval), dead.cause), []).append(dead)
             for name, group in list(groups.items()):
                 self._publish(dead_subject(group), dead_message(group))
-                told += [dead.dataset for dead in groups.pop(name)]
+                notified += [dead.dataset for dead in groups.pop(name)]
                 self._record(group)
         except Exception:
-            self._give_back([dead for group in groups.values() for dead in group])
+            self._release([dead for group in groups.values() for dead in group])
             raise
-        return told
+        return notified
 
     def _record(self, batches: Sequence[DeadBatch]) -> None:
         for dead in batches:
             if dead.letter:
-                self._writer.dead_letters.told(dead.flow, dead.dataset, dead.letter)
+                self._writer.dead_letters.notified(dead.flow, dead.dataset, dead.letter)
 
-    def _give_back(self, batches: Sequence[DeadBatch]) -> None:
+    def _release(self, batches: Sequence[DeadBatch]) -> None:
         for dead in batches:
             if dead.letter:
-                self._writer.dead_letters.give_notification_back(dead.flow, dead.dataset, dead.letter)
+                self._writer.dead_letters.release_notification(dead.flow, dead.dataset, dead.letter)
 
     def _publish(self, subject: str, message: str) -> None:
         self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=message)
 
 
-def _untold(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str]]:
+def _unnotified(programs: Programs, states: Mapping[str, FlowState]) -> list[tuple[str, str]]:
     """The flows and datasets of dead letters whose notification was not sent."""
     found = dead_tables(programs, {flow: state for flow, state in states.items() if flow in programs.flow_ids})
     return [(flow, name) for flow, name, table in found if table.dead_letter and table.dead_letter.told_at is None]

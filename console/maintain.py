@@ -26,10 +26,9 @@ PROGRAM_FILE = "program.sql"
 def maintain(dataset: str | None, profile: str | None, as_json: bool) -> None:
     """Do the due maintenance of the warehouse's tables now, or all of it for DATASET.
 
-    Small files are put together, versions that no reader may need are forgotten, and files that no version needs are
-    deleted once they are eight days old; old records of batches become files below history/ in the data
-    bucket. No row changes, and nothing has to stop for it. It also happens by itself once an
-    hour, for tables that have got enough new versions to be worth it.
+    Small files are put together, versions that no reader may need are forgotten, and files that no version needs are deleted once
+    they are eight days old; old records of batches become files below history/ in the data bucket. No row changes, and nothing has
+    to stop for it. It also happens by itself once an hour, for tables that have got enough new versions to be worth it.
 
     \b
       atoll maintain                       what is due

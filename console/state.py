@@ -103,7 +103,9 @@ def repair(yes: bool, profile: str | None, as_json: bool) -> None:
       atoll state repair --yes --json      for programs
     """
     if as_json and not yes:
-        raise InputError("with --json no question can be asked", remedy=f"add --yes, or look with `{again('atoll state verify --json')}`")
+        raise InputError(
+            "with --json no question can be asked", remedy=f"add --yes, or look with `{again('atoll state verify --json')}`"
+        )
     target = open_target(profile)
     found, asked = _look(target)
     if not as_json:

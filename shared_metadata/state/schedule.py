@@ -26,7 +26,7 @@ class DueBatch:
 
     named: how the execution's input names the tables; empty for all tables of the flow.
     first: the first of the flow's intervals that it covers, which identifies the batch.
-    entry: the number of the timeline's entry that it belongs to.  reprocess_until: as in Claim.
+    entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
     advanced: its tables' progress has to be stored before it is claimed (Progress.advanced).
     program, until: the version that makes it, and when the next one takes effect.
     """

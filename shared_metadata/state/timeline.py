@@ -72,7 +72,7 @@ class Standing:
     through: it is complete up to here; its next batch starts here.
     program: whose next batch that is; None when no version from here on has the dataset.
     entry: the number of that program's entry, or 0.
-    reprocess_until: batches that start before this moment were made before, by an earlier version.
+    again_until: batches that start before this moment were made before, by an earlier version.
     advanced: `through` differs from the stored watermark, and has to be stored before the batch is claimed.
     until: when the next program takes effect, beyond which no batch of this one goes that covers several intervals.
     """

@@ -32,7 +32,7 @@ Action = dict[str, Any]
 EVENT_DAYS = 90  # the kinds of event of batches; the batch's own record, which stays, has the details
 ERROR_CHARACTERS = 500
 # The lease of a notification; if it isn't marked as sent by then, another caller may send it.
-TELLING = timedelta(minutes=2)
+NOTIFYING = timedelta(minutes=2)
 
 
 def _shared(claim: Claim) -> dict[str, str]:
@@ -188,15 +188,15 @@ class Actions:
         condition = "#t.#w = :w AND #t.#a = :a AND (#t.#f = :f OR attribute_not_exists(#t.#f))"
         return self.update(keys.state(flow, dataset), "SET #t.#f = :a REMOVE #t.#r, #t.#l", condition, names, values)
 
-    def telling(self, flow: str, dataset: str, letter: DeadLetter, now: datetime) -> Action:
+    def notifying(self, flow: str, dataset: str, letter: DeadLetter, now: datetime) -> Action:
         """Claims the right to send a dead letter's notification, unless it was sent or is being sent."""
         names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#told": "told_at", "#until": "telling_until"}
-        values = {":at": to_text(letter.at), ":now": to_text(now), ":until": to_text(now + TELLING)}
+        values = {":at": to_text(letter.at), ":now": to_text(now), ":until": to_text(now + NOTIFYING)}
         free = "(attribute_not_exists(#t.#l.#until) OR #t.#l.#until <= :now)"
         condition = f"#t.#l.#at = :at AND attribute_not_exists(#t.#l.#told) AND {free}"
         return self.update(keys.state(flow, dataset), "SET #t.#l.#until = :until", condition, names, values)
 
-    def told(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
+    def notified(self, flow: str, dataset: str, letter: DeadLetter, moment: datetime | None) -> Action:
         """Records when the notification was sent; None releases the claim."""
         names = {"#t": "table", "#l": "dead_letter", "#at": "at", "#until": "telling_until"}
         values, expression = {":at": to_text(letter.at)}, "REMOVE #t.#l.#until"

@@ -110,15 +110,15 @@ class DeadLetters:
         table = self._dead(flow, [dataset]).get(dataset)
         if table is None or table.dead_letter is None:
             return None
-        return table if written(self._client, self._actions.telling(flow, dataset, table.dead_letter, self._clock())) else None
+        return table if written(self._client, self._actions.notifying(flow, dataset, table.dead_letter, self._clock())) else None
 
-    def told(self, flow: str, dataset: str, letter: DeadLetter) -> None:
+    def notified(self, flow: str, dataset: str, letter: DeadLetter) -> None:
         """Marks the notification as sent."""
-        written(self._client, self._actions.told(flow, dataset, letter, self._clock()))
+        written(self._client, self._actions.notified(flow, dataset, letter, self._clock()))
 
-    def give_notification_back(self, flow: str, dataset: str, letter: DeadLetter) -> None:
+    def release_notification(self, flow: str, dataset: str, letter: DeadLetter) -> None:
         """Releases the claim on the notification."""
-        written(self._client, self._actions.told(flow, dataset, letter, None))
+        written(self._client, self._actions.notified(flow, dataset, letter, None))
 
     def _dead(self, flow: str, datasets: Sequence[str]) -> dict[str, TableState]:
         state = self._reader.states_of({flow: datasets}).get(flow)

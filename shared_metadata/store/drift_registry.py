@@ -22,7 +22,7 @@ from shared_metadata.program.intervals import to_text
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.state.records import EventKind, Quiesce, TableState
 from shared_metadata.store import items, keys
-from shared_metadata.store.actions import TELLING, Action, Actions
+from shared_metadata.store.actions import NOTIFYING, Action, Actions
 from shared_metadata.store.drift_records import Drift, DriftReader, Register
 from shared_metadata.store.reader import Clock, utc_now
 from shared_metadata.store.writes import given_up, written
@@ -89,18 +89,18 @@ class DriftRegistry(DriftReader):
     def claim_notification(self, number: int) -> bool:
         """Claims the right to notify of a drift for `NOTIFYING`; returns True for one caller only."""
         now, names = self._clock(), {"#until": "telling_until"}
-        values = {":now": to_text(now), ":until": to_text(now + TELLING)}
+        values = {":now": to_text(now), ":until": to_text(now + NOTIFYING)}
         free = "(attribute_not_exists(#until) OR #until <= :now)"
         condition = f"attribute_exists(pk) AND attribute_not_exists(notified_at) AND {free}"
         return written(self._client, self._actions.update(keys.drift(number), "SET #until = :until", condition, names, values))
 
-    def told(self, number: int) -> None:
+    def notified(self, number: int) -> None:
         """Marks the notification as sent."""
         key, values = items.to_item(keys.drift(number)), items.to_item({":now": to_text(self._clock())})
         expression = "SET notified_at = :now REMOVE telling_until"
         self._client.update_item(TableName=self._table, Key=key, UpdateExpression=expression, ExpressionAttributeValues=values)
 
-    def give_notification_back(self, number: int) -> None:
+    def release_notification(self, number: int) -> None:
         """Releases the claim on the notification."""
         key = items.to_item(keys.drift(number))
         self._client.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE telling_until")

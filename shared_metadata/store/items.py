@@ -31,7 +31,7 @@ from shared_metadata.state.timeline import Entry, Timeline
 from shared_metadata.store import keys
 
 Item = dict[str, Any]
-MOVED = "moved "  # and a dataset: the attribute of a batch's table with the dataset's state after it (records.Advanced)
+MOVED = "moved "  # and a dataset: the attribute of a batch's table with the dataset's state after it (records.Moved)
 
 
 def to_item(values: Mapping[str, Any]) -> Item:

@@ -92,7 +92,7 @@ class MetadataWriter:
 
         Tables are taken in the order of their names, so that two workers that want the same ones compete for the first of these. One
         that does not get all of them keeps those before until its lease ends, or until it claims again.
-        rerun: run committed tables again (a backfill).  entry, reprocess_until: as in Claim.  interval_seconds: of the flow; 0 for a
+        rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.  interval_seconds: of the flow; 0 for a
         batch of one interval.  until: as in Progress. A batch that was begun before keeps its end, because its traces contain it.
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
@@ -441,8 +441,7 @@ class MetadataWriter:
         """The datasets that are still to commit.
 
         An aged table has no outcome: the watermark has passed it, unless it is to be reprocessed. The outcome of a backfill of a
-        batch
-        that was never run does not count: its watermark has yet to pass it.
+        batch that was never run does not count: its watermark has yet to pass it.
         """
         outcomes, workers = (former.outcomes, former.workers) if former else ({}, {})
         done = [d for d in datasets if d in outcomes and outcomes[d].status == TableStatus.COMMITTED]

@@ -33,7 +33,7 @@ def notifier(writer: MetadataWriter, inbox: Inbox, monkeypatch: pytest.MonkeyPat
 
 def test_the_message_names_dataset_batch_cause_readers_and_remedy(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
     dead(writer, tables=2)
-    assert notifier.tell_dead([("lake.crm", staged("t000"))]) == [staged("t000")]
+    assert notifier.notify_dead([("lake.crm", staged("t000"))]) == [staged("t000")]
     (message,) = inbox.take()
     assert message["Subject"] == "Atoll: lake.crm.t000:staged stopped after 5 failures"
     for said in (
@@ -52,7 +52,7 @@ def test_the_message_of_a_batch_that_covers_several_intervals_names_all_of_it(
     apply(writer, program())
     for _ in range(MAX_ATTEMPTS):
         fail(writer, claim(writer, interval=Interval(FIRST.start, FIRST.start + timedelta(hours=130))))
-    assert notifier.tell_dead([("lake.crm", staged("t000"))])
+    assert notifier.notify_dead([("lake.crm", staged("t000"))])
     (message,) = inbox.take()
     whole = "The batch [2026-11-23T11:00:00Z, 2026-11-28T21:00:00Z) of lake.crm, which covers 130 batches, has failed 5 times"
     assert message["Message"].startswith(whole)
@@ -107,9 +107,9 @@ def test_what_a_conductor_that_died_left_untold_the_clock_tells_once(
     assert writer.dead_letters.claim_notification("lake.crm", staged("t000"))  # and died
     handlers.handle({"Records": stream_records(writer)}, FakeContext())
     assert [m["Subject"] for m in inbox.take()] == ["Atoll: lake.crm.t001:staged stopped after 5 failures"]
-    assert not notifier.tell_left(known_states(writer)), "it may still be at it"
+    assert not notifier.notify_left(known_states(writer)), "it may still be at it"
     clock.advance(minutes=3)
-    assert [notifier.tell_left(known_states(writer)) for _ in range(2)] == [True, False]
+    assert [notifier.notify_left(known_states(writer)) for _ in range(2)] == [True, False]
     assert [m["Subject"] for m in inbox.take()] == ["Atoll: lake.crm.t000:staged stopped after 5 failures"]
     letter = standing(writer).dead_letter
     assert letter and letter.told_at == clock.now
@@ -124,10 +124,10 @@ def test_a_message_of_which_no_record_could_be_made_comes_again(
         raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
 
     with monkeypatch.context() as patched:
-        patched.setattr(writer.dead_letters, "told", throttled)
+        patched.setattr(writer.dead_letters, "notified", throttled)
         assert handlers.handle({"Records": stream_records(writer)}, FakeContext())["batchItemFailures"]
     clock.advance(minutes=3)
-    assert notifier.tell_left(known_states(writer)) and len(inbox.take()) == 2
+    assert notifier.notify_left(known_states(writer)) and len(inbox.take()) == 2
 
 
 def test_nobody_is_told_of_what_was_mended_before(writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:

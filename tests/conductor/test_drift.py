@@ -36,7 +36,7 @@ class TestNotification:
     def test_the_message_names_column_views_places_and_remedy(self, writer: MetadataWriter, notifier: Notifier, inbox: Inbox) -> None:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
-        assert notifier.tell(1)
+        assert notifier.notify(1)
         (message,) = inbox.take()
         assert message["Subject"] == "Atoll: drift 1: out.things.name: column dropped"
         for said in (
@@ -78,9 +78,9 @@ class TestNotification:
         known = activate(writer, things())
         settle(writer, known, gone("name", "spare", known=known))  # of the second one nobody has to be told: it breaks nothing
         assert writer.drifts.claim_notification(1)  # and died
-        assert not notifier.tell_left(known_states(writer)), "it may still be at it"
+        assert not notifier.notify_left(known_states(writer)), "it may still be at it"
         clock.advance(minutes=3)
-        assert [notifier.tell_left(known_states(writer)) for _ in range(2)] == [True, False]
+        assert [notifier.notify_left(known_states(writer)) for _ in range(2)] == [True, False]
         assert [m["Subject"].split(": ")[1] for m in inbox.take()] == ["drift 1"]
 
 

@@ -534,7 +534,7 @@ class MetadataBehaviour:
         letters = writer.dead_letters
         found = letters.claim_notification("lake.crm", staged("t000"))
         assert found and found.dead_letter and letters.claim_notification("lake.crm", staged("t000")) is None
-        letters.give_notification_back("lake.crm", staged("t000"), found.dead_letter)
+        letters.release_notification("lake.crm", staged("t000"), found.dead_letter)
         assert letters.claim_notification("lake.crm", staged("t000"))
         commit(writer, claim(writer))
         assert letters.claim_notification("lake.crm", staged("t000")) is None

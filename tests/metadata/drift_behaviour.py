@@ -238,7 +238,7 @@ class DriftBehaviour:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
         assert [writer.drifts.claim_notification(1) for _ in range(3)] == [True, False, False]
-        writer.drifts.give_notification_back(1)
+        writer.drifts.release_notification(1)
         assert writer.drifts.claim_notification(1) and not writer.drifts.claim_notification(99)
 
     def test_a_commit_leaves_a_mark_where_it_is(self, writer: MetadataWriter) -> None:
