@@ -45,7 +45,7 @@ from conductor.environment import MEMORY_MB
 from conductor.environment import Environment as ConductorEnvironment
 from conductor.freshness import Freshness
 from conductor.starter import Starter
-from infra.embedded import LocalStack, down, up
+from infra.embedded import EmbeddedAws, down, up
 from infra.embedded.ports import free_port
 from language import compile_program
 from shared_metadata import naming
@@ -131,7 +131,7 @@ class Context:
 class Idle:
     """A flow whose source has not changed since its last batch, on an embedded AWS."""
 
-    local: LocalStack
+    local: EmbeddedAws
     tables: int
     minutes: int
     now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from console.wording import age
 from shared_metadata.errors import InputError
 
 if TYPE_CHECKING:
-    from infra.embedded import LocalStatus
+    from infra.embedded import EmbeddedStatus
 
 NOT_RUNNING = 3
 
@@ -122,7 +122,7 @@ def env() -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _show(found: LocalStatus) -> None:
+def _show(found: EmbeddedStatus) -> None:
     lines = {
         "AWS": f"{found.endpoint}, running for {age(found.uptime_seconds or 0)} (process {found.gateway_pid})",
         "account": f"{found.account}, region {found.region}",

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from infra.embedded import LocalStack, down, up
+from infra.embedded import EmbeddedAws, down, up
 from infra.embedded.ports import free_port
 
 _WATCH = "import subprocess, sys\nif not sys.stdin.read():\n    subprocess.run(sys.argv[1:])"
@@ -48,7 +48,7 @@ def ended_by(command: Sequence[str], folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def fresh_aws() -> Iterator[LocalStack]:
+def fresh_aws() -> Iterator[EmbeddedAws]:
     """An embedded AWS in a folder of its own.
 
     Not in pytest's folder: its next session, of whatever project, closes it to all others, as whom PostgreSQL runs for root.

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from tests.background import fresh_aws
 
 
 @pytest.fixture(scope="session")
-def local_aws() -> Iterator[LocalStack]:
+def local_aws() -> Iterator[EmbeddedAws]:
     """A fresh embedded AWS with PostgreSQL; tests that use it carry `@pytest.mark.xdist_group("emulator")`."""
     with fresh_aws() as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
-def own_aws() -> Iterator[LocalStack]:
+def own_aws() -> Iterator[EmbeddedAws]:
     """One for a module alone, which deploys stacks into it; such a module is an xdist group of its own."""
     with fresh_aws() as stack:
         yield stack

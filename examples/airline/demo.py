@@ -95,7 +95,7 @@ def tell_of_background(said: str) -> None:
 class Demo:
     """The steps in their order; each may be repeated."""
 
-    def __init__(self, stack: embedded.LocalStack, crm_folder: Path) -> None:
+    def __init__(self, stack: embedded.EmbeddedAws, crm_folder: Path) -> None:
         self.stack, self.crm_folder = stack, crm_folder
         self.filled_at: datetime | None = None
         self.target = Target(LOCAL, stack.session())

@@ -6,16 +6,16 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from infra import cdk_command
-from infra.embedded.lifecycle import LocalStack
+from infra.embedded.lifecycle import EmbeddedAws
 from infra.embedded.state import Progress
 
 
-def cdk(stack: LocalStack, arguments: Sequence[str], progress: Progress = lambda _: None, *, folder: Path | None = None) -> None:
+def cdk(stack: EmbeddedAws, arguments: Sequence[str], progress: Progress = lambda _: None, *, folder: Path | None = None) -> None:
     """Run `cdk <arguments>` in the folder that holds `cdk.json` (the current one), as `cdk_command.run` does."""
     cdk_command.run(arguments, stack.process_environment(), progress, folder=folder)
 
 
-def bootstrap(stack: LocalStack, progress: Progress = lambda _: None) -> bool:
+def bootstrap(stack: EmbeddedAws, progress: Progress = lambda _: None) -> bool:
     """Run `cdk bootstrap` unless the account has been bootstrapped; tells whether it ran."""
     if _has_toolkit(stack):
         return False
@@ -26,7 +26,7 @@ def bootstrap(stack: LocalStack, progress: Progress = lambda _: None) -> bool:
     return True
 
 
-def _has_toolkit(stack: LocalStack) -> bool:
+def _has_toolkit(stack: EmbeddedAws) -> bool:
     try:
         described = stack.session().client("cloudformation").describe_stacks(StackName="CDKToolkit")
     except ClientError as error:

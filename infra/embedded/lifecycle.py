@@ -18,7 +18,7 @@ from infra.embedded.tls import tls_files
 
 
 @dataclass(frozen=True)
-class LocalStack:
+class EmbeddedAws:
     """A running embedded AWS with its PostgreSQL: addresses, credentials and the places of its files."""
 
     folders: Folders
@@ -73,7 +73,7 @@ class LocalStack:
 
 
 class _LocalSession(boto3.Session):
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: EmbeddedAws) -> None:
         settings = stack.environment()
         unconfigured = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
         super().__init__(
@@ -94,7 +94,7 @@ class _LocalSession(boto3.Session):
 
 
 @dataclass(frozen=True)
-class LocalStatus:
+class EmbeddedStatus:
     """The status of the embedded AWS and PostgreSQL; `dsn` holds the password, so show it only when asked."""
 
     running: bool
@@ -110,7 +110,7 @@ class LocalStatus:
     dsn: str | None
 
 
-def up(root: Path, progress: Progress = lambda _: None, *, port: int | None = None) -> LocalStack:
+def up(root: Path, progress: Progress = lambda _: None, *, port: int | None = None) -> EmbeddedAws:
     """Start what is not running yet and wait until it answers; calling it again changes nothing.
 
     State is kept in `root/.atoll`. The AWS port is that of the last time, or `port`, or 4566, or a free one;
@@ -140,7 +140,7 @@ def reset(root: Path, progress: Progress = lambda _: None) -> None:
         folders.record.unlink(missing_ok=True)
 
 
-def status(root: Path) -> LocalStatus:
+def status(root: Path) -> EmbeddedStatus:
     """The present status; a process that has ended, crashed or was lost in a reboot counts as not running."""
     folders = Folders(root)
     state = folders.read()
@@ -151,7 +151,7 @@ def status(root: Path) -> LocalStatus:
     dsn = None
     if database and state.postgres_port and state.postgres_password:
         dsn = postgres.dsn(state.postgres_port, state.postgres_password, "production")
-    return LocalStatus(
+    return EmbeddedStatus(
         running=answering and database is not None,
         endpoint=aws.endpoint(state.gateway_port) if answering and state.gateway_port else None,
         region=aws.REGION,
@@ -202,7 +202,7 @@ def _up_postgres(folders: Folders, state: LocalState, progress: Progress) -> Loc
     return state
 
 
-def _stack(folders: Folders, state: LocalState) -> LocalStack:
+def _stack(folders: Folders, state: LocalState) -> EmbeddedAws:
     if state.gateway_port is None or state.postgres_port is None or state.postgres_password is None:
         raise AssertionError("up() records both ports and the password before it returns")
-    return LocalStack(folders, state.gateway_port, state.postgres_port, state.postgres_password)
+    return EmbeddedAws(folders, state.gateway_port, state.postgres_port, state.postgres_password)

@@ -20,7 +20,7 @@ from console.project import compile_project
 from console.run import wait_for
 from examples.airline.demo import PROGRAM, Demo
 from examples.airline.reconcile import Difference, reconcile
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from infra.embedded.state import wait_until
 from shared_metadata import naming
 from shared_metadata.program import Program
@@ -317,7 +317,7 @@ def set_state(table: Any, flow: str, dataset: str, **values: str) -> None:
     )
 
 
-def state_command(stack: LocalStack, *arguments: str) -> dict[str, Any]:
+def state_command(stack: EmbeddedAws, *arguments: str) -> dict[str, Any]:
     """What `atoll state` says; it fails where something is left over."""
     result = called(stack, "state", *arguments)
     assert result.exit_code == 0 or "verify" not in arguments, result.output

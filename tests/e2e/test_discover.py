@@ -22,7 +22,7 @@ from console.run import wait_for
 from console.target import open_target
 from examples.airline import crm, production
 from examples.airline.demo import PROGRAM
-from infra.embedded import LocalStack, bootstrap, cdk
+from infra.embedded import EmbeddedAws, bootstrap, cdk
 from shared_metadata import naming
 from shared_metadata.program.intervals import floor, to_text
 from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
@@ -51,7 +51,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ops(own_aws: LocalStack, masked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ops(own_aws: EmbeddedAws, masked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The airline's sources, still empty, and the slices that know them; gives the address of the database."""
     dsn, folder = own_aws.database("production"), tmp_path_factory.mktemp("crm")
     with psycopg.connect(dsn) as connection:
@@ -71,7 +71,7 @@ def ops(own_aws: LocalStack, masked: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def atoll(own_aws: LocalStack, ops: str, masked: Path, tmp_path: Path) -> Atoll:
+def atoll(own_aws: EmbeddedAws, ops: str, masked: Path, tmp_path: Path) -> Atoll:
     """The command, with a copy of the deployed program and its snapshots in tmp_path."""
     shutil.copy(masked, tmp_path)
     shutil.copytree(PROGRAM.parent / FOLDER, tmp_path / FOLDER)
@@ -82,7 +82,7 @@ def atoll(own_aws: LocalStack, ops: str, masked: Path, tmp_path: Path) -> Atoll:
     return call
 
 
-def test_the_examples_snapshots_are_what_its_sources_are(atoll: Atoll, own_aws: LocalStack) -> None:
+def test_the_examples_snapshots_are_what_its_sources_are(atoll: Atoll, own_aws: EmbeddedAws) -> None:
     checked = atoll("--check")
     assert checked.exit_code == 0, checked.output
     registry = SourceRegistry(own_aws.session().client("dynamodb"), naming.METADATA_TABLE)
@@ -116,14 +116,14 @@ def test_tables_are_listed_and_misspelt_ones_are_shown_in_their_place(atoll: Ato
     assert result.exit_code == 0 and "has no table `Oportunity`" in result.output and "did you mean `Opportunity`?" in result.output
 
 
-def test_each_function_reads_the_secrets_of_its_own_connections_only(own_aws: LocalStack, ops: str) -> None:
+def test_each_function_reads_the_secrets_of_its_own_connections_only(own_aws: EmbeddedAws, ops: str) -> None:
     connection = {"name": "ops", "system": "postgres", "options": {"secret": "crm"}}
     answer = invoke(own_aws, {"connection": connection})
     assert answer["errorType"] == "SecretError" and "reading the secret atoll/crm was denied" in answer["errorMessage"]
     assert "if it is not there, aws secretsmanager create-secret --name atoll/crm" in answer["errorMessage"]
 
 
-def test_a_source_that_refuses_is_told_without_its_secret(atoll: Atoll, own_aws: LocalStack, ops: str) -> None:
+def test_a_source_that_refuses_is_told_without_its_secret(atoll: Atoll, own_aws: EmbeddedAws, ops: str) -> None:
     secrets, right = own_aws.session().client("secretsmanager"), production.secret(ops)
     secrets.put_secret_value(SecretId=naming.secret("ops"), SecretString=json.dumps({**right, "password": "wr0ng-passw0rd"}))
     try:
@@ -136,12 +136,12 @@ def test_a_source_that_refuses_is_told_without_its_secret(atoll: Atoll, own_aws:
     assert "step failed" in shown and "wr0ng-passw0rd" not in shown and str(right["password"]) not in shown
 
 
-def invoke(stack: LocalStack, event: dict[str, Any]) -> dict[str, Any]:
+def invoke(stack: EmbeddedAws, event: dict[str, Any]) -> dict[str, Any]:
     answer = stack.session().client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event).encode())
     return json.loads(answer["Payload"].read())  # type: ignore[no-any-return]
 
 
-def test_what_is_masked_reaches_no_object_and_the_key_no_log(own_aws: LocalStack, ops: str, masked: Path) -> None:
+def test_what_is_masked_reaches_no_object_and_the_key_no_log(own_aws: EmbeddedAws, ops: str, masked: Path) -> None:
     target, end = open_target("local", own_aws.folders.root), floor(datetime.now(UTC), 60)
     compilation = compile_project([str(masked)])
     target.writer.put_program(compilation.program, compilation.lineage)
@@ -163,7 +163,7 @@ def test_what_is_masked_reaches_no_object_and_the_key_no_log(own_aws: LocalStack
     assert not [text for text in (CLEAR, "4321987", MASK_KEY) if any(text in one for one in everything)]
 
 
-def staged(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
+def staged(stack: EmbeddedAws) -> Iterator[tuple[str, bytes]]:
     """Every object of the data bucket."""
     s3, bucket = stack.session().client("s3"), naming.data_bucket(stack.account, stack.region)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
@@ -177,7 +177,7 @@ def rotating(sales: crm.Crm) -> dict[str, Any]:
 
 
 def test_a_grant_that_rotates_is_renewed_and_written_back_by_the_deployed_function(
-    atoll: Atoll, own_aws: LocalStack, ops: str
+    atoll: Atoll, own_aws: EmbeddedAws, ops: str
 ) -> None:
     def stored() -> Any:
         found = own_aws.session().client("secretsmanager").get_secret_value(SecretId=naming.secret("crm"))

@@ -12,7 +12,7 @@ import pytest
 
 from examples.airline import crm
 from examples.airline.demo import Demo
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from shared_metadata.drift.changes import Change
 from shared_metadata.program.intervals import floor
 from shared_metadata.store.drift_records import Drift
@@ -65,7 +65,7 @@ class Drifting(Deployed):
 
 
 @pytest.fixture(scope="module")
-def airline(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drifting]:
+def airline(own_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drifting]:
     folder = tmp_path_factory.mktemp("crm")
     try:
         yield Drifting(Demo(own_aws, folder))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import LocalStack, bootstrap, cdk
+from infra.embedded import EmbeddedAws, bootstrap, cdk
 from infra.settings import Settings
 from shared_metadata import naming
 
@@ -16,12 +16,12 @@ STACK = Settings().stack_name(naming.METADATA_STACK)
 pytestmark = [pytest.mark.xdist_group("redeploy"), pytest.mark.deep, pytest.mark.timeout(900), pytest.mark.budget(180)]
 
 
-def run(stack: LocalStack, verb: str, *options: str) -> None:
+def run(stack: EmbeddedAws, verb: str, *options: str) -> None:
     where = ["--output", str(stack.folders.home / "cdk.out"), "-c", f"program={PROGRAM}"]
     cdk(stack, [verb, naming.METADATA_STACK, *where, *options])
 
 
-def test_after_a_destroy_the_same_data_is_taken_over(own_aws: LocalStack) -> None:
+def test_after_a_destroy_the_same_data_is_taken_over(own_aws: EmbeddedAws) -> None:
     session = own_aws.session()
     dynamodb, s3, formation = (session.client(name) for name in ("dynamodb", "s3", "cloudformation"))
     bootstrap(own_aws)

@@ -13,7 +13,7 @@ import pytest
 from console.run import wait_for
 from console.target import Target, open_target
 from examples.airline import crm
-from infra.embedded import LocalStack, bootstrap, cdk
+from infra.embedded import EmbeddedAws, bootstrap, cdk
 from infra.settings import Settings
 from language import compile_program
 from shared_metadata import naming
@@ -39,7 +39,7 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> Iterator[crm.Crm]:
 
 
 @pytest.fixture(scope="module")
-def target(own_aws: LocalStack, sales: crm.Crm) -> Iterator[Target]:
+def target(own_aws: EmbeddedAws, sales: crm.Crm) -> Iterator[Target]:
     """The account, with this one stack asked for, and a program for it."""
     secrets = own_aws.session().client("secretsmanager")
     secrets.create_secret(Name=naming.secret("crm"), SecretString=json.dumps(sales.secret()))
@@ -61,7 +61,7 @@ def test_nothing_is_deployed_but_the_slice_and_what_it_stands_on(target: Target)
     assert {stack["StackName"] for stack in stacks} == names
 
 
-def test_started_by_hand_it_collects_what_is_due(target: Target, own_aws: LocalStack) -> None:
+def test_started_by_hand_it_collects_what_is_due(target: Target, own_aws: EmbeddedAws) -> None:
     states, machine = target.session.client("stepfunctions"), target.state_machine_arn("collect.salesforce")
     ended = wait_for(target, states.start_execution(stateMachineArn=machine, input="{}")["executionArn"])
     assert ended["status"] == "SUCCEEDED", ended

@@ -13,7 +13,7 @@ import pytest
 
 from console.target import LOCAL, Target
 from examples.airline import production
-from infra.embedded import LocalStack, bootstrap, cdk
+from infra.embedded import EmbeddedAws, bootstrap, cdk
 from infra.embedded.state import wait_until
 from shared_metadata import naming
 from shared_metadata.program.intervals import floor, from_text
@@ -50,7 +50,7 @@ TWO_MINUTES = timedelta(minutes=2)
 class Shop:
     """A small program in an account of its own, and somebody at its keyboard."""
 
-    def __init__(self, stack: LocalStack, folder: Path) -> None:
+    def __init__(self, stack: EmbeddedAws, folder: Path) -> None:
         self.stack, self.file = stack, folder / "program.sql"
         self.dsn, self.target = stack.database("shop"), Target(LOCAL, stack.session())
         with psycopg.connect(self.dsn) as connection:
@@ -100,7 +100,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(own_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(own_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     yield Shop(own_aws, tmp_path_factory.mktemp("shop"))
 
 

@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 
 from examples.verify_aws import database
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.xdist_group("verify"), pytest.mark.deep, pytest.mark.timeout(900), pytest.mark.budget(240)]
 
 
-def verify(stack: LocalStack) -> subprocess.CompletedProcess[str]:
+def verify(stack: EmbeddedAws) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "examples.verify_aws", "--yes", "--database-url", f"{stack.database('shop')}?sslmode=disable"]
     return subprocess.run(command, cwd=ROOT, env=stack.process_environment(), capture_output=True, text=True, check=False)
 
 
-def test_it_deploys_runs_compares_and_leaves_nothing(own_aws: LocalStack) -> None:
+def test_it_deploys_runs_compares_and_leaves_nothing(own_aws: EmbeddedAws) -> None:
     done = verify(own_aws)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout and "Atoll was deployed, ran, and is gone" in done.stdout
 
 
-def test_where_atoll_is_nothing_is_touched(own_aws: LocalStack) -> None:
+def test_where_atoll_is_nothing_is_touched(own_aws: EmbeddedAws) -> None:
     client = own_aws.session().client("dynamodb")
     key = {"AttributeName": "pk", "KeyType": "HASH"}
     kind = {"AttributeName": "pk", "AttributeType": "S"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conductor.losses import LOST, TOLD_AS
-from infra.embedded import LocalStack, down, up
+from infra.embedded import EmbeddedAws, down, up
 from infra.embedded.ports import free_port
 from infra.embedded.state import wait_until
 from tests.embedded.test_functions import _role
@@ -22,7 +22,7 @@ ENDS = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[LocalStack]:
+def stack(tmp_path: Path) -> Iterator[EmbeddedAws]:
     try:
         yield up(tmp_path, port=free_port())
     finally:
@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[LocalStack]:
 class Told:
     """A queue to which the conductor's rule brings what it would call the conductor with."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: EmbeddedAws) -> None:
         self.stack = stack
         queue = self._client("sqs").create_queue(QueueName="told")["QueueUrl"]
         prefix = f"arn:aws:states:{stack.region}:{stack.account}:stateMachine:atoll-"
@@ -64,7 +64,7 @@ class Told:
         return self.stack.session().client(service)
 
 
-def test_executions_that_fail_or_are_aborted_are_told_of_with_their_input_and_others_are_not(stack: LocalStack) -> None:
+def test_executions_that_fail_or_are_aborted_are_told_of_with_their_input_and_others_are_not(stack: EmbeddedAws) -> None:
     told = Told(stack)
     failed, stopped = told.start("atoll-fails", FAILS), told.start("atoll-waits", WAITS)
     others = [told.start("atoll-ends", ENDS), told.start("another-fails", FAILS)]
@@ -78,7 +78,7 @@ def test_executions_that_fail_or_are_aborted_are_told_of_with_their_input_and_ot
     assert [told.of(arn) for arn in others] == [None, None]
 
 
-def test_what_a_restart_has_ended_is_told_of(stack: LocalStack, tmp_path: Path) -> None:
+def test_what_a_restart_has_ended_is_told_of(stack: EmbeddedAws, tmp_path: Path) -> None:
     told = Told(stack)
     running = told.start("atoll-waits", WAITS)
     down(tmp_path)

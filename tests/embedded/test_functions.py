@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.embedded import LocalStack, down, up
+from infra.embedded import EmbeddedAws, down, up
 from infra.embedded.ports import free_port
 from infra.embedded.state import wait_until
 
@@ -73,37 +73,37 @@ def _invoke(session: boto3.Session, name: str, event: dict[str, object]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def function(local_aws: LocalStack) -> str:
+def function(local_aws: EmbeddedAws) -> str:
     return _function(local_aws.session(), "probe", [])
 
 
-def test_calls_at_once_share_as_many_environments_as_there_are_processors(local_aws: LocalStack, function: str) -> None:
+def test_calls_at_once_share_as_many_environments_as_there_are_processors(local_aws: EmbeddedAws, function: str) -> None:
     session, processors = local_aws.session(), os.cpu_count() or 1
     with ThreadPoolExecutor(2 * processors) as pool:
         called = [pool.submit(_invoke, session, function, {"seconds": 0.3}) for _ in range(2 * processors)]
         assert len({call.result()["process"] for call in called}) <= processors
 
 
-def test_a_function_knows_its_remaining_time_and_keeps_compiled_files(local_aws: LocalStack, function: str) -> None:
+def test_a_function_knows_its_remaining_time_and_keeps_compiled_files(local_aws: EmbeddedAws, function: str) -> None:
     answer = _invoke(local_aws.session(), function, {})
     assert 0 < answer["remaining"] <= 2000
     assert answer["keeps_bytecode"] is False
 
 
-def test_a_function_that_takes_too_long_is_ended(local_aws: LocalStack, function: str) -> None:
+def test_a_function_that_takes_too_long_is_ended(local_aws: EmbeddedAws, function: str) -> None:
     assert "timed out" in _invoke(local_aws.session(), function, {"seconds": 4})["errorMessage"]
 
 
-def test_an_exception_is_reported_by_its_class_name(local_aws: LocalStack, function: str) -> None:
+def test_an_exception_is_reported_by_its_class_name(local_aws: EmbeddedAws, function: str) -> None:
     assert _invoke(local_aws.session(), function, {"fail": True}) == {"errorType": "RetryLater", "errorMessage": "later"}
 
 
-def test_a_process_that_dies_is_reported_as_lambda_does(local_aws: LocalStack, function: str) -> None:
+def test_a_process_that_dies_is_reported_as_lambda_does(local_aws: EmbeddedAws, function: str) -> None:
     assert _invoke(local_aws.session(), function, {"dies": True})["errorType"] == "Runtime.ExitError"
     assert "remaining" in _invoke(local_aws.session(), function, {})
 
 
-def test_a_state_machine_catches_an_exception_by_its_class_name(local_aws: LocalStack, function: str) -> None:
+def test_a_state_machine_catches_an_exception_by_its_class_name(local_aws: EmbeddedAws, function: str) -> None:
     session = local_aws.session()
     states = {
         "Call": {

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from infra.embedded import EmbeddedError, LocalStack, aws, down, postgres, reset, status, up
+from infra.embedded import EmbeddedAws, EmbeddedError, aws, down, postgres, reset, status, up
 from infra.embedded.ports import free_port
 from infra.embedded.state import Folders, ProcessRecord, wait_until
 
@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def stack(root: Path) -> LocalStack:
+def stack(root: Path) -> EmbeddedAws:
     return up(root, port=free_port())
 
 
@@ -55,14 +55,14 @@ def _read_everywhere(session: boto3.Session, mark: str) -> tuple[str, str, str]:
     return item, body, secret
 
 
-def test_a_second_up_changes_nothing(root: Path, stack: LocalStack) -> None:
+def test_a_second_up_changes_nothing(root: Path, stack: EmbeddedAws) -> None:
     before = status(root)
     assert up(root) == stack
     after = status(root)
     assert (after.gateway_pid, after.postgres_pid) == (before.gateway_pid, before.postgres_pid)
 
 
-def test_status_tells_where_everything_is(root: Path, stack: LocalStack) -> None:
+def test_status_tells_where_everything_is(root: Path, stack: EmbeddedAws) -> None:
     now = status(root)
     assert now.running
     assert now.endpoint == stack.endpoint
@@ -71,7 +71,7 @@ def test_status_tells_where_everything_is(root: Path, stack: LocalStack) -> None
     assert now.log.exists() and now.postgres_log.exists()
 
 
-def test_item_object_secret_and_rows_survive_a_restart(root: Path, stack: LocalStack) -> None:
+def test_item_object_secret_and_rows_survive_a_restart(root: Path, stack: EmbeddedAws) -> None:
     _put_everywhere(stack.session(), "restart")
     with psycopg.connect(stack.database("shop")) as connection:
         connection.execute("CREATE TABLE orders AS SELECT 7 AS id")
@@ -107,7 +107,7 @@ def test_state_survives_a_crash_that_comes_after_the_regular_save_or_one_that_wa
         down(tmp_path)
 
 
-def test_postgres_that_was_killed_starts_again_with_its_rows(root: Path, stack: LocalStack) -> None:
+def test_postgres_that_was_killed_starts_again_with_its_rows(root: Path, stack: EmbeddedAws) -> None:
     with psycopg.connect(stack.database("killed"), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS id")
     _kill(status(root).postgres_pid)
@@ -131,7 +131,7 @@ def test_postgres_takes_another_port_if_its_own_is_taken_while_it_starts(tmp_pat
             postgres.stop(folders)
 
 
-def test_postgres_refuses_a_wrong_password(stack: LocalStack) -> None:
+def test_postgres_refuses_a_wrong_password(stack: EmbeddedAws) -> None:
     address = stack.database("guarded").replace(stack.postgres_password, "wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(address)
@@ -175,7 +175,7 @@ def test_a_port_that_is_taken_while_it_starts_gives_way_too(tmp_path: Path, monk
         assert port != taken
 
 
-def test_it_listens_on_the_loopback_interface_only(root: Path, stack: LocalStack) -> None:
+def test_it_listens_on_the_loopback_interface_only(root: Path, stack: EmbeddedAws) -> None:
     now = status(root)
     listening = [
         connection.laddr.ip
@@ -187,7 +187,7 @@ def test_it_listens_on_the_loopback_interface_only(root: Path, stack: LocalStack
     assert set(listening) == {"127.0.0.1"}
 
 
-def test_a_client_without_the_bundle_does_not_trust_it(stack: LocalStack) -> None:
+def test_a_client_without_the_bundle_does_not_trust_it(stack: EmbeddedAws) -> None:
     with pytest.raises(URLError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib.request.urlopen(f"{stack.endpoint}/_ministack/health", context=ssl.create_default_context(), timeout=5)
 

@@ -13,7 +13,7 @@ import boto3
 import psycopg
 
 from doubles.salesforce.oauth import make_credentials
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from language.compiler import Compilation, compile_sources
 from shared_metadata import naming
 from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
@@ -56,7 +56,7 @@ def compiled() -> Compilation:
 class Stage:
     """What all runs share: the embedded AWS, the doors before it, a database to copy, the compiled program."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: EmbeddedAws) -> None:
         self.stack, self.compilation, self.credentials = stack, compiled(), make_credentials()
         self.doors = Doors(stack.endpoint, stack.ca_bundle, stack.postgres_port)
         self.dsn = stack.database(TEMPLATE)

@@ -20,7 +20,7 @@ import psutil
 from aiohttp import web
 
 from infra import embedded
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from infra.embedded.state import wait_until
 from shared_metadata import naming
 from shared_metadata.program import Flow
@@ -127,7 +127,7 @@ def faltering(deployed: Deployed, kinds: Mapping[str, Sequence[Kind]]) -> Iterat
             _saved(stack)
 
 
-def _saved(stack: LocalStack) -> None:
+def _saved(stack: EmbeddedAws) -> None:
     """Has the emulator write its functions to disk: a stop would forget what they are now."""
     path, record = stack.folders.aws / "state" / "lambda.json", stack.folders.read().gateway
     before, gateway = path.stat().st_mtime if path.exists() else 0, record.find() if record else None
@@ -149,7 +149,7 @@ def start_by_hand(deployed: Deployed, operators: int = OPERATORS) -> list[str]:
         return list(pool.map(start, flows))
 
 
-def stop_hard(stack: LocalStack) -> None:
+def stop_hard(stack: EmbeddedAws) -> None:
     """SIGKILL for the emulator, for the functions that run in it, and for the database."""
     state = stack.folders.read()
     for record in (state.gateway, state.postgres):
@@ -162,7 +162,7 @@ def stop_hard(stack: LocalStack) -> None:
         psutil.wait_procs(family, 30)
 
 
-def start_again(stack: LocalStack) -> None:
+def start_again(stack: EmbeddedAws) -> None:
     """As `atoll local up` does."""
     again = embedded.up(stack.folders.root)
     assert (again.endpoint, again.postgres_port) == (stack.endpoint, stack.postgres_port)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from shared_metadata.state.records import EventKind
 from tests.faults import sources
 from tests.faults.account import BEGIN, Stage
@@ -21,7 +21,7 @@ FLIGHTS = Site("lake.ops.flights", "lake.ops.flights:staged", "extract", "postgr
 
 
 @pytest.fixture(scope="module")
-def campaign(own_aws: LocalStack) -> Iterator[Campaign]:
+def campaign(own_aws: EmbeddedAws) -> Iterator[Campaign]:
     stage = Stage(own_aws)
     made = Campaign(stage)
     made.learn()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra import workflows
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from infra.workflows import Machine
 
 pytestmark = pytest.mark.xdist_group("emulator")
@@ -53,7 +53,7 @@ Start = Callable[[str, Any], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def start(local_aws: LocalStack) -> Iterator[Start]:
+def start(local_aws: EmbeddedAws) -> Iterator[Start]:
     """Starts a stage's machine with an input and waits for its end."""
     session = local_aws.session()
     lambda_, states, iam = (session.client(name) for name in ("lambda", "stepfunctions", "iam"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
 from tests.memory.light_moto import moto_client
 
@@ -103,5 +103,5 @@ class TestOverMoto(GlueBehaviour):
 @pytest.mark.xdist_group("emulator")
 class TestOverTheEmulator(GlueAsDocumented):
     @pytest.fixture
-    def glue(self, local_aws: LocalStack) -> Any:
+    def glue(self, local_aws: EmbeddedAws) -> Any:
         return local_aws.session().client("glue")

@@ -9,7 +9,7 @@ import pytest
 import s3fs
 from botocore.exceptions import ClientError
 
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
 from tests.memory.light_moto import moto_client
@@ -41,7 +41,7 @@ class TestOverMoto(S3AsDocumented):
 @pytest.mark.xdist_group("emulator")
 class TestOverTheEmulator(S3Behaviour):
     @pytest.fixture
-    def s3(self, local_aws: LocalStack) -> Any:
+    def s3(self, local_aws: EmbeddedAws) -> Any:
         return local_aws.session().client("s3")
 
 

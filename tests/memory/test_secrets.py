@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from tests.conformance.fixtures import Cloud, cloud  # noqa: F401
 from tests.memory.light_moto import moto_client
 
@@ -81,5 +81,5 @@ class TestOverMoto(SecretsAsDocumented):
 @pytest.mark.xdist_group("emulator")
 class TestOverTheEmulator(SecretsBehaviour):
     @pytest.fixture
-    def secrets(self, local_aws: LocalStack) -> Any:
+    def secrets(self, local_aws: EmbeddedAws) -> Any:
         return local_aws.session().client("secretsmanager")
