@@ -192,4 +192,4 @@ def _moment(programs: Programs, states: Mapping[str, FlowState], batch: DueBatch
     assert known is not None  # it is due in one of the programs
     end = next_interval(batch.interval.start, known[1].flows[batch.flow].interval_seconds).end
     retry_at = states[batch.flow].tables[dataset].retry_at
-    return max(end, retry_at) if retry_at and not batch.moved else end
+    return max(end, retry_at) if retry_at and not batch.advanced else end

@@ -150,7 +150,7 @@ class Starter:
         if batch.slice_id in missing:
             return Done(Round(missing=1), now)
         try:
-            if batch.moved:
+            if batch.advanced:
                 self._writer.settle(programs, batch.flow)
             done = self._executions.begin(batch, recorded, now)
         except Exception as error:

@@ -189,7 +189,7 @@ def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[Want
 
 def _wanted(batch: DueBatch, programs: Programs) -> Wanted:
     flow, program, entry = _defined(batch.flow, programs, batch.interval.start)
-    return Wanted(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until, batch.moved)
+    return Wanted(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until, batch.advanced)
 
 
 def _moment(event: Mapping[str, Any], name: str) -> datetime:

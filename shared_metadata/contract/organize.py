@@ -201,7 +201,7 @@ class OrganizeSteps(Steps):
         for name in upto:
             flow = producers[name].id
             if flow in states and name in states[flow].tables:
-                found[name] = min(upto[name], programs.standing(flow, name, states[flow].tables[name]).through)
+                found[name] = min(upto[name], programs.progress(flow, name, states[flow].tables[name]).through)
         return found
 
     def _pinned(self, work: Work, name: str, end: datetime) -> Version:

@@ -15,7 +15,7 @@ _NOWHERE = Position("", 0, 0)
 
 
 @dataclass(frozen=True)
-class Progress:
+class FlowProgress:
     """A flow's progress: its tables are complete through `first` to `last`; whether it ever ran a batch, and whether it stopped.
 
     begins: the start of its first batch, where that is known.  failing: its last attempt failed, and it is tried again automatically.
@@ -42,7 +42,7 @@ class Effect:
     soon: bool = False
 
 
-def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress], now: datetime, earliest: datetime) -> Effect:
+def natural_effect(old: Program, new: Program, progress: Mapping[str, FlowProgress], now: datetime, earliest: datetime) -> Effect:
     """The effect of an update set applied without a moment of the user's choice.
 
     It comes at the next common boundary of all affected flows; but at once where there is nothing to wait for: where all affected
@@ -67,7 +67,7 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, Progress],
     return Effect(next_common(max([now, *(flow.last for flow in known.values() if flow.ran)]), intervals))
 
 
-def begins_later(new: Program, affected: Collection[str], progress: Mapping[str, Progress], boundary: datetime) -> list[str]:
+def begins_later(new: Program, affected: Collection[str], progress: Mapping[str, FlowProgress], boundary: datetime) -> list[str]:
     """The inputs without a version that an affected flow could read from the boundary on, or from where it begins."""
     producers, found = new.producers(), set[str]()
     for flow in (new.flows[name] for name in affected if name in new.flows):
@@ -81,7 +81,7 @@ def begins_later(new: Program, affected: Collection[str], progress: Mapping[str,
     return sorted(found)
 
 
-def stands_still(old: Program, new: Program, progress: Mapping[str, Progress], effect: Effect) -> list[str]:
+def stands_still(old: Program, new: Program, progress: Mapping[str, FlowProgress], effect: Effect) -> list[str]:
     """The affected flows that stopped or fail before the boundary: their batches up to it stay with the former program."""
     affected = affected_flows(old, new) & old.flows.keys() & progress.keys()
     troubled = {name for name in affected if progress[name].stopped or progress[name].failing}

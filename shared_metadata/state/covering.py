@@ -15,74 +15,78 @@ from typing import TypeVar
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, floor, next_interval
 from shared_metadata.state.records import FlowState
-from shared_metadata.state.timeline import Programs, Standing
+from shared_metadata.state.timeline import DatasetProgress, Programs
 
 T = TypeVar("T")
 LONGEST = timedelta(days=7)  # as an interval may be; slices treat ends more than eight days after a start as `never`
 
 
 class Covering:
-    """Covering at one moment. standings: (flow, dataset) ▸ its progress."""
+    """Covering at one moment. known: (flow, dataset) ▸ its progress."""
 
     def __init__(
-        self, programs: Programs, states: Mapping[str, FlowState], standings: Mapping[tuple[str, str], Standing], now: datetime
+        self,
+        programs: Programs,
+        states: Mapping[str, FlowState],
+        known: Mapping[tuple[str, str], DatasetProgress],
+        now: datetime,
     ) -> None:
-        self._programs, self._states, self._standings, self._now = programs, states, standings, now
+        self._programs, self._states, self._progress, self._now = programs, states, known, now
         self._stops: dict[tuple[int, datetime, bool], dict[str, datetime | None]] = {}
         self._reaches: dict[int, dict[str, datetime]] = {}
         self._limited: dict[tuple[object, ...], tuple[Sequence[datetime], datetime | None]] = {}
 
-    def next_batch(self, flow: Flow, table: Table, standing: Standing) -> Interval | None:
+    def next_batch(self, flow: Flow, table: Table, progress: DatasetProgress) -> Interval | None:
         """The table's next batch; None while no interval is over, or an input is not there."""
-        first = next_interval(standing.through, flow.interval_seconds)
-        if first.end > self._now or standing.program is None:
+        first = next_interval(progress.through, flow.interval_seconds)
+        if first.end > self._now or progress.program is None:
             return None
-        limits, stop = self._limits_of_all(flow, standing, first)
-        ends = (self._latest(flow, table, standing, first, limit, stop) for limit in limits)
+        limits, stop = self._limits_of_all(flow, progress, first)
+        ends = (self._latest(flow, table, progress, first, limit, stop) for limit in limits)
         end = next((end for end in ends if end), None)
         return Interval(first.start, end) if end else None
 
-    def _limits_of_all(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
+    def _limits_of_all(self, flow: Flow, progress: DatasetProgress, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
         """The limits as in `_limits`, which are the same for all tables of a flow with the same progress."""
-        key = (id(standing.program), flow.id, standing.through, standing.again_until, standing.until)
+        key = (id(progress.program), flow.id, progress.through, progress.again_until, progress.until)
         if key not in self._limited:
-            self._limited[key] = self._limits(flow, standing, first)
+            self._limited[key] = self._limits(flow, progress, first)
         return self._limited[key]
 
-    def _limits(self, flow: Flow, standing: Standing, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
+    def _limits(self, flow: Flow, progress: DatasetProgress, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
         """The latest ends of the batch, the first possible one first; and where it must stop, if anywhere.
 
         A table that others of the flow have overtaken has no halts: it ends its batches where they did.
         """
-        assert standing.program is not None
-        if not _covers(flow, standing, standing.through):
+        assert progress.program is not None
+        if not _covers(flow, progress, progress.through):
             return (first.end,), first.end
-        stop, halt = (self._next_stop(flow, standing, first, halts=halts) for halts in (False, True))
-        last = self._last(flow, first.start, standing.until)
+        stop, halt = (self._next_stop(flow, progress, first, halts=halts) for halts in (False, True))
+        last = self._last(flow, first.start, progress.until)
         stop = min(stop or last, last) if last <= self._now else stop
         furthest = max(floor(min(stop or self._now, last, self._now), flow.interval_seconds), first.end)
-        overtaken = any(self._through(standing.program, table.dataset) > first.start for table in flow.tables)
+        overtaken = any(self._through(progress.program, table.dataset) > first.start for table in flow.tables)
         return sorted({furthest if overtaken else min(furthest, halt or furthest), furthest}), stop
 
     def _latest(
-        self, flow: Flow, table: Table, standing: Standing, first: Interval, limit: datetime, stop: datetime | None
+        self, flow: Flow, table: Table, progress: DatasetProgress, first: Interval, limit: datetime, stop: datetime | None
     ) -> datetime | None:
         """The latest end up to a limit at which all inputs can be read; stop: an end at which a reader needs a version."""
-        assert standing.program is not None
+        assert progress.program is not None
         end, before = limit, None
         while end != before and end >= first.end:
             before = end
             for name in table.inputs:
-                end = self._readable(standing.program, flow, name, first.start, end, exactly=end != stop)
+                end = self._readable(progress.program, flow, name, first.start, end, exactly=end != stop)
         return end if end >= first.end else None
 
-    def waits_for(self, flow: Flow, table: Table, standing: Standing) -> tuple[str, ...]:
+    def waits_for(self, flow: Flow, table: Table, progress: DatasetProgress) -> tuple[str, ...]:
         """The missing inputs at the first moment at which the table's next batch could read all of them."""
-        first = next_interval(standing.through, flow.interval_seconds)
-        if standing.program is None:
+        first = next_interval(progress.through, flow.interval_seconds)
+        if progress.program is None:
             return ()
-        program, end, before = standing.program, first.end, None
-        while _covers(flow, standing, standing.through) and end != before:
+        program, end, before = progress.program, first.end, None
+        while _covers(flow, progress, progress.through) and end != before:
             before = end
             for gap in (self._gap(program, name, end) for name in table.inputs if name not in flow.tolerates):
                 end = max(end, ceil(gap.end, flow.interval_seconds)) if gap else end
@@ -96,13 +100,13 @@ class Covering:
         exactly: not inside of what the input has skipped; else the version is read that covers it.
         """
         producer = self._programs.producer(program, name)
-        standing = self._standings.get((producer.id, name)) if producer else None
-        if producer is None or standing is None:
+        progress = self._progress.get((producer.id, name)) if producer else None
+        if producer is None or progress is None:
             return start
         tolerated = timedelta(seconds=flow.tolerates.get(name, 0))
         while end > start:
             gap = self._gap(program, name, end) if exactly else None
-            through = min(standing.through, gap.start) if gap else standing.through
+            through = min(progress.through, gap.start) if gap else progress.through
             if through >= ceil(end, producer.interval_seconds):  # the batch reads the version that covers its end
                 return end
             lags = bool(tolerated) and self._may_lag(producer, name, through, start)
@@ -130,21 +134,21 @@ class Covering:
     # -- its readers
 
     def _last(self, flow: Flow, start: datetime, until: datetime | None) -> datetime:
-        """The last end of a batch that starts then, however late it is; until: as in Progress."""
+        """The last end of a batch that starts then, however late it is; until: as in DatasetProgress."""
         last = min(start + LONGEST, until or start + LONGEST)
         return max(floor(last, flow.interval_seconds), next_interval(start, flow.interval_seconds).end)
 
-    def _next_stop(self, flow: Flow, standing: Standing, first: Interval, *, halts: bool) -> datetime | None:
+    def _next_stop(self, flow: Flow, progress: DatasetProgress, first: Interval, *, halts: bool) -> datetime | None:
         """The next moment at which a reader needs a version of a table that begins this batch, now or later: the same for all of
         them.
 
         halts: includes moments at which one could use a version that it does not need.
         """
-        assert standing.program is not None
+        assert progress.program is not None
         if first.end + timedelta(seconds=flow.interval_seconds) > self._now:
             return None  # no more than one interval is missed
-        beside = [t.dataset for t in flow.tables if self._through(standing.program, t.dataset) <= first.start]
-        stops = [self._stop(standing.program, dataset, first.start, halts) for dataset in beside]
+        beside = [t.dataset for t in flow.tables if self._through(progress.program, t.dataset) <= first.start]
+        stops = [self._stop(progress.program, dataset, first.start, halts) for dataset in beside]
         return min((max(stop, first.end) for stop in stops if stop), default=None)
 
     def _stop(self, program: Program, dataset: str, after: datetime, halts: bool) -> datetime | None:
@@ -204,12 +208,12 @@ class Covering:
 
     def _through(self, program: Program, name: str, unknown: datetime | None = None) -> datetime:
         producer = self._programs.producer(program, name)
-        standing = self._standings.get((producer.id, name)) if producer else None
-        return standing.through if standing else unknown or self._now
+        progress = self._progress.get((producer.id, name)) if producer else None
+        return progress.through if progress else unknown or self._now
 
     def _is_covering(self, reader: Flow, table: Table, after: datetime) -> bool:
-        standing = self._standings.get((reader.id, table.dataset))
-        return _covers(reader, standing, after)
+        progress = self._progress.get((reader.id, table.dataset))
+        return _covers(reader, progress, after)
 
 
 def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]], of: Callable[[str], T]) -> T:
@@ -227,7 +231,7 @@ def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]
     return known[name]
 
 
-def _covers(flow: Flow, standing: Standing | None, after: datetime) -> bool:
+def _covers(flow: Flow, progress: DatasetProgress | None, after: datetime) -> bool:
     """Whether missed batches that start then are made as one. Batches that an earlier program made are reprocessed one by one."""
-    again_until = standing.again_until if standing else None
+    again_until = progress.again_until if progress else None
     return flow.covers and not (again_until and after < again_until)

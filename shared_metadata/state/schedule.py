@@ -15,7 +15,7 @@ from shared_metadata.program.intervals import Interval, next_interval, to_text
 from shared_metadata.state.covering import Covering
 from shared_metadata.state.parts import input_of, part_of
 from shared_metadata.state.records import Batch, FlowState
-from shared_metadata.state.timeline import Programs, Standing
+from shared_metadata.state.timeline import DatasetProgress, Programs
 
 NAMED = re.compile(r":execution:.+-\d{8}T\d{4}Z-[0-9a-f]{10}-(\d+)$")
 
@@ -27,7 +27,7 @@ class DueBatch:
     named: how the execution's input names the tables; empty for all tables of the flow.
     first: the first of the flow's intervals that it covers, which identifies the batch.
     entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
-    advanced: its tables' progress has to be stored before it is claimed (Progress.advanced).
+    advanced: its tables' progress has to be stored before it is claimed (DatasetProgress.advanced).
     program, until: the version that makes it, and when the next one takes effect.
     """
 
@@ -40,7 +40,7 @@ class DueBatch:
     first: Interval
     entry: int = 0
     again_until: datetime | None = None
-    moved: bool = False
+    advanced: bool = False
     program: str = ""
     until: datetime | None = None
 
@@ -125,13 +125,13 @@ class _Round:
 
     def __init__(self, programs: Programs, states: Mapping[str, FlowState], now: datetime, ignore_failures: bool) -> None:
         self._programs, self._states, self._now, self._ignore_failures = programs, states, now, ignore_failures
-        self._standings = {
-            (flow, dataset): programs.standing(flow, dataset, state)
+        self._progress = {
+            (flow, dataset): programs.progress(flow, dataset, state)
             for flow in programs.flow_ids
             if flow in states
             for dataset, state in states[flow].tables.items()
         }
-        self._covering = Covering(programs, states, self._standings, now)
+        self._covering = Covering(programs, states, self._progress, now)
         self._tables: dict[tuple[int, str], _Tables] = {}
 
     def due(self) -> list[DueBatch]:
@@ -139,28 +139,28 @@ class _Round:
         return sorted(found, key=lambda batch: (batch.interval, batch.flow, batch.datasets))
 
     def waits_for(self, flow: str, dataset: str) -> tuple[str, ...]:
-        standing = self._standings[flow, dataset]
-        program = standing.program
+        progress = self._progress[flow, dataset]
+        program = progress.program
         if program is None:
             return ()
         made_by = program.flows[flow]
-        return self._covering.waits_for(made_by, self._tables_of(program, made_by).by_name[dataset], standing)
+        return self._covering.waits_for(made_by, self._tables_of(program, made_by).by_name[dataset], progress)
 
     def _of_flow(self, state: FlowState) -> list[DueBatch]:
-        groups: dict[tuple[Interval, int, int, datetime | None, int], list[tuple[str, Standing]]] = {}
+        groups: dict[tuple[Interval, int, int, datetime | None, int], list[tuple[str, DatasetProgress]]] = {}
         for dataset, table in state.tables.items():
-            standing = self._standings[state.flow, dataset]
-            if standing.program is None:
+            progress = self._progress[state.flow, dataset]
+            if progress.program is None:
                 continue
-            flow = standing.program.flows[state.flow]
-            if self._stands_still(flow, state, dataset, standing):
+            flow = progress.program.flows[state.flow]
+            if self._stands_still(flow, state, dataset, progress):
                 continue
-            known = self._tables_of(standing.program, flow)
-            interval = self._covering.next_batch(flow, known.by_name[dataset], standing)
+            known = self._tables_of(progress.program, flow)
+            interval = self._covering.next_batch(flow, known.by_name[dataset], progress)
             if interval is not None:
-                attempts, part = 0 if standing.moved else table.attempts, known.part[dataset]
-                group = groups.setdefault((interval, attempts, standing.entry, standing.again_until, part), [])
-                group.append((dataset, standing))
+                attempts, part = 0 if progress.advanced else table.attempts, known.part[dataset]
+                group = groups.setdefault((interval, attempts, progress.entry, progress.again_until, part), [])
+                group.append((dataset, progress))
         return [
             self._batch(state.flow, interval, attempts, part, group) for (interval, attempts, _, _, part), group in groups.items()
         ]
@@ -172,7 +172,9 @@ class _Round:
             self._tables[key] = _Tables({table.dataset: table for table in flow.tables}, part, Counter(part.values()))
         return self._tables[key]
 
-    def _batch(self, flow_id: str, interval: Interval, attempts: int, part: int, group: list[tuple[str, Standing]]) -> DueBatch:
+    def _batch(
+        self, flow_id: str, interval: Interval, attempts: int, part: int, group: list[tuple[str, DatasetProgress]]
+    ) -> DueBatch:
         first = group[0][1]
         assert first.program is not None  # datasets without one are not due
         flow, datasets = first.program.flows[flow_id], tuple(sorted(dataset for dataset, _ in group))
@@ -187,16 +189,16 @@ class _Round:
             next_interval(interval.start, flow.interval_seconds),
             first.entry,
             first.again_until,
-            any(standing.moved for _, standing in group),
+            any(progress.advanced for _, progress in group),
             self._programs.version(first.program),
             first.until,
         )
 
-    def _stands_still(self, flow: Flow, state: FlowState, dataset: str, standing: Standing) -> bool:
+    def _stands_still(self, flow: Flow, state: FlowState, dataset: str, progress: DatasetProgress) -> bool:
         """Whether a table stands still. A quiesced collect keeps checking its source, however often, to notice its repair."""
         quiesced, table = state.drifts(dataset), state.tables[dataset]
         if quiesced and flow.kind != Kind.COLLECT:
             return True
-        if self._ignore_failures or standing.moved:
+        if self._ignore_failures or progress.advanced:
             return False
         return (table.stopped and not quiesced) or (table.retry_at is not None and table.retry_at > self._now)

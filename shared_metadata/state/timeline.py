@@ -66,7 +66,7 @@ class Timeline:
 
 
 @dataclass(frozen=True)
-class Standing:
+class DatasetProgress:
     """The progress of a flow's dataset along the timeline.
 
     through: it is complete up to here; its next batch starts here.
@@ -81,7 +81,7 @@ class Standing:
     program: Program | None
     entry: int
     again_until: datetime | None
-    moved: bool
+    advanced: bool
     until: datetime | None = None
 
 
@@ -153,7 +153,7 @@ class Programs:
                         found.setdefault(name, []).append((flow, table))
         return self._readers[id(program)].get(dataset, ())
 
-    def standing(self, flow: str, dataset: str, state: TableState) -> Standing:
+    def progress(self, flow: str, dataset: str, state: TableState) -> DatasetProgress:
         """The progress of a dataset: after its reprocessing, and after the time in which no version had it."""
         through, again_until = state.watermark, state.again_until
         for index, (entry, _) in enumerate(self.entries):
@@ -166,14 +166,14 @@ class Programs:
         if following is not None and following > index and known[0] < index:
             through, again_until = self.entries[following][0].boundary, None  # it was removed and added again
         if following is None:
-            return Standing(through, None, 0, again_until, moved=False)
+            return DatasetProgress(through, None, 0, again_until, advanced=False)
         entry, program = self.entries[following]
-        return Standing(through, program, entry.number, again_until, through != state.watermark, self._until(following))
+        return DatasetProgress(through, program, entry.number, again_until, through != state.watermark, self._until(following))
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
         """Whether a dataset was removed, and all its batches are made; before that, its readers still wait for it."""
         removed = dataset not in self._tables_of(flow)[-1]
-        return removed and self.standing(flow, dataset, state).program is None
+        return removed and self.progress(flow, dataset, state).program is None
 
     def last_switch(self, flow: str, start: datetime) -> datetime | None:
         """The last boundary up to `start` at which this flow, or one that it reads through others, changed."""
@@ -199,10 +199,10 @@ class Programs:
             state = states[flow].tables.get(dataset) if flow in states else None
             if state is None:
                 continue
-            tables, standing = self._tables_of(flow), self.standing(flow, dataset, state)
-            stays, through = dataset in tables[index + 1], standing.through
+            tables, progress = self._tables_of(flow), self.progress(flow, dataset, state)
+            stays, through = dataset in tables[index + 1], progress.through
             waited_for = stays or not state.stopped or any(dataset in later for later in tables[index + 2 :])
-            if standing.moved or (through < boundary and waited_for) or (stays and through == boundary):
+            if progress.advanced or (through < boundary and waited_for) or (stays and through == boundary):
                 return True
         return False
 
@@ -217,10 +217,10 @@ class Programs:
         return max((number for number, (entry, _) in enumerate(self.entries) if entry.boundary <= start), default=0)
 
 
-def restored(standing: Standing, state: TableState) -> TableState:
+def restored(progress: DatasetProgress, state: TableState) -> TableState:
     """The state to store for a dataset that has advanced: no attempt at its next batch has failed."""
-    fresh = TableState(standing.through, state.cursor, begins=state.begins, skipped=state.skipped, quiesced=state.quiesced)
-    return replace(fresh, entry=standing.entry, again_until=standing.again_until)
+    fresh = TableState(progress.through, state.cursor, begins=state.begins, skipped=state.skipped, quiesced=state.quiesced)
+    return replace(fresh, entry=progress.entry, again_until=progress.again_until)
 
 
 def _datasets(program: Program) -> Iterator[tuple[str, str]]:

@@ -60,7 +60,7 @@ def dead_tables(programs: Programs, states: Mapping[str, FlowState]) -> list[tup
         (flow, dataset, table)
         for flow, state in sorted(states.items())
         for dataset, table in sorted(state.tables.items())
-        if table.stopped and not state.drifts(dataset) and programs.standing(flow, dataset, table).program is not None
+        if table.stopped and not state.drifts(dataset) and programs.progress(flow, dataset, table).program is not None
     ]
 
 

@@ -93,7 +93,7 @@ class MetadataWriter:
         Tables are taken in the order of their names, so that two workers that want the same ones compete for the first of these. One
         that does not get all of them keeps those before until its lease ends, or until it claims again.
         rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.  interval_seconds: of the flow; 0 for a
-        batch of one interval.  until: as in Progress. A batch that was begun before keeps its end, because its traces contain it.
+        batch of one interval.  until: as in DatasetProgress. A batch that was begun before keeps its end: its traces contain it.
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
         now, former = self._clock(), self.reader.batch(flow, interval.start, datasets)
@@ -150,9 +150,9 @@ class MetadataWriter:
     def settle(self, programs: Programs, flow: str) -> None:
         """Stores a flow's states along the timeline, where the stored ones differ; to be done before a claim."""
         for dataset, state in self._states(flow, programs.datasets(flow)).items():
-            standing = programs.standing(flow, dataset, state)
-            if standing.moved:
-                written(self._client, self._actions.move(flow, dataset, state, restored(standing, state)), place=flow)
+            progress = programs.progress(flow, dataset, state)
+            if progress.advanced:
+                written(self._client, self._actions.move(flow, dataset, state, restored(progress, state)), place=flow)
 
     def renew(self, claim: Claim, lease_seconds: int) -> None:
         """Extends the lease. Raises StaleToken when another worker has claimed one of the tables."""

@@ -12,7 +12,7 @@ from shared_metadata.program import Program
 from shared_metadata.program.intervals import to_text
 from shared_metadata.state.boundary import (
     Effect,
-    Progress,
+    FlowProgress,
     affected_flows,
     begins_later,
     chosen_boundary,
@@ -95,7 +95,7 @@ def former_program(reader: MetadataReader, now: datetime) -> Program:
     return reader.program(former.version)
 
 
-def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Progress]:
+def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, FlowProgress]:
     """The progress of those of these flows that have a state. Costs two reads for a hundred of them at most."""
     programs = reader.programs()
     states = reader.flow_states(sorted(flows), programs)
@@ -109,12 +109,12 @@ def _moved(state: FlowState) -> bool:
     return any(table.attempts or table.watermark != table.begins for table in state.tables.values())
 
 
-def _progress(programs: Programs, state: FlowState, ran: bool) -> Progress:
-    through = [programs.standing(state.flow, name, table).through for name, table in state.tables.items()]
+def _progress(programs: Programs, state: FlowState, ran: bool) -> FlowProgress:
+    through = [programs.progress(state.flow, name, table).through for name, table in state.tables.items()]
     stopped = any(table.stopped or state.drifts(name) for name, table in state.tables.items())
     begins = max((table.begins for table in state.tables.values() if table.begins), default=None)
     failing = any(table.failures and not table.stopped for table in state.tables.values())
-    return Progress(min(through), max(through), ran, stopped, begins, failing)
+    return FlowProgress(min(through), max(through), ran, stopped, begins, failing)
 
 
 def _refuse_pending(timeline: Timeline, now: datetime) -> None:

@@ -112,8 +112,8 @@ class Derivation:
 
     def _again_from(self, flow: str, dataset: str, held: TableState) -> datetime | None:
         """The position of a dataset that is being reprocessed; None for others. Aged batches carry no record of it."""
-        standing = self._programs.standing(flow, dataset, held)
-        return standing.through if standing.again_until else None
+        progress = self._programs.progress(flow, dataset, held)
+        return progress.through if progress.again_until else None
 
     def _last_change(self, flow: str, dataset: str) -> LastChange | None:
         """The last change as the batches record it; its cost is in the statistics alone."""
@@ -134,12 +134,12 @@ class Derivation:
         """The end of the last batch that counts; `again`: includes batches that a later program version is to reprocess."""
         at, gaps = start, list[Interval]()
         while True:
-            at = self._programs.standing(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
+            at = self._programs.progress(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
             found = left.get(at)
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
                 # If reprocessing begins inside a batch, only what lies before that moment counts.
                 left_at = TableState(found.end, entry=ANY_ENTRY if again else found.entry, begins=begins)
-                at = self._programs.standing(flow, dataset, left_at).through
+                at = self._programs.progress(flow, dataset, left_at).through
                 continue
             later = min((m for m, one in left.items() if m > at and one.entry >= self._needed_entry(flow, m, begins)), default=None)
             if found or later is None:

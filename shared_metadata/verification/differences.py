@@ -102,7 +102,7 @@ class _Comparison:
             return
         if derived.state is None:
             return
-        through = self._programs.standing(flow, dataset, state).through
+        through = self._programs.progress(flow, dataset, state).through
         if through != derived.state.watermark:
             yield other_watermark(flow, dataset, state, derived.state)
         elif derived.cursor_known and state.cursor != derived.state.cursor and not self._is_refill(dataset, state):

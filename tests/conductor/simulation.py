@@ -15,7 +15,15 @@ from random import Random
 
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, covered, floor
-from shared_metadata.state.boundary import Effect, Progress, affected_flows, begins_later, intervals_of, last_common, natural_effect
+from shared_metadata.state.boundary import (
+    Effect,
+    FlowProgress,
+    affected_flows,
+    begins_later,
+    intervals_of,
+    last_common,
+    natural_effect,
+)
 from shared_metadata.state.records import Batch, FlowState, Skipped, TableState
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline, restored
@@ -110,14 +118,14 @@ class World:
             return None if too_early else Effect(boundary, restates=True)
         return natural_effect(old, program, self._progress(along), self.now, self.timeline.earliest)
 
-    def _progress(self, along: Programs) -> dict[str, Progress]:
+    def _progress(self, along: Programs) -> dict[str, FlowProgress]:
         progress = {}
         for name in self.states:
             tables = self.states[name].tables
-            through = [along.standing(name, dataset, state).through for dataset, state in tables.items()]
+            through = [along.progress(name, dataset, state).through for dataset, state in tables.items()]
             stopped = any(state.stopped for state in tables.values())
             begins = max(state.begins or BEGINNING for state in tables.values())
-            progress[name] = Progress(min(through), max(through), name in self.ran, stopped, begins)
+            progress[name] = FlowProgress(min(through), max(through), name in self.ran, stopped, begins)
         return progress
 
     def _needed(self) -> tuple[Entry, ...]:
@@ -166,9 +174,9 @@ class World:
 
     def _settle(self, along: Programs, flow: str, dataset: str) -> None:
         state = self.states[flow].tables[dataset]
-        standing = along.standing(flow, dataset, state)
-        if standing.moved:
-            self._store(flow, dataset, restored(standing, state))
+        progress = along.progress(flow, dataset, state)
+        if progress.advanced:
+            self._store(flow, dataset, restored(progress, state))
 
     def _claim(self, along: Programs, batch: DueBatch, dataset: str) -> None:
         found = along.with_flow(batch.flow, batch.interval.start)
@@ -193,10 +201,10 @@ class World:
             producer = program.producers()[name]
             upto = ceil(interval.end, producer.interval_seconds)
             if name in flow.tolerates:
-                upto = min(upto, along.standing(producer.id, name, self.states[producer.id].tables[name]).through)
+                upto = min(upto, along.progress(producer.id, name, self.states[producer.id].tables[name]).through)
                 upto = self.pins.setdefault((dataset, interval.start, found_version(program)), {}).setdefault(name, upto)
             else:
-                through = along.standing(producer.id, name, self.states[producer.id].tables[name]).through
+                through = along.progress(producer.id, name, self.states[producer.id].tables[name]).through
                 assert through >= interval.end, "ran before its input was complete"
             version = self._covering(name, upto)
             assert version is not None, f"{name} has no version by {upto}"

@@ -128,4 +128,4 @@ def test_what_keeps_failing_is_taken_over_by_a_program_that_is_applied_from_befo
     assert atoll("apply", "--restate-from", since).exit_code == 0
     reader = ready.writer().reader
     table = reader.flow_states([ORDERS])[ORDERS].tables[STAGED]
-    assert reader.programs().standing(ORDERS, STAGED, table).program.flows[ORDERS].bad_rows == BadRows(5)
+    assert reader.programs().progress(ORDERS, STAGED, table).program.flows[ORDERS].bad_rows == BadRows(5)

@@ -716,7 +716,7 @@ class MetadataBehaviour:
         scheduled(writer, changed, FIRST.start, restates=True)
         again = []
         while found := due_along(writer, clock):
-            assert [(b.flow, b.moved) for b in found] == [("lake.a.v", not again)]
+            assert [(b.flow, b.advanced) for b in found] == [("lake.a.v", not again)]
             again.append(found[0].interval)
             run(writer, found[0])
         assert again == [FIRST, SECOND, Interval(SECOND.end, SECOND.end + timedelta(hours=1))]
@@ -913,7 +913,7 @@ def due_along(writer: MetadataWriter, clock: SettableClock) -> list[DueBatch]:
 
 def run(writer: MetadataWriter, batch: DueBatch) -> None:
     """Claims and commits it, as the conductor and a slice do."""
-    if batch.moved:
+    if batch.advanced:
         writer.settle(writer.reader.programs(), batch.flow)
     held = writer.claim(
         batch.flow,

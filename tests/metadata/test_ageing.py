@@ -91,7 +91,7 @@ class Lived:
         return found
 
     def make(self, batch: DueBatch, *, changed: bool) -> int:
-        if batch.moved:
+        if batch.advanced:
             self.writer.settle(self.reader.programs(), batch.flow)
         again = {"entry": batch.entry, "again_until": batch.again_until}
         return self.claimed(batch.flow, batch.interval, changed=changed or bool(batch.again_until), **again)

@@ -27,7 +27,7 @@ class Retention:
     def through(self, flow: str, dataset: str) -> datetime | None:
         """Up to when all batches of a dataset are made; None when it has no state yet."""
         state = self._states[flow].tables.get(dataset) if flow in self._states else None
-        return self.programs.standing(flow, dataset, state).through if state else None
+        return self.programs.progress(flow, dataset, state).through if state else None
 
     def lengths(self, flow: str) -> frozenset[int]:
         """Of its batches in seconds, in all programs of which batches may be left to make."""
@@ -62,7 +62,7 @@ class Retention:
         for dataset in self.programs.datasets(flow):
             state = self._states[flow].tables.get(dataset) if flow in self._states else None
             if state and not self.programs.is_over(flow, dataset, state):
-                through = self.programs.standing(flow, dataset, state).through
+                through = self.programs.progress(flow, dataset, state).through
                 found[dataset] = min(self.horizon(dataset, keep), through, state.watermark)
         return found
 

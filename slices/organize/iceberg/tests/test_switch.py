@@ -61,7 +61,7 @@ def hour(lake: Lake) -> list[str]:
         if not mine:
             return ran
         for batch in mine:
-            if batch.moved:
+            if batch.advanced:
                 lake.cloud.writer.settle(programs, batch.flow)
             run_batch(lake.steps(), batch.execution_input())
             ran.append(f"{batch.flow} {batch.interval.start:%H}")
