@@ -62,9 +62,9 @@ class Starter:
         self._agenda.wake(self._agenda.neighbours(programs).touched(events), now)
         return self._look(programs, now, hurried)
 
-    def judge_drift(self, program: Program, version: str) -> None:
+    def reevaluate_drift(self, program: Program, version: str) -> None:
         """Evaluates all open drift under this program: flows that do not use it go on, flows that use it stand still."""
-        self._writer.drifts.rejudge(self._writer.reader.lineage(version), program, version)
+        self._writer.drifts.reevaluate(self._writer.reader.lineage(version), program, version)
 
     def _programs(self) -> Programs | None:
         """The timeline's programs; None when none was ever applied."""
@@ -96,7 +96,7 @@ class Starter:
         entry, program = programs.active(now)
         if not marks or marks == {entry.version}:
             return states
-        self.judge_drift(program, entry.version)
+        self.reevaluate_drift(program, entry.version)
         return self.known.read(flows, programs)
 
     def _begun(

@@ -23,7 +23,7 @@ from shared_metadata.program import Program
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.update_set import UpdateSet
-from shared_metadata.update_set.applying import Moment, switch_to
+from shared_metadata.update_set.applying import EffectiveAt, switch_to
 
 
 @click.command(short_help="Make the program the active one, at its boundary.")
@@ -70,7 +70,7 @@ def apply(
         told(moment, now)
 
 
-def told(moment: Moment, now: datetime) -> None:
+def told(moment: EffectiveAt, now: datetime) -> None:
     """Reports when the applied program takes effect, and what is left to do."""
     effect = moment.effect
     if effect.boundary > now:
@@ -99,7 +99,7 @@ def apply_program(
     at: datetime | None = None,
     restate_from: datetime | None = None,
     any_size: bool = False,
-) -> tuple[UpdateSet, Moment | None]:
+) -> tuple[UpdateSet, EffectiveAt | None]:
     """Stores the program and puts it into the timeline. Returns no moment when it is the last one there already.
 
     Raises DefinitionError for missing slices and secrets, InputError for a moment at which it cannot take effect.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from console.project import config_model
 from shared_metadata.contract.maintenance.restatable import refuse_what_is_forgotten
 from shared_metadata.program import Flow, Program
-from shared_metadata.update_set.applying import Moment, moment_of
+from shared_metadata.update_set.applying import EffectiveAt, moment_of
 from slices.registry import installed
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def effective_moment(
     reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
-) -> Moment:
+) -> EffectiveAt:
     """The moment as in `moment_of`. Raises InputError also for a restatement from further back than the warehouse keeps versions."""
     moment = moment_of(reader, program, now, at=at, restate_from=restate_from)
     if restate_from is not None and moment.timeline.entries:

@@ -241,7 +241,7 @@ def _mend(target: Target, mendable: Sequence[Difference]) -> list[tuple[Differen
     done = Repair(target.client("dynamodb"), naming.METADATA_TABLE, caller(target)).mend(mendable)
     if any(one.kind == Kind.STATE for one in mendable):
         entry, program = target.reader.programs().active(datetime.now(UTC))
-        target.writer.drifts.rejudge(target.reader.lineage(entry.version), program, entry.version)
+        target.writer.drifts.reevaluate(target.reader.lineage(entry.version), program, entry.version)
     return done
 
 

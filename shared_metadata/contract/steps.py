@@ -77,7 +77,7 @@ class Steps:
         works = [Work(wanted.flow, tables[dataset], claim, program) for dataset in claim.datasets]
         states, empty, failed = self.plan_tables(works)
         if empty:
-            self.services.writer.commit(claim, empty, passes=passes(program))
+            self.services.writer.commit(claim, empty, completes=passes(program))
         for dataset, error in failed.items():
             self.services.writer.fail(claim, dataset, error)
         used = share(together(self.services.meter.used(), A_BATCH), len(works))
@@ -149,7 +149,7 @@ class Steps:
         commit = self.commit_table(work, event)
         used = together(commit.used, self.used(event, transitions=1), A_COMMIT)
         commit = replace(commit, signature=work.table.signature, used=used)
-        self.services.writer.commit(work.claim, [commit], passes=passes(work.program))
+        self.services.writer.commit(work.claim, [commit], completes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
 
     def used(self, state: Mapping[str, Any], *, transitions: int) -> dict[str, float]:

@@ -73,7 +73,7 @@ class DriftRegistry(DriftReader):
 
         return self._tried(once)
 
-    def rejudge(self, lineage: Lineage | None, program: Program, version: str) -> None:
+    def reevaluate(self, lineage: Lineage | None, program: Program, version: str) -> None:
         """Evaluates all open drift under another program: resolves what it does not expect, marks and frees flows."""
 
         def once() -> None:

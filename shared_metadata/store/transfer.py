@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from shared_metadata.errors import InputError
 from shared_metadata.store import keys
-from shared_metadata.store.whole_table import Item, every_item
+from shared_metadata.store.whole_table import Item, scan
 from shared_metadata.store.writes import WRITTEN_AT_ONCE, write_several
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def export(client: DynamoDBClient, table: str, into: IO[str], said: Said = silen
     """Writes all items; returns how many. Writes that happen meanwhile may be in it or not, item by item."""
     count = 0
     into.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
-    for line in _sorted(_line(item) for item in every_item(client, table, said)):
+    for line in _sorted(_line(item) for item in scan(client, table, said)):
         into.write(line.partition("\t")[2])
         count += 1
     into.write(json.dumps({"items": count}) + "\n")
@@ -113,7 +113,7 @@ class Import:
         The timeline of programs comes last, so that nothing runs on half of it. Raises InputError for a table that holds something
         else, unless it is to be replaced.
         """
-        held = {_key(item): _digest(item) for item in every_item(client, table)}
+        held = {_key(item): _digest(item) for item in scan(client, table)}
         strange = [key for key, digest in held.items() if self._digests.get(key) != digest]
         if strange and not replace:
             raise InputError(

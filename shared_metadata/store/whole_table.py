@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 
-def every_item(client: DynamoDBClient, table: str, said: Callable[[int], None] = lambda _: None) -> Iterator[Item]:
+def scan(client: DynamoDBClient, table: str, said: Callable[[int], None] = lambda _: None) -> Iterator[Item]:
     """Yields all items in DynamoDB's own form and order, each as of some moment while this runs; `said` gets the number so far."""
     count = 0
     arguments: dict[str, Any] = {"TableName": table, "ConsistentRead": True}

@@ -161,7 +161,7 @@ class MetadataWriter:
             if not written(self._client, self._actions.lease(claim, dataset, until), place=claim.flow):
                 raise _stale(claim)
 
-    def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
+    def commit(self, claim: Claim, commits: Sequence[TableCommit], *, completes: Mapping[str, str] | None = None) -> None:
         """Commits tables of a batch: outcome, watermark, cursor, version, schema and event, in one transaction for up to 16 tables.
 
         completes: datasets of another flow that an empty batch completes as well, e.g. 'lake.crm.account' ▸ 'lake.crm:load' when
@@ -169,7 +169,7 @@ class MetadataWriter:
         Committing again what this token has committed changes nothing. Raises StaleToken.
         """
         for at in range(0, len(commits), TABLES_A_TRANSACTION):
-            self._commit_some(claim, commits[at : at + TABLES_A_TRANSACTION], passes or {})
+            self._commit_some(claim, commits[at : at + TABLES_A_TRANSACTION], completes or {})
         for commit in commits:
             if commit.rows or commit.pointer:
                 self._put_statistics(claim, commit)
@@ -250,14 +250,14 @@ class MetadataWriter:
 
     # -- the pieces
 
-    def _commit_some(self, claim: Claim, commits: Sequence[TableCommit], passes: Mapping[str, str]) -> None:
+    def _commit_some(self, claim: Claim, commits: Sequence[TableCommit], completes: Mapping[str, str]) -> None:
         now, tried = self._clock(), False
 
         def build() -> list[Action]:
             nonlocal tried
             moving = self._moving(claim, commits) if tried and not claim.rerun else commits
             tried = True
-            return self._commit_actions(claim, commits, () if claim.rerun else moving, passes, now)
+            return self._commit_actions(claim, commits, () if claim.rerun else moving, completes, now)
 
         self._transact(claim, [c.dataset for c in commits], build, (TableStatus.COMMITTED,))
 
@@ -272,7 +272,7 @@ class MetadataWriter:
         return [c for c in commits if c.dataset in states and states[c.dataset].watermark == claim.interval.start]
 
     def _commit_actions(
-        self, claim: Claim, commits: Sequence[TableCommit], moving: Sequence[TableCommit], passes: Mapping[str, str], now: datetime
+        self, claim: Claim, commits: Sequence[TableCommit], moving: Sequence[TableCommit], completes: Mapping[str, str], now: datetime
     ) -> list[Action]:
         make, after, outcomes = self._actions, [], {}
         for commit in commits:
@@ -298,7 +298,7 @@ class MetadataWriter:
                 after.append(make.version(claim, made, number))
             if commit.notes:  # of one table one event, however many: a transaction takes a hundred actions
                 after.append(make.event(EventKind.EXPECTATION_FAILED, now, claim, commit.dataset, {"failed": list(commit.notes)}))
-        passed = self._passed_on(claim, passes, [c.dataset for c in moving if c.pointer is None])
+        passed = self._passed_on(claim, completes, [c.dataset for c in moving if c.pointer is None])
         detail: dict[str, Any] = {"datasets": {c.dataset: c.rows for c in commits}, "end": to_text(claim.interval.end)}
         detail |= {"intervals": claim.intervals} if claim.intervals > 1 else {}
         detail |= {"passed": sorted(passed)} if passed else {}
@@ -326,7 +326,7 @@ class MetadataWriter:
         """The version before stands for this batch too, and replaces the one that an earlier program version made for it."""
         return self.reader.version_at(dataset, claim.interval.start) if claim.again and not claim.rerun else None
 
-    def _passed_on(self, claim: Claim, passes: Mapping[str, str], empty: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def _passed_on(self, claim: Claim, completes: Mapping[str, str], empty: Sequence[str]) -> dict[str, tuple[str, str]]:
         """The other flow's datasets that have nothing to do for this batch: dataset ▸ its flow and its cursor.
 
         Datasets that are behind, or that a later program version makes, are left out.
@@ -334,8 +334,8 @@ class MetadataWriter:
         wanted: dict[str, list[str]] = {}
         for dataset in empty:
             target = dataset.removesuffix(":staged")
-            if target != dataset and target in passes:
-                wanted.setdefault(passes[target], []).append(target)
+            if target != dataset and target in completes:
+                wanted.setdefault(completes[target], []).append(target)
         return {
             dataset: (flow, table.cursor)
             for flow, state in (self.reader.states_of(wanted) if wanted else {}).items()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment:
+class EffectiveAt:
     """The moment at which a program would take effect, and its consequences.
 
     timeline: as it was read; it must not have changed when the program is put into it.
@@ -50,7 +50,7 @@ class Moment:
 
 def moment_of(
     reader: MetadataReader, program: Program, now: datetime, *, at: datetime | None = None, restate_from: datetime | None = None
-) -> Moment:
+) -> EffectiveAt:
     """Decides when `program` takes effect if it is applied now: at once where it is the first.
 
     at: a boundary of the user's choice.  restate_from: the boundary lies in the past, and the batches since are reprocessed.
@@ -58,7 +58,7 @@ def moment_of(
     """
     timeline = reader.timeline()
     if not timeline.entries:
-        return Moment(timeline, Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
+        return EffectiveAt(timeline, Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
     _refuse_pending(timeline, now)
     old = reader.program(timeline.entries[-1].version)
     affected = affected_flows(old, program)
@@ -77,10 +77,10 @@ def moment_of(
         effect = natural_effect(old, program, progress, now, timeline.earliest)
     still = stands_still(old, program, progress, effect)
     since = last_common(min(progress[name].first for name in still), intervals) if still else None
-    return Moment(timeline, effect, tuple(sorted(affected)), tuple(still), since)
+    return EffectiveAt(timeline, effect, tuple(sorted(affected)), tuple(still), since)
 
 
-def switch_to(writer: MetadataWriter, program: Program, moment: Moment, *, by: str = "") -> Entry:
+def switch_to(writer: MetadataWriter, program: Program, moment: EffectiveAt, *, by: str = "") -> Entry:
     """Puts a stored program into the timeline. Raises InputError, or RetryLater when another one was applied meanwhile."""
     return writer.schedule(program, moment.effect, expected=moment.timeline, by=by).entries[-1]
 

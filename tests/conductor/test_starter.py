@@ -150,7 +150,7 @@ def test_after_an_outage_batches_run_one_after_another(
         assert starter.start_due(clock.now).started == 1
         start = FIRST.start + timedelta(hours=number)
         held = claim(writer, interval=Interval(start, start + timedelta(hours=1)), owner=list(states.executions)[-1])
-        writer.commit(held, [TableCommit(staged("t000"))], passes={"lake.crm.t000": "lake.crm:load"})
+        writer.commit(held, [TableCommit(staged("t000"))], completes={"lake.crm.t000": "lake.crm:load"})
         states.end("SUCCEEDED")
     assert starter.start_due(clock.now).due == 0
 

@@ -83,7 +83,7 @@ class Drifting:
         program = self.cloud.reader.active_program()
         states = self.cloud.reader.flow_states(list(program.flows))
         if any(state.judged_under - {program.version} for state in states.values()):
-            self.cloud.writer.drifts.rejudge(self.cloud.reader.lineage(program.version), program, program.version)
+            self.cloud.writer.drifts.reevaluate(self.cloud.reader.lineage(program.version), program, program.version)
             states = self.cloud.reader.flow_states(list(program.flows))
         return due_batches(program, states, self.cloud.clock.now)
 

@@ -122,7 +122,7 @@ class Lake:
             pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
         commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
         passes = {dataset: f"{dataset}:load"} if rows is None else {}
-        writer.commit(claim, [commit], passes=passes)
+        writer.commit(claim, [commit], completes=passes)
         return interval
 
     def _put(self, key: str, rows: Sequence[Row], columns: Sequence[Typed]) -> Row:

@@ -357,7 +357,9 @@ class MetadataBehaviour:
         applied = apply(writer, program(2))
         held = claim(writer, "t000", "t001")
         passes = {t.dataset: "lake.crm:load" for t in applied.flows["lake.crm:load"].tables}
-        writer.commit(held, [TableCommit(staged("t000")), TableCommit(staged("t001"), 1, pointer={"manifest": "m"})], passes=passes)
+        writer.commit(
+            held, [TableCommit(staged("t000")), TableCommit(staged("t001"), 1, pointer={"manifest": "m"})], completes=passes
+        )
         loads = writer.reader.flow_states(["lake.crm:load"])["lake.crm:load"].tables
         assert loads["lake.crm.t000"].watermark == FIRST.end
         assert loads["lake.crm.t001"].watermark == FIRST.start
@@ -368,7 +370,7 @@ class MetadataBehaviour:
         commit(writer, claim(writer), rows=1)
         clock.advance(hours=1)
         held = claim(writer, interval=SECOND)
-        writer.commit(held, [TableCommit(staged("t000"))], passes={"lake.crm.t000": "lake.crm:load"})
+        writer.commit(held, [TableCommit(staged("t000"))], completes={"lake.crm.t000": "lake.crm:load"})
         assert standing(writer, flow="lake.crm:load", dataset="lake.crm.t000").watermark == FIRST.start
         assert standing(writer).watermark == SECOND.end
 
@@ -552,7 +554,7 @@ class MetadataBehaviour:
         run(writer, next(batch for batch in due_along(writer, clock) if batch.flow == load.id))
         moved = standing(writer, flow=load.id, dataset="lake.crm.t000")
         assert (moved.watermark, moved.entry > late.entry) == (SECOND.start, True)
-        writer.commit(late, [TableCommit(staged("t000"))], passes={"lake.crm.t000": load.id})
+        writer.commit(late, [TableCommit(staged("t000"))], completes={"lake.crm.t000": load.id})
         assert standing(writer).watermark == SECOND.end
         assert standing(writer, flow=load.id, dataset="lake.crm.t000") == moved
 

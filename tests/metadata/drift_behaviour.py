@@ -174,7 +174,7 @@ class DriftBehaviour:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
         program, lineage = other = activate(writer, things(uses="id"))
-        writer.drifts.rejudge(lineage, program, "v2")
+        writer.drifts.reevaluate(lineage, program, "v2")
         assert quiesced(writer, other) == {}
         (drift,) = writer.drifts.open_drifts()
         assert (drift.program, drift.flows, drift.change.used_by) == ("v2", (), ())
@@ -184,7 +184,7 @@ class DriftBehaviour:
     def test_a_program_compiled_against_the_change_resolves_it(self, writer: MetadataWriter) -> None:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
-        writer.drifts.rejudge(Lineage({}, {}), known[0], "v2")
+        writer.drifts.reevaluate(Lineage({}, {}), known[0], "v2")
         drift = writer.drifts.drift(1)
         assert drift and drift.resolution == NOT_EXPECTED
         assert quiesced(writer, known) == {}
@@ -193,7 +193,7 @@ class DriftBehaviour:
         known = activate(writer, things())
         settle(writer, known, gone("name", known=known))
         program, lineage = more = activate(writer, things(views=2))
-        writer.drifts.rejudge(lineage, program, "v2")
+        writer.drifts.reevaluate(lineage, program, "v2")
         assert quiesced(writer, more) == {"lake.a.reader": (1,), "lake.a.v000": (1,), "lake.a.v001": (1,)}
         assert told(writer)[-1] == (EventKind.FLOW_QUIESCED, 1, ["lake.a.v001"])
 

@@ -106,7 +106,7 @@ class Lived:
         commit = TableCommit(
             dataset, int(changed), pointer={"snapshot_id": self.made, **(pointed or {})} if changed else None, cursor=str(self.made)
         )
-        self.writer.commit(held, [commit], passes=PASSES)
+        self.writer.commit(held, [commit], completes=PASSES)
         return held.token
 
     # -- ageing

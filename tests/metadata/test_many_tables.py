@@ -66,7 +66,7 @@ class Account:
         )
         changed = [name for name in held.datasets if _number(name) % CHANGED == 0]
         empty = [TableCommit(name) for name in held.datasets if name not in changed]
-        self.writer.commit(held, empty, passes=passes(self.program))
+        self.writer.commit(held, empty, completes=passes(self.program))
         for name in changed:
             one = replace(held, datasets=(name,))
             self.writer.renew(one, 60)

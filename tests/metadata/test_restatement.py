@@ -15,7 +15,7 @@ from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import floor
 from shared_metadata.store.writer import MetadataWriter
-from shared_metadata.update_set.applying import Moment, moment_of, switch_to
+from shared_metadata.update_set.applying import EffectiveAt, moment_of, switch_to
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB, Rows
 from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, run, view
@@ -23,7 +23,7 @@ from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, progr
 pytestmark = pytest.mark.xdist_group("restatement")  # a past is made once
 INPUT, READER = "lake.crm.t000", "lake.a.v"
 DAYS = {HOUR: 5, 24 * HOUR: 12}  # of a past, by its view's interval
-Restate = Callable[[datetime], Moment]
+Restate = Callable[[datetime], EffectiveAt]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def _history(view_seconds: int) -> tuple[Rows, datetime]:
 
 
 def restating(writer: MetadataWriter, clock: SettableClock, changed: Program, days: int | None = 2) -> Restate:
-    def restate(since: datetime) -> Moment:
+    def restate(since: datetime) -> EffectiveAt:
         moment = moment_of(writer.reader, changed, clock.now, restate_from=since)
         keep = None if days is None else timedelta(days=days)
         refuse_what_is_forgotten(writer.reader, changed, moment, clock.now, lambda program, flow: keep)

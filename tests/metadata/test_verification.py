@@ -16,7 +16,7 @@ from shared_metadata.program.intervals import Interval, to_text
 from shared_metadata.state.records import EventKind, TableCommit
 from shared_metadata.store import keys
 from shared_metadata.store.actions import EVENT_DAYS
-from shared_metadata.store.whole_table import every_item
+from shared_metadata.store.whole_table import scan
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Difference, Kind
 from shared_metadata.verification.differences import differences, unseen_cursors
@@ -200,7 +200,7 @@ class TestAlongTheTimeline:
         return MetadataWriter(client, "t", clock)  # type: ignore[arg-type]
 
     def found(self, writer: MetadataWriter, landed: Mapping[str, Sequence[Landed]] | None = None) -> list[Difference]:
-        return differences(Facts.of(every_item(writer._client, "t")), writer.reader.programs(), writer._clock(), landed)
+        return differences(Facts.of(scan(writer._client, "t")), writer.reader.programs(), writer._clock(), landed)
 
     def run_all(self, writer: MetadataWriter, clock: SettableClock, most: int = 99) -> int:
         """Runs what is due, and verifies between any two batches; how many that were."""
@@ -291,13 +291,13 @@ class TestAlongTheTimeline:
         self, writer: MetadataWriter, clock: SettableClock
     ) -> None:
         collected = apply(writer, behaviour.program())
-        writer.commit(claim(writer), [TableCommit(staged("t000"))], passes={"lake.crm.t000": "lake.crm:load"})
+        writer.commit(claim(writer), [TableCommit(staged("t000"))], completes={"lake.crm.t000": "lake.crm:load"})
         clock.now = SECOND.end + timedelta(minutes=1)
         self.run_all(writer, clock)
         load = replace(collected.flows["lake.crm:load"], partition_by=("day",))
         scheduled(writer, replace(collected, flows={**collected.flows, load.id: load}), FIRST.start, restates=True)
         assert self.run_all(writer, clock) == 2
-        found = list(every_item(writer._client, "t"))
+        found = list(scan(writer._client, "t"))
         assert differences(Facts.of(reversed(found)), writer.reader.programs(), clock.now) == []
 
     def test_a_version_that_a_longer_batch_made_again_differs_in_nothing(self, writer: MetadataWriter, clock: SettableClock) -> None:

@@ -80,11 +80,11 @@ class EventAfterwards(MetadataWriter):
 class CursorApart(MetadataWriter):
     """The watermark moves before the transaction."""
 
-    def commit(self, claim: Claim, commits: Sequence[TableCommit], *, passes: Mapping[str, str] | None = None) -> None:
+    def commit(self, claim: Claim, commits: Sequence[TableCommit], *, completes: Mapping[str, str] | None = None) -> None:
         moving = [] if claim.rerun else self._moving(claim, commits)
         if moving:
             transacted(self._client, [self._actions.advance(claim.flow, claim, c.dataset, c.cursor) for c in moving])
-        super().commit(claim, commits, passes=passes)
+        super().commit(claim, commits, completes=completes)
 
 
 class LosesFailures(MetadataWriter):

@@ -14,7 +14,7 @@ from shared_metadata.program.intervals import ceil, next_interval, to_text
 from shared_metadata.state.boundary import intervals_of, next_common
 from shared_metadata.state.records import Version
 from shared_metadata.store.reader import MetadataReader
-from shared_metadata.update_set.applying import Moment
+from shared_metadata.update_set.applying import EffectiveAt
 
 # Of a flow, and in the program that was active until now: for how long its versions are kept; None for ever.
 Keep = Callable[[Program, Flow], timedelta | None]
@@ -30,7 +30,7 @@ class Forgotten:
     since: datetime
 
 
-def refuse_what_is_forgotten(reader: MetadataReader, program: Program, moment: Moment, now: datetime, keep: Keep) -> None:
+def refuse_what_is_forgotten(reader: MetadataReader, program: Program, moment: EffectiveAt, now: datetime, keep: Keep) -> None:
     """Raises InputError when a restatement would begin further back than versions of its inputs are kept."""
     found = sorted(_Restatement(reader, program, moment, now, keep).forgotten(), key=lambda one: (one.since, one.dataset))
     if not found:
@@ -46,7 +46,7 @@ def refuse_what_is_forgotten(reader: MetadataReader, program: Program, moment: M
 
 
 class _Restatement:
-    def __init__(self, reader: MetadataReader, program: Program, moment: Moment, now: datetime, keep: Keep) -> None:
+    def __init__(self, reader: MetadataReader, program: Program, moment: EffectiveAt, now: datetime, keep: Keep) -> None:
         self._reader, self._program, self._moment, self._keep = reader, program, moment, keep
         self._retention, self._former = Retention(reader, now), reader.active_program()
         self._makers = self._former.producers()

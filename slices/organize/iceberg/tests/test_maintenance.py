@@ -23,7 +23,7 @@ from shared_metadata.program import Mode
 from shared_metadata.program.intervals import Interval
 from shared_metadata.store import items, keys
 from shared_metadata.store.maintenance_records import MaintenanceRecords
-from shared_metadata.store.whole_table import every_item
+from shared_metadata.store.whole_table import scan
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
@@ -657,7 +657,7 @@ def test_one_table_that_fails_does_not_hold_back_the_others(lake: Lake) -> None:
 
 def unlike(lake: Lake) -> set[Difference]:
     """What is recorded otherwise than it has to be."""
-    found = Facts.of(every_item(lake.cloud.dynamodb, lake.cloud.table))
+    found = Facts.of(scan(lake.cloud.dynamodb, lake.cloud.table))
     return set(differences(found, lake.cloud.reader.programs(), lake.cloud.clock.now))
 
 
