@@ -35,7 +35,7 @@ def cast_type(source: SourceType, iceberg: str, name: str, place: str) -> Mapped
 
 
 def _decimal(is_text: bool, precision: int, scale: int) -> Mapped:
-    """Rounded to its digits, as CAST rounds; NaN, infinity and what has too many digits before the point do not fit."""
+    """A decimal rounded to its digits, as CAST rounds; NaN, infinity and numbers with too many digits before the point do not fit."""
 
     def misfit(column: str) -> str:
         wide = f"coalesce(abs(round({column}::numeric, {scale})) >= '1e{precision - scale}'::numeric, false)"

@@ -46,7 +46,7 @@ PLAN_TIMEOUT_SECONDS = 30
 class PostgresSource:
     """A Source over one connection of a program; `aws` is the boto3 session whose role writes the staged files.
 
-    until: when the call at work must have returned, on the monotonic clock.  part_mb: of a table in one part, at least.
+    until: when the call at work must have returned, on the monotonic clock.  part_mb: the least size of a part.
     """
 
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
@@ -86,7 +86,7 @@ class PostgresSource:
         return {name: self._schema_of(name) for name in tables}
 
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
-        """Of which tables policies hide rows: they are described, and a batch of them is refused."""
+        """Warns of tables of which policies hide rows: they are described, and a batch of them is refused."""
         with self.translated(self._place):
             if tables is None:
                 told = failures.hidden("policies hold for the secret's user", self._place)
@@ -96,7 +96,7 @@ class PostgresSource:
         return {name: warning for name, warning in found.items() if warning}
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """As the planner estimates them, of those that are there and may be read."""
+        """The planner's estimates, for tables that exist and may be read."""
         import psycopg
 
         found = {}
@@ -161,7 +161,7 @@ class PostgresSource:
 
     @property
     def _seconds_left(self) -> float:
-        """For the server's answers; then there is just time enough to say that they did not come."""
+        """Seconds left for the server's answers, with just enough time kept to report their absence."""
         return max(self._until() - time.monotonic() - ANSWER_SECONDS, 0.1)
 
     def connection_error(self, text: str) -> AtollError:
@@ -174,7 +174,7 @@ class PostgresSource:
     def scrub(self, text: str) -> str:
         return scrub(text, self.address.password)
 
-    # -- what a table is, and which of its rows are due
+    # -- tables, and their due rows
 
     @cached_property
     def _due(self) -> DueRows:
@@ -192,7 +192,7 @@ class PostgresSource:
         session, flow, dropped = self.session, without_dropped(flow, table), table.masked(Mask.DROP)
         if not table.source:
             found = catalog.columns_of(session, rows_sql(f"({flow.query}\n) AS query", ["*"], []))
-            # What is NOT NULL in its table may be null in the answer: beyond an outer join, or in a total of GROUPING SETS.
+            # A column that is NOT NULL in its table may be null in the answer: beyond an outer join, or in a total of GROUPING SETS.
             found = [replace(column, not_null=False) for column in found]
             return query_relation(flow, read_columns(flow, found), dropped)
         name = catalog.find_table(session, table.source, self._config.default_schema)
@@ -214,7 +214,7 @@ class PostgresSource:
         return table_relation(flow, name.quoted, read, table_size(session, name))
 
     def _schema_of(self, table: str) -> Schema | None:
-        """All columns of a table; None when it is not there."""
+        """All columns of a table; None for a missing table."""
         with self.translated(f"{self._place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
@@ -223,7 +223,7 @@ class PostgresSource:
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:
-        """psycopg's errors as Atoll's."""
+        """Translates psycopg's errors to Atoll's."""
         import psycopg
 
         try:

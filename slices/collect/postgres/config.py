@@ -12,7 +12,7 @@ from systems.sql_source.options import ReadingOptions
 class Config(ReadingOptions):
     """`CREATE CONNECTION ops TO postgres WITH (…)`.
 
-    secret: a reference to the JSON secret.  schema: of tables that are named without one.
+    secret: a reference to the JSON secret.  schema: that of tables named without one.
     """
 
     secret: str = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""Tells whether a table that takes several calls to read is in the last one still what the first one saw.
+"""Checks whether a table that takes several calls to read has changed between the first and the last.
 
 Each call has a snapshot of its own, since none outlives its session. Between two of them an UPDATE can move a row from the pages that
 are still to be read to those that have been, or the other way, and the row would be missed or come twice.
@@ -26,7 +26,7 @@ SELECT txid_current_snapshot()::text,
 
 
 def state(session: Session[Any], part: Part) -> dict[str, str]:
-    """What the session's transaction sees, for a resume token."""
+    """The state that the session's transaction sees, for a resume token."""
     found = session.execute(_STATE, {"table": part.reads}).fetchone()
     assert found is not None
     return {"snapshot": found[0], "files": found[1]}

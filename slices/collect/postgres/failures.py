@@ -1,4 +1,4 @@
-"""Turns what PostgreSQL and DuckDB report of what is read into the errors of Atoll; neither rows nor secrets pass."""
+"""Turns reading errors of PostgreSQL and DuckDB into Atoll's; neither rows nor secrets pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _AFTER_COLON = re.compile(r": .*$")
 
 
 def statement_error(error: psycopg.Error, place: str) -> AtollError:
-    """What a failed statement means, by its SQLSTATE; of PostgreSQL's words only those are kept that name no value."""
+    """The meaning of a failed statement, by its SQLSTATE; only those of PostgreSQL's words are kept that name no value."""
     state, said = error.sqlstate or "", first_line(error.diag.message_primary or str(error))
     if not state or remedy_of(PASSING, state) or said.startswith("snapshot "):
         return ended(said, place)
@@ -55,7 +55,7 @@ def statement_error(error: psycopg.Error, place: str) -> AtollError:
 
 
 def hidden(said: str, place: str) -> DefinitionError:
-    """A table of which policies hide rows from the secret's user."""
+    """The error for a table of which policies hide rows from the secret's user."""
     remedy = "ALTER ROLE the secret's user BYPASSRLS, or collect a view of what is wanted, made by the table's owner"
     return DefinitionError(f"row level security would hide rows: {said}", place=place, remedy=remedy)
 
@@ -65,7 +65,7 @@ def _forbidden(said: str, place: str) -> DefinitionError:
 
 
 def ended(text: str, place: str) -> RetryLater:
-    """The connection, or the server, has ended what ran."""
+    """The error where the connection, or the server, has ended the statement."""
     said = first_line(text)
     again = "the batch is tried again and goes on from where it was"
     remedy = next((helps for words, helps in _LASTING.items() if words in said), again)
@@ -73,7 +73,7 @@ def ended(text: str, place: str) -> RetryLater:
 
 
 def unreadable(text: str, place: str) -> RowError:
-    """A row is to blame, for what PostgreSQL refuses or for what is read of its answer."""
+    """The error for a row that PostgreSQL refuses, or whose answer cannot be read."""
     said = first_line(text)
     if "dimensions" in said:
         remedy = "SELECT to_json(column)::text AS column instead"

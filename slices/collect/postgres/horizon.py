@@ -1,6 +1,6 @@
-"""Looks at which transactions of a server have ended.
+"""Finds out which transactions of a server have ended.
 
-Everybody may ask for the server's snapshot, on replicas too: transactions below its xmin have ended, those from the next number on
+Every user may ask for the server's snapshot, on replicas too: transactions below its xmin have ended, those from the next number on
 have not written yet.
 """
 
@@ -29,8 +29,7 @@ def written_since(transaction: int) -> str:
 
 
 class Looking:
-    """The Looking of systems/sql_source. For transactions that end soon it waits, for all tables of a plan together no longer than a
-    moment."""
+    """The Looking of systems/sql_source. It waits a moment for transactions that end soon, once for all tables of a plan."""
 
     where_open = "pg_stat_activity and pg_prepared_xacts"
 

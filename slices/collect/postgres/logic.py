@@ -1,4 +1,4 @@
-"""How the columns of a flow's table are read, by their types in PostgreSQL and by what the flow casts them to; no I/O."""
+"""Decides how the columns of a flow's table are read, by their types in PostgreSQL and by the flow's casts; no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from systems.sql_source.relation import ReadColumn
 
 
 def read_columns(flow: Flow, columns: Sequence[SourceColumn], names: Sequence[str] = ()) -> list[ReadColumn]:
-    """names: what the flow calls them, where the source does not. Raises DefinitionError where there is no such cast."""
+    """Reads columns. names: the flow's names, where the source's differ. Raises DefinitionError where there is no such cast."""
     return [
         ReadColumn(column.name, identifier(column.name), column.type_name, column.not_null, _mapped(flow, column, name))
         for column, name in zip(columns, names or [column.name for column in columns], strict=True)

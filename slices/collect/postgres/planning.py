@@ -1,4 +1,4 @@
-"""What a plan asks of a session with PostgreSQL to know which rows are due."""
+"""Asks PostgreSQL, for a plan, which rows are due."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def due_rows(session: Session[Any], lag: timedelta) -> DueRows:
-    """For all tables of a plan. lag: the connection's."""
+    """Finds the due rows of all tables of a plan. lag: the connection's."""
 
     def cursor_of(column: SchemaColumn, expression: str) -> CursorColumn:
         return CursorColumn(column.name, expression, column.type, column.source_type, session.info.server_version)

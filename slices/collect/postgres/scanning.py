@@ -1,4 +1,4 @@
-"""Lets DuckDB see one part in one snapshot of PostgreSQL, which a session of ours keeps open meanwhile."""
+"""Lets DuckDB see one part in one snapshot of PostgreSQL, which a session of ours keeps open."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PostgresScan:
                 raise RetryLater(what, place=self._place, remedy="nothing, it is read again")
 
     def close(self) -> None:
-        """Nothing: the source closes its sessions."""
+        """Does nothing: the source closes its sessions."""
 
     def _take_snapshot(self, *, unchanged: bool) -> str:
         """A snapshot that other sessions can read as well while this one's transaction is open."""
@@ -96,7 +96,7 @@ class PostgresScan:
         return {"statement_timeout": f"{self._statement_seconds * 1000:.0f}", "lock_timeout": f"{snapshot.LOCK_SECONDS}s"}
 
     def cause(self, said: str, asked: str) -> AtollError:
-        """Why a statement failed. DuckDB passes on a text only, so PostgreSQL is asked once more, for its SQLSTATE."""
+        """The cause of a failed statement. DuckDB gives only a text, so PostgreSQL is asked once more, for its SQLSTATE."""
         import psycopg
 
         said = self._source.scrub(said)

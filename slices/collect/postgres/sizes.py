@@ -1,4 +1,4 @@
-"""Which tables take longer to read than an extract may; pure."""
+"""Finds tables that take longer to read than an extract may; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes the snapshot in which all chunks of a call are read, and keeps the tables below it what they are until the call ends.
+"""Takes the snapshot in which all chunks of a call are read, and keeps the tables below it unchanged until the call ends.
 
 A snapshot shows rows as they were, but not those of a file that is gone: TRUNCATE, REFRESH MATERIALIZED VIEW and ALTER TABLEs that
 rewrite put new files in the place of old ones, and VACUUM FULL and CLUSTER move rows to other pages. A later chunk would then find no
@@ -17,11 +17,11 @@ from shared_metadata.errors import RetryLater
 if TYPE_CHECKING:
     from psycopg import Connection as Session
 
-# Of another session: behind one that waits for the lock kept here it would wait for itself, and nobody would notice.
+# The lock of another session: behind a statement that waits for the lock kept here it would wait for itself, unnoticed.
 LOCK_SECONDS = 15
 TRIES = 5
 FIRST_OID = 16384  # of what users make
-# A table's file as the snapshot knows it, and as it is now that nobody may replace it any more.
+# A table's file in the snapshot, and as it is now that the lock keeps it.
 _REPLACED = f"""SELECT count(*) FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
 WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= {FIRST_OID}
   AND (c.oid IS NULL OR c.relfilenode <> 0 AND c.relfilenode <> pg_relation_filenode(c.oid))"""
@@ -43,7 +43,7 @@ def begin(session: Session[Any], reads: Sequence[str], timeout_seconds: float, p
 
 
 def export(session: Session[Any]) -> str:
-    """Its name, by which other sessions can read in the snapshot as well while the transaction is open."""
+    """Exports the snapshot: returns the name by which other sessions can read in it while the transaction is open."""
     row = session.execute("SELECT pg_export_snapshot()").fetchone()
     assert row is not None
     return str(row[0])

@@ -24,7 +24,7 @@ _FIRST_VERSION_WITH_PAGE_SCANS = (
 
 
 def table_size(session: Session[Any], table: TableName) -> TableSize:
-    """Of a table and all its partitions. pages: of the largest heap.
+    """The size of a table with all its partitions. pages: those of the largest heap.
 
     It has none, and does not tell, where the user may read some columns only: a row's place and its transaction are columns too; nor
     where it is stored otherwise than as a heap.
@@ -38,9 +38,9 @@ def table_size(session: Session[Any], table: TableName) -> TableSize:
 
 
 def estimated_size(session: Session[Any], table: TableName) -> Size:
-    """As the planner estimates it, which takes views, partitions and what was never analysed; nothing of the table is read.
+    """The planner's estimate, which covers views, partitions and tables that were never analysed; nothing of the table is read.
 
-    bytes: on disk, with what is stored out of line; of what is not stored, such as a view, those of its rows.
+    bytes: on disk, with values stored out of line; for a relation that is not stored, such as a view, those of its rows.
     """
     told = session.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {table.quoted}").fetchone()
     assert told is not None

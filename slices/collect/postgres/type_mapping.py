@@ -37,7 +37,7 @@ def refusing(column: str, kind: str) -> str:
 
 
 def _within(iceberg: str, kind: str, first: str, last: str) -> Mapped:
-    """Values from `first` to `last`; a good one costs two comparisons. NULL stays NULL."""
+    """Accepts values from `first` to `last`; a good one costs two comparisons. NULL stays NULL."""
 
     def expression(column: str) -> str:
         high = f"CASE WHEN {column} = 'infinity' THEN '{last}' ELSE {refusing(column, kind)} END"
@@ -62,7 +62,7 @@ def _string(expression: Callable[[str], str]) -> Mapped:
     return Mapped("string", expression, _not_utf8(expression))
 
 
-# Of types whose values are not read as they are, or not all of them.
+# the types whose values are not read as they are, or not all of them
 _READ = {
     "oid": Mapped("long", lambda column: f"{column}::bigint"),
     "text": _string(_as_is),
@@ -76,7 +76,7 @@ _READ = {
 
 
 def map_type(source: SourceType) -> Mapped:
-    """How values of a PostgreSQL type are read; what is not known becomes text."""
+    """Maps a PostgreSQL type to the way its values are read; an unknown type becomes text."""
     iceberg = iceberg_type(source)
     if source.kind == "c" or (source.element is not None and iceberg == "string"):
         return _string(_json)

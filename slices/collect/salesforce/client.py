@@ -140,7 +140,7 @@ class SalesforceSource(Source):
         *,
         left: bool = False,
     ) -> dict[str, Any]:
-        """left: of records that the WHERE takes no more."""
+        """A part of the plan. left: of records that the WHERE no longer takes."""
         count = self._count(described.name, where)
         fields = logic.selected_fields(columns, described)
         soql = logic.check_soql(f"SELECT {', '.join(fields)} FROM {described.name}", flow, table)
@@ -148,7 +148,7 @@ class SalesforceSource(Source):
         return {"soql": soql, "where": where, "fields": fields, "bulk": bulk, "left": left, "count": count}
 
     def _purged(self, flow: Flow, described: SalesforceObject, schema: Schema, window: Window) -> dict[str, Any] | None:
-        """The part of the records that no query has any more, where the log of deletions is due and tells of any."""
+        """The part of purged records, where the log of deletions is due and has any."""
         left = left_columns(flow, schema.columns)
         span = deletions.due(window, self._config.lag) if deletions.are_told(flow, described, left) else None
         if span is None or not self._config.purged_records:
@@ -169,7 +169,7 @@ class SalesforceSource(Source):
             )
 
     def _count(self, name: str, where: str) -> int:
-        """How many records are to be read; a table too large to be counted, or by too long a query, counts as a large one."""
+        """The number of records to be read; a table too large to be counted, or by too long a query, counts as a large one."""
         soql = f"SELECT COUNT() FROM {name}{where}"
         if not logic.fits_url(soql):
             return int(self._config.bulk_threshold_rows)
@@ -184,7 +184,7 @@ class SalesforceSource(Source):
 
 @contextmanager
 def _at(flow: Flow, table: Table) -> Iterator[None]:
-    """A refused request is the program's matter: named by its place there, and as an error that Step Functions knows."""
+    """Gives a refused request its place in the program, and an error that Step Functions knows."""
     try:
         yield
     except Refused as error:

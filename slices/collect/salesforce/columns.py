@@ -1,4 +1,4 @@
-"""Which columns a flow collects of an object."""
+"""The columns that a flow collects of an object."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def source_field(text: str) -> str:
 
 
 def place(flow: Flow, table: Table) -> str:
-    """Where in the program a table stands, for errors."""
+    """The table's place in the program, for errors."""
     return f"{flow.position}: {table.dataset}"

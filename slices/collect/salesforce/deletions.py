@@ -1,7 +1,7 @@
-"""Records that no query has any more: what Salesforce's log of deletions tells of those that are purged from the recycle bin.
+"""Collects deletions of records that no query returns: those purged from the recycle bin, from Salesforce's log of deletions.
 
 A record that is deleted for good before a batch comes by (a hard delete, a bin that was emptied) is in no answer, not of `queryAll`
-either. The log is asked by whole minutes, gives 600,000 records at most and reaches back 15 days, or to where somebody emptied it;
+either. The log is asked by whole minutes, gives 600,000 records at most and reaches back 15 days, or to where it was emptied;
 then the call is refused. Records that are still in the bin are in the log too.
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_getdeleted.htm
 """
@@ -34,13 +34,13 @@ IDS_AT_ONCE = 400  # in a condition that fits into a URL
 
 
 def are_told(flow: Flow, described: SalesforceObject, left: Sequence[SchemaColumn]) -> bool:
-    """Whether rows of the flow can be marked by Ids, which is all that the log has. left: the columns staged of a row that left."""
+    """Whether rows of the flow can be marked by Ids: the log has nothing else. left: the columns staged of a row that left."""
     keys = [column.source for column in left if column.name in flow.key]
     return flow.mode == Mode.MERGE and described.logs_deletions and keys == ["Id"]
 
 
 def due(window: Window, lag_seconds: int) -> Interval | None:
-    """What of the log a batch asks for: from the last full hour before it, if another one ends within it; else nothing.
+    """The span of the log for a batch: from the last full hour before it, if another one ends within it; else nothing.
 
     Batches follow each other without a gap, so no moment is left out. A first batch reads what there is, a backfill was here before.
     """
@@ -100,7 +100,7 @@ def extract(
 
 
 def _there(session: Session, name: str, ids: Sequence[str]) -> set[str]:
-    """Which of these records a query has."""
+    """The records of these that a query returns."""
     listed = ", ".join(f"'{one}'" for one in ids)
     page = session.get(QUERY, {"q": f"SELECT Id FROM {name} WHERE Id IN ({listed})"})
     found = {record["Id"] for record in page["records"]}

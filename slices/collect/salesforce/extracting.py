@@ -53,7 +53,7 @@ def extract(
 
 
 def _create_job(session: Session, part: Mapping[str, Any], tries: int) -> dict[str, Any]:
-    """The token of a new job, to be saved at once; a crash before that leaves a job that nobody reads and that expires."""
+    """The token of a new job, to be saved at once; a crash before that leaves an unread job, which expires."""
     try:
         job = session.post("jobs/query", {"operation": QUERY, "query": part["soql"] + part["where"], "lineEnding": "LF"})
     except Refused as error:
@@ -109,8 +109,8 @@ class _BulkExtract:
         self._token = dict(resume)
         self._number = int(resume["files"])
         self._chunks: list[Chunk] = []
-        self._written: list[dict[str, Any]] = []  # of the page at work
-        self._done: list[dict[str, Any]] = []  # of whole pages
+        self._written: list[dict[str, Any]] = []  # rows of the current page
+        self._done: list[dict[str, Any]] = []  # rows of whole pages
 
     def run(self) -> Extracted:
         fields = self._part["fields"]

@@ -1,4 +1,4 @@
-"""Which SOQL a batch asks for, and what of a flow can be judged before it; pure."""
+"""Writes a batch's SOQL, and checks a flow as far as it can be checked before a batch; pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def selected_fields(columns: Sequence[SchemaColumn], described: SalesforceObject
 
 
 def cursor_field(flow: Flow, table: Table, described: SalesforceObject) -> str:
-    """The datetime field that says when a record changed; '' when the object has none: then every batch reads all of it."""
+    """The datetime field of a record's last change; '' when the object has none: then every batch reads all of it."""
     if flow.mode == Mode.REPLACE:
         return ""
     source = next((source_field(c.source) for c in flow.columns if c.name == flow.cursor), flow.cursor)
@@ -46,7 +46,7 @@ def cursor_field(flow: Flow, table: Table, described: SalesforceObject) -> str:
 
 
 def _no_cursor(field: str, described: SalesforceObject) -> str:
-    """Why a field does not tell when a record changed; '' where it does."""
+    """Why a field does not record a record's changes; '' where it does."""
     if described.fields[field] != "datetime":
         return f"is a {described.fields[field]}, not a datetime"
     if field in described.calculated:
@@ -56,15 +56,16 @@ def _no_cursor(field: str, described: SalesforceObject) -> str:
 
 @dataclass(frozen=True)
 class Range:
-    """Which records a batch reads, by their cursor field: from `lower` (None: from the first) to before `upper`."""
+    """The range of records that a batch reads, by their cursor field: from `lower` (None: from the first) to before `upper`."""
 
     lower: datetime | None
     upper: datetime
 
 
 def range_of(mode: Mode, window: Window, lag_seconds: int) -> Range:
-    """A MERGE re-reads `lag` of the former window, for changes that became visible late. An APPEND may read nothing twice: it
-    stays behind by `lag` instead."""
+    """The range of a batch. A MERGE re-reads `lag` of the former window, for changes that became visible late. An APPEND may read
+    nothing twice: it stays behind by `lag` instead.
+    """
     lag = timedelta(seconds=lag_seconds)
     interval = window.interval
     if mode == Mode.APPEND:
@@ -83,12 +84,12 @@ def cursor_text(span: Range) -> str:
 
 
 def left_out(described: SalesforceObject, goings: bool) -> str:
-    """What is left out of what QUERY has: the deleted records, unless it is to be told which have gone."""
+    """The condition of records to leave out of QUERY's: deleted ones, unless deletions are to be reported."""
     return "" if goings or not described.filters_by("IsDeleted") else "IsDeleted = FALSE"
 
 
 def window(field: str, span: Range, described: SalesforceObject) -> str:
-    """SOQL of what changed within the range; '' where there is no cursor.
+    """The SOQL of changes within the range; '' where there is no cursor.
 
     A field that is not Salesforce's own clock may be empty, and no range meets that: such records are read every time. Nor does it
     move when a record is deleted; that moves SystemModstamp.
@@ -134,12 +135,12 @@ def check_filter(flow: Flow, table: Table, described: SalesforceObject, fields: 
 
 
 def never_met(field: str, mode: Mode) -> str:
-    """SOQL of the records that no batch meets but all would have to add again and again; '' where there are none of that kind."""
+    """The SOQL of records that no batch meets but all would have to add again and again; '' for none."""
     return f"{field} = null" if field and mode == Mode.APPEND and field not in CURSOR_FIELDS else ""
 
 
 def check_soql(soql: str, flow: Flow, table: Table) -> str:
-    """The query, if Salesforce takes one of that length."""
+    """Returns the query, if it is not too long for Salesforce."""
     if len(soql) > MAX_SOQL_CHARACTERS:
         raise DefinitionError(
             f"the query has {len(soql)} characters, and Salesforce takes {MAX_SOQL_CHARACTERS}",
@@ -155,9 +156,9 @@ def fits_url(soql: str) -> bool:
 
 
 def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
-    """What of a collect flow can be judged without Salesforce: columns are fields, the filter is SOQL. Raises DefinitionError.
+    """Checks a collect flow without Salesforce: columns are fields, the filter is SOQL. Raises DefinitionError.
 
-    known: what `discover` saw of the flow's tables, by their names there; of those all is judged that a batch's plan would refuse.
+    known: the flow's tables as `discover` saw them, by their names there; these are checked for all that a batch's plan would refuse.
     """
     for column in flow.columns:
         if not OBJECT_NAME.fullmatch(source_field(column.source)):
@@ -175,7 +176,7 @@ def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
 
 
 def taken_soql(flow: Flow, table: Table, described: SalesforceObject) -> str:
-    """SOQL of the records that the flow's WHERE takes; '' where it has none. Raises DefinitionError."""
+    """The SOQL of records that the flow's WHERE takes; '' where it has none. Raises DefinitionError."""
     from slices.collect.salesforce.soql_filter import fields_of
 
     if flow.filter:

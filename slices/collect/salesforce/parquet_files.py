@@ -67,7 +67,7 @@ class ParquetFiles:
         return self._file(source, number)
 
     def from_json(self, files: Sequence[Path], number: int) -> dict[str, Any]:
-        """The same of REST answers, each a JSON object with a list of `records`."""
+        """Writes a Parquet file as `from_csv`, from REST answers, each a JSON object with a list of `records`."""
 
         def source(types: Mapping[str, str]) -> str:
             struct = ", ".join(f"{identifier(name)} {kind}" for name, kind in types.items())
@@ -84,7 +84,7 @@ class ParquetFiles:
             self._connection.close()
 
     def _file(self, source: Callable[[Mapping[str, str]], str], number: int) -> dict[str, Any]:
-        """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to tell the rows apart."""
+        """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to separate the rows."""
         name = f"{number:04d}.parquet"
         if self._left:
             return self._of_left(source, name)
@@ -101,7 +101,7 @@ class ParquetFiles:
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
 
     def _of_left(self, source: Callable[[Mapping[str, str]], str], name: str) -> dict[str, Any]:
-        """Of records that the WHERE takes no more; one whose key cannot be read was never collected."""
+        """Writes the file of records that the WHERE no longer takes; one whose key cannot be read was never collected."""
         written = self._copy(self._rows(self._as_far_as_read(source(dict.fromkeys(self._types, "VARCHAR")))), name)
         return {"key": written["key"], "rows": 0, "bytes": 0, "values": {}, "left": {"key": written["key"], "rows": written["rows"]}}
 
@@ -123,7 +123,7 @@ class ParquetFiles:
         return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {kind}) END"
 
     def _value(self, name: str) -> str:
-        """What was read of a field, where it is a whole number that fits; DuckDB would round it, and would not name the field."""
+        """The value of a field; one that has to be a whole number is checked, since DuckDB would round it, and not name the field."""
         value, kind = identifier(name), self._types[name]
         if kind not in WHOLE:
             return value
@@ -136,7 +136,7 @@ class ParquetFiles:
         return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
 
     def _rejected(self, misfits: Mapping[str, str]) -> str:
-        """SELECT of rejected rows; what is masked does not stand in their data."""
+        """The SELECT of rejected rows, without masked values in their data."""
         reasons = ", ".join(
             rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
         )

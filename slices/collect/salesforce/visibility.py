@@ -1,4 +1,4 @@
-"""Whether the user may see all records of an object: of what sharing hides, no query says a word."""
+"""Checks whether the user may see all records of an object: no query reports records that sharing hides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Visibility:
         self._session = session
 
     def check(self, name: str) -> None:
-        """Raises DefinitionError for an object of which the user may see a part only, or of which that cannot be told."""
+        """Raises DefinitionError for an object that the user sees only in part, or of which that is unknown."""
         if self._views_all_data or self._sharing(name) in PUBLIC:
             return
         try:
@@ -37,7 +37,7 @@ class Visibility:
 
     @cached_property
     def _views_all_data(self) -> bool:
-        """By the permissions of the user who asks; an org without that object says nothing."""
+        """Whether the user's permissions include View All Data; an org without that object does not say."""
         try:
             found = self._records("SELECT PermissionsViewAllData FROM UserPermissionAccess LIMIT 1")
         except Refused:
@@ -45,7 +45,7 @@ class Visibility:
         return any(one["PermissionsViewAllData"] for one in found)
 
     def _sharing(self, name: str) -> str | None:
-        """The organization-wide default; '' of an object that knows no sharing, None where it is not told."""
+        """The organization-wide default; '' for an object without sharing, None where it is unknown."""
         try:
             found = self._records(f"SELECT InternalSharingModel FROM EntityDefinition WHERE QualifiedApiName = '{name}'")
         except Refused:
@@ -61,7 +61,7 @@ class Visibility:
 
     @cached_property
     def _permission_sets(self) -> str:
-        """SOQL of those that the user has, its profile's among them."""
+        """The SOQL of the user's permission sets, its profile's among them."""
         user = self._session.get("/services/oauth2/userinfo")["user_id"]
         return f"SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = '{user}'"
 

@@ -1,4 +1,4 @@
-"""One batch at its table: applies what has been brought, with the receipt, in one transaction."""
+"""One batch at its table: applies the staged rows, with the receipt, in one transaction."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 
 class Batch(Brought):
-    """What is brought is applied as it is, or not at all."""
+    """A batch whose staged rows are applied as they are, or not at all."""
 
     resume: Mapping[str, Any] = {"sifting": False}  # the resume token
 
     def publish(self, results: Results, changes: Changes, staging: Staging) -> Published:
-        """Until it is published or the deadline is near. Raises RowError when the database refuses a row."""
+        """Works until the batch is published or the deadline is near. Raises RowError when the database refuses a row."""
         with self.translated():
             if receipt := self.published(changes):
                 return Published(rejected=receipt.rejected)
@@ -43,13 +43,13 @@ class Batch(Brought):
         return self._brought(results, changes, staging)
 
     def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
-        """Applies what has been brought."""
+        """Applies the staged rows."""
         with self.translated():
             self.check_key(changes)
         return self._transacted(changes, lambda: self.apply(changes))
 
     def _transacted(self, changes: Changes, apply: Callable[[], T]) -> T:
-        """A worker that is not the batch's any more leaves no staging tables behind."""
+        """Runs a transaction; a worker that has lost the batch leaves no staging tables behind."""
         with self.translated():
             try:
                 return db.retried(apply)
@@ -89,7 +89,7 @@ class Batch(Brought):
         return Published(rejected=receipt.rejected if receipt else ())
 
     def _write(self, changes: Changes) -> None:
-        """Row by row as it comes; where unique values have moved between rows, with these made way for before."""
+        """Writes row by row; unique values that have moved between rows are made way for first."""
         moves = self._moves(changes)
         try:
             with self._connection.transaction():
@@ -101,7 +101,7 @@ class Batch(Brought):
             self._run([*moves.away(rows, gone), *moves.back(rows), *self._rows(changes), *moves.over(rows)])
 
     def _expected(self, changes: Changes) -> int:
-        """How many rows are going to be written, where a trigger may keep some out; asked before they are."""
+        """The number of rows to be written, where a trigger may keep some out; counted before they are."""
         table, rows = self.table(changes["columns"]), self._relation(changes, "upserts")
         if not table.before or not rows:
             return 0
@@ -122,7 +122,7 @@ class Batch(Brought):
             raise refusals.kept_out(table, lost, self.place, by_key=not counted)
 
     def _absent(self, changes: Changes, rows: str, expected: int) -> int:
-        """How many are not there either by what a trigger itself has written instead of them."""
+        """The number of rows that are missing, also after the trigger's own writes."""
         table, key = self.table(changes["columns"]), self._key(changes)
         with self._connection.transaction(force_rollback=True):
             self._run([statements.take_number(self._sql("upserts"))])
@@ -135,7 +135,7 @@ class Batch(Brought):
         return int(found[0]) if found else 0
 
     def _moves(self, changes: Changes) -> Moves | None:
-        """What may move; nothing in modes that change no row, nor without rows."""
+        """The batch's moves; none in modes that change no row, nor without rows."""
         if self._work.flow.mode != Mode.MERGE or "upserts" not in self._stages(changes):
             return None
         return Moves(self.table(changes["columns"]), self._columns(changes, "upserts"), self._key(changes), self._sql("moved"))
@@ -165,7 +165,7 @@ class Batch(Brought):
         return [mapped[name] for name in key_of(self._work)]
 
     def _before(self, changes: Changes) -> list[str]:
-        """What is done to the table before the batch's rows are written."""
+        """The statements before the batch's rows are written."""
         table, mode, key = self.table(changes["columns"]), self._work.flow.mode, self._key(changes)
         made = [] if table.exists else [logic.create_statement(table, [column.name for column in key])]
         lock = [f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE"]  # writers wait, readers do not
@@ -175,7 +175,7 @@ class Batch(Brought):
         return made if guarded else [*made, *lock]
 
     def _rows(self, changes: Changes) -> list[str]:
-        """What writes the batch's rows, and deletes those that go."""
+        """The statements that write the batch's rows, and delete those that go."""
         table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
         if self._work.flow.mode == Mode.REPLACE:
             return [statements.replace(table, self._sql("upserts"), columns)]
@@ -185,7 +185,7 @@ class Batch(Brought):
         return [statements.delete_keys(table, gone, self._key(changes))] if gone else []
 
     def _written(self, changes: Changes, rows: str, gone: str = "") -> list[str]:
-        """What writes these rows; the table has none of them if it is not MERGE."""
+        """The statement that writes these rows; the table has none of them if it is not MERGE."""
         table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
         if self._work.flow.mode != Mode.MERGE:
             return [statements.insert_all(table, rows, columns)]

@@ -1,4 +1,4 @@
-"""A batch's staging tables: makes them, and brings to them what `diff` has written, a part of a file at a time."""
+"""The staging tables of a batch: makes them, and copies the files of `diff` into them, a part of a file at a time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Changes = Mapping[str, Any]
 class Brought:
     """The connection, the table as it is, its staging tables.
 
-    schema, user: of the receipts, and who works with them.  origin: where the connection is declared.
+    schema, user: the receipts' schema, and the user that works with them.  origin: where the connection is declared.
     """
 
     csv_rows = CSV_ROWS
@@ -89,7 +89,7 @@ class Brought:
         self._connection.execute(statements.create_stage(self._sql(into), self._columns(changes, into)))
 
     def missing_parts(self, changes: Changes) -> list[int]:
-        """The numbers of the files' parts that are not brought yet; each was brought as a whole or not at all."""
+        """The numbers of the files' parts that are not staged yet; each is staged as a whole or not at all."""
         brought: set[int] = set()
         for into in self._stages(changes):
             rows = self._connection.execute(f"SELECT DISTINCT {FILE} FROM {self._sql(into)}")
@@ -117,8 +117,9 @@ class Brought:
                 raise RowError(what, place=self.place, remedy=NULL_CHARACTER_REMEDY) from error
 
     def _is_missing(self, into: str, number: int) -> bool:
-        """Whether a part is to be brought; nobody else brings to this staging table until the transaction ends. Another call that
-        does is waited for however long it takes, at most for what this call has: it is no failure."""
+        """Whether a part is still to be staged; locks the staging table until the transaction ends. It waits for another call that
+        holds the lock as long as this call has time: that is no failure.
+        """
         stage = self._sql(into)
         self._connection.execute("SET LOCAL lock_timeout = 0")
         self._connection.execute(f"LOCK TABLE {stage} IN SHARE ROW EXCLUSIVE MODE")
@@ -156,7 +157,7 @@ class Brought:
         return f"{identifier(self._schema)}.{identifier(f'{self._stage}_{into}')}"
 
     def _parts(self, changes: Changes) -> list[tuple[dict[str, Any], int]]:
-        """(file, its first row) of what is brought at a time, in the same order in every call."""
+        """(file, its first row) of each part, in the same order in every call."""
         return [(file, first) for file in changes["files"] for first in range(0, file["rows"], self.csv_rows)]
 
 

@@ -1,4 +1,4 @@
-"""Reads what the target's catalog says of a table: its columns and their base types, and what watches over its rows."""
+"""Reads a table in the target's catalog: its columns and their base types, its indexes, constraints and triggers."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _asked(connection: Connection, question: str, oid: int) -> bool:
 
 
 def _check_kind(connection: Connection, oid: int, name: str, kind: str, rules: list[str]) -> None:
-    """Raises DefinitionError for what rows cannot be written to, compared and counted like those of a table."""
+    """Raises DefinitionError for a relation whose rows cannot be written, compared and counted like those of a table."""
     if kind == "v":
         beneath = [table for (table,) in connection.execute(_BENEATH, (oid,))]
         remedy = f"publish to {beneath[0]}, which it shows" if len(beneath) == 1 else "publish to a table, and let the view show that"

@@ -25,7 +25,7 @@ from systems.postgres.address import read_address
 
 
 class PostgresTarget:
-    """The Target of contract/harness.py; what it compares with is the target's own receipts, not what Atoll remembers."""
+    """The Target of contract/harness.py; it compares with the target's own receipts, not with Atoll's records."""
 
     def __init__(self, connection: Connection, secret: Mapping[str, Any], services: Services) -> None:
         self._config = read_config(connection)
@@ -55,7 +55,8 @@ class PostgresTarget:
     def publish(
         self, work: Work, changes: Mapping[str, Any], staging: Staging, resume: Mapping[str, Any] | None, deadline: Deadline
     ) -> Published:
-        """Where to go on is read from the staging tables themselves; the token only says that there is more to do, and how.
+        """Publishes the changes. It goes on from the state of the staging tables; the token only says that there is more to do, and
+        how.
 
         Rows are sifted only after the database has refused them all, in a call of its own, which has its whole time for that.
         """

@@ -1,4 +1,4 @@
-"""How Iceberg's types and PostgreSQL's fit one another, and how values are written as PostgreSQL's input. Pure."""
+"""Fits Iceberg's and PostgreSQL's types, and writes values as PostgreSQL's input. Pure."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _scalar(value: str, duckdb_type: str) -> str:
 
 
 def _document(value: str, duckdb_type: str) -> str:
-    """As JSON that PostgreSQL takes, in which NaN and the infinities are texts, as it writes them itself."""
+    """Writes a document as JSON that PostgreSQL takes: NaN and the infinities are texts, as it writes them itself."""
     import duckdb
 
     written = json_value(value, duckdb.sqltype(duckdb_type), exact=True)

@@ -1,4 +1,4 @@
-"""What a program may say of a PostgreSQL connection it publishes to."""
+"""The options of a PostgreSQL connection for publishing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at the tables of a PostgreSQL database that a program publishes to; needs no data library."""
+"""Describes the tables of a PostgreSQL database that a program publishes to; needs no data library."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PostgresCatalog:
         return {name: self._describe(name) for name in tables}
 
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
-        """Of which tables row level security holds for the user: they are described, and nothing is published to them."""
+        """Warns of tables with row level security for the user: they are described, and nothing is published to them."""
         listed = self._names() if tables is None else {name: table.guarded for name in tables if (table := self._table(name))}
         return {name: self._warning(*split_name(name)) for name, guarded in listed.items() if guarded}
 
@@ -45,7 +45,7 @@ class PostgresCatalog:
         return f"{error.what}; {error.remedy}"
 
     def _names(self) -> dict[str, bool]:
-        """Each table that may be written to ▸ whether row level security holds for the user."""
+        """Each writable table ▸ whether row level security holds for the user."""
         with translated(self._place, None, self._address.username):
             return allowed_tables(self._session, "INSERT", WRITTEN_KINDS)
 

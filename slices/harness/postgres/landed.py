@@ -1,4 +1,4 @@
-"""Which batch the receipts of a database say to be the newest."""
+"""Finds the newest batch in the receipts of a database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from systems.postgres.address import read_address
 def newest_batches(
     connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline
 ) -> dict[str, Landed | None]:
-    """Of each published table, by the receipt of its flow."""
+    """Each published table's newest batch, by the receipt of its flow."""
     config, place = read_config(connection), f"connection {connection.name}"
     address = read_address(connection, services.secret(config.secret, place=place))
     session = db.connect(address, place, config.secret, deadline)

@@ -1,4 +1,4 @@
-"""Decides, without I/O, how a result's columns fit a PostgreSQL table."""
+"""Fits a result's columns to a PostgreSQL table, without I/O."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TargetTable:
         return f"{identifier(self.schema)}.{identifier(self.name)}"
 
     def column(self, name: str) -> TargetColumn | None:
-        """By its exact name, or the only one that differs in case."""
+        """Finds a column by its exact name, or the only one that differs in case."""
         folded = [c for c in self.columns if c.name.lower() == name.lower()]
         exact = [c for c in folded if c.name == name]
         return exact[0] if exact else folded[0] if len(folded) == 1 else None
@@ -152,12 +152,12 @@ def lock_number(flow: str) -> int:
 
 
 def stage_prefix(flow: str, start: str) -> str:
-    """What the names of a batch's staging tables begin with; the token follows."""
+    """The beginning of the names of a batch's staging tables; the token follows."""
     return "stage_" + hashlib.sha256(f"{flow} {start}".encode()).hexdigest()[:20] + "_"
 
 
 def forget_receipts(schema: str, work: Work, which: Which) -> str:
-    """The statement by which somebody deletes receipts of the batch's flow."""
+    """The statement that deletes receipts of the batch's flow."""
     forget = f"DELETE FROM {identifier(schema)}.receipts WHERE flow = {literal(work.flow.id)}"
     sign = {"all": "", "this": "=", "later": ">"}[which]
     return forget + (f" AND batch_start {sign} {literal(to_text(work.claim.interval.start))}" if sign else "")

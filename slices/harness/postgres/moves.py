@@ -3,8 +3,9 @@
 PostgreSQL checks a unique index, and an exclusion constraint that is not deferrable, row by row. So rows whose guarded values change
 give them up before any row takes a new one, in the transaction that ends with the new ones:
 
-- They are taken out of the table and put back with their new values and all that they have beside them, where nobody would notice.
-- Where somebody would (a foreign key to the table, a trigger), their guarded values are replaced by null, or by one that nobody has.
+- They are taken out of the table and put back with their new values and all that they have beside them, where no dependent object
+would notice.
+- Where one would (a foreign key to the table, a trigger), their guarded values are replaced by null, or by an unused one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from shared_metadata.contract.parquet.duckdb_session import identifier
 from slices.harness.postgres import statements
 from slices.harness.postgres.logic import TargetColumn, TargetTable
 
-# A value that nobody has, by the base type of a column that takes no null. Two random numbers are 128 bits.
+# An unused value, by the base type of a column that takes no null. Two random numbers are 128 bits.
 _FRESH = "md5(random()::text || random()::text || clock_timestamp()::text)"
 FREE = {
     **{kind: _FRESH for kind in ("text", "varchar", "bpchar", "citext")},
@@ -59,7 +60,7 @@ class Moves:
         return bool(self.guarded) and (self.takes_out or bool(self._free))
 
     def away(self, rows: str, gone: str = "") -> list[str]:
-        """What the rows of the relation `rows` whose guarded values change give up; `gone`: the keys that are going to be deleted."""
+        """The statements that free the guarded values that change in rows of the relation `rows`; `gone`: the keys that are going to be deleted."""
         deletes = self._deletes(rows, gone) if self.takes_out else []
         if not self.possible:
             return deletes
@@ -74,7 +75,7 @@ class Moves:
         return [*leaving, f"{park} {rows} s WHERE {changed}"]
 
     def back(self, rows: str) -> list[str]:
-        """Puts those of these rows back that were taken out, as they are now."""
+        """The statement that puts back those of these rows that were taken out, with their new values."""
         if not (self.possible and self.takes_out):
             return []
         others = [column for column in self._held if column not in self.columns]
@@ -84,7 +85,7 @@ class Moves:
         return [f"INSERT INTO {self.table.sql} ({listed}) OVERRIDING SYSTEM VALUE SELECT {chosen} FROM {rows} s JOIN {taken}"]
 
     def over(self, rows: str, gone: str = "") -> list[str]:
-        """What is left to do after the rows have come: to delete what others would have noticed before."""
+        """The statement after the rows have come: it deletes rows whose earlier deletion others would have noticed."""
         return [f"DROP TABLE IF EXISTS {self.kept}"] if self.takes_out else self._deletes(rows, gone)
 
     def _deletes(self, rows: str, gone: str) -> list[str]:
@@ -92,7 +93,7 @@ class Moves:
 
     @property
     def _held(self) -> list[TargetColumn]:
-        """All that a row has but what the database computes from it."""
+        """All columns of a row but those that the database computes from it."""
         return [column for column in self.table.columns if column.identity or not column.generated]
 
     @property
@@ -104,7 +105,7 @@ class Moves:
         """Column ▸ the value that it gets meanwhile: one of each guard, or all where it watches what is computed from them;
         none at all where a guard has no column for that.
 
-        Not of one to which foreign keys refer: rows of others would follow it.
+        A column to which foreign keys refer is left out: rows of others would follow it.
         """
         chosen: dict[str, str] = {}
         for guard in self.table.guards:

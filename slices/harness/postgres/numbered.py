@@ -9,7 +9,7 @@ from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.brought import Changes
 from slices.harness.postgres.statements import ROW
 
-SIFT_ROWS = 100_000  # are brought at a time: looking for refused ones among them has to end within a call
+SIFT_ROWS = 100_000  # rows staged at a time: looking for refused ones among them has to end within a call
 
 
 class NumberedBatch(Batch):
@@ -38,12 +38,12 @@ class NumberedBatch(Batch):
         return dict(self._connection.execute(f"SELECT {ROW}, reason FROM {self._sql('rejected')}").fetchall())
 
     def _suspects(self) -> dict[int, str]:
-        """Those that were brought."""
+        """The staged rows."""
         rows = f"SELECT r.{ROW}, r.reason FROM {self._sql('rejected')} r JOIN {self._sql('upserts')} s USING ({ROW})"
         return dict(self._connection.execute(rows).fetchall())
 
     def _suspect(self, found: Mapping[int, str]) -> None:
-        """Puts these in the place of the former suspects."""
+        """Replaces the suspect rows."""
         with self._connection.transaction():
             brought = f"SELECT {ROW} FROM {self._sql('upserts')}"
             self._connection.execute(f"DELETE FROM {self._sql('rejected')} WHERE {ROW} IN ({brought})")
@@ -59,7 +59,7 @@ def row_count(changes: Changes) -> int:
 
 
 def offsets(changes: Changes) -> dict[str, int]:
-    """Of each file of rows the number of its first row."""
+    """The first row number of each file."""
     found, at = {}, 0
     for file in changes["files"]:
         if file["into"] == "upserts":

@@ -1,4 +1,4 @@
-"""The receipts: what of each batch the database holds, written in the transaction that brought it there."""
+"""The receipts of batches in the database, written in the transaction that publishes them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Receipts:
         return self._connection.execute(columns, (self._table,)).fetchone() is not None
 
     def lock(self, flow: str) -> None:
-        """Until the transaction ends nobody else publishes this flow."""
+        """Locks the flow, so that no other worker publishes it until the transaction ends."""
         self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(flow),))
 
     def since(self, flow: str, start: datetime) -> list[Receipt]:
@@ -76,7 +76,7 @@ class Receipts:
         ]
 
     def newest(self, flow: str) -> tuple[Interval, int] | None:
-        """The interval and the token of the last batch that the database holds; None also where it has no receipts at all."""
+        """The interval and token of the database's last batch; None also where there are no receipts at all."""
         if not self._is_there("to_regclass", self._table):
             return None
         rows = self._connection.execute(
@@ -85,7 +85,7 @@ class Receipts:
         return next(((Interval(start, end), token) for start, end, token in rows), None)
 
     def put(self, claim: Claim, changes: Mapping[str, Any], rejected: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Of this batch; `changes['forget']`: earlier ones are of no more use."""
+        """Writes this batch's receipt; `changes['forget']`: earlier ones, which are deleted."""
         interval, counts = claim.interval, (changes["upserts"], changes["deletes"])
         files, aside = json.dumps(changes["result_files"]), json.dumps(list(rejected))
         self._connection.execute(

@@ -1,4 +1,4 @@
-"""Publishes a batch of which the database refuses rows: finds those, sets aside what the program tolerates, writes the rest."""
+"""Publishes a batch of which the database refuses rows: finds them, sets aside as many as the program tolerates, writes the rest."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from slices.harness.postgres.numbered import NumberedBatch, offsets, row_count
 from slices.harness.postgres.statements import FILE, ROW
 
 SIFTING = {"sifting": True}
-SPARE_SECONDS = 10.0  # of a call, to undo a transaction and to remember what it has found
-SLACK = 1_000  # so many rows may seem to be refused only because others were not there yet
+SPARE_SECONDS = 10.0  # seconds of a call, to undo a transaction and to save its findings
+SLACK = 1_000  # the number of rows that may seem refused only because others were not there yet
 NULL_CHARACTER = "a text holds U+0000"
 
 
 class SiftedBatch(NumberedBatch):
-    """The same batch, of which rows that the columns' types do not take are not brought, and those that the table has refused are.
+    """A batch without the rows that do not fit the columns' types; rows that the table has refused are staged.
 
     The latter are tried again, after all others, in each transaction: the one that commits has refused exactly them.
     """
@@ -45,7 +45,7 @@ class SiftedBatch(NumberedBatch):
     resume = SIFTING
 
     def _brought(self, results: Results, changes: Changes, staging: Staging) -> Published:
-        """Raises RowError when more is refused than is tolerated."""
+        """Applies the staged rows. Raises RowError when more are refused than tolerated."""
         allowed = allowance(self._work, changes)
         with self.translated():
             self.check_key(changes)
@@ -59,7 +59,7 @@ class SiftedBatch(NumberedBatch):
     # -- values that do not fit their columns
 
     def bring(self, results: Results, changes: Changes, number: int) -> None:
-        """One part of a file, without the records whose values do not fit."""
+        """Stages one part of a file, without the records whose values do not fit."""
         file, first = self._parts(changes)[number]
         if file["into"] == "deletes":
             super().bring(results, changes, number)
@@ -125,8 +125,9 @@ class SiftedBatch(NumberedBatch):
         return None if finished else Published(SIFTING)
 
     def _cleared(self, changes: Changes, moves: Moves | None) -> list[str]:
-        """What goes before the rows come: in REPLACE what is not among them, whole and at once, since like rows are counted; in MERGE
-        also what rows give up, but not those that are refused, whose former versions stay."""
+        """Deletes before the rows come: in REPLACE all rows that are not among them, whole and at once, since like rows are counted;
+        in MERGE also the values that rows give up, but not those of refused ones, whose former versions stay.
+        """
         table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
         if self._work.flow.mode == Mode.REPLACE:
             stage = self._sql("upserts")
@@ -175,7 +176,7 @@ class SiftedBatch(NumberedBatch):
         return found.fetchone() is not None
 
     def _refusal(self, work: Callable[[], None], names: Sequence[str] = ()) -> str:
-        """Does it, or undoes it and tells why the database refuses a row of it."""
+        """Runs a statement, or undoes it and returns why the database refuses a row of it."""
         try:
             with self._connection.transaction():
                 work()
@@ -191,7 +192,7 @@ class SiftedBatch(NumberedBatch):
     def _keep(
         self, results: Results, changes: Changes, staging: Staging, rejected: Mapping[int, str]
     ) -> tuple[Mapping[str, Any], ...]:
-        """These rows as Parquet, under a new name each time; none for none."""
+        """Writes these rows as Parquet, under a new name each time; nothing for no rows."""
         if not rejected:
             return ()
         key, start = staging.rejected(f"{uuid.uuid4().hex[:8]}.parquet"), to_text(self._work.claim.interval.start)

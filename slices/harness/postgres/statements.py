@@ -1,4 +1,4 @@
-"""The SQL of PostgreSQL that applies what was brought to a staging table; pure text.
+"""The SQL of PostgreSQL that applies a staging table; pure text.
 
 The columns of a staging table have names of ours, by their place: a user's column may have any name. `staged` gives them those of the
 table again, for statements in which nothing of ours stands beside them.
@@ -20,7 +20,7 @@ def names(columns: Sequence[TargetColumn], alias: str = "") -> str:
 
 
 def places(columns: Sequence[TargetColumn]) -> list[str]:
-    """What the columns are called in a table of ours."""
+    """The names of columns in a table of ours."""
     return [f"c{number}" for number in range(len(columns))]
 
 
@@ -39,19 +39,19 @@ def create_stage(stage: str, columns: Sequence[TargetColumn]) -> str:
 
 
 def create_numbered(stage: str, columns: Sequence[TargetColumn]) -> str:
-    """With each row's number among the batch's, from 0."""
+    """Creates a stage with each row's number among the batch's, from 0."""
     marks = [f"{FILE} integer NOT NULL", f"{ROW} bigint PRIMARY KEY"]
     return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([*marks, *_kinds(columns)])})"
 
 
 def create_rejected(rejected: str) -> str:
-    """The numbers of rows that the database refuses, and why; none of their values."""
+    """Creates a table for the numbers of rows that the database refuses, and why; none of their values."""
     columns = f"{FILE} integer NOT NULL, {ROW} bigint PRIMARY KEY, reason text NOT NULL"
     return f"CREATE UNLOGGED TABLE IF NOT EXISTS {rejected} ({columns})"
 
 
 def numbered(stage: str, first: int, end: int, without: str) -> str:
-    """Of a numbered stage the rows [first, end), less those that a table of rejected rows names."""
+    """The rows [first, end) of a numbered stage, less those that a table of rejected rows names."""
     others = f" AND NOT EXISTS (SELECT 1 FROM {without} x WHERE x.{ROW} = n.{ROW})" if without else ""
     return f"(SELECT * FROM {stage} n WHERE n.{ROW} >= {first} AND n.{ROW} < {end}{others})"
 
@@ -61,17 +61,18 @@ def copy_in(stage: str, marks: Sequence[str], columns: Sequence[TargetColumn]) -
 
 
 def key_twice(stage: str, columns: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:
-    """How many keys are there more than once, as the table's own types and collations compare them."""
+    """Counts the keys that occur more than once, as the table's own types and collations compare them."""
     return f"SELECT count(*) FROM (SELECT 1 FROM {staged(stage, columns)} s GROUP BY {names(key, 's')} HAVING count(*) > 1) twice"
 
 
 def same(columns: Sequence[TargetColumn], left: str, right: str) -> str:
-    """As the columns' own types compare; `=` of a type of an extension may be out of the search path."""
+    """The condition that values are equal for their columns' own types; `=` of a type of an extension may be out of the search path."""
     return " AND ".join(f"{left}.{identifier(c.name)} {c.equals} {right}.{identifier(c.name)}" for c in columns)
 
 
 def differ(columns: Sequence[TargetColumn], left: str, right: str) -> str:
-    """Whether they are stored otherwise, also where their types call them equal (citext, 1.0 and 1.00) or have no equality (json).
+    """The condition that values are stored differently, even if their types call them equal (citext, 1.0 and 1.00) or cannot compare
+    them (json).
 
     https://www.postgresql.org/docs/current/functions-comparisons.html#COMPOSITE-TYPE-COMPARISON
     """
@@ -178,7 +179,7 @@ def insert_missing(table: TargetTable, stage: str, columns: Sequence[TargetColum
 
 
 def replace(table: TargetTable, stage: str, columns: Sequence[TargetColumn]) -> str:
-    """Both, in one statement, at whose end foreign keys are checked."""
+    """Deletes and inserts in one statement, at whose end foreign keys are checked."""
     steps = {"gone": delete_others(table, stage, columns)}
     return _counted(table, steps, f"{insert_missing(table, stage, columns)} WHERE {_over(steps)}")
 

@@ -1,4 +1,4 @@
-"""Which batch made which snapshot of a table, and what that says to a batch that wants to commit."""
+"""The batch that made each snapshot of a table, and what that means for a batch that wants to commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared_metadata.state.records import Claim
 
 @dataclass(frozen=True)
 class Identity:
-    """Which batch made a snapshot; stands in the snapshot's summary."""
+    """The batch that made a snapshot; written into the snapshot's summary."""
 
     flow: str
     start: str
@@ -26,7 +26,7 @@ class Identity:
 
     @staticmethod
     def read(properties: Mapping[str, str]) -> Identity | None:
-        """None for a snapshot that no batch of Atoll made."""
+        """Reads the identity; None for a snapshot that no batch of Atoll made."""
         if "atoll.flow" not in properties:
             return None
         return Identity(
@@ -49,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a table's history says to a batch.
+    """The history of a table as a batch sees it.
 
     landed: the snapshot that this very token made, or None.  newer: a later batch of the flow stands already.
     again: a batch of this flow that overlaps this one stands already.

@@ -1,4 +1,4 @@
-"""What a batch's commit does to a table as it stands: which files come, and which go because rows in them are replaced."""
+"""The change of a table by a batch's commit: files that are added, and files that are removed because rows in them are replaced."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ ORDINARY_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # as pyiceberg reads them: neith
 
 
 class Changes:
-    """Of one batch: `files` are prepared, as Engine.write gives them, `columns` theirs; `folder` gives a fresh place to write to.
+    """The changes of one batch: `files` are prepared, as Engine.write gives them, `columns` theirs; `folder` gives a fresh place to
+    write to.
 
-    left: files with the keys of rows that the source has no more.  rewriting: of a table as it stands, what writes its files anew.
+    left: files with the keys of rows that the source has no more.  rewriting: rewrites files of the table as it stands.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Changes:
         self._open_engine, self._folder, self._rewriting = open_engine, folder, rewriting
 
     def of(self, table: Table | None, stands: Standing) -> Change:
-        """An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
+        """The change of a table. An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
         mode, snapshot = self._work.flow.mode, table.current_snapshot() if table else None
         if mode == Mode.REPLACE:
             return Change(self._files, replace=True, aside=stands.newer)
@@ -62,7 +63,7 @@ class Changes:
         return Change(self._files)
 
     def _append_again(self, table: Table, snapshot_id: int) -> Change:
-        """This batch's rows instead of those that it made before."""
+        """Replaces the rows that this batch made before by its new ones."""
         interval, column, columns = self._work.claim.interval, logic.batch_column(self._work.flow), columns_of(table.schema())
         if column not in (c.name for c in columns):
             return Change(self._files)
@@ -83,7 +84,7 @@ class Changes:
         return Change(self._files, removed, rest)
 
     def _merge(self, table: Table, snapshot_id: int) -> Change:
-        """Copy on write of those files only that hold a key of the batch; rows that the table has newer stay as they are."""
+        """Copies on write those files only that hold a key of the batch; newer rows of the table stay as they are."""
         flow, merge = self._work.flow, self._how
         rows, stored_columns = logic.rows_of(self._urls, self._columns), columns_of(table.schema())
         left = logic.rows_of(self._left, left_columns(flow, self._columns)) if self._left else ""
@@ -103,7 +104,7 @@ class Changes:
         return Change(brought, removed, rest)
 
     def _brought(self, engine: Engine, merge: Merge, rows: str) -> Sequence[Written]:
-        """The batch's rows; written anew where some of them are outdated."""
+        """The batch's rows; rewritten where some of them are outdated."""
         all_come = f"SELECT (SELECT count(*) FROM {rows}) > (SELECT count(*) FROM incoming WHERE NOT gone)"
         if self._files and engine.fetch(all_come)[0][0]:
             return self._write(engine, merge.brought(rows, self._columns))
@@ -130,7 +131,7 @@ class Changes:
         return removed, self._rewriting(table).of(removed, lambda files: self._write(engine, kept(files)), engine)
 
     def _key_range(self, engine: Engine) -> BooleanExpression | None:
-        """What of the table the incoming keys can be in, by the first key column; None for all of it."""
+        """The part of the table that may hold the incoming keys, by the first key column; None for all of it."""
         first = next(c for c in self._columns if c.name == self._work.flow.key[0])
         if first.type not in PRUNABLE:
             return None

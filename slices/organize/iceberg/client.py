@@ -39,7 +39,7 @@ from slices.organize.iceberg.tables import Tables
 class IcebergDriver:
     """See shared_metadata.contract.organize.Driver.
 
-    What is prepared is a JSON document: {'files': [{'url', 'rows', 'bytes'}], 'columns': [SchemaColumn, …]}.
+    A prepared result is a JSON document: {'files': [{'url', 'rows', 'bytes'}], 'columns': [SchemaColumn, …]}.
     """
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
@@ -47,7 +47,7 @@ class IcebergDriver:
         self._config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
 
     def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
-        """By reference, unless rows have to be moved: for PARTITION BY, or where a key occurs twice in a MERGE."""
+        """Loads by reference, unless rows have to be moved: for PARTITION BY, or where a key occurs twice in a MERGE."""
         flow = work.flow
         columns = from_plain(Schema, staged["schema"]).columns
         self._columns_exist(work, columns)
@@ -64,7 +64,7 @@ class IcebergDriver:
         return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
 
     def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
-        """What collect could not read, copied to where the table of rejected rows keeps its files."""
+        """Copies the rows that collect could not read to the files of the table of rejected rows."""
         if not staged:
             return {}
         with self._engine(work) as engine:
@@ -97,7 +97,9 @@ class IcebergDriver:
         return {"files": files, "columns": [asdict(column) for column in columns]}
 
     def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
-        """Quarantined rows go to where the table of rejected rows keeps its files, with the names of what they fail."""
+        """Checks the expectations. Quarantined rows, with the names of those that they fail, go to the table of rejected
+        rows' files.
+        """
         columns, urls = _columns(prepared), [file["url"] for file in prepared["files"]]
         partition_by = () if work.flow.kind == Kind.RESULT else work.flow.partition_by
         in_bucket = staging.url(work.table.dataset, "result") if work.flow.kind == Kind.RESULT else self._folder(work)
@@ -115,7 +117,7 @@ class IcebergDriver:
         return results, {**prepared, "files": files, "rejected": aside, "rejected_rows": sum(file["rows"] for file in aside)}
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
-        """The table first, so that a worker which is not the batch's any more has rejected nothing."""
+        """Commits the table first, so that a worker that has lost the batch rejects nothing."""
         committed = self._commit_rows(work, prepared, staging)
         self._commit_rejected(work, prepared.get("rejected", ()), staging)
         return replace(committed, rejected=int(prepared.get("rejected_rows", 0)))

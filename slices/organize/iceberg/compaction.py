@@ -1,4 +1,4 @@
-"""Which small files of a table are worth being put together. Pure."""
+"""Chooses the small files of a table that are worth being put together. Pure."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ KEPT_BATCHES, LEAST_KEPT = 100, timedelta(hours=6)
 class Config(BaseModel):
     """None is required.
 
-    target_file_mb: how large the files get that this slice writes.
+    target_file_mb: the size of the files that this slice writes.
     keep: for how long all versions of tables can be read, e.g. '7 days'; '' for a hundred batches of each, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
@@ -29,14 +29,14 @@ class Config(BaseModel):
     mask_key: str = Field(default="", min_length=1)
 
     def keep_of(self, interval_seconds: int) -> timedelta:
-        """For how long versions of a table are kept whose batches have this length."""
+        """How long versions of a table are kept, whose batches have this length."""
         if not self.keep:
             return max(LEAST_KEPT, KEPT_BATCHES * timedelta(seconds=interval_seconds))
         number, unit = self.keep.split()
         return timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
 
     def target_bytes(self, mode: Mode) -> int:
-        """Of files that are put together; of MERGE smaller, since a batch writes each file anew that holds one of its keys."""
+        """The size of files that are put together; smaller for MERGE, since a batch rewrites each file that holds one of its keys."""
         return (self.target_file_mb << 20) // (4 if mode == Mode.MERGE else 1)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What Iceberg keeps of a Parquet file, from its footer; the rows are not read. A bound that a footer does not tell is no bound."""
+"""Iceberg's metadata of a Parquet file, from its footer; the rows are not read. A bound that a footer lacks is no bound."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Engine:
             self.fetch(f"CREATE MACRO {name}() AS TIMESTAMPTZ {literal(moment)}")
 
     def confine(self, files: Sequence[str], folders: Sequence[str]) -> None:
-        """From here on nothing can be read but these files, nothing be written but below these folders, and no setting changed."""
+        """Confines the engine: from here on it reads only these files, writes only below these folders, and keeps its settings."""
         paths = ", ".join(map(literal, files))
         self.fetch(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{', '.join(map(literal, folders))}]")
         self.fetch("SET enable_external_access = false; SET lock_configuration = true")

@@ -1,4 +1,4 @@
-"""Which batch a table's snapshots say to be its newest."""
+"""Finds the newest batch in a table's snapshots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slices.organize.iceberg.tables import Tables
 def newest_batches(
     warehouse: Warehouse, services: Services, flows: Mapping[str, str], deadline: Deadline
 ) -> dict[str, Landed | None]:
-    """Of each dataset, by its table's metadata alone."""
+    """The newest batch of each dataset, by its table's metadata alone."""
     tables = Tables(warehouse.name, services, f"warehouse {warehouse.name}")
     return {dataset: _newest(tables, dataset, flow) for dataset, flow in flows.items()}
 

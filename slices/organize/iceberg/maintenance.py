@@ -1,4 +1,4 @@
-"""Looks after one table: small files become large ones, old snapshots are forgotten, and files that none needs are deleted."""
+"""Maintains one table: small files become large ones, old snapshots are forgotten, and files that none needs are deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILES, MANIFEST_LISTS = {MAINTENANCE: "files"}, {MAINTENANCE: "manifests"}
 
 
 class TableMaintenance:
-    """Every commit stands by itself and changes no row; what was written for one that did not come about is garbage for a sweep."""
+    """Every commit stands by itself and changes no row; the files of a commit that failed are garbage for a sweep."""
 
     def __init__(
         self, tables: Tables, services: Services, open_engine: Callable[[], Engine], upkeep: Upkeep, target_bytes: int, folder: str
@@ -42,7 +42,7 @@ class TableMaintenance:
         self._done: Counter[str] = Counter()
 
     def run(self, deadline: Deadline) -> Maintained:
-        """In this order, so that each finds what the one before it has left over."""
+        """Maintains the table in an order in which each step finds what the one before it has left over."""
         finished = self._compact(deadline) and self._expire()
         if not finished or not self._upkeep.sweep:
             return Maintained(dict(self._done), finished=finished)
@@ -59,7 +59,7 @@ class TableMaintenance:
     # -- small files
 
     def _compact(self, deadline: Deadline) -> bool:
-        """False when the deadline came first; what was committed until then stays so."""
+        """Puts small files together. Returns False when the deadline came first; earlier commits stay."""
         for files in bins(self._current_files(), self._target_bytes):
             if deadline.seconds_left < LEAST_SECONDS:
                 return False
@@ -87,7 +87,7 @@ class TableMaintenance:
             self._done.update(compacted_files=len(files), new_files=len(written), compacted_rows=rows)
 
     def _swap(self, paths: set[str], written: Sequence[Written]) -> bool:
-        """Tried again while batches commit other things; given up when one has replaced one of the files."""
+        """Replaces files; tries again while batches commit other things, gives up when one has replaced one of the files."""
         for _ in range(TRIES):
             table = self._find()
             snapshot = table.current_snapshot() if table else None
@@ -104,7 +104,7 @@ class TableMaintenance:
         return False
 
     def _merge_manifests(self) -> None:
-        """Where no file was put together, but batches have left many manifests, or such as name no file any more."""
+        """Merges manifests, where no file was put together, but batches have left many, or such as name no file."""
         table = self._find()
         snapshot = table.current_snapshot() if table else None
         if table is None or snapshot is None:
@@ -121,7 +121,7 @@ class TableMaintenance:
     # -- old snapshots
 
     def _expire(self) -> bool:
-        """Only from the table's metadata; their files go when a sweep finds that no other needs them."""
+        """Expires snapshots, in the table's metadata only; their files go when a sweep finds that no other needs them."""
         upkeep = self._upkeep
         kept = {int(pointer["snapshot_id"]) for pointer in upkeep.kept}
         for _ in range(TRIES):
@@ -143,7 +143,7 @@ class TableMaintenance:
     # -- garbage
 
     def _delete(self, table: Table, needed: frozenset[str]) -> None:
-        """What lies at the table's place, is old, and no snapshot needs: data, manifests, and metadata files."""
+        """Deletes files at the table's place that are old and that no snapshot needs: data, manifests, and metadata files."""
         bucket, _, prefix = table.location().removeprefix("s3://").partition("/")
         old = list(old_keys(self._services.s3, bucket, f"{prefix}/", self._upkeep.now - SAFE_AGE))
         garbage = [key for key in old if f"s3://{bucket}/{key}" not in needed]

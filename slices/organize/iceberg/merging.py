@@ -1,4 +1,4 @@
-"""The SQL of a MERGE's commit: what of the batch is newer than the table's rows, and what becomes of the rows that it replaces.
+"""The SQL of a MERGE's commit: which of the batch's rows are newer than the table's, and what happens to the rows that they replace.
 
 A batch brings rows, and the keys of rows that its source has no more. Its keys are called k0, k1 … here, so that no name of a user's
 column meets one of these tables'.
@@ -15,7 +15,7 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic
 
 DELETED = SchemaColumn("_deleted", "boolean")
-# A cursor that lies further ahead than any batch is long is none that a window met: such rows are read in every batch, as those
+# A cursor that lies further ahead than any batch is long was met by no window: such rows are read in every batch, as those
 # without a value are, and their cursors say nothing of which is newer.
 FAR = "INTERVAL 8 DAY"
 _TIMES = ("date", "timestamp", "timestamptz")
@@ -23,7 +23,9 @@ _TIMES = ("date", "timestamp", "timestamptz")
 
 @dataclass(frozen=True)
 class Merge:
-    """Of one batch. cursor: the column that tells which of two rows is newer, or ''; batch: the one that tells when a row came."""
+    """The merge of one batch. cursor: the column that decides which of two rows is newer, or ''; batch: the one with the arrival
+    time.
+    """
 
     key: tuple[str, ...]
     cursor: str
@@ -84,7 +86,7 @@ class Merge:
         return f"CAST(coalesce(n.ordered, {own}) AS {duckdb_type(column.type)})" if known else own
 
     def _order(self, row: str, columns: Sequence[SchemaColumn]) -> str:
-        """What tells which of two rows is newer; null where nothing does, as of texts: a source sorts them in an order of its own."""
+        """The order of two rows by age; null where there is none, as for texts: a source sorts them in an order of its own."""
         column = next((c for c in columns if c.name == self.cursor), None)
         if column is None or column.type == "string":
             return "NULL"

@@ -1,6 +1,6 @@
-"""Sees that what is written to in the Glue Data Catalog is Atoll's, and of the very schema that its name is made of.
+"""Checks that databases and tables in the Glue Data Catalog are Atoll's, and belong to the schema that their name is made of.
 
-Glue's names are the account's: `lake_ops` may be somebody's database, and 'a_b'.'c' and 'a'.'b_c' make one name.
+Glue's names are the account's: `lake_ops` may be another's database, and 'a_b'.'c' and 'a'.'b_c' make one name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 from shared_metadata.errors import DefinitionError
 
 OWNER = "atoll"  # the parameter of a database that says whose it is
-TOLD_ONLY = ("CatalogId", "CreateTime")  # what Glue tells of a database, and does not take
+TOLD_ONLY = ("CatalogId", "CreateTime")  # the fields that Glue returns for a database, and does not accept
 
 
 def own_database(catalog: GlueCatalog, database: str, schema: str, place: str) -> None:
@@ -36,7 +36,7 @@ def _give(database: str, schema: str) -> str:
 
 
 def check_table(table: Table, location: str, place: str) -> None:
-    """Raises DefinitionError for a table whose data lies elsewhere than Atoll would have put it: it is somebody else's."""
+    """Raises DefinitionError for a table whose data lies elsewhere than Atoll's would: it is another's."""
     if table.location().rstrip("/") != location:
         raise DefinitionError(
             f"the Glue table {'.'.join(table.name())} is there and is not this dataset's: its data lies at {table.location()}",

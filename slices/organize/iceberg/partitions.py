@@ -1,4 +1,4 @@
-"""Which partition the rows of a file are of: told by the engine that wrote the file, exactly, and kept as Iceberg keeps one value.
+"""The partition of a file's rows: given exactly by the engine that wrote the file, and kept as Iceberg keeps one value.
 
 Nothing is taken from footers: they hold bounds, of which long texts are cut, floats lack NaN, and others may be left out.
 https://iceberg.apache.org/spec/#binary-single-value-serialization

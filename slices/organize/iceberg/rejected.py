@@ -22,5 +22,5 @@ def beside(work: Work) -> Work:
 
 
 def may_be_there(work: Work) -> bool:
-    """Whether rows may have been rejected before that this batch has to take away."""
+    """Whether there may be rejected rows that this batch has to delete."""
     return work.flow.mode == Mode.REPLACE or work.claim.again or work.claim.token > 1

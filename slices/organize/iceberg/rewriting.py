@@ -27,7 +27,7 @@ Write = Callable[[Sequence[DataFile]], Sequence[Written]]
 
 
 class Rewriting:
-    """Of one commit upon one state of a table; seconds_left: until the call must have returned."""
+    """Rewrites files for one commit upon one state of a table; seconds_left: until the call must have returned."""
 
     def __init__(self, staging: Staging, dataset: str, table: Table, seconds_left: Callable[[], float]) -> None:
         self._staging, self._dataset, self._seconds_left = staging, dataset, seconds_left
@@ -64,7 +64,7 @@ class Rewriting:
 
 
 def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
-    """Of about GROUP_BYTES each, in the order of the files' names: the same in each call."""
+    """Groups of about GROUP_BYTES each, in the order of the files' names: the same in each call."""
     group: list[DataFile] = []
     for file in sorted(files, key=lambda one: one.file_path):
         if group and sum(one.file_size_in_bytes for one in group) + file.file_size_in_bytes > GROUP_BYTES:

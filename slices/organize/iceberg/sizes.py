@@ -1,4 +1,4 @@
-"""Which first loads and merges are too much for the slice's functions; the rates are measured, and ADR 52 says where; pure."""
+"""Finds first loads and merges that are too much for the slice's functions; the rates are measured, and ADR 52 says where; pure."""
 
 from __future__ import annotations
 

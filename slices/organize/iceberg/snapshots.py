@@ -1,4 +1,4 @@
-"""What a table's snapshots tell: which batch made each, and which of them nobody needs any more."""
+"""The snapshots of a table: the batch that made each, and those that can expire."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAINTENANCE = "atoll.maintenance"  # in the summary of a snapshot that has the r
 
 @dataclass(frozen=True)
 class Made:
-    """A snapshot, and which batch made it; None for maintenance and for what others did.
+    """A snapshot and the batch that made it; None for maintenance and for others' commits.
 
     until: it was the current one until then; None where the table's log does not tell, or it still is.
     """
@@ -35,11 +35,11 @@ class Made:
 def expirable(
     snapshots: Sequence[Made], current: int | None, kept: Collection[int], flow: str, through: datetime, now: datetime
 ) -> list[int]:
-    """Those that are not to be kept, and that have not been the current one for a while.
+    """The snapshots that need not be kept, and that have not been the current one for a while.
 
     What a batch asks of a table's history (batch_identity.standing) must have the same answer afterwards: whether its own commit, of
-    which nobody knows, has landed; so the snapshots of batches that end after `through` stay. And whether a later batch stands
-    already; so that of the latest batch stays, which `atoll state verify` looks for as well.
+    unknown outcome, has landed; so the snapshots of batches that end after `through` stay. And whether a later batch stands already;
+    so that of the latest batch stays, which `atoll state verify` looks for as well.
     """
     superseded = {made.parent_id: made.at for made in reversed(snapshots)}  # by the first that came upon it
     mine = [(made.batch, made.snapshot_id) for made in snapshots if made.batch and made.batch.flow == flow]
@@ -54,7 +54,7 @@ def expirable(
 
 
 def made(table: Table) -> list[Made]:
-    """The table's snapshots, oldest first. One to which somebody has rolled the table back was the current one twice."""
+    """The table's snapshots, oldest first. One to which the table was rolled back by hand was the current one twice."""
     until = {before.snapshot_id: _moment(after.timestamp_ms) for before, after in pairwise(table.metadata.snapshot_log)}
     return [
         Made(s.snapshot_id, s.parent_snapshot_id, _moment(s.timestamp_ms), Identity.read(_summary(s)), until.get(s.snapshot_id))

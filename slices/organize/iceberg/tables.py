@@ -235,7 +235,7 @@ class Tables:
                 ) from None
 
     def _in_time(self) -> None:
-        """Raises DefinitionError where the function would end before the commit does: nothing of it is visible then."""
+        """Raises DefinitionError where the function would end before the commit does: nothing is visible then."""
         if self._services.deadline_monotonic - time.monotonic() < COMMIT_SECONDS:
             raise DefinitionError(
                 "the files of the batch could not all be looked at before the function's time limit",
