@@ -60,7 +60,7 @@ class Moves:
         return bool(self.guarded) and (self.takes_out or bool(self._free))
 
     def away(self, rows: str, gone: str = "") -> list[str]:
-        """The statements that free the guarded values that change in rows of the relation `rows`; `gone`: the keys that are going to be deleted."""
+        """The statements that free guarded values which change in the relation `rows`; `gone`: the keys to be deleted."""
         deletes = self._deletes(rows, gone) if self.takes_out else []
         if not self.possible:
             return deletes

@@ -66,7 +66,7 @@ def key_twice(stage: str, columns: Sequence[TargetColumn], key: Sequence[TargetC
 
 
 def same(columns: Sequence[TargetColumn], left: str, right: str) -> str:
-    """The condition that values are equal for their columns' own types; `=` of a type of an extension may be out of the search path."""
+    """The condition that values are equal for their own types; `=` of an extension's type may be out of the search path."""
     return " AND ".join(f"{left}.{identifier(c.name)} {c.equals} {right}.{identifier(c.name)}" for c in columns)
 
 
