@@ -63,7 +63,7 @@ class Receipts:
         self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(flow),))
 
     def since(self, flow: str, start: datetime) -> list[Receipt]:
-        """Those of batches that start then or later, oldest first; where there are none, the last one. Of years there are many."""
+        """The receipts of batches that start then or later, oldest first; where there are none, the last one."""
         last = f"SELECT max(batch_start) FROM {self._table} WHERE flow = %s"
         rows = self._connection.execute(
             f"SELECT batch_start, token, result, files, upserts, deletes, rejected FROM {self._table} "
