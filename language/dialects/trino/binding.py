@@ -20,6 +20,7 @@ from language.sql.typing import QueryColumn, TypedQuery
 from shared_metadata.program.lineage import Use
 
 _READ = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"))
+_READ_IN_FROM = frozenset(("this", "db", "catalog", "alias", "with_"))
 Common = Mapping[str, Mapping[str, Typed]]  # the columns of the queries of WITH, by name
 
 
@@ -167,7 +168,7 @@ class _Binder:
             cause = f"`{self.findings.words(node)}` is neither in GROUP BY nor within an aggregate"
             self.findings.problem(node, cause, "group by it, or aggregate it, as by max(…)")
             return
-        for part in node.iter_expressions():
+        for part in [node.this] if isinstance(node, exp.Filter) else node.iter_expressions():
             self._check_grouped(expressions, part, grouped)
 
     # -- FROM
@@ -195,6 +196,8 @@ class _Binder:
 
     def _source(self, node: exp.Expr, known: Common, scope: Scope) -> None:
         alias = node.args.get("alias")
+        if any(part and name not in _READ_IN_FROM for name, part in node.args.items()):
+            self.findings.problem(node, "this is not known here, but for its name", "read the table alone, or a query")
         if isinstance(node, exp.Table):
             parts = tuple(part.name.lower() for part in node.parts)
             columns, hidden = known.get(parts[0]) if len(parts) == 1 else None, frozenset[str]()

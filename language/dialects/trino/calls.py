@@ -16,6 +16,14 @@ from shared_metadata.program.lineage import Use
 if TYPE_CHECKING:
     from language.dialects.trino.expressions import Expressions
 
+# What sqlglot reads by a grammar of its own, and tells no place of.
+_BY_GRAMMAR: dict[type[exp.Expr], str] = {
+    exp.ArgMin: "min_by",
+    exp.ArgMax: "max_by",
+    exp.Ceil: "ceil",
+    exp.Floor: "floor",
+    exp.Trim: "trim",
+}
 _VARYING_REMEDY = "write batch_end() for the moment, or a hash of the key for chance"
 
 
@@ -50,7 +58,7 @@ def name_of(expressions: Expressions, node: exp.Expr) -> str:
         return node.name.lower()
     if isinstance(node, exp.Func) and "start" in node.meta:
         return expressions.findings.query.span.text[node.meta["start"] : node.meta["end"] + 1].lower()
-    return ""
+    return _BY_GRAMMAR.get(type(node), "")
 
 
 def _function(expressions: Expressions, node: exp.Expr, name: str, cast: bool) -> Typed:

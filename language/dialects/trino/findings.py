@@ -25,7 +25,9 @@ class Findings:
         """A call's to its closing parenthesis."""
         found = self.query.place(node)
         start, end = found.start - self.query.span.start, found.end - self.query.span.start
-        words, text = self.query.span.text[start:end], self.query.span.text
+        text = self.query.span.text
+        end += isinstance(node, exp.Func) and text[end : end + 1] == "("
+        words = text[start:end]
         while isinstance(node, exp.Func) and words.count("(") > words.count(")") and ")" in text[end:]:
             end = text.index(")", end) + 1
             words = text[start:end]
