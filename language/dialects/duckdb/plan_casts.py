@@ -63,11 +63,12 @@ def _cast_nodes(plan: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
             if value.__class__ is list:
                 stack += value
             elif value.__class__ is dict:
-                kind, branching = value.get("expression_class"), value.get("type")
-                if kind in _PLAIN or branching == "OPERATOR_TRY":
+                kind = value.get("expression_class")
+                operator = value.get("type", "") if kind is not None else ""
+                if kind in _PLAIN or operator == "OPERATOR_TRY":
                     continue
-                if branching in _BRANCHING:
-                    first, *others = value[_BRANCHING[branching]]
+                if operator in _BRANCHING:
+                    first, *others = value[_BRANCHING[operator]]
                     stack.append(first.get("when_expr", first))
                     later += [first.get("then_expr"), *others, value.get("else_expr")]
                     continue
