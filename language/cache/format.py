@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from language.forms.resolved import Collect, CollectTable, Input, MaskedPath, Publish, Settings, View
@@ -116,6 +117,7 @@ class _Unpickler(pickle.Unpickler):
         return Span(self._text.source, base + start, base + end)
 
 
+@cache
 def _query_class(module: str, name: str) -> type:
     """One that the dialect declares in whose folder it stands. Raises KeyError, Unusable."""
     found = dialect_of(module)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -89,15 +89,16 @@ class Dialect:
     warehouse: AsWarehouse[Any, Any] | None = None
 
 
-def installed() -> Iterator[str]:
+@cache
+def installed() -> tuple[str, ...]:
     """The dialects' names."""
-    return (file.parent.name for file in sorted(FOLDER.glob("*/dialect.py")))
+    return tuple(file.parent.name for file in sorted(FOLDER.glob("*/dialect.py")))
 
 
 @cache
 def dialect(name: str) -> Dialect:
     """The dialect of that name. Raises DefinitionError where there is none, or where its folder calls it otherwise."""
-    known = [*installed()]
+    known = installed()
     if name not in known:
         remedy = f"a slice's dialect is one of {', '.join(known)}, or a folder language/dialects/{name}/ declares it"
         raise DefinitionError(f"there is no dialect `{name}`", remedy=remedy)

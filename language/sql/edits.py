@@ -19,6 +19,8 @@ def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
 def moved(span: Span, edits: Iterable[tuple[Span, str]], places: Iterable[Span]) -> list[tuple[int, int]]:
     """Where in the edited text those places stand that lie within `span`: an edit stands within a place, or beside it."""
     inside = _within(span, edits)
+    if not inside:
+        return [(place.start - span.start, place.end - span.start) for place in places]
     found = []
     for place in places:
         before = sum(
