@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from language.forms.resolved import Collect, Publish, Resolved
 from language.forms.syntax import CreateConnection
 from language.parse.parser import parse
-from language.resolve.collect_query import table_at_source
 from language.resolve.names import declare
 from language.resolve.resolve import resolve
 from language.text.diagnostics import Diagnostic, Span, source_text
@@ -54,7 +53,7 @@ def _tables(statement: Resolved) -> Iterator[OutsideTable]:
     if isinstance(statement, Collect):
         found = [(table.source, table.span) for table in statement.tables]
         if statement.query is not None:
-            found = [(table_at_source(statement.query, reference), reference.span) for reference in statement.query.tables]
+            found = [(statement.query.name_at_source(reference), reference.span) for reference in statement.query.tables]
         for name, span in found:
             yield OutsideTable(statement.connection.name.folded, name, statement.collector, span)
 

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from language.covering import with_covering
-from language.forms.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
+from language.forms.resolved import Collect, CollectTable, Edits, Publish, Resolved, ResolvedProgram, View
 from language.forms.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.resolve.masks import mask_key
+from language.sql.edits import moved
+from language.sql.query import Places
+from language.text.diagnostics import Span
 from language.typed.program import TypedProgram
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 from shared_metadata.program.lineage import schema_digest, source_in
 from shared_metadata.program.masks import by_name
+from shared_metadata.program.places import Place
 
 
 def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None) -> Program:
@@ -99,7 +103,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         key=settings.key,
         cursor=settings.cursor if _collected(settings.cursor, statement.columns) else "",
         partition_by=_partition_by(clauses),
-        expectations=_expectations(clauses),
+        expectations=_expectations(clauses, statement.places),
         bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
     )
@@ -129,8 +133,9 @@ def _view(statement: View, signatures: _Signatures) -> Flow:
         mode=settings.mode,
         key=settings.key,
         query=statement.sql,
+        places=_places(statement.query.span, statement.edits, statement.places),
         partition_by=_partition_by(clauses),
-        expectations=_expectations(clauses),
+        expectations=_expectations(clauses, statement.places),
         bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
         whole=not statement.query.uses_batch_bounds,
@@ -154,7 +159,8 @@ def _publish(statement: Publish, signatures: _Signatures) -> tuple[Flow, Flow]:
         mode=settings.mode,
         key=settings.key,
         query=statement.sql,
-        expectations=_expectations(clauses),
+        places=_places(statement.query.span, statement.edits, statement.places),
+        expectations=_expectations(clauses, statement.places),
         bad_rows=_bad_rows(clauses) if clauses.quarantines else None,
         whole=whole,
         tolerates=_tolerates(clauses),
@@ -182,8 +188,18 @@ def _partition_by(clauses: Clauses) -> tuple[str, ...]:
     return tuple(part.folded for part in clauses.partition_by)
 
 
-def _expectations(clauses: Clauses) -> tuple[Expectation, ...]:
-    return tuple(Expectation(e.name.folded, e.predicate.text, e.action, e.name.span.position) for e in clauses.expectations)
+def _expectations(clauses: Clauses, places: Places) -> tuple[Expectation, ...]:
+    return tuple(
+        Expectation(e.name.folded, e.predicate.text, e.action, e.name.span.position, _places(e.predicate, (), places))
+        for e in clauses.expectations
+    )
+
+
+def _places(base: Span, edits: Edits, places: Places) -> tuple[Place, ...]:
+    """Those in the text at `base`, where they stand once it is edited."""
+    inside = sorted(((span, means) for span, means in places if base.start <= span.start < base.end), key=lambda each: each[0].start)
+    found = moved(base, edits, [span for span, _ in inside])
+    return tuple(Place(*place, means) for place, (_, means) in zip(found, inside, strict=True))
 
 
 def _fresh(clauses: Clauses) -> int:

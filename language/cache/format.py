@@ -1,7 +1,7 @@
 """The bytes of what is kept of a statement: its forms with places relative to its text, so that they hold wherever that text stands.
 
-Pickle does the work, and may make nothing but the data classes named here: no bytes, wherever they come from, can run code by being
-read. Endpoints, slices and the statement itself are left out and put in again by name.
+Pickle does the work, and may make nothing but the data classes named here and the queries that dialects declare: no bytes, wherever
+they come from, can run code by being read. Endpoints, slices and the statement itself are left out and put in again by name.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from language.dialects.duckdb.query import DuckDBQuery
-from language.dialects.postgres.query import PostgresQuery
 from language.forms.resolved import Collect, CollectTable, Input, MaskedPath, Publish, Settings, View
 from language.forms.syntax import (
     Clauses,
@@ -31,7 +30,7 @@ from language.forms.syntax import (
     Tolerate,
     TolerateBadRows,
 )
-from language.sql.parsed import ParsedQuery
+from language.sql.dialect import dialect, dialect_of
 from language.text.diagnostics import Span
 from language.text.statement_texts import StatementText
 from shared_metadata.program import Column, Mask, Mode
@@ -40,7 +39,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
     *(Part, TableList, Tolerate, TolerateBadRows),
-    *(Collect, CollectTable, DuckDBQuery, Input, MaskedPath, ParsedQuery, PostgresQuery, Publish, Settings, View, Column, Mask, Mode),
+    *(Collect, CollectTable, Input, MaskedPath, Publish, Settings, View, Column, Mask, Mode),
     *(Schema, SchemaColumn),
 )
 _CLASSES = {(kind.__module__, kind.__qualname__): kind for kind in _DATA}
@@ -111,11 +110,20 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == __name__:
             return {"_span": self._span, "_known": self._known}[name]
-        return _CLASSES[module, name]
+        return _CLASSES.get((module, name)) or _query_class(module, name)
 
     def _span(self, start: int, end: int) -> Span:
         base = self._text.start
         return Span(self._text.source, base + start, base + end)
+
+
+@cache
+def _query_class(module: str, name: str) -> type:
+    """One that the dialect declares in whose folder it stands. Raises KeyError, Unusable."""
+    found = dialect_of(module)
+    if found is None:
+        raise Unusable
+    return {(kind.__module__, kind.__qualname__): kind for kind in dialect(found).kept}[module, name]
 
 
 class _Plain(pickle.Unpickler):

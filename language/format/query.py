@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlglot
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from language.sql.parsed import reads
+from language.sql.sqlglot_reading import reads
 from language.text.comments import find_comments
 from language.text.diagnostics import Problem, SourceText, Span
 from language.text.tokens import DIALECT, Kind, Token, tokenize

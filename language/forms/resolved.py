@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from language.dialects.duckdb.query import DuckDBQuery
 from language.forms.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name
-from language.sql.parsed import ParsedQuery, edited
+from language.sql.edits import edited
+from language.sql.query import Places, SourceQuery, WarehouseQuery
 from language.text.diagnostics import Diagnostic, Span
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Column, Mask, Mode
@@ -65,7 +65,7 @@ class Input:
 class Collect:
     """INSERT into a warehouse from a connection; `columns`, `filter`, `casts` are the plan's, `edits` make the text the source's.
 
-    condition: the query's WHERE, where its rows are those of one table.
+    condition: the query's WHERE, where its rows are those of one table.  places: of the batch's bounds in its expectations.
     """
 
     statement: Insert
@@ -76,12 +76,13 @@ class Collect:
     organizer: Slice
     settings: Settings
     tables: tuple[CollectTable, ...]
-    query: ParsedQuery | None = None
+    query: SourceQuery | None = None
     edits: Edits = ()
     columns: tuple[Column, ...] = ()
     filter: str = ""
     casts: Mapping[str, str] = field(default_factory=dict)
     condition: Span | None = None
+    places: Places = ()
 
     @property
     def sql(self) -> str:
@@ -107,6 +108,7 @@ class Collect:
 class View:
     """A materialized view; `sql` names every dataset in full, and every column where the statement was typed.
 
+    places: of the datasets in its query, and of the batch's bounds in that and in its expectations.
     sees_deleted: the inputs whose `_deleted` it names, once it was typed.
     """
 
@@ -115,9 +117,10 @@ class View:
     warehouse: CreateWarehouse
     organizer: Slice
     settings: Settings
-    query: DuckDBQuery
+    query: WarehouseQuery
     inputs: tuple[Input, ...]
     edits: Edits
+    places: Places
     sees_deleted: tuple[str, ...] = ()
 
     @property
@@ -136,9 +139,10 @@ class Publish:
     organizer: Slice
     harness: Slice
     settings: Settings
-    query: DuckDBQuery
+    query: WarehouseQuery
     inputs: tuple[Input, ...]
     edits: Edits
+    places: Places
     sees_deleted: tuple[str, ...] = ()
 
     @property

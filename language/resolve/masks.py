@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from language.forms.resolved import Collect, MaskedPath, ResolvedProgram, Settings
 from language.forms.syntax import Clauses, MaskedColumn, Name, TableList
 from language.resolve.outputs import output_columns
-from language.sql.parsed import OWN_COLUMNS, Query
+from language.sql.query import OWN_COLUMNS, Query
 from language.text.diagnostics import Diagnostic, Gathering, Problem, did_you_mean
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import MASK_KEY, Mask, Masks

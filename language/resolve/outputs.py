@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Container
 from collections.abc import Set as AbstractSet
+from typing import Any
 
-from language.dialects.duckdb.predicate import parse_predicate
 from language.forms.resolved import Settings
 from language.forms.syntax import Clauses, Expect
 from language.resolve.name_lengths import check_column
-from language.sql.parsed import OWN_COLUMNS, Query
+from language.sql.dialect import AsWarehouse
+from language.sql.query import OWN_COLUMNS, Query
 from language.text.diagnostics import Gathering, Problem, Span, did_you_mean
 from shared_metadata.contract.declaration import Slice
 
 
-def check_output(query: Query | None, clauses: Clauses, settings: Settings | None) -> None:
+def check_output(query: Query | None, clauses: Clauses, settings: Settings | None, engine: AsWarehouse[Any, Any]) -> None:
     """Raises Problem for a clause that names a column which the query does not have, or an unfit expectation.
 
     query: None for a list of tables, whose columns only the source knows.  settings: None where they are wrong themselves.
+    engine: the warehouse's dialect, in which expectations are written.
     """
     with Gathering() as gathering:
         columns = gathering(output_columns, query) if query is not None else None
@@ -25,12 +27,12 @@ def check_output(query: Query | None, clauses: Clauses, settings: Settings | Non
         if known is not None and settings is not None:
             gathering(check_named, clauses, settings, known, "the query's columns")
         for expectation in clauses.expectations:
-            gathering(_check_expectation, expectation, known)
+            gathering(_check_expectation, expectation, known, engine)
 
 
-def _check_expectation(expectation: Expect, known: AbstractSet[str] | None) -> None:
+def _check_expectation(expectation: Expect, known: AbstractSet[str] | None, engine: AsWarehouse[Any, Any]) -> None:
     with Gathering() as gathering:
-        for name, span in parse_predicate(expectation.predicate).columns():
+        for name, span in engine.predicate(expectation.predicate).columns():
             if known is not None:
                 gathering(_check_known, name, known, span, "column", "the query's columns")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from language.forms.resolved import Edits, Input
-from language.forms.syntax import CreateConnection, CreateWarehouse
+from language.forms.syntax import Clauses, CreateConnection, CreateWarehouse
 from language.resolve.names import Names
-from language.sql.parsed import Query, TableReference
+from language.sql.dialect import AsWarehouse
+from language.sql.query import BATCH_BOUNDS, Places, Query, TableReference, WarehouseQuery
 from language.text.diagnostics import Problem, did_you_mean
 
 
@@ -29,6 +32,17 @@ def read_datasets(query: Query, names: Names) -> tuple[CreateWarehouse | None, t
         inputs.setdefault(dataset, Input(dataset, reference.span))
     edits = [(span, _folded(span.text)) for reference in query.tables for span in reference.spans if span.text != _folded(span.text)]
     return warehouse, tuple(inputs.values()), tuple(edits)
+
+
+def read_places(query: WarehouseQuery) -> Places:
+    """Where the query says what a slice puts its own words for: datasets, and the bounds of a batch."""
+    return (*((reference.span, ".".join(reference.folded)) for reference in query.tables), *query.bounds)
+
+
+def expected_places(clauses: Clauses, engine: AsWarehouse[Any, Any]) -> Places:
+    """Where expectations say a bound of a batch."""
+    saying = (e.predicate for e in clauses.expectations if any(bound in e.predicate.text.lower() for bound in BATCH_BOUNDS))
+    return tuple(place for predicate in saying for place in engine.predicate(predicate).bounds)
 
 
 def _warehouse(reference: TableReference, names: Names, near: frozenset[str]) -> CreateWarehouse:

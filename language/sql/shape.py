@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope, walk_in_scope
 
-from language.sql.parsed import sqlglot_dialect
+from language.sql.dialect import sqlglot_dialect
 from language.text.recursion import bounded_recursion
 from shared_metadata.program.lineage import ColumnRef
 from shared_metadata.update_set.records import QueryShape

@@ -55,7 +55,7 @@ class SourceText:
         return self.text[start:end].rstrip("\r\n")
 
 
-# What editors, chats and web pages put between words. DuckDB reads each of these as a space of one byte, and so counts otherwise.
+# What editors, chats and web pages put between words. Engines may read each of these as a space of one byte, and so count otherwise.
 _SPACES = "\u00a0\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 _QUOTED = r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
 _KEPT_OR_SPACE = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?\*/|(?P<space>[{_SPACES}])", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from language.forms.resolved import Edits
-from language.sql.parsed import first_word
+from language.sql.query import first_word
 from language.text.diagnostics import Span
 from shared_metadata.program.lineage import ColumnRef, ColumnUse, Use
 

@@ -24,6 +24,9 @@ from enum import StrEnum
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program.places import Place, filled
+
 FORMAT = 1
 MASK_KEY = "mask_key"  # the option of a warehouse that names the secret whose key hashes columns
 
@@ -131,12 +134,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Expectation:
-    """`EXPECT name: (predicate) OR action`; action is WARN, FAIL or QUARANTINE; predicate is warehouse SQL."""
+    """`EXPECT name: (predicate) OR action`; action is WARN, FAIL or QUARANTINE; predicate is warehouse SQL, with its places."""
 
     name: str
     predicate: str
     action: str
     position: Position
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,8 @@ class Flow:
     mode, key, cursor: None or empty means that the slice's declared default applied and was none.
     query: VIEW and RESULT: warehouse SQL, tables named in full as datasets ('lake.ops.flights').
         COLLECT with AS: the source's own SQL, tables without the connection ('public.flights'); else ''.
+    places: VIEW and RESULT: where the query names a dataset, or says batch_start() or batch_end(), for a slice to `fill` with its own
+        words. A plan of an earlier Atoll has none.
     columns, filter: COLLECT with AS: the projection, and the WHERE clause as source SQL or ''; for sources that speak no SQL.
         `columns` is empty for all columns.
     casts: COLLECT with AS: output column ▸ the type, as in a schema, to which the statement casts it.
@@ -188,6 +194,7 @@ class Flow:
     key: tuple[str, ...] = ()
     cursor: str = ""
     query: str = ""
+    places: tuple[Place, ...] = ()
     columns: tuple[Column, ...] = ()
     filter: str = ""
     casts: Mapping[str, str] = field(default_factory=dict)
@@ -215,6 +222,18 @@ class Flow:
     def quarantines(self) -> bool:
         """Whether rows may be rejected."""
         return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
+
+    def filled(self, words: Mapping[str, str]) -> str:
+        """The query with a slice's words at its places.  words: by dataset, and of BATCH_START and BATCH_END.
+
+        Raises DefinitionError for a plan of an earlier Atoll, which does not know its places.
+        """
+        if not self.places and any(table.inputs for table in self.tables):
+            cause = f"the plan of {self.id} does not tell where its query names datasets"
+            raise DefinitionError(
+                cause, place=str(self.position), remedy="apply the program again: its plan is of an earlier version"
+            )
+        return filled(self.query, self.places, words)
 
     @property
     def supersedes(self) -> bool:

@@ -26,6 +26,7 @@ _CAPABILITIES = {
     "collect.events": Capabilities(dialect="duckdb", modes=(Mode.APPEND,), default_mode=Mode.APPEND, queries="none"),
     "organize.iceberg": Capabilities(dialect="duckdb", modes=_ALL_MODES, longest_name=255),
     "organize.archive": Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND)),
+    "organize.remote": Capabilities(dialect="trino", modes=_ALL_MODES),
     "harness.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES, rejects_rows=True, longest_name=63),
     "harness.salesforce": Capabilities(dialect="soql", modes=(Mode.MERGE,), default_mode=Mode.MERGE),
 }

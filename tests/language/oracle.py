@@ -74,6 +74,8 @@ def meaning(text: str, slices: Mapping[str, Slice]) -> Any:
 
 
 def _stripped(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict) and "means" in value:
+        return value["means"]  # of a place in a text
     if isinstance(value, dict):
         return {k: _stripped(v, k) for k, v in value.items() if k != "position"}
     if isinstance(value, list):

@@ -48,7 +48,7 @@ def test_errors_are_also_data(slices: Mapping[str, Slice]) -> None:
                 "column": 29,
                 "length": 6,
                 "message": "no slice for a warehouse to `icberg` is installed",
-                "help": "did you mean `iceberg`? installed: archive, iceberg",
+                "help": "did you mean `iceberg`? installed: archive, iceberg, remote",
                 "source": "CREATE WAREHOUSE lake USING icberg;",
             }
         ]

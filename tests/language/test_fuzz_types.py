@@ -14,7 +14,7 @@ import pytest
 from sqlglot import exp
 
 from language import ProgramErrors, compile_with_positions
-from language.sql.parsed import OWN_COLUMNS
+from language.sql.query import OWN_COLUMNS
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program.source_schemas import SourceSchemas
 from tests.language.generated_queries import query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from language.cache.statements import Memo
 from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.engine import Tables
 from language.dialects.duckdb.query import DuckDBQuery
+from language.sql.dialect import as_warehouse
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import source_text
 from language.text.statement_texts import chunks_of, statement_texts
@@ -207,8 +209,12 @@ def test_what_a_process_that_died_did_not_do_is_done_by_the_first(
     monkeypatch.setattr("language.cache.workers.processors", lambda: 3)
     monkeypatch.setattr("language.cache.workers.SHARE", 1)
     first = os.getpid()
-    bind_query = _noting([])
-    monkeypatch.setattr("language.typed.program.bind_query", lambda *all: bind_query(*all) if os.getpid() == first else os._exit(1))
+
+    def dies_elsewhere(query: DuckDBQuery, tables: Tables) -> TypedQuery:
+        return bind_query(query, tables) if os.getpid() == first else os._exit(1)
+
+    dying = dataclasses.replace(as_warehouse("duckdb"), type=dies_elsewhere)
+    monkeypatch.setattr("language.typed.program.as_warehouse", lambda name: dying)
     assert _compile(files, types, slices, Memo()) == expected
 
 
@@ -236,7 +242,8 @@ def test_a_changed_filter_leaves_the_views_readers_as_they_are(slices: Mapping[s
     _compile(files, types, slices, memo)
     files["p1.sql"] = [statement.replace("amount > 1", "amount > 2") for statement in files["p1.sql"]]
     typed: list[str] = []
-    monkeypatch.setattr("language.typed.program.bind_query", _noting(typed))
+    noting = dataclasses.replace(as_warehouse("duckdb"), type=_noting(typed))
+    monkeypatch.setattr("language.typed.program.as_warehouse", lambda name: noting)
     _compile(files, types, slices, Memo(memo.to_bytes()))
     assert typed == ["SELECT * FROM lake.raw.orders WHERE amount > 2"]
 

@@ -58,8 +58,8 @@ def test_a_program_without_collect_queries_loads_no_parser() -> None:
 import sys
 from slices.registry import installed
 from language.compiler import compile_sources
-from language.resolve.source_queries import collected_query
-assert collected_query
+from language.sql.dialect import as_source
+assert as_source('postgres').collected
 program = "CREATE WAREHOUSE lake USING iceberg; CREATE CONNECTION ops TO postgres WITH (secret = 'x');"
 compile_sources({"p.sql": program + "INSERT INTO lake.ops FROM ops.public TABLES (t) EVERY '1 day';"}, installed())
 assert "postgast" not in sys.modules and "language.dialects.postgres.typing" not in sys.modules

@@ -16,7 +16,7 @@ from sqlglot.lineage import lineage as traced_by_sqlglot
 
 from language import compile_with_positions
 from language.compiler import Compilation
-from language.sql.parsed import edited
+from language.sql.edits import edited
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.parquet.duckdb_session import extension_path
 from shared_metadata.program.lineage import ColumnLineage

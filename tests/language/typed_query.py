@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.query import DuckDBQuery, parse_warehouse_query
-from language.dialects.postgres.query import parse_postgres_query
-from language.sql.parsed import edited
+from language.sql.dialect import as_source
+from language.sql.dialect import dialect as declared
+from language.sql.edits import edited
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import SourceText, Span
 from shared_metadata.program.schema import SchemaColumn
@@ -18,10 +18,11 @@ Columns = Mapping[str, Mapping[str, str]]
 def typed(sql: str, tables: Columns, dialect: str = "duckdb") -> TypedQuery:
     """tables: name as in FROM ▸ column ▸ type (a schema's; for a source's dialect, the source's own word)."""
     schemas = {name: _schema(columns, dialect) for name, columns in tables.items()}
-    if dialect == "duckdb":
-        return bind_query(parse_warehouse_query(_span(sql)), schemas)
-    query = parse_postgres_query(_span(sql))
-    return query.typed({reference.parts: ".".join(reference.folded) for reference in query.tables}, schemas)
+    if (warehouse := declared(dialect).warehouse) is not None:
+        found: TypedQuery = warehouse.type(warehouse.read(_span(sql)), schemas)
+        return found
+    query = as_source(dialect).read(_span(sql))
+    return as_source(dialect).type(query, {reference.parts: ".".join(reference.folded) for reference in query.tables}, schemas)
 
 
 def pinned(sql: str, tables: Columns, dialect: str = "duckdb") -> str:
@@ -42,6 +43,6 @@ def _span(sql: str) -> Span:
 
 
 def _schema(columns: Mapping[str, str], dialect: str) -> tuple[SchemaColumn, ...]:
-    if dialect == "duckdb":
+    if declared(dialect).warehouse is not None:
         return tuple(SchemaColumn(name, kind) for name, kind in columns.items())
     return tuple(SchemaColumn(name.lower(), "string", source=name, source_type=kind) for name, kind in columns.items())

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.types import iceberg_type, type_of
-from language.text.recursion import deep_recursion
 
 Tree = dict[str, Any]
 _PASSING = {

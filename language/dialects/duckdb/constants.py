@@ -11,13 +11,13 @@ from language.dialects.duckdb.answers import EngineError, Tree
 from language.dialects.duckdb.catalogue import IMPURE
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.plan_casts import Casts, Kind
+from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.types import sql_type
 from language.dialects.duckdb.wording import extent, first_line
-from language.sql.parsed import BATCH_BOUNDS
 from language.sql.problems import QueryProblem
-from language.text.recursion import deep_recursion
+from language.sql.query import BATCH_BOUNDS
 
 _COMPUTED = frozenset(("CAST", "FUNCTION", "OPERATOR", "COMPARISON", "CONJUNCTION", "BETWEEN", "CASE", "COLLATE"))
 _LITERAL = r'\{"class":"CONSTANT"'

@@ -11,8 +11,8 @@ from language.dialects.duckdb.engine import Tables
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.said import Said, Scope, Table, Whole
 from language.dialects.duckdb.text import QueryText
-from language.sql.parsed import OWN_COLUMNS
 from language.sql.problems import QueryProblem
+from language.sql.query import OWN_COLUMNS
 from shared_metadata.program.schema import SchemaColumn
 
 DELETED = "_deleted"

@@ -11,7 +11,8 @@ from language.dialects.duckdb.own_columns import but_own, own_named
 from language.dialects.duckdb.query import DuckDBQuery
 from language.dialects.duckdb.said import Said, Scope, Table
 from language.dialects.duckdb.text import Place
-from language.sql.parsed import OWN_COLUMNS, edited
+from language.sql.edits import edited
+from language.sql.query import OWN_COLUMNS
 from language.text.diagnostics import Span
 from shared_metadata.contract.parquet.duckdb_session import identifier
 
@@ -21,7 +22,7 @@ Edit = tuple[int, int, str]
 
 
 def pinned(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
-    """(start, end, text): each table by a subquery of its columns, and what was named through its full name by its last."""
+    """(start, end, text): around each table a subquery of its columns; what was named through its full name, by its last."""
     found: list[Edit] = []
     named = own_named(query.said, tables)
     for table in query.said.wide:
@@ -29,13 +30,12 @@ def pinned(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
             continue
         columns = but_own(tables[table.path], named.get(table, set()))
         start, end = query.text.path(table.at)
-        names = ", ".join(map(_spelled, (column.name for column in columns)))
-        path = ".".join(query.span.text[slice(*part)].lower() for part in query.text.parts(table.at))
-        alias = "" if table.alias else f" AS {_spelled(table.names[-1].lower())}"
-        inner, before = f"(SELECT {names} FROM {path}){alias}", query.span.text[:start].rstrip()
+        names = ", ".join(map(spelled, (column.name for column in columns)))
+        alias = "" if table.alias else f" AS {spelled(table.names[-1].lower())}"
+        opening, begin, before = f"(SELECT {names} FROM ", start, query.span.text[:start].rstrip()
         if before[-5:].upper() == "TABLE":
-            start, inner = len(before) - 5, f"FROM {inner}"
-        found.append((start, end, inner))
+            opening, begin = f"FROM {opening}", len(before) - 5
+        found += [(begin, start, opening), (end, end, f"){alias}")]  # the name itself stays where it is: a place of the plan
     for column in query.said.columns:
         found += _unqualified(query, column.names, column.scope, column.at)
     return tuple(sorted([*found, *_excluded(query, named)]))
@@ -81,7 +81,7 @@ def _excluding(query: DuckDBQuery, after: int) -> Place:
     return begin[0], next(ends)
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     return name if PLAIN.fullmatch(name) and name not in engine().catalogue.reserved_words else identifier(name)
 
 

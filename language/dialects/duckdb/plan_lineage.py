@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from language.dialects.duckdb.plan_references import NONE, Columns, Made, Plan, Ref, References, Refs
-from language.text.recursion import deep_recursion
+from language.dialects.duckdb.recursion import deep_recursion
 from shared_metadata.program.lineage import Use
 
 ROW_NUMBER = "\0rowid"  # for a column: of a row in DuckDB's own tables, which no file of a lake has

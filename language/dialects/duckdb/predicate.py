@@ -13,6 +13,7 @@ from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.query import DuckDBQuery
 from language.sql.problems import QueryProblem
+from language.sql.query import Places
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import Problem, SourceText, Span
 from shared_metadata.program.schema import SchemaColumn
@@ -47,6 +48,11 @@ class Predicate:
         for column in self._query.said.columns:
             if len(column.names) == 1:
                 yield column.names[0].lower(), self._span(self._query.text.path(column.at), len(_BEFORE))
+
+    @property
+    def bounds(self) -> Places:
+        found = ((span.start - len(_BEFORE), span.end - len(_BEFORE), name) for span, name in self._query.bounds)
+        return tuple((Span(self.span.source, self.span.start + start, self.span.start + end), name) for start, end, name in found)
 
     def check(self) -> None:
         """Raises Problem where it does not speak of one row."""

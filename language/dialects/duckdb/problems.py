@@ -16,8 +16,8 @@ from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import QUOTED, rule_of, worded
-from language.sql.parsed import BATCH_BOUNDS, OWN_COLUMNS
 from language.sql.problems import QueryProblem
+from language.sql.query import BATCH_BOUNDS, OWN_COLUMNS
 from language.text.diagnostics import did_you_mean
 
 MOST = 20  # mistakes that are told of one query

@@ -11,8 +11,8 @@ from language.dialects.duckdb.plan_casts import NOWHERE
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import QueryText
-from language.sql.parsed import BATCH_BOUNDS
 from language.sql.problems import QueryProblem
+from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import did_you_mean
 
 # Table functions that make rows of their arguments alone; DuckDB's catalogue does not tell them from those that read a file.

@@ -14,8 +14,8 @@ from language.dialects.duckdb.purity import readers
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.syntax_tree import nodes_in, outermost, places_in, read
 from language.dialects.duckdb.text import Place, QueryText
-from language.sql.parsed import BATCH_BOUNDS, TableReference, first_word
 from language.sql.problems import QueryProblem
+from language.sql.query import BATCH_BOUNDS, Places, TableReference, first_word
 from language.text.diagnostics import Gathering, Problem, Span
 from language.text.nesting import too_deep
 
@@ -28,7 +28,7 @@ class DuckDBQuery:
     dialect: str = "duckdb"
 
     def __getstate__(self) -> dict[str, object]:
-        return {"span": self.span, "dialect": self.dialect, "uses_batch_bounds": self.uses_batch_bounds}
+        return {"span": self.span, "dialect": self.dialect, "bounds": self.bounds}
 
     @cached_property
     def tree(self) -> Tree:
@@ -64,9 +64,14 @@ class DuckDBQuery:
             found.append(TableReference(table.names, tuple(self.span_of(place) for place in places)))
         return tuple(found)
 
-    @cached_property
+    @property
     def uses_batch_bounds(self) -> bool:
-        return any(call.name in BATCH_BOUNDS for call in self.said.calls)
+        return bool(self.bounds)
+
+    @cached_property
+    def bounds(self) -> Places:
+        calls = (call for call in self.said.calls if call.name in BATCH_BOUNDS and not call.in_from)
+        return tuple((self.span_of(self.text.call(call.at) or self.text.path(call.at)), call.name) for call in calls)
 
     @property
     def common_tables(self) -> frozenset[str]:
@@ -128,9 +133,9 @@ def _name_of(item: Tree, starred: bool) -> str:
     return str(name).lower()
 
 
-def read_ahead(queries: Iterable[Span | None]) -> None:
+def read_ahead(queries: Iterable[Span]) -> None:
     """Has DuckDB parse many queries by one call, which costs a tenth of as many calls."""
-    texts = [query.text for query in queries if query is not None]
+    texts = [query.text for query in queries]
     if texts:
         engine().read_ahead(texts)
 

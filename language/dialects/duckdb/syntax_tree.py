@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
-from language.text.recursion import deep_recursion
 from shared_metadata.program.lineage import Use
 
 Tree = dict[str, Any]

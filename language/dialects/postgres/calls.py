@@ -15,7 +15,7 @@ from language.dialects.postgres.parser import Node
 from language.dialects.postgres.resolution import Call, find_function
 from language.dialects.postgres.scope import Expr, Scope
 from language.dialects.postgres.spelling import no_function
-from language.sql.parsed import BATCH_BOUNDS
+from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
 

@@ -12,7 +12,7 @@ from language.dialects.postgres.projection import where_text
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.type_words import names_of
 from language.sql.leaving import Leaving
-from language.sql.parsed import BATCH_BOUNDS
+from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import Span, did_you_mean
 
 _TELLING = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})

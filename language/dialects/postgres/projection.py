@@ -5,7 +5,7 @@ from __future__ import annotations
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
 from language.dialects.postgres.targets import output_name
-from language.sql.parsed import edited
+from language.sql.edits import edited
 from language.sql.projection import Projection
 from language.text.diagnostics import Span
 from shared_metadata.program import Column

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.places import Place, Places
-from language.sql.parsed import ParsedQuery, TableReference, first_word
-from language.text.diagnostics import Diagnostic, Problem, Span
-
-if TYPE_CHECKING:
-    from language.sql.typing import TypedQuery
-    from shared_metadata.program.schema import SchemaColumn
+from language.sql.query import TableReference, first_word
+from language.text.diagnostics import Problem, Span
 
 _READ_ONLY = "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE"
 
 
 @dataclass(frozen=True, eq=False)
-class PostgresQuery(ParsedQuery):
+class PostgresQuery:
     """Its parts raise Problem where the text is no query that PostgreSQL reads."""
+
+    span: Span
+    dialect: str = "postgres"
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"span": self.span, "dialect": self.dialect}
 
     @cached_property
     def text(self) -> Text:
@@ -54,8 +56,8 @@ class PostgresQuery(ParsedQuery):
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @property
-    def uses_batch_bounds(self) -> bool:
-        return False
+    def first_word(self) -> Span:
+        return first_word(self.span)
 
     @property
     def common_tables(self) -> frozenset[str]:
@@ -90,34 +92,15 @@ class PostgresQuery(ParsedQuery):
     def name_at_source(self, reference: TableReference) -> str:
         return ".".join(reference.parts[1:])
 
-    def typed(self, names: Mapping[tuple[str, ...], str], tables: Mapping[str, Sequence[SchemaColumn]]) -> TypedQuery:
-        """names: of each table, its parts ▸ its key among `tables`."""
-        from language.dialects.postgres.declared_types import misplaced
-        from language.dialects.postgres.typing import type_text
-
-        found = type_text(self.text, names, tables)
-        return replace(found, problems=(*found.problems, *misplaced(self)))
-
-    def unknown_functions(self) -> Iterator[Diagnostic]:
-        """Calls of what is no function of PostgreSQL's own, whatever the tables' columns are; one in a schema may be anything."""
-        from language.dialects.postgres.catalogue import functions, types
-        from language.dialects.postgres.spelling import no_function
-
-        for node in inner_nodes(self.statement, "FuncCall"):
-            (*schema, name) = (part["String"]["sval"] for part in node["funcname"])
-            if not schema and not functions(name) and not (name in types() and len(node.get("args", ())) == 1):
-                place = self.at(self.places.names(node.get("location", 0), 1)[0])
-                yield place.diagnostic(*no_function(name))
-
     def _table(self, node: Node) -> TableReference:
         parts = tuple(node[name] for name in ("catalogname", "schemaname", "relname") if name in node)
         spans = tuple(map(self.at, self.places.names(node.get("location", 0), len(parts))))
         return TableReference(parts, spans, node)
 
 
-def parse_postgres_query(span: Span) -> PostgresQuery:
+def read(span: Span) -> PostgresQuery:
     """The query at `span`. Raises Problem where PostgreSQL's parser refuses it, or where it is no query that reads."""
-    query = PostgresQuery(span, "postgres")
+    query = PostgresQuery(span)
     query.check_reads()
     return query
 

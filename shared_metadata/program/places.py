@@ -1,0 +1,26 @@
+"""A query's text with places: where a slice puts its own words for datasets and for the bounds of a batch, and needs no compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+BATCH_START, BATCH_END = "batch_start", "batch_end"
+
+
+@dataclass(frozen=True)
+class Place:
+    """[start, end) of a text, in characters, and what stands there: a dataset's name, BATCH_START or BATCH_END."""
+
+    start: int
+    end: int
+    means: str
+
+
+def filled(text: str, places: Sequence[Place], words: Mapping[str, str]) -> str:
+    """The text with a slice's words at its places.  words: by what a place means. Raises KeyError for one that is left out."""
+    pieces, done = list[str](), 0
+    for place in sorted(places, key=lambda place: place.start):
+        pieces += text[done : place.start], words[place.means]
+        done = place.end
+    return "".join([*pieces, text[done:]])
