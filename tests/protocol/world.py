@@ -402,7 +402,9 @@ class World:
 
     def _returned(self, execution: Execution, number: int, value: dict[str, Any]) -> None:
         step = execution.branches[number].step
-        if step == "plan":
+        if "waiting" in value:
+            self._enter(execution, number, step, json.dumps(value))
+        elif step == "plan":
             self._planned(execution, value)
         elif step == "commit":
             self._end(execution, number, value["status"])
