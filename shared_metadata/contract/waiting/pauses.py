@@ -3,7 +3,7 @@
 An execution may have 25,000 events, and what runs in it beside one another shares them:
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. Nothing catches what ends it there. So a plan gives each
 of its pieces (a table, or a part of one) a number of looks, and the pauses grow as fast as that number asks for: of 40 pieces
-each may wait for six hours, of 200 tables each for some 50 minutes.
+each may wait for six hours, of 200 tables each for 20 minutes, in all their steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ PIECES_WITH_ROOM = 40  # of one execution: each may wait for hours
 FIRST_SECONDS = 5
 # The lease is extended when the pause begins: what is left of it is for a step that is slow to begin, or is tried again.
 LONGEST_SECONDS = LEASE_SECONDS - 6 * 60
-GROWTHS = (0.25, 0.5, 1.0, 2.0, math.inf)  # a pause as a share of what was waited so far
+GROWTHS = (
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+)  # a pause as a share of what was waited so far; beyond the last, short statements would wait in vain
 
 
 def looks_of_each(pieces: int) -> int:
@@ -33,8 +39,7 @@ def looks_of_each(pieces: int) -> int:
 
 def pause_seconds(waited_seconds: float, limit_seconds: float, looks: int, at_least: float = 0) -> int:
     """The next pause of a step that has waited so long, and has so many looks until its limit.  at_least: the other side's advice."""
-    slowest = GROWTHS[-1]
-    growth = next((g for g in GROWTHS if looks_needed(waited_seconds, limit_seconds, g) <= looks), slowest)
+    growth = next((g for g in GROWTHS if looks_needed(waited_seconds, limit_seconds, g) <= looks), GROWTHS[-1])
     pause = min(max(_pause(waited_seconds, growth), at_least), limit_seconds - waited_seconds, LONGEST_SECONDS)
     return max(1, math.ceil(pause))
 
@@ -51,5 +56,4 @@ def looks_needed(waited_seconds: float, limit_seconds: float, growth: float) -> 
 
 
 def _pause(waited_seconds: float, growth: float) -> float:
-    grown = waited_seconds * growth if waited_seconds else 0.0
-    return min(max(FIRST_SECONDS, grown), LONGEST_SECONDS)
+    return min(max(FIRST_SECONDS, waited_seconds * growth), LONGEST_SECONDS)
