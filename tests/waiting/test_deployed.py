@@ -44,7 +44,8 @@ class Account:
         self.remote = Remote(folder / "remote.sqlite")
         dynamodb = self._session.client("dynamodb")
         create_metadata_table(dynamodb, self._name)
-        self._session.client("s3").create_bucket(Bucket=self._name)
+        self._bucket = self._session.resource("s3").Bucket(self._name)
+        self._bucket.create()
         self.writer, self.reader = MetadataWriter(dynamodb, self._name), MetadataReader(dynamodb, self._name)
         self._dynamodb = dynamodb
         self._role = self._made_role()
@@ -54,6 +55,7 @@ class Account:
         """As if nothing had ever run."""
         self.remote.forget()
         self.remote.shall("need", 1)
+        self._bucket.objects.all().delete()
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._name):
             for item in page["Items"]:
                 self._dynamodb.delete_item(TableName=self._name, Key={"pk": item["pk"], "sk": item["sk"]})
