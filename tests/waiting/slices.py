@@ -98,7 +98,7 @@ class WaitingSource(Elsewhere):
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         first = request.part["from"]
-        rows, ran = self.ran(request.turn, f"unload {first}", [first, first + 10])
+        rows, ran = self.ran(request.turn, "unload", [first, first + 10])
         key = request.out.key("rows.json")
         self._services.s3.put_object(Bucket=request.out.staging.bucket, Key=key, Body=json.dumps(rows).encode())
         return Extracted(({"key": key, "rows": len(rows), "bytes": 8 * len(rows)},), statements=tuple(ran))

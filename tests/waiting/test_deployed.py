@@ -32,7 +32,7 @@ DEADLINE_SECONDS = 240
 ENTRY = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.waiting.handlers import handle\n"
 STAGES = {COLLECT: "collect", LOAD: "organize", RESULT: "organize", PUBLISH: "harness"}
 ROWS = [1, 2, 11, 12]
-PURPOSES = ["copy", "count", "diff", "insert", "insert", "publish", "select", "unload 1", "unload 2"]
+PURPOSES = ["copy", "count", "diff", "insert", "insert", "publish", "select", "unload", "unload"]
 
 
 class Account:
