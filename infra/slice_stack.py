@@ -149,7 +149,8 @@ class SliceStack(AtollStack):
         """The state machine over the steps, and what operators look at."""
         functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
         itself = self.places.state_machine(self.declaration.id)
-        definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once))
+        waits = frozenset(self.declaration.waits)
+        definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once, waits))
         title = naming.state_machine(self.declaration.id)
         machine = state_machine(self, self, title, definition, self._machine_role(list(functions.values())))
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")

@@ -6,6 +6,7 @@ Every machine is one frame around the stage's own states of a table:
          ▸ several batches ▸ each as an execution of its own, oldest first ▸ Outcome
          ▸ one batch ▸ its tables beside one another ▸ Outcome ▸ Done | Failed
 
+A step that waits for work elsewhere is called again after a pause (`_step`): only where its slice declares it has the machine pauses.
 A table that fails records its failure and lets the others go on; the execution fails at its end, when all others are done.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 """
@@ -25,8 +26,13 @@ States = dict[str, State]
 
 TASK_TIMEOUT_SECONDS = 960  # a function runs 900 at most
 WEEK_SECONDS = 7 * 86400
+# Tables whose steps wait do so beside one another; a Map has no more at once, and those behind them would outlast their lease:
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-asl-use-map-state-inline.html
+MOST_AT_ONCE = 40
 CAUSE_LIMIT = 30_000  # a Fail state's cause may have 32,768 characters
 
+DONE = "{% $states.input.done %}"
+WAITING = "{% $exists($states.input.waiting) %}"
 # Whether all tables that could not be recorded are for later. The conductor reads it of those only: what is recorded is counted.
 ONLY_LATER = "$count($states.input.failed[later = true]) > 0 and $count($states.input.failed[later = false]) = 0"
 LOST_ERRORS = ["States.Timeout", "Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"]
@@ -65,7 +71,7 @@ class Machine:
     """What a workflow is built from.
 
     functions: the ARN of each step's function.  itself: the state machine's own ARN, for several batches.
-    tables_at_once, parts_at_once: how many run beside one another.
+    tables_at_once, parts_at_once: how many run beside one another.  waits: the steps that may wait (`Slice.waits`).
     """
 
     functions: Mapping[str, str]
@@ -73,13 +79,13 @@ class Machine:
     partition: str = "aws"
     tables_at_once: int = 4
     parts_at_once: int = 4
+    waits: frozenset[str] = frozenset()
 
 
 def collect_workflow(machine: Machine) -> dict[str, Any]:
     """plan ▸ for each table: extract its parts, each until done ▸ commit."""
     extract = {
-        "Extract": _call(machine, "extract", "Extracted", catch=[]),
-        "Extracted": _choice({"{% $states.input.done %}": "PartDone"}, "Extract"),
+        **_step(machine, "extract", "Extract", {DONE: "PartDone"}, catch=[]),
         "PartDone": {"Type": "Succeed"},
     }
     parts = {
@@ -98,23 +104,19 @@ def collect_workflow(machine: Machine) -> dict[str, Any]:
 
 def organize_workflow(machine: Machine) -> dict[str, Any]:
     """plan ▸ for each table: load or refresh ▸ check, if anything is expected of it ▸ commit."""
+    expected = {"{% $states.input.expectations > 0 %}": "Check"}
     states = {
         "Kind": _choice({"{% $states.input.kind = 'load' %}": "Load"}, "Refresh"),
-        "Load": _call(machine, "load", "Expectations"),
-        "Refresh": _call(machine, "refresh", "Expectations"),
-        "Expectations": _choice({"{% $states.input.expectations > 0 %}": "Check"}, "Commit"),
-        "Check": _call(machine, "check", "Commit"),
+        **_step(machine, "load", "Commit", expected),
+        **_step(machine, "refresh", "Commit", expected),
+        **_step(machine, "check", "Commit"),
     }
     return _frame(machine, "organize", "Kind", states)
 
 
 def harness_workflow(machine: Machine) -> dict[str, Any]:
     """plan ▸ for each table: diff ▸ publish until done ▸ commit."""
-    states = {
-        "Diff": _call(machine, "diff", "Publish"),
-        "Publish": _call(machine, "publish", "Published"),
-        "Published": _choice({"{% $states.input.done %}": "Commit"}, "Publish"),
-    }
+    states = {**_step(machine, "diff", "Publish"), **_step(machine, "publish", "Publish", {DONE: "Commit"})}
     return _frame(machine, "harness", "Diff", states)
 
 
@@ -150,7 +152,7 @@ def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[
             "Tables": {
                 "Type": "Map",
                 "Items": "{% $states.input.work %}",
-                "MaxConcurrency": machine.tables_at_once,
+                "MaxConcurrency": MOST_AT_ONCE if machine.waits else machine.tables_at_once,
                 "ItemProcessor": _inline(start_at, {**states, **_ending(machine)}),
                 "Output": {"failed": "{% [$states.input.failed, $states.result[status = 'FAILED']] %}"},
                 "Next": "Outcome",
@@ -218,7 +220,7 @@ def _ending(machine: Machine) -> States:
     dataset = "{% $states.input.dataset %}"
     lost = "{% $states.input.error.Error & ', and recording it failed' %}"
     return {
-        "Commit": _task(machine, "commit") | {"Catch": _catch(), "End": True},
+        **_commit(machine),
         "RecordFailure": _task(machine, "commit") | {"Catch": [unrecorded, *_catch("NotRecorded", keep=True)], "End": True},
         "NotRecorded": {
             "Type": "Pass",
@@ -229,10 +231,27 @@ def _ending(machine: Machine) -> States:
     }
 
 
-def _call(machine: Machine, step: str, following: str, catch: list[State] | None = None) -> State:
-    state = _task(machine, step) | {"Next": following}
+def _commit(machine: Machine) -> States:
+    if "commit" not in machine.waits:
+        return {"Commit": _task(machine, "commit") | {"Catch": _catch(), "End": True}}
+    return {**_step(machine, "commit", "TableDone"), "TableDone": {"Type": "Succeed"}}
+
+
+def _step(
+    machine: Machine, step: str, following: str, rules: Mapping[str, str] | None = None, catch: list[State] | None = None
+) -> States:
+    """A step and where its answer leads: to `following`, unless a rule says otherwise.
+
+    One that may wait answers for how long: step ▸ choice ▸ pause, in which nothing runs ▸ the same step. Where there is nothing to
+    choose there is no choice, for each transition is paid for.
+    """
+    name = step.capitalize()
+    pause = {"Type": "Wait", "Seconds": "{% $states.input.waiting.seconds %}", "Next": name}
+    pauses = {f"{name}Pause": pause} if step in machine.waits else {}
+    rules = {**dict.fromkeys([WAITING] if pauses else [], f"{name}Pause"), **(rules or {})}
     catchers = _catch() if catch is None else catch
-    return state | {"Catch": catchers} if catchers else state
+    task = _task(machine, step) | {"Next": f"After{name}" if rules else following} | ({"Catch": catchers} if catchers else {})
+    return {name: task, **({f"After{name}": _choice(rules, following)} if rules else {}), **pauses}
 
 
 def _task(machine: Machine, step: str, payload: Any = "{% $states.input %}") -> State:

@@ -17,6 +17,7 @@ from shared_metadata.contract.runtime.deadline import Context, Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.steps import Steps
+from shared_metadata.contract.waiting.turn import NO_TURN, Turn
 from shared_metadata.contract.work import Work
 from shared_metadata.costs import skew, together
 from shared_metadata.errors import DefinitionError, RowError
@@ -64,6 +65,7 @@ class Extracted:
     # 'left': {'key', 'rows'} of rows that the flow's WHERE takes no more (`left_columns` of them; see Source)
     files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
+    statements: tuple[Mapping[str, Any], ...] = ()  # that ran elsewhere for it (waiting.statements.Ran)
 
 
 class Source(Sampled, Protocol):
@@ -89,7 +91,7 @@ class Source(Sampled, Protocol):
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         """Writes Parquet below `request.out` until done or the deadline is near. Called again with `resume`, or, after a crash, with
-        the last that was saved; files written after it are forgotten."""
+        the last that was saved; files written after it are forgotten. May raise NotYet, whose token is then what `resume` is."""
         ...
 
 
@@ -119,7 +121,7 @@ class Output:
 class ExtractRequest:
     """One part of one table of a batch, the same in every call that works on it; `part` as `Source.plan` gave it.
 
-    hashing: what the statement that writes Parquet has to apply to each value.
+    hashing: what the statement that writes Parquet has to apply to each value.  turn: for what runs elsewhere.
     """
 
     flow: Flow
@@ -129,6 +131,7 @@ class ExtractRequest:
     part: Mapping[str, Any]
     out: Output
     hashing: Hashing = NO_HASHING
+    turn: Turn = NO_TURN
 
 
 OpenSource = Callable[[Connection, Mapping[str, Any]], Source]
@@ -152,6 +155,9 @@ class CollectSteps(Steps):
         for dataset in sorted(self._stopped):
             self.services.writer.fail(works[0].claim, dataset, failed.pop(dataset))
         return states, empty, failed
+
+    def pieces(self, state: Mapping[str, Any]) -> int:
+        return max(len(state["parts"]), 1)
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         try:
@@ -179,25 +185,29 @@ class CollectSteps(Steps):
         return {"parts": list(range(len(plan.parts)))}
 
     def extract(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Works on one part until it is done or the deadline is near; {…, 'done': bool}. The state carries 'part'."""
-        deadline, work = Deadline.of(context), self.work(event, context)
+        """Works on one part until it is done, the deadline is near or it has to wait; {…, 'done': bool}. The state carries 'part'."""
+        return self.take_turn("extract", event, context, self._extract)
+
+    def _extract(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         staging, dataset, number = self.staging(work), work.table.dataset, int(event["part"])
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
             window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number, uuid.uuid4().hex[:8])
-            request = ExtractRequest(work.flow, work.table, schema, window, plan["parts"][number], out, self._hashing(work))
+            part, turn = plan["parts"][number], work.turn
+            request = ExtractRequest(work.flow, work.table, schema, window, part, out, self._hashing(work), turn)
             source = self.open(work)
             try:
-                extracted = source.extract(request, progress["resume"], deadline)
+                extracted = source.extract(request, progress["resume"] if turn.resume is None else turn.resume, deadline)
             finally:
                 source.close()
             progress = {
                 "files": [*progress["files"], *map(dict, extracted.files)],
                 "resume": extracted.resume,
                 "done": extracted.resume is None,
-                "used": self.used(progress, transitions=2),  # Extract and Extracted
+                "statements": [*progress.get("statements", ()), *map(dict, extracted.statements)],
+                "used": self.used({**event, "used": progress.get("used", {})}, transitions=2),  # Extract and AfterExtract
             }
             staging.write(progress, dataset, f"part-{number:04d}.json")
         return {**event, "done": progress["done"]}
@@ -206,12 +216,14 @@ class CollectSteps(Steps):
         staging, dataset = self.staging(work), work.table.dataset
         plan = self._plan(staging, work)
         files: list[dict[str, Any]] = []
+        statements: list[Mapping[str, Any]] = []
         sizes, used = [], [{"state_transition": 1 + len(plan["parts"])}]  # Parts, and PartDone of each
         for number in range(len(plan["parts"])):
             progress = staging.read(dataset, f"part-{number:04d}.json")
             if not progress or not progress["done"]:
                 raise DefinitionError(f"part {number} of {dataset} was not extracted", place=work.flow.id)
             files += progress["files"]
+            statements += progress.get("statements", ())
             sizes.append(sum(file["bytes"] for file in progress["files"]))
             used.append(progress.get("used", {}))
         rejected, left = _rejected(work, files), [dict(file["left"]) for file in files if file.get("left")]
@@ -237,6 +249,7 @@ class CollectSteps(Steps):
             layout={"format": "parquet"},
             skew=skew(sizes),
             used=together(*used),
+            statements=tuple(statements),
             rejected=sum(file["rows"] for file in rejected),
         )
 

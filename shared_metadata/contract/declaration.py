@@ -61,6 +61,8 @@ class Slice:
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
         '' where nothing is too large.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
+    waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
+        refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -75,6 +77,7 @@ class Slice:
     sizes: str = ""
     secret: str = ""
     systems: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

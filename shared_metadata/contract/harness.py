@@ -54,6 +54,7 @@ class Published:
 
     resume: Mapping[str, Any] | None = None
     rejected: tuple[Mapping[str, Any], ...] = ()
+    statements: tuple[Mapping[str, Any], ...] = ()  # that ran elsewhere for it (waiting.statements.Ran)
 
 
 class Target(Protocol):
@@ -61,6 +62,7 @@ class Target(Protocol):
 
     result: manifest {'files': [{'key', 'rows', 'bytes'}], 'schema': …} of the query's result as of this batch. Whole results
     (work.flow.whole) say what the target holds; others only add. What was published before the target's own receipts say.
+    Either step may raise NotYet; `work.turn` has then what it has handed on, and for publish `resume` too.
     """
 
     def diff(
@@ -135,35 +137,42 @@ class HarnessSteps(Steps):
         return bool(held and held.pointer.get("rejected"))
 
     def diff(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        work = self.work(event, context)
+        return self.take_turn("diff", event, context, self._diff)
+
+    def _diff(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         staging, target = self.staging(work), self.open(work)
         try:
             result = self._result(work, event["result"])
-            changes = target.diff(work, result, staging, Deadline.of(context))
+            changes = target.diff(work, result, staging, deadline)
         finally:
             target.close()
         counts = {"result_rows": sum(file["rows"] for file in result["files"]), "result_rejected": result.get("rejected_rows", 0)}
         staging.write({**changes, **counts}, work.table.dataset, "changes.json")
-        done = {"upserts": changes["upserts"], "deletes": changes["deletes"], "used": self.used(event, transitions=1)}
+        done = {"upserts": changes["upserts"], "deletes": changes["deletes"]}
+        done["used"] = self.used(event, transitions=1 + ("diff" in self.declaration.waits))
         return {**event, **done, **({"stated": counts["result_rows"]} if work.flow.supersedes else {})}
 
     def publish(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Works until published or the deadline is near; {…, 'done': bool}."""
-        work = self.work(event, context)
+        """Works until published, the deadline is near or it has to wait; {…, 'done': bool}."""
+        return self.take_turn("publish", event, context, self._publish)
+
+    def _publish(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         staging, target = self.staging(work), self.open(work)
         changes = staging.read(work.table.dataset, "changes.json")
         if changes is None:
             raise DefinitionError(f"the changes of {work.table.dataset} are gone", place=work.flow.id)
-        progress = staging.read(work.table.dataset, "publish.json") or {"resume": None}
+        resume = work.turn.resume or (staging.read(work.table.dataset, "publish.json") or {}).get("resume")
         try:
-            published = target.publish(work, changes, staging, progress["resume"], Deadline.of(context))
+            published = target.publish(work, changes, staging, resume, deadline)
         finally:
             target.close()
         if published.resume is not None:
             staging.write({"resume": dict(published.resume)}, work.table.dataset, "publish.json")
         rejected = [dict(file) for file in published.rejected]
-        used = self.used(event, transitions=2)  # Publish and Published
-        return {**event, "done": published.resume is None, "rejected": rejected, "used": used}
+        statements = [*event.get("statements", ()), *map(dict, published.statements)]
+        used = self.used(event, transitions=2)  # Publish and AfterPublish
+        done = {"done": published.resume is None, "rejected": rejected, "used": used}
+        return {**event, **done, **({"statements": statements} if statements else {})}
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         files = state.get("rejected", [])
@@ -178,6 +187,7 @@ class HarnessSteps(Steps):
             pointer={**pointer, "rejected": files} if files else pointer,
             reads=state["reads"],
             rejected=rejected,
+            statements=tuple(state.get("statements", ())),
         )
 
     def open(self, work: Work) -> Target:

@@ -41,7 +41,11 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's."""
+    """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's.
+
+    used: what it took beside AWS's own, in kinds that aws_prices.json lists.  statements: those that ran elsewhere in any of the
+    batch's steps (waiting.statements.Ran), with what each of them has used.
+    """
 
     pointer: Mapping[str, Any]
     schema: Schema
@@ -50,6 +54,8 @@ class Committed:
     layout: Mapping[str, Any] = field(default_factory=dict)
     file_bytes: tuple[int, ...] = ()
     rejected: int = 0
+    used: Mapping[str, float] = field(default_factory=dict)
+    statements: tuple[Mapping[str, Any], ...] = ()
 
 
 class Driver(Protocol):
@@ -59,6 +65,8 @@ class Driver(Protocol):
         where rows were set aside {'rejected': [{'key', 'rows'}]}, with the columns of RejectedRow; where rows left a WHERE {'left':
         [{'key', 'rows'}]}, with their `left_columns`: those of them that the table has are marked `_deleted`.
     reads: dataset ▸ pointer of the version to read (what `commit` returned for it).
+
+    A driver whose statements run elsewhere may raise NotYet in load, refresh, check and commit; `work.turn` then has its token.
     """
 
     def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
@@ -226,7 +234,16 @@ class OrganizeSteps(Steps):
         return bool(current and current.reads == reads and current.pointer.get("definition") == definition(work.flow))
 
     def load(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        work = self.work(event, context)
+        return self.take_turn("load", event, context, self._load)
+
+    def refresh(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        return self.take_turn("refresh", event, context, self._refresh)
+
+    def check(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
+        return self.take_turn("check", event, context, self._check)
+
+    def _load(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         staging = self.staging(work)
         staged = read_json(self.services.s3, staging.bucket, event["staged"])
         if staged is None:
@@ -235,20 +252,17 @@ class OrganizeSteps(Steps):
                 place=work.table.dataset,
                 remedy="run the collect batch again with from and to, then this one",
             )
-        prepared = self._driver(work).load(work, staged, staging, Deadline.of(context))
+        prepared = self._driver(work).load(work, staged, staging, deadline)
         staging.write(prepared, work.table.dataset, PREPARED)
         return self._prepared_state(event, work)
 
-    def refresh(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        work = self.work(event, context)
+    def _refresh(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         staging = self.staging(work)
-        prepared = self._driver(work).refresh(work, event["pointers"], staging, Deadline.of(context))
+        prepared = self._driver(work).refresh(work, event["pointers"], staging, deadline)
         staging.write(prepared, work.table.dataset, PREPARED)
         return self._prepared_state(event, work)
 
-    def check(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Only for flows with expectations. Raises DefinitionError for a failed FAIL: then nothing becomes visible."""
-        work = self.work(event, context)
+    def _check(self, work: Work, event: Mapping[str, Any], _: Deadline) -> dict[str, Any]:
         staging = self.staging(work)
         before = self._document(staging, work, PREPARED)
         results, prepared = self._driver(work).check(work, before, staging)
@@ -263,7 +277,7 @@ class OrganizeSteps(Steps):
         _tolerated(work, results, prepared.get("rejected_rows", 0), before.get("rejected_rows", 0))
         staging.write(prepared, work.table.dataset, CHECKED)
         notes = [vars(result) for result in results if result.failing]
-        return {**event, "notes": notes, "used": self.used(event, transitions=1)}
+        return {**event, "notes": notes, "used": self.used(event, transitions=1 + ("check" in self.declaration.waits))}
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         staging = self.staging(work)
@@ -281,10 +295,12 @@ class OrganizeSteps(Steps):
             notes=tuple(state.get("notes", ())),
             skew=skew(committed.file_bytes),
             rejected=committed.rejected,
+            used=committed.used,
+            statements=committed.statements,
         )
 
     def _prepared_state(self, event: Mapping[str, Any], work: Work) -> dict[str, Any]:
-        """After Kind, Load or Refresh, and Expectations."""
+        """After Kind, Load or Refresh, and AfterLoad or AfterRefresh."""
         return {**event, "expectations": len(work.flow.expectations), "used": self.used(event, transitions=3)}
 
     def _driver(self, work: Work) -> Driver:

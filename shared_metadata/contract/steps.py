@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +15,18 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.runtime.deadline import LEASE_SECONDS, Context, Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.waiting import waits
+from shared_metadata.contract.waiting.pauses import TRANSITIONS_OF_LOOK
+from shared_metadata.contract.waiting.turn import NO_TURN, NotYet
 from shared_metadata.contract.work import Work
 from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
-from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
+from shared_metadata.errors import AlreadyCommitted, AtollError, DefinitionError, RetryLater
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, covered, from_text
 from shared_metadata.state.records import Claim, FlowState, TableCommit
 from shared_metadata.state.timeline import Programs
+
+Body = Callable[[Work, Mapping[str, Any], Deadline], dict[str, Any]]
 
 
 class Steps:
@@ -82,6 +87,8 @@ class Steps:
             self.services.writer.fail(claim, dataset, error)
         used = share(together(self.services.meter.used(), A_BATCH), len(works))
         states = [{**state, "used": used} for state in states]
+        if self.declaration.waits:
+            states = waits.with_room(states, [self.pieces(state) for state in states])
         return _planned(states, [{"dataset": d, "error": e} for d, e in failed.items()], [c.dataset for c in empty])
 
     def fitted(self, wanted: Wanted) -> Interval:
@@ -107,15 +114,40 @@ class Steps:
                 states.append(work.to_state(**planned))
         return states, empty, failed
 
+    def pieces(self, state: Mapping[str, Any]) -> int:
+        """How much of a table's batch is worked on by itself, and may wait by itself."""
+        return 1
+
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         """What this table's state carries on, or None when the batch changes nothing."""
         raise NotImplementedError
 
     # -- every later step
 
-    def work(self, state: Mapping[str, Any], context: Context | None = None) -> Work:
+    def take_turn(self, step: str, state: Mapping[str, Any], context: Context, body: Body) -> dict[str, Any]:
+        """Does a step's work; where it says NotYet, the answer is the state with which the machine pauses and calls it again."""
+        work = self.work(state, context, step)
+        try:
+            answer = body(work, state, Deadline.of(context))
+        except NotYet as not_yet:
+            return self._postponed(work, state, not_yet)
+        return waits.settled(answer)
+
+    def _postponed(self, work: Work, state: Mapping[str, Any], not_yet: NotYet) -> dict[str, Any]:
+        """The lease is extended once more: it holds for the pause, however long this call has taken."""
+        step, place = work.turn.step, f"{work.flow.position}: {work.table.dataset}"
+        if step not in self.declaration.waits:
+            remedy = f"declare it in the slice's slice.py: waits=({step!r},)"
+            raise DefinitionError(f"{self.declaration.id} does not say that its step {step} waits", place=place, remedy=remedy)
+        used = together(waits.used(state), self.services.meter.used(), {"state_transition": TRANSITIONS_OF_LOOK})
+        postponed = waits.postponed(state, step, not_yet, self.services.clock(), used, place)
+        self.services.writer.renew(work.claim, LEASE_SECONDS)
+        return postponed
+
+    def work(self, state: Mapping[str, Any], context: Context | None = None, step: str = "") -> Work:
         """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease.
 
+        step: whose turn it is; '' for one that does not wait.
         context: from here on `services.deadline_monotonic` holds for whatever the step opens.
         """
         self.services.meter.restart()
@@ -137,24 +169,31 @@ class Steps:
             covered(interval, flow.interval_seconds),
         )
         self.services.writer.renew(claim, LEASE_SECONDS)
-        return Work(flow, table, claim, program)
+        return Work(flow, table, claim, program, waits.turn_of(state, claim, table.dataset, step) if step else NO_TURN)
 
     def commit(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Last state: commits the table's batch; with 'error' in the state it records the failure instead."""
-        work = self.work(event, context)
         if "error" in event:
-            error = error_text(event["error"])
-            self.services.writer.fail(work.claim, work.table.dataset, error, later=event["error"].get("Error") in later.NAMES)
-            return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
+            return self._fail(self.work(event, context), event["error"])
+        return self.take_turn("commit", event, context, self._commit)
+
+    def _fail(self, work: Work, found: Mapping[str, Any]) -> dict[str, Any]:
+        error = error_text(found)
+        self.services.writer.fail(work.claim, work.table.dataset, error, later=found.get("Error") in later.NAMES)
+        return {"dataset": work.table.dataset, "status": "FAILED", "error": error}
+
+    def _commit(self, work: Work, event: Mapping[str, Any], _: Deadline) -> dict[str, Any]:
         commit = self.commit_table(work, event)
-        used = together(commit.used, self.used(event, transitions=1), A_COMMIT)
+        elsewhere = together(*(statement.get("used", {}) for statement in commit.statements))
+        mine = self.used(event, transitions=1 + 2 * ("commit" in self.declaration.waits))  # the choice after it, and the end
+        used = together(commit.used, elsewhere, mine, A_COMMIT)
         commit = replace(commit, signature=work.table.signature, used=used)
         self.services.writer.commit(work.claim, [commit], completes=passes(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
 
     def used(self, state: Mapping[str, Any], *, transitions: int) -> dict[str, float]:
         """What the table's batch has used of AWS: by the steps before, as the state says, and by this call with its transitions."""
-        return together(state.get("used", {}), self.services.meter.used(), {"state_transition": transitions})
+        return together(state.get("used", {}), waits.used(state), self.services.meter.used(), {"state_transition": transitions})
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         """What is to be recorded of the table."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from shared_metadata.contract.waiting.turn import NO_TURN, Turn
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import to_text
 from shared_metadata.state.records import Claim
@@ -12,12 +13,16 @@ from shared_metadata.state.records import Claim
 
 @dataclass(frozen=True)
 class Work:
-    """One table of a claimed batch, as it travels through the state machine: pointers, never rows."""
+    """One table of a claimed batch, as it travels through the state machine: pointers, never rows.
+
+    turn: of a step that may wait, what its call before has handed on, and the tokens of what it runs elsewhere.
+    """
 
     flow: Flow
     table: Table
     claim: Claim
     program: Program
+    turn: Turn = NO_TURN
 
     def to_state(self, **more: Any) -> dict[str, Any]:
         return {

@@ -316,6 +316,7 @@ class TableCommit:
     signature: the table's in the program (Table.signature).
     skew, used: see `costs`.
     rejected: how many rows were set aside.
+    statements: that ran elsewhere for it, each with its id in the service's own console, seconds and bytes.
     """
 
     dataset: str
@@ -332,6 +333,7 @@ class TableCommit:
     skew: float = 1.0
     used: Mapping[str, float] = field(default_factory=dict)
     rejected: int = 0
+    statements: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

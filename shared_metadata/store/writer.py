@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 ACTIONS_A_TRANSACTION = 100
 TABLES_A_TRANSACTION = 16  # of a commit: a table takes up to six actions, and all of them together one event
 STATISTICS_DAYS = 90
+STATEMENTS_KEPT = 20  # of those that ran elsewhere for a batch: what an item holds has a limit
 RETRY_SECONDS = (15, 60, 300, 1800)
 LATER_SECONDS = 300
 
@@ -432,6 +433,7 @@ class MetadataWriter:
             "gb_seconds": commit.used.get("lambda_arm64_gb_second", 0.0),
             "cost_dollars": cost_dollars(commit.used),
             "expires": int(self._clock().timestamp()) + STATISTICS_DAYS * 86400,
+            **({"statements": [dict(one) for one in commit.statements[:STATEMENTS_KEPT]]} if commit.statements else {}),
         }
         self._client.put_item(TableName=self._table, Item=items.to_item(values))
 

@@ -25,6 +25,7 @@ from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 from tests.conformance.masking import MaskConformance
+from tests.conformance.waiting import slowed, waiting
 
 HOUR = 3600
 FLOW, HERE = "lake.raw.thing", Position("program.atoll", 7, 3)
@@ -113,6 +114,12 @@ class Collecting:
         """As a fresh process makes them."""
         services = self.cloud.services(self.source.declaration.id)
         return CollectSteps(self.source.declaration, services, wrapped(self.source.open_source(self.cloud.session)))
+
+    def slow_steps(self, looks: int) -> CollectSteps:
+        """Whose extract is called in vain so often before it does its work, again after each piece."""
+        steps = self.steps(lambda open_source: slowed(open_source, "collect", looks))
+        steps.declaration = waiting(steps.declaration)
+        return steps
 
     def run(self, **how: Any) -> BatchRun:
         """The next batch."""
@@ -338,6 +345,23 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         run_batch(collecting.steps(), event)
         again = collecting.cloud.reader.version_of(collecting.dataset, start + timedelta(hours=1))
         assert again is not None and (again.rows, again.token) == (0, 2)
+
+    # -- waiting
+
+    def test_an_extract_that_waits_brings_what_one_that_does_not_brings(self, collecting: Collecting) -> None:
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b"]), collecting.at)
+        collecting.collect(table)
+        run = run_batch(collecting.slow_steps(2), collecting.cloud.event(FLOW))
+        assert collecting.labels() == ["a", "b"] and len(run.pauses) >= 2
+        assert collecting.cloud.reader.flow_states([FLOW])[FLOW].tables[collecting.dataset].attempts == 0
+
+    def test_an_extract_that_waits_between_its_pieces_goes_on_from_its_token(self, collecting: Collecting) -> None:
+        wanted = self._large(collecting)
+        event, near = collecting.cloud.event(FLOW), lambda step: FakeContext(NEAR_SECONDS if step == "extract" else 900)
+        run = run_batch(collecting.slow_steps(1), event, context=near)
+        assert run.calls["extract"] > 1 and len(run.pauses) == run.calls["extract"]
+        assert collecting.labels() == wanted
 
     # -- interrupted, repeated and overtaken work
 

@@ -236,12 +236,16 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @dataclass
 class BatchRun:
-    """What one execution did. errors: dataset ▸ the exception that its commit recorded; calls: step ▸ how often it ran."""
+    """What one execution did. errors: dataset ▸ the exception that its commit recorded; calls: step ▸ how often it ran.
+
+    pauses: of the machine, in seconds, in their order.
+    """
 
     planned: Mapping[str, Any]
     results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     errors: dict[str, Exception] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+    pauses: list[int] = field(default_factory=list)
 
 
 def run_batch(
@@ -270,7 +274,7 @@ def run_batch(
             run.errors[state["dataset"]] = error
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             done = {**state, "error": {"Error": type(error).__name__, "Cause": cause}}
-        run.results[state["dataset"]] = _call(steps, "commit", done, make)
+        run.results[state["dataset"]] = _until_answered(steps, "commit", done, make, run)
     return run
 
 
@@ -281,9 +285,9 @@ def _table(steps: Steps, state: Mapping[str, Any], make: Callable[[str], FakeCon
             _until_done(steps, "extract", {**state, "part": part}, make, run)
         return state
     if stage == "organize":
-        state = _call(steps, state["kind"], state, make)
-        return _call(steps, "check", state, make) if state["expectations"] else state
-    return _until_done(steps, "publish", _call(steps, "diff", state, make), make, run)
+        state = _until_answered(steps, state["kind"], state, make, run)
+        return _until_answered(steps, "check", state, make, run) if state["expectations"] else state
+    return _until_done(steps, "publish", _until_answered(steps, "diff", state, make, run), make, run)
 
 
 def _until_done(
@@ -291,10 +295,23 @@ def _until_done(
 ) -> Mapping[str, Any]:
     for _ in range(MAX_CALLS):
         run.calls[name] = run.calls.get(name, 0) + 1
-        state = _call(steps, name, state, make)
+        state = _until_answered(steps, name, state, make, run)
         if state["done"]:
             return state
     raise AssertionError(f"{name} was called {MAX_CALLS} times and is not done")
+
+
+def _until_answered(
+    steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext], run: BatchRun
+) -> Mapping[str, Any]:
+    """The answer of a step, which is called again after each pause that it asks for."""
+    for _ in range(MAX_CALLS):
+        state = _call(steps, name, state, make)
+        if "waiting" not in state:
+            return state
+        run.pauses.append(state["waiting"]["seconds"])
+        steps.services.clock.advance(seconds=run.pauses[-1])  # type: ignore[attr-defined]
+    raise AssertionError(f"{name} has paused {MAX_CALLS} times and gets nowhere")
 
 
 @contextmanager

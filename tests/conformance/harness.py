@@ -30,6 +30,7 @@ from slices.registry import installed
 from tests.conformance import hostile
 from tests.conformance.discovery import DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, newest_there, open_cloud, run_batch
+from tests.conformance.waiting import slowed, waiting
 
 HOUR = 3600
 PLACE = Position("program.sql", 1, 1)
@@ -241,6 +242,17 @@ class HarnessConformance(DiscoveryConformance):
         cloud.apply(program)
         steps = HarnessSteps(declaration, cloud.services(target.slice_id), target.open_target)
         return Way(cloud, target, flow, steps, tuple(shape))
+
+    # -- waiting
+
+    def test_a_publication_whose_steps_wait_is_as_one_whose_steps_do_not(self, cloud: Cloud, target: TargetUnderTest) -> None:
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1), _row("UA", 2), _row("DL", 3)])
+        declaration = waiting(way.steps.declaration)
+        way.steps = HarnessSteps(declaration, cloud.services(target.slice_id), slowed(target.open_target, "harness", 2))
+        run = way.run(way.put_result([_row("AA", 1), _row("UA", 20), _row("WN", 4)]))
+        assert _sorted(target.rows()) == [_row("AA", 1), _row("UA", 20), _row("WN", 4)] and len(run.pauses) >= 4
+        assert cloud.reader.flow_states([way.flow.id])[way.flow.id].tables[way.flow.id].attempts == 0
 
     # -- modes
 

@@ -40,6 +40,7 @@ from tests.conformance.fixtures import (
     run_batch,
     session_with,
 )
+from tests.conformance.waiting import slowed, waiting
 
 HOUR = 3600
 FLIGHTS, STAGED, VIEW = "lake.ops.flights", "lake.ops.flights:staged", "lake.ops.carrier_day"
@@ -66,6 +67,10 @@ class Lake:
     def steps(self) -> OrganizeSteps:
         """As a fresh process makes them."""
         return OrganizeSteps(self.declaration, self.cloud.services(self.declaration.id), self._open)
+
+    def slow(self, looks: int) -> None:
+        """From here on each step is called in vain so often before it does its work."""
+        self.declaration, self._open = waiting(self.declaration), slowed(self._open, "organize", looks)
 
     def collected(self, mode: Mode, dataset: str = FLIGHTS, **clauses: Any) -> None:
         """Declares a collected table and the load of it."""
@@ -245,6 +250,34 @@ class OrganizeConformance:
                 interval = lake.stage(rows, dataset=dataset)
                 lake.run(f"{dataset}:load", interval)
             assert self.ids(lake, dataset) == expected
+
+    # -- waiting
+
+    def test_a_batch_whose_every_step_waits_is_made_as_one_whose_steps_do_not(self, lake: Lake) -> None:
+        lake.slow(2)
+        lake.collected(Mode.APPEND, expectations=(KNOWN,))
+        lake.stage(flights((1, "AA"), (2, "XX"), (3, "UA")))
+        loaded = lake.run(f"{FLIGHTS}:load")
+        lake.view(f"SELECT id + 10 AS id FROM {FLIGHTS}", dataset="lake.ops.ids")
+        refreshed = lake.run("lake.ops.ids")
+        assert (self.ids(lake), self.ids(lake, "lake.ops.ids")) == ([1, 3], [11, 13])
+        assert (len(loaded.pauses), len(refreshed.pauses)) == (3 * 2, 2 * 2)
+        states = lake.cloud.reader.flow_states([f"{FLIGHTS}:load", "lake.ops.ids"]).values()
+        assert {table.attempts for state in states for table in state.tables.values()} == {0}
+
+    def test_one_who_waits_and_is_overtaken_makes_nothing(self, lake: Lake) -> None:
+        lake.slow(1)
+        lake.collected(Mode.APPEND)
+        lake.stage(flights((1, "AA")))
+        (state,) = lake.steps().plan(lake.cloud.event(f"{FLIGHTS}:load"), FakeContext())["work"]
+        loaded = lake.steps().load(lake.steps().load(state, FakeContext()), FakeContext())
+        waits = lake.steps().commit(loaded, FakeContext())
+        assert waits["waiting"]["step"] == "commit"
+        lake.cloud.clock.advance(hours=1)
+        lake.run(f"{FLIGHTS}:load")
+        with pytest.raises(StaleToken):
+            lake.steps().commit(waits, FakeContext())
+        assert self.ids(lake) == [1]
 
     # -- once and only once
 

@@ -86,7 +86,7 @@ class Execution:
         tried = [0] * len(RETRY)
         while True:
             try:
-                return invoke(step, state, flow, dataset)
+                answer = invoke(step, state, flow, dataset)
             except FunctionError as error:
                 rule = next((n for n, rule in enumerate(RETRY) if error.name in rule["ErrorEquals"]), None)
                 if rule is None or tried[rule] >= int(RETRY[rule]["MaxAttempts"]):
@@ -94,3 +94,8 @@ class Execution:
                 wanted = float(RETRY[rule]["IntervalSeconds"]) * float(RETRY[rule]["BackoffRate"]) ** tried[rule]
                 self.waited(min(wanted, float(RETRY[rule].get("MaxDelaySeconds", wanted))))
                 tried[rule] += 1
+                continue
+            if "waiting" not in answer:
+                return answer
+            self.waited(float(answer["waiting"]["seconds"]))
+            state, tried = answer, [0] * len(RETRY)

@@ -1,5 +1,6 @@
 """The state machines as documents: every transition leads somewhere, every error exists, every expression parses."""
 
+import dataclasses
 import heapq
 import json
 from collections.abc import Iterator
@@ -28,10 +29,17 @@ AWS_ERRORS = {*workflows.START_ERRORS, *later.FUNCTION_ERRORS, *workflows.LOST_E
 
 
 def machine(declaration: Slice) -> Machine:
-    return Machine({step: f"arn:aws:lambda:::function:{step}" for step in declaration.steps}, "arn:aws:states:::stateMachine:itself")
+    functions = {step: f"arn:aws:lambda:::function:{step}" for step in declaration.steps}
+    return Machine(functions, "arn:aws:states:::stateMachine:itself", waits=frozenset(declaration.waits))
+
+
+def waiting(declaration: Slice) -> Slice:
+    """The same, with every step that may wait doing so."""
+    return dataclasses.replace(declaration, waits=tuple(s for s in declaration.steps if s not in ("plan", *BESIDE)))
 
 
 SLICES = [pytest.param(declaration, id=declaration.id) for declaration in installed().values()]
+SLICES += [pytest.param(waiting(declaration), id=f"{declaration.id}, waiting") for declaration in installed().values()]
 
 
 @pytest.fixture(params=SLICES)
@@ -178,3 +186,29 @@ def test_an_empty_batch_takes_three_transitions(definition):
     assert definition["StartAt"] == "Plan"
     assert states["Plan"]["Next"] == "Planned"
     assert states[states["Planned"]["Default"]]["Type"] == "Succeed"
+
+
+def test_a_step_that_waits_is_paused_and_called_again_and_no_other_has_a_pause(definition, request):
+    """A slice that declares none has the machine that it always had: no state of it is entered that it would not need."""
+    declaration: Slice = request.node.callspec.params["definition"]
+    states = {name: state for level in levels(definition) for name, state in level["States"].items()}
+    pauses = {name: state for name, state in states.items() if state["Type"] == "Wait"}
+    assert set(pauses) == {f"{step.capitalize()}Pause" for step in declaration.waits}
+    for step in declaration.waits:
+        task, after = step.capitalize(), states[states[step.capitalize()]["Next"]]
+        first = after["Choices"][0]
+        assert (first["Next"], pauses[f"{task}Pause"]["Next"]) == (f"{task}Pause", task)
+        asks = jsonata.Jsonata.jsonata(first["Condition"][2:-2].replace("$states.input", "$"))
+        waits, done = {"waiting": {"seconds": 7}}, {"done": True, "dataset": "a"}
+        assert (asks.evaluate(waits), asks.evaluate(done)) == (True, False)
+        seconds = pauses[f"{task}Pause"]["Seconds"][2:-2].replace("$states.input", "$")
+        assert jsonata.Jsonata.jsonata(seconds).evaluate(waits) == 7
+    if not declaration.waits:
+        choices = {"collect": 3, "organize": 5, "harness": 3}  # Planned and Outcome, and the stage's own
+        assert sum(state["Type"] == "Choice" for state in states.values()) == choices[declaration.stage]
+
+
+def test_tables_that_wait_do_so_beside_one_another(definition, request):
+    """Those behind them would be given up by their leases."""
+    waits = request.node.callspec.params["definition"].waits
+    assert definition["States"]["Tables"]["MaxConcurrency"] == (workflows.MOST_AT_ONCE if waits else 4)

@@ -15,6 +15,7 @@ from shared_metadata.contract.organize import Committed
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.waiting.turn import NotYet
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import RetryLater
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
@@ -131,6 +132,22 @@ class ModelDriver:
 
     def _committed(self, number: int, prepared: Mapping[str, Any]) -> Committed:
         return Committed({"snapshot_id": str(number)}, SCHEMA, len(prepared["rows"]), 8 * len(prepared["rows"]))
+
+
+class WaitingDriver(ModelDriver):
+    """Waits once in load and once in commit, as for a statement that runs elsewhere."""
+
+    def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        self._wait(work)
+        return super().load(work, staged, staging, deadline)
+
+    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        self._wait(work)
+        return super().commit(work, prepared, staging)
+
+    def _wait(self, work: Work) -> None:
+        if work.turn.resume is None:
+            raise NotYet("a statement elsewhere", {"looked": True}, limit_seconds=HOUR)
 
 
 def schema_document() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from conductor.losses import LOST
 from shared_metadata.program.intervals import to_text
 from shared_metadata.store.keys import EVENT_PREFIX
-from tests.protocol.lake import BEGIN, COLLECT, LOAD, TABLE, VIEW, program
+from tests.protocol.lake import BEGIN, COLLECT, LOAD, TABLE, VIEW, WaitingDriver, program
 from tests.protocol.promises import check, settle, verify
 from tests.protocol.replay import Call
 from tests.protocol.world import Fault, Made, World
@@ -26,9 +27,10 @@ class CommitProtocol(RuleBasedStateMachine):
 
     made = Made()
 
-    @initialize(hours=st.integers(0, 3), covers=st.booleans())
-    def apply(self, hours: int, covers: bool) -> None:
-        self.world = World(program(covers=covers), self.made)
+    @initialize(hours=st.integers(0, 3), covers=st.booleans(), waits=st.booleans())
+    def apply(self, hours: int, covers: bool, waits: bool) -> None:
+        made = replace(self.made, driver=WaitingDriver, waits=("load", "commit")) if waits else self.made
+        self.world = World(program(covers=covers), made)
         self.world.now += timedelta(hours=hours)
         self.faults, self.started, self.covers = 0, 0, covers
 

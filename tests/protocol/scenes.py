@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from shared_metadata.program.intervals import to_text
-from tests.protocol.lake import BEGIN, COLLECT, LOAD, program
+from tests.protocol.lake import BEGIN, COLLECT, LOAD, WaitingDriver, program
 from tests.protocol.search import LAPSE
 from tests.protocol.world import Made, World
 
@@ -23,6 +24,11 @@ def collecting(made: Made | None = None) -> World:
 def loading(made: Made | None = None) -> World:
     """Both are to load the first batch, which is collected."""
     return _with_both(_collected(made), "organize.model", LOAD)
+
+
+def waiting(made: Made | None = None) -> World:
+    """Both are to load the first batch, in steps that wait."""
+    return loading(replace(made or Made(), driver=WaitingDriver, waits=("load", "commit")))
 
 
 def late(made: Made | None = None) -> World:
@@ -134,6 +140,7 @@ def _with_both(world: World, slice_id: str, flow: str) -> World:
 SCENES = {
     "collecting": collecting,
     "loading": loading,
+    "waiting": waiting,
     "late": late,
     "abandoned": abandoned,
     "covering": covering,

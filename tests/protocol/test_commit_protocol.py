@@ -24,6 +24,7 @@ ALL = os.environ.get("ATOLL_MODEL") == "all"
 LARGER = [
     ("collecting", WORKERS, 0),
     ("loading", WORKERS, 0),
+    ("waiting", (), 1),
     ("abandoned", (), 1),
     ("covering", (), 1),
     ("covering_load", (), 1),

@@ -32,6 +32,7 @@ from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.waiting import waits
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, from_text
@@ -116,6 +117,7 @@ class Made:
 
     writer: type[MetadataWriter] = MetadataWriter
     driver: type[ModelDriver] = ModelDriver
+    waits: tuple[str, ...] = ()  # the steps of the warehouse that wait
     ageing: type[Ageing] = Ageing
 
 
@@ -318,8 +320,10 @@ class World:
         if process.slice_id == "collect.model":
             steps = CollectSteps(SLICES[process.slice_id], services, lambda *_: ModelSource(services))
         else:
-            steps = OrganizeSteps(SLICES[process.slice_id], services, lambda *_: self.made.driver(services, line))
-        with patch.object(collect, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=process.call))):
+            declared = replace(SLICES[process.slice_id], waits=self.made.waits)
+            steps = OrganizeSteps(declared, services, lambda *_: self.made.driver(services, line))
+        drawn = SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=process.call))
+        with patch.object(collect, "uuid", drawn), patch.object(waits, "uuid", drawn):
             return getattr(steps, process.step)(json.loads(process.event), FakeContext(request_id="request"))
 
     def _age(self, services: WiredServices, flow: str) -> None:
@@ -402,7 +406,9 @@ class World:
 
     def _returned(self, execution: Execution, number: int, value: dict[str, Any]) -> None:
         step = execution.branches[number].step
-        if step == "plan":
+        if "waiting" in value:
+            self._enter(execution, number, step, json.dumps(value))
+        elif step == "plan":
             self._planned(execution, value)
         elif step == "commit":
             self._end(execution, number, value["status"])
