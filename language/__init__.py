@@ -34,7 +34,7 @@ def compile_program(sources: Mapping[str, str], slices: Mapping[str, Slice], sch
 def compile_with_positions(
     sources: Mapping[str, str], slices: Mapping[str, Slice], schemas: SourceSchemas | None = None, memo: Memo | None = None
 ) -> Compilation:
-    """As `compile_program`, with the resolved form and the columns' lineage beside the plan; `memo` saves work, and learns."""
+    """Compiles to the plan, its resolved form and the columns' lineage; `memo` saves work, and learns."""
     from language.compiler import compile_sources
 
     with bounded_recursion():

@@ -24,7 +24,7 @@ def with_covering(flows: Sequence[Flow]) -> list[Flow]:
 
 
 def _covers(flow: Flow) -> bool:
-    """By the flow itself.
+    """Whether one batch may cover several intervals, by the flow itself.
 
     collect, load: a MERGE leaves each row's last state. Not under a count of bad rows, which is a batch's: of several together there
     may be more; nor where `_batch`, the start of the batch that a row came with, decides over something.

@@ -126,12 +126,12 @@ class Memo:
         return (spelled, [Outline(*fields) for fields in entry.outlines]) if spelled is not None else None
 
     def lineage(self, resolved: Resolved) -> Mapping[str, DatasetLineage]:
-        """By dataset, of a statement that `outlined` knew. Raises Unusable."""
+        """Outlines by dataset, of a statement that `outlined` knew. Raises Unusable."""
         text, entry = self._of[id(resolved.statement)]
         return {plain[0]: lineage_of(plain, text) for plain in load_plain(entry.lineage)}
 
     def columns(self, resolved: Resolved) -> Mapping[str, Columns]:
-        """By dataset, of a statement that `outlined` knew. Raises Unusable."""
+        """Outlines by dataset, of a statement that `outlined` knew. Raises Unusable."""
         _, entry = self._of[id(resolved.statement)]
         return {plain[0]: columns_of(plain) for plain in load_plain(entry.lineage)}
 
@@ -182,7 +182,7 @@ class Memo:
             self._learned = True
 
     def begin_again(self) -> None:
-        """As if all that was learned were of a former compilation."""
+        """Takes all that was learned for a former compilation's."""
         self._former = {**self._former, **self._entries}
         self._entries, self._of = {}, {}
 

@@ -49,7 +49,7 @@ class Crew:
             os._exit(0)
 
     def end(self) -> None:
-        """Waits for the other processes, which have left by now or do when nobody is linked to them."""
+        """Waits for the other processes, which have left by now or do when no process is linked to them."""
         self.leave()
         for link in self._links:
             link.close()
@@ -79,7 +79,7 @@ ALONE = Crew()
 
 @contextmanager
 def crew_for(size: int, memo: Memo | None) -> Iterator[Crew]:
-    """As many processes as pay for a program of `size` characters of which nothing is known yet; they end with the block."""
+    """The processes that pay for a program of `size` characters of which nothing is known yet; they end with the block."""
     count = min(processors(), size // SHARE) if memo is not None and memo.is_empty else 1
     crew = _forked(memo, count) if count > 1 else ALONE
     try:

@@ -26,7 +26,7 @@ def duration(token: Token) -> Duration:
 
 
 def interval(token: Token) -> Duration:
-    """As `duration`, and fit to be a batch's interval: one minute to one week, cutting days evenly."""
+    """Reads a duration that is fit to be a batch's interval: one minute to one week, cutting days evenly."""
     found = duration(token)
     if found.seconds > WEEK:
         raise Problem(token.span, f"an interval of {token.span.text} is too long", "use at most '1 week'")

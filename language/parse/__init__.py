@@ -1,1 +1,1 @@
-"""From tokens to statements."""
+"""Tokens become statements."""

@@ -1,1 +1,1 @@
-"""From statements to what they mean: names, settings, outputs, masks, and in which order."""
+"""Statements become what they mean: names, settings, outputs, masks, and in which order."""

@@ -18,7 +18,7 @@ _FIELDS = 12  # that an error names
 
 
 def query_masks(query: Query, clauses: Clauses, casts: Mapping[str, str]) -> tuple[MaskedPath, ...]:
-    """Of a collect query.  casts: its columns that are cast, with their types: a struct among them has fields. Raises Problem."""
+    """A collect query's masks.  casts: its columns that are cast, and to what: a struct among them has fields. Raises Problem."""
     found = []
     with Gathering() as gathering:
         for masked in clauses.masks:
@@ -49,7 +49,7 @@ def _path(name: Name, query: Query, casts: Mapping[str, str]) -> Path:
 
 
 def _no_struct(name: Name, known: frozenset[str] | None) -> Problem:
-    """Of a name of several parts whose first is no column that is cast to a struct."""
+    """The problem of a name of several parts whose first is no column that is cast to a struct."""
     column, last = name.parts[0], name.parts[-1]
     if known is None or column.folded in known:
         remedy = f"CAST it in the SELECT to a struct with a field {spelled([last.text])}, or mask `{column.text}` as a whole"
@@ -63,7 +63,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def table_masks(clauses: Clauses, listed: TableList) -> dict[tuple[str, ...], tuple[MaskedPath, ...]]:
-    """By the folded name of a listed table. Raises Problem for a column of none of them, or of one that is not said."""
+    """The masks by the folded name of a listed table. Raises Problem for a column of none of them, or of one that is not said."""
     found: dict[tuple[str, ...], list[MaskedPath]] = {}
     with Gathering() as gathering:
         for masked in clauses.masks:

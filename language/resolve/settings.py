@@ -21,7 +21,7 @@ _ELSEWHERE = {"masks": "mask the column where it is collected, in the INSERT INT
 
 
 def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Settings:
-    """Of INSERT into a warehouse; the collector's defaults apply where the program says nothing."""
+    """The settings of INSERT into a warehouse; the collector's defaults apply where the program says nothing."""
     abilities = collector.capabilities
     mode, key = _mode(clauses, collector)
     span = clauses.mode.span if clauses.mode else _every(clauses)
@@ -37,13 +37,13 @@ def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Se
 
 
 def view_settings(clauses: Clauses, organizer: Slice) -> Settings:
-    """Of a materialized view."""
+    """The settings of a materialized view."""
     mode, key = _mode(clauses, organizer)
     return Settings(_seconds(clauses), mode, key)
 
 
 def publish_settings(clauses: Clauses, harness: Slice) -> Settings:
-    """Of INSERT into a connection; the harness's default mode applies where the program says none."""
+    """The settings of INSERT into a connection; the harness's default mode applies where the program says none."""
     mode, key = _mode(clauses, harness)
     return Settings(_seconds(clauses), mode, key)
 

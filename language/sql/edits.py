@@ -35,6 +35,6 @@ def moved(span: Span, edits: Iterable[tuple[Span, str]], places: Iterable[Span])
 
 
 def _within(span: Span, edits: Iterable[tuple[Span, str]]) -> list[tuple[Span, str]]:
-    """In their order; what is put in before a place comes before what replaces the place."""
+    """The edits in their order; what is put in before a place comes before what replaces the place."""
     inside = {edit for edit in edits if span.start <= edit[0].start and edit[0].end <= span.end}
     return sorted(inside, key=lambda pair: (pair[0].start, pair[0].end))

@@ -1,4 +1,4 @@
-"""By what a row may leave a collect query's result, as a dialect reads it."""
+"""What a row may leave a collect query's result by, as a dialect reads it."""
 
 from __future__ import annotations
 

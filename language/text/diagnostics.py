@@ -169,7 +169,7 @@ class Problem(Exception):
 
 
 class ToldElsewhere(Exception):
-    """Of what is broken in another place: that is said there, and nothing more is to be said here."""
+    """A mistake that is reported at another place, so that nothing is reported here."""
 
 
 class Gathering:
@@ -194,7 +194,7 @@ class Gathering:
             return None
 
     def beside(self, check: Callable[P, object], *values: P.args, **named: P.kwargs) -> None:
-        """Of a mistake that a later pass tells as well: told here only beside others, for which that pass is not reached."""
+        """Reports a mistake that a later pass reports as well: here only beside others, for which that pass is not reached."""
         try:
             check(*values, **named)
         except Problem as problem:

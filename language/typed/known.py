@@ -24,14 +24,14 @@ class Known:
         self._remembered: dict[str, Resolved] = {}  # of each dataset that the memo knew, the statement
 
     def keep(self, columns: Columns, lineage: DatasetLineage) -> None:
-        """Of a dataset that was typed."""
+        """Keeps the columns of a dataset that was typed."""
         digest = digest_of(*((column.name, column.type, column.nullable) for column in columns))
         self._columns[lineage.dataset], self._datasets[lineage.dataset] = columns, lineage
         self._remembered.pop(lineage.dataset, None)
         self.outlines[lineage.dataset] = Outline(lineage.dataset, digest, lineage.signature, len(columns))
 
     def remember(self, outline: Outline, statement: Resolved) -> None:
-        """Of a dataset that the memo knew."""
+        """Keeps that the memo knew a dataset, and in which statement."""
         self.outlines[outline.dataset], self._remembered[outline.dataset] = outline, statement
         self._datasets.pop(outline.dataset, None)
         self._columns.pop(outline.dataset, None)
@@ -45,7 +45,7 @@ class Known:
         return self._columns[dataset]
 
     def lineage(self, dataset: str) -> DatasetLineage:
-        """Of a dataset that has an outline."""
+        """The lineage of a dataset that has an outline."""
         if dataset not in self._datasets and self._memo is not None:
             self._datasets.update(self._memo.lineage(self._remembered[dataset]))
         return self._datasets[dataset]

@@ -55,7 +55,7 @@ def _as_masked(column: ColumnLineage, how: Masks) -> ColumnLineage:
 
 
 def places_of_drops(program: ResolvedProgram) -> Drops:
-    """Of each collected dataset what it drops, with where it says so."""
+    """Each collected dataset ▸ what it drops, with where it says so."""
     tables = [table for statement in program.statements if isinstance(statement, Collect) for table in statement.tables]
     return {table.dataset: {_last(m): m for m in table.masks if m.how is Mask.DROP} for table in tables if table.masks}
 

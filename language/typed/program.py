@@ -129,7 +129,7 @@ class _Typing:
         return statement
 
     def _by_text(self, statement: Resolved) -> Resolved:
-        """Of one that cannot be typed, what its text tells all the same."""
+        """What the text of a statement that cannot be typed tells all the same."""
         if statement.query is not None:
             self._mistakes.gather(check_twins, statement.query)
         return statement

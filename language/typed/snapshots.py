@@ -18,7 +18,7 @@ class Snapshots:
         self._digests: dict[str, str] = {}
 
     def digest(self, connection: str) -> str:
-        """Of all that is known of a connection's tables."""
+        """A digest of all that is known of a connection's tables."""
         if connection not in self._digests:
             self._digests[connection] = digest_of(self._schemas.get(connection))
         return self._digests[connection]

@@ -87,7 +87,7 @@ def plan_ahead(queries: Iterable[tuple[DuckDBQuery, Tables]]) -> None:
 
 
 def _written_names(query: DuckDBQuery) -> Sequence[str]:
-    """Of all columns; none where the text does not tell all of them."""
+    """The names of all columns; none where the text does not tell all of them."""
     return query.written_names if all(query.written_names) else ()
 
 
@@ -103,7 +103,7 @@ def _untyped(query: DuckDBQuery, rest: Bound | None) -> tuple[QueryColumn, ...]:
 
 
 def _lineage(bound: Bound, said: Said, tables: Tables) -> PlanLineage:
-    """By the plan; where DuckDB gives none that is known here, every output is made from every column of every input."""
+    """The lineage by the plan; where DuckDB gives none that is known here, every output is made from every column of every input."""
     names = {tuple(name.split(".")): name for name in tables}
 
     def named(database: str, schema: str, table: str) -> str:

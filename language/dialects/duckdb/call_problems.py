@@ -42,7 +42,7 @@ def call_problem(query: QueryText, error: EngineError, at: int, engine: Engine) 
 
 
 def _operands_remedy(arguments: Sequence[str], kinds: Sequence[str]) -> str:
-    """Of an operator: text is cast to what stands beside it, all else to what the writer means."""
+    """The remedy for an operator: text is cast to what stands beside it, all else to what the writer means."""
     for number, kind in enumerate(kinds):
         other = kinds[1 - number] if len(kinds) == 2 else ""
         if other == "STRING_LITERAL":

@@ -63,7 +63,7 @@ def no_text_of(text: str, target: str) -> tuple[str, str]:
 
 
 def _problem(query: QueryText, node: Tree, refused: str) -> QueryProblem:
-    """Of the smallest part that has no value."""
+    """The problem of the smallest part that has no value."""
     child = node.get("child", {}) if node["class"] == "CAST" else {}
     text = child.get("value", {}).get("value", "") if child.get("class") == "CONSTANT" else None
     if isinstance(text, str) and "query_location" in child:

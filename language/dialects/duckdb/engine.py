@@ -111,7 +111,7 @@ class Engine:
         return Bound(columns or self._described(text, tables), plan, impure, casts)
 
     def _described(self, text: str, tables: Tables) -> tuple[BoundColumn, ...]:
-        """By another way, where names or the plan are missing: the plan calls some columns by numbers. Raises EngineError."""
+        """Binds by another way, where names or the plan are missing: the plan calls some columns by numbers. Raises EngineError."""
         self._provide(tables)  # the plan may have been made ahead, and other tables since
         try:
             described = self._connection.execute("DESCRIBE " + _TABLE.sub("FROM", text)).fetchall()
@@ -129,7 +129,7 @@ class Engine:
         return [row[0] for row in self._connection.execute(query).fetchall()]
 
     def _provide(self, tables: Tables) -> None:
-        """In a transaction for each database, which costs two thirds of one for each table; DuckDB takes no other."""
+        """Creates tables, a transaction for each database, which costs two thirds of one for each table; DuckDB takes no other."""
         statements: dict[str, list[str]] = {}
         for name, columns in tables.items():
             if self._tables.get(name) != columns:

@@ -34,7 +34,7 @@ def but_own(columns: Iterable[SchemaColumn], named: Set[str]) -> tuple[SchemaCol
 
 
 def own_named(said: Said, tables: Tables) -> Mapping[Table, Set[str]]:
-    """Of each table in FROM the columns of Atoll's own that the text names through it."""
+    """Each table in FROM ▸ the columns of Atoll's own that the text names through it."""
     if OWN_COLUMNS.isdisjoint(said.words):
         return {}
     named: dict[Table, set[str]] = {}

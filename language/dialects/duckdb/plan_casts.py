@@ -18,7 +18,7 @@ _BRANCHING = {"CASE_EXPR": "case_checks", "OPERATOR_COALESCE": "children"}
 
 
 class Cast(NamedTuple):
-    """at: the place of the cast itself, where the text has one.  column: the name of what is cast, '' of what has none."""
+    """One cast.  at: its place, where the text has one.  column: the name of what is cast, '' of what has none."""
 
     source: Kind
     target: Kind

@@ -30,7 +30,7 @@ class PlanLineage:
 
 
 def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
-    """Of a whole query.  names: of a table by its database, schema and name. Raises Unplanned."""
+    """The lineage of a whole query.  names: of a table by its database, schema and name. Raises Unplanned."""
     tracer = _Tracer(names)
     with deep_recursion():
         outputs = tracer.visit(plan, None)
@@ -38,7 +38,7 @@ def lineage(plan: Plan, names: Callable[[str, str, str], str]) -> PlanLineage:
 
 
 def _apart(read: set[Ref]) -> Refs:
-    """Without the columns, and fields, of which fields alone are named."""
+    """The columns without those, and fields, of which fields alone are named."""
     around = {ref[:length] for ref in read for length in range(2, len(ref))}
     return frozenset(read - around)
 
@@ -184,7 +184,7 @@ class _Tracer(References):
         return right if kind in ("RIGHT_SEMI", "RIGHT_ANTI") else [*left, *right]
 
     def _conditions(self, plan: Plan, left: Columns, right: Columns, kind: str) -> Refs:
-        """Of what decides which rows meet; the engine's own join of a correlated column with itself does not."""
+        """The uses in what decides which rows meet; the engine's own join of a correlated column with itself does not."""
         found: set[Ref] = set()
         for condition in plan.get("conditions", ()):
             ours, theirs = self._one(condition["left"], [left]), self._one(condition["right"], [right])

@@ -22,7 +22,7 @@ from language.text.nesting import too_deep
 
 @dataclass(frozen=True, eq=False)
 class DuckDBQuery:
-    """The query at `span`; its tree is made when it is first asked for, and kept by nobody."""
+    """The query at `span`; its tree is made when it is first asked for, and is not kept."""
 
     span: Span
     dialect: str = "duckdb"

@@ -66,7 +66,7 @@ def duckdb_type(name: str) -> str:
 
 
 def type_of(expression: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Of an expression of a plan; None where DuckDB's JSON does not tell it."""
+    """The type of an expression of a plan; None where DuckDB's JSON does not tell it."""
     if expression["expression_class"] in _TRUE_OR_FALSE:
         return {"id": "BOOLEAN"}
     told: Mapping[str, Any] | None = expression.get("return_type") or expression.get("value", {}).get("type")

@@ -39,7 +39,7 @@ class Values:
         return not self._refusal(literal(text), target)
 
     def without_value(self, expressions: Sequence[Tree]) -> list[str]:
-        """Of each constant expression of a parse tree what DuckDB has against computing it; '' for nothing. Each is asked once."""
+        """Each constant expression of a parse tree ▸ what DuckDB has against computing it; '' for nothing. Each is asked once."""
         texts = [self._written(expression) for expression in expressions]
         new = [text for text in dict.fromkeys(texts) if text not in self._without_value]
         if new:
@@ -48,7 +48,7 @@ class Values:
         return [self._without_value[text] for text in texts]
 
     def _written(self, expression: Tree) -> str:
-        """As DuckDB writes it in SQL; NULL where it cannot."""
+        """The value as DuckDB writes it in SQL; NULL where it cannot."""
         child, target = expression.get("child", {}), expression.get("cast_type", {})
         if child.get("value", {}).get("type") == _TEXT and not expression.get("try_cast"):
             return f"CAST({literal(child['value'].get('value', ''))} AS {sql_type(target)})"

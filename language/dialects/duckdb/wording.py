@@ -208,7 +208,7 @@ def worded(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem
 
 
 def _place_of(query: QueryText, error: EngineError, engine: Engine, names: Sequence[str] = ()) -> Place:
-    """Of a name what is written; of an operator what stands around it.  names: that the message speaks of."""
+    """What is written of a name; what stands of an operator around it.  names: that the message speaks of."""
     if error.position is None:
         written = [spelled for name in names for spelled in (name, f"'{name}'")]
         places = [place for name in written if (place := query.find(name)) is not None]

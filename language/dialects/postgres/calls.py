@@ -125,7 +125,7 @@ def _spelled(inner: Node) -> tuple[object, ...]:
 def _of_untold(
     context: Context, scope: Scope, node: Node, inner: Node, name: str, given: Sequence[Expr], parts: Sequence[Expr]
 ) -> Expr:
-    """Of arguments whose types are not known: what it returns whatever it takes, if that is one type."""
+    """What a function returns for arguments whose types are not known: what it returns whatever it takes, if that is one type."""
     able = [
         f
         for f in catalogue.functions(name)

@@ -71,7 +71,7 @@ class Context:
     # -- the making of expressions
 
     def made(self, node: Node, kind: Kind | None, key: tuple[object, ...], parts: Iterable[Expr] = (), *, tag: str = "") -> Expr:
-        """Of parts; where one of them has no type that can be told, and the whole has none, the reason is theirs."""
+        """The type of parts; where one of them has no type that can be told, and the whole has none, the reason is theirs."""
         found = tuple(parts)
         untold = next((part.untold for part in found if part.untold), None) if kind is None else None
         return Expr(kind, self.places.of(node), (*key, *(part.key for part in found)), found, refs_of(found), tag=tag, untold=untold)

@@ -83,7 +83,7 @@ def same_bytes(source: str, target: str) -> bool:
 
 
 def common_type(kinds: Sequence[str]) -> str | None:
-    """Of CASE, UNION and the like, in this order; None where there is none. Unknown literals take any."""
+    """The common type of CASE, UNION and the like, in this order; None where there is none. Unknown literals take any."""
     found = kinds[0]
     for kind in kinds[1:]:
         if kind in (UNKNOWN, found):

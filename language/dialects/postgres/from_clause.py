@@ -141,7 +141,7 @@ def _unnested(node: Node) -> list[Node]:
 
 
 def _column_name(node: Node) -> str:
-    """Of a function with one OUT argument, its name."""
+    """The name of the one OUT argument of a function."""
     names = {function.out_names for function in functions(_function_name(node)) if len(function.out_names) == 1}
     return names.pop()[0] if len(names) == 1 else ""
 

@@ -141,7 +141,7 @@ def _cast_of(context: Context, part: Expr, kind: Kind) -> str:
 
 
 def cast_remedy(context: Context, part: Expr, beside: Expr | None, wanted: str = "") -> str:
-    """By which CAST one expression goes with another, or has the type that is wanted."""
+    """The CAST by which one expression goes with another, or has the type that is wanted."""
     kind = Kind(wanted) if wanted else beside.kind if beside is not None else None
     if kind is None or part.kind is None:
         return "CAST it to the type that it is to have"

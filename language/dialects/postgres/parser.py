@@ -71,7 +71,7 @@ class Text:
 
     @cached_property
     def words(self) -> list[Word]:
-        """As far as the scanner reads the text."""
+        """The tokens, as far as the scanner reads the text."""
         import postgast
 
         readable = self.text
@@ -89,7 +89,7 @@ class Text:
 
     @cached_property
     def _characters(self) -> list[int] | None:
-        """Of each byte its character; None where they are the same."""
+        """Each byte's character; None where they are the same."""
         if self.text.isascii():
             return None
         return [number for number, letter in enumerate(self.text) for _ in letter.encode()] + [len(self.text)]

@@ -44,7 +44,7 @@ _CALLS = frozenset(
 
 
 class Places:
-    """Of one text's tree."""
+    """Places of one text's tree."""
 
     def __init__(self, text: Text) -> None:
         self._text = text
@@ -63,7 +63,7 @@ class Places:
         return (word.start, word.end) if word is not None else self.of(node)
 
     def query(self, node: Any) -> Place:
-        """Of a query: from its first word on."""
+        """A query's place: from its first word on."""
         start, end = self.of(node)
         before = [word for word in self._text.words if word.end <= start]
         while before and before[-1].upper in ("SELECT", "DISTINCT", "ALL", "VALUES"):
@@ -71,7 +71,7 @@ class Places:
         return start, end
 
     def names(self, location: int, count: int) -> list[Place]:
-        """Of a dotted name of so many parts."""
+        """The place of a dotted name of so many parts."""
         word = self._text.at(location)
         if word is None:
             return [(0, 0)] * count

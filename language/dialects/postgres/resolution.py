@@ -113,7 +113,7 @@ def _by_name(function: Function, count: int, names: Sequence[str]) -> tuple[str,
 
 
 def _shadowed(candidates: Iterable[Candidate | None]) -> Iterable[Candidate]:
-    """Of two with the same arguments the one that needs no filling up."""
+    """The one of two with the same arguments that needs no filling up."""
     found: dict[tuple[str, ...], Candidate] = {}
     for candidate in candidates:
         if candidate is not None:

@@ -42,7 +42,7 @@ def _outputs(context: Context, scope: Scope, target: Node) -> Iterator[Output]:
 
 
 def _place(context: Context, target: Node, place: Place) -> Place:
-    """With the alias after it."""
+    """The expression's place with the alias after it."""
     if "name" not in target:
         return place
     words = context.text.words

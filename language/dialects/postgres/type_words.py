@@ -25,7 +25,7 @@ _KNOWN = (
 
 
 def named_kind(context: Context, node: Node) -> Kind | Untold | None:
-    """Of a TypeName; Untold for a type of the database's own, None and a problem for what is no type."""
+    """The type of a TypeName; Untold for a type of the database's own, None and a problem for what is no type."""
     place = context.places.of({"typeName": node})
     if node.get("setof") or node.get("pct_type"):
         context.problem(place, "this is no type of a value", "name a type, as in integer")
@@ -90,7 +90,7 @@ def _modifier(name: str, node: Node) -> tuple[int, ...]:
 
 @cache
 def source_kind(source_type: str) -> Kind:
-    """Of a column, by the word that the catalog has for its type."""
+    """A column's type, by the word that the catalog has for its type."""
     text = Text(f"SELECT NULL::{source_type}")
     try:
         node = parse(text)["SelectStmt"]["targetList"][0]["ResTarget"]["val"]["TypeCast"]["typeName"]

@@ -1,4 +1,4 @@
-"""By what a row can leave a query's result: its WHERE, and what else there is."""
+"""What a row can leave a query's result by: its WHERE, and what else there is."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _VARYING_REMEDY = "write batch_end() for the moment, or a hash of the key for ch
 
 
 def call(expressions: Expressions, node: exp.Expr, *, cast: bool = False) -> Typed:
-    """Of a call, with or without FILTER and OVER; of all else that it is not known, at its place.
+    """The type of a call, with or without FILTER and OVER; a problem for all else, that it is not known, at its place.
 
     cast: whether a CAST says what it becomes, so that it may be one of which that is not known here.
     """

@@ -33,7 +33,7 @@ Rows = Callable[[exp.Expr, Scope], Sequence[Typed]]  # the columns of a query wi
 
 
 class Expressions:
-    """Of one SELECT.  use: the clause that is read."""
+    """Expressions of one SELECT.  use: the clause that is read."""
 
     def __init__(self, scope: Scope, findings: Findings, rows: Rows) -> None:
         self.scope, self.findings, self._rows, self.use = scope, findings, rows, Use.VALUE
@@ -173,7 +173,7 @@ class Expressions:
         return Typed(BOOLEAN, refs_of(found))
 
     def condition(self, node: exp.Expr) -> Typed:
-        """Of what must be true or false."""
+        """Types an expression that must be true or false."""
         found = self.typed(node)
         if found.kind is not None and common(found.kind, BOOLEAN) is None:
             self.findings.problem(node, f"this is {said(found.kind)}, and no condition", "compare it with something")

@@ -30,7 +30,7 @@ class TrinoQuery(ParsedQuery):
         return {**super().__getstate__(), "bounds": self.bounds}
 
     def read_tree(self) -> exp.Query:
-        """With calls as they were written."""
+        """The query with its calls as they were written."""
         calls = [*_ends_of_calls(self._tokens)]
         text, marked, done = self.span.text, "", 0
         for end in calls:

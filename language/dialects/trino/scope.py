@@ -34,7 +34,7 @@ class Source:
     hidden: frozenset[str] = frozenset()
 
     def padded(self) -> Source:
-        """As an outer join has it: with rows of NULL."""
+        """The columns as an outer join has them: with rows of NULL."""
         return replace(self, columns={name: replace(column, nullable=True) for name, column in self.columns.items()})
 
     def is_meant(self, owner: tuple[str, ...]) -> bool:

@@ -57,7 +57,7 @@ def _as_schema(kind: TypeName) -> TypeName:
 
 
 def said(kind: TypeName) -> str:
-    """As Trino writes it."""
+    """The type as Trino writes it."""
     if kind.fields:
         return f"row({', '.join(f'{name} {said(part)}' for name, part in kind.named())})"
     if kind.parts or kind.sizes:
