@@ -24,7 +24,7 @@ class AtollStack(Stack):
             iam.PermissionsBoundary.of(self).apply(boundary)
 
     def _policy_arn(self, name: str) -> str:
-        """Of a policy that is given by its ARN, or by its name in this account."""
+        """The ARN of a policy that is given by its ARN, or by its name in this account."""
         if name.startswith("arn:"):
             return name
         return Arn.format(ArnComponents(service="iam", region="", resource="policy", resource_name=name), self)

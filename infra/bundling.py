@@ -99,7 +99,7 @@ class Bundle:
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that decides the content."""
+        """A digest of everything that decides the content."""
         found = hashlib.sha256(self._packages_digest.encode())
         for file, name in self.files():
             found.update(f"{name}\0".encode() + file.read_bytes() + b"\0")

@@ -157,7 +157,7 @@ class AtollFunction(Construct):
             self.use_metadata(GRANT_LEASES)
 
     def _secrets(self, action: str, references: Sequence[str]) -> None:
-        """Of many, so many in a statement as fit into a policy; a statement with a name is not merged with others by the CDK."""
+        """Grants many, so many in a statement as fit into a policy; a statement with a name is not merged with others by the CDK."""
         for at in range(0, len(references), SECRETS_A_STATEMENT):
             some = references[at : at + SECRETS_A_STATEMENT]
             name = f"{action.partition(':')[2]}{zlib.crc32(some[0].encode()):x}" if len(references) > SECRETS_A_STATEMENT else None

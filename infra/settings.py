@@ -81,7 +81,7 @@ class Settings:
 
     @staticmethod
     def of_context(get: Callable[[str], Any], environment: Mapping[str, str] = os.environ) -> Settings:
-        """From the app's context and the process's environment; raises ValueError that names the value and what is accepted."""
+        """Reads the app's context and the process's environment; raises ValueError that names the value and what is accepted."""
         dependencies = environment.get(DEPENDENCIES) or "bundled"
         if dependencies not in ("bundled", "host"):
             raise ValueError(f"{DEPENDENCIES}={dependencies}: accepted are bundled and host")

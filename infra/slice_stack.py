@@ -86,7 +86,7 @@ class SliceStack(AtollStack):
 
     @property
     def rotating_secrets(self) -> tuple[str, ...]:
-        """Of the secrets those whose grant is replaced at each use."""
+        """The secrets whose grant is replaced at each use."""
         connections = self.program.connections.values()
         rotating = {str(c.options["secret"]) for c in connections if c.options.get(OPTION) is True and c.options.get("secret")}
         return tuple(name for name in self.secrets if name in rotating)
@@ -127,7 +127,7 @@ class SliceStack(AtollStack):
     def _function(
         self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool, *, rows: bool = False
     ) -> AtollFunction:
-        """Of these sizes, unless the installation says others.  rows: what it says of the slice holds for this function too."""
+        """A function, of these sizes unless the installation says others.  rows: what that says of the slice holds for it too."""
         folder, sizes = f"slices/{self.declaration.stage}/{self.declaration.system}", self.settings.sizes
         memory_mb = sizes.memory_mb(self.declaration.id, name, memory_mb, rows=rows)
         tmp_mb = sizes.tmp_mb(self.declaration.id, name, tmp_mb, rows=rows)

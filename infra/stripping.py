@@ -17,7 +17,7 @@ FILE_OFFSET, FILE_SIZE = 8, 32  # in a program header
 
 
 def strip(library: Path) -> None:
-    """In place; leaves anything but a 64-bit little-endian ELF file as it is."""
+    """Strips in place; leaves anything but a 64-bit little-endian ELF file as it is."""
     content = bytearray(library.read_bytes())
     if not content.startswith(ELF_64_LITTLE):
         return

@@ -266,7 +266,7 @@ def _task(machine: Machine, step: str, payload: Any = "{% $states.input %}") -> 
 
 
 def _catch(otherwise: str = "RecordFailure", *, keep: bool = False) -> list[State]:
-    """To Taken when another worker owns or has committed the table, else on with the error in the state."""
+    """Catches: to Taken when another worker owns or has committed the table, else on with the error in the state."""
     failed = "{% $states.input %}" if keep else "{% $merge([$states.input, {'error': $states.errorOutput}]) %}"
     return [
         {"ErrorEquals": TAKEN_ERRORS, "Output": "{% $states.input %}", "Next": "Taken"},

@@ -202,7 +202,7 @@ def _moment(event: Mapping[str, Any], name: str) -> datetime:
 
 
 def _shown(value: Any) -> str:
-    """As much of what was given as tells which it is."""
+    """The value, shortened for an error message."""
     text = repr(value)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 

@@ -63,7 +63,7 @@ class DiscoverStep:
         self._declaration, self._services, self._open = declaration, services, open_catalog
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Without 'tables' in the event {'names': […]}, else {'tables': {name: schema or None}, 'close': {…}, 'left': […]}.
+        """Answers an event without 'tables' with {'names': […]}, else {'tables': {name: schema or None}, 'close': {…}, 'left': […]}.
 
         close: missing table ▸ a known one of a similar name.  left: tables to ask for in another call, as an answer and a call
         are limited.  In both 'warnings': table ▸ why a batch of it would fail. With 'sizes' in
@@ -140,7 +140,7 @@ def _with_source_names(schema: Schema | None) -> Schema | None:
 
 
 def _close(missing: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Of each missing table the known one whose name is the nearest, if one is near; a schema left out does not count."""
+    """Each missing table ▸ the known one whose name is the nearest, if one is near; a schema left out does not count."""
     folded = {name.lower(): name for name in reversed(known)}
     short = {name.rpartition(".")[2]: full for name, full in folded.items()}
     found = {}

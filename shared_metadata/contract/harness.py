@@ -91,7 +91,7 @@ class Target(Protocol):
         token while more is to be brought there first. Readers never see half a batch. Raises StaleToken for an older batch.
 
         Where `Capabilities.rejects_rows`, and the program tolerates bad rows, those that the target refuses are set aside, and the
-        receipt names them. More than `allowance(work, changes)` allows raise RowError, as one does that nobody tolerates.
+        receipt names them. More than `allowance(work, changes)` allows raise RowError, as one does where none is tolerated.
         """
         ...
 
@@ -99,7 +99,7 @@ class Target(Protocol):
 
 
 def allowance(work: Work, changes: Mapping[str, Any]) -> Allowance:
-    """Of the document that `diff` returned, as the step completed it."""
+    """The allowance of a batch, from the document that `diff` returned, as the step completed it."""
     return Allowance(work.flow.bad_rows or BadRows(), changes["result_rows"], changes["result_rejected"])
 
 

@@ -94,7 +94,7 @@ class Driver(Protocol):
         ...
 
     def keep(self, flow: Flow) -> timedelta:
-        """For how long the versions of a flow's tables can be read, and its batches be run again from what was staged."""
+        """The time for which the versions of a flow's tables can be read, and its batches be run again from what was staged."""
         ...
 
     def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
@@ -105,7 +105,7 @@ class Driver(Protocol):
         ...
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
-        """Of a table of rejected rows the latest batches' first; none where there is no such table."""
+        """Rows of a table of rejected rows, the latest batches' first; none where there is no such table."""
         ...
 
 
@@ -164,7 +164,7 @@ class OrganizeSteps(Steps):
         }
 
     def _versions(self, work: Work) -> dict[str, Version]:
-        """Of each input the version that covers the batch's end; of one that may lag the newest by then, at each attempt the same."""
+        """The version of each input that covers the batch's end; of one that may lag the newest by then, the same at each attempt."""
         end, lagging = work.claim.interval.end, tuple(work.flow.tolerates)
         upto = {name: ceil(end, seconds) for name, seconds in input_intervals(work.program, work.table).items()}
         if lagging:
@@ -300,7 +300,7 @@ class OrganizeSteps(Steps):
         )
 
     def _prepared_state(self, event: Mapping[str, Any], work: Work) -> dict[str, Any]:
-        """After Kind, Load or Refresh, and AfterLoad or AfterRefresh."""
+        """The state after Kind, Load or Refresh, and AfterLoad or AfterRefresh."""
         return {**event, "expectations": len(work.flow.expectations), "used": self.used(event, transitions=3)}
 
     def _driver(self, work: Work) -> Driver:

@@ -14,7 +14,7 @@ MOST_CALLS = 100  # of one step that says Unfinished each time: a day
 
 @dataclass(frozen=True)
 class Size:
-    """Of a table, as its source or its warehouse estimates it; None where it does not tell."""
+    """A table's size, as its source or its warehouse estimates it; None where it does not tell."""
 
     rows: int | None = None
     bytes: int | None = None
@@ -34,7 +34,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Asked:
-    """Of a flow, one of its tables.
+    """One table of a flow.
 
     brings: what its first batch takes of the source, where that is a whole table.  stands: what the flow's own table holds already.
     types: column ▸ its type, as far as they are known.  options: of the flow's connection or warehouse.
@@ -50,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class TooMuch:
-    """refused: it cannot end well; else it ends, and somebody should know how."""
+    """refused: it cannot end well; else it ends, and the user should know how."""
 
     what: str
     remedy: str
@@ -66,5 +66,5 @@ class Measures(Protocol):
     """A Catalog that tells cheaply how large tables are."""
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """Of those that it can tell of, without reading their rows."""
+        """The sizes of those tables that it can tell of, without reading their rows."""
         ...

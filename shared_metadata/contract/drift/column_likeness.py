@@ -63,7 +63,7 @@ class ColumnLikeness:
 
     @cached_property
     def _files(self) -> Sequence[dict[str, Any]]:
-        """Of the last batch that had rows."""
+        """The files of the last batch that had rows."""
         version = self._services.reader.latest_version(self._work.table.dataset)
         key = version.pointer.get("manifest") if version else None
         manifest = read_json(self._services.s3, self._services.environment.atoll_data_bucket, key) if key else None

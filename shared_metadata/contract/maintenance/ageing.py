@@ -43,7 +43,7 @@ class Ageing:
     # -- versions
 
     def versions(self, dataset: str, before: datetime, keep: timedelta) -> bool:
-        """Forgets those before a moment that nobody needs; False when the time was too short for all."""
+        """Forgets those before a moment that are not needed; False when the time was too short for all."""
         moments = self._retention.moments(self._retention.horizon(dataset, keep))
         while not self._short:
             known = self._records.versions(dataset, before, ITEMS_AT_ONCE)
@@ -74,7 +74,7 @@ class Ageing:
     # -- batches
 
     def batches(self, flow: str, before: datetime) -> bool:
-        """Puts those away that end before a moment and that nobody is at work on; False when the time was too short for all."""
+        """Puts those away that end before a moment and that no worker has; False when the time was too short for all."""
         after = None
         while not self._short:
             page = self._records.tables(flow, before, ITEMS_AT_ONCE, after)
@@ -96,7 +96,7 @@ class Ageing:
         return from_text(values["end"]) < upto and from_text(values["worker"]["lease_until"]) < idle_since
 
     def _put_away(self, flow: str, going: Sequence[Values]) -> bool:
-        """Into the lake, into the summary, and only then away; False where another run has written the summary meanwhile."""
+        """Writes the lake and the summary, and only then deletes; False where another run has written the summary meanwhile."""
         former = self._services.reader.aged_batches(flow)
         history.keep(self._services, flow, going)
         if not self._records.summarize(flow, former, summary(former, going)):
@@ -120,7 +120,7 @@ class Ageing:
         return False
 
     def _starts(self, flow: str, heads: Sequence[Values]) -> set[str] | None:
-        """Of these batches those of which tables are recorded; None when the time was too short to tell."""
+        """Those of these batches of which tables are recorded; None when the time was too short to tell."""
         since, before = from_text(heads[0]["start"]), from_text(heads[-1]["start"]) + timedelta(seconds=1)
         found, after = set[str](), None
         while not self._short:
@@ -140,7 +140,7 @@ def outlived(known: Sequence[Version], moments: Sequence[datetime]) -> list[Vers
 
 
 def summary(former: AgedBatches | None, going: Sequence[Values]) -> AgedBatches:
-    """With these tables of batches, which are in the order of their starts. A batch is counted once, though it is put away again."""
+    """The summary with these tables of batches, in the order of their starts. A batch is counted once, though it is put away again."""
     starts = sorted({from_text(values["start"]) for values in going})
     through, token = max(from_text(values["end"]) for values in going), max(values["worker"]["token"] for values in going)
     if former is None:
@@ -157,7 +157,7 @@ def summary(former: AgedBatches | None, going: Sequence[Values]) -> AgedBatches:
 
 
 def _is_to_be_told(version: Version, following: Version, before: datetime | None) -> bool:
-    """Of one in a time in which versions are forgotten, and that does not know what followed it, nobody knows it any more."""
+    """A version in a time in which versions are forgotten, that does not know what followed it: that is known no more."""
     if version.followed_by:
         return following.interval.end < version.followed_by.end
     return before is None or version.interval.end >= before

@@ -1,4 +1,4 @@
-"""From when on an update set's flows can be made again: their other inputs have to be readable as they were then."""
+"""The moment from which an update set's flows can be made again: their other inputs have to be readable as they were then."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Restatement:
         self._makers = self._former.producers()
 
     def forgotten(self) -> Iterator[Forgotten]:
-        """Of each input that is not made again itself the first such version."""
+        """The first such version of each input that is not made again itself."""
         for flow in (self._program.flows[name] for name in self._moment.affected if name in self._program.flows):
             for table in flow.tables:
                 for name in table.inputs:

@@ -17,7 +17,7 @@ HOURS, DAYS = 24, 8
 
 
 class Retention:
-    """As of one moment, in which programs and states are read once."""
+    """Retention as of one moment, in which programs and states are read once."""
 
     def __init__(self, reader: MetadataReader, now: datetime) -> None:
         self._reader, self._now = reader, now
@@ -25,12 +25,12 @@ class Retention:
         self._states = reader.flow_states(self.programs.flow_ids, self.programs)
 
     def through(self, flow: str, dataset: str) -> datetime | None:
-        """Up to when all batches of a dataset are made; None when it has no state yet."""
+        """The moment up to which all batches of a dataset are made; None when it has no state yet."""
         state = self._states[flow].tables.get(dataset) if flow in self._states else None
         return self.programs.progress(flow, dataset, state).through if state else None
 
     def lengths(self, flow: str) -> frozenset[int]:
-        """Of its batches in seconds, in all programs of which batches may be left to make."""
+        """The lengths of its batches in seconds, in all programs of which batches may be left to make."""
         known = (program.flows[flow] for _, program in self.programs.entries if flow in program.flows)
         return frozenset(one.interval_seconds for one in known)
 
@@ -54,7 +54,7 @@ class Retention:
         return [horizon, *(moment for moment in self._round_moments() if moment < horizon)]
 
     def ages_before(self, flow: str, keep: timedelta) -> dict[str, datetime]:
-        """Each dataset of a flow of which batches are left to make ▸ what ended before then, nobody looks at any more.
+        """Each dataset of a flow of which batches are left to make ▸ what ended before then is not looked at any more.
 
         No batch that has brought a dataset to where it stands is among it.
         """
@@ -72,7 +72,7 @@ class Retention:
         return [version.pointer["manifest"] for version in found if version and "manifest" in version.pointer]
 
     def _readers(self, dataset: str) -> Iterator[datetime]:
-        """The moment before which no reader looks any more, of each; of one whose state is lost nobody knows: all may be read."""
+        """The earliest moment that each reader may still read; the beginning of time if its state is lost."""
         for flow, name in self.reading(dataset):
             through = self.through(flow.id, name)
             yield through - timedelta(seconds=flow.tolerates.get(dataset, 0)) if through else BEGINNING

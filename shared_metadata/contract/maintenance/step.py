@@ -182,7 +182,7 @@ class MaintainStep:
 
 
 def _of_rejected(upkeep: Upkeep) -> Upkeep:
-    """The table of rejected rows: nobody reads its former versions, and its rows are added whatever the table's mode."""
+    """The table of rejected rows: its former versions are not read, and its rows are added whatever the table's mode."""
     flow = replace(upkeep.flow, mode=Mode.APPEND, key=(), partition_by=())
     return replace(upkeep, flow=flow, dataset=rejected_table(upkeep.dataset, flow.warehouse), kept=())
 

@@ -1,4 +1,4 @@
-"""Deletes what batches have staged and nobody needs any more: files of abandoned attempts, consumed files, documents."""
+"""Deletes what batches have staged and is not needed any more: files of abandoned attempts, consumed files, documents."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ BATCH = re.compile(r"(\d{8}T\d{6}Z)/(\d{6})/")
 
 @dataclass(frozen=True)
 class Place:
-    """Where batches of a dataset are staged.
+    """The place where batches of a dataset are staged.
 
     lengths: of its batches in seconds, in all programs of which batches may be made.
-    upto: nobody reads what batches that end by then have staged.
+    upto: what batches that end by then have staged is not read any more.
     used_by: the flow whose batches may make files from here table data, when they are run again; None for none.
     """
 
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def folder(self) -> str:
-        """Below the batch's own prefix."""
+        """Files below the batch's own prefix."""
         return f"{self.dataset.replace(':', '/')}/"
 
 
@@ -100,7 +100,7 @@ class Sweep:
         return made is None or made.interval.end <= place.upto
 
     def _in_use(self, place: Place, start: datetime) -> bool:
-        """Whether somebody has been loading this batch again since the sweep began: looked up just before anything is deleted.
+        """Whether a worker has been loading this batch again since the sweep began: looked up just before anything is deleted.
 
         A load takes what a batch that ends with its own has staged, whatever length that had. A lease ends at once with an execution
         that is given up (`record_lost`); its function may go on as long as a lease lasts.

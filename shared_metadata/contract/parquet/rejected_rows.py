@@ -90,7 +90,7 @@ def _json_nested(value: str, kind: DuckDBPyType, item: str, depth: int, exact: b
 
 
 def latest(rows: str, limit: int) -> str:
-    """Of a relation the latest batches' rows, for `read`."""
+    """The latest batches' rows of a relation, for `read`."""
     return f"SELECT epoch(_batch), stage, reason, data FROM {rows} ORDER BY _batch DESC, reason, data LIMIT {limit}"
 
 

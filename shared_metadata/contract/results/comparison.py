@@ -52,7 +52,7 @@ def without_rejected(former: str, rejected: str, columns: Sequence[str]) -> str:
 
 
 def with_held(written: str, rejected: str, columns: Sequence[str]) -> str:
-    """With it those whose former version stands in the target."""
+    """The rows, with those whose former version stands in the target."""
     return f"(SELECT {names(columns)} FROM {written} UNION ALL SELECT {_typed(columns)} FROM {rejected} r WHERE r.held)"
 
 
@@ -73,7 +73,7 @@ def position(first: int) -> str:
 
 
 def csv_rows(url: str, marks: Sequence[str], values: Sequence[str], rows: tuple[int, int]) -> tuple[str, list[str]]:
-    """Of the rows [from, to) of a file, called `r`, the marks and values; and what the columns of the values are called."""
+    """The marks and values of the rows [from, to) of a file, called `r`; and what the columns of the values are called."""
     called = [f"c{number}" for number in range(len(values))]
     listed = [*(f"{mark} AS m{number}" for number, mark in enumerate(marks)), *map(" AS ".join, zip(values, called, strict=True))]
     return f"SELECT {', '.join(listed)} FROM {parquet([url])} r LIMIT {rows[1] - rows[0]} OFFSET {rows[0]}", called

@@ -57,7 +57,7 @@ class Results:
         return comparison.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
 
     def standing(self, former: Former) -> str:
-        """Of whose keys the target has a row of ours: with those that were set aside and have an earlier version there."""
+        """The rows of whose keys the target has one of ours: with those that were set aside and have an earlier version there."""
         written = self.written(former)
         if not written or not former.rejected:
             return written

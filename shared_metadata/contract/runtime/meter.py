@@ -27,7 +27,7 @@ class Meter:
         return client
 
     def restart(self) -> None:
-        """At the beginning of an invocation."""
+        """Begins to count anew, at the beginning of an invocation."""
         self._requests.clear()
         self._began = time.monotonic()
 

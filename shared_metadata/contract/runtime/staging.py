@@ -1,4 +1,4 @@
-"""A batch's own place in S3: `staging/<slice>/<flow>/<start>/<token>/…`; a stale worker writes where nobody looks."""
+"""A batch's own place in S3: `staging/<slice>/<flow>/<start>/<token>/…`; a stale worker cannot write over files in use."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ FORMER_KEPT = 5
 class Lease:
     """What is known of a grant. No token of the grant is in it.
 
-    token: the fencing token; raised by each holder.  until: epoch seconds; 0 when nobody holds it.
+    token: the fencing token; raised by each holder.  until: epoch seconds; 0 without a holder.
     version: of the secret, that which counts.
     pending: that which the holder is to write; '' when it has. Without a holder: that which one was to write that died.
     former: versions that Atoll has replaced, the newest first.

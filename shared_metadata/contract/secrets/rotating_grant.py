@@ -3,11 +3,11 @@
 A server with refresh token rotation takes a refresh token once; a second use of it ends the whole grant
 (https://datatracker.ietf.org/doc/html/rfc9700#section-4.14.2). So of all functions that use a grant, one at a time exchanges the
 token, under a lease. It writes what the server answers into the secret, as a version whose id stood in the lease before the exchange,
-and only then does anybody use the access token. The others wait, and read that from the secret.
+and only then is the access token used. The others wait, and read that from the secret.
 
 A holder that dies before the exchange has done nothing. One that dies after the write-back has left the version, which is looked for
-by its id. One that dies between the two, while no copy of the new token exists but its own, loses the grant: somebody has to
-authorise again. Nothing but a server with a grace period can close that window.
+by its id. One that dies between the two, while no copy of the new token exists but its own, loses the grant, which has to be
+authorised again. Nothing but a server with a grace period can close that window.
 """
 
 from __future__ import annotations

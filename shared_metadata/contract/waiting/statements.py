@@ -87,7 +87,7 @@ class Ran:
     result: Mapping[str, Any]
 
     def to_plain(self) -> dict[str, Any]:
-        """For `Committed.statements`, and for the documents that a driver hands from step to step."""
+        """The plain form for `Committed.statements`, and for the documents that a driver hands from step to step."""
         return {name: value for name, value in asdict(self).items() if name != "result" and value is not None}
 
 
@@ -141,7 +141,7 @@ class Statements:
         return str(known["id"]), int(known["tried"])
 
     def _looked(self, identity: str) -> Look:
-        """As it is now, or within the call's patience; what is queued may be so for long."""
+        """The statement as it is now, or within the call's patience; what is queued may be so for long."""
         until, looks = time.monotonic() + self._patience, 0
         while (look := self._engine.look(identity)).status in (Status.WAITS, Status.RUNS):
             pause = LOOKS_SECONDS[min(looks, len(LOOKS_SECONDS) - 1)]
