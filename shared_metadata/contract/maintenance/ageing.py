@@ -140,7 +140,7 @@ def outlived(known: Sequence[Version], moments: Sequence[datetime]) -> list[Vers
 
 
 def summary(former: AgedBatches | None, going: Sequence[Values]) -> AgedBatches:
-    """The summary with these tables of batches, in the order of their starts. A batch is counted once, though it is put away again."""
+    """The summary with these tables of batches, in order of their starts. A batch is counted once, though it is put away again."""
     starts = sorted({from_text(values["start"]) for values in going})
     through, token = max(from_text(values["end"]) for values in going), max(values["worker"]["token"] for values in going)
     if former is None:
