@@ -40,8 +40,9 @@ FLAGS: Mapping[str, Any] = {
     "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": True,
 }
 
-# The services that functions in a VPC call beside S3 and DynamoDB; each interface endpoint costs money every hour.
-ENDPOINTS = {"conductor": ("states", "sns"), "collect": ("secretsmanager",), "organize": ("glue",), "harness": ("secretsmanager",)}
+# The services that functions in a VPC call beside S3, DynamoDB and what their slices declare; each interface endpoint costs money
+# every hour.
+ENDPOINTS = {"conductor": ("states", "sns"), "collect": ("secretsmanager",), "harness": ("secretsmanager",)}
 
 
 def read_program(names: str) -> Program:
@@ -68,13 +69,20 @@ def _stack(app: cdk.App, id: str, program: Program, settings: Settings, place: M
     if id == naming.METADATA_STACK:
         return SharedMetadataStack(app, settings, **place)
     if id == naming.NETWORK_STACK:
-        stages = {"conductor", *(name.split(".")[0] for name in program.slice_ids)}
-        return NetworkStack(app, tuple(sorted({name for stage in stages for name in ENDPOINTS[stage]})), settings, **place)
+        return NetworkStack(app, _endpoints(program), settings, **place)
     if id == naming.CONDUCTOR_STACK:
         return ConductorStack(app, program, settings, **place)
     slice_id = next(slice_.id for slice_ in installed().values() if slice_.stack_name == id)
     made: cdk.Stack = importlib.import_module(f"slices.{slice_id}.stack").SliceStack(app, program, settings, **place)
     return made
+
+
+def _endpoints(program: Program) -> tuple[str, ...]:
+    """The services that need an endpoint where the program's slices stand in a VPC."""
+    slices = [installed()[name] for name in program.slice_ids]
+    stages = {"conductor", *(one.stage for one in slices)}
+    by_stage = {name for stage in stages for name in ENDPOINTS.get(stage, ())}
+    return tuple(sorted(by_stage.union(*(one.services for one in slices))))
 
 
 def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | None = None, **app_settings: Any) -> cdk.App:

@@ -29,7 +29,7 @@ class Places:
 
     @property
     def table_arn(self) -> str:
-        return self._arn("dynamodb", f"table/{naming.METADATA_TABLE}")
+        return self.arn("dynamodb", f"table/{naming.METADATA_TABLE}")
 
     @property
     def bucket(self) -> str:
@@ -44,11 +44,11 @@ class Places:
 
     @property
     def alerts_arn(self) -> str:
-        return self._arn("sns", naming.ALERTS_TOPIC)
+        return self.arn("sns", naming.ALERTS_TOPIC)
 
     def secret(self, reference: str) -> str:
         """Secrets Manager ends the ARN with six characters of its own."""
-        return self._arn("secretsmanager", f"secret:{naming.secret(reference)}-??????")
+        return self.arn("secretsmanager", f"secret:{naming.secret(reference)}-??????")
 
     def state_machine(self, slice_id: str) -> str:
         return naming.state_machine_arn(slice_id, self.stack.account, self.stack.region, self.stack.partition)
@@ -56,22 +56,19 @@ class Places:
     @property
     def machines(self) -> str:
         """What the ARNs of all slices' state machines begin with."""
-        return self._arn("states", f"stateMachine:{naming.PREFIX}-")
+        return self.arn("states", f"stateMachine:{naming.PREFIX}-")
 
     def executions(self, slice_id: str) -> str:
-        return self._arn("states", f"execution:{naming.state_machine(slice_id)}:*")
+        return self.arn("states", f"execution:{naming.state_machine(slice_id)}:*")
 
     def function(self, name: str) -> str:
-        return self._arn("lambda", f"function:{name}")
-
-    def glue(self, rest: str) -> str:
-        return self._arn("glue", rest)
+        return self.arn("lambda", f"function:{name}")
 
     def rule(self, rest: str) -> str:
-        return self._arn("events", rest)
+        return self.arn("events", rest)
 
     def log_groups(self, name: str) -> str:
-        return self._arn("logs", f"log-group:{name}")
+        return self.arn("logs", f"log-group:{name}")
 
-    def _arn(self, service: str, rest: str) -> str:
+    def arn(self, service: str, rest: str) -> str:
         return f"arn:{self.stack.partition}:{service}:{self.stack.region}:{self.stack.account}:{rest}"

@@ -80,8 +80,8 @@ def parameter(*parts: str) -> str:
 CONDUCTOR_PARAMETER = parameter("conductor", "stack")  # what its stack is named in CloudFormation
 
 
-def glue_database(warehouse: str, schema: str) -> str:
-    """The Glue database of `warehouse.schema`."""
+def database(warehouse: str, schema: str) -> str:
+    """The database of `warehouse.schema` in a catalog of databases and their tables."""
     return f"{warehouse}_{schema}"
 
 

@@ -37,7 +37,7 @@ PROGRAM = ROOT / "examples" / "verify_aws" / "program.sql"
 LOG, OUTPUT = ROOT / ".atoll" / "verify-aws.log", ROOT / ".atoll" / "verify-aws.cdk.out"
 MADE_PROGRAM = ROOT / ".atoll" / "verify-aws" / "program.sql"
 RUN = "atoll-verify"  # the tag of a run's stacks
-SECRET, DATABASE = naming.secret("verify"), naming.glue_database("lake", "shop")
+SECRET, DATABASE = naming.secret("verify"), naming.database("lake", "shop")
 WAIT_SECONDS, POLL_SECONDS, EMPTYING_TRIES = 1200, 5, 3
 
 

@@ -20,7 +20,7 @@ def check_lengths(statement: Resolved) -> None:
         published, warehouse = isinstance(statement, Publish), statement.warehouse.name.folded
         if not published:
             _, schema, table = dataset.split(".")
-            _check(naming.glue_database(warehouse, schema), statement.organizer, target.parts[1].span)
+            _check(naming.database(warehouse, schema), statement.organizer, target.parts[1].span)
             _check(table, statement.organizer, span)
         if clauses.bad_rows is not None or clauses.quarantines:
             beside = naming.rejected_table(f"{dataset}:result" if published else dataset, warehouse)

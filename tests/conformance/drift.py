@@ -108,7 +108,7 @@ class Drifting:
         catalog = GlueCatalog(
             warehouse, client=self.cloud.session.client("glue"), **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
         )
-        found = catalog.load_table((naming.glue_database(warehouse, schema), table)).scan().to_arrow().to_pylist()
+        found = catalog.load_table((naming.database(warehouse, schema), table)).scan().to_arrow().to_pylist()
         names = {self.source.collected_name(name): name for name in (*COLUMNS, "fresh")}
         plain = [{names.get(name, name): value for name, value in row.items()} for row in found]
         return sorted(plain, key=lambda row: str(row.get("label")))

@@ -481,11 +481,8 @@ class OrganizeConformance:
             "organize",
             {"id": 2, "carrier": "XX", "delay": None},
         )
-        notes = {
-            e.detail["name"]: e.detail["failing"]
-            for e in lake.cloud.reader.events(lake.cloud.clock.now - timedelta(days=1), lake.cloud.clock.now)
-            if "failing" in e.detail
-        }
+        told = lake.cloud.reader.failed_expectations(f"{FLIGHTS}:load", lake.cloud.clock.now - timedelta(days=1))
+        notes = {e.detail["name"]: e.detail["failing"] for e in told}
         assert notes == {"known": 1, "late": 1, "warned": 1}
 
     def test_a_refresh_that_was_given_up_and_goes_on_brings_no_quarantined_row_back(self, lake: Lake) -> None:

@@ -44,9 +44,9 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, ...]]:
     """The groups of flows that were looked at and noted, and how often."""
     found, keep = Counter[tuple[str, ...]](), Notes.keep
 
-    def counted(self: Notes, flows: Any, looked: Any) -> None:
+    def counted(self: Notes, look: int, flows: Any, looked: Any) -> None:
         found[flows] += 1
-        keep(self, flows, looked)
+        keep(self, look, flows, looked)
 
     monkeypatch.setattr(Notes, "keep", counted)
     return found

@@ -21,7 +21,6 @@ from shared_metadata.store.writer import MetadataWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
@@ -34,7 +33,7 @@ class Services:
 
     def __init__(self, environment: Environment, session: Any = None, clock: Clock = utc_now) -> None:
         self.environment, self.clock, self.meter = environment, clock, Meter()
-        self._session, self.deadline_monotonic = session, math.inf
+        self._session, self._clients, self.deadline_monotonic = session, dict[str, Any](), math.inf
 
     @cached_property
     def session(self) -> Any:
@@ -42,17 +41,17 @@ class Services:
 
         return self._session or boto3.Session()
 
-    @cached_property
+    @property
     def dynamodb(self) -> DynamoDBClient:
-        return self._client("dynamodb")  # type: ignore[no-any-return]
+        return self.client("dynamodb")  # type: ignore[no-any-return]
 
-    @cached_property
+    @property
     def s3(self) -> S3Client:
-        return self._client("s3")  # type: ignore[no-any-return]
+        return self.client("s3")  # type: ignore[no-any-return]
 
-    @cached_property
+    @property
     def secrets(self) -> SecretsManagerClient:
-        return self._client("secretsmanager")  # type: ignore[no-any-return]
+        return self.client("secretsmanager")  # type: ignore[no-any-return]
 
     @cached_property
     def reader(self) -> MetadataReader:
@@ -79,9 +78,8 @@ class Services:
         leases = GrantLeases(self.dynamodb, self.environment.atoll_metadata_table, self.clock)
         return RotatingGrant(leases, self.secrets, reference, place, lambda: self.deadline_monotonic - time.monotonic())
 
-    @cached_property
-    def glue(self) -> GlueClient:
-        return self._client("glue")  # type: ignore[no-any-return]
-
-    def _client(self, service: str) -> Any:
-        return self.meter.watch(aws_client(self.session, service))
+    def client(self, service: str) -> Any:
+        """A client of another of AWS's services, which the slice declares (`Slice.services`); what it costs is counted."""
+        if service not in self._clients:
+            self._clients[service] = self.meter.watch(aws_client(self.session, service))
+        return self._clients[service]

@@ -16,5 +16,6 @@ SLICE = Slice(
     ),
     config="slices.organize.iceberg.config:Config",
     sizes="slices.organize.iceberg.sizes:too_much",
+    services=("glue",),
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

@@ -69,9 +69,9 @@ class SliceStack(slice_stack.SliceStack):
 
         A schema that is applied later needs no other grants; that a database of such a name is Atoll's, `Tables` looks after.
         """
-        mine = [naming.glue_database(name, "*") for name in self._names]
-        databases = [self.places.glue(f"database/{name}") for name in mine]
-        return [self.places.glue("catalog"), *databases, *(self.places.glue(f"table/{name}/*") for name in mine)]
+        mine = [naming.database(name, "*") for name in self._names]
+        databases = [self.places.arn("glue", f"database/{name}") for name in mine]
+        return [self.places.arn("glue", "catalog"), *databases, *(self.places.arn("glue", f"table/{name}/*") for name in mine)]
 
     @property
     def _names(self) -> list[str]:

@@ -84,7 +84,7 @@ class Tables:
         }
         if credentials.token:
             properties["s3.session-token"] = credentials.token
-        return GlueCatalog(self._warehouse, client=self._services.glue, **properties)
+        return GlueCatalog(self._warehouse, client=self._services.client("glue"), **properties)
 
     def location(self, dataset: str) -> str:
         """Where the table of 'lake.ops.flights' lives."""
@@ -94,7 +94,7 @@ class Tables:
     def identifier(self, dataset: str) -> tuple[str, str]:
         """Its Glue database and table."""
         warehouse, schema, table = dataset.split(".")
-        return naming.glue_database(warehouse, schema), table
+        return naming.database(warehouse, schema), table
 
     def find(self, dataset: str) -> Table | None:
         """Raises DefinitionError when something else than an Iceberg table of Atoll's has the name."""

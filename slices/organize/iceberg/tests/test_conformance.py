@@ -23,7 +23,7 @@ class TestConformance(OrganizeConformance):
     def read(self, cloud: Cloud, dataset: str, pointer: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         warehouse, schema, table = dataset.split(".")
         catalog = GlueCatalog("reader", client=cloud.session.client("glue"), **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"})
-        found = catalog.load_table((naming.glue_database(warehouse, schema), table))
+        found = catalog.load_table((naming.database(warehouse, schema), table))
         snapshot = int(pointer["snapshot_id"]) if pointer else None
         rows: list[dict[str, Any]] = found.scan(snapshot_id=snapshot).to_arrow().to_pylist()
         return rows

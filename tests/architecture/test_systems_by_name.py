@@ -1,0 +1,63 @@
+"""Systems: what all slices share names none of them; what a slice needs it declares."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from language.sql.dialect import installed as dialects
+from slices.registry import installed as slices
+from tests.architecture.test_layout import ROOT, sources
+
+SHARED = ("shared_metadata", "conductor", "console", "infra")
+NAMED = re.compile("|".join(sorted({"glue", *dialects(), *(slice_.system for slice_ in slices().values())})), re.IGNORECASE)
+# Where what all slices share may name a system, and why.
+ALLOWED = {
+    "shared_metadata/contract/parquet/": "DuckDB reads and writes the Parquet files that slices hand on",
+    "shared_metadata/contract/results/": "DuckDB compares results, which are Parquet files",
+    "console/rejected.py": "rejected rows are Parquet files, which DuckDB reads",
+    "console/new_slice.py": "what a new slice's functions import is what reads and writes Parquet",
+    "console/cache.py": "the libraries whose versions decide what the compiler says",
+    "console/local.py": "the embedded AWS has a PostgreSQL beside it",
+    "infra/bundling.py": "the packages that only functions that work with rows import",
+    "infra/pruning.py": "the services whose descriptions stay in a bundle that has a botocore of its own",
+}
+
+
+def said(text: str) -> Iterator[tuple[int, str]]:
+    """Line and text of every name and string of a module's code; examples in docstrings and comments are none of it."""
+    tree = ast.parse(text)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+        elif isinstance(node, (ast.Name, ast.Attribute, ast.FunctionDef, ast.ClassDef, ast.arg, ast.alias, ast.ImportFrom)):
+            names = [getattr(node, field, None) for field in ("id", "attr", "name", "arg", "module", "asname")]
+            yield from ((node.lineno, name) for name in names if isinstance(name, str))
+
+
+def places() -> Iterator[str]:
+    for file in sources():
+        name = str(file.relative_to(ROOT))
+        if name.startswith(SHARED) and not name.startswith("infra/embedded/"):
+            yield from (f"{name}:{line}: {word}" for line, word in said(file.read_text()) if NAMED.search(word))
+
+
+def test_what_all_slices_share_names_no_system() -> None:
+    assert [place for place in places() if not place.startswith(tuple(ALLOWED))] == []
+
+
+@pytest.mark.parametrize("where", ALLOWED)
+def test_what_is_excepted_still_names_one(where: str) -> None:
+    assert any(place.startswith(where) for place in places())
+
+
+@pytest.mark.parametrize(
+    "code", ['if system == "postgres": ...', "import duckdb", "from slices.organize.iceberg import client", "a.glue(1)"]
+)
+def test_what_names_one_is_noticed(code: str) -> None:
+    assert any(NAMED.search(word) for _, word in said(code))
+    assert not any(NAMED.search(word) for _, word in said(f'"""{code}"""  # {code}'))
