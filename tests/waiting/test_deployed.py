@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from infra import workflows
-from infra.embedded import LocalStack
+from infra.embedded import EmbeddedAws
 from infra.workflows import Machine
 from shared_metadata.program.intervals import floor, to_text
 from shared_metadata.store.reader import MetadataReader, utc_now
@@ -38,7 +38,7 @@ PURPOSES = ["copy", "count", "diff", "insert", "insert", "publish", "select", "u
 class Account:
     """The tests' own slices, deployed: their functions, and the state machines that infra.workflows makes of them."""
 
-    def __init__(self, aws: LocalStack, folder: Path) -> None:
+    def __init__(self, aws: EmbeddedAws, folder: Path) -> None:
         self._session, self._aws, self._name = aws.session(), aws, f"waiting-{uuid.uuid4().hex[:8]}"
         self._lambda, self._iam, self._states = (self._session.client(name) for name in ("lambda", "iam", "stepfunctions"))
         self.remote = Remote(folder / "remote.sqlite")
@@ -138,7 +138,7 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def deployed(local_aws: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def deployed(local_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     made = Account(local_aws, tmp_path_factory.mktemp("waiting"))
     yield made
     made.remove()
