@@ -7,6 +7,7 @@ from typing import Any
 
 from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
+from language.dialects.duckdb.window_order import orders
 from shared_metadata.program.lineage import Use
 
 Tree = dict[str, Any]
@@ -114,7 +115,7 @@ class _Reader:
             self.said.columns.append(Column(names, use, at, scope))
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"
-            name, unordered = value["function_name"].lower(), kind == "WINDOW" and not _orders(value)
+            name, unordered = value["function_name"].lower(), kind == "WINDOW" and not orders(value)
             by_rows = any(value.get(end, "").endswith("_ROWS") for end in ("start", "end"))
             self.said.calls.append(Call(name, at, in_from=False, unordered=unordered, by_rows=by_rows, windowed=kind == "WINDOW"))
         elif kind == "PARAMETER":
@@ -173,13 +174,6 @@ class _Reader:
                 self.said.wide |= set(found)
                 self.said.whole += [Whole(found, column.scope, at=column.at)] if found else []
                 around = around.outer
-
-
-def _orders(window: Tree) -> bool:
-    """Whether a window's ORDER BY tells rows of one partition apart: constants do not, nor the partition's own columns."""
-    partitions = [tuple(each.get("column_names", ())) for each in window.get("partitions", ())]
-    by = [each["expression"] for each in (*window.get("orders", ()), *window.get("arg_orders", ()))]
-    return any(each["class"] != "CONSTANT" and tuple(each.get("column_names", ())) not in [*partitions] for each in by)
 
 
 def outermost(node: Tree) -> Sequence[Tree]:
