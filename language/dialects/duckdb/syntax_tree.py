@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from language.dialects.duckdb.given_names import names_by_pattern, names_of_pivot
 from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
 from language.dialects.duckdb.window_order import orders
@@ -109,6 +110,8 @@ class _Reader:
         if alias := value.get("alias"):
             self.said.words.add(alias.lower())
             self.said.given.add(alias.lower())
+            if "\\" in alias and any(node.get("class") == "STAR" for node in nodes_in(value)):
+                self.said.given_names.append(names_by_pattern(alias))
         if kind == "COLUMN_REF":
             names = tuple(value["column_names"])
             self.said.words |= {name.lower() for name in names}
@@ -155,6 +158,8 @@ class _Reader:
         elif kind in _WIDE:
             scope.wide.append(kind)
             self.said.shows |= kind == "SHOW_REF"
+            self.said.given_names += names_of_pivot(value)
+            self.said.words |= {name.lower() for each in (value, *value.get("pivots", ())) for name in each.get("unpivot_names", ())}
         if kind == "SUBQUERY":
             scope.others.append(alias.lower())
         self.said.samples |= value.get("sample") is not None
