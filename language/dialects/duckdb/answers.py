@@ -11,6 +11,7 @@ from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.types import iceberg_type, type_of
 
 Tree = dict[str, Any]
+_IN_CHARACTERS = "SYNTAX_ERROR"  # of which its parser counts the place in characters, unlike its binder
 _PASSING = {
     **dict.fromkeys(("LOGICAL_LIMIT", "LOGICAL_ORDER_BY", "LOGICAL_DISTINCT"), 0),
     **dict.fromkeys(("LOGICAL_UNION", "LOGICAL_EXCEPT", "LOGICAL_INTERSECT"), 0),
@@ -54,17 +55,17 @@ class Bound:
     casts: bool = False
 
 
-def parsed_answer(text: str) -> Tree:
+def parsed_answer(answer: str, asked: str) -> Tree:
+    """DuckDB's answer to a text that it was asked for. Raises EngineError."""
     with deep_recursion():
-        found: Tree = json.loads(text)
+        found: Tree = json.loads(answer)
     if found.get("error"):
-        position = found.get("position")
+        position, subtype = found.get("position"), str(found.get("error_subtype", ""))
+        at = int(position) if position is not None else None
+        if at is not None and subtype == _IN_CHARACTERS:
+            at = len(asked[:at].encode())
         raise EngineError(
-            str(found.get("error_type", "")),
-            str(found.get("error_message", "")),
-            int(position) if position is not None else None,
-            str(found.get("error_subtype", "")),
-            str(found.get("name", "")),
+            str(found.get("error_type", "")), str(found.get("error_message", "")), at, subtype, str(found.get("name", ""))
         )
     return found
 
