@@ -14,8 +14,10 @@ TABLES = {"t": {"a": "int", "größe": "string"}}
 WIDE = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="'*/\""), max_size=12)
 BEFORE = st.one_of(WIDE.map("'{}'".format), WIDE.map("/*{}*/ 1".format), WIDE.map('1 AS "ä{}"'.format))
 MISTAKES = (
-    ", a 5 FROM t", ", a AS b selct FROM t", " FROM t WERE a", " FROM t WHERE a = `b`", " FROM t GROUP a", " FROM t ORDER BY a, WHERE",
-    ", (a FROM t", ", nosuch FROM t", ", nosuch(a) FROM t", ", a + größe FROM t", ", 'x'::INTEGER FROM t", ", 'x FROM t",
+    ", a 5 FROM t", ", a AS b selct FROM t", " FROM t WERE a", " FROM t WHERE a = `b`", " FROM t GROUP a",
+   
+    " FROM t ORDER BY a, WHERE", ", (a FROM t",
+    ", nosuch FROM t", ", nosuch(a) FROM t", ", a + größe FROM t", ", 'x'::INTEGER FROM t", ", 'x FROM t",
 )  # fmt: skip
 
 

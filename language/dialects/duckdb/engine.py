@@ -52,6 +52,7 @@ class Engine:
         self._trees: dict[str, str] = {}
         self._plans: dict[str, tuple[Tables, str]] = {}  # made ahead, over these tables
         self._unknown: dict[tuple[str, bool], EngineError | None] = {}  # by a function's name, and whether it is one with OVER
+        self._values: dict[str, bool] = {}  # by a name, whether it means something without a column
         self.catalogue, self.values = Catalogue(self._connection), Values(self._connection)
 
     def read_ahead(self, texts: Iterable[str]) -> None:
@@ -160,6 +161,15 @@ class Engine:
                 error = found if _NO_FUNCTION.match(found.message) else None
             self._unknown[name, over] = error
         return self._unknown[name, over]
+
+    def is_value(self, name: str) -> bool:
+        """Whether a name means something where no column has it, as `current_date` does."""
+        if name not in self._values:
+            try:
+                self._values[name] = bool(self.bind(f"SELECT {identifier(name)}", {}))
+            except EngineError:
+                self._values[name] = False
+        return self._values[name]
 
 
 def engine() -> Engine:
