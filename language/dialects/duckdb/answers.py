@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from language.dialects.duckdb.recursion import deep_recursion
-from language.dialects.duckdb.types import iceberg_type, type_of
+from language.dialects.duckdb.types import iceberg_type, lacks_names, sql_type, type_of
 
 Tree = dict[str, Any]
 _IN_CHARACTERS = "SYNTAX_ERROR"  # of which its parser counts the place in characters, unlike its binder
@@ -34,11 +34,12 @@ class EngineError(Exception):
 
 
 class BoundColumn(NamedTuple):
-    """An output column.  type: a schema's, None for one that no table can hold.  said: DuckDB's word for it."""
+    """An output column.  type: a schema's, None for one that no table can hold.  nameless: for its fields' sake.  said: DuckDB's."""
 
     name: str
     type: str | None
     said: str
+    nameless: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,5 @@ def columns_of(plan: Tree, names: Sequence[str]) -> tuple[BoundColumn, ...] | No
         kind = type_of(expression)
         if kind is None:
             return None
-        found.append(BoundColumn(name, iceberg_type(kind), kind["id"]))
+        found.append(BoundColumn(name, iceberg_type(kind), sql_type(kind), lacks_names(kind)))
     return tuple(found)

@@ -65,7 +65,7 @@ def _called(query: QueryText, name: str, at: int, said: Said) -> Place:
     if at < NOWHERE and _NAMED.match(query.text, place[0]):
         return place
     words = (query.path(column.at) for column in said.columns if column.names[-1].lower() in _SESSION)
-    return query.find(name) or next(words, place)
+    return query.find(name) or query.find(f"'{name}'") or next(words, place)
 
 
 def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
@@ -76,7 +76,7 @@ def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
     values = {node.get("query_location", NOWHERE) for node in constants}  # which a plan has instead of what the text says
     yield from ((column.names[0].lower(), column.at, 0) for column in named if bound.plan is None or column.at in values)
     for node in nodes_in(bound.plan) if bound.impure else ():
-        if node.get("expression_class") == "BOUND_FUNCTION" and not node.get("is_operator"):
+        if node.get("expression_class") in ("BOUND_FUNCTION", "BOUND_AGGREGATE") and not node.get("is_operator"):
             yield node["name"], node.get("query_location", NOWHERE), len(node.get("children", ()))
 
 
