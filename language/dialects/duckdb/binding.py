@@ -165,14 +165,14 @@ def _columns(
 
 
 def _names_in(tables: Tables) -> Iterator[str]:
-    """Of columns, and of their fields that no plain word names, folded."""
+    """Names of columns, and of their fields that no plain word names, folded."""
     for column in (column for each in tables.values() for column in each):
         yield column.name.lower()
         yield from (name.replace('""', '"').lower() for name in _FIELD.findall(column.type))
 
 
 def _unnamed(query: DuckDBQuery, name: str, item: Place) -> Iterator[QueryProblem]:
-    """Of a column whose name no AS gives, if nothing else of the text does.  item: of the SELECT."""
+    """What is wrong with a column whose name no AS gives, if nothing else of the text does.  item: of the SELECT."""
     given = next((names for names in query.said.given_names if names.pattern.fullmatch(name)), None)
     if given is None:
         yield QueryProblem(*item, "this column has no name", "name it with AS")

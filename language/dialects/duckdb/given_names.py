@@ -31,7 +31,7 @@ def names_by_pattern(alias: str) -> GivenNames:
 
 
 def names_of_pivot(pivot: Tree) -> Iterator[GivenNames]:
-    """Of the columns that its values become: each value's name, and the aggregate's where that has one, or is one of several."""
+    """Names of the columns that its values become: each value's, and the aggregate's where that has one or is one of several."""
     values = "_".join(f"(?:{'|'.join(map(_entry, on.get('entries', ())))})" for on in pivot.get("pivots", ()))
     aggregates = pivot.get("aggregates", ())
     if len(aggregates) < 2:
