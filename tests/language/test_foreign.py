@@ -33,6 +33,25 @@ def test_the_advice_gives_what_the_engine_gives(call: str) -> None:
         assert found == (value,), written
 
 
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        ("CONVERT(VARCHAR, x)", "CAST(x AS VARCHAR) for SQL Server's CONVERT"),
+        ("CONVERT(NVARCHAR(MAX), x)", "CAST(x AS VARCHAR) for SQL Server's CONVERT"),
+        ("CONVERT(INT, x)", "CAST(x AS INT) for SQL Server's CONVERT"),
+        ("TRY_CONVERT(VARCHAR(9), x)", "TRY_CAST(x AS VARCHAR) for SQL Server's TRY_CONVERT"),
+    ],
+)
+def test_a_conversion_fails_where_the_engine_s_does(call: str, advice: str) -> None:
+    assert in_duckdb(call, lambda written: "TEXT" not in written) == advice
+
+
+@pytest.mark.parametrize("format", ["%Y", "%Y-%m-%d", "%H:%i"])
+def test_a_format_is_not_taken_for_another_engine_s(format: str) -> None:
+    advice = in_duckdb(f"DATE_FORMAT(d, '{format}')", lambda written: True)
+    assert advice is not None and "%%" not in advice and "Databricks" not in advice and "MySQL" in advice
+
+
 @pytest.mark.parametrize("call", ["UPPER(x)", "nosuch(x)", "RLIKE('ab', 'a')", "STUFF(1)", "((", "x"])
 def test_of_what_no_engine_has_by_that_name_nothing_is_said(call: str) -> None:
     assert in_duckdb(call, lambda written: True) is None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from language.dialects.duckdb.recursion import deep_recursion
-from language.dialects.duckdb.types import iceberg_type, type_of
+from language.dialects.duckdb.types import iceberg_type, lacks_names, sql_type, type_of
 
 Tree = dict[str, Any]
+_IN_CHARACTERS = "SYNTAX_ERROR"  # of which its parser counts the place in characters, unlike its binder
 _PASSING = {
     **dict.fromkeys(("LOGICAL_LIMIT", "LOGICAL_ORDER_BY", "LOGICAL_DISTINCT"), 0),
     **dict.fromkeys(("LOGICAL_UNION", "LOGICAL_EXCEPT", "LOGICAL_INTERSECT"), 0),
@@ -33,11 +34,12 @@ class EngineError(Exception):
 
 
 class BoundColumn(NamedTuple):
-    """An output column.  type: a schema's, None for one that no table can hold.  said: DuckDB's word for it."""
+    """An output column.  type: a schema's, None for one that no table can hold.  nameless: for its fields' sake.  said: DuckDB's."""
 
     name: str
     type: str | None
     said: str
+    nameless: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,17 @@ class Bound:
     casts: bool = False
 
 
-def parsed_answer(text: str) -> Tree:
+def parsed_answer(answer: str, asked: str) -> Tree:
+    """DuckDB's answer to a text that it was asked for. Raises EngineError."""
     with deep_recursion():
-        found: Tree = json.loads(text)
+        found: Tree = json.loads(answer)
     if found.get("error"):
-        position = found.get("position")
+        position, subtype = found.get("position"), str(found.get("error_subtype", ""))
+        at = int(position) if position is not None else None
+        if at is not None and subtype == _IN_CHARACTERS:
+            at = len(asked[:at].encode())
         raise EngineError(
-            str(found.get("error_type", "")),
-            str(found.get("error_message", "")),
-            int(position) if position is not None else None,
-            str(found.get("error_subtype", "")),
-            str(found.get("name", "")),
+            str(found.get("error_type", "")), str(found.get("error_message", "")), at, subtype, str(found.get("name", ""))
         )
     return found
 
@@ -81,5 +83,5 @@ def columns_of(plan: Tree, names: Sequence[str]) -> tuple[BoundColumn, ...] | No
         kind = type_of(expression)
         if kind is None:
             return None
-        found.append(BoundColumn(name, iceberg_type(kind), kind["id"]))
+        found.append(BoundColumn(name, iceberg_type(kind), sql_type(kind), lacks_names(kind)))
     return tuple(found)

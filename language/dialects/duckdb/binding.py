@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from language.dialects.duckdb.answers import Bound, EngineError
+from language.dialects.duckdb.constant_arguments import constant_arguments
 from language.dialects.duckdb.constants import constant_problems
 from language.dialects.duckdb.engine import Engine, Tables, engine
 from language.dialects.duckdb.impossible_casts import impossible_casts
@@ -29,6 +30,8 @@ from language.sql.typing import QueryColumn, QueryUse, TypedQuery
 from language.text.diagnostics import SourceText, Span, did_you_mean
 from shared_metadata.program.lineage import Use
 
+_FIELD = re.compile(r'"((?:[^"]|"")*)":')  # of a type's text
+_NAMELESS = ": its fields have no names"
 _UNKNOWN = re.compile(r"there is no|`.*` has no|`.*` is ambiguous|two tables are called")
 
 
@@ -68,6 +71,7 @@ def _of_values(query: DuckDBQuery, bound: Bound, judge: Engine) -> Iterator[Quer
     """What is wrong though it binds."""
     casts = casts_in(bound.plan if bound.casts else None)
     yield from constant_problems(query.text, query.tree, judge, casts)
+    yield from constant_arguments(query.text, query.tree, query.said, bound.plan, judge)
     yield from impurities(query.text, query.said, bound, judge)
     yield from impossible_casts(query, casts, judge)
 
@@ -141,22 +145,40 @@ def _renamed(query: DuckDBQuery, tables: Tables) -> Iterator[QueryProblem]:
 def _columns(
     query: DuckDBQuery, bound: Bound, plan: PlanLineage, tables: Tables, judged: bool
 ) -> tuple[tuple[QueryColumn, ...], list[QueryProblem]]:
-    columns, problems = [], []
+    columns, problems = list[QueryColumn](), list[QueryProblem]()
     places = query.items if len(query.items) == len(bound.columns) else []
     stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
     untyped = {(table, column.name) for table, each in tables.items() for column in each if not column.type}
-    spoken = query.said.words | {column.name for each in tables.values() for column in each}
-    for number, (name, type_, kind) in enumerate(bound.columns):
+    spoken = query.said.words | set(_names_in(tables))
+    for number, (name, type_, kind, nameless) in enumerate(bound.columns):
         start, end = places[number] if places else (stars or [query.text.first_word()])[0]
         if judged and not PLAIN.fullmatch(name.lower()) and name.lower() not in spoken:
-            problems.append(QueryProblem(start, end, "this column has no name", "name it with AS"))
+            problems += _unnamed(query, name, (start, end))
         elif judged and type_ is None:
-            cause = f"the column `{name}` has the type {kind}, which no table can hold"
-            problems.append(QueryProblem(start, end, cause, "CAST it to the type that it is to have"))
+            cause = f"the column `{name}` has the type {kind}, which no table can hold{_NAMELESS if nameless else ''}"
+            remedy = "name them, as in struct_pack(a := …)" if nameless else "CAST it to the type that it is to have"
+            problems.append(QueryProblem(start, end, cause, remedy))
         refs = plan.outputs[number] if number < len(plan.outputs) else frozenset()
         told = type_ if not untyped or untyped.isdisjoint(ref[:2] for ref in refs) else ""
         columns.append(QueryColumn(name.lower(), told or "", tuple(sorted(refs)), start, end))
-    return tuple(columns), problems
+    return tuple(columns), list(dict.fromkeys(problems))
+
+
+def _names_in(tables: Tables) -> Iterator[str]:
+    """Names of columns, and of their fields that no plain word names, folded."""
+    for column in (column for each in tables.values() for column in each):
+        yield column.name.lower()
+        yield from (name.replace('""', '"').lower() for name in _FIELD.findall(column.type))
+
+
+def _unnamed(query: DuckDBQuery, name: str, item: Place) -> Iterator[QueryProblem]:
+    """What is wrong with a column whose name no AS gives, if nothing else of the text does.  item: of the SELECT."""
+    given = next((names for names in query.said.given_names if names.pattern.fullmatch(name)), None)
+    if given is None:
+        yield QueryProblem(*item, "this column has no name", "name it with AS")
+    for at in given.unnamed if given else ():
+        place = query.text.call(at) or query.text.path(at)
+        yield QueryProblem(*place, "the columns of this aggregate have no name", f"add AS after {query.text.text[slice(*place)]}")
 
 
 # -- places

@@ -14,6 +14,7 @@ from language.sql.problems import QueryProblem
 
 _CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
 _OVERLOAD = re.compile(r"^\t(.+?)\((.*)\) -> .*$", re.MULTILINE)
+_MORE = "...]"  # ends an overload's last argument where there may be any number of them
 _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "~~~": "GLOB"}
 
 
@@ -33,12 +34,31 @@ def call_problem(query: QueryText, error: EngineError, at: int, engine: Engine) 
             *place, cause, "write the pattern as a text, as in '5%'" if pattern else _operands_remedy(arguments, kinds)
         )
     overloads = [_split(each) for _, each in _OVERLOAD.findall(error.message)]
+    shown = ", ".join(f"{name}({', '.join(each)})" for each in overloads[:4]) + (" …" if len(overloads) > 4 else "")
+    if overloads and not any(_takes(each, len(kinds)) for each in overloads):
+        cause = f"`{name}` takes {_numbers(overloads)}, not {len(kinds) or 'none'}"
+        together = f"{name}(DISTINCT ({', '.join(said or '…' for said in arguments)}))"
+        distinct = (node or {}).get("distinct") and ["ANY"] in overloads
+        return QueryProblem(*place, cause, f"write {together if distinct else shown}")
     fitting = [each for each in overloads if len(each) == len(kinds)]
     wrong = [n for n, kind in enumerate(kinds) if fitting and all(each[n] != kind for each in fitting) and kind not in LITERALS]
     if len(fitting) == 1 and wrong:
         return QueryProblem(*place, cause, f"write CAST({arguments[wrong[0]] or '…'} AS {fitting[0][wrong[0]]})")
-    shown = ", ".join(f"{name}({', '.join(each)})" for each in overloads[:4])
-    return QueryProblem(*place, cause, f"CAST to a type that it takes: {shown}{' …' if len(overloads) > 4 else ''}")
+    return QueryProblem(*place, cause, f"CAST to a type that it takes: {shown}")
+
+
+def _takes(overload: Sequence[str], number: int) -> bool:
+    """Whether so many arguments; the last of an overload may stand for any number of them."""
+    return number >= len(overload) - 1 if overload and overload[-1].endswith(_MORE) else number == len(overload)
+
+
+def _numbers(overloads: Sequence[Sequence[str]]) -> str:
+    """How many arguments some overload takes: '2 or 3 arguments'."""
+    numbers = sorted({len(each) for each in overloads})
+    if any(each and each[-1].endswith(_MORE) for each in overloads):
+        return f"{numbers[0] - 1} or more arguments"
+    told = " or ".join(map(str, numbers)) if numbers != [0] else "no"
+    return f"{told} argument{'' if numbers == [1] else 's'}"
 
 
 def _operands_remedy(arguments: Sequence[str], kinds: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ def constant_problems(query: QueryText, tree: Tree, engine: Engine, casts: Casts
     texts_read = casts is not None and all(engine.values.reads(text, target) for text, target, _ in casts.texts)
     if not _may_compute(engine.serialized_tree(query.text), query.text, but_texts=texts_read):
         return
-    parts = _Parts(engine)
+    parts = Parts(engine)
     with deep_recursion():
         found = [*parts.within(tree["statements"]), *parts.cast(tree, casts.calls if casts is not None else {})]
         for node, refused in zip(found, engine.values.without_value(found), strict=True):
@@ -69,15 +69,15 @@ def _problem(query: QueryText, node: Tree, refused: str) -> QueryProblem:
     if isinstance(text, str) and "query_location" in child:
         return QueryProblem(*query.word(child["query_location"]), *no_text_of(text, sql_type(node["cast_type"])))
     why = first_line(EngineError("conversion", refused))
-    return QueryProblem(*_place(query, child or node), f"this has no value: {why}", "write what has one")
+    return QueryProblem(*place_of(query, child or node), f"this has no value: {why}", "write what has one")
 
 
-def _place(query: QueryText, node: Tree) -> Place:
+def place_of(query: QueryText, node: Tree) -> Place:
     at = node.get("query_location", 0)
     return (query.call(at) if node["class"] == "FUNCTION" and not node.get("is_operator") else None) or extent(query, node, at)
 
 
-class _Parts:
+class Parts:
     """Finds the largest parts of a tree that are constant and more than a literal."""
 
     def __init__(self, engine: Engine) -> None:
@@ -90,7 +90,7 @@ class _Parts:
                 yield from self.within(each)
         elif isinstance(value, dict):
             kind = value.get("class")
-            if kind in _COMPUTED and self._is_constant(value):
+            if kind in _COMPUTED and self.is_constant(value):
                 yield value
             elif kind != "CONSTANT":
                 for child in self._reached(value):
@@ -99,11 +99,11 @@ class _Parts:
     def cast(self, tree: Tree, casts: Mapping[tuple[int, str], Kind]) -> Iterator[Tree]:
         """The constant ones at these places, each as the type."""
         calls = dict[int, Tree]()
-        for node in self._nodes(tree["statements"]) if casts else ():
+        for node in self.nodes(tree["statements"]) if casts else ():
             if node.get("class") == "FUNCTION":
                 calls.setdefault(node.get("query_location", 0), node)
         for (at, _), target in casts.items():
-            if at in calls and self._is_constant(calls[at]):
+            if at in calls and self.is_constant(calls[at]):
                 yield {"class": "CAST", "type": "OPERATOR_CAST", "child": calls[at], "cast_type": target}
 
     def smallest(self, node: Tree, refused: str) -> tuple[Tree, str]:
@@ -114,7 +114,7 @@ class _Parts:
                 return self.smallest(part, why)
         return node, refused
 
-    def _is_constant(self, value: Any) -> bool:
+    def is_constant(self, value: Any) -> bool:
         if not isinstance(value, (dict, list)):
             return True
         if id(value) not in self._known:
@@ -123,21 +123,21 @@ class _Parts:
 
     def _computed(self, value: Tree | list[Any]) -> bool:
         if isinstance(value, list):
-            return all(map(self._is_constant, value))
+            return all(map(self.is_constant, value))
         kind = value.get("class")
         if kind not in _COMPUTED and kind not in _PLAIN:
             return False
-        return str(value.get("function_name", "")).lower() not in self._varying and all(map(self._is_constant, value.values()))
+        return str(value.get("function_name", "")).lower() not in self._varying and all(map(self.is_constant, value.values()))
 
-    def _nodes(self, value: Any) -> Iterator[Tree]:
+    def nodes(self, value: Any) -> Iterator[Tree]:
         """Every node that is computed whatever comes of the rest."""
         if isinstance(value, list):
             for each in value:
-                yield from self._nodes(each)
+                yield from self.nodes(each)
         elif isinstance(value, dict):
             yield value
             for child in self._reached(value):
-                yield from self._nodes(child)
+                yield from self.nodes(child)
 
     def _reached(self, node: Tree) -> Iterator[Any]:
         """What of a node is computed whatever comes of the rest."""

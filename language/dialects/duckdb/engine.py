@@ -52,6 +52,7 @@ class Engine:
         self._trees: dict[str, str] = {}
         self._plans: dict[str, tuple[Tables, str]] = {}  # made ahead, over these tables
         self._unknown: dict[tuple[str, bool], EngineError | None] = {}  # by a function's name, and whether it is one with OVER
+        self._values: dict[str, bool] = {}  # by a name, whether it means something without a column
         self.catalogue, self.values = Catalogue(self._connection), Values(self._connection)
 
     def read_ahead(self, texts: Iterable[str]) -> None:
@@ -69,7 +70,7 @@ class Engine:
         """The text's parse tree: `{'statements': [{'node': …}, …]}`. Raises EngineError."""
         if text not in self._trees:
             self.read_ahead([text])
-        return parsed_answer(self._trees[text])
+        return parsed_answer(self._trees[text], text)
 
     def plan_ahead(self, queries: Sequence[tuple[str, Tables]]) -> None:
         """Makes the plans that `bind` will want of texts over their tables, many by one call.
@@ -100,7 +101,7 @@ class Engine:
             self._provide(tables)
             (serialized,) = self._serialized_plans([text])
         try:
-            plans = parsed_answer(serialized)["plans"]
+            plans = parsed_answer(serialized, text)["plans"]
         except EngineError as error:
             if error.kind not in _NO_JSON:
                 raise
@@ -115,7 +116,8 @@ class Engine:
         self._provide(tables)  # the plan may have been made ahead, and other tables since
         try:
             described = self._connection.execute("DESCRIBE " + _TABLE.sub("FROM", text)).fetchall()
-            kinds = parsed_answer(self._serialized_plans([f"SELECT * FROM (\n{text}\n)"])[0])["plans"][0]
+            around = f"SELECT * FROM (\n{text}\n)"
+            kinds = parsed_answer(self._serialized_plans([around])[0], around)["plans"][0]
         except self._duckdb.Error as error:
             raise EngineError("binder", str(error).partition("\n")[0].partition(": ")[2]) from None
         typed = columns_of(kinds, [str(row[0]) for row in described])
@@ -152,13 +154,22 @@ class Engine:
     def unknown_function(self, name: str, *, over: bool) -> EngineError | None:
         """What DuckDB says of a name that no function has; None of one that some has.  over: whether it is one with OVER."""
         if (name, over) not in self._unknown:
-            error = None
+            error, call = None, f"SELECT {identifier(name)}(){' OVER ()' if over else ''}"
             try:
-                parsed_answer(self._serialized_plans([f"SELECT {identifier(name)}(){' OVER ()' if over else ''}"])[0])
+                parsed_answer(self._serialized_plans([call])[0], call)
             except EngineError as found:
                 error = found if _NO_FUNCTION.match(found.message) else None
             self._unknown[name, over] = error
         return self._unknown[name, over]
+
+    def is_value(self, name: str) -> bool:
+        """Whether a name means something where no column has it, as `current_date` does."""
+        if name not in self._values:
+            try:
+                self._values[name] = bool(self.bind(f"SELECT {identifier(name)}", {}))
+            except EngineError:
+                self._values[name] = False
+        return self._values[name]
 
 
 def engine() -> Engine:

@@ -45,12 +45,25 @@ def _translated(call: str, dialect: str) -> str | None:
         own = tree.sql(dialect=dialect, unsupported_level=ErrorLevel.IGNORE).removeprefix("SELECT ")
         if own.partition("(")[0].upper() != name.upper() or isinstance(tree.expressions[0], exp.Anonymous):
             return None
-        meant = tree.transform(_batch_bound)
+        meant = tree.transform(_batch_bound).transform(_strict)
         written = meant.sql(dialect="duckdb", normalize_functions=False, unsupported_level=ErrorLevel.RAISE)
     except (SqlglotError, ValueError):
         return None
     written = written.removeprefix("SELECT ")
+    if "%%" in written and "%%" not in call:  # a format of DuckDB's own, which the engine would not read as one
+        return None
     return written if written.upper() != call.upper() else None
+
+
+def _strict(node: exp.Expr) -> exp.Expr:
+    """SQL Server's CONVERT fails where it has no value, and its texts have a length, which DuckDB passes over."""
+    if isinstance(node, exp.Convert) and not node.args.get("safe") and node.args.get("style") is None:
+        return exp.cast(node.args["expression"], _without_length(node.this))
+    return _without_length(node) if isinstance(node, exp.DataType) else node
+
+
+def _without_length(kind: exp.DataType) -> exp.DataType:
+    return exp.DataType(this=exp.DType.USERDEFINED, kind="VARCHAR") if kind.is_type(*exp.DataType.TEXT_TYPES) else kind
 
 
 def _batch_bound(node: exp.Expr) -> exp.Expr:

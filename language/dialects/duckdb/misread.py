@@ -89,7 +89,9 @@ def _unexpected(query: QueryText, near: Place, engine: Engine) -> QueryProblem:
         return QueryProblem(*near, _PIVOT, _LISTED)
     elif signs.count("(") > signs.count(")"):
         remedy = "close the parenthesis that is open here"
-    elif _reached(f"{text[: near[0]]} END {text[near[0] :]}", engine) == math.inf:
+    elif (before := _before(query, near[0])) in ("order", "group"):
+        remedy = f"write {before.upper()} BY"
+    elif query.find("case") and _reached(f"{text[: near[0]]} END {text[near[0] :]}", engine) == math.inf:
         remedy = "end the CASE before it: CASE WHEN … THEN … END"
     elif _reached(f"{text[: near[0]]} ON true {text[near[0] :]}", engine) == math.inf:
         cause, remedy = "a JOIN does not say which rows meet", "write ON and a condition, or USING (…)"

@@ -100,4 +100,4 @@ def as_meant(query: DuckDBQuery, bound: Bound, tables: Tables) -> Bound:
 def but_atolls(bound: Bound, said: Said) -> list[tuple[str, str]]:
     """The columns but for Atoll's own that the text names, which a `*` that is not written has still."""
     own = {name for name in OWN_COLUMNS if name in said.words}
-    return [(name, f"{type_} {kind}") for name, type_, kind in bound.columns if _NUMBERED.sub("", name) not in own]
+    return [(column.name, f"{column.type} {column.said}") for column in bound.columns if _NUMBERED.sub("", column.name) not in own]

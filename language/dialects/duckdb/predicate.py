@@ -12,6 +12,7 @@ from language.dialects.duckdb.binding import bind_query
 from language.dialects.duckdb.engine import engine
 from language.dialects.duckdb.misread import syntax_problem
 from language.dialects.duckdb.query import DuckDBQuery
+from language.dialects.duckdb.syntax_tree import nodes_in
 from language.sql.problems import QueryProblem
 from language.sql.query import Places
 from language.sql.typing import TypedQuery
@@ -44,9 +45,9 @@ class Predicate:
             raise Problem(self.span, "an expectation cannot read tables", "put the check's input into the query as a column")
 
     def columns(self) -> Iterator[tuple[str, Span]]:
-        """The columns that it names without a table, folded, with their places."""
+        """The columns that it names without a table, folded, with their places; not what means a moment where no column does."""
         for column in self._query.said.columns:
-            if len(column.names) == 1:
+            if len(column.names) == 1 and not engine().is_value(column.names[0].lower()):
                 yield column.names[0].lower(), self._span(self._query.text.path(column.at), len(_BEFORE))
 
     @property
@@ -59,6 +60,10 @@ class Predicate:
         said = self._query.said
         if len(said.tables) != 1 or any(call.in_from for call in said.calls):
             raise Problem(self.span, "an expectation cannot read tables", "put the check's input into the query as a column")
+        if any(node.get("class") == "SUBQUERY" for node in nodes_in(self._query.tree)):
+            raise Problem(
+                self.span, "an expectation speaks of one row, without subqueries", "put what it gives into the query as a column"
+            )
         if said.windows or any(call.name in engine().catalogue.aggregates for call in said.calls):
             raise Problem(self.span, "an expectation speaks of one row, without aggregates", "aggregate in a view and expect there")
 

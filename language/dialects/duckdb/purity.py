@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from language.dialects.duckdb.answers import Bound
@@ -10,7 +11,7 @@ from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.plan_casts import NOWHERE
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.syntax_tree import nodes_in
-from language.dialects.duckdb.text import QueryText
+from language.dialects.duckdb.text import Place, QueryText
 from language.sql.problems import QueryProblem
 from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import did_you_mean
@@ -27,6 +28,7 @@ _REMEDIES = (
     (_CHANCE, "take a hash of the key, as in md5(id::VARCHAR)"),
     (_SESSIONS, "write the value itself: a batch may run in any session"),
 )
+_NAMED = re.compile(r'[\w"]')
 _MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
 # Windows in which the order of the rows is all that counts.
 _ORDERED = frozenset(("row_number", "ntile", "lag", "lead", "first", "first_value", "last", "last_value", "nth_value"))
@@ -49,12 +51,21 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
             yield QueryProblem(*place, cause, f"write {call.name}(…) OVER (ORDER BY a key)")
     for name, at, arguments in _calls(said, bound):
         impure = name in engine.catalogue.impure_functions or name in IMPURE or name in _CHANCE
-        place = query.path(at) if at < NOWHERE else query.find(name) or query.first_word()
+        place = _called(query, name, at, said)
         if name == "age" and arguments == 1:
             yield QueryProblem(*place, "`age` of one moment counts from today", "write age(batch_end(), …)")
         elif impure and name not in BATCH_BOUNDS and name != "error":
             cause = f"`{query.text[slice(*place)]}` gives something else each time, so the result is no function of the inputs"
             yield QueryProblem(*place, cause, next((remedy for names, remedy in _REMEDIES if name in names), _MOMENT_REMEDY))
+
+
+def _called(query: QueryText, name: str, at: int, said: Said) -> Place:
+    """Where a function is named; of some words the plan has another name, and the place of what stands around them."""
+    place = query.path(at) if at < NOWHERE else query.first_word()
+    if at < NOWHERE and _NAMED.match(query.text, place[0]):
+        return place
+    words = (query.path(column.at) for column in said.columns if column.names[-1].lower() in _SESSION)
+    return query.find(name) or query.find(f"'{name}'") or next(words, place)
 
 
 def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
@@ -65,7 +76,7 @@ def _calls(said: Said, bound: Bound) -> Iterator[tuple[str, int, int]]:
     values = {node.get("query_location", NOWHERE) for node in constants}  # which a plan has instead of what the text says
     yield from ((column.names[0].lower(), column.at, 0) for column in named if bound.plan is None or column.at in values)
     for node in nodes_in(bound.plan) if bound.impure else ():
-        if node.get("expression_class") == "BOUND_FUNCTION" and not node.get("is_operator"):
+        if node.get("expression_class") in ("BOUND_FUNCTION", "BOUND_AGGREGATE") and not node.get("is_operator"):
             yield node["name"], node.get("query_location", NOWHERE), len(node.get("children", ()))
 
 

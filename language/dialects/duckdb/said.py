@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from language.dialects.duckdb.given_names import GivenNames
 from shared_metadata.program.lineage import Use
 
 
@@ -101,6 +102,7 @@ class Said:
     common_tables: list[str] = field(default_factory=list)
     words: set[str] = field(default_factory=set)  # every name that the text gives or uses, folded
     given: set[str] = field(default_factory=set)  # names that it gives to columns, folded
+    given_names: list[GivenNames] = field(default_factory=list)  # that it gives by a PIVOT or a pattern
     stars: list[Star] = field(default_factory=list)
     using: list[tuple[str, int, Scope]] = field(default_factory=list)
     samples: bool = False

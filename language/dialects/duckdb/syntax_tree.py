@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from language.dialects.duckdb.given_names import names_by_pattern, names_of_pivot
 from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
+from language.dialects.duckdb.window_order import orders
 from shared_metadata.program.lineage import Use
 
 Tree = dict[str, Any]
@@ -108,13 +110,15 @@ class _Reader:
         if alias := value.get("alias"):
             self.said.words.add(alias.lower())
             self.said.given.add(alias.lower())
+            if "\\" in alias and any(node.get("class") == "STAR" for node in nodes_in(value)):
+                self.said.given_names.append(names_by_pattern(alias))
         if kind == "COLUMN_REF":
             names = tuple(value["column_names"])
             self.said.words |= {name.lower() for name in names}
             self.said.columns.append(Column(names, use, at, scope))
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"
-            name, unordered = value["function_name"].lower(), kind == "WINDOW" and not _orders(value)
+            name, unordered = value["function_name"].lower(), kind == "WINDOW" and not orders(value)
             by_rows = any(value.get(end, "").endswith("_ROWS") for end in ("start", "end"))
             self.said.calls.append(Call(name, at, in_from=False, unordered=unordered, by_rows=by_rows, windowed=kind == "WINDOW"))
         elif kind == "PARAMETER":
@@ -154,6 +158,8 @@ class _Reader:
         elif kind in _WIDE:
             scope.wide.append(kind)
             self.said.shows |= kind == "SHOW_REF"
+            self.said.given_names += names_of_pivot(value)
+            self.said.words |= {name.lower() for each in (value, *value.get("pivots", ())) for name in each.get("unpivot_names", ())}
         if kind == "SUBQUERY":
             scope.others.append(alias.lower())
         self.said.samples |= value.get("sample") is not None
@@ -173,13 +179,6 @@ class _Reader:
                 self.said.wide |= set(found)
                 self.said.whole += [Whole(found, column.scope, at=column.at)] if found else []
                 around = around.outer
-
-
-def _orders(window: Tree) -> bool:
-    """Whether a window's ORDER BY tells rows of one partition apart: constants do not, nor the partition's own columns."""
-    partitions = [tuple(each.get("column_names", ())) for each in window.get("partitions", ())]
-    by = [each["expression"] for each in (*window.get("orders", ()), *window.get("arg_orders", ()))]
-    return any(each["class"] != "CONSTANT" and tuple(each.get("column_names", ())) not in [*partitions] for each in by)
 
 
 def outermost(node: Tree) -> Sequence[Tree]:

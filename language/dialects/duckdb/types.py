@@ -81,12 +81,21 @@ def sql_type(kind: Mapping[str, Any]) -> str:
     if "child_type" in more:
         return f"{sql_type(more['child_type'])}[{more.get('size', '')}]"
     if "child_types" in more:
-        return f"{word}({', '.join(f'{identifier(name)} {sql_type(part)}' for name, part in _fields(kind))})"
+        fields = (f"{identifier(name)} {sql_type(part)}" if name else sql_type(part) for name, part in _fields(kind))
+        return f"{word}({', '.join(fields)})"
     if word == "DECIMAL" and more:
         return f"DECIMAL({more['width']},{more.get('scale', 0)})"
     if word == "ENUM" and more:
         return f"ENUM({', '.join(map(literal, more.get('values', ())))})"
     return str(more.get("alias", word))
+
+
+def lacks_names(kind: Mapping[str, Any]) -> bool:
+    """Whether a field of a struct in it has no name, as row(a, b) makes it."""
+    more = kind.get("type_info") or {}
+    fields = _fields(kind) if "child_types" in more else []
+    parts = [*(part for _, part in fields), *([more["child_type"]] if "child_type" in more else [])]
+    return (kind["id"] == "STRUCT" and any(not name for name, _ in fields)) or any(map(lacks_names, parts))
 
 
 def sample(kind: Mapping[str, Any]) -> str:

@@ -27,6 +27,10 @@ class Values:
         import duckdb
 
         self._duckdb, self._connection = duckdb, connection
+        self._valueless = (
+            *(duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException),
+            duckdb.NotSupportedError,  # of a time zone that it does not know
+        )
         self._without_value: dict[str, str] = {}  # of a constant's text, why it has none
         self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
@@ -40,14 +44,17 @@ class Values:
 
     def without_value(self, expressions: Sequence[Tree]) -> list[str]:
         """Each constant expression of a parse tree ▸ what DuckDB has against computing it; '' for nothing. Each is asked once."""
-        texts = [self._written(expression) for expression in expressions]
+        return self.refusals([self.written(expression) for expression in expressions])
+
+    def refusals(self, texts: Sequence[str]) -> list[str]:
+        """The same for expressions in SQL."""
         new = [text for text in dict.fromkeys(texts) if text not in self._without_value]
         if new:
             computed = self._computed(new)
             self._without_value |= {text: "" if computed is None else self._computed([text]) or "" for text in new}
         return [self._without_value[text] for text in texts]
 
-    def _written(self, expression: Tree) -> str:
+    def written(self, expression: Tree) -> str:
         """The value as DuckDB writes it in SQL; NULL where it cannot."""
         child, target = expression.get("child", {}), expression.get("cast_type", {})
         if child.get("value", {}).get("type") == _TEXT and not expression.get("try_cast"):
@@ -65,7 +72,7 @@ class Values:
         """None where all have a value; else what DuckDB says of the first that has none, '' of what it cannot even bind."""
         try:
             self._connection.execute(f"SELECT {', '.join(f'CAST(({text}) AS VARCHAR)' for text in texts)}").fetchall()
-        except (self._duckdb.ConversionException, self._duckdb.OutOfRangeException, self._duckdb.InvalidInputException) as error:
+        except self._valueless as error:
             return str(error).partition("\n")[0].partition(" Error: ")[2] or "no value"
         except self._duckdb.Error:
             return ""
