@@ -85,17 +85,21 @@ class Session:
     def get_bytes(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
         """The text of an answer in JSON. Raises RetryLater for one in anything else, such as a page that tells of maintenance."""
         with self.open("GET", path, query, headers=headers) as response:
-            if "json" not in response.headers.get("Content-Type", ""):
-                raise RetryLater(
-                    f"something that is no JSON was answered by {urlparse(self._instance_url).hostname}",
-                    place=self._place,
-                    remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
-                )
-            return response.read(decode_content=True)
+            return self._in_json(response)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON that is answered. Raises RetryLater for anything else."""
         with self.open("POST", path, body=json.dumps(body).encode()) as response:
-            return json.loads(response.read(decode_content=True))
+            return json.loads(self._in_json(response))
+
+    def _in_json(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        if "json" not in response.headers.get("Content-Type", ""):
+            raise RetryLater(
+                f"something that is no JSON was answered by {urlparse(self._instance_url).hostname}",
+                place=self._place,
+                remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
+            )
+        return response.read(decode_content=True)
 
     @contextmanager
     def open(
