@@ -94,12 +94,16 @@ class Session:
 
     def _in_json(self, response: urllib3.BaseHTTPResponse) -> bytes:
         if "json" not in response.headers.get("Content-Type", ""):
-            raise RetryLater(
-                f"something that is no JSON was answered by {urlparse(self._instance_url).hostname}",
-                place=self._place,
-                remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
-            )
+            raise self._no_json(self._instance_url)
         return response.read(decode_content=True)
+
+    def _no_json(self, url: str) -> RetryLater:
+        """Such as a page that tells of maintenance."""
+        return RetryLater(
+            f"something that is no JSON was answered by {urlparse(url).hostname}",
+            place=self._place,
+            remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
+        )
 
     @contextmanager
     def open(
@@ -204,6 +208,8 @@ class Session:
         if response.status >= 500 or response.status == 429:
             raise self._busy(response, "the login")
         answer = _json(text)
+        if answer is None and response.status == 200:
+            raise self._no_json(url)
         if not isinstance(answer, dict) or response.status != 200 or not answer.get(ACCESS_TOKEN):
             found = answer if isinstance(answer, dict) else {}
             code, why = found.get("error", f"HTTP {response.status}"), found.get("error_description", "no reason given")
