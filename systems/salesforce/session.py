@@ -98,7 +98,7 @@ class Session:
         return response.read(decode_content=True)
 
     def _no_json(self, url: str) -> RetryLater:
-        """Such as a page that tells of maintenance."""
+        """The error to raise where a page that tells of maintenance, or the like, was answered."""
         return RetryLater(
             f"something that is no JSON was answered by {urlparse(url).hostname}",
             place=self._place,

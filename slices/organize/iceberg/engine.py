@@ -87,8 +87,8 @@ class Engine:
         import duckdb
 
         try:
-            (statement,) = duckdb.extract_statements(sql)
-            self._connection.execute(f"EXPLAIN {statement.query}")
+            if len(duckdb.extract_statements(sql)) == 1:  # what follows EXPLAIN's first statement would run
+                self._connection.execute(f"EXPLAIN {sql}")
         except duckdb.Error as error:
             return str(error)
         return "a row is refused, in words that may quote it"
