@@ -1,4 +1,4 @@
-"""Turns what PostgreSQL and DuckDB report of what is read into the errors of Atoll; neither rows nor secrets pass."""
+"""Turns reading errors of PostgreSQL and DuckDB into Atoll's; neither rows nor secrets pass."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _TOLD = re.compile(
 
 
 def statement_error(error: psycopg.Error, place: str) -> AtollError:
-    """What a failed statement means, by its SQLSTATE; of PostgreSQL's words only those are kept that name no value."""
+    """The meaning of a failed statement, by its SQLSTATE; only those of PostgreSQL's words are kept that name no value."""
     state, said = error.sqlstate or "", error.diag.message_primary or ""
     if not state or remedy_of(PASSING, state):
         return ended(state, place)
@@ -72,7 +72,7 @@ def statement_error(error: psycopg.Error, place: str) -> AtollError:
 
 
 def hidden(said: str, place: str) -> DefinitionError:
-    """A table of which policies hide rows from the secret's user."""
+    """The error for a table of which policies hide rows from the secret's user."""
     remedy = "ALTER ROLE the secret's user BYPASSRLS, or collect a view of what is wanted, made by the table's owner"
     return DefinitionError(f"row level security would hide rows: {said}", place=place, remedy=remedy)
 
@@ -83,7 +83,7 @@ def _forbidden(said: str, place: str) -> DefinitionError:
 
 
 def ended(state: str, place: str) -> RetryLater:
-    """The connection, or the server, has ended what ran. state: its SQLSTATE; '' where nothing was said but that."""
+    """The error where the connection, or the server, has ended the statement. state: its SQLSTATE; '' where none was said."""
     remedy = _LASTING.get(state, "the batch is tried again and goes on from where it was")
     what = f" ({state} {word(state)})" if state else ": the connection broke off"
     return RetryLater(f"the database ended the work{what}", place=place, remedy=remedy)
@@ -102,7 +102,7 @@ def state_of(text: str) -> str:
 
 
 def unreadable(place: str, said: str = "") -> RowError:
-    """A row is to blame. said: PostgreSQL's message, of which only what is known to hold no value is told."""
+    """The error for a row that is refused. said: PostgreSQL's message, of which only what is known to hold no value is told."""
     found = _TOLD.fullmatch(said)
     why = next(filter(None, found.groups()), "") if found else "a value or a row is refused, in words that may quote it"
     remedy = "correct the value or the expression, or SELECT column::text"

@@ -1,4 +1,4 @@
-"""Lets DuckDB see one part in one snapshot of PostgreSQL, which a session of ours keeps open meanwhile."""
+"""Lets DuckDB see one part in one snapshot of PostgreSQL, which a session of ours keeps open."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PostgresScan:
                 raise RetryLater(what, place=self._place, remedy="nothing, it is read again")
 
     def close(self) -> None:
-        """Nothing: the source closes its sessions."""
+        """Does nothing: the source closes its sessions."""
 
     def _take_snapshot(self, *, unchanged: bool) -> str:
         """A snapshot that other sessions can read as well while this one's transaction is open."""
@@ -95,7 +95,7 @@ class PostgresScan:
         return {"statement_timeout": f"{self._statement_seconds * 1000:.0f}", "lock_timeout": f"{snapshot.LOCK_SECONDS}s"}
 
     def cause(self, error: duckdb.Error, asked: str) -> AtollError:
-        """Why a statement failed. DuckDB passes on a text only, which may quote a row: PostgreSQL is asked again, for its SQLSTATE.
+        """The cause of a failed statement. DuckDB gives only a text, which may quote a row: PostgreSQL is asked for its SQLSTATE.
 
         What it does not refuse then has passed by itself, where it was the server's or the connection's, or DuckDB refuses the value.
         """

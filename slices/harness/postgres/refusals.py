@@ -101,14 +101,14 @@ def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, us
 
 
 def row_security(table: TargetTable | None, place: str, user: str) -> DefinitionError:
-    """Policies would hide rows from the user, or refuse some: what is published could not be compared, or be there as a whole."""
+    """The error where policies would hide rows from the user, or refuse some: the table could not be compared, or written whole."""
     name, owned = (f"{table.schema}.{table.name}", table.sql) if table else ("a table", "it")
     remedy = f"ALTER ROLE {identifier(user)} BYPASSRLS, or make the user the owner of {owned} without FORCE ROW LEVEL SECURITY"
     return DefinitionError(f"row level security of {name} holds for the user who publishes", place=place, remedy=remedy)
 
 
 def kept_out(table: TargetTable, rows: int, place: str, *, by_key: bool) -> DefinitionError:
-    """A trigger that leaves a row out says nothing: to PostgreSQL that is no error. by_key: they were looked for by it alone."""
+    """The error where a trigger leaves a row out, which to PostgreSQL is no error. by_key: rows were looked for by it alone."""
     where, name = f"{table.schema}.{table.name}{' under their key' if by_key else ''}", ", ".join(table.before)
     why = "keeps them out or changes their key" if by_key else "keeps them out"
     remedy = "let it RAISE EXCEPTION for what it refuses, which TOLERATE … BAD ROWS sets aside, or leave such rows out of the query"
@@ -120,7 +120,7 @@ def kept_out(table: TargetTable, rows: int, place: str, *, by_key: bool) -> Defi
 
 
 def awaited(error: psycopg.Error, table: TargetTable | None, work: Work, place: str) -> RetryLater | None:
-    """A row that refers to one which another flow is still to publish: it is tried again, as that one's batches are."""
+    """The error for a row that refers to one which another flow is still to publish: it is retried, as that flow's batches are."""
     parent, mine = table.parents.get(error.diag.constraint_name or "") if table else None, work.flow
     if error.sqlstate != "23503" or not parent or refers_to_what_goes(error, table) or mine.bad_rows is not None:
         return None
@@ -141,7 +141,7 @@ def refers_to_what_goes(error: psycopg.Error, table: TargetTable | None) -> str:
 
 
 def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
-    """Why the database refuses a row, in names of columns and constraints; '' for what no row is to blame for."""
+    """The reason why the database refuses a row, in names of columns and constraints; '' if no row caused the error."""
     state, calls = error.sqlstate or "", _calls(error)
     raises = any(how == "RAISE" for _, how in calls)
     if state not in MISFITS and state[:2] not in ("22", "23") and not raises:
