@@ -39,13 +39,13 @@ _STATEMENT = re.compile(
     r'^(?:SQL (?:statement|expression)|PL/pgSQL assignment) ".*"(?=\n(?:PL/pgSQL|SQL|COPY)|\Z)', re.MULTILINE | re.DOTALL
 )
 REFUSED_REMEDY = "change the query or the table so that they fit, or set such rows aside with TOLERATE … BAD ROWS"
-# What passes while a batch writes: it is tried again meanwhile.
+# Temporary refusals while a batch writes: it is tried again meanwhile.
 PASSING_HERE = {
     **PASSING,
     "25006": "name the primary server in the secret, not a standby; see default_transaction_read_only",
     "42P07": "nothing: another worker is at it",
 }
-# What the table's owner, or the server's, mends.
+# Refusals that the table's owner, or the server's, resolves.
 MENDED = {
     "0A": "see what the table's kind does not support",
     "21000": "see the table's triggers and the unique indexes of its key",
