@@ -37,7 +37,9 @@ ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in me
 _NAMED = (
     re.compile(r'Invalid Input Error: converting column "([^"]+)"'),
     re.compile(
-        r".*\nColumn ([^\n]+) is being converted as type [^\n]+\n[^\n]*\n(?:\* [^\n]*\n)*\n  file = (?!.*\n  file = )", re.DOTALL
+        r".*\nColumn ([^\n]+) is being converted as type [^\n]+\nThis type [^\n]*\n(?:Possible solutions:\n)?(?:\* [^\n]*\n)*"
+        r"\n  file = (?!.*\n  file = )",
+        re.DOTALL,
     ),
 )
 

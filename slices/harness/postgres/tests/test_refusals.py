@@ -86,7 +86,6 @@ def test_an_error_is_told_by_its_cause(
 
 
 REFUSING = {
-    "a cast": (f"{PLAIN}; ALTER TABLE scorecard ALTER x TYPE int USING x::int", "22P02|cannot be read"),
     "a trigger": (f"{PLAIN}; {TRIGGER.format('''RAISE '%', new.x;''')}", "a trigger refuses a row"),
     "a check": ("CREATE TABLE scorecard (id text PRIMARY KEY, x text CHECK (x = ''))", "check constraint"),
     "a statement of a trigger": (f"{PLAIN}; {TRIGGER.format('''EXECUTE format('SELECT %L::int', new.x);''')}", "cannot be read"),

@@ -25,7 +25,7 @@ EXPRESSIONS = {
     "struct": "CAST({'a': v} AS STRUCT(a INTEGER))",
     "said by the query": "error(v)",
     "moment": "strptime(v, '%Y')",
-    "pattern": "regexp_extract(v, '[z-a' || v)",
+    "pattern": "regexp_matches(v, '[z-a' || v)",
     "zone": "timezone(v, TIMESTAMPTZ '2020-01-01')",
     "part": "date_part(v, DATE '2020-01-01')",
     "base64": "from_base64('=' || v)",
