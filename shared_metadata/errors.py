@@ -16,10 +16,20 @@ Step Functions matches error names exactly, so handlers raise exactly these and 
 
 from __future__ import annotations
 
+import re
+
 
 def visible(text: str) -> str:
     """The text with its control characters written out: names from sources stand in it, and must not steer a reader's terminal."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def unquoted(text: str) -> str:
+    """The text without what stands between its first and its last quote, or behind the first where it has but one.
+
+    Whoever quotes does not escape, so a value may hold quotes and line breaks; only what is outside of all is the speaker's own.
+    """
+    return re.sub(r"""['"].*['"]|['"].*""", "…", text, flags=re.DOTALL)
 
 
 _REMEDY = " Remedy: "

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared_metadata.errors import AtollError, RetryLater, SecretError
+from shared_metadata.errors import AtollError, RetryLater, SecretError, unquoted
 
 if TYPE_CHECKING:
     import psycopg
 
-# libpq gives no code for what keeps a connection from being made, only a text.
-_BUSY = (
-    "too many",
-    "connection slots",
-    "starting up",
-    "shutting down",
-    "recovery",
-    "not yet accepting",
-    "the database system",
-    "terminating",
+# libpq gives no SQLSTATE for what keeps a connection from being made, only a text, in which each attempt begins like this.
+_ATTEMPT = re.compile(r'connection to server (?:at|on socket) "[^"\n]*"[^"\n]*? failed: ')
+_FATAL = re.compile(
+    r"\bFATAL:\s+(?!\s|sorry, too many|too many connections|remaining connection slots|the database system|terminating )"
 )
-_MISTRUSTED = ("does not support SSL", "certificate", "no encryption")
-_REFUSED = ("FATAL", "no password supplied")
-# What libpq, and DuckDB with it, says of a connection that has ended, for which there is no SQLSTATE.
-_AWAY = (
-    *("canceling statement due to", "terminating connection", "server closed the connection", "could not receive data"),
-    *("connection to server", "SSL SYSCALL", "SSL error", "Connection refused", "Connection timed out", "deadlock detected"),
-    *("Lost connection", "no connection to the server", "too many clients", "remaining connection slots", "PQ"),
+_MISTRUSTED = re.compile(r"does not support SSL|certificate|, no encryption$", re.MULTILINE)
+# The functions of the server's that refuse by a grant or a policy, and name what it is for: never a value.
+_GRANTS, _POLICIES = "aclcheck_error", ("check_enable_rls", "ExecWithCheckOptions")
+# Sentences of the server's own in which no value stands.
+_KNOWN = re.compile(
+    r"cannot execute [A-Z ]{3,40} in a read-only transaction|more than one row returned by a subquery used as an expression"
+    r"|division by zero|numeric field overflow|stack depth limit exceeded|invalid page in block \d+ of relation [\w/]+"
 )
 # What passes, or what somebody at the server ends, by its SQLSTATE or the beginning of it ▸ what helps where it does not pass.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -50,25 +45,47 @@ PASSING: Mapping[str, str] = {
 
 
 def connection_error(text: str, reference: str, place: str) -> AtollError:
-    """Why a connection could not be made: the secret is wrong, or the server is away."""
-    said = first_line(text)
-    if any(word in text for word in _MISTRUSTED):
+    """Why a connection could not be made: the secret is wrong, or the server is away. Names in the text decide nothing."""
+    reasons = [unquoted(reason) for reason in _ATTEMPT.split(text)[1:] or [text.removeprefix("connection failed: ")]]
+    if mistrusted := [reason for reason in reasons if _MISTRUSTED.search(reason)]:
         return SecretError(
-            f"an encrypted connection was refused: {said}",
+            f"an encrypted connection was refused: {_first_line(mistrusted[0])}",
             place=place,
             remedy=f"set sslmode or sslrootcert in the secret {reference!r}",
         )
-    if any(word in text for word in _REFUSED) and not any(word in text for word in _BUSY):
+    if refused := [reason for reason in reasons if _FATAL.search(reason) or "no password supplied" in reason]:
         return SecretError(
-            f"the database refused the connection: {said}",
+            f"the database refused the connection: {_first_line(refused[0])}",
             place=place,
             remedy=f"correct username, password and dbname (atoll secret {reference} FILE), or let the user in (pg_hba.conf)",
         )
     return RetryLater(
-        f"the database cannot be reached: {said}",
+        f"the database cannot be reached: {_first_line(reasons[0])}",
         place=place,
         remedy="see that it runs and that the function's subnets and security group reach it; the batch is tried again",
     )
+
+
+def told(error: psycopg.Error) -> str:
+    """The server's sentence where it can name nothing but what the statement or the catalog does; '' where it may quote a row.
+
+    What is wrong with a statement itself has a position in it and no context, which no function that is given a row can say.
+    """
+    said, spoke = error.diag.message_primary or "", error.diag.source_function or ""
+    of_statement = (error.sqlstate or "").startswith("42") and error.diag.statement_position is not None and not error.diag.context
+    if of_statement or spoke.startswith(_GRANTS) or spoke in _POLICIES or _KNOWN.fullmatch(said):
+        return said
+    return ""
+
+
+def word(state: str) -> str:
+    """PostgreSQL's own word for an SQLSTATE: '40001' ▸ 'SerializationFailure'."""
+    import psycopg
+
+    try:
+        return psycopg.errors.lookup(state).__name__
+    except KeyError:
+        return "an error"
 
 
 def remedy_of(remedies: Mapping[str, str], state: str) -> str:
@@ -76,24 +93,14 @@ def remedy_of(remedies: Mapping[str, str], state: str) -> str:
     return remedies.get(state) or remedies.get(state[:2], "")
 
 
-def is_away(text: str) -> bool:
-    """Whether a text says that a connection has ended, or what ran on it."""
-    return any(word in text for word in _AWAY)
-
-
 def is_of_policies(error: psycopg.Error) -> bool:
     """Whether row level security is what refuses. The server's words may be in its own language; its function's name is not."""
-    return error.diag.source_function == "check_enable_rls" or "row-level security" in (error.diag.message_primary or "")
+    return error.sqlstate == "42501" and error.diag.source_function in _POLICIES
 
 
 def scrub(text: str, password: str) -> str:
     return text.replace(password, "…") if password else text
 
 
-def first_line(text: str) -> str:
-    """The server's own line: after the last 'ERROR:' or 'FATAL:', else after the statement that DuckDB quotes, else the first."""
-    for mark in ("FATAL:", "ERROR:", '": '):
-        if mark in text:
-            text = text.rsplit(mark, 1)[1]
-            break
-    return text.strip().splitlines()[0].strip() if text.strip() else "no message"
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no message")

@@ -85,17 +85,25 @@ class Session:
     def get_bytes(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
         """The text of an answer in JSON. Raises RetryLater for one in anything else, such as a page that tells of maintenance."""
         with self.open("GET", path, query, headers=headers) as response:
-            if "json" not in response.headers.get("Content-Type", ""):
-                raise RetryLater(
-                    f"something that is no JSON was answered by {urlparse(self._instance_url).hostname}",
-                    place=self._place,
-                    remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
-                )
-            return response.read(decode_content=True)
+            return self._in_json(response)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON that is answered. Raises RetryLater for anything else."""
         with self.open("POST", path, body=json.dumps(body).encode()) as response:
-            return json.loads(response.read(decode_content=True))
+            return json.loads(self._in_json(response))
+
+    def _in_json(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        if "json" not in response.headers.get("Content-Type", ""):
+            raise self._no_json(self._instance_url)
+        return response.read(decode_content=True)
+
+    def _no_json(self, url: str) -> RetryLater:
+        """The error to raise where a page that tells of maintenance, or the like, was answered."""
+        return RetryLater(
+            f"something that is no JSON was answered by {urlparse(url).hostname}",
+            place=self._place,
+            remedy="nothing, it is tried again; if it lasts, see what stands between the slice and Salesforce",
+        )
 
     @contextmanager
     def open(
@@ -200,6 +208,8 @@ class Session:
         if response.status >= 500 or response.status == 429:
             raise self._busy(response, "the login")
         answer = _json(text)
+        if answer is None and response.status == 200:
+            raise self._no_json(url)
         if not isinstance(answer, dict) or response.status != 200 or not answer.get(ACCESS_TOKEN):
             found = answer if isinstance(answer, dict) else {}
             code, why = found.get("error", f"HTTP {response.status}"), found.get("error_description", "no reason given")

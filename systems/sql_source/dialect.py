@@ -92,8 +92,11 @@ class Scan(Protocol):
         """Lets the transaction that has begun see the state, by the settings of every session. May raise duckdb.Error."""
         ...
 
-    def cause(self, said: str, asked: str) -> AtollError:
-        """Why a statement failed. said: DuckDB's words; asked: the SQL that the source was asked."""
+    def cause(self, error: duckdb.Error, asked: str) -> AtollError:
+        """Why a statement failed, by the error's class and what the source says, never by a text that may quote a value.
+
+        asked: the SQL that the source was asked.
+        """
         ...
 
     def check(self) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.parquet.duckdb_session import function_memory_mb, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_errors import is_of_s3, unreached
+from shared_metadata.contract.parquet.duckdb_session import function_memory_mb, open_duckdb
 from shared_metadata.contract.parquet.left_rows import left_columns
 from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import RowError
@@ -152,13 +153,13 @@ class Reading:
             found = cursor.execute(sql).fetchall()
             cursor.execute("COMMIT")
             return found
+        except duckdb.OutOfMemoryException:
+            raise MemoryError from None
         except duckdb.Error as error:
-            if "Out of Memory Error" in str(error):
-                raise MemoryError from None
-            if isinstance(error, duckdb.HTTPException) or " HTTP " in str(error):
+            if is_of_s3(error):
                 remedy = "nothing, the batch is tried again"
                 raise unreached(error, "S3 was not reached", place=self._place, remedy=remedy) from None
-            raise self._scan.cause(str(error), asked) from None
+            raise self._scan.cause(error, asked) from None
         finally:
             # close rolls back too, but where the source has gone it fails, in a destructor, which ends the whole process
             with contextlib.suppress(duckdb.Error):

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from shared_metadata.aws import later
 from shared_metadata.aws.client import aws_client
 from shared_metadata.aws.later import Refusal, is_later, refusal
-from shared_metadata.contract.parquet.duckdb_session import unreached
+from shared_metadata.contract.parquet.duckdb_errors import unreached
 from shared_metadata.contract.runtime.lambda_handler import PAYLOAD_LIMIT, LambdaHandler
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken, WaitForAws
 from shared_metadata.state.records import MAX_ATTEMPTS, TableState

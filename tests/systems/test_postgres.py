@@ -11,6 +11,7 @@ from shared_metadata.program import Connection, Position
 from systems.postgres.address import SSL_MODES, read_address
 from systems.postgres.failures import connection_error
 from systems.postgres.type_mapping import SourceType, catalog_name, iceberg_type, postgres_type
+from tests.words_in_values import WORDS
 
 OPS = Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 3, 1))
 SECRET = {"host": "h0st", "port": "5433", "dbname": "d4ta", "username": "us3r", "password": "p4ss w'rd"}
@@ -72,6 +73,36 @@ def test_why_a_connection_is_refused_is_told_with_what_helps(said: str) -> None:
     kind, helps = SAID[said]
     error: Any = connection_error(said, "ops", "p.sql:3:1")
     assert type(error) is kind and helps in error.remedy
+
+
+REFUSALS = {
+    'FATAL:  password authentication failed for user "{}"': SecretError,
+    'FATAL:  database "{}" does not exist': SecretError,
+    'FATAL:  no pg_hba.conf entry for host "h", user "{}", database "{}", SSL encryption': SecretError,
+    "fe_sendauth: no password supplied": SecretError,
+    "FATAL:  sorry, too many clients already": RetryLater,
+    'FATAL:  too many connections for role "{}"': RetryLater,
+    'FATAL:  too many connections for database "{}"': RetryLater,
+    "FATAL:  the database system is in recovery mode": RetryLater,
+    "FATAL:  terminating connection due to administrator command": RetryLater,
+    "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?": RetryLater,
+    'could not translate host name "{}" to address: Name or service not known': RetryLater,
+}
+BEGINNINGS = ("connection failed: ", 'IO Error: Unable to connect to Postgres at "host=h dbname={}": ')
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+@pytest.mark.parametrize("said", REFUSALS)
+def test_no_word_in_a_name_changes_why_a_connection_is_refused_or_is_told(said: str, beginning: str) -> None:
+    found = set()
+    for word in WORDS:
+        text = (beginning + 'connection to server at "h" (10.0.0.1), port 5432 failed: ' + said).replace("{}", word)
+        error = connection_error(text, "ops", "p.sql:3:1")
+        assert type(error) is REFUSALS[said] and "sslmode" not in error.remedy
+        found.add(str(error))
+    (message,) = found
+    assert "jane" not in message and "4711" not in message
 
 
 READ_AS_LISTS = ["boolean", "int", "long", "float", "double", "string", "uuid"]

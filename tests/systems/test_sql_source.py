@@ -76,8 +76,9 @@ class FileScan:
     def settle(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Nothing: a transaction of DuckDB's sees one state."""
 
-    def cause(self, said: str, asked: str) -> AtollError:
-        return RowError("a row cannot be read") if said.startswith("Conversion Error") else RetryLater(said)
+    def cause(self, error: duckdb.Error, asked: str) -> AtollError:
+        is_of_a_row = isinstance(error, duckdb.ConversionException)
+        return RowError("a row cannot be read") if is_of_a_row else RetryLater(type(error).__name__)
 
     def check(self) -> None:
         if self._changed:

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from shared_metadata.errors import RetryLater, WaitForAws
-
 if TYPE_CHECKING:
     import duckdb
 
@@ -117,13 +115,6 @@ def use_s3(connection: duckdb.DuckDBPyConnection, session: Any) -> None:
         connection.execute(f"SET GLOBAL ca_cert_file = {literal(bundle)}")
     pairs = ", ".join(f"{name} {literal(str(value))}" for name, value in options.items())
     connection.execute(f"CREATE OR REPLACE SECRET atoll (TYPE s3, {pairs}{rest})")
-
-
-def unreached(error: Exception, what: str, *, place: str, remedy: str = "") -> RetryLater:
-    """The error to raise where DuckDB did not get to S3: WaitForAws if S3 throttles or is down, and says so."""
-    status = getattr(error, "status_code", 0) or next(iter(re.findall(r"\bHTTP (?:code )?(\d{3})\b", str(error))), 0)
-    kind = WaitForAws if int(status) == 429 or int(status) >= 500 else RetryLater
-    return kind(what, place=place, remedy=remedy)
 
 
 @cache

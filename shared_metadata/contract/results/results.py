@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_errors import status_of, unreached
+from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.contract.results import comparison
 from shared_metadata.contract.results.receipt import Former
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -130,7 +131,7 @@ class Results:
             what = "the results are too large to be worked through in one call of 15 minutes"
             raise DefinitionError(what, place=self._place, remedy=remedy) from None
         except duckdb.HTTPException as error:
-            status = getattr(error, "status_code", 0)
+            status = status_of(error)
             if status == 404:
                 raise FileGone(
                     "a file of the result is gone from S3", place=self._place, remedy="run the result's batch again"

@@ -12,7 +12,6 @@ from shared_metadata.errors import AtollError, DefinitionError, RetryLater
 from slices.collect.postgres import consistency, failures, snapshot
 from slices.collect.postgres.consistency import state
 from slices.collect.postgres.dialect import SOURCE
-from systems.postgres.failures import is_away
 from systems.sql_source.parts import Part
 
 if TYPE_CHECKING:
@@ -95,24 +94,42 @@ class PostgresScan:
     def _limits(self) -> dict[str, str]:
         return {"statement_timeout": f"{self._statement_seconds * 1000:.0f}", "lock_timeout": f"{snapshot.LOCK_SECONDS}s"}
 
-    def cause(self, said: str, asked: str) -> AtollError:
-        """The cause of a failed statement. DuckDB gives only a text, so PostgreSQL is asked once more, for its SQLSTATE."""
+    def cause(self, error: duckdb.Error, asked: str) -> AtollError:
+        """The cause of a failed statement. DuckDB gives only a text, which may quote a row: PostgreSQL is asked for its SQLSTATE.
+
+        What it does not refuse then has passed by itself, where it was the server's or the connection's, or DuckDB refuses the value.
+        """
+        import duckdb
         import psycopg
 
-        said = self._source.scrub(said)
-        if is_away(said):
-            return failures.ended(said, self._place)
+        text = str(error)
+        broke_off, state = isinstance(error, duckdb.IOException), failures.state_of(text)
+        if broke_off and state == failures.CANCELLED and self._deadline.seconds_left <= SPARE_SECONDS:
+            return failures.ended(state, self._place)
         try:
-            session = self._source.connect()
+            self._ask(asked)
+        except psycopg.errors.QueryCanceled as cancelled:
+            known = broke_off and failures.is_of_server(text) and not state
+            return failures.unreadable(self._place) if known else failures.ended(cancelled.sqlstate or "", self._place)
+        except psycopg.Error as refused:
+            return failures.statement_error(refused, self._place)
+        if broke_off:
+            return failures.ended(state, self._place)
+        if isinstance(error, duckdb.InvalidInputException) and text.startswith("Invalid Input Error: Expected an array with "):
+            return failures.of_more_dimensions(self._place)
+        return failures.unreadable(self._place)
+
+    def _ask(self, asked: str) -> None:
+        """Reads all of it in the snapshot, without keeping any. Raises psycopg.Error, and RetryLater where the snapshot is gone."""
+        import psycopg
+
+        session = self._source.connect()
+        try:
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             session.execute(f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
-            session.execute(self._source.settling(self._limits, local=True))
-            with session.cursor().copy(f"COPY ({asked}\n) TO STDOUT (FORMAT binary)") as answer:
-                while answer.read():
-                    pass
-        except (psycopg.errors.QueryCanceled, psycopg.errors.InvalidParameterValue) as error:
-            gone = "snapshot" in str(error) or "ERROR:" not in said
-            return failures.ended(said, self._place) if gone else failures.unreadable(said, self._place)
-        except psycopg.Error as error:
-            return failures.statement_error(error, self._place)
-        return failures.unreadable(said, self._place)
+        except psycopg.Error:
+            raise failures.ended("", self._place) from None
+        session.execute(self._source.settling(self._limits, local=True))
+        with session.cursor().copy(f"COPY ({asked}\n) TO STDOUT (FORMAT binary)") as answer:
+            while answer.read():
+                pass

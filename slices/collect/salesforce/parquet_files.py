@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.parquet import rejected_rows
-from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_errors import unreached
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.left_rows import left_columns
 from shared_metadata.drift.column_values import file_values
@@ -32,6 +33,15 @@ SETTINGS: Mapping[str, str] = {
     "allocator_bulk_deallocation_flush_threshold": "4MB",
 }
 ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in memory until it is full
+# Where DuckDB names the column: at its text's beginning, where it is ours, and behind the last line of data that it quotes.
+_NAMED = (
+    re.compile(r'Invalid Input Error: converting column "([^"]+)"'),
+    re.compile(
+        r".*\nColumn ([^\n]+) is being converted as type [^\n]+\nThis type [^\n]*\n(?:Possible solutions:\n)?(?:\* [^\n]*\n)*"
+        r"\n  file = (?!.*\n  file = )",
+        re.DOTALL,
+    ),
+)
 
 
 class ParquetFiles:
@@ -170,8 +180,8 @@ class ParquetFiles:
 
     def _unreadable(self, message: str) -> RowError:
         """DuckDB's message holds the value, so only the column is taken from it."""
-        match = re.search(r'converting column "([^"]+)"', message) or re.search(r'column name: "?([^"\s]+)', message)
-        column = f"a value of {match[1]}" if match else "a value"
+        named = next((found[1] for pattern in _NAMED if (found := pattern.match(message))), "")
+        column = f"a value of {named}" if named in self._types else "a value"
         return RowError(
             f"{column} cannot be read as its type",
             place=self._place,

@@ -33,6 +33,11 @@ MISFITS = {
     "54000": "a value is too large for its index or page",
     "P0001": "a trigger refuses a row",
 }
+# Of an error's context: where COPY stands, behind which is the value, and statements, which end before another line of context.
+_COPY = re.compile(r"^COPY \w+, line \d+(?:, column c(\d+))?", re.MULTILINE)
+_STATEMENT = re.compile(
+    r'^(?:SQL (?:statement|expression)|PL/pgSQL assignment) ".*"(?=\n(?:PL/pgSQL|SQL|COPY)|\Z)', re.MULTILINE | re.DOTALL
+)
 REFUSED_REMEDY = "change the query or the table so that they fit, or set such rows aside with TOLERATE … BAD ROWS"
 # Temporary refusals while a batch writes: it is tried again meanwhile.
 PASSING_HERE = {
@@ -137,15 +142,16 @@ def refers_to_what_goes(error: psycopg.Error, table: TargetTable | None) -> str:
 
 def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
     """The reason why the database refuses a row, in names of columns and constraints; '' if no row caused the error."""
-    state, context = error.sqlstate or "", error.diag.context or ""
-    if state not in MISFITS and state[:2] not in ("22", "23") and " RAISE" not in context:
+    state, calls = error.sqlstate or "", _calls(error)
+    raises = any(how == "RAISE" for _, how in calls)
+    if state not in MISFITS and state[:2] not in ("22", "23") and not raises:
         return ""
-    column = error.diag.column_name or _column_of(context, columns)
+    column = error.diag.column_name or _column_of(error, columns)
     named = f" in column {column}" if column else ""
     named += f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
     if state == "23514" and not named:
         return "a row fits none of the partitions"
-    raised = MISFITS["P0001"] if " RAISE" in context else f"a value does not fit ({_word(error)})"
+    raised = MISFITS["P0001"] if raises else f"a value does not fit ({_word(error)})"
     return MISFITS.get(state, raised) + named
 
 
@@ -155,11 +161,19 @@ def _word(error: psycopg.Error) -> str:
 
 def _function(error: psycopg.Error) -> str:
     """'PL/pgSQL function public.guard() line 1 at …' ▸ 'public.guard'; '' for an error of none."""
-    found = re.search(r"PL/pgSQL function ([\w.\"$]+)", error.diag.context or "")
-    return found[1] if found else ""
+    return next((name for name, _ in _calls(error)), "")
 
 
-def _column_of(context: str, columns: Sequence[str]) -> str:
+def _calls(error: psycopg.Error) -> list[tuple[str, str]]:
+    """The functions of PL/pgSQL in which it happened, and at what: ('public.guard', 'RAISE'), the innermost first.
+
+    The lines between them quote statements, and the last one a value, either of which may hold lines that look like these.
+    """
+    context = _STATEMENT.sub("", _COPY.split(error.diag.context or "", maxsplit=1)[0])
+    return re.findall(r"^PL/pgSQL function ([\w.\"$]+)\(.*\) line \d+ at (.*)$", context, re.MULTILINE)
+
+
+def _column_of(error: psycopg.Error, columns: Sequence[str]) -> str:
     """'COPY stage_x, line 3, column c1: "value"' ▸ the second of the columns; the value is left where it is."""
-    found = re.search(r"^COPY \w+, line \d+, column c(\d+)", context, re.MULTILINE)
-    return columns[int(found[1])] if found and int(found[1]) < len(columns) else ""
+    found = _COPY.search(error.diag.context or "")
+    return columns[int(found[1])] if found and found[1] and int(found[1]) < len(columns) else ""

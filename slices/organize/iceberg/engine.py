@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb, unreached
+from shared_metadata.contract.parquet.duckdb_errors import told, unreached
+from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic, partitions
@@ -46,15 +47,14 @@ class Engine:
         self._connection.close()
 
     @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turns DuckDB's errors into ours; none of them holds data."""
+    def errors(self, sql: str = "") -> Iterator[None]:
+        """Turns DuckDB's errors into ours; none of them holds data. sql: what runs, '' where no row is read."""
         import duckdb
 
-        causes = (duckdb.ConversionException, duckdb.OutOfRangeException)  # others may quote a value unmarked, as error() does
         try:
             yield
         except (duckdb.HTTPException, duckdb.IOException) as error:
-            raise unreached(error, f"S3 was not reached: {logic.without_data(str(error))}", place=self._place) from None
+            raise unreached(error, f"S3 was not reached: {type(error).__name__}", place=self._place) from None
         except duckdb.OutOfMemoryException:
             raise DefinitionError(
                 "the query needs more memory than the function has",
@@ -66,24 +66,35 @@ class Engine:
             raise DefinitionError(
                 "the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG
             ) from None
-        except duckdb.PermissionException as error:
+        except duckdb.PermissionException:
             raise DefinitionError(
-                f"the query reaches outside of its inputs: {logic.without_data(str(error))}",
+                "the query reaches outside of its inputs",
                 place=self._place,
                 remedy="read tables of the warehouse only",
             ) from None
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
-            raise DefinitionError(f"the query is wrong: {error}", place=self._place, remedy="correct it and apply") from None
+            why = self._misread(sql) if sql else str(error)
+            raise DefinitionError(f"the query is wrong: {why}", place=self._place, remedy="correct it and apply") from None
         except duckdb.Error as error:
-            told = logic.without_data(str(error)) if isinstance(error, causes) else type(error).__name__
             raise DefinitionError(
-                f"the query failed: {told}",
+                f"the query failed: {told(error)}",
                 place=self._place,
                 remedy="correct the query, e.g. with TRY_CAST, or the data at its source",
             ) from None
 
+    def _misread(self, sql: str) -> str:
+        """What is wrong with a statement before any row is read, whose text can quote nothing but the statement."""
+        import duckdb
+
+        try:
+            if len(duckdb.extract_statements(sql)) == 1:  # what follows EXPLAIN's first statement would run
+                self._connection.execute(f"EXPLAIN {sql}")
+        except duckdb.Error as error:
+            return str(error)
+        return "a row is refused, in words that may quote it"
+
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.errors(), interrupted_at(self._connection, self._cut_monotonic - time.monotonic()):
+        with self.errors(sql), interrupted_at(self._connection, self._cut_monotonic - time.monotonic()):
             return self._connection.execute(sql).fetchall()
 
     def describe(self, query: str) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
@@ -105,10 +104,3 @@ def numbers(columns: Sequence[SchemaColumn], names: Sequence[str], relation: str
 def within(column: str, start: str, end: str) -> str:
     """Whether a row was made by the batch [start, end), which the expression `column` says; never null."""
     return f"coalesce({column} >= TIMESTAMPTZ {literal(start)} AND {column} < TIMESTAMPTZ {literal(end)}, false)"
-
-
-def without_data(message: str) -> str:
-    """A run-time error of a query without the values it quotes."""
-    line = message.splitlines()[0] if message else ""
-    line = re.sub(r"'.*'|\".*\"", "'…'", line)
-    return re.sub(r"(?<![\w.])-?\d[\d.,:+-]*", "…", line)

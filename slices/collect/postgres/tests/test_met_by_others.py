@@ -180,11 +180,16 @@ def test_a_cursor_that_cannot_be_looked_through_in_time_asks_for_an_index(
         ("temporary file size exceeds temp_file_limit (1kB)", "temp_file_limit"),
         ("canceling statement due to lock timeout", "let through"),
         ("the database system is shutting down", "tried again"),
+        ("canceling statement due to user request", "tried again"),
+        ("terminating connection due to administrator command", "tried again"),
     ],
 )
 def test_what_passes_seldom_by_itself_says_what_helps(said: str, helps: str) -> None:
-    error = failures.ended(f'Failed to execute query "COPY …": ERROR:  {said}\n', "p.sql:1:1")
-    assert isinstance(error, RetryLater) and helps in error.remedy
+    for began in ("Failed to fetch header for COPY", 'Failed to execute query "COPY …"', "Unable to read binary COPY data from it"):
+        state = failures.state_of(f"IO Error: {began}: ERROR:  {said}\n")
+        error = failures.ended(state, "p.sql:1:1")
+        assert state and isinstance(error, RetryLater) and helps in error.remedy
+        assert not failures.state_of(f'IO Error: {began}: ERROR:  {said}: "a value"\n')
 
 
 def test_not_null_is_said_of_what_cannot_be_null_only(collecting: Collecting, database: Database) -> None:

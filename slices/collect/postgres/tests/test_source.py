@@ -15,12 +15,12 @@ from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Column, Connection, Mode, Position
 from shared_metadata.program.intervals import Interval
-from slices.collect.postgres import failures, handlers
+from slices.collect.postgres import handlers
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.silence import Way
 from systems.postgres import catalog
-from systems.postgres.failures import connection_error, is_away
+from systems.postgres.failures import connection_error
 from systems.sql_source import chunks as sql_chunks
 from systems.sql_source import extraction, silence
 from systems.sql_source import parts as sql_parts
@@ -443,18 +443,6 @@ def test_chunk_that_ends_just_as_it_is_given_up_is_read_again(
     collect(collecting, "public.t")
     assert collecting.run().calls["extract"] > 1
     assert sorted(row["id"] for row in staged(collecting)) == list(range(1, 20001))
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        'Failed to prepare COPY "COPY (SELECT 1) TO STDOUT (FORMAT "binary");": server closed the connection unexpectedly\n\tThis',
-        'Failed to execute query "COMMIT": server closed the connection unexpectedly\n\tThis probably means …',
-        'Failed to execute query "BEGIN;\nSET x = 1": FATAL:  terminating connection due to administrator command\n',
-    ],
-)
-def test_connection_that_breaks_at_any_statement_is_tried_again(reason: str) -> None:
-    assert is_away(reason) and isinstance(failures.ended(reason, "p.sql:1:1"), RetryLater)
 
 
 def test_server_that_ends_a_session_as_it_begins_does_not_blame_the_secret() -> None:

@@ -139,6 +139,18 @@ def test_a_page_for_people_is_told_as_what_it_is_and_asked_for_again(crm: Crm, p
     assert len(crm.names()) == 350
 
 
+@pytest.mark.parametrize("path", ["jobs/query", "oauth2/token"])
+def test_a_page_for_people_is_no_answer_to_a_question_that_is_posted(crm: Crm, path: str) -> None:
+    crm.options["bulk_threshold_rows"] = 0
+    accounts(crm, 3)
+    crm.org.fail_next("html", path=path, method="POST")
+    with pytest.raises(RetryLater, match=r"no JSON was answered by 127\.0\.0\.1"):
+        crm.run()
+    crm.cloud.clock.advance(hours=1)
+    crm.run()
+    assert len(crm.names()) == 3
+
+
 def test_an_org_that_has_moved_is_told_with_its_new_place(crm: Crm) -> None:
     """Salesforce redirects what asks for an instance or a domain that it has left."""
     accounts(crm, 1)

@@ -21,6 +21,7 @@ from shared_metadata.state.records import Claim
 from slices.collect.salesforce import bulk_download
 from slices.collect.salesforce.parquet_files import ParquetFiles
 from tests.conformance.fixtures import Cloud
+from tests.words_in_values import WORDS
 
 SCHEMA = Schema((SchemaColumn("id", "string", source="Id"), SchemaColumn("size", "int", source="Size__c")))
 TABLE = Table("lake.crm.part:staged", "Part")
@@ -50,6 +51,21 @@ def test_unreadable_value_names_its_column_and_not_itself(files: ParquetFiles, t
         (files.from_csv if way == "csv" else files.from_json)([file], 0)
     assert "hush" not in str(caught.value)
     assert way == "json" or "Size__c" in str(caught.value)
+
+
+@pytest.mark.budget(30)
+@pytest.mark.parametrize("way", ["csv", "json"])
+def test_no_word_of_a_value_changes_what_is_told_or_is_in_it(files: ParquetFiles, tmp_path: Path, way: str) -> None:
+    file, found = tmp_path / "page", set()
+    for word in WORDS:
+        text = "x" + word
+        quoted = text.replace('"', '""')
+        file.write_text(f'"001","{quoted}"\n' if way == "csv" else json.dumps({"records": [{"Id": "001", "Size__c": text}]}))
+        with pytest.raises(RowError) as caught:
+            (files.from_csv if way == "csv" else files.from_json)([file], 0)
+        found.add(str(caught.value))
+    (message,) = found
+    assert "jane" not in message and "4711" not in message and (way == "json" or "a value of Size__c" in message)
 
 
 @pytest.mark.parametrize("way", ["csv", "json"])

@@ -15,6 +15,7 @@ from slices.harness.postgres.column_types import tells_apart
 from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
+from tests.words_in_values import WORDS
 
 SHAPE = {"id": "string", "x": "string"}
 TRIGGER = """CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN new; END $$;
@@ -82,6 +83,31 @@ def test_an_error_is_told_by_its_cause(
     with pytest.raises(kind, match=said) as caught:
         publishing.publish([{"id": "a", "x": value}])
     assert remedy in caught.value.remedy and value[:20] not in str(caught.value)
+
+
+REFUSING = {
+    "a trigger": (f"{PLAIN}; {TRIGGER.format('''RAISE '%', new.x;''')}", "a trigger refuses a row"),
+    "a check": ("CREATE TABLE scorecard (id text PRIMARY KEY, x text CHECK (x = ''))", "check constraint"),
+    "a statement of a trigger": (f"{PLAIN}; {TRIGGER.format('''EXECUTE format('SELECT %L::int', new.x);''')}", "cannot be read"),
+    "a table of a trigger": (
+        f"{PLAIN}; {TRIGGER.format('''EXECUTE format('SELECT 1 FROM %I', left(new.x, 60));''')}",
+        r"42P01 in guard\)",
+    ),
+}
+
+
+@pytest.mark.budget(30)
+@pytest.mark.parametrize("what", REFUSING)
+def test_no_word_of_a_value_changes_why_a_row_is_refused_or_is_told(target: Database, publishing: Direct, what: str) -> None:
+    definition, said = REFUSING[what]
+    make(target, definition)
+    found = set()
+    for word in WORDS[::3]:
+        with pytest.raises((RowError, DefinitionError), match=said) as caught:
+            publishing.publish([{"id": "a", "x": "x" + word}])
+        found.add(str(caught.value))
+    (message,) = found
+    assert "jane" not in message and "4711" not in message
 
 
 def test_rows_that_go_and_are_referred_to_are_no_row_s_fault(target: Database, publishing: Direct) -> None:

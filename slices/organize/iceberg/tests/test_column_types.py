@@ -10,7 +10,6 @@ from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName
 from slices.organize.iceberg.column_types import evolution, iceberg_type, result_columns, widened
 from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema
-from slices.organize.iceberg.logic import without_data
 from tests.metadata.test_type_names import TYPES
 
 
@@ -90,17 +89,3 @@ def test_evolution_adds_and_widens_and_leaves_the_rest() -> None:
     known = [SchemaColumn("a", "int"), SchemaColumn("gone", "string"), SchemaColumn("wide", "long")]
     rows = [SchemaColumn("a", "long"), SchemaColumn("wide", "int"), SchemaColumn("new", "date")]
     assert evolution(known, rows, "lake.a.b", place="") == {"a": "long", "new": "date"}
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Conversion Error: Could not convert string 'it's 7 secret' to INT32 when casting from source column x",
-        'Conversion Error: invalid date field format: "secret 7", expected format is (YYYY-MM-DD)',
-        "Conversion Error: Type INT64 with value 777 can't be cast because it is out of range for INT32",
-        "Out of Range Error: Overflow in multiplication of INT32 (777 * -777)!\nLINE 1: 'secret'",
-    ],
-)
-def test_run_time_messages_lose_their_values(message: str) -> None:
-    told = without_data(message)
-    assert "Error" in told and "secret" not in told and "7" not in told
