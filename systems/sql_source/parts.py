@@ -83,7 +83,7 @@ def table_plan(flow: Flow, relation: Relation, window: Window, bounds: Bounds, m
     """In several parts, each of which sees a state of its own, only where a cursor brings again what changes meanwhile."""
     several = max_parts if flow.cursor and bounds.whole else 1
     found = parts(relation, bounds.where, several, part_mb, tell_left=flow.reports_left and not window.first)
-    return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor)
+    return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor, bounds.took)
 
 
 def chunk_positions(
