@@ -24,6 +24,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval, floor
+from shared_metadata.state.boundary import Effect
 from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
@@ -113,8 +114,8 @@ class Collecting:
         self.dataset, self.table = f"{FLOW}:staged", ""
         self.cloud.put_secret("thing", source.secret)
 
-    def collect(self, table: str, *, incremental: bool = True, **more: Any) -> None:
-        """Applies a program with the flow."""
+    def collect(self, table: str, *, incremental: bool = True, restated_from: datetime | None = None, **more: Any) -> None:
+        """Applies a program with the flow. restated_from: what an earlier one has made since then is made again."""
         self.table = table
         how = more.pop("how", None) or (self.source.incremental if incremental else {"mode": Mode.REPLACE})
         if not incremental and Mode.REPLACE not in self.source.declaration.capabilities.modes:
@@ -123,7 +124,12 @@ class Collecting:
         tables = (Table(self.dataset, table, masks=more.pop("masks", {})),)
         slice_id, system = self.source.declaration.id, self.source.declaration.system
         flow = Flow(FLOW, Kind.COLLECT, slice_id, "lake", HOUR, tables, HERE, connection="out", **how, **more)
-        self.cloud.apply(Program({"out": Connection("out", system, options, HERE)}, {}, {FLOW: flow}))
+        program = Program({"out": Connection("out", system, options, HERE)}, {}, {FLOW: flow})
+        if restated_from is None:
+            self.cloud.apply(program)
+            return
+        self.cloud.writer.put_program(program)
+        self.cloud.writer.schedule(program, Effect(restated_from, restates=True), expected=self.cloud.reader.timeline())
 
     def steps(self, wrapped: Callable[[OpenSource], OpenSource] = lambda open_source: open_source) -> CollectSteps:
         """As a fresh process makes them."""
@@ -419,10 +425,12 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         came = [*(label for _, label in loaded), *collecting.staged_by(self._last(collecting))]
         assert len(came) == len(set(came)) and set(came) >= {label for rows in first.values() for label in rows}
 
-    def _lived(self, collecting: Collecting, history: Sequence[History]) -> list[Interval]:
+    def _lived(
+        self, collecting: Collecting, history: Sequence[History], how: Mapping[str, Any] | None = None
+    ) -> list[Interval]:
         """The batches of a new table, each with the rows that came before it, or while it was made."""
         source, table = collecting.source, collecting.source.create_table(COLUMNS)
-        collecting.collect(table, how=source.appending)
+        collecting.collect(table, how=how or source.appending)
         start = collecting.at - timedelta(minutes=20)
         for days in (400, 300, 200, 9, 1):
             source.put(table, [{"label": f"{days} days"}], start - timedelta(days=days))
@@ -438,6 +446,38 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
                 if ends:
                     opened.close()
         return intervals
+
+    @pytest.mark.budget(60)
+    @pytest.mark.parametrize("back", [0, 1, 3])
+    @pytest.mark.parametrize("how", ["appending", "incremental"])
+    def test_batches_that_are_made_again_leave_nothing_out_and_add_nothing_twice(
+        self, collecting: Collecting, how: str, back: int
+    ) -> None:
+        """From the first batch on, or from a later one; with rows of transactions that are open, at first and when it is made again."""
+        source, flow = collecting.source, getattr(collecting.source, how)
+        if flow["mode"] not in source.declaration.capabilities.modes:
+            pytest.skip(f"the slice declares no {flow['mode']}")
+        intervals = self._lived(collecting, [((), False, True), ((1,), True, False), ((2,), False, True), ((), False, True)], flow)
+        loaded = {interval: collecting.staged_by(interval) for interval in intervals}
+        before = {label for labels in loaded.values() for label in labels}
+        label = source.collected_name("label")
+        collecting.collect(collecting.table, restated_from=intervals[back].start, how=flow, filter=f"{label} <> 'nobody'")
+        opened = source.put_slowly(collecting.table, "open when made again", intervals[-1].start + timedelta(minutes=3))
+        for interval in intervals[back:]:
+            with opened if interval == intervals[-1] else contextlib.nullcontext():
+                run_batch(collecting.steps(), {"flow": FLOW})
+            loaded[interval] = collecting.staged_by(interval)
+        for _ in range(2):
+            source.put(collecting.table, [{"label": f"after {collecting.at}"}], collecting.at - timedelta(minutes=5))
+            before.add(f"after {collecting.at}")
+            collecting.run()
+            loaded[self._last(collecting)] = collecting.staged_by(self._last(collecting))
+        came = [label for labels in loaded.values() for label in labels]
+        assert set(came) - {"open when made again"} == before
+        if flow["mode"] == Mode.APPEND:
+            assert len(came) == len(set(came))
+        if "1: slow" in before:
+            assert "open when made again" in came
 
     def _last(self, collecting: Collecting) -> Interval:
         end = collecting.at - timedelta(minutes=20)
