@@ -35,7 +35,7 @@ class Window:
 
     cursor: what the batch before left, '' at first: then the whole table as of interval.end is wanted.
     rerun: a backfill: the rows whose cursor lies within the interval, whatever `cursor` says.
-    took: of a batch of APPEND that is run again: what it took when it was made, as its `TablePlan.took` says, and again takes exactly.
+    took: of a batch of APPEND that is run again: what it took when it was made (`TablePlan.took`), and is to take again.
     again: later batches were made before this one.
     """
 

@@ -1,4 +1,4 @@
-"""What a collect batch took of its source: kept in the cursor that it left, which its record keeps, and looked up when it is run again.
+"""What a collect batch took of its source: kept in the cursor that it left, and so in its record, for when it is run again.
 
 A window is not its batch's interval: the first one has no lower bound, a later one begins where the last one ended and may end
 before all is settled at its source. Who adds rows instead of merging them may take no other window for a batch that is run again.
@@ -88,6 +88,7 @@ class Taken:
                 self._before |= {name: moved.cursor for name, moved in batch.moved.items() if name in missing}
         self._claim = claim
 
+
 def _passed(state: TableState | None, interval: Interval) -> bool:
     """Whether the table's batches have come past this one, or may have."""
     if state is None:
@@ -105,8 +106,9 @@ def _unknown(work: Work) -> DefinitionError:
 
 
 def _refused(work: Work, why: str) -> DefinitionError:
+    name = work.table.dataset.removesuffix(":staged")
     return DefinitionError(
-        f"batch {work.claim.interval} of {work.table.dataset.removesuffix(':staged')} {why}; APPEND would lose rows, or add some twice",
+        f"batch {work.claim.interval} of {name} {why}; APPEND would lose rows, or add some twice",
         place=str(work.flow.position),
         remedy="leave the batch as it is; to have all rows anew, collect into a table of another name",
     )

@@ -38,7 +38,7 @@ Row = Mapping[str, Any]
 COLUMNS = {"label": "string", "number": "double", "flag": "boolean", "day": "date", "moment": "timestamptz"}
 
 
-# Of a batch: rows that come before it, whether a transaction is begun then and left open, and whether those that are open end after it.
+# Of a batch: rows that come before it, whether a transaction is begun then and left open, and whether the open ones end after it.
 History = tuple[Sequence[int], bool, bool]
 HISTORIES = st.lists(
     st.tuples(st.lists(st.integers(0, 9), max_size=2, unique=True), st.booleans(), st.booleans()), min_size=1, max_size=5
@@ -49,7 +49,8 @@ class SourceUnderTest(Protocol):
     """The door to a real source, or its double, through which the suite changes it as its users do.
 
     declaration: the slice's.  options: of the connection, without `secret`.  incremental: mode, key and cursor of a flow that
-    takes changes only.  appending: the same of one that adds them.  large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
+    takes changes only.  appending: the same of one that adds rows.
+    large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
     most_columns: how many text columns a table may have.  hostile_names: of columns, such as the source takes.
     secret: what Secrets Manager holds, and the same with a wrong credential or with the address of a server that is not there.
     secret_values: what must never be shown.
@@ -402,7 +403,9 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
 
     @pytest.mark.budget(60)
     @example(history=[((), False, True)], again=[0, 0])
-    @example(history=[((), False, True), ((1,), True, False), ((2,), False, True), ((), False, True), ((3,), False, True)], again=[2, 1, 3])
+    @example(
+        history=[((), False, True), ((1,), True, False), ((2,), False, True), ((), False, True), ((3,), False, True)], again=[2, 1, 3]
+    )
     @settings(max_examples=60, suppress_health_check=[*HealthCheck], deadline=None)
     @given(history=HISTORIES, again=st.lists(st.integers(0, 9), min_size=1, max_size=4))
     def test_a_batch_that_adds_rows_takes_the_same_ones_when_it_is_run_again(
@@ -425,9 +428,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         came = [*(label for _, label in loaded), *collecting.staged_by(self._last(collecting))]
         assert len(came) == len(set(came)) and set(came) >= {label for rows in first.values() for label in rows}
 
-    def _lived(
-        self, collecting: Collecting, history: Sequence[History], how: Mapping[str, Any] | None = None
-    ) -> list[Interval]:
+    def _lived(self, collecting: Collecting, history: Sequence[History], how: Mapping[str, Any] | None = None) -> list[Interval]:
         """The batches of a new table, each with the rows that came before it, or while it was made."""
         source, table = collecting.source, collecting.source.create_table(COLUMNS)
         collecting.collect(table, how=how or source.appending)
@@ -453,7 +454,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
     def test_batches_that_are_made_again_leave_nothing_out_and_add_nothing_twice(
         self, collecting: Collecting, how: str, back: int
     ) -> None:
-        """From the first batch on, or from a later one; with rows of transactions that are open, at first and when it is made again."""
+        """From the first batch on, or a later one; with rows of transactions that are open, at first and when it is made again."""
         source, flow = collecting.source, getattr(collecting.source, how)
         if flow["mode"] not in source.declaration.capabilities.modes:
             pytest.skip(f"the slice declares no {flow['mode']}")
@@ -504,7 +505,9 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         collecting.run()
         event = collecting.cloud.event(FLOW, rerun=True, interval=Interval(start, start + timedelta(hours=1)))
         (failed,) = run_batch(collecting.steps(), event, record_errors=True).planned["failed"]
-        assert failed["error"].startswith("DefinitionError: program.atoll:7:3") and "Remedy: leave the batch as it is" in failed["error"]
+        assert (
+            failed["error"].startswith("DefinitionError: program.atoll:7:3") and "Remedy: leave the batch as it is" in failed["error"]
+        )
         assert collecting.labels() == ["a"]
 
     # -- interrupted, repeated and overtaken work
