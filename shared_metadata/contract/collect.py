@@ -17,6 +17,7 @@ from shared_metadata.contract.runtime.deadline import Context, Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.steps import Steps
+from shared_metadata.contract.taken import NOTHING, Taken, unknown_before, with_taken
 from shared_metadata.contract.waiting.turn import NO_TURN, Turn
 from shared_metadata.contract.work import Work
 from shared_metadata.costs import skew, together
@@ -32,13 +33,17 @@ from shared_metadata.state.records import TableCommit
 class Window:
     """What of a table a batch covers.
 
-    cursor: what the last commit left, '' at first: then the whole table as of interval.end is wanted.
+    cursor: what the batch before left, '' at first: then the whole table as of interval.end is wanted.
     rerun: a backfill: the rows whose cursor lies within the interval, whatever `cursor` says.
+    took: of a batch of APPEND that is run again: what it took when it was made (`TablePlan.took`), and is to take again.
+    again: later batches were made before this one.
     """
 
     interval: Interval
     cursor: str
     rerun: bool
+    took: Mapping[str, Any] | None = None
+    again: bool = False
 
     @property
     def first(self) -> bool:
@@ -51,10 +56,13 @@ class TablePlan:
 
     parts: JSON-able, one for each extract that may run beside the others; at least one.
     cursor: what to store when the batch commits (JSON text); never '' so that the next batch is not a first one.
+    took: what the batch takes, JSON-able, for `Window.took`, with a cursor that is an object; without it no batch of APPEND that was
+    made can be run again.
     """
 
     parts: tuple[Mapping[str, Any], ...]
     cursor: str
+    took: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ class CollectSteps(Steps):
     def __init__(self, declaration: Slice, services: Services, open_source: OpenSource) -> None:
         super().__init__(declaration, services)
         self._open = open_source
-        self._drift = DriftWatch(services)
+        self._drift, self._taken = DriftWatch(services), Taken(services.reader)
 
     def plan_tables(self, works: list[Work]) -> tuple[list[dict[str, Any]], list[TableCommit], dict[str, str]]:
         """Opens the source once for all tables. One that drift stops is recorded as failed here, and fails no execution."""
@@ -166,19 +174,21 @@ class CollectSteps(Steps):
             self._stopped.add(work.table.dataset)
             raise
         schema = self._source.schema(flow, work.table)
-        window = Window(work.claim.interval, self.cursor(work), work.claim.again)
-        plan = self._source.plan(flow, work.table, schema, window)
+        window = self._window(work)
+        plan = None if window.took == NOTHING else self._source.plan(flow, work.table, schema, window)
         unchanged = plan is None
         if plan is None:
-            if self._registered(work) == as_masked(schema, work.table) and not window.rerun:
+            if self._registered(work) == as_masked(schema, work.table) and not window.again:
                 return None
             plan = TablePlan((), window.cursor)
         document = {
             "parts": [dict(part) for part in plan.parts],
-            "cursor": plan.cursor,
+            "cursor": with_taken(plan.cursor, window.interval, plan.took),
             "unchanged": unchanged,
             "schema": dataclasses.asdict(schema),
             "window_cursor": window.cursor,
+            "rerun": window.rerun,
+            "took": window.took,
             "planned_at": time.time(),
         }
         self.staging(work).write(document, work.table.dataset, "plan.json")
@@ -193,7 +203,8 @@ class CollectSteps(Steps):
         plan = self._plan(staging, work)
         progress = staging.read(dataset, f"part-{number:04d}.json") or {"files": [], "resume": None, "done": False}
         if not progress["done"]:
-            window = Window(work.claim.interval, plan["window_cursor"], work.claim.again)
+            again = work.claim.again
+            window = Window(work.claim.interval, plan["window_cursor"], plan.get("rerun", again), plan.get("took"), again)
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number, uuid.uuid4().hex[:8])
             part, turn = plan["parts"][number], work.turn
             request = ExtractRequest(work.flow, work.table, schema, window, part, out, self._hashing(work), turn)
@@ -252,6 +263,19 @@ class CollectSteps(Steps):
             statements=tuple(statements),
             rejected=sum(file["rows"] for file in rejected),
         )
+
+    def _window(self, work: Work) -> Window:
+        """A batch that is made again goes on from where the one before it ended; one that is run again takes what it took."""
+        claim, mode, cursor = work.claim, work.flow.mode, self.cursor(work)
+        if not claim.again or mode == Mode.REPLACE:
+            return Window(claim.interval, cursor, claim.again, again=claim.again)
+        if claim.rerun:
+            took = self._taken.of(work, self.state(work)) if mode == Mode.APPEND else None
+            return Window(claim.interval, cursor, True, took, True)
+        before = self._taken.left_before(work, self.state(work))
+        if before is None and mode == Mode.APPEND:
+            raise unknown_before(work)
+        return Window(claim.interval, cursor if before is None else before, before is None, again=True)
 
     def open(self, work: Work) -> Source:
         connection = work.program.connections[work.flow.connection]

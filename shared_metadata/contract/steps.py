@@ -23,7 +23,7 @@ from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
 from shared_metadata.errors import AlreadyCommitted, AtollError, DefinitionError, RetryLater
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, covered, from_text
-from shared_metadata.state.records import Claim, FlowState, TableCommit
+from shared_metadata.state.records import Claim, FlowState, TableCommit, TableState
 from shared_metadata.state.timeline import Programs
 
 Body = Callable[[Work, Mapping[str, Any], Deadline], dict[str, Any]]
@@ -204,15 +204,19 @@ class Steps:
         return Staging(services.s3, services.environment.atoll_data_bucket, self.declaration.id, work.claim)
 
     def cursor(self, work: Work) -> str:
-        """The cursor that the table's last commit left; '' at first. All tables of a claim are looked up in one read.
+        """The cursor that the table's last commit left; '' at first."""
+        table = self.state(work)
+        return table.cursor if table else ""
+
+    def state(self, work: Work) -> TableState | None:
+        """Where the table stands. All tables of a claim are looked up in one read.
 
         Another claim of the same batch may have the same token, for other tables.
         """
         if self._state_of != work.claim:
             self._state = self.services.reader.states_of({work.flow.id: work.claim.datasets}).get(work.flow.id)
             self._state_of = work.claim
-        table = self._state.tables.get(work.table.dataset) if self._state else None
-        return table.cursor if table else ""
+        return self._state.tables.get(work.table.dataset) if self._state else None
 
 
 def passes(program: Program) -> dict[str, str]:

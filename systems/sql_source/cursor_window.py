@@ -7,10 +7,10 @@ one so far ahead that it may stand for `never`. And those that lie before it, bu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.program.intervals import from_text, to_text
@@ -79,24 +79,35 @@ class Past:
 
 @dataclass(frozen=True)
 class Bounds:
-    """where: the condition, '' for all rows.  cursor: what the commit stores.  whole: the window has no lower bound."""
+    """where: the condition, '' for all rows.  cursor: what the commit stores.  whole: the window has no lower bound.
+
+    took: the window itself, for a batch that is run again and may take no other; None where it may.
+    """
 
     where: str
     cursor: str
     whole: bool
+    took: Mapping[str, Any] | None = None
 
 
 def snapshot_bounds(window: Window) -> Bounds:
     return Bounds("", json.dumps({"column": "", "upto": to_text(window.interval.end)}), True)
 
 
-def rerun_bounds(window: Window, column: CursorColumn, *, unmet: bool) -> Bounds:
+def rerun_bounds(window: Window, column: CursorColumn, seen: Seen, *, unmet: bool) -> Bounds:
     """The rows of the interval; unmet: with those that no window meets."""
     lower, upper = to_text(window.interval.start), to_text(window.interval.end)
     inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
-    return Bounds(
-        _any((inside, _unmet(column, upper))) if unmet else inside, json.dumps({"column": column.name, "upto": upper}), False
-    )
+    where = _any((inside, _unmet(column, upper))) if unmet else inside
+    return Bounds(where, _stored(column, Past(lower, lower), upper, upper, seen), False)
+
+
+def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
+    """The rows that the batch took when it was made, as its Bounds.took says; None where that was over another column."""
+    took = window.took or {}
+    if took.get("column") != column.name:
+        return None
+    return Bounds(_appended(column, took["after"], took["upto"]), window.cursor, took["after"] is None, took)
 
 
 def merge_bounds(
@@ -126,8 +137,12 @@ def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: See
     if points and points[0].begun > seen.ended:
         return None
     upto = points[0].upto if points else None
-    where = _all(_above(column, past.upto), _below(column, upto) if upto is not None else "false", column.highest)
-    return Bounds(where, _stored(column, past, upper, upto, seen), past.upto is None)
+    took = {"column": column.name, "after": past.upto, "upto": upto}
+    return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
+
+
+def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
+    return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
 def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:

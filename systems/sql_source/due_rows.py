@@ -44,17 +44,32 @@ class DueRows:
         if not flow.cursor:
             return cursor_window.snapshot_bounds(window)
         column = self._cursor(flow, relation)
+        if window.took is not None:
+            return self._repeated(flow, window, column)
         if window.rerun:
-            if not column.is_time:
-                raise DefinitionError(
-                    f"batches of {flow.id} cannot be run again: its cursor {column.name} is no time",
-                    place=str(flow.position),
-                    remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
-                )
-            return cursor_window.rerun_bounds(window, column, unmet=flow.mode == Mode.MERGE)
+            return self._of_interval(flow, window, column)
         bounds = self._next(flow, relation, window, column)
         due = window.first or self._any(relation.due(bounds.where, tell_left=flow.reports_left))
         return bounds if due else None
+
+    def _repeated(self, flow: Flow, window: Window, column: CursorColumn) -> Bounds:
+        bounds = cursor_window.repeated_bounds(window, column)
+        if bounds is None:
+            raise DefinitionError(
+                f"batch {window.interval} of {flow.id} cannot be run again: it was made with another cursor than {column.name}",
+                place=str(flow.position),
+                remedy="leave the batch as it is; to have all rows anew, collect into a table of another name",
+            )
+        return bounds
+
+    def _of_interval(self, flow: Flow, window: Window, column: CursorColumn) -> Bounds:
+        if not column.is_time:
+            raise DefinitionError(
+                f"batches of {flow.id} cannot be run again: its cursor {column.name} is no time",
+                place=str(flow.position),
+                remedy="use a CURSOR of type timestamptz, timestamp or date, or collect the table without one",
+            )
+        return cursor_window.rerun_bounds(window, column, self._looking.seen(), unmet=flow.mode == Mode.MERGE)
 
     def _cursor(self, flow: Flow, relation: Relation) -> CursorColumn:
         found = relation.column(flow.cursor)

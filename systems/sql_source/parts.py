@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from shared_metadata.contract.collect import TablePlan, Window
-from shared_metadata.program import Flow, from_plain
+from shared_metadata.program import Flow, Mode, from_plain
 from systems.sql_source.cursor_window import Bounds
 from systems.sql_source.memory import Memory
 from systems.sql_source.relation import Relation
@@ -79,11 +79,17 @@ def parts(relation: Relation, where: str, max_parts: int, part_mb: int, *, tell_
     )
 
 
+def comes_again(flow: Flow) -> bool:
+    """Whether the next batch brings again a row that changed while a table was read, and perhaps was missed or read twice: it has a
+    later cursor value then, and is merged. Else all of a table has to be read in one state of it."""
+    return bool(flow.cursor) and flow.mode == Mode.MERGE
+
+
 def table_plan(flow: Flow, relation: Relation, window: Window, bounds: Bounds, max_parts: int, part_mb: int) -> TablePlan:
-    """In several parts, each of which sees a state of its own, only where a cursor brings again what changes meanwhile."""
-    several = max_parts if flow.cursor and bounds.whole else 1
+    """In several parts, each of which sees a state of its own, only where what moves between them comes again."""
+    several = max_parts if comes_again(flow) and bounds.whole else 1
     found = parts(relation, bounds.where, several, part_mb, tell_left=flow.reports_left and not window.first)
-    return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor)
+    return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor, bounds.took)
 
 
 def chunk_positions(

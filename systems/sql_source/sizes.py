@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from shared_metadata.contract.sizes import SPARE_SECONDS, Asked, Given, TooMuch
 from systems.sql_source.options import MAX_PARTS
+from systems.sql_source.parts import comes_again
 
 BYTES_A_SECOND = 60 * 2**20  # of table, by one extract, over a network
+MERGED = "give it a CURSOR and MERGE ON its key"
 LONGEST_SECONDS = 7 * 86_400  # of an execution
 
 
@@ -18,18 +20,19 @@ def too_much(asked: Asked, given: Mapping[str, Given], part_mb: int) -> list[Too
 
 
 def _reads(asked: Asked, size: int, given: Given, part_mb: int) -> Iterator[TooMuch]:
-    """With a CURSOR in parts beside one another, each with a state of its own; else in one part, in which nothing may change."""
-    parts = min(_max_parts(asked), max(1, size // (part_mb * 2**20))) if asked.flow.cursor else 1
+    """In parts beside one another, each with a state of its own, where what changes comes again; else in one, which stands still."""
+    in_parts = comes_again(asked.flow)
+    parts = min(_max_parts(asked), max(1, size // (part_mb * 2**20))) if in_parts else 1
     seconds = size / BYTES_A_SECOND / parts
     calls = math.ceil(seconds / (given.seconds - SPARE_SECONDS))
     what = f"the source has {size / 2**30:,.1f} GB in it, which take about {seconds / 3600:,.1f} hours to read"
     if seconds > LONGEST_SECONDS:
-        more = "give the connection more max_parts (64 at most)" if asked.flow.cursor else "give it a CURSOR, which reads it in parts"
+        more = "give the connection more max_parts (64 at most)" if in_parts else f"{MERGED}, which reads it in parts"
         yield TooMuch(f"{what}, and a batch may take a week", f"{more}, or collect fewer columns or rows of it")
-    elif calls > 1 and not asked.flow.cursor:
+    elif calls > 1 and not in_parts:
         yield TooMuch(
             f"{what}, in {calls:,} calls of extract; what writes to it meanwhile ends the batch",
-            "give it a CURSOR (and MERGE ON its key), or collect it from a replica that stands still",
+            f"{MERGED}, or collect it from a replica that stands still",
             refused=False,
         )
 

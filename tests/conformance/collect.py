@@ -14,13 +14,17 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+from shared_metadata.contract import collect
 from shared_metadata.contract.collect import CollectSteps, Extracted, ExtractRequest, OpenSource, Source
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval, floor
+from shared_metadata.state.boundary import Effect
 from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
@@ -34,11 +38,19 @@ Row = Mapping[str, Any]
 COLUMNS = {"label": "string", "number": "double", "flag": "boolean", "day": "date", "moment": "timestamptz"}
 
 
+# Of a batch: rows that come before it, whether a transaction is begun then and left open, and whether the open ones end after it.
+History = tuple[Sequence[int], bool, bool]
+HISTORIES = st.lists(
+    st.tuples(st.lists(st.integers(0, 9), max_size=2, unique=True), st.booleans(), st.booleans()), min_size=1, max_size=5
+)
+
+
 class SourceUnderTest(Protocol):
     """The door to a real source, or its double, through which the suite changes it as its users do.
 
     declaration: the slice's.  options: of the connection, without `secret`.  incremental: mode, key and cursor of a flow that
-    takes changes only.  large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
+    takes changes only.  appending: the same of one that adds rows.
+    large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
     most_columns: how many text columns a table may have.  hostile_names: of columns, such as the source takes.
     secret: what Secrets Manager holds, and the same with a wrong credential or with the address of a server that is not there.
     secret_values: what must never be shown.
@@ -47,6 +59,7 @@ class SourceUnderTest(Protocol):
     declaration: Slice
     options: Mapping[str, Any]
     incremental: Mapping[str, Any]
+    appending: Mapping[str, Any]
     large_rows: int
     most_columns: int
     hostile_names: Sequence[str]
@@ -65,6 +78,10 @@ class SourceUnderTest(Protocol):
 
     def put(self, table: str, rows: Sequence[Row], at: datetime) -> None:
         """Inserts rows, or updates those whose label is there, as of a moment; what a row does not name is null."""
+        ...
+
+    def put_slowly(self, table: str, label: str, at: datetime) -> contextlib.AbstractContextManager[None]:
+        """Inserts a row as of a moment in a transaction that is open until the end; no row where the source has none."""
         ...
 
     def put_unreadable(self, table: str, label: str, at: datetime) -> None:
@@ -98,17 +115,22 @@ class Collecting:
         self.dataset, self.table = f"{FLOW}:staged", ""
         self.cloud.put_secret("thing", source.secret)
 
-    def collect(self, table: str, *, incremental: bool = True, **more: Any) -> None:
-        """Applies a program with the flow."""
+    def collect(self, table: str, *, incremental: bool = True, restated_from: datetime | None = None, **more: Any) -> None:
+        """Applies a program with the flow. restated_from: what an earlier one has made since then is made again."""
         self.table = table
-        how = self.source.incremental if incremental else {"mode": Mode.REPLACE}
+        how = more.pop("how", None) or (self.source.incremental if incremental else {"mode": Mode.REPLACE})
         if not incremental and Mode.REPLACE not in self.source.declaration.capabilities.modes:
             pytest.skip("the slice declares no REPLACE")
         options = {"secret": "thing", **self.source.options, **more.pop("options", {})}
         tables = (Table(self.dataset, table, masks=more.pop("masks", {})),)
         slice_id, system = self.source.declaration.id, self.source.declaration.system
         flow = Flow(FLOW, Kind.COLLECT, slice_id, "lake", HOUR, tables, HERE, connection="out", **how, **more)
-        self.cloud.apply(Program({"out": Connection("out", system, options, HERE)}, {}, {FLOW: flow}))
+        program = Program({"out": Connection("out", system, options, HERE)}, {}, {FLOW: flow})
+        if restated_from is None:
+            self.cloud.apply(program)
+            return
+        self.cloud.writer.put_program(program)
+        self.cloud.writer.schedule(program, Effect(restated_from, restates=True), expected=self.cloud.reader.timeline())
 
     def steps(self, wrapped: Callable[[OpenSource], OpenSource] = lambda open_source: open_source) -> CollectSteps:
         """As a fresh process makes them."""
@@ -159,6 +181,18 @@ class Collecting:
     def labels(self) -> list[str]:
         return [row["label"] for row in self.rows()]
 
+    def run_again(self, interval: Interval) -> BatchRun:
+        return run_batch(self.steps(), self.cloud.event(FLOW, rerun=True, interval=interval))
+
+    def staged_by(self, interval: Interval) -> list[str]:
+        """The labels that a batch has staged, in order."""
+        version = self.cloud.reader.version_of(self.dataset, interval.end)
+        files = json.loads(self.cloud.body(version.pointer["manifest"]))["files"] if version else []
+        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"]))) for file in files]
+        name = self.source.collected_name("label")
+        assert all(batch == interval.start for table in tables for batch in table["_batch"].to_pylist())
+        return sorted(label for table in tables for label in table[name].to_pylist())
+
     def versions(self) -> tuple[Any, Any]:
         """What a repeated step must not change."""
         return self.cloud.reader.latest_version(self.dataset), self.cloud.reader.flow_states([FLOW])[FLOW]
@@ -208,6 +242,10 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
     @pytest.fixture
     def cloud(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield from open_cloud(monkeypatch)
+
+    @pytest.fixture
+    def aws(self, cloud: Cloud) -> None:
+        """What further clouds need."""
 
     @pytest.fixture
     def collecting(self, cloud: Cloud, source: SourceUnderTest) -> Collecting:
@@ -362,6 +400,115 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         run = run_batch(collecting.slow_steps(1), event, context=near)
         assert run.calls["extract"] > 1 and len(run.pauses) == run.calls["extract"]
         assert collecting.labels() == wanted
+
+    @pytest.mark.budget(60)
+    @example(history=[((), False, True)], again=[0, 0])
+    @example(
+        history=[((), False, True), ((1,), True, False), ((2,), False, True), ((), False, True), ((3,), False, True)], again=[2, 1, 3]
+    )
+    @settings(max_examples=60, suppress_health_check=[*HealthCheck], deadline=None)
+    @given(history=HISTORIES, again=st.lists(st.integers(0, 9), min_size=1, max_size=4))
+    def test_a_batch_that_adds_rows_takes_the_same_ones_when_it_is_run_again(
+        self, source: SourceUnderTest, aws: None, history: Sequence[History], again: Sequence[int]
+    ) -> None:
+        """Whatever of first and later batches, empty ones and such as stopped behind a transaction went before."""
+        if Mode.APPEND not in source.declaration.capabilities.modes:
+            pytest.skip("the slice declares no APPEND")
+        collecting = Collecting(Cloud(), source)
+        intervals = self._lived(collecting, history)
+        first = {interval: collecting.staged_by(interval) for interval in intervals}
+        loaded = [(interval, label) for interval in intervals for label in first[interval]]
+        for number in again:
+            interval = intervals[number % len(intervals)]
+            collecting.run_again(interval)
+            assert collecting.staged_by(interval) == first[interval]
+            loaded = [row for row in loaded if row[0] != interval]  # as the warehouse takes it
+            loaded += [(interval, label) for label in collecting.staged_by(interval)]
+        collecting.run()
+        came = [*(label for _, label in loaded), *collecting.staged_by(self._last(collecting))]
+        assert len(came) == len(set(came)) and set(came) >= {label for rows in first.values() for label in rows}
+
+    def _lived(self, collecting: Collecting, history: Sequence[History], how: Mapping[str, Any] | None = None) -> list[Interval]:
+        """The batches of a new table, each with the rows that came before it, or while it was made."""
+        source, table = collecting.source, collecting.source.create_table(COLUMNS)
+        collecting.collect(table, how=how or source.appending)
+        start = collecting.at - timedelta(minutes=20)
+        for days in (400, 300, 200, 9, 1):
+            source.put(table, [{"label": f"{days} days"}], start - timedelta(days=days))
+        intervals: list[Interval] = []
+        with contextlib.ExitStack() as opened:
+            for number, (minutes, slow, ends) in enumerate(history):
+                start = collecting.at - timedelta(minutes=20)
+                source.put(table, [{"label": f"{number}: {minute}"} for minute in minutes], start + timedelta(minutes=7))
+                if slow and number:
+                    opened.enter_context(source.put_slowly(table, f"{number}: slow", start + timedelta(minutes=3)))
+                collecting.run()
+                intervals.append(Interval(start, start + timedelta(hours=1)))
+                if ends:
+                    opened.close()
+        return intervals
+
+    @pytest.mark.budget(60)
+    @pytest.mark.parametrize("back", [0, 1, 3])
+    @pytest.mark.parametrize("how", ["appending", "incremental"])
+    def test_batches_that_are_made_again_leave_nothing_out_and_add_nothing_twice(
+        self, collecting: Collecting, how: str, back: int
+    ) -> None:
+        """From the first batch on, or a later one; with rows of transactions that are open, at first and when it is made again."""
+        source, flow = collecting.source, getattr(collecting.source, how)
+        if flow["mode"] not in source.declaration.capabilities.modes:
+            pytest.skip(f"the slice declares no {flow['mode']}")
+        intervals = self._lived(collecting, [((), False, True), ((1,), True, False), ((2,), False, True), ((), False, True)], flow)
+        loaded = {interval: collecting.staged_by(interval) for interval in intervals}
+        before = {label for labels in loaded.values() for label in labels}
+        label = source.collected_name("label")
+        collecting.collect(collecting.table, restated_from=intervals[back].start, how=flow, filter=f"{label} <> 'nobody'")
+        opened = source.put_slowly(collecting.table, "open when made again", intervals[-1].start + timedelta(minutes=3))
+        for interval in intervals[back:]:
+            with opened if interval == intervals[-1] else contextlib.nullcontext():
+                run_batch(collecting.steps(), {"flow": FLOW})
+            loaded[interval] = collecting.staged_by(interval)
+        for _ in range(2):
+            source.put(collecting.table, [{"label": f"after {collecting.at}"}], collecting.at - timedelta(minutes=5))
+            before.add(f"after {collecting.at}")
+            collecting.run()
+            loaded[self._last(collecting)] = collecting.staged_by(self._last(collecting))
+        came = [label for labels in loaded.values() for label in labels]
+        assert set(came) - {"open when made again"} == before
+        if flow["mode"] == Mode.APPEND:
+            assert len(came) == len(set(came))
+        if "1: slow" in before:
+            assert "open when made again" in came
+
+    def _last(self, collecting: Collecting) -> Interval:
+        end = collecting.at - timedelta(minutes=20)
+        return Interval(end - timedelta(hours=1), end)
+
+    def test_a_batch_of_a_time_before_the_first_one_takes_its_interval(self, collecting: Collecting) -> None:
+        table, start = collecting.source.create_table(COLUMNS), collecting.at - timedelta(minutes=20)
+        collecting.collect(table, how=collecting.source.appending)
+        collecting.source.put(table, label_rows(["before"]), start - timedelta(minutes=90))
+        collecting.run()
+        interval = Interval(start - timedelta(hours=2), start - timedelta(hours=1))
+        for _ in range(2):
+            collecting.run_again(interval)
+            assert collecting.staged_by(interval) == ["before"]
+
+    def test_a_batch_that_added_rows_and_does_not_tell_which_is_not_run_again(
+        self, collecting: Collecting, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was made before batches told, or has aged; its rows stay."""
+        monkeypatch.setattr(collect, "with_taken", lambda cursor, *_: cursor)
+        table, start = collecting.source.create_table(COLUMNS), collecting.at - timedelta(minutes=20)
+        collecting.collect(table, how=collecting.source.appending)
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.run()
+        event = collecting.cloud.event(FLOW, rerun=True, interval=Interval(start, start + timedelta(hours=1)))
+        (failed,) = run_batch(collecting.steps(), event, record_errors=True).planned["failed"]
+        assert (
+            failed["error"].startswith("DefinitionError: program.atoll:7:3") and "Remedy: leave the batch as it is" in failed["error"]
+        )
+        assert collecting.labels() == ["a"]
 
     # -- interrupted, repeated and overtaken work
 

@@ -57,7 +57,7 @@ def rows_by(moment: datetime) -> list[int]:
 
 
 class ModelSource:
-    """Gives the rows that appeared since the cursor, which counts them."""
+    """Gives the rows that appeared since the cursor, which counts them; to a batch that is run again those that it took."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -72,11 +72,12 @@ class ModelSource:
         return SCHEMA
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
-        known = len(rows_by(window.interval.start)) if window.rerun else int(window.cursor or 0)
+        known = len(rows_by(window.interval.start)) if window.rerun else json.loads(window.cursor or '{"known": 0}')["known"]
         found = len(rows_by(window.interval.end))
+        took = window.took or {"from": known, "to": found}
         if found == known and not window.first and not window.rerun:
             return None
-        return TablePlan(({"from": known, "to": found},), str(found))
+        return TablePlan((took,), json.dumps({"known": found}), took)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         rows = list(MINUTES[request.part["from"] : request.part["to"]])

@@ -20,6 +20,11 @@ _RANGES = {
     "long": f"BETWEEN {-(2**63)} AND {2**63 - 1}",
     "double": "BETWEEN '-1.7976931348623157e308'::numeric AND '1.7976931348623157e308'::numeric",
 }
+_POINTED = r"\.0+([],}]|$)"
+# DuckDB reads a number with a point as a double, and rounds it: a text stays as it is, whatever it holds, and of a number stay the
+# digits before a point that only zeros follow. jsonb writes no exponents.
+_TEXT_OR_WHOLE = r'("(?:[^"\\]|\\.)*")|(-?[0-9]+)\.0+(?=[],}]|$)'
+SMALLEST = "2.4703282292062328e-324"  # what is nearer to zero would become it as a double
 
 
 def is_nested(iceberg: str) -> bool:
@@ -36,7 +41,9 @@ def document_type(iceberg: str) -> Mapped | None:
         return _unfit(column, wanted, count())
 
     def expression(column: str) -> str:
-        return f"(CASE WHEN {misfit(column)} THEN {refusing(column, 'jsonb')} ELSE {column} END)::text"
+        refused = f"WHEN {misfit(column)} THEN {refusing(column, 'jsonb')}::text"
+        whole = f"WHEN {column}::text ~ '{_POINTED}' THEN regexp_replace({column}::text, '{_TEXT_OR_WHOLE}', '\\1\\2', 'g')"
+        return f"(CASE {refused} {whole} ELSE {column}::text END)"
 
     return Mapped(str(wanted), expression, misfit)
 
@@ -63,7 +70,8 @@ def _unfit(value: str, wanted: TypeName, names: Iterator[int]) -> str:
     if wanted.word in _RANGES:
         number = f"({value})::numeric"
         whole = f"{number} <> trunc({number}) OR " if wanted.word != "double" else ""
-        inner = f"{whole}{number} NOT {_RANGES[wanted.word]}"
+        tiny = f" OR {number} <> 0 AND abs({number}) < '{SMALLEST}'::numeric" if wanted.word == "double" else ""
+        inner = f"{whole}{number} NOT {_RANGES[wanted.word]}{tiny}"
     elif wanted.word in ("list", "map"):
         part, function = f"e{next(names)}", "jsonb_array_elements" if wanted.word == "list" else "jsonb_each"
         named = f"{part} (v)" if wanted.word == "list" else f"{part} (k, v)"

@@ -12,7 +12,7 @@ from shared_metadata.errors import AtollError, DefinitionError, RetryLater
 from slices.collect.postgres import consistency, failures, snapshot
 from slices.collect.postgres.consistency import state
 from slices.collect.postgres.dialect import SOURCE
-from systems.sql_source.parts import Part
+from systems.sql_source.parts import Part, comes_again
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,7 +34,7 @@ class PostgresScan:
     ) -> None:
         self._source, self._deadline, self._part, self._place = source, deadline, part, str(request.flow.position)
         self.state = before
-        self._snapshot = self._take_snapshot(unchanged=bool(part.end_page) and not request.flow.cursor)
+        self._snapshot = self._take_snapshot(unchanged=bool(part.end_page) and not comes_again(request.flow))
 
     def attach(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
         import duckdb
@@ -82,7 +82,7 @@ class PostgresScan:
             raise DefinitionError(
                 f"{self._part.reads} was written to while it was read in more than one call: rows could be missing or double",
                 place=self._place,
-                remedy="give it a CURSOR (and MERGE ON its key), read fewer columns, or collect it from a replica that stands still",
+                remedy="give it a CURSOR and MERGE ON its key, read fewer columns, or collect it from a replica that stands still",
             )
         self.state = consistency.state(session, self._part)
 

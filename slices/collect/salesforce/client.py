@@ -128,7 +128,7 @@ class SalesforceSource(Source):
         if gone := self._purged(flow, described, schema, window):
             parts.append(gone)
         found = [part for part in parts if part["count"] or not changes]
-        return TablePlan(tuple(found), logic.cursor_text(span)) if found else None
+        return TablePlan(tuple(found), logic.cursor_text(span), logic.taken(span)) if found else None
 
     def _part(
         self,

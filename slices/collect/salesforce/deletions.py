@@ -45,7 +45,7 @@ def due(window: Window, lag_seconds: int) -> Interval | None:
     Batches follow each other without a gap, so no moment is left out. A first batch reads what there is, a backfill was here before.
     """
     interval = window.interval
-    if window.first or window.rerun or floor(interval.end, HOUR) <= interval.start:
+    if window.first or window.again or floor(interval.end, HOUR) <= interval.start:
         return None
     start = floor(interval.start, HOUR) - timedelta(seconds=lag_seconds)
     return Interval(floor(start, MINUTE), ceil(interval.end, MINUTE))

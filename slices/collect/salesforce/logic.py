@@ -66,6 +66,9 @@ def range_of(mode: Mode, window: Window, lag_seconds: int) -> Range:
     """The range of a batch. A MERGE re-reads `lag` of the former window, for changes that became visible late. An APPEND may read
     nothing twice: it stays behind by `lag` instead.
     """
+    if window.took is not None:
+        lower = window.took["from"]
+        return Range(from_text(lower) if lower else None, from_text(window.took["until"]))
     lag = timedelta(seconds=lag_seconds)
     interval = window.interval
     if mode == Mode.APPEND:
@@ -81,6 +84,11 @@ def range_of(mode: Mode, window: Window, lag_seconds: int) -> Range:
 def cursor_text(span: Range) -> str:
     """What the commit stores; `range_of` reads it."""
     return json.dumps({"until": to_text(span.upper)})
+
+
+def taken(span: Range) -> dict[str, str | None]:
+    """What is kept of a batch for when it is run again (`TablePlan.took`); `range_of` reads it."""
+    return {"from": to_text(span.lower) if span.lower else None, "until": to_text(span.upper)}
 
 
 def left_out(described: SalesforceObject, goings: bool) -> str:

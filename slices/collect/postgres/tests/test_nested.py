@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -59,6 +61,41 @@ def test_a_document_is_a_value_of_its_type_or_a_bad_row(collecting: Collecting, 
     assert {number: _sorted(value) for number, value in found.items()} == {0: None} | dict(enumerate(good.values(), 1))
     rejected = {row["data"]["id"]: row["data"]["v"] for row in collecting.rejected()}
     assert rejected == {number: json.loads(text) for number, text in enumerate(bad, len(good) + 1)}
+
+
+LIMITS = {"int": 2**31, "long": 2**63, "double": 2**60}
+WRITTEN = ("{}", "{}.0", "{}.000", "{}0e-1", "{}00.0e-2", "{}e0")
+
+
+@pytest.mark.budget(60)
+@pytest.mark.parametrize("kind", LIMITS)
+def test_a_number_is_read_as_it_is_however_it_is_written_or_is_a_bad_row(
+    collecting: Collecting, database: Database, kind: str
+) -> None:
+    near = [0, 1, 7, 10, 100, 2**53 + 1, LIMITS[kind] - 1, LIMITS[kind], LIMITS[kind] + 1, 10**30]
+    whole = {form.format(number) for n in near for number in (n, -n) for form in WRITTEN if n or "}0" not in form}
+    texts = sorted(whole | {"0.5", "-1.05", "10.50", "1e-3", "1e-400", "-1e-400", "1e400", "5e-324"})
+    database.run("CREATE TABLE documents (id int, v jsonb)")
+    for number, text in enumerate(texts):
+        database.run("INSERT INTO documents VALUES (%s, %s)", (number, f'{{"a": {text}, "1.0,": "2.0, \\" 3.0,"}}'))
+    kinds = {"v": f'struct<a: {kind}, "1.0,": string>'}
+    columns = (Column("id", "id"), Column("v", "v"))
+    collecting.collect("public.documents", incremental=False, columns=columns, casts=kinds, bad_rows=BadRows(len(texts)))
+    collecting.run()
+    found = {row["id"]: row["v"] for row in collecting.cloud.rows(collecting.dataset).select(["id", "v"]).to_pylist()}
+    assert {value["1.0,"] for value in found.values()} == {'2.0, " 3.0,'}
+    assert {texts[number]: value["a"] for number, value in found.items()} == {
+        text: value for text in texts if (value := _as_kind(Decimal(text), kind)) is not None
+    }
+
+
+def _as_kind(number: Decimal, kind: str) -> int | float | None:
+    """The value of the kind; None for one that it cannot hold."""
+    if kind == "double":
+        value = float(number)
+        return None if math.isinf(value) or (value == 0 and number != 0) else value
+    fits = number == number.to_integral_value() and -LIMITS[kind] <= number < LIMITS[kind]
+    return int(number) if fits else None
 
 
 def _sorted(value: Any) -> Any:

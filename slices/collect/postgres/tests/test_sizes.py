@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shared_metadata.contract.sizes import Asked, Given, Size
-from shared_metadata.program import Connection, Flow, Kind, Position, Table
+from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Table
 from slices.collect.postgres.client import open_source
 from slices.collect.postgres.sizes import too_much
 from slices.collect.postgres.tests.database import Database
@@ -14,9 +16,10 @@ HERE = Position("p.sql", 1, 1)
 GB, FUNCTIONS = 2**30, {"extract": Given(2048, 2048, 900)}
 
 
-def asked(size: int | None, cursor: str = "", **options: object) -> Asked:
+def asked(size: int | None, cursor: str = "", mode: Mode = Mode.MERGE, **options: object) -> Asked:
     table = Table("lake.ops.flights:staged", "public.flights")
-    flow = Flow("lake.ops.flights", Kind.COLLECT, "collect.postgres", "lake", 3600, (table,), HERE, connection="ops", cursor=cursor)
+    how: dict[str, Any] = {"mode": mode, "cursor": cursor} if cursor else {}
+    flow = Flow("lake.ops.flights", Kind.COLLECT, "collect.postgres", "lake", 3600, (table,), HERE, connection="ops", **how)
     return Asked(flow, table, Size(None, size), options=options)
 
 
@@ -26,14 +29,16 @@ def asked(size: int | None, cursor: str = "", **options: object) -> Asked:
         (40 * GB, "", {}, []),
         (1000 * GB, "", {}, [False]),
         (1000 * GB, "updated_at", {}, []),
+        (1000 * GB, "updated_at", {"mode": Mode.APPEND}, [False]),
         (50_000 * GB, "", {}, [True]),
+        (100_000 * GB, "updated_at", {"mode": Mode.APPEND, "max_parts": 64}, [True]),
         (500_000 * GB, "updated_at", {}, [True]),
         (500_000 * GB, "updated_at", {"max_parts": 64}, []),
         (None, "", {}, []),
     ],
 )
 def test_what_takes_several_calls_without_a_cursor_is_told_and_what_takes_over_a_week_is_refused(
-    size: int | None, cursor: str, options: dict[str, object], refused: list[bool]
+    size: int | None, cursor: str, options: dict[str, Any], refused: list[bool]
 ) -> None:
     assert [one.refused for one in too_much(asked(size, cursor, **options), FUNCTIONS)] == refused
 

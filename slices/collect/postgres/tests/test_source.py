@@ -318,6 +318,32 @@ def near_its_end_at_first(database: Database, between: str) -> Callable[[str], F
     return context
 
 
+LARGE_TABLE = "CREATE TABLE t (id bigint, note text); INSERT INTO t SELECT i, repeat('x', 400) FROM generate_series(1, 20000) i"
+
+
+@pytest.mark.parametrize("first_seconds", [900, 5], ids=["in one call", "in several"])
+@pytest.mark.parametrize("between", ["UPDATE t SET note = 'moved' WHERE id = 5000", "INSERT INTO t VALUES (30000, 'new')"])
+def test_a_first_load_that_adds_rows_takes_each_once_whatever_moves_meanwhile(
+    collecting: Collecting, database: Database, between: str, first_seconds: int
+) -> None:
+    """What moves does not come again: nothing merges it. What is added has its window."""
+    database.run(LARGE_TABLE)
+    collect(collecting, "public.t", options={"max_parts": 2}, **BY_ID)
+    steps, meanwhile = collecting.steps(lambda open_source: partial(open_source, part_mb=1)), near_its_end_at_first(database, between)
+
+    def context(step: str) -> FakeContext:
+        found = meanwhile(step)
+        return FakeContext(max(found.remaining_seconds, first_seconds))
+
+    run = run_batch(steps, collecting.cloud.event(FLOW), context=context, record_errors=True)
+    if run.errors:
+        (error,) = run.errors.values()
+        assert "was written to while it was read" in str(error) and first_seconds == 5 and between.startswith("UPDATE")
+    else:
+        assert [row["id"] for row in sorted(staged(collecting), key=lambda row: row["id"])] == list(range(1, 20001))
+    assert (run.calls["extract"] > 1) == (first_seconds == 5)
+
+
 SMALL_TABLE = "CREATE TABLE t (id int, note text); INSERT INTO t SELECT i, repeat('x', 400) FROM generate_series(1, 3000) i"
 WRITES = ["UPDATE t SET note = 'moved' WHERE id = 7", "VACUUM FULL t"]
 

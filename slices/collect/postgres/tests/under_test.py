@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from psycopg import sql
 
 from shared_metadata.contract.collect import OpenSource
 from shared_metadata.program import Mode
+from slices.collect.postgres import horizon
 from slices.collect.postgres.client import open_source
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import PASSWORD, Database
@@ -28,6 +31,7 @@ class PostgresUnderTest:
     declaration = SLICE
     options: Mapping[str, Any] = {}
     incremental: Mapping[str, Any] = {"mode": Mode.MERGE, "key": ("label",), "cursor": "updated_at"}
+    appending: Mapping[str, Any] = {"mode": Mode.APPEND, "cursor": "updated_at"}
     large_rows, most_columns = 10_000, 500
     hostile_names = hostile.NAMES
     secret_values = (PASSWORD,)
@@ -60,6 +64,14 @@ class PostgresUnderTest:
         )
         with self._connect() as connection, psycopg.RawCursor(connection) as cursor:  # a name may hold %s
             cursor.executemany(statement, [(*(row.get(name) for name in columns), at) for row in rows])
+
+    @contextmanager
+    def put_slowly(self, table: str, label: str, at: datetime) -> Iterator[None]:
+        """Nobody waits for it to end."""
+        statement = sql.SQL("INSERT INTO {} (label, updated_at) VALUES ({}, {})")
+        with patch.object(horizon, "WAIT_SECONDS", 0.0), self._connect() as connection:
+            connection.execute(statement.format(self._name(table), sql.Literal(label), sql.Literal(at)))
+            yield
 
     def put_unreadable(self, table: str, label: str, at: datetime) -> None:
         self._run(

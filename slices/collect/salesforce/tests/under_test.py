@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ class SalesforceUnderTest:
 
     declaration = SLICE
     incremental: Mapping[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "systemmodstamp"}
+    appending: Mapping[str, Any] = {"mode": Mode.APPEND, "cursor": "systemmodstamp"}
     large_rows, most_columns = 5_000, 500
     hostile_names = ("select", "from", "where", "null", "limit", "group", "order", "not_in", "x" * 37)  # letters, digits and _ only
 
@@ -53,6 +55,9 @@ class SalesforceUnderTest:
                 new.append(values)
         made = self.server.org.insert(table, new, at)
         self._ids |= {(table, values["label__c"]): record_id for values, record_id in zip(new, made, strict=True)}
+
+    def put_slowly(self, table: str, label: str, at: datetime) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def put_unreadable(self, table: str, label: str, at: datetime) -> None:
         """Past the double's checks: Salesforce has such values of fields whose type was changed."""
