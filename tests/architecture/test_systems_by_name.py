@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -39,7 +40,12 @@ def said(text: str) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, name) for name in names if isinstance(name, str))
 
 
-def places() -> Iterator[str]:
+@cache
+def places() -> tuple[str, ...]:
+    return tuple(_places())
+
+
+def _places() -> Iterator[str]:
     for file in sources():
         name = str(file.relative_to(ROOT))
         if name.startswith(SHARED) and not name.startswith("infra/embedded/"):

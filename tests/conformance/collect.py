@@ -449,6 +449,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         return intervals
 
     @pytest.mark.budget(60)
+    @pytest.mark.sampled(3)
     @pytest.mark.parametrize("back", [0, 1, 3])
     @pytest.mark.parametrize("how", ["appending", "incremental"])
     def test_batches_that_are_made_again_leave_nothing_out_and_add_nothing_twice(

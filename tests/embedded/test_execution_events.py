@@ -78,6 +78,7 @@ def test_executions_that_fail_or_are_aborted_are_told_of_with_their_input_and_ot
     assert [told.of(arn) for arn in others] == [None, None]
 
 
+@pytest.mark.deep
 def test_what_a_restart_has_ended_is_told_of(stack: EmbeddedAws, tmp_path: Path) -> None:
     told = Told(stack)
     running = told.start("atoll-waits", WAITS)

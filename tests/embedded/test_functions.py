@@ -130,6 +130,7 @@ def test_a_state_machine_catches_an_exception_by_its_class_name(local_aws: Embed
     assert client.describe_execution(executionArn=execution)["output"] == '"caught"'
 
 
+@pytest.mark.deep
 def test_a_table_stream_goes_on_after_a_restart_where_it_stopped(tmp_path: Path) -> None:
     try:
         session = up(tmp_path, port=free_port()).session()

@@ -86,6 +86,7 @@ def test_item_object_secret_and_rows_survive_a_restart(root: Path, stack: Embedd
         assert connection.execute("SELECT id FROM orders").fetchone() == (7,)
 
 
+@pytest.mark.deep
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("interval_seconds", ["0.2", "3600"])
 def test_state_survives_a_crash_that_comes_after_the_regular_save_or_one_that_was_asked_for(

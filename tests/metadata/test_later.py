@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import boto3
+import duckdb
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions
@@ -420,14 +421,15 @@ def test_later_is_never_counted_and_each_attempt_is_another_execution(writer: Me
 
 
 @pytest.mark.parametrize(
-    ("told", "later_on"),
+    ("raised", "told", "later_on"),
     [
-        ("HTTP Error: Unable to write: (HTTP 503 Service Unavailable)", True),
-        ("HTTP GET error on 'https://b.s3.amazonaws.com/k' (HTTP 429)", True),
-        ("HTTP GET error on 'https://b.s3.amazonaws.com/k' (HTTP 404)", False),
-        ("IO Error: Could not establish connection", False),
+        (duckdb.HTTPException, "HTTP Error: Unable to write: (HTTP 503 Service Unavailable)", True),
+        (duckdb.HTTPException, "HTTP Error: HTTP GET error on 'https://b.s3.amazonaws.com/k' (HTTP 429)", True),
+        (duckdb.HTTPException, "HTTP Error: HTTP GET error on 'https://b.s3.amazonaws.com/k' (HTTP 404)", False),
+        (duckdb.IOException, "IO Error: Could not establish connection", False),
+        (duckdb.ConversionException, "Conversion Error: Could not convert string 'HTTP 503' to INT32", False),
     ],
 )
-def test_where_s3_throttles_duckdb_it_is_for_later(told: str, later_on: bool) -> None:
-    found = unreached(Exception(told), "S3 was not reached", place="program.sql:1:1")
+def test_where_s3_throttles_duckdb_it_is_for_later(raised: type[duckdb.Error], told: str, later_on: bool) -> None:
+    found = unreached(raised(told), "S3 was not reached", place="program.sql:1:1")
     assert isinstance(found, WaitForAws) == later_on and "program.sql:1:1" in str(found)

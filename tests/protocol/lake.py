@@ -72,7 +72,7 @@ class ModelSource:
         return SCHEMA
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
-        known = len(rows_by(window.interval.start)) if window.rerun else json.loads(window.cursor or '{"known": 0}')["known"]
+        known = len(rows_by(window.interval.start)) if window.rerun else _known(window.cursor)
         found = len(rows_by(window.interval.end))
         took = window.took or {"from": known, "to": found}
         if found == known and not window.first and not window.rerun:
@@ -86,6 +86,12 @@ class ModelSource:
         return Extracted(({"key": key, "rows": len(rows), "bytes": 8 * len(rows)},))
 
     def close(self) -> None: ...
+
+
+def _known(cursor: str) -> int:
+    """How many rows were taken; an earlier version's cursor is that number alone."""
+    found = json.loads(cursor or "0")
+    return int(found["known"] if isinstance(found, dict) else found)
 
 
 class ModelDriver:

@@ -132,7 +132,7 @@ class WiredServices(Services):
     def writer(self) -> MetadataWriter:
         return self._world.writer(self._line)
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
         return self._line.client(service)
 
 

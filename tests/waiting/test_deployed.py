@@ -174,6 +174,7 @@ def test_a_step_is_called_once_for_each_look_and_never_more(account: Account) ->
     assert {one["looks"] for one in account.remote.statements() if one["purpose"] in ("copy", "count", "insert")} == {3, 1}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("flow", [COLLECT, PUBLISH])
 def test_a_function_that_dies_after_it_submitted_submits_once(account: Account, flow: str) -> None:
     """Its process ends, its answer is lost; the state machine calls the step again."""
@@ -188,6 +189,7 @@ def test_a_function_that_dies_after_it_submitted_submits_once(account: Account, 
     assert len(account.remote.purposes()) == {COLLECT: 2, PUBLISH: 9}[flow]
 
 
+@pytest.mark.deep
 def test_a_statement_that_an_administrator_cancels_fails_its_table_by_its_name(account: Account) -> None:
     account.run(COLLECT)
     account.remote.shall("need", 1000)
@@ -201,6 +203,7 @@ def test_a_statement_that_an_administrator_cancels_fails_its_table_by_its_name(a
     assert account.reader.flow_states([LOAD])[LOAD].tables[TABLE].attempts == 1
 
 
+@pytest.mark.deep
 def test_what_exceeds_its_limit_is_cancelled_and_the_error_names_object_limit_and_remedy(account: Account) -> None:
     account.run(COLLECT)
     account.remote.shall("need", 1000)
@@ -211,6 +214,7 @@ def test_what_exceeds_its_limit_is_cancelled_and_the_error_names_object_limit_an
     assert account.remote.purposes("cancelled") == ["copy"]
 
 
+@pytest.mark.deep
 def test_a_batch_that_is_staged_again_while_its_load_waits_is_loaded_as_it_was_planned(account: Account) -> None:
     account.run(COLLECT)
     account.remote.shall("need", 6)

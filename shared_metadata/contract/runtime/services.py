@@ -41,15 +41,15 @@ class Services:
 
         return self._session or boto3.Session()
 
-    @property
+    @cached_property
     def dynamodb(self) -> DynamoDBClient:
         return self.client("dynamodb")  # type: ignore[no-any-return]
 
-    @property
+    @cached_property
     def s3(self) -> S3Client:
         return self.client("s3")  # type: ignore[no-any-return]
 
-    @property
+    @cached_property
     def secrets(self) -> SecretsManagerClient:
         return self.client("secretsmanager")  # type: ignore[no-any-return]
 

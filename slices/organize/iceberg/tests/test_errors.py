@@ -44,6 +44,7 @@ def said(engine: Engine, expression: str, value: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", EXPRESSIONS)
 def test_no_word_of_a_value_changes_what_is_told_or_is_in_it(what: str) -> None:
     with Engine(SESSION, "p.sql:1:1", 64, math.inf) as engine:
