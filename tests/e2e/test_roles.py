@@ -298,7 +298,7 @@ def test_metadata_is_updated_by_kind(account: Account) -> None:
         "PROGRAM": set(),
         "PROGRAM#x": set(),
         "FLOW#x": STEPS | MAINTAIN | {"conductor"},
-        "DATASET#x": MAINTAIN,
+        "DATASET#x": PLANS | COMMITS | MAINTAIN,
         "EVENT#x": {"conductor"},
         "STATISTICS#x": set(),
         "DRIFT": COLLECT_PLANS | {"conductor"},
