@@ -51,7 +51,8 @@ def test_check_knows_it_at_once(stage: str, folder: Path) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.budget(180)
+@pytest.mark.budget(300)
+@pytest.mark.timeout(1200)
 def test_it_passes_the_types_and_the_style_of_atoll_s_own_and_is_synthesized(folder: Path) -> None:
     """In links to the clone, where it is given the suite of its stage too."""
     for name in ("language", "shared_metadata", "systems", "infra", "tests", "pyproject.toml", "cdk.json", "node_modules"):
