@@ -51,10 +51,11 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
             yield QueryProblem(*place, cause, f"write {call.name}(…) OVER (ORDER BY a key)")
     for name, at, arguments in _calls(said, bound):
         impure = name in engine.catalogue.impure_functions or name in IMPURE or name in _CHANCE
-        place = _called(query, name, at, said)
         if name == "age" and arguments == 1:
+            place = _called(query, name, at, said)
             yield QueryProblem(*place, "`age` of one moment counts from today", "write age(batch_end(), …)")
         elif impure and name not in BATCH_BOUNDS and name != "error":
+            place = _called(query, name, at, said)
             cause = f"`{query.text[slice(*place)]}` gives something else each time, so the result is no function of the inputs"
             yield QueryProblem(*place, cause, next((remedy for names, remedy in _REMEDIES if name in names), _MOMENT_REMEDY))
 
