@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -136,6 +136,19 @@ class WiredServices(Services):
         return self._line.client(service)
 
 
+class Once:
+    """What is made of each item, once: an item is never changed in place."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make, self._made = make, dict[int, tuple[Any, Any]]()
+
+    def of(self, item: Any) -> Any:
+        found = self._made.get(id(item))
+        if found is None or found[0] is not item:
+            found = self._made[id(item)] = (item, self._make(item))
+        return found[1]
+
+
 @dataclass
 class World:
     """All of it is made of values, so that `taken` is a copy and `put_back` brings it back.
@@ -156,8 +169,8 @@ class World:
     memory: str = ""  # of the conductor's process that was called last
     zombies: tuple[Process, ...] = ()
     _ran: dict[tuple[Process, datetime], tuple[History, Outcome]] = field(default_factory=dict)
-    _texts: dict[int, tuple[Any, str]] = field(default_factory=dict)
-    _values: dict[int, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+    _texts: Once = field(default_factory=lambda: Once(text_of))
+    _values: Once = field(default_factory=lambda: Once(items.from_item))
 
     def __post_init__(self) -> None:
         self.dynamodb.create_table(TableName=METADATA)
@@ -188,25 +201,13 @@ class World:
 
     def identity(self) -> int:
         """Equal for equal worlds."""
-        rows = frozenset((key, self._text(item)) for key, item in self.rows.items())
+        rows = frozenset((key, self._texts.of(item)) for key, item in self.rows.items())
         parts = (self.objects, self.snapshots, self.executions)
         return hash((self.now, rows, *(frozenset(part.items()) for part in parts), self.rounds, self.agers, self.zombies))
 
-    def _text(self, item: Any) -> str:
-        found = self._texts.get(id(item))
-        if found is None or found[0] is not item:
-            found = self._texts[id(item)] = (item, text_of(item))
-        return found[1]
-
     def values(self) -> list[dict[str, Any]]:
         """All items as plain values, which are read only."""
-        return [self._value(item) for item in self.rows.values()]
-
-    def _value(self, item: Any) -> dict[str, Any]:
-        found = self._values.get(id(item))
-        if found is None or found[0] is not item:
-            found = self._values[id(item)] = (item, items.from_item(item))
-        return found[1]
+        return [self._values.of(item) for item in self.rows.values()]
 
     def landed(self) -> dict[str, list[Landed]]:
         """What the warehouse says of which batches it holds, dataset by dataset."""
