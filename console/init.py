@@ -41,7 +41,7 @@ def init(folder: str, slices: bool, as_json: bool) -> None:
     """
     root, written, kept = Path(folder), list[str](), list[str]()
     for name, text in _contents(slices):
-        (written if _write(root / name, text) else kept).append(name)
+        (written if write_new(root / name, text) else kept).append(name)
     if as_json:
         click.echo(json.dumps({"folder": folder, "written": written, "kept": kept}))
         return
@@ -63,7 +63,7 @@ def _contents(slices: bool) -> Iterator[tuple[str, str]]:
     yield "requirements.txt", requirement()
 
 
-def _write(path: Path, text: str) -> bool:
+def write_new(path: Path, text: str) -> bool:
     """Whether the file was written; False when there is one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

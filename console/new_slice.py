@@ -13,6 +13,7 @@ from string import Template
 
 import click
 
+from console.init import write_new
 from console.target import json_option
 from shared_metadata.errors import InputError
 from slices.registry import OWN, installed
@@ -72,11 +73,10 @@ def _write(folder: Path, stage: str, system: str, title: str) -> list[str]:
     """All of it or, where something cannot be written, nothing."""
     try:
         for name, text in _contents(stage, system, title):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
+            write_new(folder / name, text)
+    except InputError:
         shutil.rmtree(folder, ignore_errors=True)
-        raise InputError(f"{folder} cannot be written: {error.strerror}", remedy="choose another folder") from error
+        raise
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 

@@ -91,6 +91,7 @@ def _refused(target: Target, flow: Flow) -> list[str]:
 def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]:
     import duckdb
 
+    from shared_metadata.contract.parquet.duckdb_errors import status_of
     from shared_metadata.contract.parquet.duckdb_session import open_duckdb
     from shared_metadata.contract.parquet.rejected_rows import of_files
 
@@ -99,7 +100,7 @@ def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]
             return of_files(connection, files, limit)
     except duckdb.HTTPException as error:
         remedy = "read with credentials that have s3:GetObject on it and kms:Decrypt on its key; it is kept for 400 days"
-        raise AtollError(f"S3 answered {getattr(error, 'status_code', 0)} to one of {files[0]} …", remedy=remedy) from None
+        raise AtollError(f"S3 answered {status_of(error)} to one of {files[0]} …", remedy=remedy) from None
 
 
 def _driver(target: Target, program: Program, flow: Flow) -> Driver:

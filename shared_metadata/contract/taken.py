@@ -20,6 +20,7 @@ from shared_metadata.store.reader import MetadataReader
 BATCH = "batch"  # in a cursor: the batch that left it, and what that took
 LOOKED_BACK = 20  # batches of the flow, for the last one of a table
 NOTHING: Mapping[str, Any] = {}
+LEFT_AS_IT_IS = "leave the batch as it is; to have all rows anew, collect into a table of another name"
 
 
 def with_taken(cursor: str, interval: Interval, took: Mapping[str, Any] | None) -> str:
@@ -110,7 +111,7 @@ def _refused(work: Work, why: str) -> DefinitionError:
     return DefinitionError(
         f"batch {work.claim.interval} of {name} {why}; APPEND would lose rows, or add some twice",
         place=str(work.flow.position),
-        remedy="leave the batch as it is; to have all rows anew, collect into a table of another name",
+        remedy=LEFT_AS_IT_IS,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from shared_metadata.contract.collect import Window
+from shared_metadata.contract.taken import LEFT_AS_IT_IS
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Flow, Mode
 from shared_metadata.program.intervals import to_text
@@ -58,7 +59,7 @@ class DueRows:
             raise DefinitionError(
                 f"batch {window.interval} of {flow.id} cannot be run again: it was made with another cursor than {column.name}",
                 place=str(flow.position),
-                remedy="leave the batch as it is; to have all rows anew, collect into a table of another name",
+                remedy=LEFT_AS_IT_IS,
             )
         return bounds
 

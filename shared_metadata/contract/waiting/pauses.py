@@ -22,13 +22,8 @@ PIECES_WITH_ROOM = 40  # of one execution: each may wait for hours
 FIRST_SECONDS = 5
 # The lease is extended when the pause begins: what is left of it is for a step that is slow to begin, or is tried again.
 LONGEST_SECONDS = LEASE_SECONDS - 6 * 60
-GROWTHS = (
-    0.25,
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-)  # a pause as a share of what was waited so far; beyond the last, short statements would wait in vain
+# A pause as a share of what was waited so far; beyond the last, short statements would wait in vain.
+GROWTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def looks_of_each(pieces: int) -> int:
