@@ -188,9 +188,10 @@ def test_rows_that_a_view_sets_aside_are_told(airline: Deployed, tmp_path: Path)
     changed.write_text(PROGRAM.read_text() + VIEW_OF_FEWER)
     compilation = compile_project([str(changed)])
     try:
-        airline.demo.apply(compilation)
+        moment = airline.demo.apply(compilation)
         for _ in range(2):  # what the clock has not run yet, and then nothing
             assert airline.execute("organize.iceberg", {"flow": FEWER})["status"] == "SUCCEEDED"
+        airline.wait_past(FEWER, FEWER, moment)  # by another where it was at the batch, or its input was late
         rejected = json.loads(atoll(airline.demo.stack, "rejected", FEWER, "--limit", "50", "--json"))
         assert [(row["stage"], row["reason"], row["data"]["carrier"]) for row in rejected] == [("organize", "known", "AA")]
         batches = json.loads(atoll(airline.demo.stack, "status", FEWER, "--json"))["batches"]
