@@ -107,8 +107,8 @@ class MicroBatches:
 
     def figures(self) -> dict[str, float]:
         from shared_metadata.contract.parquet.duckdb_session import open_duckdb
-        from slices.organize.iceberg.logic import rows_of
-        from slices.organize.iceberg.tables import Tables
+        from systems.iceberg.relations import rows_of
+        from systems.iceberg.tables import Tables
 
         tables, pointer = Tables("lake", self.services, "benchmark"), self.pointers[-1]
         table = tables.find(self.table.dataset)

@@ -95,7 +95,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, float]:
     import pyiceberg.table.upsert_util  # noqa: F401
     import s3fs  # noqa: F401
 
-    import slices.organize.iceberg.client  # noqa: F401  imports are not what is compared
+    import systems.iceberg.driver  # noqa: F401  imports are not what is compared
 
     lake = Lake(arguments.rows, arguments.changed)
     timed = WAYS[arguments.only](lake)

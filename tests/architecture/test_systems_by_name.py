@@ -61,9 +61,7 @@ def test_what_is_excepted_still_names_one(where: str) -> None:
     assert any(place.startswith(where) for place in places())
 
 
-@pytest.mark.parametrize(
-    "code", ['if system == "postgres": ...', "import duckdb", "from slices.organize.iceberg import client", "a.glue(1)"]
-)
+@pytest.mark.parametrize("code", ['if system == "postgres": ...', "import duckdb", "from systems.iceberg import client", "a.glue(1)"])
 def test_what_names_one_is_noticed(code: str) -> None:
     assert any(NAMED.search(word) for _, word in said(code))
     assert not any(NAMED.search(word) for _, word in said(f'"""{code}"""  # {code}'))

@@ -21,7 +21,7 @@ from shared_metadata.program import Flow, Kind, Mode, Program
 from shared_metadata.program.intervals import Interval, from_text
 from shared_metadata.state.records import Batch, EventKind, Version
 from shared_metadata.store import items, keys
-from slices.organize.iceberg.tables import Tables, history
+from systems.iceberg.tables import Tables, history
 from tests.faults.covered import BATCH, RECORDED, Cover, Rows, as_covered, as_of
 
 PUBLISHED = ("published.carrier_scorecard", "published.airport_delays")

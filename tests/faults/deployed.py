@@ -26,7 +26,7 @@ from shared_metadata import naming
 from shared_metadata.program import Flow
 from shared_metadata.program.intervals import floor
 from shared_metadata.state.records import EventKind
-from slices.organize.iceberg.batch_identity import Identity
+from systems.iceberg.batch_identity import Identity
 from tests.e2e.test_airline import MINUTE, Deployed, state_command
 from tests.faults.doors import AwsDoor, Doors
 from tests.faults.faults import CONDUCTOR, DEATHS, READS, Invocation, Kind

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from language.dialects.duckdb.types import duckdb_type
 from shared_metadata.program import type_names
 from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
-from slices.organize.iceberg import column_types
+from systems.iceberg import column_types
 from tests.language.typed_query import typed
 
 EVERY_TYPE = [

@@ -21,7 +21,7 @@ from shared_metadata.errors import RetryLater
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
-from slices.organize.iceberg.batch_identity import Identity, standing
+from systems.iceberg.batch_identity import Identity, standing
 from tests.protocol.replay import Line
 
 HOUR, HERE = 3600, Position("program.sql", 1, 1)

@@ -39,7 +39,7 @@ from shared_metadata.program.intervals import Interval, from_text
 from shared_metadata.store import items
 from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.writer import MetadataWriter
-from slices.organize.iceberg.batch_identity import Identity
+from systems.iceberg.batch_identity import Identity
 from tests.conformance.fixtures import FakeContext
 from tests.memory.dynamodb import MemoryDynamoDB, Rows, refused, text_of
 from tests.protocol.lake import BEGIN, SLICES, ModelDriver, ModelSource

@@ -16,8 +16,8 @@ from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program import Mode
 from slices.harness.postgres.column_types import JSON, NUMBERS, TEXT, csv_value, takes
-from slices.organize.iceberg.column_types import iceberg_type
 from slices.organize.iceberg.tests.test_tables import lake, table
+from systems.iceberg.column_types import iceberg_type
 from systems.postgres.type_mapping import postgres_type
 from tests.background import postgres_server
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake

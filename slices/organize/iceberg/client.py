@@ -1,76 +1,25 @@
-"""The driver of an Iceberg warehouse: prepares a batch's rows with DuckDB, and makes them visible through the tables' catalog."""
+"""Iceberg tables whose views DuckDB computes, in the function itself."""
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from pyiceberg.table import Table
-
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
-from shared_metadata.contract.organize import CheckResult, Committed
-from shared_metadata.contract.parquet import rejected_rows
-from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 from shared_metadata.contract.runtime.deadline import Deadline
-from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
-from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
+from shared_metadata.program import Kind, Mode
 from shared_metadata.program.intervals import to_text
-from shared_metadata.program.schema import Schema, SchemaColumn
-from slices.organize.iceberg import expectations, logic, partitions, rejected
-from slices.organize.iceberg.batch_identity import Identity
-from slices.organize.iceberg.changes import Changes
-from slices.organize.iceberg.column_types import result_columns
-from slices.organize.iceberg.config import Config
-from slices.organize.iceberg.engine import Engine
-from slices.organize.iceberg.iceberg_schema import schema_of
-from slices.organize.iceberg.maintenance import TableMaintenance
-from slices.organize.iceberg.rewriting import Rewriting
-from slices.organize.iceberg.snapshots import rows_of_snapshot
-from slices.organize.iceberg.tables import Tables
+from shared_metadata.program.schema import SchemaColumn
+from slices.organize.iceberg import logic
+from systems.iceberg.column_types import result_columns
+from systems.iceberg.driver import LakeDriver
+from systems.iceberg.relations import VIEW_BATCH
 
 
-class IcebergDriver:
-    """See shared_metadata.contract.organize.Driver.
-
-    A prepared result is a JSON document: {'files': [{'url', 'rows', 'bytes'}], 'columns': [SchemaColumn, …]}.
-    """
-
-    def __init__(self, warehouse: Warehouse, services: Services) -> None:
-        self._warehouse, self._services = warehouse, services
-        self._config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
-
-    def load(self, work: Work, staged: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
-        """Loads by reference, unless rows have to be moved: for PARTITION BY, or where a key occurs twice in a MERGE."""
-        flow = work.flow
-        columns = from_plain(Schema, staged["schema"]).columns
-        self._columns_exist(work, columns)
-        self._tables(work).fits(work.table.dataset, columns)
-        files = [
-            {"url": f"s3://{staging.bucket}/{file['key']}", "rows": file["rows"], "bytes": file["bytes"]}
-            for file in staged["files"]
-            if file["rows"]
-        ]
-        if files and (flow.partition_by or flow.mode == Mode.MERGE):
-            files = self._arranged(work, columns, files)
-        left = [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("left", ())]
-        document = {"files": files, "left": left, "columns": [asdict(column) for column in columns]}
-        return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
-
-    def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
-        """Copies the rows that collect could not read to the files of the table of rejected rows."""
-        if not staged:
-            return {}
-        with self._engine(work) as engine:
-            rows = f"SELECT {rejected_rows.NAMES} FROM {logic.rows_of(staged, rejected_rows.COLUMNS)}"
-            files = engine.write(rows, self._folder(rejected.beside(work)))
-        return {"rejected": files, "rejected_rows": sum(file["rows"] for file in files)}
+class IcebergDriver(LakeDriver):
+    """See shared_metadata.contract.organize.Driver."""
 
     def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         flow, interval, tables = work.flow, work.claim.interval, self._tables(work)
@@ -93,170 +42,5 @@ class IcebergDriver:
             if flow.mode == Mode.MERGE and files and not result:
                 self._keys_are_unique(work, engine, columns, files)
         if hidden:
-            columns = (*columns, SchemaColumn(logic.VIEW_BATCH, "timestamptz"))
+            columns = (*columns, SchemaColumn(VIEW_BATCH, "timestamptz"))
         return {"files": files, "columns": [asdict(column) for column in columns]}
-
-    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
-        """Checks the expectations. Quarantined rows, with the names of those that they fail, go to the table of rejected
-        rows' files.
-        """
-        columns, urls = _columns(prepared), [file["url"] for file in prepared["files"]]
-        partition_by = () if work.flow.kind == Kind.RESULT else work.flow.partition_by
-        in_bucket = staging.url(work.table.dataset, "result") if work.flow.kind == Kind.RESULT else self._folder(work)
-        quarantine, start = self._folder(rejected.beside(work)), to_text(work.claim.interval.start)
-        with self._engine(work) as engine:
-            engine.confine(urls, [in_bucket + "/", quarantine + "/"])
-            source = logic.rows_of(urls, columns)
-            results = expectations.evaluate(engine, work.flow.expectations, source)
-            if not any(r.failing and r.action == "QUARANTINE" for r in results):
-                return results, dict(prepared)
-            own = [c for c in columns if c.name != logic.batch_column(work.flow)]
-            aside = engine.write(expectations.quarantined(work.flow.expectations, own, source, start), quarantine)
-            files = engine.write(expectations.kept(work.flow.expectations, columns, source), in_bucket, partition_by)
-        aside = [*prepared.get("rejected", ()), *aside]
-        return results, {**prepared, "files": files, "rejected": aside, "rejected_rows": sum(file["rows"] for file in aside)}
-
-    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
-        """Commits the table first, so that a worker that has lost the batch rejects nothing."""
-        committed = self._commit_rows(work, prepared, staging)
-        self._commit_rejected(work, prepared.get("rejected", ()), staging)
-        return replace(committed, rejected=int(prepared.get("rejected_rows", 0)))
-
-    def _commit_rows(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
-        columns, files = _columns(prepared), prepared["files"]
-        rows, sizes = sum(file["rows"] for file in files), tuple(file["bytes"] for file in files)
-        if work.flow.kind == Kind.RESULT:
-            return self._commit_result(work, columns, prepared, staging)
-        tables, dataset = self._tables(work), work.table.dataset
-        rewriting = self._rewriting(dataset, staging)
-        left = prepared.get("left", ())
-        changes = Changes(work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left)
-        table, snapshot_id = tables.commit(
-            dataset,
-            columns,
-            work.flow.partition_by,
-            Identity.of(work.claim),
-            work.claim.again,
-            changes.of,
-        )
-        pointer = {
-            "table": ".".join(tables.identifier(dataset)),
-            "snapshot_id": str(snapshot_id),
-            "total_rows": rows_of_snapshot(table, snapshot_id),
-        }
-        layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
-        return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
-
-    def _commit_rejected(self, work: Work, files: Sequence[Mapping[str, Any]], staging: Staging) -> None:
-        """Makes the rejected rows visible, instead of those that earlier attempts at this batch rejected."""
-        if not work.flow.quarantines or not (files or rejected.may_be_there(work)):
-            return
-        tables, aside = self._tables(work), rejected.beside(work)
-        if files or tables.find(aside.table.dataset):
-            rewriting = self._rewriting(aside.table.dataset, staging)
-            changes = Changes(aside, tables, rejected_rows.COLUMNS, files, lambda: self._engine(work), self._folder, rewriting)
-            tables.commit(aside.table.dataset, rejected_rows.COLUMNS, (), Identity.of(work.claim), True, changes.of)
-
-    def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
-        tables = Tables(self._warehouse.name, self._services, dataset)
-        table = tables.find(dataset)
-        snapshot = table.current_snapshot() if table else None
-        if table is None or snapshot is None:
-            return []
-        files = [file.file_path for file in tables.files(table, snapshot.snapshot_id)]
-        with self._open_engine(dataset) as engine:
-            return rejected_rows.read(engine.fetch(rejected_rows.latest(logic.rows_of(files, rejected_rows.COLUMNS), limit)))
-
-    def _commit_result(self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging) -> Committed:
-        files = prepared["files"]
-        prefix, schema = f"s3://{staging.bucket}/", Schema(tuple(columns))
-        listed = [{"key": f["url"].removeprefix(prefix), "rows": f["rows"], "bytes": f["bytes"]} for f in files]
-        aside = {"rejected_rows": prepared["rejected_rows"]} if prepared.get("rejected_rows") else {}
-        manifest = staging.write_manifest({"files": listed, "schema": asdict(schema), **aside}, work.table.dataset)
-        rows, sizes = sum(f["rows"] for f in files), tuple(f["bytes"] for f in files)
-        return Committed({"manifest": manifest}, schema, rows, sum(sizes), {"format": "parquet"}, sizes)
-
-    def keep(self, flow: Flow) -> timedelta:
-        return self._config.keep_of(flow.interval_seconds)
-
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
-        place = f"{upkeep.flow.position}: {upkeep.dataset}"
-        tables = Tables(self._warehouse.name, self._services, place)
-        maintenance = TableMaintenance(
-            tables,
-            self._services,
-            lambda: self._open_engine(place),
-            upkeep,
-            self._config.target_bytes(upkeep.flow.mode),
-            f"{tables.location(upkeep.dataset)}/data/maintenance-{uuid.uuid4().hex[:8]}",
-        )
-        return maintenance.run(deadline)
-
-    # -- pieces
-
-    def _arranged(self, work: Work, columns: Sequence[SchemaColumn], files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The same rows by partition, and each key once; the same files where that is so already."""
-        flow, urls = work.flow, [file["url"] for file in files]
-        with self._engine(work) as engine:
-            if flow.mode == Mode.MERGE and engine.fetch(logic.has_duplicates(urls, columns, flow.key)):
-                return self._write(engine, work, logic.latest_rows(urls, columns, flow.key, flow.cursor))
-            if flow.partition_by:
-                return self._write(engine, work, logic.all_of(urls, columns))
-        return files
-
-    def _write(self, engine: Engine, work: Work, query: str) -> list[dict[str, Any]]:
-        return engine.write(query, self._folder(work), work.flow.partition_by)
-
-    def _folder(self, work: Work) -> str:
-        """A place of its own for each writing, so that nothing is ever written over what a table may refer to."""
-        batch = f"{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{work.claim.token:06d}"
-        return f"{self._tables(work).location(work.table.dataset)}/data/{batch}-{uuid.uuid4().hex[:8]}"
-
-    def _rewriting(self, dataset: str, staging: Staging) -> Callable[[Table], Rewriting]:
-        return lambda table: Rewriting(staging, dataset, table, lambda: self._services.deadline_monotonic - time.monotonic())
-
-    def _engine(self, work: Work) -> Engine:
-        return self._open_engine(f"{work.flow.position}: {work.table.dataset}")
-
-    def _open_engine(self, place: str) -> Engine:
-        return Engine(self._services.session, place, self._config.target_file_mb, self._services.deadline_monotonic)
-
-    def _tables(self, work: Work) -> Tables:
-        return Tables(self._warehouse.name, self._services, f"{work.flow.position}: {work.table.dataset}")
-
-    def _keys_are_unique(
-        self, work: Work, engine: Engine, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]]
-    ) -> None:
-        if engine.fetch(logic.has_duplicates([file["url"] for file in files], columns, work.flow.key)):
-            raise DefinitionError(
-                f"the query gives several rows with the same {', '.join(work.flow.key)}",
-                place=f"{work.flow.position}: {work.table.dataset}",
-                remedy="make MERGE ON name a key of the result, or GROUP BY it",
-            )
-
-    def _columns_exist(self, work: Work, columns: Sequence[SchemaColumn]) -> None:
-        """The key, the cursor and the partition columns are columns of the rows. Raises DefinitionError."""
-        flow, known = work.flow, {column.name: column.type for column in columns}
-        clauses = {"PARTITION BY": flow.partition_by, "MERGE ON": flow.key if flow.mode == Mode.MERGE else ()}
-        if flow.kind == Kind.LOAD:
-            clauses["CURSOR"] = (flow.cursor,) if flow.cursor and flow.mode == Mode.MERGE else ()
-        for clause, named in clauses.items():
-            for column in named:
-                if column not in known:
-                    raise DefinitionError(
-                        f"{clause} names {column}, which is no column of {work.table.dataset}",
-                        place=str(flow.position),
-                        remedy=f"its columns are {', '.join(sorted(known))}",
-                    )
-        if logic.VIEW_BATCH in known and flow.kind != Kind.RESULT:
-            raise DefinitionError(
-                f"{work.table.dataset} has a column {logic.VIEW_BATCH}, which is Atoll's own in the tables of a warehouse",
-                place=str(flow.position),
-                remedy="collect or select it by another name, with AS",
-            )
-        for column in flow.partition_by:
-            partitions.check(column, known[column], place=f"{flow.position}: {work.table.dataset}")
-
-
-def _columns(prepared: Mapping[str, Any]) -> tuple[SchemaColumn, ...]:
-    return tuple(from_plain(SchemaColumn, column) for column in prepared["columns"])

@@ -1,53 +1,5 @@
-"""The options of `CREATE WAREHOUSE … USING iceberg WITH (…)`."""
+"""The options of `CREATE WAREHOUSE … USING iceberg WITH (…)`: the lake's."""
 
-from __future__ import annotations
+from systems.iceberg.config import Config
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Mode
-
-KEPT_BATCHES, LEAST_KEPT = 100, timedelta(hours=6)
-
-
-class Config(BaseModel):
-    """None is required.
-
-    target_file_mb: the size of the files that this slice writes.
-    keep: for how long all versions of tables can be read, e.g. '7 days'; '' for a hundred batches of each, and six hours at least.
-    mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target_file_mb: int = Field(default=128, ge=1, le=1024)
-    keep: str = Field(default="", pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$")
-    mask_key: str = Field(default="", min_length=1)
-
-    def keep_of(self, interval_seconds: int) -> timedelta:
-        """How long versions of a table are kept, whose batches have this length."""
-        if not self.keep:
-            return max(LEAST_KEPT, KEPT_BATCHES * timedelta(seconds=interval_seconds))
-        number, unit = self.keep.split()
-        return timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
-
-    def target_bytes(self, mode: Mode) -> int:
-        """The size of files that are put together; smaller for MERGE, since a batch rewrites each file that holds one of its keys."""
-        return (self.target_file_mb << 20) // (4 if mode == Mode.MERGE else 1)
-
-    @classmethod
-    def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
-        """Raises DefinitionError that names the option and what is accepted."""
-        try:
-            return cls(**options)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            accepted = ", ".join(cls.model_fields)
-            raise DefinitionError(
-                f"the option {name}: {first['msg']}", place=place, remedy=f"the options of an iceberg warehouse are: {accepted}"
-            ) from None
+__all__ = ["Config"]

@@ -29,7 +29,7 @@ def open_driver(warehouse: Warehouse, of: Services) -> Driver:
 
 
 def look(warehouse: Warehouse, of: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:
-    from slices.organize.iceberg.landed import newest_batches
+    from systems.iceberg.landed import newest_batches
 
     return newest_batches(warehouse, of, flows, deadline)
 

@@ -1,73 +1,13 @@
-"""The SQL of each step, without running it."""
+"""The SQL of a view's rows, without running it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-from shared_metadata.program import Flow, Kind
 from shared_metadata.program.schema import SchemaColumn
-
-VIEW_BATCH = "_view_batch"  # which batch made a view's row; never in the view's own schema
-
-
-def batch_column(flow: Flow) -> str:
-    """The column that says which batch made a row."""
-    return "_batch" if flow.kind == Kind.LOAD else VIEW_BATCH
-
-
-def numbered(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
-    """A relation of exactly these Parquet files with exactly these columns; a column that a file lacks is null there.
-
-    They are called c0, c1, …, so that no name of theirs meets one of ours or of DuckDB's. Beside them stand `atoll_file`,
-    `atoll_index` and `atoll_row`: in which file a row is, and where.
-    """
-    if not files:
-        empty = ", ".join(f"NULL::{duckdb_type(c.type)} AS c{number}" for number, c in enumerate(columns))
-        return f"(SELECT {empty}, NULL::VARCHAR AS atoll_file, NULL::BIGINT AS atoll_index, NULL::BIGINT AS atoll_row WHERE false)"
-    entries = ", ".join(
-        f"{literal(c.name)}: {{name: 'c{number}', type: {literal(duckdb_type(c.type))}, default_value: NULL}}"
-        for number, c in enumerate(columns)
-    )
-    read = f"read_parquet([{', '.join(map(literal, files))}], schema = MAP{{{entries}}}, hive_partitioning = false)"
-    return f"(SELECT *, filename AS atoll_file, file_index AS atoll_index, file_row_number AS atoll_row FROM {read})"
-
-
-def named(columns: Sequence[SchemaColumn], relation: str) -> str:
-    """What to SELECT of `numbered`, so that columns have their names again."""
-    return ", ".join(f"{relation}.c{number} AS {identifier(c.name)}" for number, c in enumerate(columns))
-
-
-def rows_of(files: Sequence[str], columns: Sequence[SchemaColumn], *, file: bool = False) -> str:
-    """A relation of exactly these files with these columns and no others, by their names.
-
-    file: with the column `file_column`, the file that a row is in.
-    """
-    where = f", r.atoll_file AS {file_column(columns)}" if file else ""
-    return f"(SELECT {named(columns, 'r')}{where} FROM {numbered(files, columns)} r)"
-
-
-def file_column(columns: Sequence[SchemaColumn]) -> str:
-    return unlike((c.name for c in columns), "atoll_file")
-
-
-def all_of(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
-    """The query of all rows of these files."""
-    return f"SELECT {named(columns, 'r')} FROM {numbered(files, columns)} r"
-
-
-def names(columns: Sequence[SchemaColumn], alias: str = "") -> str:
-    prefix = f"{alias}." if alias else ""
-    return ", ".join(prefix + identifier(c.name) for c in columns)
-
-
-def unlike(names: Iterable[str], word: str) -> str:
-    """A name of ours beside these."""
-    taken = {name.lower() for name in names}
-    while word in taken:
-        word += "_"
-    return word
+from systems.iceberg.relations import VIEW_BATCH
 
 
 def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -> str:
@@ -76,31 +16,3 @@ def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -
     if batch:
         casts.append(f"TIMESTAMPTZ {literal(batch)} AS {identifier(VIEW_BATCH)}")
     return f"SELECT {', '.join(casts)} FROM ({query}\n) AS result"
-
-
-def has_duplicates(files: Sequence[str], columns: Sequence[SchemaColumn], key: Sequence[str]) -> str:
-    """One row when a key occurs twice in the files."""
-    keys = ", ".join(numbers(columns, key, "r"))
-    return f"SELECT 1 FROM {numbered(files, columns)} r GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
-
-
-def latest_rows(files: Sequence[str], columns: Sequence[SchemaColumn], key: Sequence[str], cursor: str) -> str:
-    """One row for each key: that of the highest cursor, and among equals the last in the order of files and rows."""
-    newest = [f"{number} DESC NULLS LAST" for number in numbers(columns, [cursor] if cursor else [], "r")]
-    order = ", ".join([*newest, "r.atoll_index DESC", "r.atoll_row DESC"])
-    keys = ", ".join(numbers(columns, key, "r"))
-    return (
-        f"SELECT {named(columns, 'r')} FROM {numbered(files, columns)} r "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
-    )
-
-
-def numbers(columns: Sequence[SchemaColumn], names: Sequence[str], relation: str) -> list[str]:
-    """The columns with these names in a relation that is made by `numbered`. Raises ValueError for one that is not there."""
-    known = [c.name for c in columns]
-    return [f"{relation}.c{known.index(name)}" for name in names]
-
-
-def within(column: str, start: str, end: str) -> str:
-    """Whether a row was made by the batch [start, end), which the expression `column` says; never null."""
-    return f"coalesce({column} >= TIMESTAMPTZ {literal(start)} AND {column} < TIMESTAMPTZ {literal(end)}, false)"

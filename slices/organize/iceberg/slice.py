@@ -15,7 +15,8 @@ SLICE = Slice(
         longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
     ),
     config="slices.organize.iceberg.config:Config",
-    sizes="slices.organize.iceberg.sizes:too_much",
+    sizes="systems.iceberg.sizes:too_much",
+    systems=("iceberg",),
     services=("glue",),
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

@@ -8,8 +8,8 @@ from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName
-from slices.organize.iceberg.column_types import evolution, iceberg_type, result_columns, widened
-from slices.organize.iceberg.iceberg_schema import columns_of, iceberg_schema
+from systems.iceberg.column_types import evolution, iceberg_type, result_columns, widened
+from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
 from tests.metadata.test_type_names import TYPES
 
 

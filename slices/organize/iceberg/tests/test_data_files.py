@@ -19,12 +19,12 @@ from pyiceberg.expressions import EqualTo
 from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
-from slices.organize.iceberg.compaction import LEAST_FILES
-from slices.organize.iceberg.data_files import upper_bound
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import lake, table
+from systems.iceberg.compaction import LEAST_FILES
+from systems.iceberg.data_files import upper_bound
 from tests.conformance.fixtures import FakeContext
 from tests.conformance.organize import FLIGHTS, ID, Lake, Typed
 

@@ -11,7 +11,7 @@ import pytest
 from shared_metadata.contract.parquet.duckdb_errors import told
 from shared_metadata.contract.parquet.duckdb_session import literal, open_duckdb
 from shared_metadata.errors import AtollError, DefinitionError
-from slices.organize.iceberg.engine import Engine
+from systems.iceberg.engine import Engine
 from tests.words_in_values import MARK, WORDS
 
 SESSION = boto3.Session(aws_access_key_id="key", aws_secret_access_key="secret", region_name="eu-central-1")

@@ -108,7 +108,7 @@ def test_what_left_before_is_not_written_again(table: Table) -> None:
 
 
 def _files(table: Table) -> list[Any]:
-    from slices.organize.iceberg.tables import Tables
+    from systems.iceberg.tables import Tables
 
     tables = Tables("lake", table.cloud.services(SLICE.id), "here")
     found = tables.find(FLIGHTS)

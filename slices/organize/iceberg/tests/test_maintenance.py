@@ -27,15 +27,15 @@ from shared_metadata.store.whole_table import scan
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
-from slices.organize.iceberg import maintenance
-from slices.organize.iceberg.compaction import LEAST_FILES
-from slices.organize.iceberg.engine import Engine
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE
-from slices.organize.iceberg.snapshots import Made, expirable, made
-from slices.organize.iceberg.tables import Tables
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_tables import paths, table
+from systems.iceberg import maintenance
+from systems.iceberg.compaction import LEAST_FILES
+from systems.iceberg.engine import Engine
+from systems.iceberg.snapshots import Made, expirable, made
+from systems.iceberg.tables import Tables
 from tests.conformance.fixtures import FakeContext, granted, open_cloud
 from tests.conformance.organize import FLIGHTS, ID, KNOWN, NESTED, VIEW, Lake, flights, nested_rows
 

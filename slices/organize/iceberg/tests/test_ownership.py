@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from shared_metadata.store.actions import ERROR_CHARACTERS
-from slices.organize.iceberg.ownership import TOLD_ONLY, _give
+from systems.iceberg.ownership import TOLD_ONLY, _give
 
 THERE = {
     "Name": "lake_ops",

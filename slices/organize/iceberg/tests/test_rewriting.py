@@ -13,12 +13,12 @@ from infra import workflows
 from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from shared_metadata.errors import DefinitionError, Unfinished
 from shared_metadata.program import Mode
-from slices.organize.iceberg import engine, rewriting
-from slices.organize.iceberg.changes import Changes
-from slices.organize.iceberg.engine import CUT_SECONDS, Engine
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_maintenance import MANY, filled, lake, maintain
 from slices.organize.iceberg.tests.test_tables import table
+from systems.iceberg import engine, rewriting
+from systems.iceberg.changes import Changes
+from systems.iceberg.engine import CUT_SECONDS, Engine
 from tests.conformance.fixtures import FakeContext
 from tests.conformance.organize import FLIGHTS, Lake, flights
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared_metadata.contract.sizes import Asked, Given, Size
 from shared_metadata.program import Flow, Kind, Mode, Position, Table
-from slices.organize.iceberg.sizes import too_much
+from systems.iceberg.sizes import too_much
 
 SMALL, LARGE = Given(2048, 4096, 900), Given(10_240, 10_240, 900)
 MILLION = 1_000_000

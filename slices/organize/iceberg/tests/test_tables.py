@@ -15,12 +15,12 @@ from pyiceberg.catalog.glue import GlueCatalog
 
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Mode, Warehouse
-from slices.organize.iceberg import tables
-from slices.organize.iceberg.config import Config
-from slices.organize.iceberg.engine import CUT_SECONDS
 from slices.organize.iceberg.handlers import open_driver
-from slices.organize.iceberg.iceberg_schema import parsed_type
 from slices.organize.iceberg.slice import SLICE
+from systems.iceberg import tables
+from systems.iceberg.config import Config
+from systems.iceberg.engine import CUT_SECONDS
+from systems.iceberg.iceberg_schema import parsed_type
 from tests.conformance.fixtures import FakeContext, open_cloud
 from tests.conformance.organize import FLIGHTS, HERE, ID, VIEW, Lake, flights
 

@@ -23,13 +23,13 @@ from shared_metadata import naming
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program.schema import SchemaColumn
-from slices.organize.iceberg import exact_doubles, logic
-from slices.organize.iceberg.batch_identity import Identity, Standing, standing
-from slices.organize.iceberg.column_types import evolution
-from slices.organize.iceberg.data_files import data_file
-from slices.organize.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
-from slices.organize.iceberg.ownership import check_table, own_database
-from slices.organize.iceberg.snapshots import history
+from systems.iceberg import exact_doubles, relations
+from systems.iceberg.batch_identity import Identity, Standing, standing
+from systems.iceberg.column_types import evolution
+from systems.iceberg.data_files import data_file
+from systems.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
+from systems.iceberg.ownership import check_table, own_database
+from systems.iceberg.snapshots import history
 
 exact_doubles.install()
 
@@ -121,7 +121,7 @@ class Tables:
             )
         files = [file.file_path for file in self.files(table, snapshot_id)]
         schema = table.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else table.schema()
-        return files, tuple(c for c in columns_of(schema) if c.name != logic.VIEW_BATCH)
+        return files, tuple(c for c in columns_of(schema) if c.name != relations.VIEW_BATCH)
 
     def fits(self, dataset: str, columns: Sequence[SchemaColumn]) -> None:
         """Raises DefinitionError when the table, as it is or as it would be made, cannot take these columns."""

@@ -26,7 +26,7 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import DecimalType, TimeType
 
 from shared_metadata.errors import RowError
-from slices.organize.iceberg import partitions
+from systems.iceberg import partitions
 
 LAST_CHARACTER, BEFORE_SURROGATES, AFTER_SURROGATES = 0x10FFFF, 0xD7FF, 0xE000
 DAY_MICROSECONDS = 86_400_000_000

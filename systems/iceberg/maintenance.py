@@ -17,12 +17,12 @@ from shared_metadata.contract.maintenance.sweep import SAFE_AGE, delete, old_key
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import RowError
-from slices.organize.iceberg import logic
-from slices.organize.iceberg.compaction import bins
-from slices.organize.iceberg.engine import Engine
-from slices.organize.iceberg.iceberg_schema import columns_of
-from slices.organize.iceberg.snapshots import MAINTENANCE, expirable, made
-from slices.organize.iceberg.tables import Change, Tables, Written
+from systems.iceberg import relations
+from systems.iceberg.compaction import bins
+from systems.iceberg.engine import Engine
+from systems.iceberg.iceberg_schema import columns_of
+from systems.iceberg.snapshots import MAINTENANCE, expirable, made
+from systems.iceberg.tables import Change, Tables, Written
 
 TRIES = 4
 LEAST_SECONDS = 90.0  # to write a file of target size and to commit it
@@ -79,7 +79,7 @@ class TableMaintenance:
             return
         columns = columns_of(table.schema())
         partition_by = [table.schema().find_column_name(field.source_id) or "" for field in table.spec().fields]
-        written = engine.write(logic.all_of([file.file_path for file in files], columns), self._folder, partition_by)
+        written = engine.write(relations.all_of([file.file_path for file in files], columns), self._folder, partition_by)
         rows, expected = sum(file["rows"] for file in written), sum(file.record_count for file in files)
         if rows != expected:
             raise RowError(f"{expected} rows became {rows} when files were put together", place=self._upkeep.dataset)

@@ -11,9 +11,9 @@ from shared_metadata.contract.parquet.duckdb_errors import told, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
-from slices.organize.iceberg import logic, partitions
-from slices.organize.iceberg.column_types import result_columns
-from slices.organize.iceberg.merging import DELETED
+from systems.iceberg import partitions, relations
+from systems.iceberg.column_types import result_columns
+from systems.iceberg.merging import DELETED
 
 if TYPE_CHECKING:
     import duckdb
@@ -114,7 +114,7 @@ class Engine:
                 self.fetch(f"ATTACH IF NOT EXISTS ':memory:' AS {identifier(database)}")
             qualified = f"{identifier(database)}.{identifier(schema)}"
             self.fetch(f"CREATE SCHEMA IF NOT EXISTS {qualified}")
-            rows = f"SELECT {logic.names(columns)} FROM {logic.rows_of(files, columns)}"
+            rows = f"SELECT {relations.names(columns)} FROM {relations.rows_of(files, columns)}"
             if DELETED in columns and dataset not in sees_deleted:
                 rows += f" WHERE {identifier(DELETED.name)} IS NOT TRUE"
             self.fetch(f"CREATE VIEW {qualified}.{identifier(table)} AS {rows}")
@@ -147,7 +147,7 @@ class Engine:
         layout = f"FILE_SIZE_BYTES '{self._target_file_mb}MB'"
         described = self.describe(query) if partition_by else []
         if partition_by:
-            column, rows = (logic.unlike((name for name, _ in described), word) for word in ("atoll_partition", "atoll_rows"))
+            column, rows = (relations.unlike((name for name, _ in described), word) for word in ("atoll_partition", "atoll_rows"))
             query = f"SELECT {rows}.*, {partitions.digest(partition_by, rows)} AS {column} FROM ({query}\n) AS {rows}"
             layout = f"PARTITION_BY ({column}), WRITE_PARTITION_COLUMNS false, HIVE_FILE_PATTERN false"
         options = "FORMAT parquet, COMPRESSION zstd, FILENAME_PATTERN '{uuid}', OVERWRITE_OR_IGNORE true, RETURN_STATS true"

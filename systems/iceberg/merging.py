@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program.schema import SchemaColumn
-from slices.organize.iceberg import logic
+from systems.iceberg import relations
 
 DELETED = SchemaColumn("_deleted", "boolean")
 # A cursor that lies further ahead than any batch is long was met by no window: such rows are read in every batch, as those
@@ -51,7 +51,7 @@ class Merge:
         if _has(columns, DELETED.name):
             marked = f"n.gone AND t.{identifier(DELETED.name)} IS TRUE AND NOT coalesce(n.ordered > {order}, false)"
             stays = f"({stays} OR {marked})"
-        selected = f"SELECT {keys}, t.{logic.file_column(columns)} AS file, {stays} AS stays"
+        selected = f"SELECT {keys}, t.{relations.file_column(columns)} AS file, {stays} AS stays"
         return f"CREATE TEMP TABLE met AS {selected} FROM {stored} t JOIN incoming n ON {self.same}"
 
     def outdated(self) -> str:
@@ -61,11 +61,11 @@ class Merge:
 
     def brought(self, rows: str, columns: Sequence[SchemaColumn]) -> str:
         """The batch's rows, without those that are outdated or gone."""
-        return f"SELECT {logic.names(columns, 't')} FROM {rows} t SEMI JOIN incoming n ON {self.same} AND NOT n.gone"
+        return f"SELECT {relations.names(columns, 't')} FROM {rows} t SEMI JOIN incoming n ON {self.same} AND NOT n.gone"
 
     def kept(self, stored: str, columns: Sequence[SchemaColumn], start: str, *, left: bool) -> str:
         """The rows of rewritten files that stay, and, where keys are gone, those that are marked; start: of the batch, as a text."""
-        kept = f"SELECT {logic.names(columns, 't')} FROM {stored} t ANTI JOIN incoming n ON {self.same}"
+        kept = f"SELECT {relations.names(columns, 't')} FROM {stored} t ANTI JOIN incoming n ON {self.same}"
         if not left:
             return kept
         marked = ", ".join(f"{self._marked(column, start)} AS {identifier(column.name)}" for column in columns)

@@ -15,13 +15,13 @@ from shared_metadata.contract.work import Work
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
-from slices.organize.iceberg import logic
-from slices.organize.iceberg.batch_identity import Standing
-from slices.organize.iceberg.engine import Engine
-from slices.organize.iceberg.iceberg_schema import columns_of
-from slices.organize.iceberg.merging import DELETED, Merge
-from slices.organize.iceberg.rewriting import Rewriting
-from slices.organize.iceberg.tables import Change, Tables, Written, between
+from systems.iceberg import relations
+from systems.iceberg.batch_identity import Standing
+from systems.iceberg.engine import Engine
+from systems.iceberg.iceberg_schema import columns_of
+from systems.iceberg.merging import DELETED, Merge
+from systems.iceberg.rewriting import Rewriting
+from systems.iceberg.tables import Change, Tables, Written, between
 
 PRUNABLE = {"int", "long", "string", "date"}  # types of keys whose bounds are worth comparing with those of files
 ORDINARY_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # as pyiceberg reads them: neither infinite nor of a year that has more digits
@@ -64,30 +64,30 @@ class Changes:
 
     def _append_again(self, table: Table, snapshot_id: int) -> Change:
         """Replaces the rows that this batch made before by its new ones."""
-        interval, column, columns = self._work.claim.interval, logic.batch_column(self._work.flow), columns_of(table.schema())
+        interval, column, columns = self._work.claim.interval, relations.batch_column(self._work.flow), columns_of(table.schema())
         if column not in (c.name for c in columns):
             return Change(self._files)
         start, end = interval.start.isoformat(), interval.end.isoformat()
         candidates = self._tables.files(table, snapshot_id, between(column, start, end))
-        inside = logic.within(f"t.{identifier(column)}", start, end)
+        inside = relations.within(f"t.{identifier(column)}", start, end)
         with self._open_engine() as engine:
             held = engine.fetch(
-                f"SELECT DISTINCT t.{logic.file_column(columns)} FROM {_stored(candidates, columns)} t WHERE {inside}"
+                f"SELECT DISTINCT t.{relations.file_column(columns)} FROM {_stored(candidates, columns)} t WHERE {inside}"
             )
             removed, rest = self._rewrite(
                 table,
                 engine,
                 candidates,
                 held,
-                lambda files: f"SELECT {logic.names(columns, 't')} FROM {_stored(files, columns)} t WHERE NOT {inside}",
+                lambda files: f"SELECT {relations.names(columns, 't')} FROM {_stored(files, columns)} t WHERE NOT {inside}",
             )
         return Change(self._files, removed, rest)
 
     def _merge(self, table: Table, snapshot_id: int) -> Change:
         """Copies on write those files only that hold a key of the batch; newer rows of the table stay as they are."""
         flow, merge = self._work.flow, self._how
-        rows, stored_columns = logic.rows_of(self._urls, self._columns), columns_of(table.schema())
-        left = logic.rows_of(self._left, left_columns(flow, self._columns)) if self._left else ""
+        rows, stored_columns = relations.rows_of(self._urls, self._columns), columns_of(table.schema())
+        left = relations.rows_of(self._left, left_columns(flow, self._columns)) if self._left else ""
         with self._open_engine() as engine:
             engine.fetch(merge.incoming(rows, left, self._columns))
             candidates = self._tables.files(table, snapshot_id, self._key_range(engine))
@@ -112,7 +112,7 @@ class Changes:
 
     @property
     def _how(self) -> Merge:
-        flow, batch = self._work.flow, logic.batch_column(self._work.flow)
+        flow, batch = self._work.flow, relations.batch_column(self._work.flow)
         return Merge(flow.key, flow.cursor if flow.cursor != batch else "", batch)
 
     def _rewrite(
@@ -146,4 +146,4 @@ class Changes:
 
 
 def _stored(files: Sequence[DataFile], columns: Sequence[SchemaColumn]) -> str:
-    return logic.rows_of([file.file_path for file in files], columns, file=True)
+    return relations.rows_of([file.file_path for file in files], columns, file=True)

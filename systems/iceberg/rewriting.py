@@ -15,9 +15,9 @@ from pyiceberg.table import Table
 
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, Unfinished
-from slices.organize.iceberg.engine import Engine
-from slices.organize.iceberg.snapshots import same_rows
-from slices.organize.iceberg.tables import Written
+from systems.iceberg.engine import Engine
+from systems.iceberg.snapshots import same_rows
+from systems.iceberg.tables import Written
 
 GROUP_BYTES = 512 << 20  # of files: less than a minute of a function's 15
 LEAST_SECONDS = 60.0  # to write another group, or to commit

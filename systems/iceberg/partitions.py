@@ -16,8 +16,8 @@ from pyiceberg.types import PrimitiveType
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program.schema import SchemaColumn
-from slices.organize.iceberg import logic
-from slices.organize.iceberg.iceberg_schema import parsed_type
+from systems.iceberg import relations
+from systems.iceberg.iceberg_schema import parsed_type
 
 Partition = dict[str, list[str | None]]  # column ▸ its type, and its value's bytes in hexadecimal digits; None for null
 
@@ -47,7 +47,7 @@ def values(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
         for number in range(len(columns))
     )
     picked = ", ".join(f"any_value({one})" for one in found)
-    return f"SELECT r.atoll_file, {distinct}, {picked} FROM {logic.numbered(files, columns)} r GROUP BY r.atoll_file"
+    return f"SELECT r.atoll_file, {distinct}, {picked} FROM {relations.numbered(files, columns)} r GROUP BY r.atoll_file"
 
 
 def encoded(

@@ -13,7 +13,7 @@ from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, NestedF
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
-from slices.organize.iceberg import logic
+from systems.iceberg import relations
 
 VALUE = {"list": "element", "map": "value"}  # what pyiceberg calls the part that can change
 # Between a nested column and its parts: as Iceberg joins their names, and as Parquet does.
@@ -64,7 +64,7 @@ def schema_of(table: Table, known: Sequence[SchemaColumn]) -> Schema:
         tuple(
             SchemaColumn(c.name, c.type, c.nullable, origin[c.name].source, origin[c.name].source_type) if c.name in origin else c
             for c in columns_of(table.schema())
-            if c.name != logic.VIEW_BATCH
+            if c.name != relations.VIEW_BATCH
         )
     )
 

@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from shared_metadata.program.intervals import from_text
-from slices.organize.iceberg.batch_identity import Identity
+from systems.iceberg.batch_identity import Identity
 
 # Another engine's query may read what was the current snapshot when it began.
 READERS = timedelta(hours=6)

@@ -9,8 +9,8 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Warehouse
 from shared_metadata.program.intervals import Interval, from_text
-from slices.organize.iceberg.snapshots import history
-from slices.organize.iceberg.tables import Tables
+from systems.iceberg.snapshots import history
+from systems.iceberg.tables import Tables
 
 
 def newest_batches(

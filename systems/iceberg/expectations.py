@@ -10,8 +10,8 @@ from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program import Expectation
 from shared_metadata.program.schema import SchemaColumn
-from slices.organize.iceberg import logic
-from slices.organize.iceberg.engine import Engine
+from systems.iceberg import relations
+from systems.iceberg.engine import Engine
 
 
 def evaluate(engine: Engine, expectations: Sequence[Expectation], source: str) -> list[CheckResult]:
@@ -32,7 +32,7 @@ def quarantined(expectations: Sequence[Expectation], columns: Sequence[SchemaCol
 
 def kept(expectations: Sequence[Expectation], columns: Sequence[SchemaColumn], source: str) -> str:
     """The other rows."""
-    return f"SELECT {logic.names(columns)} FROM {source} AS checked WHERE NOT ({_any_fails(_quarantine(expectations))})"
+    return f"SELECT {relations.names(columns)} FROM {source} AS checked WHERE NOT ({_any_fails(_quarantine(expectations))})"
 
 
 def _quarantine(expectations: Sequence[Expectation]) -> list[Expectation]:
