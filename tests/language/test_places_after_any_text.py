@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from language.dialects.duckdb.predicate import parse_predicate
@@ -24,6 +24,11 @@ MISTAKES = (
 @pytest.mark.parametrize("mistake", MISTAKES)
 @settings(max_examples=60)
 @given(before=BEFORE)
+@example(before="/*\xa0\u2003*/ 1")
+@example(before="/*--\u3000*/ 1")
+@example(before="$a$\u3000$a$")
+@example(before='1 AS "\ufeff"')
+@example(before="\u2003 1")
 def test_a_query_s_mistake_is_told_where_it_is_after_ascii(mistake: str, before: str) -> None:
     plain, wide = f"SELECT '.'{mistake}", f"SELECT {before}{mistake}"
     offset = len(wide) - len(plain)

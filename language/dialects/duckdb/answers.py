@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from language.dialects.duckdb.recursion import deep_recursion
+from language.dialects.duckdb.text import as_counted
 from language.dialects.duckdb.types import iceberg_type, lacks_names, sql_type, type_of
 
 Tree = dict[str, Any]
@@ -64,7 +65,7 @@ def parsed_answer(answer: str, asked: str) -> Tree:
         position, subtype = found.get("position"), str(found.get("error_subtype", ""))
         at = int(position) if position is not None else None
         if at is not None and subtype == _IN_CHARACTERS:
-            at = len(asked[:at].encode())
+            at = len(as_counted(asked)[:at].encode())
         raise EngineError(
             str(found.get("error_type", "")), str(found.get("error_message", "")), at, subtype, str(found.get("name", ""))
         )

@@ -22,6 +22,11 @@ _LISTS = re.compile(
     |{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]""",
     re.IGNORECASE | re.VERBOSE,
 )
+# DuckDB makes an ASCII space of each of these before it counts, but not in quotes or after --; in /* */ it does.
+_SPACES = re.compile(
+    r"""(?P<kept>'(?:[^']|'')*'?|"(?:[^"]|"")*"?|--[^\r\n]*|\$(?P<tag>\w*)\$(?s:.*?)\$(?P=tag)\$)"""
+    r"|[\u00a0\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff]"
+)
 Place = tuple[int, int]
 
 
@@ -33,10 +38,15 @@ class _Level:
     begin: int = -1
 
 
+def as_counted(text: str) -> str:
+    """The text in whose bytes DuckDB counts; it has as many characters."""
+    return _SPACES.sub(lambda found: found["kept"] or " ", text)
+
+
 class QueryText:
     def __init__(self, text: str) -> None:
         self.text = text
-        self._bytes = None if text.isascii() else text.encode()
+        self._bytes = None if text.isascii() else as_counted(text).encode()
 
     def at(self, byte: int) -> int:
         """The character at which a byte stands."""
