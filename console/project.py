@@ -150,7 +150,7 @@ def endpoints(program: Program) -> list[Connection | Warehouse]:
 def _slices_of(owner: Connection | Warehouse) -> list[Slice]:
     """The slices that may open it: those that collect from a connection, or publish to it, or both."""
     organizes = isinstance(owner, Warehouse)
-    return [s for s in installed().values() if s.system == owner.system and (s.stage == ORGANIZE) == organizes]
+    return [s for s in installed().values() if s.works_in == owner.system and (s.stage == ORGANIZE) == organizes]
 
 
 def slices_opening(program: Program, owner: Connection | Warehouse) -> list[Slice]:

@@ -103,15 +103,16 @@ def collect_workflow(machine: Machine) -> dict[str, Any]:
 
 
 def organize_workflow(machine: Machine) -> dict[str, Any]:
-    """plan ▸ for each table: load or refresh ▸ check, if anything is expected of it ▸ commit."""
+    """plan ▸ for each table: load or refresh ▸ check, if anything is expected of it ▸ commit.
+
+    A slice that computes in another's warehouses loads nothing.
+    """
     expected = {"{% $states.input.expectations > 0 %}": "Check"}
-    states = {
-        "Kind": _choice({"{% $states.input.kind = 'load' %}": "Load"}, "Refresh"),
-        **_step(machine, "load", "Commit", expected),
-        **_step(machine, "refresh", "Commit", expected),
-        **_step(machine, "check", "Commit"),
-    }
-    return _frame(machine, "organize", "Kind", states)
+    states = {**_step(machine, "refresh", "Commit", expected), **_step(machine, "check", "Commit")}
+    if "load" not in machine.functions:
+        return _frame(machine, "organize", "Refresh", states)
+    kind = _choice({"{% $states.input.kind = 'load' %}": "Load"}, "Refresh")
+    return _frame(machine, "organize", "Kind", {"Kind": kind, **_step(machine, "load", "Commit", expected), **states})
 
 
 def harness_workflow(machine: Machine) -> dict[str, Any]:

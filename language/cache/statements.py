@@ -78,7 +78,7 @@ class Memo:
         endpoints: dict[str, CreateConnection | CreateWarehouse] = {**names.connections, **names.warehouses}
         self._known = {f"slice {id_}": slice_ for id_, slice_ in names.slices.items()}
         self._known |= {f"endpoint {name}": endpoint for name, endpoint in endpoints.items()}
-        systems = [(name, type(e).__name__, e.system.folded) for name, e in endpoints.items()]
+        systems = [(name, type(e).__name__, e.system.folded, _engine(e)) for name, e in endpoints.items()]
         self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken))
 
     def statement(self, text: StatementText) -> Statement | None:
@@ -199,6 +199,11 @@ class Memo:
         except Unusable:
             return None
         return found
+
+
+def _engine(endpoint: CreateConnection | CreateWarehouse) -> object:
+    option = endpoint.engine if isinstance(endpoint, CreateWarehouse) else None
+    return option.value if option is not None else None
 
 
 def digest_of(*values: object) -> str:

@@ -54,6 +54,7 @@ _RANKS = {
             "tables",
             "every",
             "mode",
+            "engine",
             "cursor",
             "partition_by",
             "masks",
@@ -152,6 +153,8 @@ def _texts(clauses: Clauses) -> Iterator[tuple[str, str]]:
         yield "partition_by", f"PARTITION BY {_list([_part(part) for part in clauses.partition_by])}"
     if clauses.masks:
         yield "masks", f"MASK {_list([f'{_name(masked.name)} {masked.how.upper()}' for masked in clauses.masks])}"
+    if clauses.engine is not None:
+        yield "engine", f"USING {_part(clauses.engine)}"
     if clauses.fresh_within is not None:
         yield "fresh_within", f"FRESH WITHIN {clauses.fresh_within.span.text}"
 

@@ -127,6 +127,7 @@ class Clauses:
     fresh_within: Duration | None = None
     tolerates: tuple[Tolerate, ...] = ()
     bad_rows: TolerateBadRows | None = None
+    engine: Part | None = None
     tables: TableList | None = None
     query: Span | None = None
     spans: dict[str, Span] = field(default_factory=dict)
@@ -145,6 +146,11 @@ class CreateWarehouse:
     system: Part
     options: tuple[Option, ...]
     span: Span
+
+    @property
+    def engine(self) -> Option | None:
+        """What it says of the engine that computes its views."""
+        return next((option for option in self.options if option.key == "engine"), None)
 
 
 @dataclass(frozen=True)

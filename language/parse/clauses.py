@@ -42,6 +42,7 @@ class ClauseParser:
             "EXPECT": ("expectations", self._expect),
             "FRESH": ("fresh_within", self._fresh),
             "TOLERATE": ("tolerates", self._tolerate),
+            "USING": ("engine", self._engine),
             "AS": ("query", self._query),
         }
         if tables:
@@ -190,6 +191,9 @@ class ClauseParser:
         if not how.is_word("HASH", "DROP"):
             raise Problem(how.span, f"`{how.span.text}` is no way to mask", did_you_mean(how.text, [*map(str.upper, Mask)]) + _MASK)
         return Mask(how.text.lower())
+
+    def _engine(self, _: Token) -> Any:
+        return self._reader.part("an engine", "name what computes the query, as in USING athena")
 
     def _expect(self, token: Token) -> None:
         name = self._reader.part("the expectation's name", _EXPECT)

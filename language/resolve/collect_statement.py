@@ -12,7 +12,7 @@ from language.resolve.left_rows import condition
 from language.resolve.masks import check_masks, query_masks, table_masks
 from language.resolve.names import Names, dataset_name, plain, table_name
 from language.resolve.outputs import check_twins
-from language.resolve.settings import check_no_lag, collect_settings
+from language.resolve.settings import check_collects, collect_settings
 from language.resolve.warehouse_query import expected_places
 from language.sql.dialect import AsWarehouse, as_source, as_warehouse, dialect
 from language.sql.projection import Projection
@@ -35,7 +35,7 @@ def collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names) 
         raise Problem(listed.origin.span, f"`{first.text}` is a warehouse", remedy)
     collector = names.slice("collect", connection, listed.origin.span)
     organizer = names.slice("organize", warehouse, statement.target.span)
-    check_no_lag(clauses)
+    check_collects(clauses)
     settings = collect_settings(clauses, collector, organizer)
     engine = as_warehouse(organizer.capabilities.dialect)
     check_clauses(None, clauses, settings, engine, collector)
@@ -68,7 +68,7 @@ def collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) -
     organizer = names.slice("organize", warehouse, statement.target.span)
     engine = as_warehouse(organizer.capabilities.dialect)
     query, connection, collector = _source_query(query_of(clauses), names, engine)
-    check_no_lag(clauses)
+    check_collects(clauses)
     settings = collect_settings(clauses, collector, organizer)
     read = as_source(query.dialect).collected(query)
     found = read.projection

@@ -63,13 +63,35 @@ class Names:
         found = self.slices.get(f"{stage}.{system}")
         if found is not None:
             return found
-        able = ", ".join(sorted(s.system for s in self.slices.values() if s.stage == stage)) or "none"
+        able = ", ".join(sorted(s.system for s in self.slices.values() if s.stage == stage and not s.warehouse)) or "none"
         verb = {"collect": "collect from", "harness": "publish to", "organize": "organize in"}[stage]
         raise Problem(
             span,
             f"there is no slice to {verb} `{system}` ({stage}.{system} is not installed)",
             f"installed for this: {able}",
         )
+
+    def organizer(self, warehouse: CreateWarehouse | CreateConnection, named: Part | None, span: Span) -> Slice:
+        """The slice that computes a query in the warehouse: with the engine that the statement names, or else the warehouse's.
+
+        Raises Problem where there is none.
+        """
+        if named is not None:
+            return self.computes(warehouse, named.folded, named.span)
+        option = warehouse.engine if isinstance(warehouse, CreateWarehouse) else None
+        if option is not None:
+            return self.computes(warehouse, str(option.value).lower(), option.value_span)
+        return self.slice("organize", warehouse, span)
+
+    def computes(self, warehouse: CreateWarehouse | CreateConnection, engine: str, span: Span) -> Slice:
+        """The slice with that engine for the warehouse. Raises Problem, placed at `span`, if none is installed."""
+        system = warehouse.system.folded
+        able = {s.engine: s for s in self.slices.values() if s.stage == "organize" and s.works_in == system and s.engine}
+        if engine in able:
+            return able[engine]
+        known = ", ".join(sorted(able))
+        remedy = f"its engines are {known}" if able else f"{system} has no engines to choose from: leave it out"
+        raise Problem(span, f"there is no engine `{engine}` for a warehouse of {system}", did_you_mean(engine, able) + remedy)
 
 
 def declare(syntax: Syntax, slices: Mapping[str, Slice], problems: list[Diagnostic]) -> Names:
@@ -102,14 +124,24 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
         raise Problem(statement.name.span, cause, "rename one of them")
     _check_secret(statement)
     stages = ("organize",) if isinstance(statement, CreateWarehouse) else ("collect", "harness")
-    able = sorted({s.system for s in names.slices.values() if s.stage in stages})
+    able = sorted({s.system for s in names.slices.values() if s.stage in stages and not s.warehouse})
     if system.folded not in able:
         what = "warehouse" if isinstance(statement, CreateWarehouse) else "connection"
         raise Problem(
             system.span,
             f"no slice for a {what} to `{system.text}` is installed",
-            did_you_mean(system.text, able) + f"installed: {', '.join(able) or 'none'}",
+            _as_engine(statement, names) or did_you_mean(system.text, able) + f"installed: {', '.join(able) or 'none'}",
         )
+    if isinstance(statement, CreateWarehouse) and statement.engine is not None:
+        names.organizer(statement, None, system.span)
+
+
+def _as_engine(statement: CreateConnection | CreateWarehouse, names: Names) -> str:
+    """What to write where a warehouse is said to be of what is an engine; '' where it is none."""
+    for slice_ in names.slices.values() if isinstance(statement, CreateWarehouse) else ():
+        if slice_.warehouse and slice_.engine == statement.system.folded:
+            return f"it is an engine of {slice_.warehouse}: USING {slice_.warehouse} WITH (engine = '{slice_.engine}')"
+    return ""
 
 
 def _check_secret(statement: CreateConnection | CreateWarehouse) -> None:

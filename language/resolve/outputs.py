@@ -13,6 +13,7 @@ from language.sql.dialect import AsWarehouse
 from language.sql.query import OWN_COLUMNS, Query
 from language.text.diagnostics import Gathering, Problem, Span, did_you_mean
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.program.type_names import parsed, words
 
 
 def check_output(query: Query | None, clauses: Clauses, settings: Settings | None, engine: AsWarehouse[Any, Any]) -> None:
@@ -67,6 +68,16 @@ def check_output_name(name: str, before: Container[str], into: Slice, own: Abstr
         remedy = "collect it by a query that renames it: SELECT …, the column AS another_name"
         raise Problem(span, f"`{name}` is a column of Atoll's own in every collected table", remedy)
     check_column(name, into, span)
+
+
+def check_written(name: str, type_name: str, organizer: Slice, span: Span) -> None:
+    """Raises Problem for a column of a type that the engine cannot write."""
+    never = organizer.capabilities.never_written
+    for kind in words(parsed(type_name)) if never and type_name else ():
+        if kind in never:
+            holds = "is of the type" if kind == type_name else "holds the type"
+            what = f"`{name}` {holds} {kind}, which {organizer.engine or organizer.id} writes into no table"
+            raise Problem(span, what, "CAST it to VARCHAR, or have another engine compute it: USING …")
 
 
 def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from language.cache.statements import Memo
@@ -61,8 +62,10 @@ def _read_ahead(statements: Iterable[Insert | CreateView], names: Names) -> None
         warehouse = names.warehouses.get(first)
         if query is not None and isinstance(statement, Insert):
             warehouse = likely_warehouse(query, names) if first in names.connections else None
-        organizer = names.slices.get(f"organize.{warehouse.system.folded}") if warehouse is not None else None
-        if query is not None and organizer is not None:
+        if query is None or warehouse is None:
+            continue
+        with contextlib.suppress(Problem):  # which is told where the statement is resolved
+            organizer = names.organizer(warehouse, statement.clauses.engine, query)
             queries.setdefault(organizer.capabilities.dialect, []).append(query)
     for name, found in queries.items():
         as_warehouse(name).read_ahead(found)

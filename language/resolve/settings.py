@@ -16,8 +16,12 @@ _CLAUSES = {
     "expectations": "EXPECT",
     "fresh_within": "FRESH WITHIN",
     "masks": "MASK",
+    "engine": "USING",
 }
-_ELSEWHERE = {"masks": "mask the column where it is collected, in the INSERT INTO the warehouse"}
+_ELSEWHERE = {
+    "engine": "what is collected is loaded by the lake itself",
+    "masks": "mask the column where it is collected, in the INSERT INTO the warehouse",
+}
 
 
 def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Settings:
@@ -80,8 +84,9 @@ def check_bad_rows(clauses: Clauses, outside: Slice | None) -> None:
         raise Problem(clauses.bad_rows.span, what, remedy)
 
 
-def check_no_lag(clauses: Clauses) -> None:
-    """Raises Problem for an input that may lag in a statement that collects."""
+def check_collects(clauses: Clauses) -> None:
+    """Raises Problem for a clause of a query in a warehouse in a statement that collects."""
+    refuse_clauses(clauses, "collecting", "engine")
     if clauses.tolerates:
         raise Problem(clauses.tolerates[0].span, "TOLERATE … STALE does not belong to collecting", "remove it")
 

@@ -23,7 +23,7 @@ def view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, na
         cause = f"a view stands in a warehouse, and `{endpoint.name.folded}` is a connection"
         raise Problem(span, cause, "create it in a warehouse, and publish it with INSERT INTO the connection")
     dataset = dataset_name(statement.target)
-    organizer = names.slice("organize", endpoint, span)
+    organizer = names.organizer(endpoint, clauses.engine, span)
     settings, query, (warehouse, inputs, edits), places = _warehouse_query(clauses, view_settings, organizer, names, organizer)
     if warehouse is not None and warehouse is not endpoint:
         cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
@@ -42,14 +42,14 @@ def publish(statement: Insert, connection: CreateConnection, names: Names) -> Pu
     refuse_clauses(clauses, "publishing", "cursor", "partition_by", "masks")
     harness = names.slice("harness", connection, target.span)
     likely = _check_reads_warehouse(query_of(clauses), names)
-    organizer = names.slice("organize", likely, target.span)
+    organizer = names.organizer(likely, clauses.engine, target.span)
     settings, query, (warehouse, inputs, edits), places = _warehouse_query(
         clauses, publish_settings, harness, names, organizer, harness
     )
     if warehouse is None:
         remedy = "name a table in FROM, as in lake.ops.flights"
         raise Problem(query.first_word, "this query reads no table", remedy)
-    organizer = names.slice("organize", warehouse, target.span)
+    organizer = names.organizer(warehouse, clauses.engine, target.span)
     return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, edits, places)
 
 
@@ -73,7 +73,7 @@ def _warehouse_query(
         if read is not None:
             gathering(check_tolerates, clauses, read[1])
     assert settings is not None and query is not None and read is not None  # else the gathering raised
-    in_fact = names.slices[f"organize.{read[0].system.folded}"] if read[0] is not None else organizer
+    in_fact = names.organizer(read[0], clauses.engine, query.span) if read[0] is not None else organizer
     if in_fact.capabilities.dialect != query.dialect:  # another warehouse's name stands first, in a comment, say
         return _warehouse_query(clauses, settings_of, runs, names, in_fact, harness)
     return settings, query, read, (*read_places(query), *expected_places(clauses, engine))

@@ -14,7 +14,7 @@ from language.forms.resolved import Collect, CollectTable, Publish, Resolved, Re
 from language.resolve.graph import levels, makes
 from language.resolve.left_rows import leaves_by_itself
 from language.resolve.names import Undeclared
-from language.resolve.outputs import check_twins
+from language.resolve.outputs import check_twins, check_written
 from language.sql.dialect import Tables, as_source, as_warehouse, dialect
 from language.sql.query import OWN_COLUMNS, SourceQuery, WarehouseQuery
 from language.sql.typing import TypedQuery
@@ -199,6 +199,9 @@ class _Typing:
         made = Made(name, name, target)
         into = statement.harness if isinstance(statement, Publish) else statement.organizer
         outputs, uses = outputs_of(made, typed, query.span, into, self._mistakes)
+        for column in typed.columns:
+            place = within(query.span, column.start, column.end)
+            self._mistakes.gather(check_written, column.name, column.type, statement.organizer, place)
         self.known.keep(*finished(statement, statement.settings, made, outputs, uses, (), self._mistakes, self._dropped))
         if isinstance(statement, Publish):
             self._check_target(statement, typed)

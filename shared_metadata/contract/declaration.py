@@ -23,6 +23,7 @@ class Capabilities:
         how long they are kept: `keep_of(interval_seconds)`.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
+    never_written: ORGANIZE: types, in a column or within it, that its engine cannot write into a table.
     longest_name: ORGANIZE, HARNESS: bytes that the name of a database, schema, table or column may have there; 0 for any.
     part_mb: COLLECT: how much of a table at the source is one part, by itself; 0 where that is no setting.
     never_masked: COLLECT: columns that it needs in the clear whatever the program says, e.g. in resume tokens.
@@ -44,6 +45,7 @@ class Capabilities:
     never_masked: tuple[str, ...] = ()
     rejects_rows: bool = False
     longest_name: int = 0
+    never_written: tuple[str, ...] = ()
     own_columns: tuple[str, ...] = ()
 
 
@@ -60,6 +62,8 @@ class Slice:
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
         '' where nothing is too large.
+    engine: ORGANIZE: what computes its views, as a warehouse's option `engine` and USING name it; '' where there is no choice.
+    warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
@@ -75,6 +79,8 @@ class Slice:
     capabilities: Capabilities
     config: str
     steps: tuple[str, ...]
+    engine: str = ""
+    warehouse: str = ""
     check: str = ""
     sizes: str = ""
     secret: str = ""
@@ -85,6 +91,11 @@ class Slice:
     @property
     def id(self) -> str:
         return f"{self.stage}.{self.system}"
+
+    @property
+    def works_in(self) -> str:
+        """The system of its connections or warehouses, as a program names it."""
+        return self.warehouse or self.system
 
     @property
     def stack_name(self) -> str:

@@ -48,6 +48,13 @@ class TypeName:
         return replace(self, parts=tuple(map(change, self.parts)))
 
 
+def words(kind: TypeName) -> Iterator[str]:
+    """Its word, and those of all that is within it."""
+    yield kind.word
+    for part in kind.parts:
+        yield from words(part)
+
+
 def list_of(element: TypeName) -> TypeName:
     return TypeName("list", (element,))
 

@@ -133,7 +133,7 @@ class LakeDriver:
             tables.commit(aside.table.dataset, rejected_rows.COLUMNS, (), Identity.of(work.claim), True, changes.of)
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
-        tables = Tables(self._warehouse.name, self._services, dataset)
+        tables = self._lake(dataset)
         table = tables.find(dataset)
         snapshot = table.current_snapshot() if table else None
         if table is None or snapshot is None:
@@ -156,7 +156,7 @@ class LakeDriver:
 
     def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
         place = f"{upkeep.flow.position}: {upkeep.dataset}"
-        tables = Tables(self._warehouse.name, self._services, place)
+        tables = self._lake(place)
         maintenance = TableMaintenance(
             tables,
             self._services,
@@ -197,12 +197,19 @@ class LakeDriver:
         return Engine(self._services.session, place, self._config.target_file_mb, self._services.deadline_monotonic)
 
     def _tables(self, work: Work) -> Tables:
-        return Tables(self._warehouse.name, self._services, f"{work.flow.position}: {work.table.dataset}")
+        return self._lake(f"{work.flow.position}: {work.table.dataset}")
+
+    def _lake(self, place: str) -> Tables:
+        return Tables(self._warehouse.name, self._services, place)
 
     def _keys_are_unique(
         self, work: Work, engine: Engine, columns: Sequence[SchemaColumn], files: Sequence[Mapping[str, Any]]
     ) -> None:
-        if engine.fetch(relations.has_duplicates([file["url"] for file in files], columns, work.flow.key)):
+        self._refuse_twins(work, len(engine.fetch(relations.has_duplicates([file["url"] for file in files], columns, work.flow.key))))
+
+    def _refuse_twins(self, work: Work, twice: int) -> None:
+        """twice: how many keys are known to occur twice. Raises DefinitionError."""
+        if twice:
             raise DefinitionError(
                 f"the query gives several rows with the same {', '.join(work.flow.key)}",
                 place=f"{work.flow.position}: {work.table.dataset}",

@@ -58,8 +58,13 @@ def encoded(
     for url, exact, *picked in rows:
         if not exact:
             raise RowError("a file was written with rows of two partitions", place=place, remedy="this is a fault of the slice: tell")
-        found[url] = {c.name: [c.type, _bytes(c.type, value)] for c, value in zip(columns, picked, strict=True)}
+        found[url] = {c.name: kept(c.type, value) for c, value in zip(columns, picked, strict=True)}
     return found
+
+
+def kept(type_name: str, value: Any) -> list[str | None]:
+    """The type and the value of one column, as JSON takes them; value: as pyiceberg has it."""
+    return [type_name, _bytes(type_name, value)]
 
 
 def decoded(partition: Partition, column: str) -> Any:
@@ -86,4 +91,4 @@ def _primitive(type_name: str) -> PrimitiveType:
 def _bytes(type_name: str, value: Any) -> str | None:
     if value is None:
         return None
-    return to_bytes(_primitive(type_name), UUID(value) if type_name == "uuid" else value).hex()
+    return to_bytes(_primitive(type_name), UUID(value) if isinstance(value, str) and type_name == "uuid" else value).hex()

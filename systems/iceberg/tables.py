@@ -15,6 +15,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableA
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThanOrEqual
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.table import Table, Transaction
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
@@ -30,6 +31,7 @@ from systems.iceberg.data_files import data_file
 from systems.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
 from systems.iceberg.ownership import check_table, own_database
 from systems.iceberg.snapshots import history
+from systems.iceberg.staging_table import StagingTables
 
 exact_doubles.install()
 
@@ -111,6 +113,14 @@ class Tables:
 
     def read(self, dataset: str, snapshot_id: int) -> tuple[list[str], tuple[SchemaColumn, ...]]:
         """The data files and columns of one version of a table, without the hidden batch column."""
+        table, columns = self._version(dataset, snapshot_id)
+        return [file.file_path for file in self.files(table, snapshot_id)], columns
+
+    def columns(self, dataset: str, snapshot_id: int) -> tuple[SchemaColumn, ...]:
+        """The columns of one version of a table, without the hidden batch column."""
+        return self._version(dataset, snapshot_id)[1]
+
+    def _version(self, dataset: str, snapshot_id: int) -> tuple[Table, tuple[SchemaColumn, ...]]:
         table = self.find(dataset)
         snapshot = table.snapshot_by_id(snapshot_id) if table else None
         if table is None or snapshot is None:
@@ -119,9 +129,8 @@ class Tables:
                 place=self._place,
                 remedy=f"run a batch of {dataset} again, then this one; the option keep of the warehouse says how long versions stay",
             )
-        files = [file.file_path for file in self.files(table, snapshot_id)]
         schema = table.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else table.schema()
-        return files, tuple(c for c in columns_of(schema) if c.name != relations.VIEW_BATCH)
+        return table, tuple(c for c in columns_of(schema) if c.name != relations.VIEW_BATCH)
 
     def fits(self, dataset: str, columns: Sequence[SchemaColumn]) -> None:
         """Raises DefinitionError when the table, as it is or as it would be made, cannot take these columns."""
@@ -130,6 +139,19 @@ class Tables:
         evolution(known, columns, dataset, place=self._place)
         named = {column.name: column for column in (*known, *columns)}
         check_names(list(named.values()), dataset, place=self._place)
+
+    def schema_for(self, dataset: str, columns: Sequence[SchemaColumn]) -> IcebergSchema:
+        """The schema that the table will have when it has taken these columns, with its field ids; nothing is committed."""
+        table = self.find(dataset)
+        if table is None:
+            return iceberg_schema(columns)
+        transaction = _AsPrepared(table)
+        self._evolve(transaction, dataset, columns)
+        return transaction.table_metadata.schema()
+
+    def staging(self) -> StagingTables:
+        """The tables to which engines elsewhere write rows for these."""
+        return StagingTables(self._catalog, self._warehouse, self._place)
 
     def files(self, table: Table, snapshot_id: int | None, row_filter: BooleanExpression | None = None) -> list[DataFile]:
         """The data files of a version that may hold rows of `row_filter`; none for None."""

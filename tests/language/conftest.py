@@ -26,9 +26,15 @@ _CAPABILITIES = {
     "collect.events": Capabilities(dialect="duckdb", modes=(Mode.APPEND,), default_mode=Mode.APPEND, queries="none"),
     "organize.iceberg": Capabilities(dialect="duckdb", modes=_ALL_MODES, longest_name=255),
     "organize.archive": Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND)),
+    "organize.presto": Capabilities(dialect="trino", modes=_ALL_MODES, longest_name=255, never_written=("uuid",)),
     "organize.remote": Capabilities(dialect="trino", modes=_ALL_MODES),
     "harness.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES, rejects_rows=True, longest_name=63),
     "harness.salesforce": Capabilities(dialect="soql", modes=(Mode.MERGE,), default_mode=Mode.MERGE),
+}
+
+_ENGINES = {  # of whose warehouses, and the word for it
+    "organize.iceberg": ("", "duckdb"),
+    "organize.presto": ("iceberg", "presto"),
 }
 
 
@@ -39,5 +45,8 @@ def slices() -> Mapping[str, Slice]:
     for slice_id, capabilities in _CAPABILITIES.items():
         stage, system = slice_id.split(".")
         config = f"slices.{stage}.{system}.config:Config"
-        declared[slice_id] = Slice(stage, system, system.capitalize(), capabilities, config, ("commit",))
+        warehouse, engine = _ENGINES.get(slice_id, ("", ""))
+        declared[slice_id] = Slice(
+            stage, system, system.capitalize(), capabilities, config, ("commit",), engine=engine, warehouse=warehouse
+        )
     return declared

@@ -16,6 +16,7 @@ SLICE = Slice(
     ),
     config="slices.organize.iceberg.config:Config",
     sizes="systems.iceberg.sizes:too_much",
+    engine="duckdb",
     systems=("iceberg",),
     services=("glue",),
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),

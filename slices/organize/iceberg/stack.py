@@ -6,73 +6,15 @@ from typing import Any
 
 from constructs import Construct
 
-from infra import slice_stack
 from infra.settings import Settings
-from shared_metadata import naming
 from shared_metadata.program import Program
 from slices.organize.iceberg.slice import SLICE
 from slices.organize.iceberg.workflow import workflow
-
-READ_CATALOG = ["glue:GetDatabase", "glue:GetTable"]
-WRITE_CATALOG = ["glue:CreateDatabase", "glue:CreateTable", "glue:UpdateTable"]
-TABLES = "Glue databases and tables of the program's own warehouses, which appear as schemas are applied and batches make them"
-MOST_MEMORY_MB = 3008  # what a new account allows: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-WAREHOUSE = "objects of the program's own warehouses, whose keys Iceberg chooses"
-SNAPSHOTS = "the metadata files of the program's own tables, which appear as batches make them"
-STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
+from systems.iceberg.stack import LakeStack
 
 
-class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit; and, beside the batches, landed and maintain."""
+class SliceStack(LakeStack):
+    """The lake's steps."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, SLICE, program, settings, **stack_settings)
-        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
-        load = self.step("load", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)
-        refresh = self.step("refresh", memory_mb=MOST_MEMORY_MB, timeout_seconds=900, data=True, tmp_mb=10240)
-        check = self.step("check", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)
-        commit = self.step("commit", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)  # MERGE writes files anew
-        for step in (load, refresh, check, commit):
-            step.write_objects([self.staging], slice_stack.OWN_STAGING)
-            step.read_objects(self._staged, STAGED)
-            step.write_objects(self._warehouses, WAREHOUSE)  # rows that cannot stay where they were staged
-            step.allow(READ_CATALOG, self._catalog, TABLES)
-        commit.delete_objects(self._warehouses, WAREHOUSE)  # Iceberg drops metadata files that are older than it keeps
-        commit.allow(WRITE_CATALOG, self._catalog, TABLES)
-        landed = self.landed(memory_mb=512)
-        landed.read_objects([f"{prefix}*/metadata/" for prefix in self._warehouses], SNAPSHOTS)
-        landed.allow(READ_CATALOG, self._catalog, TABLES)
-        self._maintain()
-        self.finish(workflow)
-
-    def _maintain(self) -> None:
-        """The only function that deletes what was table data, or staged to become it."""
-        maintain = self.maintain(memory_mb=2048, tmp_mb=4096)
-        maintain.write_objects(self._warehouses, WAREHOUSE)
-        maintain.read_objects(self._staged, STAGED)
-        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
-        maintain.delete_objects(self._staged, STAGED)
-        maintain.delete_objects(self._warehouses, WAREHOUSE)
-        maintain.allow([*READ_CATALOG, "glue:UpdateTable"], self._catalog, TABLES)
-
-    @property
-    def _staged(self) -> list[str]:
-        return [naming.staging_prefix(name) for name in self.program.slice_ids if name.startswith("collect.")]
-
-    @property
-    def _warehouses(self) -> list[str]:
-        return [f"warehouse/{name}/" for name in self._names]
-
-    @property
-    def _catalog(self) -> list[str]:
-        """The account's catalog, and of each warehouse all databases that can be its schemas', with their tables.
-
-        A schema that is applied later needs no other grants; that a database of such a name is Atoll's, `Tables` looks after.
-        """
-        mine = [naming.database(name, "*") for name in self._names]
-        databases = [self.places.arn("glue", f"database/{name}") for name in mine]
-        return [self.places.arn("glue", "catalog"), *databases, *(self.places.arn("glue", f"table/{name}/*") for name in mine)]
-
-    @property
-    def _names(self) -> list[str]:
-        return sorted(w.name for w in self.program.warehouses.values() if w.system == SLICE.system)
+        super().__init__(scope, SLICE, program, settings, workflow, **stack_settings)

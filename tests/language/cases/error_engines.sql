@@ -1,0 +1,14 @@
+CREATE WAREHOUSE lake USING iceberg WITH (engine = 'prest');
+CREATE WAREHOUSE near USING iceberg;
+CREATE WAREHOUSE old USING archive WITH (engine = 'duckdb');
+CREATE WAREHOUSE far USING presto;
+CREATE WAREHOUSE other USING remote;
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+INSERT INTO near.ops FROM ops TABLES (t) EVERY '1 hour' MERGE ON (id) USING presto;
+INSERT INTO near.ops.u EVERY '1 hour' MERGE ON (id) USING presto AS SELECT * FROM ops.u;
+CREATE MATERIALIZED VIEW near.v.a EVERY '1 hour' REPLACE USING sparks AS SELECT 1 AS a;
+CREATE MATERIALIZED VIEW near.v.b EVERY '1 hour' REPLACE USING AS SELECT 1 AS a;
+CREATE MATERIALIZED VIEW near.v.c EVERY '1 hour' REPLACE USING presto USING duckdb AS SELECT 1 AS a;
+CREATE MATERIALIZED VIEW near.v.d EVERY '1 hour' REPLACE USING presto AS SELECT 1 ^@ 2 AS a;
+CREATE MATERIALIZED VIEW other.v.d EVERY '1 hour' REPLACE USING presto AS SELECT 1 AS a;
+INSERT INTO ops.x EVERY '1 hour' USING spark AS SELECT a FROM near.v.a;
