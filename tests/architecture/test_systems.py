@@ -18,7 +18,10 @@ SYSTEMS = sorted(folder.parent.name for folder in (ROOT / "systems").glob("*/__i
 
 
 def modules_imported(folder: Path, but: str = "") -> Iterator[str]:
-    """'a.b.c' of each module or name of it that the folder's code imports, wherever in a file; without its tests.  but: a file's name."""
+    """'a.b.c' of each module or name of it that the folder's code imports, wherever in a file; without its tests.
+
+    but: the name of files that are left out.
+    """
     for file in folder.rglob("*.py"):
         if "tests" not in file.relative_to(folder).parts and file.name != but:
             for node in ast.walk(ast.parse(file.read_text())):
