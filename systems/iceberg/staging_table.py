@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,10 +22,10 @@ from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadataV2
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.transforms import IdentityTransform
 
 from shared_metadata import naming
-from shared_metadata.errors import RetryLater
 from systems.iceberg import partitions
 from systems.iceberg.iceberg_schema import columns_of
 from systems.iceberg.ownership import own_database
@@ -37,17 +37,26 @@ FIRST_PARTITION_FIELD = 1000
 
 @dataclass(frozen=True)
 class StagingTable:
-    """One of them, by its name in the catalog."""
+    """One of them, by its name in the catalog.  snapshot_id: that with its rows, once they are there."""
 
     database: str
     name: str
+    snapshot_id: int | None = None
 
-    def to_plain(self) -> list[str]:
-        return [self.database, self.name]
+    def to_plain(self) -> list[Any]:
+        return [self.database, self.name, self.snapshot_id]
 
     @property
     def identifier(self) -> tuple[str, str]:
         return self.database, self.name
+
+
+@dataclass(frozen=True)
+class StagedRows:
+    """files: as Engine.write gives them."""
+
+    table: StagingTable
+    files: list[dict[str, Any]]
 
 
 class StagingTables:
@@ -70,18 +79,18 @@ class StagingTables:
             self._catalog.register_table(made.identifier, file)
         return made
 
-    def files(self, staged: StagingTable) -> list[dict[str, Any]]:
-        """What stands in it, as Engine.write gives it. Raises RetryLater where its statement has run twice."""
+    def rows(self, staged: StagingTable) -> StagedRows | None:
+        """What was written to it; None where that was no row.
+
+        A statement that failed, as the service says, may have written its rows before another one did: those of the first stand
+        for all, for each writes the result of the same query over the same versions.
+        """
         table = self._catalog.load_table(staged.identifier)
-        if len(table.metadata.snapshots) > 1:
-            raise RetryLater(
-                f"the rows of {'.'.join(staged.identifier)} were written more than once",
-                place=self._place,
-                remedy="wait; the batch is tried again, with a table of its own",
-            )
-        if table.current_snapshot() is None:
-            return []
-        return [_written(task.file, table) for task in table.scan().plan_files() if task.file.record_count]
+        if not table.metadata.snapshots:
+            return None
+        first = min(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0).snapshot_id
+        files = [_written(task.file, table) for task in table.scan(snapshot_id=first).plan_files() if task.file.record_count]
+        return StagedRows(replace(staged, snapshot_id=first), files)
 
     def forget(self, staged: StagingTable) -> None:
         """Takes it from the catalog; its files stay, for they may be another table's now."""
@@ -124,6 +133,8 @@ def _metadata(schema: IcebergSchema, partition_by: Sequence[str], location: str)
             "partition-specs": [spec],
             "default-spec-id": spec.spec_id,
             "last-partition-id": FIRST_PARTITION_FIELD + len(partition_by) - 1,
+            "sort-orders": [UNSORTED_SORT_ORDER],
+            "default-sort-order-id": UNSORTED_SORT_ORDER.order_id,
             "properties": {"write.parquet.compression-codec": "zstd"},
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.memory.dynamodb import refused
@@ -77,4 +78,5 @@ class MemoryGlue:
 
 
 def _table(database: str, given: Fields, version: int) -> dict[str, Any]:
-    return {**copy.deepcopy(dict(given)), "DatabaseName": database, "VersionId": str(version)}
+    made = {"DatabaseName": database, "VersionId": str(version), "CreateTime": datetime.now(UTC)}
+    return {**copy.deepcopy(dict(given)), **made}

@@ -58,6 +58,11 @@ class MemoryS3:
             raise refused("BucketAlreadyOwnedByYou", "CreateBucket")
         self.buckets[Bucket] = {}
 
+    def get_bucket_location(self, *, Bucket: str) -> dict[str, Any]:
+        """Everything is in the one region."""
+        self.head_bucket(Bucket=Bucket)
+        return {"LocationConstraint": None}
+
     def head_bucket(self, *, Bucket: str) -> None:
         if Bucket not in self.buckets:
             raise refused("404", "HeadBucket")

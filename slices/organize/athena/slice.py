@@ -1,0 +1,25 @@
+"""Declares the slice in which Athena computes the views of a lake."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="organize",
+    system="athena",
+    title="Athena",
+    capabilities=Capabilities(
+        dialect="trino",
+        modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
+        maintains=True,
+        own_columns=("_view_batch",),
+        never_written=("time", "uuid"),  # https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-supported-data-types.html
+        longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
+    ),
+    config="slices.organize.athena.config:Config",
+    engine="athena",
+    warehouse="iceberg",
+    systems=("iceberg",),
+    services=("glue", "athena"),
+    waits=("refresh", "check"),
+    steps=("plan", "refresh", "check", "commit", "landed", "maintain"),
+)
