@@ -9,14 +9,17 @@ import asyncio
 import asyncio.constants
 import contextlib
 import copy
+import importlib
 import json
 import os
 import re
 import resource
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
@@ -190,6 +193,14 @@ def _key(table: str, item: dict[str, Any]) -> list[str]:
     return [str(value) for value in item[known["pk_name"]].values()] if known else []
 
 
+def _answer_by_doubles() -> None:
+    """Has services answered by those who stand beside the project as `doubles/<service>/gateway.py`; there may be none."""
+    root = Path(__file__).parents[2]
+    sys.path.append(str(root))
+    for found in sorted(root.glob("doubles/*/gateway.py")):
+        importlib.import_module(f"doubles.{found.parent.name}.gateway").install()
+
+
 async def _save_regularly() -> None:
     """Saves the state regularly, and when SIGUSR1 asks for it."""
     pause_seconds, asked = _SAVE_INTERVAL_SECONDS, asyncio.Event()
@@ -230,4 +241,5 @@ if __name__ == "__main__":
     step_functions.keep_limits()
     step_functions.tell_of_interrupted()
     formation.import_buckets()
+    _answer_by_doubles()
     asyncio.run(_serve())

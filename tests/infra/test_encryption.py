@@ -25,6 +25,7 @@ KEYS = {
     ),
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
     "AWS::SQS::Queue": ("KmsMasterKeyId",),
+    "AWS::Athena::WorkGroup": ("WorkGroupConfiguration", "ResultConfiguration", "EncryptionConfiguration", "KmsKey"),
 }
 OTHER_KEYS = {"AccessLogs": "S3 delivers access logs only to buckets under its own key; they hold names of objects"}
 # Every other resource type, and why it needs no key.

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from shared_metadata import naming
+from slices.registry import installed
+
 pytestmark = pytest.mark.xdist_group("synth")
 REVIEWED = Path(__file__).with_name("grants.txt")
 CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
 VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
+# Steps that write more than the lease of their table, or no metadata at all.
+BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed")
 NO_RESOURCE = ("logs:", "xray:", "ec2:", "dynamodb:ListStreams")  # services whose actions here take no resource
 
 
@@ -165,7 +170,8 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
     }
     steps.pop("Conductor FunctionRole")
     assert steps.pop("Conductor VerificationFunctionRole") == {"VERIFICATION"}
-    assert len(steps) == 2 + 3 + 2
+    writing = [step for declared in installed().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
+    assert len(steps) == len(writing)
     assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
 
@@ -190,10 +196,13 @@ def test_a_key_is_used_by_services_only(templates):
 
 def test_only_maintenance_deletes_records_and_those_of_batches_and_versions_only(templates):
     records = [(who, action, resource.split(" ~ ")[1]) for who, action, resource in pairs(templates) if "dynamodb:" in resource]
-    maintain, ageing = "OrganizeIcebergSlice MaintainRole", "DATASET#* FLOW#*"
-    assert [(who, kinds) for who, action, kinds in records if action == "dynamodb:DeleteItem"] == [(maintain, ageing)]
-    puts = {kinds for who, action, kinds in records if who == maintain and action == "dynamodb:PutItem"}
-    assert puts == {"MAINTENANCE"} and written(templates)[maintain] == {"MAINTENANCE", *ageing.split()}
+    maintaining = [f"{declared.stack_name} MaintainRole" for declared in installed().values() if declared.capabilities.maintains]
+    ageing = "DATASET#* FLOW#*"
+    deletes = [(who, kinds) for who, action, kinds in records if action == "dynamodb:DeleteItem"]
+    assert sorted(deletes) == sorted((who, ageing) for who in maintaining)
+    for maintain in maintaining:
+        puts = {kinds for who, action, kinds in records if who == maintain and action == "dynamodb:PutItem"}
+        assert puts == {"MAINTENANCE"} and written(templates)[maintain] == {"MAINTENANCE", *ageing.split()}
 
 
 def test_only_maintenance_writes_what_has_aged_and_nobody_deletes_it(templates):
@@ -205,14 +214,12 @@ def test_only_maintenance_deletes_what_was_staged(templates):
     deleting = {
         (who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"
     }
-    assert {who for who, prefix in deleting if prefix.startswith("staging/")} == {"MaintainRole"}
+    staging = {("MaintainRole", f"staging/{name}/*") for name in installed() if name.split(".")[0] in ("collect", "organize")}
     assert deleting == {
         ("CommitRole", "warehouse/lake/*"),
         ("MaintainRole", "warehouse/lake/*"),
-        ("MaintainRole", "staging/organize.iceberg/*"),
-        ("MaintainRole", "staging/collect.postgres/*"),
-        ("MaintainRole", "staging/collect.salesforce/*"),
         ("VerificationFunctionRole", "verification/*"),
+        *staging,
     }
 
 
@@ -254,18 +261,19 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     for who, action, resource in pairs(templates):
         if action == "s3:PutObject":
             written.setdefault(who.split()[0], set()).add(resource.split("/", 1)[1])
+    of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("warehouse/lake/*", "history/*")}  # the last: maintenance
     assert written == {
-        "CollectSalesforceSlice": {"staging/collect.salesforce/*"},
-        "CollectPostgresSlice": {"staging/collect.postgres/*"},
-        "HarnessPostgresSlice": {"staging/harness.postgres/*", "rejected/harness.postgres/*"},
-        "OrganizeIcebergSlice": {"staging/organize.iceberg/*", "warehouse/lake/*", "history/*"},  # the last: maintenance only
+        **{
+            declared.stack_name: {f"staging/{name}/*", *(prefix.format(name) for prefix in of_stage[declared.stage])}
+            for name, declared in installed().items()
+        },
         "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
     }
 
 
 def test_a_verification_calls_only_those_who_tell_what_has_landed(templates):
     called = {r.split(":function:")[1] for who, action, r in pairs(templates) if (who, action) == VERIFIES}
-    assert called == {"atoll-organize-iceberg-landed", "atoll-harness-postgres-landed"}
+    assert called == {naming.function(name, "landed") for name, declared in installed().items() if "landed" in declared.steps}
 
 
 def test_the_conductor_starts_exactly_the_programs_machines(templates, program):

@@ -1,0 +1,46 @@
+"""The door of the double for tests: what shall go wrong, limits, and what was asked of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
+
+
+class Door:
+    """session: of the account's root, with its region."""
+
+    def __init__(self, session: Any, endpoint: str, ca_bundle: str) -> None:
+        self._session, self._endpoint, self._ca_bundle = session, endpoint, ca_bundle
+
+    def fault(self, kind: str, count: int = 1, match: str = "", **changes: Any) -> None:
+        """Has the next calls or queries go wrong in whose action or text the regular expression is found; see faults.FAULTS."""
+        self._ask(fault={"kind": kind, "count": count, "match": match, **changes})
+
+    def clear(self) -> None:
+        """Forgets every fault that still waits."""
+        self._ask(disarm=True)
+
+    def settings(self, **limits: float) -> None:
+        """most_active, dml_seconds."""
+        self._ask(settings=limits)
+
+    def cancel(self, id: str) -> None:
+        """Has a query end as CANCELLED, as an administrator does in the console."""
+        self._ask(cancel=id)
+
+    def queries(self) -> list[dict[str, str]]:
+        """Each with its id, query and state, the first one first."""
+        return list(self._ask()["queries"])
+
+    def _ask(self, **body: Any) -> dict[str, Any]:
+        headers = {"X-Amz-Target": "AmazonAthena.Double", "Content-Type": "application/x-amz-json-1.1"}
+        request = AWSRequest("POST", self._endpoint + "/", headers, json.dumps(body))
+        SigV4Auth(self._session.get_credentials().get_frozen_credentials(), "athena", self._session.region_name).add_auth(request)
+        answer = URLLib3Session(verify=self._ca_bundle).send(request.prepare())
+        if answer.status_code != 200:
+            raise ValueError(f"the double of Athena refuses: {answer.text}")
+        return dict(json.loads(answer.text))
