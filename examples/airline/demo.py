@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -95,8 +96,9 @@ def tell_of_background(said: str) -> None:
 class Demo:
     """The steps in their order; each may be repeated."""
 
-    def __init__(self, stack: embedded.EmbeddedAws, crm_folder: Path) -> None:
+    def __init__(self, stack: embedded.EmbeddedAws, crm_folder: Path, program: Path = PROGRAM) -> None:
         self.stack, self.crm_folder = stack, crm_folder
+        self.program = os.path.relpath(program, ROOT)
         self.filled_at: datetime | None = None
         self.target = Target(LOCAL, stack.session())
 
@@ -124,20 +126,20 @@ class Demo:
 
     def deploy(self) -> Compilation:
         with step("compiling the program"), contextlib.chdir(ROOT):
-            compilation = compile_project([str(PROGRAM.relative_to(ROOT))])  # as who stands there names it to `atoll`
+            compilation = compile_project([self.program])  # as who stands there names it to `atoll`
             program = compilation.program
         stacks = stack_ids(program, Settings())
         with step("cdk bootstrap") as say:
             embedded.bootstrap(self.stack, say)
         with step(f"cdk deploy {' '.join(stacks)}") as say:
             arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
-            arguments += ["--context", f"program={PROGRAM.relative_to(ROOT)}"]
+            arguments += ["--context", f"program={self.program}"]
             embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say, folder=ROOT)
         return compilation
 
     def apply(self, compilation: Compilation) -> datetime:
         """The moment through which everything is complete when the first round is done."""
-        with step("atoll apply examples/airline/program.sql") as say:
+        with step(f"atoll apply {self.program}") as say:
             update = activate(self.target, compilation.program, compilation.lineage)
             say(f"{len(update.added)} statements added, {len(update.changed)} changed, {len(update.removed)} removed")
         # A new dataset's first batch has ended by now; what came to be in a minute belongs to the batch that ends with it.
