@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.lib import ArrowException
 from pyiceberg.io import FileIO
@@ -15,17 +16,20 @@ from pyiceberg.io.pyarrow import (
     MetricsMode,
     StatisticsCollector,
     _check_pyarrow_schema_compatible,
+    _HasIds,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
+    pyarrow_to_schema,
+    visit_pyarrow,
 )
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
-from pyiceberg.schema import Schema
+from pyiceberg.schema import Schema, index_by_name
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.typedef import Record
 from pyiceberg.types import DecimalType, TimeType
 
-from shared_metadata.errors import RowError
+from shared_metadata.errors import RetryLater, RowError
 from systems.iceberg import partitions
 
 LAST_CHARACTER, BEFORE_SURROGATES, AFTER_SURROGATES = 0x10FFFF, 0xD7FF, 0xE000
@@ -36,13 +40,15 @@ def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any], *, p
     """file: {'url'}, and {'partition'} for a table that is partitioned, as Engine.write gives them.
 
     rewritten: its rows are the table's already.
-    Raises FileNotFoundError; RowError for a value of a new row that others would read as another one.
+    Raises FileNotFoundError; RetryLater where the table is not as the file was written for any more; RowError for a value of a new
+    row that others would read as another one.
     """
     read = io.new_input(file["url"])
     with read.open() as stream:
         footer = pq.read_metadata(stream)
-    schema = metadata.schema()
-    _check_pyarrow_schema_compatible(schema, footer.schema.to_arrow_schema(), format_version=metadata.format_version)
+    schema, arrow = metadata.schema(), footer.schema.to_arrow_schema()
+    _check_ids(arrow, schema, place)
+    _check_pyarrow_schema_compatible(schema, arrow, format_version=metadata.format_version)
     ids = parquet_path_to_id_mapping(schema)
     if not rewritten:
         _check_times(footer, schema, ids, place)
@@ -62,6 +68,20 @@ def data_file(io: FileIO, metadata: TableMetadata, file: Mapping[str, Any], *, p
         key_metadata=None,
         **statistics.to_serialized_dict(),
     )
+
+
+def _check_ids(arrow: pa.Schema, schema: Schema, place: str) -> None:
+    """A file that has field ids has the table's: by them readers find columns, whatever these are called."""
+    if not visit_pyarrow(arrow, _HasIds()):
+        return
+    known = index_by_name(schema)
+    others = [name for name, number in index_by_name(pyarrow_to_schema(arrow)).items() if known.get(name) != number]
+    if others:
+        raise RetryLater(
+            f"the table has taken other columns since the batch's rows were written: {others[0]} has another field id by now",
+            place=place,
+            remedy="wait; the batch is tried again",
+        )
 
 
 def _check_times(footer: pq.FileMetaData, schema: Schema, ids: Mapping[str, int], place: str) -> None:

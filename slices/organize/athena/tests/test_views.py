@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.table import Table
+from pyiceberg.types import LongType
 
 import slices.organize.athena.handlers as athena
 import slices.organize.iceberg.handlers as iceberg
 from language import compile_with_positions
 from shared_metadata import naming
 from shared_metadata.contract.organize import OrganizeSteps
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.organize.athena.slice import SLICE
@@ -26,7 +27,7 @@ from slices.organize.athena.workgroup import RESULTS, workgroup
 from slices.organize.iceberg.slice import SLICE as ICEBERG
 from slices.registry import installed
 from systems.iceberg.tables import Tables
-from tests.conformance.fixtures import REGION, BatchRun, open_cloud, run_batch, shared_session
+from tests.conformance.fixtures import REGION, BatchRun, FakeContext, open_cloud, run_batch, shared_session
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
 from tests.memory.athena import MemoryAthena
 
@@ -237,6 +238,24 @@ def test_a_file_has_the_field_ids_of_the_table_that_takes_it_also_when_columns_c
         assert {f.name: int(f.metadata[b"PARQUET:field_id"]) for f in footer}.items() <= wanted.items()
     read = sorted((r["id"], r["delay"], r["twice"]) for r in lake.rows(VIEW) if r["twice"] is not None and r["delay"] is not None)
     assert read == [(1, 1.5, 2), (2, 2.5, 4)]
+
+
+def test_rows_that_were_written_for_another_state_of_the_table_are_not_taken(lake: Views) -> None:
+    """As when a batch is run again while another one brings columns: both count field ids on from the same state."""
+    view = f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' APPEND AS SELECT {{}} FROM {FLIGHTS};"
+    lake.program(view.format("id"))
+    lake.load(flights((1, "AA", 1.5)))
+    lake.run(VIEW)
+    lake.program(view.format("id, 2 * id AS twice"))
+    lake.load(flights((2, "AA", 1.5)))
+    steps, context = lake.steps(), FakeContext()
+    (state,) = steps.plan(lake.cloud.event(VIEW), context)["work"]
+    refreshed = steps.refresh(state, context)
+    with lake.table(VIEW).update_schema() as update:
+        update.add_column("thrice", LongType())
+    with pytest.raises(RetryLater, match="twice has another field id"):
+        steps.commit(refreshed, context)
+    assert [r["id"] for r in lake.rows(VIEW)] == [1]
 
 
 def test_a_deleted_row_is_not_seen_unless_it_is_asked_for(lake: Views) -> None:
