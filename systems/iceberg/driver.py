@@ -194,7 +194,8 @@ class LakeDriver:
         return self._open_engine(f"{work.flow.position}: {work.table.dataset}")
 
     def _open_engine(self, place: str) -> Engine:
-        return Engine(self._services.session, place, self._config.target_file_mb, self._services.deadline_monotonic)
+        slice_id = self._services.environment.atoll_slice_id
+        return Engine(self._services.session, slice_id, place, self._config.target_file_mb, self._services.deadline_monotonic)
 
     def _tables(self, work: Work) -> Tables:
         return self._lake(f"{work.flow.position}: {work.table.dataset}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RESERVED = ("system", "temp")
 DEFAULT_DATABASE = "memory"
 TOO_LONG = "make the batches smaller, or where a MERGE rewrites all of a large table, PARTITION BY what a batch has little of"
-MORE_MEMORY = "give the slice more memory and /tmp when it is deployed: -c memoryOf=organize.iceberg=…, -c tmpOf=organize.iceberg=…"
+MORE_MEMORY = "give the slice more memory and /tmp when it is deployed: -c memoryOf={0}=…, -c tmpOf={0}=…"
 CUT_SECONDS = 20.0  # before the function's end, so that the error says what happened
 
 
@@ -31,9 +31,9 @@ class Engine:
     ends_monotonic: when the function is stopped; what still runs shortly before is interrupted.  cut: whether something was.
     """
 
-    def __init__(self, session: Any, place: str, target_file_mb: int, ends_monotonic: float) -> None:
+    def __init__(self, session: Any, slice_id: str, place: str, target_file_mb: int, ends_monotonic: float) -> None:
         self._connection: duckdb.DuckDBPyConnection = open_duckdb(session)
-        self._place, self._target_file_mb = place, target_file_mb
+        self._slice_id, self._place, self._target_file_mb = slice_id, place, target_file_mb
         self._cut_monotonic, self.cut = ends_monotonic - CUT_SECONDS, False
         # A result's order means nothing in a table, and keeping it costs memory; 50 GB a file bounds the parts of an upload.
         self._connection.execute(
@@ -59,7 +59,7 @@ class Engine:
             raise DefinitionError(
                 "the query needs more memory than the function has",
                 place=self._place,
-                remedy=f"{MORE_MEMORY}, or make the batches smaller",
+                remedy=f"{MORE_MEMORY.format(self._slice_id)}, or make the batches smaller",
             ) from None
         except duckdb.InterruptException:
             self.cut = True

@@ -23,7 +23,7 @@ def too_much(asked: Asked, given: Mapping[str, Given]) -> list[TooMuch]:
     if "load" in given and asked.flow.kind == Kind.LOAD and asked.brings.rows:
         found += [*_keys(asked, asked.brings.rows, given["load"]), *_partitions(asked, asked.brings.rows, given["load"])]
     if "commit" in given and asked.flow.mode == Mode.MERGE and asked.stands.rows:
-        found += _merge(asked.stands.rows, given["commit"])
+        found += _merge(asked, asked.stands.rows, given["commit"])
     return found
 
 
@@ -34,7 +34,7 @@ def _keys(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
     needed = rows * sum(_key_bytes(asked.types.get(name, "string")) for name in asked.flow.key)
     if needed <= _room(given.memory_mb, given.tmp_mb):
         return
-    larger = f"-c memoryOf=organize.iceberg.load={MOST_MEMORY_MB} -c tmpOf=organize.iceberg.load={MOST_TMP_MB}"
+    larger = f"-c memoryOf={asked.flow.slice_id}.load={MOST_MEMORY_MB} -c tmpOf={asked.flow.slice_id}.load={MOST_TMP_MB}"
     enough = needed <= _room(MOST_MEMORY_MB, MOST_TMP_MB)
     fewer = f"begin with fewer rows by a WHERE, or load it in APPEND or REPLACE, which look at no keys{_with(asked)}"
     yield TooMuch(
@@ -50,16 +50,16 @@ def _partitions(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
         yield TooMuch(
             f"PARTITION BY writes {rows:,} rows anew in one call of load, which does about {most:,} in its {given.seconds} s",
             "leave PARTITION BY out, begin with fewer rows by a WHERE, or give it more memory, and with it more of a processor: "
-            f"-c memoryOf=organize.iceberg.load={MOST_MEMORY_MB}",
+            f"-c memoryOf={asked.flow.slice_id}.load={MOST_MEMORY_MB}",
         )
 
 
-def _merge(rows: int, given: Given) -> Iterator[TooMuch]:
+def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
     """A batch whose keys are spread writes the whole table anew, in as many calls of commit as it takes."""
     calls = math.ceil(rows / (_pace(given) * (given.seconds - SPARE_SECONDS)))
     remedy = (
         "PARTITION BY what a batch has little of, or MERGE ON a key that grows with time; more memory is more of a processor: "
-        f"-c memoryOf=organize.iceberg.commit={MOST_MEMORY_MB}"
+        f"-c memoryOf={asked.flow.slice_id}.commit={MOST_MEMORY_MB}"
     )
     what = f"the table holds {rows:,} rows, and a batch whose keys are spread over them writes all anew"
     if calls > MOST_CALLS:

@@ -18,6 +18,7 @@ SLICE = Slice(
     config="slices.organize.athena.config:Config",
     engine="athena",
     warehouse="iceberg",
+    sizes="systems.iceberg.sizes:too_much",
     systems=("iceberg",),
     services=("glue", "athena"),
     waits=("refresh", "check"),

@@ -47,7 +47,7 @@ def said(engine: Engine, expression: str, value: str) -> str:
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", EXPRESSIONS)
 def test_no_word_of_a_value_changes_what_is_told_or_is_in_it(what: str) -> None:
-    with Engine(SESSION, "p.sql:1:1", 64, math.inf) as engine:
+    with Engine(SESSION, "organize.iceberg", "p.sql:1:1", 64, math.inf) as engine:
         found = {said(engine, EXPRESSIONS[what], word) for word in WORDS}
     assert len(found) == 1, found
     (message,) = found
@@ -56,7 +56,7 @@ def test_no_word_of_a_value_changes_what_is_told_or_is_in_it(what: str) -> None:
 
 
 def test_what_is_no_value_is_told(tmp_path: Path) -> None:
-    with open_duckdb() as connection, Engine(SESSION, "p.sql:1:1", 64, math.inf) as engine:
+    with open_duckdb() as connection, Engine(SESSION, "organize.iceberg", "p.sql:1:1", 64, math.inf) as engine:
         connection.execute(f"COPY (SELECT 'x' AS address) TO {literal(str(tmp_path / 'rows.parquet'))}")
         rows = f"read_parquet({literal(str(tmp_path / 'rows.parquet'))})"
         for query, words in {
@@ -83,7 +83,7 @@ def test_a_query_that_is_refused_only_with_rows_is_not_quoted(kind: str, monkeyp
 
         def close(self) -> None: ...
 
-    with Engine(SESSION, "p.sql:1:1", 64, math.inf) as engine:
+    with Engine(SESSION, "organize.iceberg", "p.sql:1:1", 64, math.inf) as engine:
         monkeypatch.setattr(engine, "_connection", Refusing())
         with pytest.raises(DefinitionError, match="a row is refused") as caught:
             engine.fetch("SELECT 1")

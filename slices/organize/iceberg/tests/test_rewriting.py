@@ -157,7 +157,7 @@ def test_files_that_cannot_all_be_looked_at_in_time_commit_nothing(lake: Lake) -
 def test_an_interrupt_between_two_statements_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB forgets one that comes while nothing runs, such as when a commit lists the table's files: what followed had no limit."""
     monkeypatch.setattr(engine, "open_duckdb", lambda _: open_duckdb(boto3.Session("test", "test", region_name="eu-central-1")))
-    with Engine(None, "p.sql:1:1", 128, time.monotonic() + CUT_SECONDS + 0.2) as opened:
+    with Engine(None, "organize.iceberg", "p.sql:1:1", 128, time.monotonic() + CUT_SECONDS + 0.2) as opened:
         opened.fetch("SELECT 1")
         time.sleep(1.5)
         with pytest.raises(DefinitionError, match="time limit"):
