@@ -14,11 +14,10 @@ from typing import TypeVar
 
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, floor, next_interval
-from shared_metadata.state.records import FlowState
+from shared_metadata.state.records import LONGEST, FlowState
 from shared_metadata.state.timeline import DatasetProgress, Programs
 
 T = TypeVar("T")
-LONGEST = timedelta(days=7)  # as an interval may be; slices treat ends more than eight days after a start as `never`
 
 
 class Covering:
@@ -48,7 +47,8 @@ class Covering:
 
     def _limits_of_all(self, flow: Flow, progress: DatasetProgress, first: Interval) -> tuple[Sequence[datetime], datetime | None]:
         """The limits as in `_limits`, which are the same for all tables of a flow with the same progress."""
-        key = (id(progress.program), flow.id, progress.through, progress.again_until, progress.until)
+        again = (progress.again_until, progress.once_more_as_one)
+        key = (id(progress.program), flow.id, progress.through, again, progress.until)
         if key not in self._limited:
             self._limited[key] = self._limits(flow, progress, first)
         return self._limited[key]
@@ -60,7 +60,8 @@ class Covering:
         """
         assert progress.program is not None
         if not _covers(flow, progress, progress.through):
-            return (first.end,), first.end
+            end = _one_by_one(flow, progress, first)
+            return (end,), end
         stop, halt = (self._next_stop(flow, progress, first, halts=halts) for halts in (False, True))
         last = self._last(flow, first.start, progress.until)
         stop = min(stop or last, last) if last <= self._now else stop
@@ -85,7 +86,8 @@ class Covering:
         first = next_interval(progress.through, flow.interval_seconds)
         if progress.program is None:
             return ()
-        program, end, before = progress.program, first.end, None
+        program, before = progress.program, None
+        end = _one_by_one(flow, progress, first)
         while _covers(flow, progress, progress.through) and end != before:
             before = end
             for gap in (self._gap(program, name, end) for name in table.inputs if name not in flow.tolerates):
@@ -229,6 +231,12 @@ def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]
             begun.add(at)
             stack += below(at)
     return known[name]
+
+
+def _one_by_one(flow: Flow, progress: DatasetProgress, first: Interval) -> datetime:
+    """The end of a batch that is made of one interval, or reprocessed as it was made of several."""
+    as_one = progress.once_more_as_one if flow.covers and not _covers(flow, progress, progress.through) else None
+    return max(floor(as_one, flow.interval_seconds), first.end) if as_one else first.end
 
 
 def _covers(flow: Flow, progress: DatasetProgress | None, after: datetime) -> bool:

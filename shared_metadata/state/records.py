@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
-from shared_metadata.program.intervals import Interval
+from shared_metadata.program.intervals import WEEK_SECONDS, Interval, floor
 from shared_metadata.program.schema import Schema
 
 MAX_ATTEMPTS = 5  # after these a batch is a dead letter, and waits for an operator
 SKIPPED_KEPT = 4  # in a flow's state
+ROUND_SECONDS = (WEEK_SECONDS, 86400, 6 * 3600, 3600, 900, 300, 60)  # lengths of batches, from the longest
+LONGEST = timedelta(days=7)  # of a batch, as of an interval; slices treat ends more than eight days after a start as `never`
 
 
 class TableStatus(StrEnum):
@@ -88,7 +91,8 @@ class TableState:
     forgiven: how many attempts do not count, since an operator has redriven the batch; `attempts` itself only rises,
     because it names the batch's executions.
     last: None where no batch has changed it yet.
-    skipped: batches of several intervals that changed it, oldest first: inside of them it has no version.
+    skipped: batches of several intervals that changed it, oldest first: inside of them it has no version. Those after the
+    watermark are to be reprocessed as they were made.
     quiesced: why it stands still, by drift; empty where it does not.
     """
 
@@ -147,12 +151,30 @@ class Skipped:
     now: tuple[Interval, ...]
 
     @staticmethod
-    def after(former: tuple[Interval, ...], batch: Interval) -> Skipped:
-        """Adds a batch of several intervals. Beyond a limit the oldest become one: readers are far past them."""
-        found = sorted({*former, batch})
+    def after(former: tuple[Interval, ...], batch: Interval, intervals: int) -> Skipped:
+        """Adds a batch of several intervals, and takes out what a batch has made otherwise now.
+
+        Beyond a limit two become one, between which no reader is expected to ask for a version any more.
+        """
+        around = (part for gap in former for part in (_part(gap, gap.start, batch.start), _part(gap, batch.end, gap.end)))
+        found = sorted({part for part in around if part.start < part.end} | ({batch} if intervals > 1 else set()))
         while len(found) > SKIPPED_KEPT:
-            found[:2] = [Interval(found[0].start, max(found[0].end, found[1].end))]
+            between = [_lengths_ago(one.end, other.start, found[-1].end) for one, other in pairwise(found)]
+            at = between.index(max(between))
+            found[at : at + 2] = [Interval(found[at].start, max(found[at].end, found[at + 1].end))]
         return Skipped(former, tuple(found))
+
+
+def _lengths_ago(start: datetime, end: datetime, now: datetime) -> float:
+    """The age of the versions between two moments, in lengths of the longest batches that read one of them: readers ask for the
+    boundaries of their own batches, and are seldom many of those behind.
+    """
+    length = next((seconds for seconds in ROUND_SECONDS if floor(end, seconds) >= start), 1)
+    return (now - end).total_seconds() / length
+
+
+def _part(interval: Interval, start: datetime, end: datetime) -> Interval:
+    return Interval(max(interval.start, start), min(interval.end, end))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from shared_metadata.program import Flow, Program, Table
+from shared_metadata.program.intervals import Interval
 from shared_metadata.state.boundary import affected_flows
-from shared_metadata.state.records import FlowState, TableState
+from shared_metadata.state.records import LONGEST, FlowState, TableState
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -75,6 +76,7 @@ class DatasetProgress:
     again_until: batches that start before this moment were made before, by an earlier version.
     advanced: `through` differs from the stored watermark, and has to be stored before the batch is claimed.
     until: when the next program takes effect, beyond which no batch of this one goes that covers several intervals.
+    skipped: as in TableState, of what stays as it is, and of this program's own batches that are reprocessed as they were made.
     """
 
     through: datetime
@@ -83,6 +85,12 @@ class DatasetProgress:
     again_until: datetime | None
     advanced: bool
     until: datetime | None = None
+    skipped: tuple[Interval, ...] = ()
+
+    @property
+    def once_more_as_one(self) -> datetime | None:
+        """Where a batch of several intervals ends that is reprocessed from `through` on; None where there is none."""
+        return next((gap.end for gap in self.skipped if gap.start <= self.through < gap.end), None)
 
 
 class Programs:
@@ -157,8 +165,8 @@ class Programs:
         """The progress of a dataset: after its reprocessing, and after the time in which no version had it."""
         through, again_until = state.watermark, state.again_until
         for index, (entry, _) in enumerate(self.entries):
-            if index and entry.restates and entry.number > state.entry and flow in self.affected(index):
-                first = max(entry.boundary, state.begins or entry.boundary)
+            if self._reprocesses(index, flow, state):
+                first = _uncut(state.skipped, max(entry.boundary, state.begins or entry.boundary))
                 through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
         index = self._index(through)
         known = [number for number, tables in enumerate(self._tables_of(flow)) if dataset in tables]
@@ -167,8 +175,15 @@ class Programs:
             through, again_until = self.entries[following][0].boundary, None  # it was removed and added again
         if following is None:
             return DatasetProgress(through, None, 0, again_until, advanced=False)
-        entry, program = self.entries[following]
-        return DatasetProgress(through, program, entry.number, again_until, through != state.watermark, self._until(following))
+        (entry, program), until = self.entries[following], self._until(following)
+        own = until if until and not self._reprocesses(following, flow, state) else through
+        advanced, skipped = through != state.watermark, _before(state.skipped, max(own, through))
+        return DatasetProgress(through, program, entry.number, again_until, advanced, until, skipped)
+
+    def _reprocesses(self, index: int, flow: str, state: TableState) -> bool:
+        """Whether an entry has the batches of a flow's dataset reprocessed from its boundary on, and has not begun to."""
+        entry, _ = self.entries[index]
+        return index > 0 and entry.restates and entry.number > state.entry and flow in self.affected(index)
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
         """Whether a dataset was removed, and all its batches are made; before that, its readers still wait for it."""
@@ -219,8 +234,19 @@ class Programs:
 
 def restored(progress: DatasetProgress, state: TableState) -> TableState:
     """The state to store for a dataset that has advanced: no attempt at its next batch has failed."""
-    fresh = TableState(progress.through, state.cursor, begins=state.begins, skipped=state.skipped, quiesced=state.quiesced)
+    fresh = TableState(progress.through, state.cursor, begins=state.begins, skipped=progress.skipped, quiesced=state.quiesced)
     return replace(fresh, entry=progress.entry, again_until=progress.again_until)
+
+
+def _uncut(skipped: Collection[Interval], moment: datetime) -> datetime:
+    """The moment, or the start of the batch of several intervals that it cuts: what was made inside has no version of its own."""
+    cut = (gap.start for gap in skipped if gap.start < moment < gap.end and gap.end - gap.start <= LONGEST)
+    return next(cut, moment)
+
+
+def _before(skipped: Collection[Interval], moment: datetime) -> tuple[Interval, ...]:
+    """The parts of these intervals before a moment."""
+    return tuple(Interval(gap.start, min(gap.end, moment)) for gap in skipped if gap.start < moment)
 
 
 def _datasets(program: Program) -> Iterator[tuple[str, str]]:

@@ -115,8 +115,13 @@ class Actions:
 
     def move(self, flow: str, dataset: str, held: TableState, standing: TableState) -> Action:
         """Stores a table's state along the timeline, if the stored one is as it was read."""
-        names, values = {"#t": "table", "#w": "watermark"}, {":held": to_text(held.watermark), ":state": items.state_values(standing)}
-        return self.update(keys.state(flow, dataset), "SET #t = :state", "#t.#w = :held", names, values)
+        names = {"#t": "table", "#w": "watermark"}
+        values: dict[str, Any] = {":held": to_text(held.watermark), ":state": items.state_values(standing)}
+        expression = "SET #t = :state"
+        if standing.skipped != held.skipped:
+            expression += ", skipped = :skipped" if standing.skipped else " REMOVE skipped"
+            values |= {":skipped": items.interval_texts(standing.skipped)} if standing.skipped else {}
+        return self.update(keys.state(flow, dataset), expression, "#t.#w = :held", names, values)
 
     def advance(
         self,
@@ -142,11 +147,12 @@ class Actions:
             names["#last"], values[":last"] = "last", items.last_text(change)
             sets.append("#last = :last")
         if skipped:
-            sets.append("skipped = :skipped")
             condition += " AND skipped = :before" if skipped.former else " AND attribute_not_exists(skipped)"
-            values[":skipped"] = items.interval_texts(skipped.now)
             values |= {":before": items.interval_texts(skipped.former)} if skipped.former else {}
-        return self.update(keys.state(flow, dataset), f"SET {', '.join(sets)}", condition, names, values)
+            values |= {":skipped": items.interval_texts(skipped.now)} if skipped.now else {}
+            sets += ["skipped = :skipped"] if skipped.now else []
+        gone = " REMOVE skipped" if skipped and not skipped.now else ""
+        return self.update(keys.state(flow, dataset), f"SET {', '.join(sets)}{gone}", condition, names, values)
 
     def failed_attempt(
         self,

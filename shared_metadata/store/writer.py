@@ -308,7 +308,7 @@ class MetadataWriter:
         for dataset, (_, cursor) in passed.items():
             moved[f"{dataset}:staged"][dataset] = cursor
         recorded = [make.outcome(claim, dataset, outcome, moved.get(dataset)) for dataset, outcome in outcomes.items()]
-        skipped = self._skipped(claim, [c.dataset for c in moving if c.pointer is not None])
+        skipped = self._skipped(claim, [c.dataset for c in moving if c.pointer is not None or claim.again])
         advances = [
             make.advance(claim.flow, claim, c.dataset, c.cursor, _change(c, outcomes[c.dataset]), skipped.get(c.dataset))
             for c in moving
@@ -318,10 +318,12 @@ class MetadataWriter:
 
     def _skipped(self, claim: Claim, changed: Sequence[str]) -> dict[str, Skipped]:
         """The times for which these datasets have no version once this batch is committed; nothing where it skips nothing."""
-        if claim.intervals == 1 or not changed:
+        if not changed or (claim.intervals == 1 and not claim.again):
             return {}
         states = self._states(claim.flow, changed)
-        return {name: Skipped.after(states[name].skipped if name in states else (), claim.interval) for name in changed}
+        former = {name: states[name].skipped if name in states else () for name in changed}
+        found = {name: Skipped.after(skipped, claim.interval, claim.intervals) for name, skipped in former.items()}
+        return {name: one for name, one in found.items() if one.now != one.former}
 
     def _unchanged_again(self, claim: Claim, dataset: str) -> Version | None:
         """The version before stands for this batch too, and replaces the one that an earlier program version made for it."""

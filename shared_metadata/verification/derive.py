@@ -88,9 +88,9 @@ class Derivation:
             start = min(start, aged)
         watermark, gaps = self._follow(flow, dataset, following, start, begins, again=False)
         furthest, _ = self._follow(flow, dataset, following, start, begins, again=True)
-        if held and aged and (again_from := self._again_from(flow, dataset, held)) and again_from < aged:
+        if held and (again_from := self._again_from(flow, dataset, held, aged)):
             watermark, gaps = again_from, ()
-        last = max(left.items(), key=lambda found: (found[1].entry, found[0]))[1]
+        last = _last(left, watermark, held)
         attempts = self._attempts(flow, dataset, watermark, held)
         state = TableState(
             watermark,
@@ -100,6 +100,7 @@ class Derivation:
             entry=last.moved.entry if last.moved else held.entry if held else 0,
             again_until=furthest if furthest > watermark else None,
             begins=start if held is None else begins,
+            skipped=held.skipped if held else (),
             last=self._last_change(flow, dataset) if held is None else held.last,
         )
         return Derived(state, last.moved is not None, gaps)
@@ -110,10 +111,14 @@ class Derivation:
         flows = {flow, *(collect.id for collect in staged if collect)}
         return max((self._facts.aged[name] for name in flows if name in self._facts.aged), default=None)
 
-    def _again_from(self, flow: str, dataset: str, held: TableState) -> datetime | None:
-        """The position of a dataset that is being reprocessed; None for others. Aged batches carry no record of it."""
+    def _again_from(self, flow: str, dataset: str, held: TableState, aged: datetime | None) -> datetime | None:
+        """The position of a dataset that is being reprocessed, where no batch records it; None elsewhere.
+
+        Aged batches do not, nor does one of several intervals until it is reprocessed up to where a restatement cuts it.
+        """
         progress = self._programs.progress(flow, dataset, held)
-        return progress.through if progress.again_until else None
+        unrecorded = progress.once_more_as_one or (aged and progress.through < aged)
+        return progress.through if progress.again_until and unrecorded else None
 
     def _last_change(self, flow: str, dataset: str) -> LastChange | None:
         """The last change as the batches record it; its cost is in the statistics alone."""
@@ -131,17 +136,24 @@ class Derivation:
     def _follow(
         self, flow: str, dataset: str, left: Mapping[datetime, Left], start: datetime, begins: datetime | None, *, again: bool
     ) -> tuple[datetime, tuple[Interval, ...]]:
-        """The end of the last batch that counts; `again`: includes batches that a later program version is to reprocess."""
+        """The end of the last batch that counts; `again`: includes batches that a later program version is to reprocess, also those
+        after one that was reprocessed as a shorter one.
+        """
         at, gaps = start, list[Interval]()
         while True:
             at = self._programs.progress(flow, dataset, TableState(at, entry=ANY_ENTRY, begins=begins)).through
             found = left.get(at)
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
                 # If reprocessing begins inside a batch, only what lies before that moment counts.
-                left_at = TableState(found.end, entry=ANY_ENTRY if again else found.entry, begins=begins)
-                at = self._programs.progress(flow, dataset, left_at).through
+                entry = ANY_ENTRY if again else found.entry
+                left_at = TableState(found.end, entry=entry, begins=begins, skipped=(Interval(at, found.end),))
+                through = self._programs.progress(flow, dataset, left_at).through
+                if through <= at:
+                    return at, tuple(gaps)
+                at = through
                 continue
-            later = min((m for m, one in left.items() if m > at and one.entry >= self._needed_entry(flow, m, begins)), default=None)
+            needed = (m for m, one in left.items() if m > at and (again or one.entry >= self._needed_entry(flow, m, begins)))
+            later = min(needed, default=None)
             if found or later is None:
                 return at, tuple(gaps)
             gaps.append(Interval(at, later))
@@ -157,3 +169,12 @@ class Derivation:
             if flow in self._programs.affected(index)
         ]
         return max(numbers, default=0)
+
+
+def _last(left: Mapping[datetime, Left], watermark: datetime, held: TableState | None) -> Left:
+    """The dataset's last move. Amid reprocessing it is the one to the watermark, if the state says so: it may be an earlier batch of
+    the same program as those after it, which a restatement has cut.
+    """
+    cut = (one for one in left.values() if held and held.again_until and one.end == watermark)
+    same = (one for one in cut if held and one.moved == Moved(held.cursor, held.entry))
+    return next(same, None) or max(left.items(), key=lambda found: (found[1].entry, found[0]))[1]

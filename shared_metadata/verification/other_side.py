@@ -58,7 +58,7 @@ def other_sides(
     for one in seen:
         if asked.get(one.dataset) != one.flow:
             continue
-        newest = max(landed[one.dataset], key=lambda batch: batch.interval.start, default=None)
+        newest = max(landed[one.dataset], key=lambda batch: batch.interval, default=None)
         if newest and newest.interval.start > one.complete:
             yield more_there(one.flow, one.dataset, one.watermark, newest)
         if one.last and one.maker in ("", one.flow) and (newest is None or newest.interval.end < one.last.end):

@@ -153,7 +153,7 @@ class World:
         self._check(flow, dataset, interval.end)
         held = state.tables[dataset]
         covers = changed and covered(interval, flow.interval_seconds) > 1
-        skipped = Skipped.after(held.skipped, interval).now if covers else held.skipped
+        skipped = Skipped.after(held.skipped, interval, 1 + covers).now
         self._store(state, dataset, TableState(interval.end, begins=held.begins, skipped=skipped))
         key = (flow.id, interval.start)
         outcomes = {**self.recorded[key].outcomes, dataset: TableOutcome(TableStatus.COMMITTED)}

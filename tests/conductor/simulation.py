@@ -62,7 +62,8 @@ class Execution:
 class World:
     """`commits` are those of each dataset: start, end and the number of the entry by which they were made.
 
-    `starts` are the moments at which a dataset may begin anew: boundaries of programs that have it.
+    `starts` are the moments at which a dataset may begin anew: boundaries of programs that have it. `restated` are the boundaries of
+    restatements.
     """
 
     chance: Random
@@ -74,11 +75,12 @@ class World:
     versions: dict[str, dict[datetime, Version]] = field(default_factory=dict)
     tokens: Counter[tuple[str, datetime]] = field(default_factory=Counter)
     recorded: dict[tuple[str, datetime], Batch] = field(default_factory=dict)
-    pins: dict[tuple[str, datetime, str], dict[str, datetime]] = field(default_factory=dict)
+    pins: dict[tuple[str, Interval, str], dict[str, datetime]] = field(default_factory=dict)
     running: list[Execution] = field(default_factory=list)
     commits: dict[str, list[tuple[datetime, datetime, int]]] = field(default_factory=dict)
     ran: set[str] = field(default_factory=set)
     starts: dict[str, set[datetime]] = field(default_factory=dict)
+    restated: list[datetime] = field(default_factory=list)
 
     @property
     def along(self) -> Programs:
@@ -100,6 +102,7 @@ class World:
         restates = effect.restates or any(known.restates for known in replaced)
         entry = dataclasses.replace(entry, restates=restates and bool(kept))
         self.programs[program.version] = program
+        self.restated += [entry.boundary] if entry.restates else []
         self._open(program, effect, entry, Programs([(known, self.programs[known.version]) for known in needed]))
         self.timeline = Timeline((*kept, entry), self.timeline.revision + 1)
         for flow in program.flows:
@@ -186,8 +189,6 @@ class World:
         self.ran.add(batch.flow)
         former = self.recorded.get((batch.flow, batch.interval.start))
         interval = former.begun(batch.interval, program.version, batch.until) if former else batch.interval
-        if interval != batch.interval:
-            self.pins.pop((dataset, interval.start, found_version(program)), None)
         begun = former or Batch(batch.flow, interval, 0, (), "", {}, {})
         self.recorded[batch.flow, interval.start] = dataclasses.replace(begun, interval=interval, program_version=program.version)
         reads = self._reads(along, program, batch.flow, interval, dataset)
@@ -202,7 +203,7 @@ class World:
             upto = ceil(interval.end, producer.interval_seconds)
             if name in flow.tolerates:
                 upto = min(upto, along.progress(producer.id, name, self.states[producer.id].tables[name]).through)
-                upto = self.pins.setdefault((dataset, interval.start, found_version(program)), {}).setdefault(name, upto)
+                upto = self.pins.setdefault((dataset, interval, found_version(program)), {}).setdefault(name, upto)
             else:
                 through = along.progress(producer.id, name, self.states[producer.id].tables[name]).through
                 assert through >= interval.end, "ran before its input was complete"
@@ -254,9 +255,9 @@ class World:
         unchanged = current is not None and current.reads == reads and current.made.get(execution.flow) == made[execution.flow]
         if batch.again_until or not unchanged or not reads:
             known[interval.end] = Version(interval.start, interval.end, made, reads)
-            if covered(interval, execution.program.flows[execution.flow].interval_seconds) > 1:
-                skipped = Skipped.after(moved.skipped, interval).now
-                self._store(execution.flow, dataset, dataclasses.replace(moved, skipped=skipped))
+            intervals = covered(interval, execution.program.flows[execution.flow].interval_seconds)
+            skipped = Skipped.after(moved.skipped, interval, intervals).now
+            self._store(execution.flow, dataset, dataclasses.replace(moved, skipped=skipped))
         self.commits.setdefault(dataset, []).append((interval.start, interval.end, batch.entry))
 
     def _is_last(self, execution: Execution) -> bool:

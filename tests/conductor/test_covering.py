@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from shared_metadata.program import Flow, Mode, Program
 from shared_metadata.program.intervals import Interval, next_interval
-from shared_metadata.state.records import FlowState, TableState
+from shared_metadata.state.records import FlowState, Skipped, TableState
 from shared_metadata.state.schedule import due_batches
-from shared_metadata.state.timeline import Entry, Programs
+from shared_metadata.state.timeline import Entry, Programs, restored
 from tests.conductor.covering_world import MINUTES, World, collected, program_of, view, world_of
 
 BEGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
@@ -80,6 +80,34 @@ def test_a_batch_ends_where_another_program_takes_effect_and_what_is_made_again_
         made = next_of(TableState(BEGIN + timedelta(hours=7), entry=1))
         start, end = (boundary, boundary + timedelta(minutes=15)) if restates else (BEGIN + timedelta(hours=7), now)
         assert made == Interval(start, end)
+
+
+@pytest.mark.parametrize("cuts", [(5,), (5, 6), (3, 4, 5)], ids=str)
+def test_what_was_made_as_one_and_is_cut_by_a_restatement_is_made_again_as_one_up_to_there(cuts: tuple[int, ...]) -> None:
+    """By the program that had made it: a reader that is behind needs the version as of the cut. What is after it is made by the new
+    one, interval by interval. Several restatements follow one another before any of that is made.
+    """
+    hour, program = timedelta(hours=1), program_of(view("v", 15, ()))
+    entries = [(Entry("1", BEGIN, BEGIN), program)]
+    for number, cut in enumerate(cuts, 2):
+        changed = program_of(replace(view("v", 15, ()), query=f"definition {number}"))
+        entries.append((Entry(str(number), BEGIN + cut * hour, BEGIN, number=number, restates=True), changed))
+    first, programs, now = BEGIN + cuts[0] * hour, Programs(entries), BEGIN + 9 * hour
+    before, cut_one = Interval(BEGIN + hour, BEGIN + 2 * hour), Interval(BEGIN + 2 * hour, BEGIN + 7 * hour)
+    state, found = TableState(BEGIN + 8 * hour, entry=1, begins=BEGIN, skipped=(before, cut_one)), list[tuple[Interval, int]]()
+    while due := due_batches(programs, {"lake.v.v": FlowState("lake.v.v", {"lake.v.v": state})}, now):
+        (batch,) = due
+        progress = programs.progress("lake.v.v", "lake.v.v", state)
+        state = restored(progress, state) if batch.advanced else state
+        skipped = Skipped.after(state.skipped, batch.interval, 1 + batch.covers_several).now
+        state = replace(state, watermark=batch.interval.end, entry=batch.entry, skipped=skipped)
+        found.append((batch.interval, batch.entry))
+    quarter = timedelta(minutes=15)
+    starts = [first + quarter * number for number in range((BEGIN + 8 * hour - first) // quarter)]
+    again = [(Interval(start, start + quarter), sum(BEGIN + cut * hour <= start for cut in (0, *cuts))) for start in starts]
+    last = Interval(BEGIN + 8 * hour, now)
+    assert found == [(Interval(cut_one.start, first), 1), *again, (last, len(entries))]
+    assert state.skipped == (before, Interval(cut_one.start, first), last)
 
 
 def random_program(chance: Random) -> Program:

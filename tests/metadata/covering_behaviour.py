@@ -18,13 +18,14 @@ from shared_metadata.program.intervals import Interval, to_text
 from shared_metadata.state.records import SKIPPED_KEPT, Claim, EventKind, TableCommit
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from tests.conformance.fixtures import SettableClock
-from tests.metadata.behaviour import HOUR, START, apply, events, program, staged, standing, view
+from tests.metadata.behaviour import HOUR, START, apply, events, program, scheduled, staged, standing, view
 
 SLICE = Slice("organize", "test", "Test", Capabilities("duckdb", tuple(Mode)), "", ("plan",))
-COLLECT, LOAD, ABOVE = "lake.crm", "lake.crm:load", "lake.a.v"
+COLLECT, LOAD, ABOVE, READER = "lake.crm", "lake.crm:load", "lake.a.v", "lake.b.v"
 
 
 def covering(tables: int = 1, *views: Flow) -> Program:
@@ -78,14 +79,23 @@ class CoveringBehaviour:
         self.committed(writer, COLLECT, hours(1, 6), staged("t000"), changed=False)
         assert standing(writer).skipped == ()
 
-    def test_what_was_skipped_long_ago_is_kept_as_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
+    def test_of_what_was_skipped_the_round_moments_between_are_kept_for_longest(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
         apply(writer, covering())
         clock.advance(hours=100)
-        made = [hours(2 * number, 2 * number + 2) for number in range(SKIPPED_KEPT + 3)]
-        for interval in made:
-            self.committed(writer, COLLECT, interval, staged("t000"))
-        oldest = Interval(made[0].start, made[3].end)
-        assert standing(writer).skipped == (oldest, *made[4:])
+        begins, ends = (START - START.replace(hour=0)) // timedelta(hours=1), []
+        for start in range(0, 90, 3):
+            self.committed(writer, COLLECT, hours(start, start + 3), staged("t000"))
+            skipped = standing(writer).skipped
+            assert len(skipped) <= SKIPPED_KEPT and skipped[0].start == START and skipped[-1] == hours(start, start + 3)
+            ends.append({gap.end for gap in skipped})
+        midnights = [number for number in range(30) if (begins + 3 * number + 3) % 24 == 0]
+        for number in midnights[:-1]:
+            moment = hours(0, 3 * number + 3).end
+            assert all(moment in found for found in ends[number : number + 16]), "two days long"
+        others = [sum(hours(0, 3 * number + 3).end in found for found in ends) for number in range(24) if number not in midnights]
+        assert max(others) < 16
 
     def test_one_more_attempt_keeps_the_end_of_the_first_one(self, writer: MetadataWriter, clock: SettableClock) -> None:
         apply(writer, covering())
@@ -201,9 +211,51 @@ class CoveringBehaviour:
             while due := self.due(writer, clock):
                 batch = next(iter(due.values()))
                 self.committed(writer, batch.flow, batch.interval, *batch.datasets, changed=step != 30)
-        found = [item for page in self._items(writer, table) for item in page["Items"]]
-        assert list(differences(Facts.of(found), writer.reader.programs(), clock.now, {})) == []
+        assert self.found(writer, clock, table) == []
         assert len([event for event in events(writer) if event.detail.get("intervals", 1) > 1]) > 2
+
+    @pytest.mark.parametrize("changed", [COLLECT, ABOVE])
+    @pytest.mark.parametrize("cut", range(1, 8))
+    def test_what_a_restatement_cuts_is_made_again_up_to_it_for_readers_that_are_behind(
+        self, writer: MetadataWriter, clock: SettableClock, table: str, cut: int, changed: str
+    ) -> None:
+        """A flow has made seven hours as one and an eighth, its reader nothing; from here on both are made otherwise."""
+        reader = {COLLECT: LOAD, ABOVE: READER}[changed]
+        name = {COLLECT: staged("t000"), ABOVE: ABOVE}[changed]
+        before = apply(writer, covering(1, view(ABOVE, "lake.crm.t000"), view(READER, ABOVE)))
+        for step in (6, 1):
+            clock.advance(hours=step)
+            while due := [batch for batch in self.due(writer, clock).values() if batch.flow != reader]:
+                self.made(writer, due[0])
+        after = replace(before, flows={**before.flows, changed: replace(before.flows[changed], query="SELECT 2")})
+        scheduled(writer, after, hours(0, cut).end, restates=True)
+        found: dict[str, list[Interval]] = {changed: [], reader: []}
+        while due := list(self.due(writer, clock).values()):
+            assert self.found(writer, clock, table) == []
+            self.made(writer, due[-1])
+            found.setdefault(due[-1].flow, []).append(due[-1].interval)
+        one_by_one = [hours(hour, hour + 1) for hour in range(cut, 8)]
+        assert found[changed] == ([hours(0, cut)] if cut < 7 else []) + one_by_one
+        assert found[reader][0] == hours(0, cut)
+        read = writer.reader.covering_version(name, hours(0, cut).end)
+        assert read and read.interval == hours(0, cut) and read.pointer == {"made by": before.version}
+        later = [writer.reader.covering_version(name, one.end) for one in one_by_one]
+        assert [version.pointer for version in later if version] == [{"made by": after.version}] * len(one_by_one)
+
+    def made(self, writer: MetadataWriter, batch: DueBatch) -> None:
+        """Claims and commits a batch, as the conductor and a slice do."""
+        if batch.advanced:
+            writer.settle(writer.reader.programs(), batch.flow)
+        more = {"entry": batch.entry, "again_until": batch.again_until, "until": batch.until, "interval_seconds": HOUR}
+        held = writer.claim(
+            batch.flow, batch.interval, batch.datasets, program_version=batch.program, owner="one", lease_seconds=60, **more
+        )
+        made = {"pointer": {"made by": batch.program}, "cursor": f"{to_text(batch.interval.end)} {held.token}"}
+        writer.commit(held, [TableCommit(dataset, 1, **made) for dataset in batch.datasets])
+
+    def found(self, writer: MetadataWriter, clock: SettableClock, table: str) -> list[Difference]:
+        items = [item for page in self._items(writer, table) for item in page["Items"]]
+        return list(differences(Facts.of(items), writer.reader.programs(), clock.now, {}))
 
     def _items(self, writer: MetadataWriter, table: str) -> Any:
         return writer._client.get_paginator("scan").paginate(TableName=table)
