@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from console.again import again
+from console.empty_program import first_statement
 from console.pending import pending_line
 from console.plan import compiled, moment_option
 from console.prerequisites import deployed_slices, missing
@@ -63,6 +64,8 @@ def apply(
         click.echo(json.dumps({**update.to_dict(), "still": list(moment.still) if moment else []}, indent=2))
         return
     show_update_set(update)
+    if lacking := first_statement(compilation.program):
+        click.echo(lacking)
     if moment is None:
         pending = target.reader.timeline().pending(now)
         click.echo(pending_line(pending) if pending else "This program is active already.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.cache import ProjectCache
+from console.empty_program import first_statement
 from console.project import compile_texts, read_snapshots, read_sources, show_errors, told
 from console.target import json_option
 from console.wording import counted
@@ -71,6 +72,8 @@ def _summed_up(compilation: Compilation) -> str:
     program, typed = compilation.outline, compilation.typed
     columns = f", {counted(sum(outline.width for outline in typed.outlines.values()), 'column')}" if typed else ""
     lines = [f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}{columns}."]
+    if lacking := first_statement(program):
+        return lacking
     if typed is None:
         lines.append("Columns and types were not checked: schemas/ beside the program has no snapshot. `atoll discover` writes them.")
     if program.slice_ids:

@@ -10,8 +10,10 @@ from shared_metadata import naming
 from shared_metadata.aws.later import Refusal, is_later, refusal
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
 
-EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
+UNKNOWN |= {"InvalidAccessKeyId", "InvalidToken", "AuthFailure"}  # S3's and EC2's words for it
+NO_OBJECT, FORBIDDEN = {"NoSuchKey", "404"}, {"403"}  # what S3 answers to HEAD has no words, but a status
 METADATA_OPERATIONS = {"GetItem", "Query", "BatchGetItem", "Scan", "PutItem", "UpdateItem", "TransactWriteItems", "BatchWriteItem"}
 SIGN_IN = "sign in again (`aws sso login --profile NAME`), or choose another account with `--profile`"
 GIVE = "`aws configure`, or `aws sso login --profile NAME`; without an account of your own: atoll local up --help"
@@ -32,7 +34,7 @@ def _of_service(error: Any) -> AtollError:
     if code in UNKNOWN:
         return SecretError(f"AWS does not know these credentials ({code})", remedy=SIGN_IN)
     why = refusal(error)
-    if why == Refusal.DENIED:
+    if why == Refusal.DENIED or code in FORBIDDEN:
         return SecretError(
             f"AWS refuses {operation}: {message or code}",
             remedy="ask whoever administers the account to allow it, or choose another account with `--profile`",
@@ -41,6 +43,13 @@ def _of_service(error: Any) -> AtollError:
         return RetryLater(f"AWS refuses {operation} for the moment ({code}): {message}", remedy="try again in a minute")
     if code == "ResourceNotFoundException" and operation in METADATA_OPERATIONS:
         return not_deployed(f"there is no table {naming.METADATA_TABLE} in this account and region", naming.METADATA_STACK)
+    if code == "NoSuchBucket":
+        return not_deployed("there is no bucket for data in this account and region", naming.METADATA_STACK)
+    if code in NO_OBJECT:
+        return AtollError(
+            f"S3 has no such object any more, asked by {operation}",
+            remedy="ask again: what is superseded is deleted",
+        )
     if code == "StateMachineDoesNotExist":
         return DefinitionError(
             f"the slice's state machine does not exist in this account and region ({message})",

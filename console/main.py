@@ -73,15 +73,19 @@ class Verbs(click.Group):
             click.echo("\ninterrupted", err=True)
             raise SystemExit(INTERRUPTED) from None
         except Exception as error:
-            if not _of_aws(error):
+            if (answer := _of_aws(error)) is None:
                 raise
-            fail(context, explain_aws(error))
+            fail(context, explain_aws(answer))
 
 
-def _of_aws(error: Exception) -> bool:
-    """Whether botocore raised it; botocore is not imported to find out."""
+def _of_aws(error: BaseException | None) -> Exception | None:
+    """The error of botocore's that it is, or that a library has made it of; botocore is not imported to find out."""
     exceptions = sys.modules.get("botocore.exceptions")
-    return exceptions is not None and isinstance(error, (exceptions.BotoCoreError, exceptions.ClientError))
+    while error is not None and exceptions is not None:
+        if isinstance(error, (exceptions.BotoCoreError, exceptions.ClientError)):
+            return error  # type: ignore[no-any-return]
+        error = error.__cause__
+    return None
 
 
 def fail(context: click.Context, error: AtollError) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console.again import again
+from console.empty_program import first_statement
 from console.limits import limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
@@ -70,6 +71,8 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
         click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes, "sizes": sizes.notes}, indent=2))
     else:
         show_update_set(update)
+        if lacking := first_statement(program):
+            click.echo(lacking + "\n")
         if notes:
             click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
         if sizes.notes:

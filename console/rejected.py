@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import click
 
@@ -13,7 +16,7 @@ from console.nearest import unknown
 from console.printable import printable
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.errors import AtollError
+from shared_metadata.errors import RetryLater
 from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import to_text
 
@@ -47,7 +50,7 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
     flow, name = _maker(dataset, program)
     table, publisher = naming.rejected_table(name, flow.warehouse), program.producers()[name.removesuffix(":result")]
     files = _refused(target, publisher) if publisher.kind == Kind.PUBLISH else []
-    with target.environment():
+    with target.environment(), _told_by_s3(target):
         found = _driver(target, program, flow).rejected(table, limit) + (_read(target, files, limit) if files else [])
     found = sorted(found, key=lambda row: row.batch, reverse=True)[:limit]
     if as_json:
@@ -89,18 +92,35 @@ def _refused(target: Target, flow: Flow) -> list[str]:
 
 
 def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]:
-    import duckdb
-
-    from shared_metadata.contract.parquet.duckdb_errors import status_of
     from shared_metadata.contract.parquet.duckdb_session import open_duckdb
     from shared_metadata.contract.parquet.rejected_rows import of_files
 
+    with open_duckdb(target.session) as connection:
+        return of_files(connection, files, limit)
+
+
+@contextmanager
+def _told_by_s3(target: Target) -> Iterator[None]:
+    """A context in which the SDK asks for an object that S3 refused to DuckDB: its error tells why, DuckDB's a status at most."""
+    import duckdb
+
+    from shared_metadata.contract.parquet.duckdb_errors import is_of_s3, unreached
+
     try:
-        with open_duckdb(target.session) as connection:
-            return of_files(connection, files, limit)
-    except duckdb.HTTPException as error:
-        remedy = "read with credentials that have s3:GetObject on it and kms:Decrypt on its key; it is kept for 400 days"
-        raise AtollError(f"S3 answered {status_of(error)} to one of {files[0]} …", remedy=remedy) from None
+        yield
+    except (RetryLater, duckdb.Error) as error:
+        refused = error if isinstance(error, duckdb.Error) else error.__context__
+        if not isinstance(refused, duckdb.Error) or not is_of_s3(refused):
+            raise
+        if asked := _object_in(str(refused), naming.data_bucket(target.account, target.region)):
+            target.client("s3").get_object(Bucket=asked[0], Key=asked[1], Range="bytes=0-0")
+        raise unreached(refused, "S3 was not reached to read rejected rows", place="", remedy="ask again") from None
+
+
+def _object_in(said: str, bucket: str) -> tuple[str, str] | None:
+    """The bucket and key in DuckDB's message, by the bucket's name in a host or a path; None where it names no object of it."""
+    found = re.search(rf"{re.escape(bucket)}[^/\s'\"]*/([^\s'\"?]+)", said)
+    return (bucket, unquote(found[1])) if found else None
 
 
 def _driver(target: Target, program: Program, flow: Flow) -> Driver:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
 
 from language.cache.statements import Memo
 from language.cache.workers import ALONE, Crew
@@ -21,10 +22,13 @@ from language.forms.syntax import (
 )
 from language.parse.clauses import ClauseParser
 from language.parse.token_reader import TokenReader
+from language.text.characters import odd_characters
 from language.text.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
 from language.text.nesting import check_nesting
 from language.text.statement_texts import StatementText, chunks_of, statement_texts
 from language.text.tokens import Chunk, Kind, split_statements, tokenize
+
+MOST_ODD = 20  # characters that no SQL has, of which each is told
 
 
 def parse(sources: list[SourceText], memo: Memo | None = None, crew: Crew = ALONE) -> tuple[Syntax, list[Diagnostic]]:
@@ -39,6 +43,8 @@ def parse(sources: list[SourceText], memo: Memo | None = None, crew: Crew = ALON
 
 def _parse_file(source: SourceText, memo: Memo | None) -> tuple[Syntax, list[Diagnostic]]:
     syntax, problems = Syntax(), list[Diagnostic]()
+    if not source.text.isascii() and (odd := list(islice(odd_characters(source.text), MOST_ODD))):
+        return syntax, [Span(source, start, end).diagnostic(cause, remedy) for start, end, cause, remedy in odd]
     if memo is not None and _parse_texts(source, memo, syntax, problems):
         return syntax, problems
     try:

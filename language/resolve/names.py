@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from language.forms.syntax import CreateConnection, CreateWarehouse, Name, Part, Syntax
+from language.forms.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
 from language.text.diagnostics import Diagnostic, Problem, Span, ToldElsewhere, did_you_mean
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
@@ -34,6 +34,7 @@ class Names:
     connections: dict[str, CreateConnection] = field(default_factory=dict)
     warehouses: dict[str, CreateWarehouse] = field(default_factory=dict)
     broken: frozenset[tuple[str, ...]] = frozenset()
+    targets: frozenset[tuple[str, ...]] = frozenset()  # the folded names of all that the program's statements make
 
     def endpoint(self, name: str, span: Span) -> CreateConnection | CreateWarehouse:
         """The connection or warehouse of that folded name. Raises Problem, or Undeclared."""
@@ -47,6 +48,16 @@ class Names:
             f"`{span.text}` is neither a connection nor a warehouse",
             did_you_mean(name, [*self.connections, *self.warehouses]) + "declare it with CREATE CONNECTION or CREATE WAREHOUSE",
         )
+
+    def declares(self, name: str) -> bool:
+        """Whether a folded name is a connection's or a warehouse's, of a statement that can be read or not."""
+        return name in self.connections or name in self.warehouses or (name,) in self.broken
+
+    def meant(self, parts: tuple[str, ...]) -> str:
+        """'did you mean `lake.ops.flights`? ' for a name, folded, that ends as one of the program's, or nearly so; else ''."""
+        ends = {".".join(target[-len(parts) :]): ".".join(target) for target in sorted(self.targets, reverse=True)}
+        name = ".".join(parts)
+        return f"did you mean `{ends[name]}`? " if name in ends else did_you_mean(name, ends, most=len(ends), said=ends)
 
     def first_named(self, span: Span, endpoints: Mapping[str, E]) -> E | None:
         """The endpoint whose name, with a dot after it, stands first in the text at `span`."""
@@ -94,9 +105,17 @@ class Names:
         raise Problem(span, f"there is no engine `{engine}` for a warehouse of {system}", did_you_mean(engine, able) + remedy)
 
 
+def _targets(statement: Statement) -> Iterator[tuple[str, ...]]:
+    """The folded names of what a statement makes."""
+    if isinstance(statement, CreateView | Insert):
+        listed = statement.clauses.tables
+        tables = [(name.parts[-1].folded,) for name in listed.tables] if listed is not None else [()]
+        yield from ((*statement.target.folded, *table) for table in tables)
+
+
 def declare(syntax: Syntax, slices: Mapping[str, Slice], problems: list[Diagnostic]) -> Names:
     """The names that a program declares; what is wrong with them is added to `problems`."""
-    names = Names(slices)
+    names = Names(slices, targets=frozenset(target for statement in syntax.statements for target in _targets(statement)))
     broken = {name.folded for name in syntax.broken}
     for statement in syntax.statements:
         if not isinstance(statement, (CreateConnection, CreateWarehouse)):

@@ -11,6 +11,8 @@ from language.sql.dialect import AsWarehouse
 from language.sql.query import BATCH_BOUNDS, Places, Query, TableReference, WarehouseQuery
 from language.text.diagnostics import Problem, did_you_mean
 
+_IN_FULL = "name it in full, as in lake.ops.flights"
+
 
 def read_datasets(query: Query, names: Names) -> tuple[CreateWarehouse | None, tuple[Input, ...], Edits]:
     """The warehouse that the query reads (None if it reads no table), its inputs, and the edits that fold their names.
@@ -47,12 +49,14 @@ def expected_places(clauses: Clauses, engine: AsWarehouse[Any, Any]) -> Places:
 
 def _warehouse(reference: TableReference, names: Names, near: frozenset[str]) -> CreateWarehouse:
     if len(reference.parts) == 1:
-        hint = did_you_mean(reference.folded[0], near - {reference.folded[0]}).strip()
+        hint = (did_you_mean(reference.folded[0], near - {reference.folded[0]}) or names.meant(reference.folded)).strip()
         raise Problem(
             reference.span,
             f"`{reference.parts[0]}` is no table of the program",
-            hint or "name it in full, as in lake.ops.flights" + _short(reference),
+            hint or _IN_FULL + _short(reference),
         )
+    if len(reference.parts) < 3 and (meant := names.meant(reference.folded)) and not names.declares(reference.folded[0]):
+        raise Problem(reference.span, f"`{reference.span.text}` is no table of the program", meant + _IN_FULL)
     endpoint = names.endpoint(reference.folded[0], reference.spans[0])
     if isinstance(endpoint, CreateConnection):
         raise Problem(
@@ -61,11 +65,9 @@ def _warehouse(reference: TableReference, names: Names, near: frozenset[str]) ->
             "collect it first with INSERT INTO a warehouse, and read it there",
         )
     if len(reference.parts) != 3:
-        raise Problem(
-            reference.span,
-            f"a table in a warehouse has three names, `{reference.span.text}` has {len(reference.parts)}",
-            "write warehouse.schema.table, as in lake.ops.flights",
-        )
+        meant = names.meant(reference.folded) if len(reference.parts) < 3 else ""
+        cause = f"a table in a warehouse has three names, `{reference.span.text}` has {len(reference.parts)}"
+        raise Problem(reference.span, cause, meant + "write warehouse.schema.table, as in lake.ops.flights")
     return endpoint
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
+from language.text.characters import INVISIBLE, QUOTED, likeness
 from shared_metadata.program import Position
 
 if TYPE_CHECKING:
@@ -56,15 +57,22 @@ class SourceText:
 
 
 # What editors, chats and web pages put between words. Engines may read each of these as a space of one byte, and so count otherwise.
-_SPACES = "\u00a0\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
-_QUOTED = r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
-_KEPT_OR_SPACE = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?\*/|(?P<space>[{_SPACES}])", re.DOTALL)
+_SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
+_APART = rf"(?<![\w{INVISIBLE}])[{INVISIBLE}]++|[{INVISIBLE}]++(?!\w)"
+_KEPT_OR_SPACE = re.compile(rf"{QUOTED}|--[^\n]*|/\*.*?\*/|(?P<space>[{_SPACES}]|{_APART})", re.DOTALL)
 
 
 def source_text(file: str, text: str) -> SourceText:
-    """The file's text without the byte-order mark that some editors put before it, and with plain spaces between its words."""
+    """The file's text without the byte-order mark that some editors put before it, and with plain spaces between its words.
+
+    What hides within a word stays, for `odd_characters` to tell.
+    """
     text = text.removeprefix("\ufeff")
-    return SourceText(file, text if text.isascii() else _KEPT_OR_SPACE.sub(lambda found: " " if found["space"] else found[0], text))
+    return SourceText(file, text if text.isascii() else _KEPT_OR_SPACE.sub(_plain, text))
+
+
+def _plain(found: re.Match[str]) -> str:
+    return " " * len(found[0]) if found["space"] else found[0]
 
 
 class Span(NamedTuple):
@@ -86,7 +94,8 @@ class Span(NamedTuple):
         return Span(self.source, self.start, other.end)
 
     def diagnostic(self, cause: str, remedy: str) -> Diagnostic:
-        position = self.position
+        position, unlike = self.position, likeness(self.text)
+        remedy = f"{unlike}; {remedy}" if unlike else remedy
         line = self.source.line(position.line)
         room = max(len(line) - position.column + 1, 1)
         return Diagnostic(
@@ -212,10 +221,14 @@ class Gathering:
         raise self._first
 
 
-def did_you_mean(word: str, known: Iterable[str], most: int = CANDIDATES) -> str:
-    """'did you mean `x`? ' when something known is near to `word`, else ''; '' also where more than `most` are known."""
+def did_you_mean(word: str, known: Iterable[str], most: int = CANDIDATES, said: Mapping[str, str] | None = None) -> str:
+    """'did you mean `x`? ' when something known is near to `word`, else ''; '' also where more than `most` are known.
+
+    said: what each is called in full.
+    """
     names = {name.lower(): name for name in sorted(known) if len(name) <= COMPARED}
     if len(word) > COMPARED or len(names) > most:
         return ""
     near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
-    return f"did you mean `{names[near[0]]}`? " if near else ""
+    found = names[near[0]] if near else ""
+    return f"did you mean `{said.get(found, found) if said else found}`? " if found else ""

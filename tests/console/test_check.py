@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -144,3 +145,30 @@ def test_what_a_snapshot_says_of_a_sources_fields_is_judged_before_any_batch(
 
 def test_check_needs_no_account_and_reads_no_options_of_it(atoll: Atoll) -> None:
     assert "--profile" not in atoll("check", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "The program has no statements. Begin with CREATE WAREHOUSE lake USING iceberg;"),
+        ("-- nothing yet\n", "The program has no statements."),
+        ("CREATE WAREHOUSE lake USING iceberg;\n", "The program collects nothing yet. Write CREATE CONNECTION ops TO postgres"),
+        (
+            OPS % "secret = 'ops'",
+            "The program makes no table yet. Collect what a connection has, as in INSERT INTO lake.ops FROM ops",
+        ),
+        (OPS.partition("\n")[2] % "secret = 'ops'", "The program has no warehouse, and so makes no table."),
+    ],
+)
+def test_a_program_that_makes_nothing_says_so_with_the_next_step(
+    atoll: Atoll, ready: Any, folder: Path, text: str, said: str
+) -> None:
+    (folder / "program.sql").write_text(text)
+    assert atoll("check").stdout.startswith(said)
+    for verb in ("plan", "apply"):
+        done = atoll(verb)
+        assert said in done.stdout, done.output
+
+
+def test_a_program_that_makes_something_does_not(atoll: Atoll, ready: Any) -> None:
+    assert "The program" not in atoll("plan").stdout

@@ -13,6 +13,7 @@ from psycopg import pq
 
 from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import UNKNOWN
+from language.dialects.postgres.misread import syntax_problem
 from language.dialects.postgres.parser import NotRead, Text, parse
 from language.dialects.postgres.scope import Column
 from language.dialects.postgres.type_words import source_kind
@@ -62,7 +63,7 @@ def ours(sql: str, columns: dict[str, str] = COLUMNS) -> Columns | str:
     try:
         statement = parse(text)["SelectStmt"]
     except NotRead as refused:
-        return f"{REFUSED}: {refused.problem.cause}"
+        return f"{REFUSED}: {syntax_problem(text, refused).cause}"
     tables = {name: [Column(c, source_kind(kind), frozenset({(name, c)}), (name, c)) for c, kind in columns.items()] for name in "tv"}
     context = Context(text, {("t",): "t", ("v",): "v"}, tables)
     outputs, _ = context.query(statement, None)

@@ -49,3 +49,33 @@ def test_what_differs_between_rows_orders_one(over: str) -> None:
 def test_a_named_window_is_one_too() -> None:
     query = "SELECT row_number() OVER w AS n FROM lake.o.trades WINDOW w AS (ORDER BY (SELECT 1))"
     assert [found.cause[:20] for found in typed(query, TABLES).problems] == ["`row_number` goes by"]
+
+
+NAMED_CONSTANTS = (
+    ("1 AS k", "ORDER BY k"), ("1 AS k", "ORDER BY K DESC, k + 1"), ("lower('A') AS k", "ORDER BY k || 'x'"),
+    ("batch_end() AS k", "ORDER BY k"), ("t.sym AS k", "PARTITION BY sym ORDER BY k"),
+    ("upper(sym) AS k", "PARTITION BY sym ORDER BY k"), ("sym AS k", "PARTITION BY k ORDER BY sym"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("item", "over"), NAMED_CONSTANTS)
+def test_a_name_that_the_select_gives_stands_for_what_it_names(item: str, over: str) -> None:
+    for window in WINDOWS:
+        query = f"SELECT {item}, {window} OVER ({over}) AS n FROM lake.o.trades t"
+        (found,) = typed(query, TABLES).problems
+        assert "goes by the order of rows" in found.cause and query[found.start : found.end] == window.partition("(")[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 AS id, row_number() OVER (ORDER BY id) AS n FROM lake.o.trades",  # the table's own column comes first
+        "SELECT 1 AS k, row_number() OVER (ORDER BY k) AS n FROM (SELECT id AS k FROM lake.o.trades) AS q",
+        "WITH q AS (SELECT id AS k FROM lake.o.trades) SELECT 1 AS k, row_number() OVER (ORDER BY k) AS n FROM q",
+        "SELECT id AS k, row_number() OVER (ORDER BY k) AS n FROM lake.o.trades",
+        "SELECT 1 AS k, id AS l, row_number() OVER (PARTITION BY sym ORDER BY k, l) AS n FROM lake.o.trades",
+        "SELECT 1 AS k, sum(qty) OVER (ORDER BY k) AS n FROM lake.o.trades",  # all rows are peers, in whatever order
+    ],
+)
+def test_a_column_of_that_name_orders(query: str) -> None:
+    assert typed(query, TABLES).problems == ()

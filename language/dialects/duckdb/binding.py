@@ -70,10 +70,14 @@ def bind_query(query: DuckDBQuery, tables: Tables) -> TypedQuery:
 def _of_values(query: DuckDBQuery, bound: Bound, judge: Engine) -> Iterator[QueryProblem]:
     """What is wrong though it binds."""
     casts = casts_in(bound.plan if bound.casts else None)
-    yield from constant_problems(query.text, query.tree, judge, casts)
+    impossible = list(impossible_casts(query, casts, judge))
+    within = {(problem.start, problem.end) for problem in impossible}
+    for problem in constant_problems(query.text, query.tree, judge, casts):
+        if not any(problem.start <= start and end <= problem.end for start, end in within - {(problem.start, problem.end)}):
+            yield problem  # what has no value for a part of it, which is told itself, is not told again
     yield from constant_arguments(query.text, query.tree, query.said, bound.plan, judge)
     yield from impurities(query.text, query.said, bound, judge)
-    yield from impossible_casts(query, casts, judge)
+    yield from impossible
 
 
 def _besides(query: DuckDBQuery, rest: Rest | None, tables: Tables, judge: Engine) -> list[QueryProblem]:

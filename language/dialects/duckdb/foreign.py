@@ -8,17 +8,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-ENGINES = {
-    "snowflake": "Snowflake",
-    "bigquery": "BigQuery",
-    "redshift": "Redshift",
-    "databricks": "Databricks",
-    "presto": "Athena",
-    "postgres": "PostgreSQL",
-    "tsql": "SQL Server",
-    "oracle": "Oracle",
-    "mysql": "MySQL",
-}
+from language.sql.engines import ENGINES
+
 MOST = 100  # characters of a translation
 MEANINGS = 2  # of one name in several engines, that are told
 

@@ -1,16 +1,22 @@
-"""Why a text cannot be parsed: the change to one word, near the place where the parser stops, that lets it go on is the remedy."""
+"""Why a text cannot be parsed: the change near the place where the parser stops that lets it go on is the remedy.
+
+A word of SQL's in quotes, what another engine's SQL is in DuckDB's, a word that is nearly one of SQL's, or what is missing there.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import first_line, named, rule_of, worded
+from language.sql.misplaced import Stop, ends_a_name, misplaced, missing
 from language.sql.problems import QueryProblem
+from language.sql.translation import Translation, translation
 
 _CLAUSES = ("select", "from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
 _ORDER = "FROM, WHERE, GROUP BY, HAVING, QUALIFY, WINDOW, ORDER BY, LIMIT"
@@ -19,24 +25,33 @@ _WORDS = (*_CLAUSES, *_LINKS, "inner", "left", "right", "full", "cross", "using"
 _BEFORE_A_NAME = frozenset((*"(,.=<>+-*/|", "select", "where", "having", "qualify", *_LINKS)) - {"join"}  # a table has three names
 _PIVOT = "this PIVOT does not say which values become columns"
 _LISTED = "list them, as in ON carrier IN ('AA', 'DL'): a table's columns do not change with its rows"
+_CHECK = "check the SQL before and at this place"
+_PLACE = re.compile(r'"query_location":\d+')
+_SHOWN = 40  # characters of what is not expected
 _LOOKED_BACK = 3  # words before the one at which the parser stops
 
 
 def syntax_problem(text: str, error: EngineError, engine: Engine) -> QueryProblem:
     """Why a text cannot be parsed."""
-    query = QueryText(text)
-    if rule_of(error) is not None:
+    query, ruled = QueryText(text), rule_of(error)
+    if ruled is not None and not ruled[0].foreign:
         return worded(error, query, engine)
     if error.position is None:
-        return _unplaced(query, error)
+        foreign = None if "Only SELECT" in error.message else _foreign(query, query.first_word(), engine)
+        return foreign or _unplaced(query, error, engine)
     near = query.word(error.position)
     before = [place for place in query.tokens if place[1] <= near[0]][-_LOOKED_BACK:]
     places = [near, *reversed(before)]
-    problem = _in_quotes(query, places, error, engine) or _misspelled(query, places, error, engine)
-    return problem or _unexpected(query, near, engine)
+    stop = _stop(query, near, engine)
+    problem = _in_quotes(query, places, error, engine) or _missing(query, near, stop) or _foreign(query, near, engine)
+    if problem is None and ruled is not None:
+        return worded(error, query, engine)
+    return problem or _misspelled(query, places, error, engine) or _unexpected(query, near, stop)
 
 
-def _unplaced(query: QueryText, error: EngineError) -> QueryProblem:
+def _unplaced(query: QueryText, error: EngineError, engine: Engine) -> QueryProblem:
+    if rule_of(error) is not None:
+        return worded(error, query, engine)
     if "Only SELECT statements" not in error.message:
         return QueryProblem(*named(error.message, query), f"this SQL cannot be read: {first_line(error)}", "check the SQL")
     pivot = query.find("pivot")
@@ -51,7 +66,7 @@ def _in_quotes(query: QueryText, places: Sequence[Place], error: EngineError, en
     for start, end in places:
         word = query.text[start:end]
         begins = word.lower() in _CLAUSES and (word.lower() == "select" or _before(query, start) not in _BEFORE_A_NAME)
-        if begins or word.lower() not in engine.catalogue.reserved_words or query.text[end:].lstrip().startswith("("):
+        if begins or word.lower() not in engine.catalogue.reserved_words or not _may_be_a_name(query, start, end):
             continue
         reached = _reached(f'{query.text[:start]}"{word}"{query.text[end:]}', engine)
         if reached > _stopped(error) + 2 and (furthest is None or reached > furthest[0]):
@@ -77,31 +92,58 @@ def _misspelled(query: QueryText, places: Sequence[Place], error: EngineError, e
     return None
 
 
-def _unexpected(query: QueryText, near: Place, engine: Engine) -> QueryProblem:
-    text, word = query.text, query.text[slice(*near)]
-    at_end = near[0] >= len(text.rstrip())
-    cause = "it ends where more is expected" if at_end else f"`{word}` is not expected here"
-    signs = [text[slice(*place)] for place in query.tokens]
-    remedy = "check the SQL before and at this place"
-    if "`" in word:
-        remedy = "write a name in double quotes, where it needs any"
-    elif word.lower() == "select" and query.find("pivot") is not None:
+def _may_be_a_name(query: QueryText, start: int, end: int) -> bool:
+    """Whether the words and signs around one are such as stand around a name."""
+    following = next((query.text[slice(*place)] for place in query.tokens if place[0] >= end), "")
+    return _before(query, start) in (*_BEFORE_A_NAME, "from", "") and ends_a_name(following)
+
+
+def foreign(text: str, engine: Engine) -> Translation | None:
+    """What is another engine's SQL, or has its clauses in another order, and how DuckDB reads it."""
+
+    def meaning(text: str) -> str | None:
+        return _PLACE.sub("", engine.serialized_tree(text)) if _reached(text, engine) == math.inf else None
+
+    return translation(text, "duckdb", meaning)
+
+
+def _foreign(query: QueryText, near: Place, engine: Engine) -> QueryProblem | None:
+    """The same as a problem.  near: where the parser stops."""
+    found = foreign(query.text, engine)
+    if found is None:
+        return None
+    place = (found.start, found.end) if found.words else near
+    return QueryProblem(*place, _said(found.words or query.text[slice(*near)]), found.remedy)
+
+
+def _said(words: str) -> str:
+    """The cause, by the words that stand there, '' at the end; many are told by the first."""
+    shown = words if len(words) <= _SHOWN else words.split()[0]
+    quoted = shown if "`" in shown else f"`{shown}`"
+    return f"this SQL cannot be read: {f'{quoted} is not expected here' if words else 'it ends where more is expected'}"
+
+
+def _stop(query: QueryText, near: Place, engine: Engine) -> Stop:
+    words = [(*place, query.text[slice(*place)]) for place in query.tokens]
+    number = next((number for number, (start, _, _) in enumerate(words) if start >= near[0]), len(words))
+    return Stop(query.text, words, number, lambda text: _reached(text, engine) == math.inf)
+
+
+def _missing(query: QueryText, near: Place, stop: Stop) -> QueryProblem | None:
+    found = missing(stop)
+    if found is None:
+        return None
+    cause, remedy = found
+    said = f"this SQL cannot be read: {cause}" if cause else _said(query.text[slice(*near)].strip())
+    return QueryProblem(*near, said, remedy)
+
+
+def _unexpected(query: QueryText, near: Place, stop: Stop) -> QueryProblem:
+    word = query.text[slice(*near)]
+    if word.lower() == "select" and query.find("pivot") is not None:
         return QueryProblem(*near, _PIVOT, _LISTED)
-    elif signs.count("(") > signs.count(")"):
-        remedy = "close the parenthesis that is open here"
-    elif (before := _before(query, near[0])) in ("order", "group"):
-        remedy = f"write {before.upper()} BY"
-    elif query.find("case") and _reached(f"{text[: near[0]]} END {text[near[0] :]}", engine) == math.inf:
-        remedy = "end the CASE before it: CASE WHEN … THEN … END"
-    elif _reached(f"{text[: near[0]]} ON true {text[near[0] :]}", engine) == math.inf:
-        cause, remedy = "a JOIN does not say which rows meet", "write ON and a condition, or USING (…)"
-    elif word.lower() == "select":
-        remedy = "write a query within another one in parentheses"
-    elif word.lower() in _CLAUSES:
-        remedy = f"write the clauses in their order: {_ORDER}"
-    elif _before(query, near[0]) == "top":
-        remedy = f"write LIMIT {word} at the end, after an ORDER BY"
-    return QueryProblem(*near, f"this SQL cannot be read: {cause}", remedy)
+    remedy = "write a name in double quotes, where it needs any" if "`" in word else misplaced(stop, _ORDER) or _CHECK
+    return QueryProblem(*near, _said(word.strip()), remedy)
 
 
 def _reached(text: str, engine: Engine) -> float:

@@ -12,6 +12,7 @@ from language.dialects.duckdb.call_problems import call_problem
 from language.dialects.duckdb.engine import Engine, Tables
 from language.dialects.duckdb.foreign import in_duckdb
 from language.dialects.duckdb.locating import located
+from language.dialects.duckdb.misread import foreign
 from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
@@ -110,8 +111,10 @@ def _explained(query: QueryText, error: EngineError, tables: Tables | None, engi
         return found, (found.start, found.end)
     if at is not None and error.subtype == "NO_MATCHING_FUNCTION":
         problem = call_problem(query, error, at, engine)
-        return problem, (problem.start, problem.end)
+        return _of_operator(query, error.name, problem, engine), (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
+    if ruled is not None and ruled[0].foreign and (translated := foreign(query.text, engine)) and translated.words:
+        return dataclasses.replace(problem, start=translated.start, end=translated.end, remedy=translated.remedy), None
     if at is None and (problem.start, problem.end) == query.first_word() and (trial := located(query, error, tables or {}, engine)):
         (start, end), alone = trial
         return dataclasses.replace(problem, start=start, end=end), (start, end) if alone else None
@@ -119,11 +122,22 @@ def _explained(query: QueryText, error: EngineError, tables: Tables | None, engi
         return problem, None
     call = query.call(at)
     if call is None:
+        problem = _of_operator(query, error.name, problem, engine)
         return problem, (problem.start, problem.end) if ruled[0].names else None
     if "Function with name" not in error.message:
         return problem, call
     elsewhere = in_duckdb(query.text[slice(*call)], lambda written: _can_stand(query, call, written, tables, engine))
     return (dataclasses.replace(problem, remedy=f"write {elsewhere}") if elsewhere else problem), call
+
+
+def _of_operator(query: QueryText, name: str, problem: QueryProblem, engine: Engine) -> QueryProblem:
+    """What is said of an operator that DuckDB does not have there, and another engine has; any other problem as it is."""
+    if not name or name.isidentifier():
+        return problem
+    translated = foreign(f"SELECT {query.text[problem.start : problem.end]}", engine)
+    cause = problem.cause.replace("no function", "no operator")
+    remedy = translated.remedy if translated is not None and name in translated.words else problem.remedy.replace("a function", "one")
+    return dataclasses.replace(problem, cause=cause, remedy=remedy)
 
 
 def _can_stand(query: QueryText, place: Place, written: str, tables: Tables | None, engine: Engine) -> bool:

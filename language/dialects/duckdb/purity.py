@@ -12,6 +12,7 @@ from language.dialects.duckdb.plan_casts import NOWHERE
 from language.dialects.duckdb.said import Said
 from language.dialects.duckdb.syntax_tree import nodes_in
 from language.dialects.duckdb.text import Place, QueryText
+from language.dialects.duckdb.window_order import unordered
 from language.sql.problems import QueryProblem
 from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import did_you_mean
@@ -43,7 +44,8 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
         place = query.find("positional") or query.first_word()
         yield QueryProblem(*place, "rows of a table have no positions: others would meet each time", "write JOIN … ON a key")
     for call in said.calls:
-        if call.unordered and (call.by_rows or call.name in _ORDERED):
+        in_no_order = call.unordered or (call.unless_columns and unordered(bound.plan))
+        if in_no_order and (call.by_rows or call.name in _ORDERED):
             place, cause = (
                 query.path(call.at),
                 f"`{call.name}` goes by the order of rows, and OVER gives none, so it is another one each time",

@@ -51,7 +51,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Call:
-    """windowed: whether it has OVER.  unordered: that over rows in no order.  by_rows: whether its frame counts them."""
+    """windowed: whether it has OVER.  unordered: that over rows in no order.  by_rows: whether its frame counts them.
+
+    unless_columns: whether it is unordered where the names in its ORDER BY are no columns, but those that AS gives.
+    """
 
     name: str
     at: int
@@ -59,6 +62,7 @@ class Call:
     unordered: bool = False
     by_rows: bool = False
     windowed: bool = False
+    unless_columns: bool = False
 
 
 @dataclass(frozen=True)

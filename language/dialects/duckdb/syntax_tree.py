@@ -8,7 +8,7 @@ from typing import Any
 from language.dialects.duckdb.given_names import names_by_pattern, names_of_pivot
 from language.dialects.duckdb.recursion import deep_recursion
 from language.dialects.duckdb.said import Call, Column, Said, Scope, Star, Table, Whole
-from language.dialects.duckdb.window_order import orders
+from language.dialects.duckdb.window_order import orders, orders_by_names
 from shared_metadata.program.lineage import Use
 
 Tree = dict[str, Any]
@@ -49,6 +49,7 @@ class _Reader:
     def __init__(self) -> None:
         self.said = Said()
         self._scopes: list[Scope] = []
+        self._given: dict[Scope, dict[str, Tree]] = {}  # of a SELECT, its items by the names that AS gives, folded
 
     def query(self, node: Tree, ctes: Names, outer: Scope | None, *, exists: bool = False) -> None:
         """A SELECT, a set operation, or a recursive CTE with its two sides.  ctes: that are in sight, folded."""
@@ -65,6 +66,7 @@ class _Reader:
             return
         scope = Scope(outer=outer, exists=exists)
         self._scopes.append(scope)
+        self._given[scope] = {item["alias"].lower(): item for item in node.get("select_list", ()) if item.get("alias")}
         self._walk(node.get("from_table"), ctes, scope, Use.JOIN)
         self.said.samples |= node.get("sample") is not None
         for key, value in node.items():
@@ -118,9 +120,7 @@ class _Reader:
             self.said.columns.append(Column(names, use, at, scope))
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"
-            name, unordered = value["function_name"].lower(), kind == "WINDOW" and not orders(value)
-            by_rows = any(value.get(end, "").endswith("_ROWS") for end in ("start", "end"))
-            self.said.calls.append(Call(name, at, in_from=False, unordered=unordered, by_rows=by_rows, windowed=kind == "WINDOW"))
+            self.said.calls.append(self._call(value, at, scope))
         elif kind == "PARAMETER":
             self.said.parameters = True
         elif kind == "STAR":
@@ -131,6 +131,14 @@ class _Reader:
             star = Star(str(value.get("relation_name", "")).lower(), at, scope, without, renamed, replaced)
             self.said.stars.append(star)
             self.said.words |= star.spoken_of
+
+    def _call(self, value: Tree, at: int, scope: Scope) -> Call:
+        name = value["function_name"].lower()
+        if value["class"] != "WINDOW":
+            return Call(name, at, in_from=False)
+        by_rows, unordered = any(value.get(end, "").endswith("_ROWS") for end in ("start", "end")), not orders(value)
+        unless_columns = not unordered and not orders_by_names(value, self._given.get(scope, {}))
+        return Call(name, at, False, unordered, by_rows, True, unless_columns)
 
     def _from(self, value: Tree, kind: str, ctes: Names, scope: Scope) -> None:
         alias, at = str(value.get("alias", "")), value.get("query_location", 0)

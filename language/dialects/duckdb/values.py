@@ -57,7 +57,7 @@ class Values:
     def written(self, expression: Tree) -> str:
         """The value as DuckDB writes it in SQL; NULL where it cannot."""
         child, target = expression.get("child", {}), expression.get("cast_type", {})
-        if child.get("value", {}).get("type") == _TEXT and not expression.get("try_cast"):
+        if expression.get("class") == "CAST" and child.get("value", {}).get("type") == _TEXT and not expression.get("try_cast"):
             return f"CAST({literal(child['value'].get('value', ''))} AS {sql_type(target)})"
         node = {"type": "SELECT_NODE", "cte_map": {}, "select_list": [{**expression, "alias": ""}], "from_table": {"type": "EMPTY"}}
         tree = {"statements": [{"node": {**node, "aggregate_handling": "STANDARD_HANDLING"}}], "error": False}

@@ -1,8 +1,8 @@
-"""Whether a window's ORDER BY tells rows of one partition apart, by its text: what is the same in all of them orders nothing."""
+"""Whether a window's ORDER BY tells rows of one partition apart: what is the same in all of them orders nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Tree = dict[str, Any]
@@ -16,6 +16,50 @@ def orders(window: Tree) -> bool:
     apart = [tuple(map(str.lower, each["column_names"])) for each in window.get("partitions", ()) if each["class"] == "COLUMN_REF"]
     by = [each["expression"] for each in (*window.get("orders", ()), *window.get("arg_orders", ()))]
     return any(_meaning(each) not in partitions and not all(_same(apart, column) for column in _columns(each, None)) for each in by)
+
+
+def orders_by_names(window: Tree, given: Mapping[str, Tree]) -> bool:
+    """What `orders` says where a column's name means an item of the SELECT.  given: the items by the names that AS gives, folded.
+
+    A table's own column comes before such a name: only `unordered` knows of those.
+    """
+    return orders({**window, **{key: _meant(window.get(key, ()), given) for key in ("partitions", "orders", "arg_orders")}})
+
+
+def unordered(plan: Any) -> bool:
+    """Whether a plan has a window that orders by nothing, or by nothing but what its partitions are made of."""
+    for window in (node for node in _nodes(plan) if node.get("expression_class") == "BOUND_WINDOW"):
+        by = [each["expression"] for each in (*window.get("orders", ()), *window.get("arg_orders", ()))]
+        if by and _inputs(by) <= _inputs(window.get("partitions", ())):
+            return True
+    return False
+
+
+def _nodes(plan: Any) -> Iterator[Tree]:
+    stack = [plan]
+    while stack:
+        found = stack.pop()
+        if isinstance(found, dict):
+            yield found
+            stack += found.values()
+        elif isinstance(found, (list, tuple)):
+            stack += found
+
+
+def _inputs(expressions: Any) -> set[int]:
+    """The columns, by their numbers in the window's input, that bound expressions name."""
+    return {node.get("index", 0) for node in _nodes(expressions) if node.get("expression_class") == "BOUND_REF"}
+
+
+def _meant(value: Any, given: Mapping[str, Tree]) -> Any:
+    """An expression with the item itself in the place of each name that AS gives."""
+    if isinstance(value, (list, tuple)):
+        return [_meant(each, given) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class") == "COLUMN_REF" and len(value["column_names"]) == 1:
+        return given.get(value["column_names"][0].lower(), value)
+    return {key: _meant(each, given) for key, each in value.items()}
 
 
 def _same(partitions: list[Names], column: Names) -> bool:

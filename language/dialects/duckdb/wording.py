@@ -27,6 +27,7 @@ class Rule:
     words: the first of them that the text has is the place, where the message gives none, or `at_words`.
     names: whether the place is a column, which can be taken out so that more mistakes are found.
     unplaced: it is for messages that give no place.
+    foreign: another engine may read such SQL, and what to write for it says more.
     """
 
     pattern: str
@@ -36,6 +37,7 @@ class Rule:
     names: bool = False
     at_words: bool = False
     unplaced: bool = False
+    foreign: bool = False
 
 
 def _rule(pattern: str, cause: str, remedy: str, *words: str, **how: bool) -> Rule:
@@ -52,6 +54,7 @@ RULES = (
         r"__postfix",
         "an operator stands here that there is not",
         "compare by =, and write names in double quotes where they need any",
+        foreign=True,
     ),
     _rule(
         r"column \"?([^\"]+?)\"? must appear in the GROUP BY",
@@ -101,7 +104,13 @@ RULES = (
         "number rows by their key: row_number() OVER (ORDER BY id)",
         *("nextval", "currval"),
     ),
-    _rule(r"errhint NOT IMPLEMENTED", "this SQL cannot be read: LIMIT takes one number", "write LIMIT 10 OFFSET 5", "limit"),
+    _rule(
+        r"errhint NOT IMPLEMENTED",
+        "this SQL cannot be read: LIMIT takes one number",
+        "write LIMIT 10 OFFSET 5",
+        "limit",
+        foreign=True,
+    ),
     _rule(
         r"Star expression .* resulted in an empty set of columns|No matching columns found that match regex",
         "no column here has such a name",
@@ -144,8 +153,8 @@ RULES = (
     ),
     _rule(
         r"[Mm]ax expression depth limit of (\d+)",
-        "this query is more than {0} levels deep: a table that reads another one in WITH is a level too",
-        "make views of its parts",
+        "more than {0} operators, calls or tables of WITH stand in one another here, as in a + b + c",
+        "make views of its parts, or IN (…) of many ORs",
     ),
     _rule(
         r"at least one window function must appear in the SELECT column or QUALIFY",

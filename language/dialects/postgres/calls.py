@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from language.dialects.postgres import catalogue
+from language.dialects.postgres.call_places import mark_placed, misused
 from language.dialects.postgres.catalogue import Function
 from language.dialects.postgres.context import Context
 from language.dialects.postgres.conversion import ANY_OF_ONE
@@ -18,23 +19,6 @@ from language.dialects.postgres.spelling import no_function
 from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
-
-# https://www.postgresql.org/docs/current/sql-expressions.html#SYNTAX-AGGREGATES
-_NO_AGGREGATES = {
-    "where": ("WHERE", "write it in HAVING, or aggregate in a subquery and filter around it"),
-    "join": ("a join's condition", "aggregate in a subquery, and join that"),
-    "group": ("GROUP BY", "aggregate in a subquery, and group around it"),
-    "limit": ("LIMIT and OFFSET", "write a number"),
-    "filter": ("FILTER", "aggregate in a subquery first"),
-    "from": ("FROM", "aggregate in a subquery first"),
-    "values": ("VALUES", "aggregate in a subquery first"),
-    "aggregate": ("another aggregate", "aggregate in a subquery first, and again around it"),
-}
-_NO_WINDOWS = {
-    **{name: place for name, (place, _) in _NO_AGGREGATES.items()},
-    **{"having": "HAVING", "window": "another window", "windowed": "another window", "aggregate": "an aggregate"},
-}
-_SETS_REFUSED = ("where", "join", "having", "limit", "filter", "group")
 
 
 @dataclass(frozen=True)
@@ -93,7 +77,7 @@ def _made(
     given: Sequence[Expr],
     parts: Sequence[Expr],
 ) -> Expr:
-    if (wrong := _misused(inner, function)) is not None:
+    if (wrong := misused(inner, function)) is not None:
         return context.failed(node, *wrong, parts)
     unsettled = [p for declared, p in zip(found.candidate.arguments, given, strict=False) if declared in ANY_OF_ONE]
     if unsettled and all(part.kind == UNKNOWN for part in unsettled):
@@ -106,7 +90,7 @@ def _made(
     made.tag = "set" if function.returns_set else ""
     if function.aggregate in ("o", "h"):
         made.reads = tuple(given[: len(inner.get("args", ()))])
-    _placed(context, scope, node, inner, function, made)
+    mark_placed(context, scope, node, inner, function, made)
     return made
 
 
@@ -141,8 +125,8 @@ def _of_untold(
         made = context.untold(node, f"what `{name}` gives of {context.describe(given[0])} cannot be told", parts)
     else:
         made = context.made(node, None, ("call", name, _spelled(inner)), parts)
-    if _misused(inner, able[0]) is None:
-        _placed(context, scope, node, inner, able[0], made)
+    if misused(inner, able[0]) is None:
+        mark_placed(context, scope, node, inner, able[0], made)
     return made
 
 
@@ -208,69 +192,6 @@ def _over(context: Context, scope: Scope, window: Node) -> list[Expr]:
     for part in parts:
         context.use(part, Use.ORDER)
     return [*found, *parts]
-
-
-# -- where calls may stand
-
-
-def _misused(inner: Node, function: Function) -> tuple[str, str] | None:
-    name, over = function.name, "over" in inner
-    if function.kind == "f":
-        if over:
-            return f"`{name}` is no window function", "remove OVER"
-        if any(inner.get(each) for each in ("agg_distinct", "agg_order", "agg_filter", "agg_star", "agg_within_group")):
-            return f"`{name}` is no aggregate", "remove DISTINCT, ORDER BY, FILTER or WITHIN GROUP"
-    if function.kind == "a" and not function.arguments and not inner.get("agg_star"):
-        return f"`{name}` needs an argument", f"write {name}(*) to count rows"
-    if function.kind == "w" and not over:
-        return f"`{name}` needs a window", "write OVER (PARTITION BY … ORDER BY …) after it"
-    if function.kind == "w" and inner.get("agg_filter"):
-        return f"`{name}` takes no FILTER", "filter in a subquery, or write an aggregate"
-    if over and inner.get("agg_distinct"):
-        return "a window takes no DISTINCT", "remove the rows that are the same in a subquery first"
-    if function.aggregate in ("o", "h") and not inner.get("agg_within_group"):
-        return f"`{name}` needs WITHIN GROUP", "write WITHIN GROUP (ORDER BY …) after it"
-    if function.aggregate == "n" and inner.get("agg_within_group"):
-        return f"`{name}` takes no WITHIN GROUP", "write ORDER BY within its parentheses"
-    return None
-
-
-def _placed(context: Context, scope: Scope, node: Node, inner: Node, function: Function, made: Expr) -> None:
-    """Marks aggregates and windows, and tells where they may not stand."""
-    if "over" in inner:
-        made.tag = "window"
-        if scope.clause in _NO_WINDOWS:
-            remedy = "take the window's value in a subquery, and use it around that"
-            context.problem(context.places.of(node), f"a window cannot stand in {_NO_WINDOWS[scope.clause]}", remedy)
-    elif function.kind == "a":
-        mark_aggregate(context, scope, node, inner, made)
-    elif function.returns_set and scope.clause in _SETS_REFUSED:
-        remedy = "call it in FROM, and filter or group what it gives"
-        context.problem(context.places.of(node), f"`{function.name}` gives rows, which cannot stand here", remedy)
-
-
-def mark_aggregate(context: Context, scope: Scope, node: Node, inner: Node, made: Expr) -> None:
-    if "over" in inner:
-        made.tag = "window"
-        return
-    made.tag, made.scope = "aggregate", _scope_of(scope, made)
-    taken = list(made.walk())
-    for around in scope.around():
-        if around is made.scope:
-            break
-        around.outer[:] = [read for read in around.outer if read not in taken]
-    if made.scope.clause not in _NO_AGGREGATES:
-        made.scope.aggregates.append(made)
-    else:
-        where, remedy = _NO_AGGREGATES[made.scope.clause]
-        context.problem(context.places.of(node), f"an aggregate cannot stand in {where}", remedy)
-
-
-def _scope_of(scope: Scope, aggregate: Expr) -> Scope:
-    """Whose rows it takes: those of the query around, where it names only columns from there."""
-    scopes = {part.scope for part in aggregate.walk() if part.tag == "column" and part.scope is not None}
-    scopes |= {read.scope for part in aggregate.walk() for read in part.reads if read.scope is not None}
-    return next((around for around in scope.around() if around in scopes), scope)
 
 
 def grouping(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:

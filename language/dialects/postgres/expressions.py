@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from language.dialects.postgres import calls, columns, operators, queries_within, sql_json
+from language.dialects.postgres.casts import cast
 from language.dialects.postgres.context import Context
-from language.dialects.postgres.conversion import EXPLICIT, common_type, converts
-from language.dialects.postgres.kinds import BOOL, RECORD, TEXT, UNKNOWN, Kind, array_of, element_of, is_array
+from language.dialects.postgres.conversion import common_type, converts
+from language.dialects.postgres.indirection import indirect
+from language.dialects.postgres.kinds import BOOL, TEXT, UNKNOWN, Kind, array_of
 from language.dialects.postgres.operators import cast_remedy, condition
 from language.dialects.postgres.parser import Node
-from language.dialects.postgres.scope import Expr, Scope, Untold
-from language.dialects.postgres.type_words import is_nested, named_kind
+from language.dialects.postgres.scope import Expr, Scope
 
 Handler = Callable[[Context, Scope, Node, Node], Expr]
 _NOW = {
@@ -54,58 +55,6 @@ def _literal(inner: Node) -> tuple[Kind, object]:
     except ValueError:
         return Kind("numeric"), written
     return Kind("int4" if number < 2**31 else "int8" if number < 2**63 else "numeric"), number
-
-
-def _cast(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
-    target = named_kind(context, inner["typeName"])
-    argument = _cast_argument(context, scope, inner["arg"], target)
-    if target is None:
-        return context.broken(node, [argument])
-    if isinstance(target, Untold):
-        found = context.broken(node, [argument])
-        found.untold = target
-        return found
-    context.read_as(argument, target.name)
-    if argument.kind == target:
-        return argument
-    if is_nested(target.name) and argument.kind not in (None, Kind("jsonb")):
-        remedy = f"make jsonb of it first: CAST({context.said(argument.place)} AS jsonb)"
-        return context.failed(node, f"only jsonb becomes a list, map or struct, not {context.describe(argument)}", remedy, [argument])
-    known = argument.kind if argument.kind != UNKNOWN else None
-    if known is not None and not _casts(known, target):
-        cause = f"{context.describe(argument)} cannot be cast to {target}"
-        return context.failed(node, cause, _cast_ways(context, argument, known, target), [argument])
-    return context.made(node, target, ("cast", target), [argument])
-
-
-def _casts(source: Kind, target: Kind) -> bool:
-    if source.name in ("record", "_record"):
-        return target.name in (source.name, "text", "varchar", "bpchar", "name")
-    return source.is_own or converts(source.name, target.name, EXPLICIT)
-
-
-def _cast_ways(context: Context, argument: Expr, source: Kind, target: Kind) -> str:
-    """What to do where one type does not become another: by way of a third, if there is one."""
-    said = context.said(argument.place)
-    for way in ("integer", "text", "numeric", "timestamp"):
-        between = {"integer": "int4"}.get(way, way)
-        if way != "text" and converts(source.name, between, EXPLICIT) and converts(between, target.name, EXPLICIT):
-            return f"write CAST(CAST({said} AS {way}) AS {target})"
-    return f"cast it to another type; its text is CAST({said} AS text)"
-
-
-def _cast_argument(context: Context, scope: Scope, node: Node, target: Kind | Untold | None) -> Expr:
-    """An array that is written out takes the type to which it is cast."""
-    if "A_ArrayExpr" in node and isinstance(target, Kind) and is_array(target.name):
-        element = element_of(target)
-        parts = [
-            _cast_argument(context, scope, each, target if "A_ArrayExpr" in each else element)
-            for each in node["A_ArrayExpr"].get("elements", ())
-        ]
-        for part in parts:
-            context.read_as(part, target.name)
-        return context.made(node, target.plain(), ("array",), parts)
-    return context.expression(scope, node)
 
 
 def _logic(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
@@ -210,54 +159,10 @@ def _collated(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
     return context.made(node, TEXT if part.kind == UNKNOWN else part.kind, ("collate", str(inner["collname"])), [part])
 
 
-def _indirect(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
-    """(row).field, array[1], array[1:2], document['key']."""
-    found = context.expression(scope, inner["arg"])
-    for step in inner["indirection"]:
-        ((tag, what),) = step.items()
-        if tag == "String":
-            found = _field(context, node, found, what["sval"])
-        elif tag == "A_Indices":
-            found = _subscript(context, scope, node, found, what)
-        else:
-            return context.failed(node, "a row's columns can only be taken apart in the SELECT", "name one of them")
-    return found
-
-
-def _field(context: Context, node: Node, row: Expr, name: str) -> Expr:
-    if row.kind is None:
-        return context.made(node, None, ("field", name), [row])
-    if row.kind.fields is None:
-        if row.kind.is_own or row.kind == RECORD:
-            return context.untold(node, f"the type of the field `{name}` cannot be told", [row])
-        return context.failed(node, f"{context.describe(row)} has no fields", "leave the field out", [row])
-    if name not in dict(row.kind.fields):
-        known = ", ".join(field for field, _ in row.kind.fields)
-        return context.failed(node, f"the row has no field `{name}`", f"it has {known}", [row])
-    return context.made(node, dict(row.kind.fields)[name], ("field", name), [row])
-
-
-def _subscript(context: Context, scope: Scope, node: Node, found: Expr, indices: Node) -> Expr:
-    parts = [context.expression(scope, indices[name]) for name in ("lidx", "uidx") if name in indices]
-    for part in parts:
-        context_name = found.kind.name if found.kind is not None else ""
-        if context_name != "jsonb" and part.kind not in (None, UNKNOWN) and not converts(part.kind.name, "int4", "a"):
-            context.problem(
-                part.place, f"an array's elements are numbered, and this is {part.kind}", cast_remedy(context, part, None, "int4")
-            )
-    key = ("element", bool(indices.get("is_slice")))
-    if found.kind is None or found.kind.name == "jsonb" or indices.get("is_slice"):
-        return context.made(node, found.kind, key, [found, *parts])
-    element = element_of(found.kind)
-    if element is None:
-        return context.failed(node, f"{context.describe(found)} has no elements", "take an array or jsonb", [found, *parts])
-    return context.made(node, element, key, [found, *parts])
-
-
 _HANDLERS: dict[str, Handler] = {
     "ColumnRef": columns.column,
     "A_Const": _constant,
-    "TypeCast": _cast,
+    "TypeCast": cast,
     "A_Expr": operators.operation,
     "BoolExpr": _logic,
     "NullTest": _tested,
@@ -269,7 +174,7 @@ _HANDLERS: dict[str, Handler] = {
     "RowExpr": _row,
     "SQLValueFunction": _moment,
     "CollateClause": _collated,
-    "A_Indirection": _indirect,
+    "A_Indirection": indirect,
     "FuncCall": calls.call,
     "GroupingFunc": calls.grouping,
     "SubLink": queries_within.query_within,

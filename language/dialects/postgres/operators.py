@@ -66,6 +66,7 @@ def operate(context: Context, node: Node, name: str, left: Expr | None, right: E
         return _compared_rows(context, node, name, left, right)
     kind, problem = _result(context, name, left, right)
     if problem is not None:
+        problem = _as_written_elsewhere(context, node, name, *problem)
         return context.failed(node, *problem, parts)
     if kind is None and all(part.kind is not None for part in parts):
         return context.untold(node, f"what `{name}` gives of these cannot be told", parts)
@@ -87,6 +88,14 @@ def _result(context: Context, name: str, left: Expr | None, right: Expr) -> tupl
     if any(kind is not None and kind.is_own for kind in known):
         return _only_result(name, left is None), None
     return None, _refusal(context, name, left, right, found)
+
+
+def _as_written_elsewhere(context: Context, node: Node, name: str, cause: str, remedy: str) -> tuple[str, str]:
+    """What is wrong with an operator; the remedy for one that another engine has by that name is what says the same here."""
+    from language.dialects.postgres.misread import foreign
+
+    found = foreign(f"SELECT {context.said(context.places.of(node))}") if not name.isalpha() else None
+    return cause, found.remedy if found is not None and name in found.words else remedy
 
 
 def _only_result(name: str, prefix: bool) -> Kind | None:

@@ -1,43 +1,13 @@
-"""Text to PostgreSQL's own parse tree, by its own parser; where that refuses, what is wrong, at the place."""
+"""Text to PostgreSQL's own parse tree, by its own parser."""
 
 from __future__ import annotations
 
 import ctypes
-import difflib
 import json
-import re
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from language.dialects.postgres import catalogue
-from language.sql.problems import QueryProblem
-
 Node = dict[str, Any]
-_CLAUSES = ("SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "WINDOW")
-_JOINS = (
-    "JOIN",
-    "LEFT",
-    "RIGHT",
-    "FULL",
-    "INNER",
-    "CROSS",
-    "NATURAL",
-    "LATERAL",
-    "USING",
-    "DISTINCT",
-    "BETWEEN",
-    "PARTITION",
-    "OVER",
-)
-_ENDS = frozenset((*_CLAUSES, ")", ""))
-_BEFORE_NAMES = frozenset(
-    (
-        *["SELECT", "FROM", "WHERE", "JOIN", "BY", "ON", "AS", "DISTINCT", "AND", "OR", "NOT", "HAVING", "WHEN", "THEN", "ELSE"],
-        *",(=<>+-*/%|",
-    )
-)
-_IGNORED = ("IGNORE", "RESPECT")
 _SQL_COMMENT, _C_COMMENT = 275, 276
 _LONGEST = 63  # bytes of a name: https://www.postgresql.org/docs/current/limits.html
 
@@ -55,11 +25,11 @@ class Word(NamedTuple):
 
 
 class NotRead(Exception):
-    """What PostgreSQL's parser refuses."""
+    """A text that PostgreSQL's parser refuses.  at: the character at which it stops.  grammar: whether its grammar does."""
 
-    def __init__(self, problem: QueryProblem) -> None:
-        super().__init__(problem.cause)
-        self.problem = problem
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message)
+        self.message, self.at, self.grammar = message, at, "syntax error" in message
 
 
 class Text:
@@ -109,9 +79,7 @@ class Text:
 
 def parse(text: Text) -> Node:
     """The one statement's tree, as libpg_query writes it in JSON. Raises NotRead."""
-    tree = _parsed(text.text)
-    if isinstance(tree, _Refusal):
-        raise NotRead(_problem(text, tree))
+    tree = json.loads(serialized(text.text))
     statements = tree["stmts"]
     found: Node = statements[0]["stmt"] if statements else {}
     if any(len(word.text.encode()) > _LONGEST for word in text.words if word.text.startswith('"') and "<" in word.text):
@@ -131,103 +99,14 @@ def _restore_types(text: Text, node: Any) -> None:
         _restore_types(text, inner)
 
 
-class _Refusal(NamedTuple):
-    message: str
-    at: int
-
-
-def _parsed(text: str) -> Node | _Refusal:
+def serialized(text: str) -> bytes:
+    """The parse tree as libpg_query writes it. Raises NotRead."""
     from postgast.native import lib
 
     result = lib.pg_query_parse(text.encode())
     try:
         if result.error:
-            return _Refusal((result.error.contents.message or b"").decode(), max(result.error.contents.cursorpos - 1, 0))
-        tree: Node = json.loads(ctypes.string_at(result.parse_tree))
-        return tree
+            raise NotRead((result.error.contents.message or b"").decode(), max(result.error.contents.cursorpos - 1, 0))
+        return ctypes.string_at(result.parse_tree)
     finally:
         lib.pg_query_free_parse_result(result)
-
-
-def _problem(text: Text, refusal: _Refusal) -> QueryProblem:
-    """What to say of a text that the parser reads up to `refusal.at`."""
-    if "syntax error" not in refusal.message:
-        return _refused(text, refusal)
-    here = next((number for number, word in enumerate(text.words) if word.end > refusal.at), len(text.words))
-    word = text.words[here] if here < len(text.words) else Word(len(text.text.rstrip()), len(text.text.rstrip()), "")
-    before = text.words[here - 1] if here else Word(0, 0, "")
-    if before.upper in _IGNORED and word.upper == "NULLS":
-        remedy = "PostgreSQL has no such window; take the values that are no NULL in a subquery, or do it in a view"
-        return QueryProblem(before.start, word.end, f"`{before.text} {word.text}` is no PostgreSQL", remedy)
-    after = text.words[here + 1].upper if here + 1 < len(text.words) else ""
-    if before.text == "," and word.upper in _ENDS and (word.upper not in ("ORDER", "GROUP") or after == "BY"):
-        return QueryProblem(before.start, before.end, "nothing follows this comma", "remove it, or write what it separates")
-    if (word.text == "," and before.text in (",", "(")) or (word.text == "," and before.upper in _ENDS):
-        return QueryProblem(
-            word.start, word.end, f"nothing stands between `{before.text}` and `,`", "write a column, or remove the comma"
-        )
-    return next(_meant(text, refusal, here), None) or _unexpected(word, before)
-
-
-def _refused(text: Text, refusal: _Refusal) -> QueryProblem:
-    """What the grammar takes and the parser does not."""
-    said = refusal.message.split(" at or near")[0].split(":")[0]
-    if said.startswith("unterminated"):
-        end = min(refusal.at + 1, len(text.text))
-        return QueryProblem(refusal.at, end, f"this SQL cannot be read: {said}", "end it before this statement ends")
-    here = next((number for number, word in enumerate(text.words) if word.end > refusal.at), None)
-    if here is None:  # what the scanner refuses is no token
-        end = refusal.at + len(re.split(r"\s", text.text[refusal.at :], maxsplit=1)[0])
-        return QueryProblem(refusal.at, end, f"this SQL cannot be read: {said}", "write what PostgreSQL takes here")
-    last = here
-    while last + 2 < len(text.words) and text.words[last + 1].text == ".":
-        last += 2
-    remedy = (
-        "write connection.schema.table for a table, table.column for a column"
-        if "name" in said
-        else "write what PostgreSQL takes here"
-    )
-    return QueryProblem(text.words[here].start, text.words[last].end, f"this SQL cannot be read: {said}", remedy)
-
-
-def _unexpected(word: Word, before: Word) -> QueryProblem:
-    if not word.text:
-        end = before.end
-        return QueryProblem(before.start, end, f"the query ends after `{before.text}`, and something must follow", "complete it")
-    if before.text.startswith("'") and word.text.startswith("'"):
-        return QueryProblem(word.start, word.end, "two texts follow one another", "write a comma between them, or || to join them")
-    cause = (
-        f"this SQL cannot be read: `{word.text}` cannot stand after `{before.text}`"
-        if before.text
-        else f"`{word.text}` begins no query"
-    )
-    return QueryProblem(word.start, word.end, cause, "check the SQL before and at this place")
-
-
-def _meant(text: Text, refusal: _Refusal, here: int) -> Iterator[QueryProblem]:
-    """What makes the parser read on when it is put in the place of a word near the mistake."""
-    near = [number for number in (here - 1, here, here - 2) if 0 <= number < len(text.words)]
-    for number in near:
-        word = text.words[number]
-        is_name = number > 0 and text.words[number - 1].upper in _BEFORE_NAMES and word.text.lower() in catalogue.reserved()
-        if is_name and _reads_on(text, refusal, number, f'"{word.text}"'):
-            yield QueryProblem(
-                word.start, word.end, f"`{word.text}` is a word of SQL itself", f'as a name it is written "{word.text}"'
-            )
-    for number in near:
-        word = text.words[number]
-        if not word.text.isidentifier() or word.text.lower() in catalogue.reserved():
-            continue
-        close = difflib.get_close_matches(word.upper, (*_CLAUSES, *_JOINS), n=2, cutoff=0.7)
-        for keyword in close:
-            if _reads_on(text, refusal, number, keyword):
-                yield QueryProblem(word.start, word.end, f"`{word.text}` is no word of SQL here", f"did you mean {keyword}?")
-
-
-def _reads_on(text: Text, refusal: _Refusal, number: int, instead: str) -> bool:
-    word = text.words[number]
-    found = _parsed(text.text[: word.start] + instead + text.text[word.end :])
-    if not isinstance(found, _Refusal):
-        return True
-    moved = len(instead) - (word.end - word.start)
-    return "syntax error" in found.message and found.at - moved > max(refusal.at, word.end)

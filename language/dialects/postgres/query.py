@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from language.dialects.postgres.misread import syntax_problem
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.places import Place, Places
 from language.sql.query import TableReference, first_word
@@ -35,7 +36,7 @@ class PostgresQuery:
         try:
             found: Node = parse(self.text)
         except NotRead as refused:
-            problem = refused.problem
+            problem = syntax_problem(self.text, refused)
             raise Problem(self.at((problem.start, problem.end)), problem.cause, problem.remedy) from refused
         if "SelectStmt" not in found:
             raise Problem(first_word(self.span), "a query must be a SELECT", "write AS SELECT …")

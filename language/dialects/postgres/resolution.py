@@ -11,18 +11,8 @@ from dataclasses import dataclass
 
 from language.dialects.postgres import catalogue
 from language.dialects.postgres.catalogue import Function, Operator
-from language.dialects.postgres.conversion import (
-    ANY_IN_COMMON,
-    ANY_OF_ONE,
-    EXPLICIT,
-    POLYMORPHIC,
-    UNKNOWN,
-    accepts,
-    category,
-    common_type,
-    converts,
-    is_preferred,
-)
+from language.dialects.postgres.conversion import EXPLICIT, POLYMORPHIC, UNKNOWN, accepts, category, converts, is_preferred
+from language.dialects.postgres.polymorphic import consistent
 
 
 @dataclass(frozen=True)
@@ -124,7 +114,7 @@ def _shadowed(candidates: Iterable[Candidate | None]) -> Iterable[Candidate]:
 
 
 def _chosen(candidates: Sequence[Candidate], given: Sequence[str]) -> Call | str:
-    able = [c for c in candidates if all(map(accepts, c.arguments, given)) and _consistent(c.arguments, given) is not None]
+    able = [c for c in candidates if all(map(accepts, c.arguments, given)) and consistent(c.arguments, given) is not None]
     if not able:
         return "none"
     best = able[0] if len(able) == 1 else select_candidate(able, given)
@@ -132,7 +122,7 @@ def _chosen(candidates: Sequence[Candidate], given: Sequence[str]) -> Call | str
 
 
 def _call(candidate: Candidate, given: Sequence[str]) -> Call:
-    meaning = _consistent(candidate.arguments, given) or {}
+    meaning = consistent(candidate.arguments, given) or {}
     arguments = tuple(meaning.get(declared, declared) for declared in candidate.arguments)
     returns = candidate.returns
     if returns in POLYMORPHIC:
@@ -162,7 +152,7 @@ def select_candidate(candidates: Sequence[Candidate], given: Sequence[str]) -> C
     if len(kinds) == 1:
         (kind,) = kinds
         same = [kind] * len(given)
-        able = [c for c in found if all(map(accepts, c.arguments, same)) and _consistent(c.arguments, same) is not None]
+        able = [c for c in found if all(map(accepts, c.arguments, same)) and consistent(c.arguments, same) is not None]
         if len(able) == 1:
             return able[0]
     return None
@@ -191,75 +181,3 @@ def _by_category(candidates: Sequence[Candidate], unknown: Sequence[int]) -> lis
             for n, (chosen, preferred) in wanted.items()
         )
     ]
-
-
-def _consistent(declared: Sequence[str], given: Sequence[str]) -> dict[str, str] | None:
-    """What the polymorphic types among the arguments stand for; None where they contradict each other."""
-    pairs = [(name, kind) for name, kind in zip(declared, given, strict=False) if name in POLYMORPHIC]
-    if not pairs:
-        return {}
-    one = _of_one([(name, kind) for name, kind in pairs if name in ANY_OF_ONE])
-    other = _in_common([(name, kind) for name, kind in pairs if name in ANY_IN_COMMON])
-    return {**one, **other} if one is not None and other is not None else None
-
-
-def _of_one(pairs: Sequence[tuple[str, str]]) -> dict[str, str] | None:
-    elements: set[str] = set()
-    found: dict[str, set[str]] = {"array": set(), "range": set(), "multirange": set()}
-    for name, kind in pairs:
-        if kind == UNKNOWN:
-            continue
-        base = name.removeprefix("any")
-        if base in found:
-            found[base].add(kind)
-            elements |= {_inner(kind)}
-        else:
-            elements.add(kind)
-    if any(len(kinds) > 1 for kinds in found.values()) or len(elements) > 1:
-        return None
-    if not elements:
-        return {}
-    return _family("any", elements.pop(), found)
-
-
-def _in_common(pairs: Sequence[tuple[str, str]]) -> dict[str, str] | None:
-    elements: list[str] = []
-    found: dict[str, set[str]] = {"array": set(), "range": set(), "multirange": set()}
-    for name, kind in pairs:
-        base = name.removeprefix("anycompatible")
-        if kind != UNKNOWN:
-            elements.append(_inner(kind) if base in found else kind)
-            if base in ("range", "multirange"):
-                found[base].add(kind)
-    if any(len(kinds) > 1 for kinds in found.values()):
-        return None
-    common = common_type(elements) if elements else ("text" if pairs else "")
-    if not common:
-        return None if pairs else {}
-    if not all(converts(kind, common) for kind in elements):
-        return None
-    return _family("anycompatible", common, found)
-
-
-def _inner(kind: str) -> str:
-    """The element of an array, range or multirange."""
-    found = catalogue.types().get(kind)
-    if found is None:
-        return kind.removesuffix("[]")
-    if found.kind == "m":
-        return _inner(found.subtype)
-    return found.subtype if found.kind == "r" else found.element
-
-
-def _family(prefix: str, element: str, found: dict[str, set[str]]) -> dict[str, str]:
-    """The types that belong to one element; '' for what is not known."""
-    one = catalogue.types().get(element)
-    ranges, several = next(iter(found["range"]), ""), next(iter(found["multirange"]), "")
-    if several and not ranges:
-        ranges = catalogue.types()[several].subtype if several in catalogue.types() else ""
-    if ranges and not several:
-        several = catalogue.types()[ranges].multirange if ranges in catalogue.types() else ""
-    plain = {"any": "anyelement", "anycompatible": "anycompatible"}[prefix]
-    array = one.array if one is not None else f"{element}[]"
-    meaning = {plain: element, f"{prefix}array": array, f"{prefix}nonarray": element, f"{prefix}enum": element}
-    return {**meaning, f"{prefix}range": ranges, f"{prefix}multirange": several}

@@ -76,7 +76,7 @@ def _array_query(context: Context, scope: Scope, node: Node, inner: Node) -> Exp
 
 
 def _aggregate(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
-    from language.dialects.postgres.calls import mark_aggregate
+    from language.dialects.postgres.call_places import mark_aggregate
 
     constructor = inner.get("constructor", {})
     with scope.reading("aggregate" if "over" not in constructor else scope.clause):

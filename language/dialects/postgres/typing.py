@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import UNKNOWN, loaded
+from language.dialects.postgres.misread import syntax_problem
 from language.dialects.postgres.parser import Node, NotRead, Text, parse
 from language.dialects.postgres.scope import Column, Output
 from language.dialects.postgres.targets import UNNAMED, output_name
@@ -20,7 +21,7 @@ def type_text(text: Text, inputs: Mapping[tuple[str, ...], str], tables: Mapping
     try:
         node = parse(text)["SelectStmt"]
     except NotRead as refused:
-        return TypedQuery(problems=(refused.problem,))
+        return TypedQuery(problems=(syntax_problem(text, refused),))
     known = {name: [_column(name, column) for column in columns] for name, columns in tables.items()}
     context = Context(text, inputs, known)
     outputs, _ = context.query(node, None)

@@ -1,0 +1,15 @@
+"""The engines whose SQL users bring along, by the names under which sqlglot reads it."""
+
+from __future__ import annotations
+
+ENGINES = {
+    "snowflake": "Snowflake",
+    "bigquery": "BigQuery",
+    "redshift": "Redshift",
+    "databricks": "Databricks",
+    "presto": "Athena",
+    "postgres": "PostgreSQL",
+    "tsql": "SQL Server",
+    "oracle": "Oracle",
+    "mysql": "MySQL",
+}

@@ -1,0 +1,83 @@
+"""Advice where a parser stops: by the words around the place, and by what lets it read on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_CLAUSES = ("from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
+_BY = ("order", "group", "partition")
+# Words that follow one another only where a parenthesis should open between them, or after both.
+_OPENED = {
+    ("over", "partition"): "OVER (PARTITION BY …)",
+    ("over", "order"): "OVER (ORDER BY …)",
+    ("filter", "where"): "FILTER (WHERE …)",
+    ("exists", "select"): "EXISTS (SELECT …)",
+    ("in", "select"): "IN (SELECT …)",
+    ("from", "select"): "FROM (SELECT …) AS q",
+    ("join", "select"): "JOIN (SELECT …) AS q ON …",
+    ("distinct", "on"): "DISTINCT ON (…)",
+}
+# After these, a word is no name that ends there.
+_NAMES_END = frozenset(
+    (
+        *("from", "as", "is", "in", "and", "or", "not", "then", "else", "end", "when", "on", "by", "using", "like", "between"),
+        *("asc", "desc", "nulls", "union", "except", "intersect", "join", "over", "collate", *_CLAUSES),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A text that a parser reads up to the word of this number, or to its end.
+
+    words: all of its words and signs, with their places.  reads: whether the parser reads another text.
+    """
+
+    text: str
+    words: Sequence[tuple[int, int, str]]
+    number: int
+    reads: Callable[[str], bool]
+
+    def word(self, number: int) -> str:
+        """That word, folded; '' where there is none."""
+        return self.words[number][2].lower() if 0 <= number < len(self.words) else ""
+
+    def reads_with(self, inserted: str) -> bool:
+        at = self.words[self.number][0] if self.number < len(self.words) else len(self.text)
+        return self.reads(f"{self.text[:at]} {inserted} {self.text[at:]}")
+
+
+def missing(stop: Stop) -> tuple[str, str] | None:
+    """What is wrong, '' where the place says it, and what to write where something is left out: parentheses, BY, END, ON."""
+    if stop.word(stop.number)[:1] == stop.word(stop.number - 1)[:1] == "'":
+        return "two texts follow one another", "write a comma between them, or || to join them"
+    for number in (stop.number, stop.number - 1, stop.number + 1, stop.number - 2):
+        opened = _OPENED.get((stop.word(number - 1), stop.word(number)))
+        if opened is not None and (stop.word(number), stop.word(number + 1)) != ("on", "("):
+            return "", f"write {opened}"
+    signs, before = [word.lower() for _, _, word in stop.words], stop.word(stop.number - 1)
+    if signs.count("(") > signs.count(")"):
+        return "", "close the parenthesis that is open here"
+    if before in _BY and stop.word(stop.number - 2) not in ("select", "distinct", ","):
+        return "", f"write {before.upper()} BY"
+    if "case" in signs and stop.reads_with("END"):
+        return "", "end the CASE before it: CASE WHEN … THEN … END"
+    if "join" in signs and stop.reads_with("ON true"):
+        return "a JOIN does not say which rows meet", "write ON and a condition, or USING (…)"
+    return None
+
+
+def misplaced(stop: Stop, order: str) -> str:
+    """What to do with a word of SQL's that stands where it cannot; '' for any other.  order: the dialect's clauses in theirs."""
+    here, before = stop.word(stop.number), stop.word(stop.number - 1)
+    if here == "select":
+        return "write a query within another one in parentheses"
+    if here in _CLAUSES and before in ("and", "or"):
+        return f"write the condition alone: there is one {here.upper()}"
+    return f"write the clauses in their order, each once: {order}" if here in _CLAUSES else ""
+
+
+def ends_a_name(following: str) -> bool:
+    """Whether a word may be a name, for the word or sign behind it, '' at the end of the text."""
+    return not following or following.lower() in _NAMES_END or not (following[0].isalnum() or following[0] in "_\"'`(")
