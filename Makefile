@@ -68,7 +68,7 @@ wheel: setup ## Build dist/atoll-….whl, which brings all that a project needs:
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
 
-new-slice: setup ## Make the folder of a slice: SLICE=collect/mysql, TITLE=MySQL
+new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Oracle
 	@$(BIN)/atoll new-slice $(SLICE) $(if $(TITLE),--title "$(TITLE)")
 
 verify-aws: setup ## Try Atoll in the account of your AWS credentials: deploy, run, compare, destroy; under a dollar (ARGS=--help)

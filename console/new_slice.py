@@ -33,7 +33,7 @@ _SUITES = Path("tests/conformance")
 
 @click.command("new-slice", short_help="Make the folder of a new connector or warehouse.")
 @click.argument("slice_id", metavar="STAGE/SYSTEM")
-@click.option("--title", help="The system's name as people write it, such as MySQL.  [default: System]")
+@click.option("--title", help="The system's name as people write it, such as HubSpot.  [default: System]")
 @json_option
 def new_slice(slice_id: str, title: str | None, as_json: bool) -> None:
     """Make slices/STAGE/SYSTEM/: its declaration, options, steps, state machine, stack and packages, and a client whose methods
@@ -44,7 +44,7 @@ def new_slice(slice_id: str, title: str | None, as_json: bool) -> None:
     to its first batch: docs/guides/a-slice-of-your-own.md.
 
     \b
-      atoll new-slice collect/mysql --title MySQL
+      atoll new-slice collect/oracle --title Oracle
       atoll new-slice harness/hubspot --title HubSpot
     """
     stage, system = _named(slice_id)

@@ -11,7 +11,7 @@ from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_source.dialect import Dialect
 from systems.sql_source.memory import Memory
-from systems.sql_source.parts import LINES, Part
+from systems.sql_source.parts import LINES, Part, key_bounds
 from systems.sql_source.relation import BATCH, DELETED, OWN, rows_sql
 
 
@@ -40,9 +40,10 @@ def rows_of_chunk(part: Part, first: int, end: int, dialect: Dialect) -> str:
     where = list(part.where)
     if part.end_page:
         beyond = part.last and end >= part.end_page * LINES
-        where += dialect.within(first, None if beyond else end)
-    names = ", ".join(f"c{number}" for number in range(len(part.columns)))
-    return f"(\n{rows_sql(part.reads, part.columns, where)}\n) AS q ({names})"
+        bound = None if beyond else end
+        where += key_bounds(part, first, bound) if part.keys else dialect.within(first, bound)
+    columns = [f"{column} AS c{number}" for number, column in enumerate(part.columns)]  # not every database names them after AS q
+    return f"(\n{rows_sql(part.reads, columns, where)}\n) AS q"
 
 
 def copy_sql(

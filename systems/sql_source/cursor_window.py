@@ -66,9 +66,9 @@ class Past:
     def of(window: Window, column: CursorColumn) -> Past:
         """Nothing when there was none, or the cursor column has changed since: then all rows are due."""
         values = json.loads(window.cursor) if window.cursor else {}
-        if values.get("column") != column.name or values.get("upto") is None:
+        if values.get("column") != column.name:
             return Past()
-        upto = values["upto"]
+        upto = values.get("upto")
         points = tuple(Point(*point) for point in values.get("points", ()))
         return Past(upto, values.get("since", upto), values.get("ended"), points)
 
@@ -130,13 +130,14 @@ def merge_bounds(
     return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen), past.upto is None)
 
 
-def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds | None:
-    """Up to where all is settled, so that no row has to come again; None where nothing is. It has no rows that no window meets."""
+def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
+    """Up to where all is settled, so that no row has to come again: at first that may be nowhere, and a later batch takes the rows.
+
+    It has no rows that no window meets.
+    """
     past = past.known_to(seen)
     points = _points(past, upper, seen)
-    if points and points[0].begun > seen.ended:
-        return None
-    upto = points[0].upto if points else None
+    upto = points[0].upto if points and points[0].begun <= seen.ended else None
     took = {"column": column.name, "after": past.upto, "upto": upto}
     return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
 

@@ -27,16 +27,29 @@ class Mapped:
 
 
 @dataclass(frozen=True)
+class KeyRange:
+    """The whole numbers of a key by which a table is read in ranges, where it has no pages that can be asked for.
+
+    column: quoted.  first: the least of them.  count: of the numbers from it to the greatest.
+    """
+
+    column: str
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
 class TableSize:
     """pages: by ranges of which the table can be read, 0 where it cannot.  bytes: with what is stored out of line.
 
-    told: each row tells which transaction wrote it.
+    told: each row tells which transaction wrote it.  keys: what pages are, where they are ranges of a key.
     """
 
     pages: int = 0
     bytes: int = 0
     rows: int = 0
     told: bool = False
+    keys: KeyRange | None = None
 
 
 class Dialect(Protocol):
@@ -45,7 +58,7 @@ class Dialect(Protocol):
     as_text_remedy: str  # how a program reads a value as text that its type cannot hold
 
     def within(self, first: int, end: int | None) -> Sequence[str]:
-        """The conditions of rows at the positions [first, end) of a table, None for all that follow."""
+        """The conditions of rows at the positions [first, end), None for all that follow, of a table that has no KeyRange."""
         ...
 
     def any_of(self, condition: str) -> str:
@@ -62,8 +75,8 @@ class Dialect(Protocol):
         """The expression of a JSON object, as text, of names and the expressions of their values."""
         ...
 
-    def shown(self, column: str, kind: str, misfit: str) -> str:
-        """The expression of a value for `document`, also where it is none of the kind's."""
+    def shown(self, column: str, expression: str, kind: str, misfit: str) -> str:
+        """The expression of a value for `document`, also where it is none of the kind's.  expression: how the value is read."""
         ...
 
     def answer(self, sql: str) -> str:

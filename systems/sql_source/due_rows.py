@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.contract.taken import LEFT_AS_IT_IS
-from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
@@ -98,14 +98,7 @@ class DueRows:
             )
         with self._within_time(flow, column):
             self._check_append(flow, relation, column)
-        bounds = cursor_window.append_bounds(column, past, upper, seen)
-        if bounds is None:
-            raise RetryLater(
-                "a transaction that is open may still bring rows of the first batch, which APPEND could not take later",
-                place=str(flow.position),
-                remedy=f"nothing if it ends; else see {self._looking.where_open}, or use MERGE ON (…)",
-            )
-        return bounds
+        return cursor_window.append_bounds(column, past, upper, seen)
 
     def _check_append(self, flow: Flow, relation: Relation, column: CursorColumn) -> None:
         """Raises DefinitionError for what would come twice, or never."""
@@ -137,10 +130,11 @@ class DueRows:
         above = f"{column.expression} > {column.literal(last)}" if last is not None else f"{column.expression} IS NOT NULL"
         ordinary = " AND ".join(condition for condition in (above, column.lowest, column.highest) if condition)
         tops = [
-            f"(SELECT {column.expression} {rows}\nORDER BY 1 DESC LIMIT 1)" for rows in relation.due(ordinary, tell_left=tell_left)
+            f"(SELECT {column.expression} AS top {rows}\nORDER BY 1 DESC LIMIT 1)"
+            for rows in relation.due(ordinary, tell_left=tell_left)
         ]
         # A name alone would be the column that is put out, the text, by which 9 is more than 10.
-        newest = f"SELECT {self._dialect.as_text('t.top')} FROM ({' UNION ALL '.join(tops)}) AS t (top) ORDER BY t.top DESC LIMIT 1"
+        newest = f"SELECT {self._dialect.as_text('t.top')} FROM ({' UNION ALL '.join(tops)}) AS t ORDER BY t.top DESC LIMIT 1"
         found = self._session.first(newest)
         return str(found[0]) if found else None
 

@@ -1,8 +1,8 @@
 """What of a source is settled: a transaction that is open while a batch is planned commits its rows after the batch read past them.
 
-Transactions have numbers in the order in which they begin. So every plan keeps how far it came beside the next number of then. Once
-all transactions of then have ended, nothing can be committed any more below that point, but by one that had begun, and taken its
-moment or number, before its first write.
+Transactions have numbers in the order in which they begin: a server's own, or the moments of its clock. So every plan keeps how far
+it came beside the next number of then. Once all transactions of then have ended, nothing can be committed any more below that point,
+but by one that had begun, and taken its moment or number, before its first write.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ class Seen:
 
 
 class Looking(Protocol):
-    """Looks at a server's transactions. where_open: where somebody finds those that are open."""
-
-    where_open: str
+    """Looks at a server's transactions."""
 
     def seen(self) -> Seen:
         """To be asked when it is known how far the batch reads."""

@@ -10,6 +10,7 @@ from typing import Any
 from shared_metadata.contract.collect import TablePlan, Window
 from shared_metadata.program import Flow, Mode, from_plain
 from systems.sql_source.cursor_window import Bounds
+from systems.sql_source.dialect import KeyRange
 from systems.sql_source.memory import Memory
 from systems.sql_source.relation import Relation
 
@@ -25,6 +26,7 @@ class Part:
     """One extract's share: pages [first_page, end_page) of the table, all rows when end_page is 0; `last` has no upper bound.
 
     left_reads, left_where: the same of the rows that the flow's WHERE does not take, where those are to be told; else ''.
+    pages, keys: of the whole table.
     """
 
     reads: str
@@ -39,6 +41,8 @@ class Part:
     misfits: tuple[str, ...] = ()
     left_reads: str = ""
     left_where: tuple[str, ...] = ()
+    pages: int = 0
+    keys: KeyRange | None = None
 
     @property
     def left(self) -> Part | None:
@@ -74,9 +78,23 @@ def parts(relation: Relation, where: str, max_parts: int, part_mb: int, *, tell_
             misfits=relation.misfits,
             left_reads=left_reads,
             left_where=(*left_where, where) if left_reads and where else left_where,
+            pages=relation.size.pages,
+            keys=relation.size.keys,
         )
         for number in range(wanted)
     )
+
+
+def key_bounds(part: Part, first: int, end: int | None) -> list[str]:
+    """The conditions of rows at the positions [first, end) of a table whose pages are equal ranges of a key.
+
+    Rows that have come since with lesser keys are at the first position.
+    """
+    assert part.keys is not None
+    keys, positions = part.keys, part.pages * LINES
+    low, high = (keys.first + keys.count * at // positions if at else None for at in (first, end))
+    lower = [f"{keys.column} >= {low}"] if low is not None else []
+    return [*lower, f"{keys.column} < {high}"] if high is not None else lower
 
 
 def comes_again(flow: Flow) -> bool:

@@ -14,12 +14,16 @@ MERGED = "give it a CURSOR and MERGE ON its key"
 LONGEST_SECONDS = 7 * 86_400  # of an execution
 
 
-def too_much(asked: Asked, given: Mapping[str, Given], part_mb: int) -> list[TooMuch]:
-    """What `Slice.sizes` tells, of a slice whose connections have an option max_parts.  part_mb: of a table in one part, at least."""
-    return [*_reads(asked, asked.brings.bytes, given["extract"], part_mb)] if asked.brings.bytes and "extract" in given else []
+def too_much(asked: Asked, given: Mapping[str, Given], part_mb: int, *, goes_on: bool = True) -> list[TooMuch]:
+    """What `Slice.sizes` tells, of a slice whose connections have an option max_parts.
+
+    part_mb: of a table in one part, at least.  goes_on: a table that stands still can be read in several calls.
+    """
+    size = asked.brings.bytes
+    return [*_reads(asked, size, given["extract"], part_mb, goes_on)] if size and "extract" in given else []
 
 
-def _reads(asked: Asked, size: int, given: Given, part_mb: int) -> Iterator[TooMuch]:
+def _reads(asked: Asked, size: int, given: Given, part_mb: int, goes_on: bool) -> Iterator[TooMuch]:
     """In parts beside one another, each with a state of its own, where what changes comes again; else in one, which stands still."""
     in_parts = comes_again(asked.flow)
     parts = min(_max_parts(asked), max(1, size // (part_mb * 2**20))) if in_parts else 1
@@ -29,6 +33,10 @@ def _reads(asked: Asked, size: int, given: Given, part_mb: int) -> Iterator[TooM
     if seconds > LONGEST_SECONDS:
         more = "give the connection more max_parts (64 at most)" if in_parts else f"{MERGED}, which reads it in parts"
         yield TooMuch(f"{what}, and a batch may take a week", f"{more}, or collect fewer columns or rows of it")
+    elif calls > 1 and not in_parts and not goes_on:
+        yield TooMuch(
+            f"{what}, and one state of it is seen for one call of extract", f"{MERGED}, or collect fewer columns or rows of it"
+        )
     elif calls > 1 and not in_parts:
         yield TooMuch(
             f"{what}, in {calls:,} calls of extract; what writes to it meanwhile ends the batch",

@@ -34,7 +34,7 @@ def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Colle
     document that does not fit its type nobody knows where the fields are that are masked."""
     reasons = [rejected_rows.reason(misfit, f"{name} is no {kind}") for name, kind, misfit in _columns(part, schema) if misfit]
     values = {
-        name: dialect.shown(f"c{number}", kind, misfit)
+        name: dialect.shown(f"c{number}", part.expressions[number], kind, misfit)
         for number, (name, kind, misfit) in enumerate(_columns(part, schema))
         if name not in hidden
     }

@@ -3,12 +3,15 @@ CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 10
 CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE);
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
+CREATE CONNECTION shop TO mysql      WITH (secret = 'shop');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
 
 INSERT INTO lake.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
   MASK (carrier HASH)
 AS SELECT id, carrier, updated_at FROM ops.public.flights;
+
+INSERT INTO lake.shop FROM shop TABLES (orders) EVERY '1 hour';
 
 CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR FAIL

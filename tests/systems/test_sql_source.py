@@ -54,7 +54,7 @@ class FileDialect:
     def document(self, values: Mapping[str, str]) -> str:
         return f"json_object({', '.join(f'{literal(name)}, {value}' for name, value in values.items())})"
 
-    def shown(self, column: str, kind: str, misfit: str) -> str:
+    def shown(self, column: str, expression: str, kind: str, misfit: str) -> str:
         return column
 
     def answer(self, sql: str) -> str:
@@ -191,7 +191,7 @@ def test_a_source_to_which_duckdb_does_not_come_is_closed(tmp_path: Path) -> Non
 
 
 def test_a_window_takes_what_is_new_and_tells_of_what_left_the_filter(file: Path, tmp_path: Path) -> None:
-    looking = SimpleNamespace(where_open="nowhere", seen=lambda: Seen(1, 1))
+    looking = SimpleNamespace(seen=lambda: Seen(1, 1))
     with duckdb.connect() as session:
         session.execute(f"ATTACH {literal(str(file))} AS source (READ_ONLY)")
         asking = Asking(session)

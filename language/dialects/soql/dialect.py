@@ -1,10 +1,18 @@
 """SOQL as a dialect: a source's. Its names are kept as they are written."""
 
-from language.dialects.soql.leaving import leaving
-from language.dialects.soql.projection import collected
+from functools import partial
+
 from language.dialects.soql.query import SoqlQuery, read
-from language.dialects.soql.typing import typed
 from language.sql.dialect import AsSource, Dialect, as_written
+from language.sql.one_table import leaving, projection
+from language.sql.one_table_typing import typed
+from language.sql.projection import CollectedQuery
+
+
+def _collected(query: SoqlQuery) -> CollectedQuery:
+    """Nothing in it casts."""
+    return CollectedQuery(projection(query))
+
 
 DIALECT = Dialect(
     name="soql",
@@ -12,5 +20,5 @@ DIALECT = Dialect(
     fold=as_written,
     spelled=as_written,
     kept=(SoqlQuery,),
-    source=AsSource(read, collected, leaving, typed),
+    source=AsSource(read, _collected, leaving, partial(typed, noun="field")),
 )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.parquet.masking import without_dropped
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -32,10 +31,12 @@ from systems.postgres import catalog, sessions
 from systems.postgres.address import read_address
 from systems.postgres.failures import connection_error, scrub
 from systems.postgres.watchdog import Watchdog
+from systems.sql_source.dialect import Scan
 from systems.sql_source.due_rows import DueRows
-from systems.sql_source.parts import Part, table_plan
+from systems.sql_source.parts import Part
 from systems.sql_source.relation import Relation, query_relation, rows_sql, table_relation
-from systems.sql_source.silence import ANSWER_SECONDS, silent
+from systems.sql_source.silence import silent
+from systems.sql_source.source import SqlSource
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -43,43 +44,26 @@ if TYPE_CHECKING:
 PLAN_TIMEOUT_SECONDS = 30
 
 
-class PostgresSource:
-    """A Source over one connection of a program; `aws` is the boto3 session whose role writes the staged files.
+class PostgresSource(SqlSource):
+    """A Source over one connection of a program."""
 
-    until: when the call at work must have returned, on the monotonic clock.  part_mb: the least size of a part.
-    """
+    dialect = DIALECT
 
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
-        self._connection, self._aws, self._until, self._part_mb = connection, aws, until, part_mb
-        self._watchdog: Watchdog | None = None
         self._config, self.address = read_config(connection), read_address(connection, secret)
-        self._relations: dict[str, Relation] = {}
+        super().__init__(connection, aws, until, self._config.max_parts, part_mb)
+        self._watchdog: Watchdog | None = None
         self._opened: list[Session[Any]] = []
 
-    # -- the Source protocol
-
-    def schema(self, flow: Flow, table: Table) -> Schema:
-        return self._relation(flow, table).schema
-
-    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
-        relation = self._relation(flow, table)
-        with self.translated(str(flow.position)):
-            bounds = self._due.bounds(flow, relation, window)
-        if bounds is None:
-            return None
-        return table_plan(flow, relation, window, bounds, self._config.max_parts, self._part_mb)
-
-    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+    def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
         from slices.collect.postgres.scanning import PostgresScan
-        from systems.sql_source.extraction import Extraction
 
-        def open_scan(part: Part, before: Mapping[str, str] | None) -> PostgresScan:
-            return PostgresScan(self, request, deadline, part, before)
+        return PostgresScan(self, request, deadline, part, before)
 
-        return Extraction(request, deadline, DIALECT, self._aws, open_scan).run(resume)
+    # -- what discover and drift ask
 
     def tables(self) -> list[str]:
-        with self.translated(self._place):
+        with self.translated(self.place):
             return list(catalog.allowed_tables(self.session))
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
@@ -87,9 +71,9 @@ class PostgresSource:
 
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
         """Warns of tables of which policies hide rows: they are described, and a batch of them is refused."""
-        with self.translated(self._place):
+        with self.translated(self.place):
             if tables is None:
-                told = failures.hidden("policies hold for the secret's user", self._place)
+                told = failures.hidden("policies hold for the secret's user", self.place)
                 guarded = (name for name, guarded in catalog.allowed_tables(self.session).items() if guarded)
                 return dict.fromkeys(guarded, f"{told.what}; {told.remedy}")
             found = {name: self._warning(name) for name in tables}
@@ -101,7 +85,7 @@ class PostgresSource:
 
         found = {}
         for table in tables:
-            with self.translated(f"{self._place}: {table}"):
+            with self.translated(f"{self.place}: {table}"):
                 if name := catalog.find_table(self.session, table, self._config.default_schema):
                     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
                         found[table] = estimated_size(self.session, name)
@@ -114,15 +98,15 @@ class PostgresSource:
         try:
             self.session.execute(f"SELECT 1 FROM {name.quoted}\nLIMIT 0" if name else "SELECT 1")
         except psycopg.errors.InsufficientPrivilege as error:
-            refused = failures.statement_error(error, self._place)
+            refused = failures.statement_error(error, self.place)
             return f"{refused.what}; {refused.remedy}"
         return ""
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
-        with self.translated(f"{self._place}: {table}"):
+        with self.translated(f"{self.place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
-                raise catalog.missing_table(self.session, table, self._config.default_schema, self._place)
+                raise catalog.missing_table(self.session, table, self._config.default_schema, self.place)
             rows = rows_sql(name.quoted, [f"({identifier(source_name(column))})::text"], [])
             found = self.session.execute(f"{rows}\nLIMIT {SAMPLE_ROWS}").fetchall()
         return sampled(column.type, [value for (value,) in found])
@@ -139,7 +123,7 @@ class PostgresSource:
     def session(self) -> Session[Any]:
         """The session for the catalog and the plan: read only, with a short timeout for each statement, and cut off with the call."""
         session = self._connected()
-        self._watchdog = Watchdog(session, self._seconds_left)
+        self._watchdog = Watchdog(session, self.seconds_left)
         session.execute(self.settling({"statement_timeout": f"{PLAN_TIMEOUT_SECONDS}s"}))
         return session
 
@@ -155,21 +139,12 @@ class PostgresSource:
         return sessions.settling(own, schema=self._config.default_schema.strip('"'), local=local)
 
     def _connected(self) -> Session[Any]:
-        session = sessions.connect(self.address, reference=self._config.secret, place=self._place, seconds=self._seconds_left)
+        session = sessions.connect(self.address, reference=self._config.secret, place=self.place, seconds=self.seconds_left)
         self._opened.append(session)
         return session
 
-    @property
-    def _seconds_left(self) -> float:
-        """Seconds left for the server's answers, with just enough time kept to report their absence."""
-        return max(self._until() - time.monotonic() - ANSWER_SECONDS, 0.1)
-
     def connection_error(self, text: str) -> AtollError:
-        return connection_error(self.scrub(text), self._config.secret, self._place)
-
-    @property
-    def _place(self) -> str:
-        return f"connection {self._connection.name} ({self._connection.position})"
+        return connection_error(self.scrub(text), self._config.secret, self.place)
 
     def scrub(self, text: str) -> str:
         return scrub(text, self.address.password)
@@ -177,16 +152,10 @@ class PostgresSource:
     # -- tables, and their due rows
 
     @cached_property
-    def _due(self) -> DueRows:
+    def due(self) -> DueRows:
         return due_rows(self.session, self._config.lag)
 
-    def _relation(self, flow: Flow, table: Table) -> Relation:
-        if table.dataset not in self._relations:
-            with self.translated(str(flow.position)):
-                self._relations[table.dataset] = self._describe(flow, table)
-        return self._relations[table.dataset]
-
-    def _describe(self, flow: Flow, table: Table) -> Relation:
+    def described(self, flow: Flow, table: Table) -> Relation:
         import psycopg
 
         session, flow, dropped = self.session, without_dropped(flow, table), table.masked(Mask.DROP)
@@ -215,7 +184,7 @@ class PostgresSource:
 
     def _schema_of(self, table: str) -> Schema | None:
         """All columns of a table; None for a missing table."""
-        with self.translated(f"{self._place}: {table}"):
+        with self.translated(f"{self.place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None

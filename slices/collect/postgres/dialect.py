@@ -34,7 +34,7 @@ class PostgresDialect:
         listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
         return f"(SELECT row_to_json(d.*)::text FROM (SELECT {listed}) AS d)"  # d alone would be a column of that name
 
-    def shown(self, column: str, kind: str, misfit: str) -> str:
+    def shown(self, column: str, expression: str, kind: str, misfit: str) -> str:
         """Bytes that are no text are written as \\ooo."""
         if kind not in ("string", "list<string>"):
             return column

@@ -31,8 +31,6 @@ def written_since(transaction: int) -> str:
 class Looking:
     """The Looking of systems/sql_source. It waits a moment for transactions that end soon, once for all tables of a plan."""
 
-    where_open = "pg_stat_activity and pg_prepared_xacts"
-
     def __init__(self, session: Session[Any]) -> None:
         self._session, self._seconds_left = session, WAIT_SECONDS
 

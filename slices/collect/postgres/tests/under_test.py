@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -35,6 +35,8 @@ class PostgresUnderTest:
     large_rows, most_columns = 10_000, 500
     hostile_names = hostile.NAMES
     secret_values = (PASSWORD,)
+    unreadable_day = "10000"
+    moments = datetime(1700, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
     def __init__(self, database: Database) -> None:
         self._database, self._made = database, 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,8 @@ class SalesforceUnderTest:
     incremental: Mapping[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "systemmodstamp"}
     appending: Mapping[str, Any] = {"mode": Mode.APPEND, "cursor": "systemmodstamp"}
     large_rows, most_columns = 5_000, 500
+    unreadable_day = "10000"
+    moments = datetime(1700, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
     hostile_names = ("select", "from", "where", "null", "limit", "group", "order", "not_in", "x" * 37)  # letters, digits and _ only
 
     def __init__(self, server: SalesforceServer, options: Mapping[str, Any]) -> None:

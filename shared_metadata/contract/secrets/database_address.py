@@ -1,0 +1,57 @@
+"""What the secret of a connection to a database holds: where the database is, who Atoll is there, and how the server is trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared_metadata.errors import SecretError
+from shared_metadata.program import Connection
+
+FIELDS = "the secret is a JSON object with host, dbname, username, password and, if need be, port, sslmode, sslrootcert"
+CONNECT_SECONDS = 10
+
+
+class DatabaseAddress(BaseModel):
+    """The secret's fields, which are never shown; a system says its port and its sslmodes. sslrootcert: a PEM certificate's text."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+    host: str = Field(min_length=1)
+    dbname: str = Field(min_length=1)
+    username: str = Field(min_length=1)
+    password: str
+    port: int = Field(ge=1, le=65535)
+    sslmode: str = "require"
+    sslrootcert: str = ""
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        return []
+
+    def certificate_file(self) -> str:
+        """The certificate as a file, for libraries that take no text; it is public."""
+        path = Path(tempfile.gettempdir()) / f"atoll-{hashlib.sha256(self.sslrootcert.encode()).hexdigest()[:16]}.pem"
+        path.write_text(self.sslrootcert)
+        return str(path)
+
+
+AnAddress = TypeVar("AnAddress", bound=DatabaseAddress)
+
+
+def read(model: type[AnAddress], connection: Connection, secret: Mapping[str, Any]) -> AnAddress:
+    """Raises SecretError that names the fields that are missing or wrong; never a value."""
+    reference, place = f"the secret {connection.options.get('secret')!r}", f"connection {connection.name} ({connection.position})"
+    missing = [name for name, field in model.model_fields.items() if field.is_required() and name not in secret]
+    if missing:
+        raise SecretError(f"{reference} lacks the fields {', '.join(missing)}", place=place, remedy=FIELDS)
+    try:
+        return model(**secret)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "?"
+        raise SecretError(f"the field {field} of {reference} is not accepted: {first['msg']}", place=place, remedy=FIELDS) from None

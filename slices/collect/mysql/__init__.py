@@ -1,0 +1,1 @@
+"""Collects tables of a MySQL or MariaDB database as Parquet."""

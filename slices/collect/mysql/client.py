@@ -1,0 +1,153 @@
+"""Reads a MySQL or MariaDB database: PyMySQL for the catalog, the plan and every session, DuckDB's scanner for the rows."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.collect import ExtractRequest
+from shared_metadata.contract.parquet.masking import without_dropped
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.sizes import Size
+from shared_metadata.drift.changes import source_name
+from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
+from shared_metadata.program import Connection, Flow, Table
+from shared_metadata.program.schema import Schema, SchemaColumn
+from slices.collect.mysql import failures
+from slices.collect.mysql.config import read_config
+from slices.collect.mysql.dialect import DIALECT
+from slices.collect.mysql.logic import columns_to_read, read_columns, spelled
+from slices.collect.mysql.planning import due_rows, estimated_size, first, table_size
+from slices.collect.mysql.slice import SLICE
+from systems.mysql import catalog, sessions
+from systems.mysql.address import read_address
+from systems.mysql.catalog import TableName, identifier
+from systems.sql_source.dialect import Scan
+from systems.sql_source.due_rows import DueRows
+from systems.sql_source.parts import Part, comes_again
+from systems.sql_source.relation import Relation, table_relation
+from systems.sql_source.source import SqlSource
+
+if TYPE_CHECKING:
+    from pymysql import Connection as Session
+
+PLAN_TIMEOUT_SECONDS, DAY_SECONDS = 30, 86_400.0
+
+
+class MysqlSource(SqlSource):
+    """A Source over one connection of a program."""
+
+    dialect = DIALECT
+
+    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
+        self._config, self.address = read_config(connection), read_address(connection, secret)
+        super().__init__(connection, aws, until, self._config.max_parts, part_mb)
+        self._opened: list[Session[Any]] = []
+
+    def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
+        from slices.collect.mysql.scanning import MysqlScan
+
+        return MysqlScan(self, request, deadline)
+
+    # -- what discover and drift ask
+
+    def tables(self) -> list[str]:
+        with self.translated(self.place):
+            return catalog.allowed_tables(self.session)
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        return {name: self._schema_of(name) for name in tables}
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
+        """The server's estimates, for tables that exist and may be read."""
+        found = {}
+        with self.translated(self.place):
+            for table in tables:
+                if name := self._find(table):
+                    found[table] = estimated_size(self.session, name)
+        return found
+
+    def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
+        with self.translated(f"{self.place}: {table}"):
+            name = self._find(table)
+            if name is None:
+                raise catalog.missing_table(self.session, table, self.address.dbname, self.place)
+            value = f"CAST({identifier(source_name(column))} AS CHAR)"
+            with self.session.cursor() as cursor:
+                cursor.execute(f"SELECT {value} FROM {name.quoted} LIMIT {SAMPLE_ROWS}")
+                return sampled(column.type, [found for (found,) in cursor.fetchall()])
+
+    def close(self) -> None:
+        while self._opened:
+            with contextlib.suppress(Exception):  # it has ended already
+                self._opened.pop().close()
+
+    # -- sessions
+
+    @cached_property
+    def session(self) -> Session[Any]:
+        """The session for the catalog and the plan: with a short timeout for each statement, and given up with the call."""
+        session = self.connect(self.seconds_left)
+        sessions.settle(session, sessions.time_limit(PLAN_TIMEOUT_SECONDS))
+        return session
+
+    def connect(self, seconds: float) -> Session[Any]:
+        """A new session, settled, that `close` ends; an answer that does not come is waited for so long."""
+        session = sessions.connect(self.address, reference=self._config.secret, place=self.place, seconds=min(seconds, DAY_SECONDS))
+        self._opened.append(session)
+        return session
+
+    # -- tables, and their due rows
+
+    @cached_property
+    def due(self) -> DueRows:
+        return due_rows(self.session, self._config.lag, self.place)
+
+    def described(self, flow: Flow, table: Table) -> Relation:
+        flow = without_dropped(flow, table)
+        name = self._find(table.source)
+        if name is None:
+            raise catalog.missing_table(self.session, table.source, self.address.dbname, str(flow.position))
+        columns = columns_to_read(flow, table, catalog.columns_of(self.session, name))
+        flow = spelled(flow, columns)
+        where = f" WHERE ({flow.filter}\n)" if flow.filter else ""
+        selected = ", ".join(identifier(column.name) for column in columns) or "1"
+        first(self.session, f"SELECT {selected} FROM {name.quoted}{where} LIMIT 0")  # which names what is missing or may not be read
+        return table_relation(flow, name.quoted, read_columns(columns), table_size(self.session, name, in_ranges=comes_again(flow)))
+
+    def _find(self, table: str) -> TableName | None:
+        return catalog.find_table(self.session, table, self.address.dbname)
+
+    def _schema_of(self, table: str) -> Schema | None:
+        """All columns of a table; None for a missing table."""
+        with self.translated(f"{self.place}: {table}"):
+            name = self._find(table)
+            if name is None:
+                return None
+            first(self.session, f"SELECT 1 FROM {name.quoted} LIMIT 0")
+            return catalog.table_schema(catalog.columns_of(self.session, name))
+
+    @contextlib.contextmanager
+    def translated(self, place: str) -> Iterator[None]:
+        """Translates PyMySQL's errors to Atoll's."""
+        import pymysql
+
+        try:
+            yield
+        except pymysql.err.Error as error:
+            raise failures.statement_error(error, place) from None
+
+
+def open_source(
+    connection: Connection,
+    secret: Mapping[str, Any],
+    *,
+    aws: Any,
+    until: Callable[[], float] = lambda: math.inf,
+    part_mb: int = SLICE.capabilities.part_mb,
+) -> MysqlSource:
+    """The Source of a connection; nothing is opened before it is needed. Raises DefinitionError or SecretError."""
+    return MysqlSource(connection, secret, aws, until, part_mb)

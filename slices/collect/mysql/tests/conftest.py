@@ -1,0 +1,32 @@
+"""One MariaDB for the tests of this slice; each test has a database and a reading user of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from slices.collect.mysql.tests.under_test import GRANTS, MysqlUnderTest
+from tests.conformance.collect import Collecting
+from tests.conformance.fixtures import Cloud, cloud
+from tests.mariadb import Database, Server, fresh_database, mariadb_server
+
+__all__ = ["cloud"]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with mariadb_server() as found:
+        yield found
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    with fresh_database(server, GRANTS) as found:
+        yield found
+
+
+@pytest.fixture
+def collecting(cloud: Cloud, database: Database) -> Collecting:
+    """A flow over a table of the database; the default mode is an incremental MERGE by `updated_at`."""
+    return Collecting(cloud, MysqlUnderTest(database))

@@ -1,0 +1,20 @@
+"""The suite of every collect slice, over a real MariaDB."""
+
+import pytest
+
+from slices.collect.mysql.tests.under_test import MysqlUnderTest
+from tests.conformance.collect import CollectConformance
+from tests.conformance.drift import DriftConformance
+from tests.mariadb import Database
+
+
+class TestConformance(CollectConformance):
+    @pytest.fixture
+    def source(self, database: Database) -> MysqlUnderTest:
+        return MysqlUnderTest(database)
+
+
+class TestDrift(DriftConformance):
+    @pytest.fixture
+    def source(self, database: Database) -> MysqlUnderTest:
+        return MysqlUnderTest(database)

@@ -1,0 +1,135 @@
+"""Settings of a server by which nobody collects decide over no value; how servers are trusted; a server that falls silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.embedded.tls import ensure_certificate
+from shared_metadata.errors import RetryLater, SecretError
+from shared_metadata.program import Connection, Position
+from slices.collect.mysql.client import open_source
+from slices.collect.mysql.tests.test_types import CASES, make_table
+from slices.collect.mysql.tests.under_test import GRANTS, MysqlUnderTest
+from systems.mysql.sessions import SETTINGS
+from tests.conformance.collect import Collecting
+from tests.conformance.fixtures import Cloud
+from tests.mariadb import Database, Server, fresh_database, mariadb_server
+
+SHOP = Connection("shop", "mysql", {"secret": "shop"}, Position("p.sql", 1, 1))
+# At every name that we settle, another value, as a server takes it at its start.
+HOSTILE = {
+    "sql_mode": "ANSI_QUOTES,PIPES_AS_CONCAT,PAD_CHAR_TO_FULL_LENGTH,HIGH_NOT_PRECEDENCE,REAL_AS_FLOAT",
+    "old_mode": "ZERO_DATE_TIME_CAST",
+    "time_zone": "-08:00",
+    "collation_connection": "latin1_swedish_ci",
+    "lc_time_names": "de_DE",
+    "lc_messages": "de_DE",
+    "div_precision_increment": "1",
+    "group_concat_max_len": "4",
+    "sql_select_limit": "2",
+    "sql_big_selects": "0",
+    "sql_safe_updates": "1",
+    "sql_auto_is_null": "1",
+    "default_storage_engine": "MyISAM",
+    "foreign_key_checks": "0",
+    "unique_checks": "0",
+    "check_constraint_checks": "0",
+    "completion_type": "CHAIN",
+    "max_execution_time": "1",
+    "max_statement_time": "4",
+    "lock_wait_timeout": "1",
+    "innodb_lock_wait_timeout": "1",
+    "wait_timeout": "4",
+    "net_read_timeout": "1",
+    "net_write_timeout": "1",
+}
+OF_SESSIONS = (
+    *("collation_connection", "sql_select_limit", "sql_big_selects", "sql_safe_updates", "sql_auto_is_null"),
+    *("foreign_key_checks", "unique_checks", "check_constraint_checks", "max_execution_time"),
+)
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Iterator[Server]:
+    at_start = [f"--{name.replace('_', '-')}={value}" for name, value in HOSTILE.items() if name not in OF_SESSIONS]
+    named = {name: HOSTILE[name] for name in OF_SESSIONS if name != "max_execution_time"}  # which MySQL alone has
+    of_each = ", ".join(f"{name} = {value if value.isdigit() else repr(value)}" for name, value in named.items())
+    isolated = "--transaction-isolation=READ-UNCOMMITTED"
+    with mariadb_server((*at_start, f"--init-connect=SET {of_each}", isolated)) as server:
+        yield server
+
+
+@pytest.fixture
+def in_hostile(hostile: Server) -> Iterator[Database]:
+    with fresh_database(hostile, GRANTS) as database:
+        yield database
+
+
+def test_every_setting_that_is_settled_has_a_hostile_value_in_the_tests() -> None:
+    assert HOSTILE.keys() == SETTINGS.keys()
+    assert all(str(HOSTILE[name]) != str(SETTINGS[name]) for name in SETTINGS)
+
+
+def test_every_setting_is_settled_where_the_server_knows_it(in_hostile: Database) -> None:
+    source = open_source(SHOP, in_hostile.secret, aws=None)
+    try:
+        session = source.connect(10)
+        with session.cursor() as cursor:
+            cursor.execute("SHOW VARIABLES")
+            found = dict(cursor.fetchall())
+    finally:
+        source.close()
+    written = {"1": "ON", "0": "OFF"}
+    wrong = {
+        name: found[name]
+        for name, value in SETTINGS.items()
+        if name in found
+        and str(value).lower() not in (found[name].lower(), next((k for k, v in written.items() if v == found[name]), None))
+        and set(str(value).split(",")) != set(found[name].split(","))
+        and not (name == "max_statement_time" and float(found[name]) == 0)
+    }
+    assert wrong == {} and found["tx_isolation"] == "REPEATABLE-READ"
+
+
+def test_every_value_is_the_same_at_a_server_with_other_settings(cloud: Cloud, in_hostile: Database) -> None:
+    make_table(in_hostile)
+    collecting = Collecting(cloud, MysqlUnderTest(in_hostile))
+    collecting.collect(f"{in_hostile.name}.every", incremental=False)
+    collecting.run()
+    rows = sorted(collecting.cloud.rows(collecting.dataset).to_pylist(), key=lambda row: row["id"])
+    assert len(rows) == 5
+    for number, (kind, (_, values)) in enumerate(CASES.items()):
+        for place, wanted in enumerate(values.values(), 1):
+            assert rows[place][f"c{number}"] == wanted, kind
+
+
+@pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca", "verify-full"])
+def test_a_server_is_trusted_as_the_secret_says(database: Database, mode: str) -> None:
+    source = open_source(SHOP, {**database.secret, "sslmode": mode}, aws=None)
+    try:
+        with source.session.cursor() as cursor:
+            cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+            ((_, cipher),) = cursor.fetchall()
+    finally:
+        source.close()
+    assert bool(cipher) == (mode != "disable")
+
+
+@pytest.mark.parametrize("wrong", ["another certificate", "another name", "no certificate", "no text of one"])
+def test_a_server_that_is_not_to_be_trusted_is_a_secret_error(
+    database: Database, wrong: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = ensure_certificate(tmp_path_factory.mktemp("tls")).certificate.read_text()
+    secret = {
+        "another certificate": {**database.secret, "sslrootcert": other},
+        "another name": {**database.secret, "host": "127.0.0.2"},
+        "no certificate": {**database.secret, "sslrootcert": ""},
+        "no text of one": {**database.secret, "sslrootcert": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"},
+    }[wrong]
+    source = open_source(SHOP, secret, aws=None)
+    with pytest.raises((SecretError, RetryLater)) as caught:
+        source.tables()
+    if wrong != "another name":  # the server listens at one address
+        assert isinstance(caught.value, SecretError) and "sslrootcert" in caught.value.remedy and "'shop'" in caught.value.remedy

@@ -1,0 +1,84 @@
+"""What the Source of a slice does whatever database it reads: plans a table's window and parts, and runs the extraction of one."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.program import Connection, Flow, Table
+from shared_metadata.program.schema import Schema
+from systems.sql_source.dialect import Dialect, Scan
+from systems.sql_source.due_rows import DueRows
+from systems.sql_source.parts import Part, table_plan
+from systems.sql_source.relation import Relation
+from systems.sql_source.silence import ANSWER_SECONDS
+
+
+class SqlSource(ABC):
+    """A Source for a slice's own to inherit from, which adds sessions, the catalog and what discover asks."""
+
+    dialect: Dialect
+
+    def __init__(self, connection: Connection, aws: Any, until: Callable[[], float], max_parts: int, part_mb: int) -> None:
+        """aws: the boto3 session whose role writes the staged files.  part_mb: the least size of a part.
+
+        until: when the call at work must have returned, on the monotonic clock.
+        """
+        self.connection, self._aws, self._until = connection, aws, until
+        self._max_parts, self._part_mb = max_parts, part_mb
+        self._relations: dict[str, Relation] = {}
+
+    @property
+    @abstractmethod
+    def due(self) -> DueRows:
+        """Finds the due rows, over the session of a plan."""
+
+    @abstractmethod
+    def described(self, flow: Flow, table: Table) -> Relation:
+        """What a flow's table is at the source."""
+
+    @abstractmethod
+    def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan: ...
+
+    @abstractmethod
+    def translated(self, place: str) -> AbstractContextManager[None]:
+        """Translates the driver's errors to Atoll's."""
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        return self._relation(flow, table).schema
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        relation = self._relation(flow, table)
+        with self.translated(str(flow.position)):
+            bounds = self.due.bounds(flow, relation, window)
+        if bounds is None:
+            return None
+        return table_plan(flow, relation, window, bounds, self._max_parts, self._part_mb)
+
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        from systems.sql_source.extraction import Extraction
+
+        def open_scan(part: Part, before: Mapping[str, str] | None) -> Scan:
+            return self.open_scan(request, deadline, part, before)
+
+        return Extraction(request, deadline, self.dialect, self._aws, open_scan).run(resume)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds left for the server's answers, with just enough time kept to report their absence."""
+        return max(self._until() - time.monotonic() - ANSWER_SECONDS, 0.1)
+
+    @property
+    def place(self) -> str:
+        return f"connection {self.connection.name} ({self.connection.position})"
+
+    def _relation(self, flow: Flow, table: Table) -> Relation:
+        if table.dataset not in self._relations:
+            with self.translated(str(flow.position)):
+                self._relations[table.dataset] = self.described(flow, table)
+        return self._relations[table.dataset]
