@@ -180,11 +180,20 @@ class OrganizeSteps(Steps):
         found = {name: version for name, version in versions.items() if version}
         if not lagging:
             return found
-        ends = {name: to_text(found[name].interval.end) for name in lagging}
-        pinned = self.services.writer.pin(work.claim, work.table.dataset, ends)
+        return found | self._as_before(work, {name: found[name] for name in lagging})
+
+    def _as_before(self, work: Work, found: dict[str, Version]) -> dict[str, Version]:
+        """The versions that an earlier attempt has read; these, where there was none, or a restatement has made one of them anew."""
+        pin, lengths = self.services.writer.pin, input_intervals(work.program, work.table)
+        ends = {name: to_text(version.interval.end) for name, version in found.items()}
+        pinned = pin(work.claim, work.table.dataset, ends)
         if pinned == ends:
             return found
-        return found | {name: self._pinned(work, name, from_text(moment)) for name, moment in pinned.items()}
+        before = {name: self._pinned(work, name, from_text(moment)) for name, moment in pinned.items()}
+        if all(version.interval.start < ceil(work.claim.interval.end, lengths[name]) for name, version in before.items()):
+            return before
+        pin(work.claim, work.table.dataset, ends, instead=pinned)  # it belongs to a later batch now
+        return found
 
     def _version(self, work: Work, name: str, moment: datetime) -> Version | None:
         """The version that covers a moment. Only of what lies behind may there be a later one by which the moment is covered."""

@@ -96,22 +96,24 @@ class Actions:
         key = keys.batch_table(claim.flow, claim.interval.start, dataset)
         return self.update(key, f"SET {', '.join(sets)}", f"#worker.#token = :token AND {free}", names, values)
 
-    def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Action:
+    def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str], instead: Mapping[str, str] | None = None) -> Action:
         """Records which versions a table's batch reads, if the claim is its last one and none are recorded.
 
-        Those of a batch of another program version, or with another end, do not count.
+        Those of a batch of another program version, or with another end, do not count, nor do those in `instead`.
         """
         names = {"#worker": "worker", "#token": "token", "#pins": "pins", "#program": "program", "#end": "end"}
         program, end = claim.program_version, to_text(claim.interval.end)
-        values = {
+        values: dict[str, Any] = {
             ":token": claim.token,
             ":program": program,
             ":end": end,
             ":pins": {"program": program, "end": end, "ends": dict(ends)},
         }
-        free = "(attribute_not_exists(#pins) OR #pins.#program <> :program OR #pins.#end <> :end)"
+        free = "attribute_not_exists(#pins) OR #pins.#program <> :program OR #pins.#end <> :end"
+        if instead is not None:
+            free, names["#ends"], values[":instead"] = f"{free} OR #pins.#ends = :instead", "ends", dict(instead)
         key = keys.batch_table(claim.flow, claim.interval.start, dataset)
-        return self.update(key, "SET #pins = :pins", f"#worker.#token = :token AND {free}", names, values)
+        return self.update(key, "SET #pins = :pins", f"#worker.#token = :token AND ({free})", names, values)
 
     def move(self, flow: str, dataset: str, held: TableState, standing: TableState) -> Action:
         """Stores a table's state along the timeline, if the stored one is as it was read."""

@@ -136,12 +136,14 @@ class MetadataWriter:
         if not all(transacted(self._client, actions, place=claim.flow) for actions in some):
             raise RetryLater(f"batch {claim.interval} was claimed by another worker just now", place=claim.flow)
 
-    def pin(self, claim: Claim, dataset: str, ends: Mapping[str, str]) -> Mapping[str, str]:
+    def pin(
+        self, claim: Claim, dataset: str, ends: Mapping[str, str], *, instead: Mapping[str, str] | None = None
+    ) -> Mapping[str, str]:
         """Records the end of each version that a table's batch reads, for every attempt at it; returns earlier ones, if recorded.
 
-        Raises StaleToken when another worker has claimed the table.
+        instead: these do not count.  Raises StaleToken when another worker has claimed the table.
         """
-        if written(self._client, self._actions.pin(claim, dataset, ends), place=claim.flow):
+        if written(self._client, self._actions.pin(claim, dataset, ends, instead), place=claim.flow):
             return ends
         batch = self.reader.batch(claim.flow, claim.interval.start, [dataset])
         if batch is None or dataset not in batch.workers or batch.workers[dataset].token != claim.token:

@@ -51,7 +51,7 @@ class Identity:
 class Standing:
     """The history of a table as a batch sees it.
 
-    landed: the snapshot that this very token made, or None.  newer: a later batch of the flow stands already.
+    landed: the snapshot that this very token made, or None.  newer: a batch of the flow that ends later stands already.
     again: a batch of this flow that overlaps this one stands already.
     """
 
@@ -62,7 +62,7 @@ class Standing:
 
 def standing(mine: Identity, history: Iterable[tuple[int, Identity]], *, rerun: bool) -> Standing:
     """Raises StaleToken when a newer token has committed this batch, or when, without a rerun, a later batch stands."""
-    landed, newer, again = None, False, False
+    landed, newer, later, again = None, False, False, False
     for snapshot_id, other in history:
         if other.flow != mine.flow:
             continue
@@ -70,9 +70,10 @@ def standing(mine: Identity, history: Iterable[tuple[int, Identity]], *, rerun: 
             if other.token > mine.token:
                 raise _stale(mine, f"token {other.token} has committed it")
             landed = snapshot_id if other.token == mine.token else landed
-        newer = newer or from_text(other.start) >= from_text(mine.end)
+        newer = newer or from_text(other.end) > from_text(mine.end)
+        later = later or from_text(other.start) >= from_text(mine.end)
         again = again or (from_text(other.start) < from_text(mine.end) and from_text(mine.start) < from_text(other.end))
-    if newer and not rerun and landed is None:
+    if later and not rerun and landed is None:
         raise _stale(mine, "a later batch stands in the table")
     return Standing(landed, newer, again)
 

@@ -201,18 +201,31 @@ class World:
         for name in next(table.inputs for table in flow.tables if table.dataset == dataset):
             producer = program.producers()[name]
             upto = ceil(interval.end, producer.interval_seconds)
+            through = along.progress(producer.id, name, self.states[producer.id].tables[name]).through
             if name in flow.tolerates:
-                upto = min(upto, along.progress(producer.id, name, self.states[producer.id].tables[name]).through)
-                upto = self.pins.setdefault((dataset, interval, found_version(program)), {}).setdefault(name, upto)
+                pins = self.pins.setdefault((dataset, interval, found_version(program)), {})
+                oldest = interval.end - timedelta(seconds=flow.tolerates[name])
+                version = self._lagging(name, min(upto, through), upto, oldest, pins)
             else:
-                through = along.progress(producer.id, name, self.states[producer.id].tables[name]).through
                 assert through >= interval.end, "ran before its input was complete"
-            version = self._covering(name, upto)
+                version = self._covering(name, upto)
             assert version is not None, f"{name} has no version by {upto}"
             for maker, definition in version.made.items():
                 assert program.flows[maker].query == definition, f"{dataset} {interval} reads {name} made by another {maker}"
             found[name] = version
         return found
+
+    def _lagging(self, name: str, moment: datetime, upto: datetime, oldest: datetime, pins: dict[str, datetime]) -> Version | None:
+        """As the plan step finds the version of an input that may lag, the same at each attempt while it is there."""
+        pinned = self.versions.get(name, {}).get(pins[name]) if name in pins else None
+        if pinned and pinned.start < upto:
+            return pinned
+        version = self._covering(name, moment)
+        if version and version.end > moment:
+            former = max((v for v in self.versions[name].values() if v.end <= moment), key=lambda v: v.end, default=None)
+            version = former if former and former.end >= oldest else version
+        pins |= {name: version.end} if version else {}
+        return version
 
     def _covering(self, name: str, moment: datetime) -> Version | None:
         """As MetadataReader.covering_version."""

@@ -12,6 +12,7 @@ import pytest
 from shared_metadata.contract.batch_input import Wanted, resolve
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.contract.organize import OrganizeSteps
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import InputError, RetryLater
 from shared_metadata.program import Flow, Mode, Program
 from shared_metadata.program.intervals import Interval, to_text
@@ -241,6 +242,33 @@ class CoveringBehaviour:
         assert read and read.interval == hours(0, cut) and read.pointer == {"made by": before.version}
         later = [writer.reader.covering_version(name, one.end) for one in one_by_one]
         assert [version.pointer for version in later if version] == [{"made by": after.version}] * len(one_by_one)
+
+    def test_a_version_that_an_attempt_has_read_and_a_restatement_made_anew_is_not_read_by_the_next_attempt(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        """An input that may lag was read as its batch of eight hours left it. That end is the new program's now."""
+        lagging = replace(view(READER, ABOVE), tolerates={ABOVE: 60})
+        before = apply(writer, covering(1, view(ABOVE, "lake.crm.t000"), lagging))
+        clock.advance(hours=7)
+        while due := [batch for batch in self.due(writer, clock).values() if batch.flow != READER]:
+            self.made(writer, due[0])
+        services = SimpleNamespace(reader=writer.reader, writer=writer, clock=lambda: clock.now)
+        steps = OrganizeSteps(SLICE, services, lambda *_: None)  # type: ignore[arg-type,return-value]
+        flow = before.flows[READER]
+
+        def read() -> tuple[str, Any]:
+            held = writer.claim(READER, hours(5, 6), [READER], program_version=before.version, owner="one", lease_seconds=60)
+            planned = steps.plan_table(Work(flow, flow.tables[0], held, before))
+            assert planned
+            return planned["reads"][ABOVE], planned["pointers"][ABOVE]
+
+        old = {"made by": before.version}
+        assert read() == read() == (to_text(hours(0, 8).end), old)
+        after = replace(before, flows={**before.flows, ABOVE: replace(before.flows[ABOVE], query="SELECT 2")})
+        scheduled(writer, after, hours(0, 6).end, restates=True)
+        while due := [batch for batch in self.due(writer, clock).values() if batch.flow == ABOVE]:
+            self.made(writer, due[0])
+        assert read() == read() == (to_text(hours(0, 6).end), old)
 
     def made(self, writer: MetadataWriter, batch: DueBatch) -> None:
         """Claims and commits a batch, as the conductor and a slice do."""

@@ -32,7 +32,15 @@ def test_a_lower_token_of_the_batch_is_replaced() -> None:
 
 def test_a_batch_of_another_length_over_the_same_time_is_replaced() -> None:
     day = replace(FORMER, start="2026-11-23T00:00:00Z", end="2026-11-24T00:00:00Z")
-    assert standing(MINE, [(1, day)], rerun=False).again
+    assert standing(MINE, [(1, day)], rerun=False) == Standing(None, True, True)
+
+
+def test_a_longer_batch_of_the_same_start_is_newer_until_its_end_is_made_again() -> None:
+    long = replace(MINE, end="2026-11-23T13:00:00Z", token=1)
+    made = [
+        replace(MINE, start=f"2026-11-23T{hour}:00:00Z", end=f"2026-11-23T{hour + 1}:00:00Z", program="v2") for hour in (10, 11, 12)
+    ]
+    assert [standing(one, [(1, long)], rerun=True).newer for one in made] == [True, True, False]
 
 
 @pytest.mark.parametrize("other", [replace(MINE, token=3), LATER])
