@@ -41,6 +41,7 @@ from urllib.parse import unquote, urlparse
 import psycopg
 
 from benchmarks.standing_cost import standing_cost
+from benchmarks.written_items import write_units
 from conductor.environment import MEMORY_MB
 from conductor.environment import Environment as ConductorEnvironment
 from conductor.freshness import Freshness
@@ -68,10 +69,11 @@ KMS_REFRESH_SECONDS = 300
 
 @dataclass
 class Counted:
-    """What one invocation used: requests by kind as in aws_prices.json, seconds, bytes logged."""
+    """What one invocation used: requests by kind as in aws_prices.json, write units by item, seconds, bytes logged."""
 
     requests: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     log_bytes: int = 0
 
@@ -87,6 +89,7 @@ class Meter:
 
     def _ask(self, params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
         known = "ReturnConsumedCapacity" in model.input_shape.members
+        self.counted.written += write_units(model.name, params)
         return {**params, "ReturnConsumedCapacity": "TOTAL"} if known else params
 
     def _count(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
@@ -289,6 +292,8 @@ def show(found: Mapping[str, Counted], dollars: Mapping[str, float], standing: M
         calls = ", ".join(f"{number} {call}" for call, number in sorted(counted.calls.items()))
         say(f"{name}: {counted.seconds * 1000:.0f} ms at {GB[name]} GB, {counted.log_bytes} log bytes; {calls}")
         say(f"    {', '.join(f'{number:g} {kind}' for kind, number in sorted(counted.requests.items()))}")
+        for what, units in counted.written.most_common():
+            say(f"    {units:5g} write units: {what}")
     say(f"\nA month of empty batches of {wanted.tables} tables every {wanted.minutes} minutes,")
     say("clock, conductor and maintenance included:")
     for kind, price in dollars.items():

@@ -28,6 +28,8 @@ class DatasetStatus:
     state: 'current' | 'new' (no batch of it was made yet) | 'late' | 'failing' (tried again at retry_at) | 'stopped' (waits for an
         operator) | 'quiesced' (by drifts).
     running: the execution of its next batch, or ''.  running_covers: how many intervals that batch covers.
+    elsewhere: what that batch waits for, e.g. 'Athena query 7f…', or ''; elsewhere_step, …_since, …_next_look: in which step, since
+        when, and when the step is called again.
     attempts: failed ones at its next batch, since it was begun or redriven.
     waits_for: inputs that are not yet complete through the end of its next batch.
     stopped_at, execution, waiting: of a dead letter: since when, who tried last, and the datasets that wait for it.
@@ -58,6 +60,10 @@ class DatasetStatus:
     waiting: tuple[str, ...] = ()
     running: str = ""
     running_covers: int = 0
+    elsewhere: str = ""
+    elsewhere_step: str = ""
+    elsewhere_since: str = ""
+    elsewhere_next_look: str = ""
 
     @property
     def breaks_promise(self) -> bool:
@@ -104,7 +110,11 @@ def _with_worker(status: DatasetStatus, program: Program, batch: Batch | None, n
     if batch is None or worker is None:
         return status
     covers = covered(batch.interval, program.flows[status.flow].interval_seconds)
-    return replace(status, running=worker.owner, running_covers=covers)
+    found = replace(status, running=worker.owner, running_covers=covers)
+    if (waits := worker.waits) is None:
+        return found
+    since, next_look = to_text(waits.since), to_text(waits.next_look)
+    return replace(found, elsewhere=waits.what, elsewhere_step=waits.step, elsewhere_since=since, elsewhere_next_look=next_look)
 
 
 def _held(status: DatasetStatus, state: TableState, program: Program) -> DatasetStatus:

@@ -32,7 +32,10 @@ MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows share their days: read
 class BatchLine:
     """One batch of the dataset. owner: the execution that worked on it last.  intervals: how many it covers.
 
-    status: 'COMMITTED' | 'FAILED' | 'RUNNING' | 'LOST', when its worker's lease ended and nothing was recorded.
+    elsewhere: what it waits for, while it runs.
+
+    status: 'COMMITTED' | 'FAILED' | 'RUNNING' | 'WAITING', for a statement elsewhere | 'LOST', when its worker's lease ended and
+        nothing was recorded.
     """
 
     start: str
@@ -44,6 +47,7 @@ class BatchLine:
     owner: str
     rejected: int = 0
     intervals: int = 1
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,10 @@ def _line(batch: Batch, name: str, seconds: int, now: datetime) -> BatchLine:
     owner = batch.workers[name].owner if name in batch.workers else ""
     intervals = covered(batch.interval, seconds)
     if outcome is None:
-        return BatchLine(*interval, "RUNNING" if batch.running(name, now) else "LOST", 0, 0.0, "", owner, intervals=intervals)
+        worker = batch.running(name, now)
+        elsewhere = worker.waits.what if worker and worker.waits else ""
+        word = "LOST" if worker is None else "WAITING" if elsewhere else "RUNNING"
+        return BatchLine(*interval, word, 0, 0.0, "", owner, intervals=intervals, elsewhere=elsewhere)
     return BatchLine(
         *interval,
         outcome.status.value,
@@ -122,8 +129,9 @@ def show_detail(detail: DatasetDetail) -> None:
 
     console, detail = Console(highlight=False, markup=False, soft_wrap=True), printable(detail)
     status = detail.status
-    at_work = f", running its batch{covering(status.running_covers)}" if status.running else ""
-    console.print(f"{status.dataset}: {status.state}{at_work}", style=f"bold {COLOURS[status.state]}")
+    doing = "waiting in" if status.elsewhere else "running"
+    working = f", {doing} its batch{covering(status.running_covers)}" if status.running else ""
+    console.print(f"{status.dataset}: {status.state}{working}", style=f"bold {COLOURS[status.state]}")
     facts = {
         "made by": f"{status.kind} flow {status.flow} of {detail.slice}, {detail.position}",
         "complete": f"through {status.complete_through}, {age(status.freshness_seconds)} ago",
@@ -186,7 +194,8 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
         figures = f"{batch.rows:>12,} rows {batch.seconds:>8.1f} s" if batch.status == "COMMITTED" else ""
         figures += f"{batch.rejected:>12,} rejected" if batch.rejected else ""
         figures += f"  covers {counted(batch.intervals, 'batch')}" if batch.intervals > 1 else ""
-        by = f"by {batch.owner}" if batch.status in ("RUNNING", "LOST") and batch.owner else ""
+        by = f"by {batch.owner}" if batch.status in ("RUNNING", "WAITING", "LOST") and batch.owner else ""
+        by = f"for {batch.elsewhere}, {by}" if batch.elsewhere else by
         console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())
     if aged := detail.aged["batches"]:
         span = f"from {detail.aged['first']} through {detail.aged['through']}"

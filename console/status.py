@@ -17,7 +17,7 @@ from console.nearest import unknown
 from console.printable import printable
 from console.table import GAP, aligned, terminal_width
 from console.target import Target, json_option, open_target, profile_option
-from console.wording import age, counted, dollars, names_of
+from console.wording import age, counted, dollars, names_of, waiting_for
 from shared_metadata.notices.dead_letters import dead_remedy
 
 WATCH_SECONDS = 5
@@ -35,7 +35,7 @@ def status(dataset: str | None, watch: bool, profile: str | None, as_json: bool)
     With the name of one DATASET, all that is known of it: its batches, schema, versions read, warnings. `current`: all batches
     are done; `new`: none was made yet; `late`: older than FRESH WITHIN, or a batch behind; `failing`: retried automatically;
     `stopped`: failed too often, waits for `atoll retry`; `quiesced`: uses something that its source no longer has, see `atoll drift`;
-    `running` beside any of these: its next batch is being made.
+    `running` beside any of these: its next batch is being made; `waiting`: it waits for a statement that runs elsewhere.
 
     \b
       atoll status                             everything
@@ -92,8 +92,8 @@ def show(statuses: list[DatasetStatus]) -> None:
         said += (click.style(printable(line), fg=COLOURS[row.state]) for line in troubles(row))
     counts = Counter(row.state for row in statuses)
     states = ", ".join(f"{counts[state]} {state}" for state in COLOURS if counts[state])
-    running = sum(1 for row in statuses if row.running)
-    more = f"; {running} running" if running else ""
+    running = Counter(at_work(row) for row in statuses if row.running)
+    more = "".join(f"; {number} {word}" for word, number in sorted(running.items()))
     click.echo("\n".join([*said, f"{counted(len(statuses), 'dataset')}{': ' if states else ''}{states}{more}"]))
 
 
@@ -115,11 +115,22 @@ def troubles(row: DatasetStatus) -> Iterator[str]:
         yield f"{row.dataset} failed, {counted(row.attempts, 'time')} so far; tried again at {row.retry_at}: {row.error}"
     if row.breaks_promise:
         yield f"{row.dataset} is {age(row.freshness_seconds)} old, and promised FRESH WITHIN {age(row.fresh_within_seconds)}"
+    if row.elsewhere:
+        yield f"{row.dataset} {waiting_elsewhere(row)}"
     if row.state == "late" and row.waits_for:
         yield f"{row.dataset} waits for {', '.join(row.waits_for)} through {row.next_batch_end}"
+
+
+def at_work(row: DatasetStatus) -> str:
+    """The word for a dataset whose next batch is being made; '' for any other."""
+    return ("waiting" if row.elsewhere else "running") if row.running else ""
+
+
+def waiting_elsewhere(row: DatasetStatus) -> str:
+    return waiting_for(row.elsewhere, row.elsewhere_step, row.elsewhere_since, row.elsewhere_next_look)
 
 
 def _cells(row: DatasetStatus) -> tuple[str, ...]:
     fresh, cost = age(row.freshness_seconds), dollars(row.last_batch_dollars)
     figures = (f"{row.rows:,}", f"{row.batches:,}", fresh, f"{row.last_batch_rows:,}", f"{row.last_batch_seconds:.1f}", cost)
-    return (printable(row.dataset), row.kind, f"{row.state}, running" if row.running else row.state, *figures)
+    return (printable(row.dataset), row.kind, ", ".join(filter(None, (row.state, at_work(row)))), *figures)

@@ -15,7 +15,7 @@ from console.again import again
 from console.nearest import unknown
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
-from console.wording import counted
+from console.wording import counted, waiting_for
 from shared_metadata.errors import AtollError, split
 from shared_metadata.notices.dead_letters import dead_remedy
 from shared_metadata.notices.message import covering
@@ -124,7 +124,11 @@ class _Search:
         if worker:
             assert batch is not None
             what = f"is running its batch {batch.interval}{covering(covered(batch.interval, flow.interval_seconds))}"
-            return self._why(Cause.RUNNING, dataset, table, what, f"wait; if it takes long: {again(f'atoll logs {flow.id}')}")
+            remedy = f"wait; if it takes long: {again(f'atoll logs {flow.id}')}"
+            if found := worker.waits:
+                what += f", which {waiting_for(found.what, found.step, to_text(found.since), to_text(found.next_look))}"
+                remedy = "wait; if it takes long, look it up by its id in the console of the service that runs it"
+            return self._why(Cause.RUNNING, dataset, table, what, remedy)
         if table.failures:
             return self._retried(dataset, table, "within a minute", f"if it stays so: {again('atoll logs conductor')}")
         due = due_batches(self._program, self._states, self._now)

@@ -17,6 +17,11 @@ def names_of(names: Sequence[str], most: int = 3) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
+def waiting_for(what: str, step: str, since: str, next_look: str) -> str:
+    """'waits in load for Athena query 7f… since …; it looks again at …'."""
+    return f"waits in {step} for {what} since {since}; it looks again at {next_look}"
+
+
 def dollars(amount: float) -> str:
     """'0.000041', '0.12', '3.40': two figures that count; '' for nothing known."""
     if not amount:

@@ -140,8 +140,9 @@ class Steps:
             remedy = f"declare it in the slice's slice.py: waits=({step!r},)"
             raise DefinitionError(f"{self.declaration.id} does not say that its step {step} waits", place=place, remedy=remedy)
         used = together(waits.used(state), self.services.meter.used(), {"state_transition": TRANSITIONS_OF_LOOK})
-        postponed = waits.postponed(state, step, not_yet, self.services.clock(), used, place)
-        self.services.writer.renew(work.claim, LEASE_SECONDS)
+        now = self.services.clock()
+        postponed = waits.postponed(state, step, not_yet, now, used, place)
+        self.services.writer.renew(work.claim, LEASE_SECONDS, waits.seen(postponed, not_yet.what, now))
         return postponed
 
     def work(self, state: Mapping[str, Any], context: Context | None = None, step: str = "") -> Work:
@@ -168,7 +169,7 @@ class Steps:
             again,
             covered(interval, flow.interval_seconds),
         )
-        self.services.writer.renew(claim, LEASE_SECONDS)
+        self.services.writer.renew(claim, LEASE_SECONDS, waited=waits.WAITING in state)
         return Work(flow, table, claim, program, waits.turn_of(state, claim, table.dataset, step) if step else NO_TURN)
 
     def commit(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:

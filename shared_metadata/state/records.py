@@ -239,12 +239,26 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """What a batch waits for elsewhere. what: with its id there.  step: the one that waits.  next_look: when it is called again."""
+
+    what: str
+    step: str
+    since: datetime
+    next_look: datetime
+
+
+@dataclass(frozen=True)
 class Worker:
-    """The worker that runs one table of a batch, alone until `lease_until`. owner: an execution's ARN, or a request's id."""
+    """The worker that runs one table of a batch, alone until `lease_until`. owner: an execution's ARN, or a request's id.
+
+    waits: what it waits for while nothing runs; of a table in parts what the part that last looked waits for.
+    """
 
     token: int
     owner: str
     lease_until: datetime
+    waits: Wait | None = None
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,11 @@ from shared_metadata.state.records import (
     TableState,
     TableStatus,
     Version,
+    Wait,
     Worker,
 )
 from shared_metadata.store import items, keys
+from shared_metadata.store.expressions import setting
 from shared_metadata.store.reader import schema_json
 
 Action = dict[str, Any]
@@ -57,21 +59,29 @@ class Actions:
     def take(self, claim: Claim, worker: Worker, dataset: str, former: Worker | None) -> Action:
         """Hands a table of a batch to a worker, if its last one still is `former`."""
         taken = {**_shared(claim), "dataset": dataset, "worker": items.worker_values(worker)}
-        names = {**{f"#{name}": name for name in taken}, "#outcome": "outcome"}
-        values: dict[str, Any] = {f":{name}": value for name, value in taken.items()}
+        values: dict[str, Any]
+        sets, names, values = setting(taken)
+        names["#outcome"] = "outcome"
         condition = "attribute_not_exists(#worker)"
         if former:
             condition, names["#token"], values[":former"] = "#worker.#token = :former", "token", former.token
-        sets = ", ".join(f"#{name} = :{name}" for name in taken)
         key = keys.batch_table(claim.flow, claim.interval.start, dataset)
-        return self.update(key, f"SET {sets} REMOVE #outcome", condition, names, values)
+        return self.update(key, f"{sets} REMOVE #outcome", condition, names, values)
 
-    def lease(self, claim: Claim, dataset: str, until: datetime) -> Action:
-        """Sets the lease of a table, if the claim is its last one."""
+    def lease(self, claim: Claim, dataset: str, until: datetime, waits: Wait | None = None, *, waited: bool = False) -> Action:
+        """Sets the lease of a table, if the claim is its last one.
+
+        waits: what is waited for from now on.  waited: whether something was until now.
+        """
         names = {"#worker": "worker", "#token": "token", "#lease": "lease_until"}
-        values = {":until": to_text(until), ":token": claim.token}
+        values: dict[str, Any] = {":until": to_text(until), ":token": claim.token}
+        expression = "SET #worker.#lease = :until"
+        if waits or waited:
+            names["#waits"] = "waits"
+            expression += ", #worker.#waits = :waits" if waits else " REMOVE #worker.#waits"
+            values |= {":waits": items.wait_values(waits)} if waits else {}
         key = keys.batch_table(claim.flow, claim.interval.start, dataset)
-        return self.update(key, "SET #worker.#lease = :until", "#worker.#token = :token", names, values)
+        return self.update(key, expression, "#worker.#token = :token", names, values)
 
     def end_lease(self, flow: str, start: datetime, dataset: str, owner: str, now: datetime) -> Action:
         names = {"#worker": "worker", "#owner": "owner", "#lease": "lease_until"}
@@ -235,9 +245,8 @@ class Actions:
         """Writes a version over the one that is there, if any, which keeps what it knows of those after it (aged.py)."""
         key = keys.version(version.dataset, version.interval.end)
         fields = {name: value for name, value in items.version_values(version).items() if name not in key}
-        names, given = {f"#{name}": name for name in fields}, {f":{name}": value for name, value in fields.items()}
-        settings = ", ".join(f"#{name} = :{name}" for name in fields)
-        return self.update(key, f"SET {settings}", condition, names, {**given, **(values or {})})
+        sets, names, given = setting(fields)
+        return self.update(key, sets, condition, names, {**given, **(values or {})})
 
     def event(self, kind: EventKind, now: datetime, claim: Claim, what: str, detail: Mapping[str, Any]) -> Action:
         start = to_text(claim.interval.start)
@@ -292,15 +301,15 @@ class Actions:
 
     def late(self, late: LateDataset) -> Action:
         """The event of a broken freshness promise, under a key of its own, unless it exists."""
-        values = {
-            ":kind": EventKind.DATASET_LATE.value,
-            ":at": to_text(late.since),
-            ":flow": late.flow,
-            ":detail": {"dataset": late.dataset, "complete_through": to_text(late.watermark)},
-        }
-        names = {"#kind": "kind", "#at": "at", "#flow": "flow", "#detail": "detail"}
+        sets, names, values = setting(
+            {
+                "kind": EventKind.DATASET_LATE.value,
+                "at": to_text(late.since),
+                "flow": late.flow,
+                "detail": {"dataset": late.dataset, "complete_through": to_text(late.watermark)},
+            }
+        )
         key = keys.event(late.since, f"{late.flow}#{EventKind.DATASET_LATE.value}#{late.dataset}")
-        sets = "SET #kind = :kind, #at = :at, #flow = :flow, #detail = :detail"
         return self.update(key, sets, "attribute_not_exists(pk)", names, values)
 
     def delete(self, key: keys.Key, condition: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Action:

@@ -12,6 +12,7 @@ from shared_metadata.state.records import Version
 from shared_metadata.store import items, keys
 from shared_metadata.store.actions import Actions
 from shared_metadata.store.aged import AgedBatches
+from shared_metadata.store.expressions import setting
 from shared_metadata.store.writes import written
 
 if TYPE_CHECKING:
@@ -47,14 +48,12 @@ class AgedRecords:
 
     def summarize(self, flow: str, former: AgedBatches | None, now: AgedBatches) -> bool:
         """Writes the summary of a flow's aged batches, if it still is as in `former`."""
-        sets = {f"#{name}": name for name in now.values()}
-        values = {f":{name}": value for name, value in now.values().items()}
+        expression, names, values = setting(now.values())
         condition = "attribute_not_exists(#through)"
         if former:
             condition = " AND ".join(f"#{name} = :former_{name}" for name in former.values())
             values |= {f":former_{name}": value for name, value in former.values().items()}
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in now.values())
-        return written(self._client, self._actions.update(keys.aged_batches(flow), expression, condition, sets, values), place=flow)
+        return written(self._client, self._actions.update(keys.aged_batches(flow), expression, condition, names, values), place=flow)
 
     def delete_table(self, values: Values) -> bool:
         """Deletes a table of a batch, unless it was claimed, or its lease extended, since it was read."""

@@ -25,6 +25,7 @@ from shared_metadata.state.records import (
     TableOutcome,
     TableState,
     Version,
+    Wait,
     Worker,
 )
 from shared_metadata.state.timeline import Entry, Timeline
@@ -222,11 +223,21 @@ def outcome_values(outcome: TableOutcome) -> dict[str, Any]:
 
 
 def worker(values: Mapping[str, Any]) -> Worker:
-    return Worker(values["token"], values["owner"], from_text(values["lease_until"]))
+    waits = wait(values["waits"]) if "waits" in values else None
+    return Worker(values["token"], values["owner"], from_text(values["lease_until"]), waits)
 
 
 def worker_values(worker: Worker) -> dict[str, Any]:
-    return {**vars(worker), "lease_until": to_text(worker.lease_until)}
+    waits = {"waits": wait_values(worker.waits)} if worker.waits else {}
+    return {"token": worker.token, "owner": worker.owner, "lease_until": to_text(worker.lease_until), **waits}
+
+
+def wait(values: Mapping[str, Any]) -> Wait:
+    return Wait(values["what"], values["step"], from_text(values["since"]), from_text(values["next_look"]))
+
+
+def wait_values(wait: Wait) -> dict[str, str]:
+    return {"what": wait.what, "step": wait.step, "since": to_text(wait.since), "next_look": to_text(wait.next_look)}
 
 
 def version_values(version: Version) -> dict[str, Any]:

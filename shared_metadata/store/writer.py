@@ -38,6 +38,7 @@ from shared_metadata.state.records import (
     TableState,
     TableStatus,
     Version,
+    Wait,
     Worker,
     change_of,
 )
@@ -157,11 +158,14 @@ class MetadataWriter:
             if progress.advanced:
                 written(self._client, self._actions.move(flow, dataset, state, restored(progress, state)), place=flow)
 
-    def renew(self, claim: Claim, lease_seconds: int) -> None:
-        """Extends the lease. Raises StaleToken when another worker has claimed one of the tables."""
+    def renew(self, claim: Claim, lease_seconds: int, waits: Wait | None = None, *, waited: bool = False) -> None:
+        """Extends the lease. Raises StaleToken when another worker has claimed one of the tables.
+
+        waits: what the tables wait for from now on, to be seen by whoever asks.  waited: whether they did until now.
+        """
         until = self._clock() + timedelta(seconds=lease_seconds)
         for dataset in claim.datasets:
-            if not written(self._client, self._actions.lease(claim, dataset, until), place=claim.flow):
+            if not written(self._client, self._actions.lease(claim, dataset, until, waits, waited=waited), place=claim.flow):
                 raise _stale(claim)
 
     def commit(self, claim: Claim, commits: Sequence[TableCommit], *, completes: Mapping[str, str] | None = None) -> None:

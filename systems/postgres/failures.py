@@ -78,10 +78,12 @@ def told(error: psycopg.Error) -> str:
     return ""
 
 
-def word(state: str) -> str:
-    """PostgreSQL's own word for an SQLSTATE: '40001' ▸ 'SerializationFailure'."""
+def word(state: str | None) -> str:
+    """PostgreSQL's own word for an SQLSTATE: '40001' ▸ 'SerializationFailure'. Only a connection that is lost has none."""
     import psycopg
 
+    if not state:
+        return "connection lost"
     try:
         return psycopg.errors.lookup(state).__name__
     except KeyError:

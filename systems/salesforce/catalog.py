@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.sizes import Size
 from systems.salesforce.objects import OBJECT_NAME, SalesforceObject, read_describe
-from systems.salesforce.session import Refused, Session
+from systems.salesforce.refusals import Refused
+from systems.salesforce.session import Session
 
 COUNTED_AT_ONCE = 100  # names in a URL
 
@@ -20,7 +21,7 @@ class Catalog:
         self._described: dict[str, SalesforceObject] = {}
 
     def names(self) -> list[str]:
-        """Of the objects that can be queried, sorted."""
+        """The objects that can be queried, sorted."""
         names = [found["name"] for found in self._session.get("sobjects")["sobjects"] if found["queryable"]]
         return sorted(names)[:MOST_NAMES]
 
@@ -38,7 +39,7 @@ class Catalog:
         return self._described[name]
 
     def sizes(self, wanted: Sequence[str]) -> dict[str, Size]:
-        """As Salesforce counts its records, approximately and without reading them; what it stores of each, it does not tell."""
+        """The sizes of objects in records, as Salesforce counts them, approximately and unread; it tells no bytes."""
         names = [name for name in wanted if OBJECT_NAME.fullmatch(name)]
         counts: dict[str, int] = {}
         for at in range(0, len(names), COUNTED_AT_ONCE):

@@ -15,6 +15,7 @@ import urllib3
 
 from shared_metadata.contract.secrets.rotating_grant import ACCESS_TOKEN, OPTION, REFRESH_TOKEN, RotatingGrant
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
+from systems.salesforce.refusals import RETRIED_CODES, Refused, told, told_of_login
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 DEFAULT_LOGIN_URL = "https://login.salesforce.com"
@@ -22,25 +23,6 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ASSERTION_SECONDS = 180
 TIMEOUT = urllib3.Timeout(connect=10, read=120)
 EXCHANGE_TIMEOUT = urllib3.Timeout(connect=5, read=20)  # of a refresh token: a lease is held meanwhile
-# REST API Developer Guide, "Status Codes and Error Responses"; SOAP API Developer Guide, "ExceptionCode".
-RETRIED_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION"})
-REMEDIES = {
-    "INVALID_TYPE": "the object is gone or the user may not read it: change the program, or grant the permission",
-    "NOT_FOUND": "the object is gone or the user may not read it: change the program, or grant the permission",
-    "INVALID_FIELD": "a field is gone or the user may not read it: change the program, or grant field-level security",
-    "API_DISABLED_FOR_ORG": "enable the API for the integration user",
-    "QUERY_TIMEOUT": "filter by an indexed field, or lower bulk_threshold_rows",
-    "UNSUPPORTED_API_VERSION": "set api_version in the connection",
-    "HTTP 414": "select fewer fields, or shorten the filter: the object is one that the Bulk API does not know",
-}
-
-
-class Refused(DefinitionError):
-    """Salesforce's answer is an error that a retry cannot help; `code` is its errorCode."""
-
-    def __init__(self, code: str, what: str, place: str) -> None:
-        self.code = code
-        super().__init__(what, place=place, remedy=REMEDIES.get(code, "change the program or the user's permissions"))
 
 
 class Session:
@@ -212,11 +194,11 @@ class Session:
             raise self._no_json(url)
         if not isinstance(answer, dict) or response.status != 200 or not answer.get(ACCESS_TOKEN):
             found = answer if isinstance(answer, dict) else {}
-            code, why = found.get("error", f"HTTP {response.status}"), found.get("error_description", "no reason given")
+            code, why = str(found.get("error", "")), str(found.get("error_description", ""))
             if why == "login rate exceeded":
                 raise RetryLater("Salesforce's login rate is exceeded", place=self._place, after_seconds=60)
             raise SecretError(
-                f"Salesforce refused the credentials of the secret {self._reference}: {code}: {why}",
+                f"Salesforce refused the credentials of the secret {self._reference}: {told_of_login(code, why, response.status)}",
                 place=self._place,
                 remedy="compare the secret with the connected app: client id, key or client secret, user, login_url",
             )
@@ -262,19 +244,18 @@ class Session:
     def _refusal(self, response: urllib3.BaseHTTPResponse) -> AtollError:
         answer = _json(self._drain(response))
         first = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], dict) else {}
-        code, message = str(first.get("errorCode", "")), " ".join(str(first.get("message", "")).split())[-300:]
+        code, text = str(first.get("errorCode", "")), str(first.get("message", ""))
         if response.status == 401:
             return SecretError(
-                f"Salesforce refused a fresh token of the secret {self._reference}: {code or 'HTTP 401'}",
+                f"Salesforce refused a fresh token of the secret {self._reference}: {told(code or 'HTTP 401', '')}",
                 place=self._place,
                 remedy="check that the user is active and may use the API",
             )
         if code in RETRIED_CODES or response.status in (429, 500, 502, 503, 504):
-            return self._busy(response, code or f"HTTP {response.status}")
+            return self._busy(response, told(code or f"HTTP {response.status}", ""))
         if 300 <= response.status < 400:
             return self._moved(response)
-        code = code or f"HTTP {response.status}"
-        return Refused(code, f"Salesforce answered {code}: {message}", self._place)
+        return Refused(code, text, response.status, self._place)
 
     def _moved(self, response: urllib3.BaseHTTPResponse) -> AtollError:
         """A redirection is not followed: the token is for one host only."""

@@ -113,7 +113,7 @@ def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
 def merge_bounds(
     column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, written_since: Callable[[int], str] | None
 ) -> Bounds:
-    """Up to `upper`, from where the last batch ended; rows may come again.
+    """The bounds from where the last batch ended up to `upper`; rows may come again.
 
     written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell.
     """
@@ -131,7 +131,7 @@ def merge_bounds(
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
-    """Up to where all is settled, so that no row has to come again: at first that may be nowhere, and a later batch takes the rows.
+    """The bounds up to where all is settled, so that no row comes again: at first that may be nowhere, for a later batch to take.
 
     It has no rows that no window meets.
     """

@@ -23,7 +23,7 @@ CursorOf = Callable[[SchemaColumn, str], CursorColumn]  # of a column and its SQ
 
 
 class DueRows:
-    """Over the session of a plan, for all of its tables.
+    """Finds which rows of a plan's tables a batch reads, over one session for all of them.
 
     lag: the connection's.  written_since: see `cursor_window.merge_bounds`; of tables that tell.
     """
@@ -84,7 +84,7 @@ class DueRows:
         return self._cursor_of(*found)
 
     def _next(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds:
-        """From where the last batch ended to the batch's end, or to the greatest value that there is."""
+        """The bounds from where the last batch ended to the batch's end, or to the greatest value that there is."""
         past = Past.of(window, column)
         if column.is_time:
             upper: str | None = to_text(window.interval.end)

@@ -29,7 +29,7 @@ class Looking(Protocol):
     """Looks at a server's transactions."""
 
     def seen(self) -> Seen:
-        """To be asked when it is known how far the batch reads."""
+        """Reads which transactions have ended; asked when it is known how far the batch reads."""
         ...
 
 

@@ -22,7 +22,7 @@ class Memory:
 
     @property
     def large_row_bytes(self) -> int:
-        """Of larger rows so many as DuckDB holds at once would take too much."""
+        """The size from which rows are large: so many as DuckDB holds at once would take too much."""
         return self.mb * 2**20 // 4 // ROWS_AT_ONCE
 
     @property
@@ -32,7 +32,7 @@ class Memory:
 
     @property
     def row_group_bytes(self) -> int:
-        """Of a Parquet file that is being written."""
+        """The size of a row group in a Parquet file that is being written."""
         return min(LARGEST_ROW_GROUP_BYTES, self.mb * 2**20 // 8)
 
     def row_group_rows(self, row_bytes: int) -> int:

@@ -13,7 +13,7 @@ _LENGTH = re.compile(r"(\d+)\s*(second|minute|hour|day)s?")
 
 
 class ReadingOptions(BaseModel):
-    """For a slice's Config to inherit from.
+    """Options of every source that speaks SQL, which a slice's Config inherits.
 
     lag: how far behind its last upper bound a window over a time cursor reaches back, for transactions that commit late.
     max_parts: how many extracts of one large table may run beside each other.

@@ -104,7 +104,7 @@ def comes_again(flow: Flow) -> bool:
 
 
 def table_plan(flow: Flow, relation: Relation, window: Window, bounds: Bounds, max_parts: int, part_mb: int) -> TablePlan:
-    """In several parts, each of which sees a state of its own, only where what moves between them comes again."""
+    """Plans a table in several parts only where what moves between them comes again: each sees a state of its own."""
     several = max_parts if comes_again(flow) and bounds.whole else 1
     found = parts(relation, bounds.where, several, part_mb, tell_left=flow.reports_left and not window.first)
     return TablePlan(tuple(part.to_plain() for part in found), bounds.cursor, bounds.took)

@@ -58,7 +58,7 @@ class Reading:
             self._scan.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """For `copy`, by one thread."""
+        """Opens a cursor for one thread's `copy`."""
         return self._duckdb.cursor()
 
     def copy(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> Files:

@@ -24,7 +24,7 @@ def too_much(asked: Asked, given: Mapping[str, Given], part_mb: int, *, goes_on:
 
 
 def _reads(asked: Asked, size: int, given: Given, part_mb: int, goes_on: bool) -> Iterator[TooMuch]:
-    """In parts beside one another, each with a state of its own, where what changes comes again; else in one, which stands still."""
+    """What takes too long to read: in parts beside one another where what changes comes again, else in one, which stands still."""
     in_parts = comes_again(asked.flow)
     parts = min(_max_parts(asked), max(1, size // (part_mb * 2**20))) if in_parts else 1
     seconds = size / BYTES_A_SECOND / parts

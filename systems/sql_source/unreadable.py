@@ -30,8 +30,8 @@ def readable_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
 
 
 def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Collection[str], dialect: Dialect) -> str:
-    """The rows, each with its reason and, as JSON, its values as the source has them; those of hidden columns are left out: of a
-    document that does not fit its type nobody knows where the fields are that are masked."""
+    """The rows, each with its reason and, as JSON, its values as the source has them; those of hidden columns are left out: in a
+    document that does not fit its type it is not known where the masked fields are."""
     reasons = [rejected_rows.reason(misfit, f"{name} is no {kind}") for name, kind, misfit in _columns(part, schema) if misfit]
     values = {
         name: dialect.shown(f"c{number}", part.expressions[number], kind, misfit)

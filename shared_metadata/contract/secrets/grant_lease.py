@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.store import keys
+from shared_metadata.store.expressions import setting
 from shared_metadata.store.reader import Clock
 
 if TYPE_CHECKING:
@@ -66,19 +67,20 @@ class GrantLeases:
         self._put(reference, settled, "#token = :mine", {":mine": _number(held.token)})
 
     def _put(self, reference: str, lease: Lease, condition: str, more: dict[str, Any]) -> bool:
-        names = {f"#{name}": name for name in ("token", "until", "version", "pending", "former")}
-        values = {
-            ":token": _number(lease.token),
-            ":until": _number(lease.until),
-            ":version": {"S": lease.version},
-            ":pending": {"S": lease.pending},
-            ":former": {"L": [{"S": version} for version in lease.former]},
-        }
+        expression, names, values = setting(
+            {
+                "token": _number(lease.token),
+                "until": _number(lease.until),
+                "version": {"S": lease.version},
+                "pending": {"S": lease.pending},
+                "former": {"L": [{"S": version} for version in lease.former]},
+            }
+        )
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(reference),
-                UpdateExpression="SET " + ", ".join(f"#{name[1:]} = {name}" for name in values),
+                UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={**values, **more},

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared_metadata.contract.waiting.pauses import MOST_EVENTS, PIECES_WITH_ROOM, looks_of_each, pause_seconds
 from shared_metadata.contract.waiting.turn import NotYet, Turn
 from shared_metadata.errors import DefinitionError
-from shared_metadata.state.records import Claim
+from shared_metadata.state.records import Claim, Wait
 
 State = Mapping[str, Any]
 WAITING = "waiting"
+SEEN_CHARACTERS = 200
 RESUME_BYTES = 32_768  # of JSON: a state has 262,144, for all that it carries
 
 
@@ -55,6 +56,13 @@ def postponed(state: State, step: str, answer: NotYet, now: datetime, used: Mapp
     seconds = pause_seconds(waited, answer.limit_seconds, looks, answer.seconds)
     wait = {"step": step, "seconds": seconds, "since": since, "resume": dict(answer.resume), "used": dict(used)}
     return {**state, "looks": looks - 1, WAITING: wait}
+
+
+def seen(postponed: State, what: str, now: datetime) -> Wait:
+    """The wait as whoever asks for the batch sees it."""
+    waiting = postponed[WAITING]
+    since, next_look = datetime.fromtimestamp(waiting["since"], UTC), now + timedelta(seconds=waiting["seconds"])
+    return Wait(what[:SEEN_CHARACTERS], waiting["step"], since.replace(microsecond=0), next_look.replace(microsecond=0))
 
 
 def used(state: State) -> Mapping[str, float]:

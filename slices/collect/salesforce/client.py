@@ -24,7 +24,8 @@ from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.visibility import Visibility
 from systems.salesforce.catalog import Catalog
 from systems.salesforce.objects import SalesforceObject, object_schema
-from systems.salesforce.session import Refused, Session
+from systems.salesforce.refusals import Refused
+from systems.salesforce.session import Session
 
 GrantOf = Callable[..., RotatingGrant]
 TOO_MUCH_TO_COUNT = ("QUERY_TIMEOUT", "OPERATION_TOO_LARGE")

@@ -23,7 +23,8 @@ from shared_metadata.program.intervals import Interval, ceil, floor, from_text, 
 from shared_metadata.program.schema import SchemaColumn
 from slices.collect.salesforce.logic import CURSOR_FIELDS, QUERY, selected_fields
 from systems.salesforce.objects import SalesforceObject
-from systems.salesforce.session import Refused, Session
+from systems.salesforce.refusals import Refused
+from systems.salesforce.session import Session
 
 if TYPE_CHECKING:
     from slices.collect.salesforce.parquet_files import ParquetFiles

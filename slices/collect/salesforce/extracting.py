@@ -20,7 +20,8 @@ from slices.collect.salesforce import deletions
 from slices.collect.salesforce.bulk_download import LAST_PAGE, Chunk, Download, PageEnd
 from slices.collect.salesforce.logic import QUERY
 from slices.collect.salesforce.parquet_files import ParquetFiles
-from systems.salesforce.session import Refused, Session
+from systems.salesforce.refusals import Refused, told_of_job
+from systems.salesforce.session import Session
 
 POLL_SECONDS = 20.0  # of one call: waiting is paid for
 FIRST_POLL_SECONDS = 0.2
@@ -87,7 +88,7 @@ def _after_failure(session: Session, part: Mapping[str, Any], resume: Mapping[st
     tries = int(resume["tries"])
     if tries >= MAX_JOBS or message.startswith(("INVALID_", "MALFORMED_")):
         raise DefinitionError(
-            f"the Bulk job {resume['job']} failed: {message[:300]}",
+            f"the Bulk job {resume['job']} failed: {told_of_job(message)}",
             remedy="compare the program with the object, or set bulk_threshold_rows above the table's size",
         )
     return _create_job(session, part, tries + 1)

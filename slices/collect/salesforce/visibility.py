@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from shared_metadata.errors import DefinitionError
-from systems.salesforce.session import Refused, Session
+from systems.salesforce.refusals import Refused
+from systems.salesforce.session import Session
 
 # Organization-wide defaults by which nothing is hidden from a user: Object Reference, "EntityDefinition", InternalSharingModel.
 PUBLIC = frozenset({"", "Read", "ReadWrite", "ReadWriteTransfer", "FullAccess"})

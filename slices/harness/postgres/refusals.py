@@ -15,7 +15,7 @@ from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
 from slices.harness.postgres.logic import TargetTable, table_name
-from systems.postgres.failures import PASSING, is_of_policies, remedy_of
+from systems.postgres.failures import PASSING, is_of_policies, remedy_of, word
 
 MISFITS = {
     "22001": "a value is too long",
@@ -68,7 +68,7 @@ def translated(place: str, table: TargetTable | None, user: str, columns: Sequen
 def explained(error: psycopg.Error, place: str, table: TargetTable | None, user: str, columns: Sequence[str]) -> AtollError:
     state, where = error.sqlstate or "", f" of {table.schema}.{table.name}" if table else ""
     if remedy := remedy_of(PASSING_HERE, state) or (PASSING["08"] if not state else ""):
-        return RetryLater(f"PostgreSQL broke off ({_word(error)}) while writing{where}", place=place, remedy=remedy)
+        return RetryLater(f"PostgreSQL broke off ({word(error.sqlstate)}) while writing{where}", place=place, remedy=remedy)
     if referring := refers_to_what_goes(error, table):
         remedy = (
             f"delete what refers to them there, or leave these rows in the query's result: they are deleted in {table and table.name}"
@@ -86,7 +86,7 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
     within = f" in {_function(error)}" if _function(error) else ""
     remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else remedy_of(MENDED, state)
     remedy = (remedy or "see the table's definition").replace("{table}", table.sql if table else "it")
-    return DefinitionError(f"PostgreSQL refused to write ({_word(error)} {state}{within}){where}", place=place, remedy=remedy)
+    return DefinitionError(f"PostgreSQL refused to write ({word(error.sqlstate)} {state}{within}){where}", place=place, remedy=remedy)
 
 
 def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, user: str, where: str) -> AtollError:
@@ -151,12 +151,8 @@ def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
     named += f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
     if state == "23514" and not named:
         return "a row fits none of the partitions"
-    raised = MISFITS["P0001"] if raises else f"a value does not fit ({_word(error)})"
+    raised = MISFITS["P0001"] if raises else f"a value does not fit ({word(error.sqlstate)})"
     return MISFITS.get(state, raised) + named
-
-
-def _word(error: psycopg.Error) -> str:
-    return type(error).__name__
 
 
 def _function(error: psycopg.Error) -> str:
