@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.loaders import create_loader
-from fsspec import AbstractFileSystem
 from pyiceberg.io.fsspec import FsspecFileIO
 from s3fs import S3FileSystem
 
@@ -52,13 +51,13 @@ def _client(caller: Caller, service: str) -> Any:
 class SharedFiles(FsspecFileIO):
     """S3 by the properties' keys; pyiceberg's own makes a client for each thread."""
 
-    def get_fs(self, scheme: str, hostname: str | None = None) -> AbstractFileSystem:
+    def get_fs(self, scheme: str, hostname: str | None = None) -> Any:
         names = ("s3.access-key-id", "s3.secret-access-key", "s3.session-token", "s3.region")
         return _file_system(*(self.properties.get(name) for name in names))
 
 
 @lru_cache(maxsize=_CALLERS)
-def _file_system(key: str, secret: str, token: str | None, region: str) -> AbstractFileSystem:
+def _file_system(key: str, secret: str, token: str | None, region: str) -> Any:
     keys = {"key": key, "secret": secret, "token": token}
     options = {"skip_instance_cache": True, "use_listings_cache": False, "client_kwargs": {"region_name": region}}
     return S3FileSystem(**keys, **options)
