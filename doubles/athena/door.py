@@ -40,7 +40,8 @@ class Door:
         headers = {"X-Amz-Target": "AmazonAthena.Double", "Content-Type": "application/x-amz-json-1.1"}
         request = AWSRequest("POST", self._endpoint + "/", headers, json.dumps(body))
         SigV4Auth(self._session.get_credentials().get_frozen_credentials(), "athena", self._session.region_name).add_auth(request)
-        answer = URLLib3Session(verify=self._ca_bundle).send(request.prepare())
+        opened = URLLib3Session(verify=self._ca_bundle)  # type: ignore[arg-type]  # a file of authorities, too
+        answer = opened.send(request.prepare())
         if answer.status_code != 200:
             raise ValueError(f"the double of Athena refuses: {answer.text}")
         return dict(json.loads(answer.text))

@@ -16,8 +16,9 @@ from sqlglot import exp
 from doubles.athena.casts import MACROS, coerced
 from doubles.athena.errors import QueryCancelled, QueryFailed, unknown
 from doubles.athena.expressions import Expressions
+from doubles.athena.files import Caller
 from doubles.athena.kinds import BIGINT, MOMENTS, becomes, duck, mismatch, of_iceberg, quoted, said
-from doubles.athena.lake import Caller, Lake, Version
+from doubles.athena.lake import Lake, Version
 from doubles.athena.queries import Queries, Query
 from doubles.athena.scope import Column, Scope, Value
 from doubles.athena.statement import parsed
@@ -111,10 +112,9 @@ class Run:
     def _rows(self, query: Query) -> pa.Table:
         self._load(query.sql)
         self.check()
-        described = [row[1] for row in self._connection.execute(f"DESCRIBE {query.sql}").fetchall()]
-        wanted = [duck(column.value.kind).replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE") for column in query.columns]
-        if described != wanted:
-            raise QueryFailed("GENERIC_INTERNAL_ERROR", f"this double of Athena gives {described} where Trino gives {wanted}")
+        has, wanted = described(self._connection, query)
+        if has != wanted:
+            raise QueryFailed("GENERIC_INTERNAL_ERROR", f"this double of Athena gives {has} where Trino gives {wanted}")
         rows = self._connection.execute(query.sql).to_arrow_table()
         self.figures.output_rows = len(rows)
         return rows
@@ -178,6 +178,13 @@ class Run:
             self._connection.execute(f"INSERT INTO t{number} BY NAME SELECT {renamed} FROM arrow_rows")
 
 
+def described(connection: duckdb.DuckDBPyConnection, query: Query) -> tuple[list[str], list[str]]:
+    """The types of a query's columns, as DuckDB has them and as it should."""
+    has = [str(row[1]) for row in connection.execute(f"DESCRIBE {query.sql}").fetchall()]
+    listed = ", ".join(f"typeof(CAST(NULL AS {duck(column.value.kind)}))" for column in query.columns)
+    return has, [str(kind) for kind in connection.execute(f"SELECT {listed}").fetchone() or ()]
+
+
 def _no_rows(node: exp.Expr, scope: Scope) -> tuple[str, Sequence[Column]]:
     raise unknown("a query after AS OF")
 
@@ -212,6 +219,8 @@ def _failure(error: duckdb.Error) -> QueryFailed:
         return QueryFailed(
             "EXPRESSION_NOT_AGGREGATE", "line 1:1: a column must be an aggregate expression or appear in GROUP BY clause"
         )
+    if "must be a constant" in text or "constant parameters" in text:
+        return unknown("an argument that is no constant here")
     if isinstance(error, duckdb.OutOfRangeException):
         return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", text.splitlines()[0])
     if isinstance(error, duckdb.ConversionException):

@@ -19,7 +19,8 @@ from doubles.athena import results
 from doubles.athena.engine import Outcome, Run
 from doubles.athena.errors import SYSTEM, USER, QueryCancelled, QueryFailed, Refused
 from doubles.athena.faults import Fault
-from doubles.athena.lake import Caller, permitted
+from doubles.athena.files import Caller
+from doubles.athena.lake import permitted
 from doubles.athena.limits import DML_SECONDS, MOST_ACTIVE, SLOTS
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -84,8 +85,8 @@ class Executions:
             self._end(execution, run, began, "FAILED", refused.message, QueryFailed("SYNTAX_ERROR", refused.message).error)
         except Exception as error:  # a thread that ends otherwise would leave the query running for ever
             _log.exception("query %s", execution["QueryExecutionId"])
-            failed = QueryFailed("GENERIC_INTERNAL_ERROR", f"{type(error).__name__}: {error}", category=SYSTEM)
-            self._end(execution, run, began, "FAILED", str(failed), failed.error)
+            broken = QueryFailed("GENERIC_INTERNAL_ERROR", f"{type(error).__name__}: {error}", category=SYSTEM)
+            self._end(execution, run, began, "FAILED", str(broken), broken.error)
         finally:
             timer.cancel()
 
@@ -139,7 +140,7 @@ def _outcome(run: Run, met: Mapping[str, Fault]) -> Outcome:
 def _write(execution: Execution, caller: Caller, outcome: Outcome) -> None:
     """Writes the result's file: the rows of a SELECT, or which files an INSERT has written."""
     bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
-    s3 = caller.session.client("s3")
+    s3 = caller.client("s3")
     execution["_columns"] = results.metadata_of(outcome.columns)
     with permitted():
         try:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
 import pyarrow as pa
 from botocore.exceptions import ClientError
 from pyiceberg.catalog.glue import GlueCatalog
@@ -19,24 +18,11 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import IcebergType, ListType, MapType, NestedField, StructType
 
 from doubles.athena.errors import QueryFailed, unknown
+from doubles.athena.files import Caller
 from doubles.athena.limits import MOST_PARTITIONS
 
 CATALOG = "awsdatacatalog"
 _DENIED = ("AccessDenied", "AccessDeniedException", "403")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """By whose rights a query runs."""
-
-    access_key: str
-    secret_key: str
-    token: str | None
-    region: str
-
-    @property
-    def session(self) -> boto3.Session:
-        return boto3.Session(self.access_key, self.secret_key, self.token, region_name=self.region)
 
 
 @dataclass(frozen=True)
@@ -83,19 +69,11 @@ class Lake:
 
     @cached_property
     def _glue(self) -> Any:
-        return self._caller.session.client("glue")
+        return self._caller.client("glue")
 
     @cached_property
     def _catalog(self) -> GlueCatalog:
-        properties = {
-            "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
-            "s3.region": self._caller.region,
-            "s3.access-key-id": self._caller.access_key,
-            "s3.secret-access-key": self._caller.secret_key,
-        }
-        if self._caller.token:
-            properties["s3.session-token"] = self._caller.token
-        return GlueCatalog("athena", client=self._glue, **properties)
+        return GlueCatalog("athena", client=self._glue, **self._caller.properties())
 
     def table(self, parts: Sequence[str]) -> Table:
         """parts: of its name, as written; a catalog may come first."""

@@ -59,8 +59,6 @@ SCALARS = table(
     round(bigint) bigint :: {{0}}
     round(real) real :: round({{0}})
     round(double) double :: round({{0}})
-    truncate(real) real :: trunc({{0}})
-    truncate(double) double :: trunc({{0}})
     ceil(integer) integer :: {{0}}
     ceil(bigint) bigint :: {{0}}
     ceil(decimal) whole :: CAST(ceil({{0}}) AS {{kind}})

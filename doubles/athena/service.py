@@ -19,7 +19,8 @@ from doubles.athena.engine import Run
 from doubles.athena.errors import SYSTEM, QueryFailed, Refused, invalid
 from doubles.athena.executions import ENDED, Execution, Executions
 from doubles.athena.faults import CALL, FAULTS, QUERY, Faults
-from doubles.athena.lake import Caller, permitted
+from doubles.athena.files import Caller
+from doubles.athena.lake import permitted
 from doubles.athena.limits import HISTORY_SECONDS, LEAST_CUTOFF_BYTES, MOST_QUERY_BYTES, MOST_ROWS_A_PAGE, TOKEN_CHARACTERS
 from doubles.athena.statement import parsed
 
@@ -239,7 +240,7 @@ def _location(body: Body, name: str, configuration: Mapping[str, Any]) -> str:
 def _verify(location: str, caller: Caller) -> None:
     bucket = location.removeprefix("s3://").partition("/")[0]
     try:
-        caller.session.client("s3").get_bucket_location(Bucket=bucket)
+        caller.client("s3").get_bucket_location(Bucket=bucket)
     except ClientError:
         raise invalid(f"Unable to verify/create output bucket {bucket}") from None
 
@@ -249,7 +250,7 @@ def _stored(execution: Execution, caller: Caller) -> str:
     bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
     try:
         with permitted():
-            return str(caller.session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+            return str(caller.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode())
     except QueryFailed as failed:
         raise Refused("AccessDeniedException", str(failed)) from None
     except ClientError:

@@ -116,6 +116,12 @@ def _round_to(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
     raise mismatch(f"line 1:1: Unexpected parameters for function round: {said(value.kind)}")
 
 
+def _truncate(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
+    if given[0].kind.word not in INEXACT:
+        raise unknown(f"truncate({said(given[0].kind)})")
+    return Value(f"trunc({given[0].sql})", given[0].kind)
+
+
 def _log(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
     base, value = (coerced(each, DOUBLE) for each in given)
     positive = f"{base} > 0 AND {value} > 0"
@@ -159,6 +165,7 @@ SPECIAL: dict[tuple[str, int | None], Special] = {
     ("typeof", 1): _typeof,
     ("mod", 2): _mod,
     ("round", 2): _round_to,
+    ("truncate", 1): _truncate,
     ("log", 2): _log,
     ("date", 1): _date,
     ("regexp_like", 2): _regexp_like,

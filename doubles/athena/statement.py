@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token
 
 from doubles.athena.errors import Refused, invalid, unknown
 from doubles.athena.kinds import literal

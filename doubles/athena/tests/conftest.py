@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from doubles.athena import results
 from doubles.athena.casts import MACROS
+from doubles.athena.engine import described
 from doubles.athena.kinds import duck, said
 from doubles.athena.queries import Queries, Query
 from doubles.athena.scope import Column, Value
@@ -44,9 +45,8 @@ class Trino:
     def types(self, text: str) -> list[str]:
         """Those that the query is to have, which DuckDB gives it too."""
         query = self.query(text)
-        described = [row[1] for row in self.connection.execute(f"DESCRIBE {query.sql}").fetchall()]
-        wanted = [duck(column.value.kind).replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE") for column in query.columns]
-        assert described == wanted, query.sql
+        has, wanted = described(self.connection, query)
+        assert has == wanted, query.sql
         return [said(column.value.kind) for column in query.columns]
 
     def answers(self, text: str) -> list[list[str | None]]:

@@ -152,6 +152,7 @@ _OF = {"N": "l", "D": "t", "T": "s", "U": "l", "decimal": "p", "bigint": "l", "i
 _OF |= {"double": "d", "real": "r", "varbinary": "x", "date": "y", "timestamp": "t", "timestamp with time zone": "z"}
 
 CONSTANT = {**{f"date_{name}": (0, "'day'") for name in ("trunc", "add", "diff")}, "approx_percentile": (1, "0.5e0")}
+CONSTANT |= {"nullif": (1, "s"), "array_join": (1, "','")}
 
 
 def _argument(pattern: Kind) -> str:
