@@ -9,7 +9,7 @@ from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
 from slices.harness.postgres import column_types, statements
 from systems.postgres.type_mapping import catalog_name, postgres_type
-from systems.sql_target.dialect import Ours
+from systems.sql_target.dialect import Ours, Types
 from systems.sql_target.statements import names, places
 from systems.sql_target.table import TargetColumn, TargetTable
 
@@ -52,7 +52,7 @@ class PostgresTypes:
 class PostgresDialect:
     """The Dialect of systems/sql_target."""
 
-    types = PostgresTypes()
+    types: Types = PostgresTypes()
     transactional = True
     default_schema = "public"
     receipts = """flow text NOT NULL, batch_start timestamptz NOT NULL, batch_end timestamptz NOT NULL, token bigint NOT NULL,

@@ -18,7 +18,7 @@ from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.dialect import PostgresDialect
 from slices.harness.postgres.kept import KeptRows
 from systems.postgres.address import Address
-from systems.sql_target.dialect import Values
+from systems.sql_target.dialect import Dialect, Values
 from systems.sql_target.table import TargetColumn, TargetTable
 
 T = TypeVar("T")
@@ -28,10 +28,11 @@ _TABLES = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = %s AND 
 class PostgresSession:
     """The Session of systems/sql_target. origin: where the connection is declared."""
 
-    error = psycopg.Error
+    error: type[Exception] = psycopg.Error
 
     def __init__(self, address: Address, origin: str, reference: str, deadline: Deadline) -> None:
-        self.dialect, self._user, self._origin = PostgresDialect(), address.username, origin
+        self.dialect: Dialect = PostgresDialect()
+        self._user, self._origin = address.username, origin
         self.connection = db.connect(address, origin, reference, deadline)
 
     def ask(self, question: str, values: Values = ()) -> list[tuple[Any, ...]]:
