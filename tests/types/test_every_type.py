@@ -56,9 +56,9 @@ VALUES |= {
 MOST = max(map(len, VALUES.values())) + 1  # and a row of nulls
 
 
-def column(kind: str) -> str:
+def column(kind: str, of: Mapping[str, tuple[str, ...]] = VALUES) -> str:
     """The type's column of a query over rows that are numbered from 1."""
-    cases = " ".join(f"WHEN {number} THEN CAST({one} AS {duckdb_type(kind)})" for number, one in enumerate(VALUES[kind], 1))
+    cases = " ".join(f"WHEN {number} THEN CAST({one} AS {duckdb_type(kind)})" for number, one in enumerate(of[kind], 1))
     return f"CASE id {cases} END AS {identifier(kind)}"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 BLOCK_BYTES = 1 << 20
+FIELD_BYTES = 2**31 - 1  # csv refuses what is longer, by itself from 128 KB on
 
 
 class Records:
@@ -36,4 +36,23 @@ class Records:
                 yield block
 
     def fields(self, record: int) -> list[str]:
-        return next(csv.reader(io.StringIO(b"".join(self.blocks(record, record + 1)).decode(), newline="")))
+        return next(fields_of(self.blocks(record, record + 1)))
+
+
+def fields_of(blocks: Iterable[bytes]) -> Iterator[list[str]]:
+    """The fields of each record of a CSV, which comes in blocks of any size."""
+    csv.field_size_limit(FIELD_BYTES)
+    return csv.reader(line.decode() for line in _lines(blocks))
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in blocks:
+        *whole, last = block.split(b"\n")
+        if whole:
+            yield rest + whole[0] + b"\n"
+            yield from (line + b"\n" for line in whole[1:])
+            rest = b""
+        rest += last
+    if rest:
+        yield rest

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
 from slices.harness.postgres.database import Connection
-from slices.harness.postgres.logic import Guard, TargetColumn, TargetTable
+from systems.sql_target.table import Guard, TargetColumn, TargetTable
 
 _TABLES = """SELECT c.oid, n.nspname, c.relname, c.relkind::text, row_security_active(c.oid),
   ARRAY(SELECT rulename::text FROM pg_catalog.pg_rewrite WHERE ev_class = c.oid AND ev_type <> '1' AND ev_enabled <> 'D')

@@ -11,7 +11,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from systems.postgres import sessions
 from systems.postgres.address import Address
 
-LOCK_TIMEOUT_SECONDS = 15
+LOCK_SECONDS = 15
 IDLE_SECONDS = 60.0  # in a transaction, between two statements: then its worker is gone, and what it locked is free again
 TRIES = 4
 T = TypeVar("T")
@@ -22,7 +22,7 @@ def connect(address: Address, place: str, reference: str, deadline: Deadline) ->
     """A settled session that gives up when the step must end. Raises SecretError or RetryLater."""
     connection = sessions.connect(address, reference=reference, place=place)
     limit_ms = max(1000, int(deadline.seconds_left * 1000))
-    limits = {"statement_timeout": limit_ms, "lock_timeout": int(LOCK_TIMEOUT_SECONDS * 1000)}
+    limits = {"statement_timeout": limit_ms, "lock_timeout": int(LOCK_SECONDS * 1000)}
     limits |= {"idle_in_transaction_session_timeout": int(IDLE_SECONDS * 1000)}
     connection.execute(sessions.settling({name: str(milliseconds) for name, milliseconds in limits.items()}))
     return connection

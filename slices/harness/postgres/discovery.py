@@ -14,10 +14,11 @@ from shared_metadata.program.schema import Schema
 from slices.harness.postgres import database as db
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.config import read_config
-from slices.harness.postgres.logic import TargetTable, split_name
+from slices.harness.postgres.dialect import PostgresDialect
 from slices.harness.postgres.refusals import row_security, translated
 from systems.postgres.address import read_address
 from systems.postgres.catalog import WRITTEN_KINDS, allowed_tables, columns_of, table_schema
+from systems.sql_target.table import TargetTable, split_name
 
 STATEMENT_SECONDS = 30
 
@@ -38,7 +39,7 @@ class PostgresCatalog:
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
         """Warns of tables with row level security for the user: they are described, and nothing is published to them."""
         listed = self._names() if tables is None else {name: table.guarded for name in tables if (table := self._table(name))}
-        return {name: self._warning(*split_name(name)) for name, guarded in listed.items() if guarded}
+        return {name: self._warning(*_split(name)) for name, guarded in listed.items() if guarded}
 
     def _warning(self, schema: str, name: str) -> str:
         error = row_security(TargetTable(schema, name, ()), self._place, self._address.username)
@@ -68,6 +69,10 @@ class PostgresCatalog:
         place, session = f"{self._place}: {name}", self._session
         try:
             with translated(place, None, self._address.username):
-                return read_table(session, *split_name(name))
+                return read_table(session, *_split(name))
         except DefinitionError as error:
             raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
+
+
+def _split(name: str) -> tuple[str, str]:
+    return split_name(name, PostgresDialect.default_schema)

@@ -8,11 +8,10 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Connection
-from slices.harness.postgres import database as db
 from slices.harness.postgres.config import read_config
-from slices.harness.postgres.receipts import Receipts
-from slices.harness.postgres.refusals import translated
+from slices.harness.postgres.session import PostgresSession
 from systems.postgres.address import read_address
+from systems.sql_target import target
 
 
 def newest_batches(
@@ -21,15 +20,5 @@ def newest_batches(
     """Each published table's newest batch, by the receipt of its flow."""
     config, place = read_config(connection), f"connection {connection.name}"
     address = read_address(connection, services.secret(config.secret, place=place))
-    session = db.connect(address, place, config.secret, deadline)
-    try:
-        with translated(place, None, address.username):
-            receipts = Receipts(session, config.receipts_schema, address.username, place)
-            return {dataset: _landed(receipts, config.receipts_schema, flow) for dataset, flow in flows.items()}
-    finally:
-        session.close()
-
-
-def _landed(receipts: Receipts, schema: str, flow: str) -> Landed | None:
-    found = receipts.newest(flow)
-    return found and Landed(found[0], found[1], f"the receipt of {flow} in {schema}.receipts")
+    session = PostgresSession(address, place, config.secret, deadline)
+    return target.newest_batches(session, config.receipts_schema, flows, place)

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 import psycopg
 
 from shared_metadata.contract.parquet.duckdb_session import identifier
-from shared_metadata.contract.work import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
-from slices.harness.postgres.logic import TargetTable, table_name
 from systems.postgres.failures import PASSING, is_of_policies, remedy_of, word
+from systems.sql_target.table import TargetTable
 
 MISFITS = {
     "22001": "a value is too long",
@@ -119,18 +118,9 @@ def kept_out(table: TargetTable, rows: int, place: str, *, by_key: bool) -> Defi
     )
 
 
-def awaited(error: psycopg.Error, table: TargetTable | None, work: Work, place: str) -> RetryLater | None:
-    """The error for a row that refers to one which another flow is still to publish: it is retried, as that flow's batches are."""
-    parent, mine = table.parents.get(error.diag.constraint_name or "") if table else None, work.flow
-    if error.sqlstate != "23503" or not parent or refers_to_what_goes(error, table) or mine.bad_rows is not None:
-        return None
-    others = (f for f in work.program.flows.values() if (f.connection, f.kind) == (mine.connection, mine.kind) and f.id != mine.id)
-    found = next((f.id for f in others if table_name(f.tables[0].dataset, f.connection) == parent), "")
-    if not found:
-        return None
-    what = f"a row refers to one of {'.'.join(parent)} that is not there ({error.diag.constraint_name}); {found} publishes them"
-    remedy = "nothing if that flow is behind; else publish no rows whose parents it does not publish, or TOLERATE … BAD ROWS"
-    return RetryLater(what, place=place, remedy=remedy)
+def missing_parent(error: psycopg.Error, table: TargetTable | None) -> str:
+    """The foreign key by which a row that is written refers to one that is not there; '' for every other error."""
+    return "" if error.sqlstate != "23503" or refers_to_what_goes(error, table) else error.diag.constraint_name or ""
 
 
 def refers_to_what_goes(error: psycopg.Error, table: TargetTable | None) -> str:

@@ -17,6 +17,6 @@ SLICE = Slice(
     ),
     config="slices.harness.postgres.config:Config",
     secret="systems.postgres.address:read_address",
-    systems=("postgres",),
+    systems=("postgres", "sql_target"),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

@@ -2,40 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from constructs import Construct
-
-from infra import slice_stack
-from infra.settings import Settings
-from shared_metadata import naming
-from shared_metadata.program import Program
+from infra.sql_target_stack import SqlTargetStack
 from slices.harness.postgres.slice import SLICE
 from slices.harness.postgres.workflow import workflow
 
-RESULTS = "what the organize slices of this program computed, whose keys hold batches and tokens"
-REJECTED = "rows that a target has refused, whose keys hold batches and tokens"
-
-
-class SliceStack(slice_stack.SliceStack):
-    """plan ▸ diff ▸ publish* ▸ commit."""
-
-    def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, SLICE, program, settings, **stack_settings)
-        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
-        diff = self.step("diff", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)
-        publish = self.step("publish", memory_mb=1024, timeout_seconds=900, data=True, tmp_mb=2048)
-        self.step("commit", memory_mb=256, timeout_seconds=120, data=False)
-        for step in (diff, publish):
-            step.write_objects([self.staging], slice_stack.OWN_STAGING)
-            step.read_objects(self._results, RESULTS)
-            step.read_secrets(self.secrets)
-        diff.read_objects([naming.rejected_prefix(SLICE.id)], REJECTED)
-        publish.write_objects([naming.rejected_prefix(SLICE.id)], REJECTED)
-        self.discover(data=True)  # its bundle has the driver
-        self.landed(memory_mb=256).read_secrets(self.secrets)
-        self.finish(workflow)
-
-    @property
-    def _results(self) -> list[str]:
-        return [naming.staging_prefix(name) for name in self.program.slice_ids if name.startswith("organize.")]
+SliceStack = partial(SqlTargetStack, declaration=SLICE, workflow=workflow)

@@ -1,73 +1,15 @@
-"""The SQL of PostgreSQL that applies a staging table; pure text.
-
-The columns of a staging table have names of ours, by their place: a user's column may have any name. `staged` gives them those of the
-table again, for statements in which nothing of ours stands beside them.
-"""
+"""The SQL of PostgreSQL that applies a staging table; pure text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_metadata.contract.parquet.duckdb_session import identifier
-from slices.harness.postgres.logic import TargetColumn, TargetTable
-
-FILE, ROW = "_atoll_file", "_atoll_row"
+from systems.sql_target.statements import names, places, same
+from systems.sql_target.table import TargetColumn, TargetTable
 
 
-def names(columns: Sequence[TargetColumn], alias: str = "") -> str:
-    prefix = f"{alias}." if alias else ""
-    return ", ".join(prefix + identifier(column.name) for column in columns)
-
-
-def places(columns: Sequence[TargetColumn]) -> list[str]:
-    """The names of columns in a table of ours."""
-    return [f"c{number}" for number in range(len(columns))]
-
-
-def staged(stage: str, columns: Sequence[TargetColumn]) -> str:
-    """The rows of a staging table, with the table's own names of the columns."""
-    listed = (f"x.{place} AS {identifier(column.name)}" for place, column in zip(places(columns), columns, strict=True))
-    return f"(SELECT {', '.join(listed)} FROM {stage} x)"
-
-
-def _kinds(columns: Sequence[TargetColumn]) -> list[str]:
-    return [f"{place} {column.type}{column.collation}" for place, column in zip(places(columns), columns, strict=True)]
-
-
-def create_stage(stage: str, columns: Sequence[TargetColumn]) -> str:
-    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([f'{FILE} integer NOT NULL', *_kinds(columns)])})"
-
-
-def create_numbered(stage: str, columns: Sequence[TargetColumn]) -> str:
-    """Creates a stage with each row's number among the batch's, from 0."""
-    marks = [f"{FILE} integer NOT NULL", f"{ROW} bigint PRIMARY KEY"]
-    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {stage} ({', '.join([*marks, *_kinds(columns)])})"
-
-
-def create_rejected(rejected: str) -> str:
-    """Creates a table for the numbers of rows that the database refuses, and why; none of their values."""
-    columns = f"{FILE} integer NOT NULL, {ROW} bigint PRIMARY KEY, reason text NOT NULL"
-    return f"CREATE UNLOGGED TABLE IF NOT EXISTS {rejected} ({columns})"
-
-
-def numbered(stage: str, first: int, end: int, without: str) -> str:
-    """The rows [first, end) of a numbered stage, less those that a table of rejected rows names."""
-    others = f" AND NOT EXISTS (SELECT 1 FROM {without} x WHERE x.{ROW} = n.{ROW})" if without else ""
-    return f"(SELECT * FROM {stage} n WHERE n.{ROW} >= {first} AND n.{ROW} < {end}{others})"
-
-
-def copy_in(stage: str, marks: Sequence[str], columns: Sequence[TargetColumn]) -> str:
-    return f"COPY {stage} ({', '.join([*marks, *places(columns)])}) FROM STDIN (FORMAT csv)"
-
-
-def key_twice(stage: str, columns: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:
-    """Counts the keys that occur more than once, as the table's own types and collations compare them."""
-    return f"SELECT count(*) FROM (SELECT 1 FROM {staged(stage, columns)} s GROUP BY {names(key, 's')} HAVING count(*) > 1) twice"
-
-
-def same(columns: Sequence[TargetColumn], left: str, right: str) -> str:
-    """The condition that values are equal for their own types; `=` of an extension's type may be out of the search path."""
-    return " AND ".join(f"{left}.{identifier(c.name)} {c.equals} {right}.{identifier(c.name)}" for c in columns)
+def lock(table: TargetTable) -> str:
+    return f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE"
 
 
 def differ(columns: Sequence[TargetColumn], left: str, right: str) -> str:
@@ -93,7 +35,7 @@ def merge(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: S
     """
     listed, rest = names(columns), [c for c in columns if c not in key]
     steps = {"gone": delete_keys(table, gone, key, rows)} if gone else {}
-    if unique_by(table, key):
+    if table.unique_by(key):
         insert = f"INSERT INTO {table.sql} AS t ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {_over(steps)}"
         return _counted(table, steps, f"{insert} ON CONFLICT ({names(key)}) DO {_on_conflict(table, rest, key)}")
     if rest:
@@ -101,11 +43,6 @@ def merge(table: TargetTable, rows: str, columns: Sequence[TargetColumn], key: S
         steps["changed"] = f"{update} AND {_over(steps)}"
     missing = f"NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE {same(key, 't', 's')}) AND {_over(steps)}"
     return _counted(table, steps, f"INSERT INTO {table.sql} ({listed}) SELECT {names(columns, 's')} FROM {rows} s WHERE {missing}")
-
-
-def unique_by(table: TargetTable, key: Sequence[TargetColumn]) -> bool:
-    """Whether ON CONFLICT may name the key."""
-    return frozenset(column.name for column in key) in table.unique
 
 
 def _on_conflict(table: TargetTable, rest: Sequence[TargetColumn], key: Sequence[TargetColumn]) -> str:
@@ -117,7 +54,7 @@ def _on_conflict(table: TargetTable, rest: Sequence[TargetColumn], key: Sequence
 
 
 def _sets(columns: Sequence[TargetColumn], source: str) -> str:
-    return ", ".join(f"{identifier(c.name)} = {source}.{identifier(c.name)}" for c in columns)
+    return ", ".join(f"{c.sql} = {source}.{c.sql}" for c in columns)
 
 
 def _steps(steps: Mapping[str, str]) -> str:

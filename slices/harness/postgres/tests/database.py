@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from shared_metadata.program.schema import SchemaColumn
+from slices.harness.postgres import database
+from slices.harness.postgres.dialect import PostgresDialect
 from slices.harness.postgres.handlers import open_catalog, open_target
-from slices.harness.postgres.logic import create_statement, new_table
 from systems.postgres.type_mapping import postgres_type
 from tests.conformance.harness import Rows
 
@@ -22,6 +24,7 @@ class Database:
     """A database of one test's own, with a user who publishes; the suite's TargetUnderTest."""
 
     slice_id, connection, table = "harness.postgres", "ops", "public.scorecard"
+    dialect, receipts_schema, sessions = PostgresDialect(), "atoll", database
     open_target, open_catalog = staticmethod(open_target), staticmethod(open_catalog)
 
     def __init__(self, folder: str, port: int, name: str) -> None:
@@ -39,8 +42,16 @@ class Database:
 
     def create(self, columns: Sequence[SchemaColumn], key: Sequence[str]) -> None:
         plain = [{"name": c.name, "type": c.type} for c in columns]
-        self.execute(create_statement(new_table("public", "scorecard", plain, key), key))
+        self.execute(self.dialect.create_table(self.dialect.new_table("public", "scorecard", plain, key), key))
         self.execute(f'ALTER TABLE public.scorecard OWNER TO "{self.secret["username"]}"')
+
+    def tables_of_receipts(self) -> list[str]:
+        return [row["tablename"] for row in self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' ORDER BY 1")]
+
+    @contextmanager
+    def transaction(self) -> Iterator[tuple[Callable[[str], Any], Callable[[], None]]]:
+        with psycopg.connect(self.admin) as connection:
+            yield connection.execute, connection.commit
 
     def insert(self, rows: Rows) -> None:
         for row in rows:

@@ -1,102 +1,22 @@
-"""A batch at its table without S3 and metadata: its rows are put into the staging tables, and the slice's own code applies them."""
+"""A batch at its table in PostgreSQL, without S3 and metadata."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
-from shared_metadata.contract.harness import Allowance
-from shared_metadata.contract.runtime.deadline import Deadline
-from shared_metadata.contract.work import Work
-from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
-from shared_metadata.program.intervals import Interval
-from shared_metadata.state.records import Claim
-from slices.harness.postgres import database as db
-from slices.harness.postgres.batch import Batch
-from slices.harness.postgres.sifting import SiftedBatch
-from slices.harness.postgres.statements import FILE, ROW
+from slices.harness.postgres.session import PostgresSession
 from slices.harness.postgres.tests.database import Database
 from systems.postgres.address import Address
-
-PLACE = Position("program.sql", 1, 1)
-START = datetime(2026, 1, 1, tzinfo=UTC)
-Rows = Sequence[Mapping[str, Any]]
+from tests.conformance.direct import DirectBatches
 
 
-class Direct:
-    """Publishes to one table in MERGE; close it. beside: other tables to which the program publishes."""
+class Direct(DirectBatches):
+    """Publishes to one table of the schema public in MERGE; close it. beside: other tables to which the program publishes."""
 
     def __init__(
         self, target: Database, shape: Mapping[str, str], key: Sequence[str] = ("id",), table: str = "scorecard", beside: str = ""
     ) -> None:
-        self._target, self._key, self._table, self._beside = target, tuple(key), table, beside.split()
-        self._columns = [{"name": name, "type": kind} for name, kind in shape.items()]
-        self.connection = db.connect(Address(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
-        self._number, self._base = 0, None
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def publish(self, rows: Rows, gone: Rows = (), tolerated: int = 0) -> dict[int, str]:
-        """Writes rows, deletes keys; what was set aside, by the row's number."""
-        self._number += 1
-        batch = self._batch(SiftedBatch if tolerated else Batch)
-        with batch.translated():
-            batch.receipts.ensure()
-        changes = self._changes(rows, gone)
-        batch.table(self._columns)
-        batch.prepare(changes)
-        self._bring(batch, changes, "upserts", rows)
-        self._bring(batch, changes, "deletes", gone)
-        rejected = self._apply(batch, changes, tolerated)
-        self._base = batch.receipts.since(self._table, datetime.max.replace(tzinfo=UTC))[-1].mark
-        return rejected
-
-    def _apply(self, batch: Batch, changes: Mapping[str, Any], tolerated: int) -> dict[int, str]:
-        if not isinstance(batch, SiftedBatch):
-            batch._brought(None, changes, None)  # type: ignore[arg-type]
-            return {}
-        with batch.translated():
-            batch.check_key(changes)
-        allowed, done = Allowance(BadRows(tolerated), changes["upserts"], 0), None
-        while not done:
-            rejected = batch._rejected()
-            done = batch._transacted(changes, lambda: batch._apply_sifted(changes, allowed, rejected, ()))  # noqa: B023
-        return rejected
-
-    def _batch(self, kind: type[Batch]) -> Batch:
-        hour = timedelta(hours=1)
-        interval = Interval(START + self._number * hour, START + self._number * hour + hour)
-        flows = [self._flow(name) for name in (self._table, *self._beside)]
-        claim = Claim(self._table, interval, 1, (flows[0].tables[0].dataset,), "v", False, 0, None)
-        program = Program({"ops": Connection("ops", "postgres", {"secret": "ops"}, PLACE)}, {}, {flow.id: flow for flow in flows})
-        work = Work(flows[0], flows[0].tables[0], claim, program)
-        user = str(self._target.secret["username"])
-        return kind(self.connection, "atoll", user, "here", work, Deadline(time.monotonic() + 900))
-
-    def _flow(self, table: str) -> Flow:
-        return Flow(
-            table, Kind.PUBLISH, "harness.postgres", "lake", 3600, (Table(f"ops.public.{table}", inputs=("r",)),), PLACE,
-            connection="ops", mode=Mode.MERGE, key=self._key, query="SELECT 1", whole=True,
-        )  # fmt: skip
-
-    def _changes(self, rows: Rows, gone: Rows) -> dict[str, Any]:
-        counts = {"upserts": len(rows), "deletes": len(gone)}
-        files = [{"key": into, "rows": count, "into": into} for into, count in counts.items() if count]
-        names = [column["name"] for column in self._columns]
-        named = {"columns": self._columns, "written": names, "deleted": list(self._key), "files": files}
-        return {**counts, **named, "forget": True, "base": self._base, "result": str(self._number), "result_files": []}
-
-    def _bring(self, batch: Batch, changes: Mapping[str, Any], into: str, rows: Rows) -> None:
-        columns = batch._mapped(changes, into) if rows else {}
-        numbered = isinstance(batch, SiftedBatch) and into == "upserts"
-        for number, row in enumerate(rows):
-            marks = {FILE: 0, ROW: number} if numbered else {FILE: 0}
-            values = [*marks.values(), *(row[name] for name in columns)]
-            listed = ", ".join([*marks, *(f"c{place}" for place in range(len(columns)))])
-            self.connection.execute(
-                f"INSERT INTO {batch._sql(into)} ({listed}) VALUES ({', '.join(['%s'] * len(values))})",  # type: ignore[arg-type]
-                values,
-            )
+        opened = partial(PostgresSession, Address(**target.secret), "here", "target")
+        super().__init__(opened, shape, f"public.{table}", key, [f"public.{name}" for name in beside.split()])
+        self.connection = self.session.connection  # type: ignore[attr-defined]

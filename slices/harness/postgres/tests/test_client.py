@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -17,15 +16,14 @@ import pytest
 from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from shared_metadata.contract.results.results import END_SECONDS, Results
 from shared_metadata.contract.runtime.deadline import Deadline
-from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
+from shared_metadata.errors import DefinitionError, RetryLater, RowError
 from shared_metadata.program import Mode
-from shared_metadata.program.intervals import to_text
 from slices.harness.postgres import database as db
-from slices.harness.postgres import refusals, statements
-from slices.harness.postgres.batch import Batch
+from slices.harness.postgres import refusals
 from slices.harness.postgres.column_types import csv_value
 from slices.harness.postgres.tests.database import Database
 from systems.postgres.address import Address
+from systems.sql_target.batch import Batch
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 
@@ -101,12 +99,6 @@ def test_a_table_that_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(DefinitionError, match=said) as caught:
         publishing.run(publishing.put_result([]))
     assert remedy in caught.value.remedy
-
-
-def test_a_key_that_is_not_in_the_result_is_refused(cloud: Cloud, target: Database) -> None:
-    publishing = way(cloud, target, key=("nothing",))
-    with pytest.raises(DefinitionError, match="key column nothing"):
-        publishing.run(publishing.put_result([]))
 
 
 def test_a_view_is_refused(cloud: Cloud, target: Database) -> None:
@@ -191,14 +183,6 @@ def test_columns_without_equality_are_compared_as_text(cloud: Cloud, target: Dat
     assert target.rows() == [{"id": 1, "x": {"a": 2}}]
 
 
-def test_a_result_with_another_column_is_published_when_the_table_has_it(cloud: Cloud, target: Database) -> None:
-    way(cloud, target).publish([{"id": 1, "x": "a"}, {"id": 2, "x": "b"}])
-    target.execute("ALTER TABLE scorecard ADD COLUMN y bigint")
-    wider = way(cloud, target, shape={"id": "long", "x": "string", "y": "long"})
-    wider.publish([{"id": 1, "x": "a", "y": 5}])
-    assert target.rows() == [{"id": 1, "x": "a", "y": 5}]
-
-
 def test_a_user_who_may_not_create_the_receipts_is_told_what_to_run(cloud: Cloud, target: Database) -> None:
     target.execute(f'ALTER DATABASE "{target.secret["dbname"]}" OWNER TO postgres')
     publishing = way(cloud, target)
@@ -244,7 +228,7 @@ def test_a_user_who_may_not_write_the_table_is_told_what_to_grant(cloud: Cloud, 
 
 
 def test_a_table_locked_by_others_is_tried_again_later(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "LOCK_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(db, "LOCK_SECONDS", 0.2)
     publishing = way(cloud, target)
     publishing.publish([{"id": 1, "x": "a"}])
     interval = publishing.put_result([{"id": 1, "x": "b"}])
@@ -294,19 +278,6 @@ def _deadlock() -> None:
     raise psycopg.errors.DeadlockDetected
 
 
-def test_staging_tables_go_with_the_batch_and_those_of_lost_attempts_too(cloud: Cloud, target: Database) -> None:
-    publishing = way(cloud, target)
-    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(40)], files=4)
-    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
-    state = publishing.steps.publish(publishing.steps.diff(state, FakeContext()), FakeContext(remaining_seconds=20))
-    assert not state["done"] and _staging_tables(target)
-    assert target.execute("SELECT to_regclass('scorecard') AS made") == [{"made": None}]
-    cloud.clock.advance(hours=1)
-    publishing.run(interval)
-    assert not _staging_tables(target)
-    assert len(target.rows()) == 40
-
-
 def test_a_staging_table_emptied_by_a_crash_of_the_server_is_filled_again(cloud: Cloud, target: Database) -> None:
     publishing = way(cloud, target)
     interval = publishing.put_result([{"id": n, "x": "a"} for n in range(40)], files=4)
@@ -319,141 +290,6 @@ def test_a_staging_table_emptied_by_a_crash_of_the_server_is_filled_again(cloud:
     while not state["done"]:
         state = publishing.steps.publish(state, FakeContext(remaining_seconds=20))
     assert len(target.rows()) == 40
-
-
-@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
-def test_two_calls_that_bring_the_same_file_at_once_bring_it_once(
-    cloud: Cloud, target: Database, mode: Mode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As when the answer to an invocation is lost: the state machine calls again while the first call still works."""
-    publishing = way(cloud, target, mode=mode)
-    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(10)], files=2)
-    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
-    state = publishing.steps.diff(state, FakeContext())
-    write, others = Results.write_csv, iter([True])
-
-    def while_another_brings(*arguments: Any) -> None:
-        if next(others, False):
-            assert not publishing.steps.publish(state, FakeContext(remaining_seconds=20))["done"]
-        write(*arguments)
-
-    monkeypatch.setattr(Results, "write_csv", while_another_brings)
-    assert publishing.steps.publish(state, FakeContext())["done"]
-    assert len(target.rows()) == 10
-
-
-def test_a_call_waits_for_another_that_brings_longer_than_for_a_lock_of_others(
-    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(db, "LOCK_TIMEOUT_SECONDS", 0.1)
-    publishing = way(cloud, target, mode=Mode.APPEND)
-    interval = publishing.put_result([{"id": n, "x": "a"} for n in range(10)], files=2)
-    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
-    state = publishing.steps.publish(publishing.steps.diff(state, FakeContext()), FakeContext(remaining_seconds=20))
-    (stage,) = _staging_tables(target)
-    with psycopg.connect(target.admin) as bringing:
-        bringing.execute(f'LOCK TABLE atoll."{stage}" IN SHARE ROW EXCLUSIVE MODE')
-        bringing.execute(f'INSERT INTO atoll."{stage}" SELECT 1 - {statements.FILE}, c0, c1 FROM atoll."{stage}"')
-        brought = threading.Timer(0.5, bringing.commit)
-        brought.start()
-        try:
-            assert publishing.steps.publish(state, FakeContext())["done"]
-        finally:
-            brought.join()
-    assert len(target.rows()) == 10  # the other call's rows; ours of this file would be five more
-
-
-@pytest.mark.parametrize("again", [False, True])
-def test_a_worker_that_comes_late_leaves_no_staging_table(
-    cloud: Cloud, target: Database, again: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """again: another worker has claimed the batch meanwhile, not only called the step again."""
-    publishing = way(cloud, target)
-    interval = publishing.put_result([{"id": 1, "x": "a"}])
-    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
-    state = publishing.steps.diff(state, FakeContext())
-    create, others = statements.create_stage, iter([True])
-
-    def while_another_publishes(*arguments: Any) -> str:
-        if next(others, False):
-            cloud.clock.advance(hours=1)
-            publishing.run(interval) if again else publishing.steps.publish(state, FakeContext())
-        return create(*arguments)
-
-    monkeypatch.setattr(statements, "create_stage", while_another_publishes)
-    with contextlib.suppress(StaleToken, RetryLater):
-        publishing.steps.publish(state, FakeContext())
-    assert not _staging_tables(target) and target.rows() == [{"id": 1, "x": "a"}]
-
-
-def test_the_receipt_says_what_was_published(cloud: Cloud, target: Database) -> None:
-    publishing = way(cloud, target)
-    publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
-    interval = publishing.publish([{"id": 2, "x": "b"}])
-    found = target.execute("SELECT flow, batch_start, batch_end, token, upserts, deletes FROM atoll.receipts")
-    ends = {"batch_start": interval.start, "batch_end": interval.end}
-    assert found == [{"flow": "ops.public.scorecard", **ends, "token": 1, "upserts": 1, "deletes": 1}]
-
-
-def test_a_former_result_that_is_gone_from_s3_is_an_error_with_its_remedy(cloud: Cloud, target: Database) -> None:
-    publishing = way(cloud, target)
-    publishing.publish([{"id": 1, "x": "a"}])
-    for key in cloud.keys("staging/organize.test/"):
-        if key.endswith(".parquet"):
-            cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
-    interval = publishing.put_result([{"id": 2, "x": "b"}])
-    with pytest.raises(DefinitionError, match="gone from S3") as caught:
-        publishing.run(interval)
-    assert "delete yourself" in caught.value.remedy
-    target.execute(caught.value.remedy.split(": the next batch")[0])
-    cloud.clock.advance(hours=1)
-    publishing.run(interval)
-    assert len(target.rows()) == 2
-
-
-def forget_results(cloud: Cloud) -> None:
-    """As maintenance does with what is older than `keep`."""
-    for key in cloud.keys("staging/organize.test/"):
-        cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
-
-
-def test_an_old_append_whose_result_is_gone_is_run_again_by_what_the_errors_say_and_is_not_there_twice(
-    cloud: Cloud, target: Database
-) -> None:
-    publishing = way(cloud, target, (), mode=Mode.APPEND)
-    first = publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
-    publishing.publish([{"id": 3, "x": "a"}])
-    forget_results(cloud)
-    with pytest.raises(DefinitionError, match="the option keep of the warehouse") as caught:
-        publishing.run(first, rerun=True)
-    assert f"atoll run ops.public.scorecard:result --from {to_text(first.start)}" in caught.value.remedy
-    cloud.clock.advance(hours=1)
-    publishing.put_result([{"id": 1, "x": "b"}], interval=first)
-    with pytest.raises(DefinitionError, match="has added are not known any more, since their result is gone from S3") as caught:
-        publishing.run(first, rerun=True)
-    assert "delete them from the table yourself" in caught.value.remedy and "they are twice" in caught.value.remedy
-    target.execute("DELETE FROM scorecard WHERE id < 3")
-    target.execute(caught.value.remedy.split(", then ")[1])
-    cloud.clock.advance(hours=1)
-    publishing.run(first, rerun=True)
-    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (3, "a")]
-
-
-def test_an_old_window_behind_later_ones_whose_results_are_gone_says_how_to_publish_them_in_order(
-    cloud: Cloud, target: Database
-) -> None:
-    publishing = way(cloud, target, whole=False)
-    first = publishing.publish([{"id": 1, "x": "a"}])
-    second = publishing.publish([{"id": 1, "x": "b"}])
-    forget_results(cloud)
-    publishing.put_result([{"id": 1, "x": "c"}, {"id": 2, "x": "c"}], interval=first)
-    with pytest.raises(DefinitionError, match="later batches have published are not known") as caught:
-        publishing.run(first, rerun=True)
-    target.execute(caught.value.remedy.split(", then ")[0])
-    cloud.clock.advance(hours=1)
-    publishing.run(first, rerun=True)
-    publishing.publish([{"id": 1, "x": "b"}], interval=second)
-    assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (2, "c")]
 
 
 def test_dates_before_christ_and_infinite_ones_arrive(cloud: Cloud, target: Database) -> None:

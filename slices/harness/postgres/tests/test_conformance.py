@@ -1,7 +1,12 @@
 """The slice does what every harness slice does."""
 
 from tests.conformance.harness import HarnessConformance
+from tests.conformance.sql_target import SqlTargetConformance
 
 
 class TestConformance(HarnessConformance):
     """Its `target` is in conftest.py."""
+
+
+class TestSqlTarget(SqlTargetConformance):
+    """And what every one does that publishes by systems/sql_target."""

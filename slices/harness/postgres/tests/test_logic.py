@@ -10,9 +10,9 @@ import pytest
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection, Position
 from slices.harness.postgres.config import read_config
-from slices.harness.postgres.logic import table_name
 from systems.postgres.address import read_address
 from systems.postgres.type_mapping import postgres_type
+from systems.sql_target.table import table_name
 
 PLACE = Position("program.sql", 3, 1)
 
@@ -39,7 +39,7 @@ def test_each_iceberg_type_has_a_postgres_type(iceberg: str, postgres: str) -> N
     ("dataset", "expected"), [("ops.public.t", ("public", "t")), ("ops.t", ("public", "t")), ("ops.sales.t", ("sales", "t"))]
 )
 def test_the_table_is_the_dataset_without_its_connection(dataset: str, expected: tuple[str, str]) -> None:
-    assert table_name(dataset, "ops") == expected
+    assert table_name(dataset, "ops", "public") == expected
 
 
 def test_a_wrong_option_names_itself_and_the_remedy() -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import BadRows, Mode
-from slices.harness.postgres.batch import Batch
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.column_types import csv_value
-from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
 from systems.postgres.type_mapping import catalog_name
+from systems.sql_target.batch import Batch
+from systems.sql_target.sifting import SiftedBatch
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 

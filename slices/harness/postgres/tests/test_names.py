@@ -15,7 +15,7 @@ from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.results.results import Results
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import BadRows, Mode
-from slices.harness.postgres.logic import SYSTEM_COLUMNS
+from slices.harness.postgres.dialect import SYSTEM_COLUMNS
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
@@ -103,7 +103,7 @@ def test_columns_have_every_name_that_the_slice_s_sql_uses(
     publishing = HarnessConformance().way(cloud, target, shape, **options)
     publish(publishing, target, ["plain"])
     ours = names_in(said)
-    assert {"_atoll_file", "c0", "held", "typed", "digest" if mode != Mode.MERGE else "excluded"} <= ours
+    assert {"_atoll_row", "c0", "held", "typed", "digest" if mode != Mode.MERGE else "excluded"} <= ours
     words = (ours | keywords(target) | ALWAYS) - SYSTEM_COLUMNS - {"id", "bad"}
     cloud.clock.advance(hours=1)
     publish(publishing, target, sorted(words))

@@ -10,10 +10,10 @@ import pytest
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.program.intervals import Interval
 from shared_metadata.state.records import Claim
-from slices.harness.postgres import database as db
-from slices.harness.postgres.receipts import Receipts
+from slices.harness.postgres.session import PostgresSession
 from slices.harness.postgres.tests.database import Database
 from systems.postgres.address import Address
+from systems.sql_target.receipts import Receipts
 
 HOUR, FIRST = timedelta(hours=1), datetime(2026, 11, 23, tzinfo=UTC)
 CHANGES = {"result": "r", "result_files": [], "upserts": 1, "deletes": 0, "forget": False}
@@ -24,8 +24,8 @@ CHANGES = {"result": "r", "result_files": [], "upserts": 1, "deletes": 0, "forge
     [(0, [0, 2, 3, 6]), (1, [2, 3, 6]), (3, [3, 6]), (4, [6]), (6, [6]), (7, [6]), (900, [6])],
 )
 def test_they_are_those_from_a_batch_on_or_else_the_last(target: Database, asked: int, found: list[int]) -> None:
-    connection = db.connect(Address(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
-    receipts = Receipts(connection, "atoll", target.secret["username"], "here")
+    session = PostgresSession(Address(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
+    receipts = Receipts(session, "atoll")
     receipts.ensure()
     assert receipts.since("a", FIRST) == []
     for flow, hours in (("a", (3, 0, 6, 2)), ("b", (1, 901))):
@@ -33,4 +33,4 @@ def test_they_are_those_from_a_batch_on_or_else_the_last(target: Database, asked
             start = FIRST + hour * HOUR
             receipts.put(Claim(flow, Interval(start, start + HOUR), 1, (flow,), "v"), CHANGES)
     assert [(one.start - FIRST) / HOUR for one in receipts.since("a", FIRST + asked * HOUR)] == found
-    connection.close()
+    session.close()

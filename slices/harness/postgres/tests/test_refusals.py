@@ -12,9 +12,9 @@ import pytest
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.column_types import tells_apart
-from slices.harness.postgres.logic import TargetColumn
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
+from systems.sql_target.table import TargetColumn
 from tests.words_in_values import WORDS
 
 SHAPE = {"id": "string", "x": "string"}

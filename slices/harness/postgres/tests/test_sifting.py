@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_metadata.contract.results.halving import refused
-from shared_metadata.contract.results.records import Records
+from shared_metadata.contract.results.records import Records, fields_of
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program import BadRows, Mode
-from slices.harness.postgres import sifting
-from slices.harness.postgres.sifting import SiftedBatch
 from slices.harness.postgres.tests.database import Database
+from systems.sql_target import sifting
+from systems.sql_target.sifting import SiftedBatch
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, Way, columns
 
@@ -270,6 +270,14 @@ def test_the_records_of_a_csv_file_are_told_apart_whatever_they_hold(rows: list[
         for number, values in enumerate(rows):
             assert records.fields(number) == ["3", str(number), *(value or "" for value in values)]
         assert b"".join(records.blocks(0, len(rows))) == path.read_bytes()
+
+
+def test_a_record_may_hold_a_long_text() -> None:
+    long = 'é"\n' * 300_000
+    quoted = f'3,"{long.replace(chr(34), chr(34) * 2)}"\n4,""\n'.encode()
+    for size in (997, 1 << 20):
+        blocks = (quoted[at : at + size] for at in range(0, len(quoted), size))
+        assert list(fields_of(blocks)) == [["3", long], ["4", ""]]
 
 
 def test_data_is_json_that_people_can_read(cloud: Cloud, target: Database) -> None:

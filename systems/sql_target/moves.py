@@ -1,7 +1,7 @@
 """Makes way for unique values that move between rows of one batch: what is legal in the end is published, in whatever order.
 
-PostgreSQL checks a unique index, and an exclusion constraint that is not deferrable, row by row. So rows whose guarded values change
-give them up before any row takes a new one, in the transaction that ends with the new ones:
+A database checks a unique index row by row. So rows whose guarded values change give them up before any row takes a new one, in the
+transaction that ends with the new ones:
 
 - They are taken out of the table and put back with their new values and all that they have beside them, where no dependent object
 would notice.
@@ -13,33 +13,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared_metadata.contract.parquet.duckdb_session import identifier
-from slices.harness.postgres import statements
-from slices.harness.postgres.logic import TargetColumn, TargetTable
-
-# An unused value, by the base type of a column that takes no null. Two random numbers are 128 bits.
-_FRESH = "md5(random()::text || random()::text || clock_timestamp()::text)"
-FREE = {
-    **{kind: _FRESH for kind in ("text", "varchar", "bpchar", "citext")},
-    "uuid": f"{_FRESH}::uuid",
-    "bytea": f"decode({_FRESH}, 'hex')",
-    "int4": "-1 - (random() * 2147483646)::int",
-    **{kind: "-1 - (random() * 4503599627370496)::bigint" for kind in ("int8", "numeric", "float8")},
-    **{kind: f"'empty'::{kind}" for kind in ("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange")},
-}
+from systems.sql_target.dialect import Dialect
+from systems.sql_target.statements import names, same, staged
+from systems.sql_target.table import TargetColumn, TargetTable
 
 
 @dataclass(frozen=True)
 class Moves:
     """The moves within one batch's MERGE.
 
-    columns, key: those that are published.  kept: the name of a table for rows that are taken out.
+    columns, key: those that are published.  kept: the table for rows that are taken out.
     """
 
     table: TargetTable
     columns: Sequence[TargetColumn]
     key: Sequence[TargetColumn]
     kept: str
+    dialect: Dialect
 
     @property
     def guarded(self) -> list[TargetColumn]:
@@ -64,41 +54,31 @@ class Moves:
         deletes = self._deletes(rows, gone) if self.takes_out else []
         if not self.possible:
             return deletes
-        changed = f"{statements.same(self.key, 't', 's')} AND {statements.differ(self.guarded, 't', 's')}"
+        changed = f"{same(self.key, 't', 's')} AND {self.dialect.differ(self.guarded, 't', 's')}"
         if self.takes_out:
-            taken = f"DELETE FROM {self.table.sql} t USING {rows} s WHERE {changed} RETURNING {statements.names(self._held, 't')}"
-            kept = f"CREATE UNLOGGED TABLE {self.kept} ({', '.join(self._kinds)})"
-            return [*deletes, kept, f"WITH taken AS ({taken}) INSERT INTO {self.kept} SELECT * FROM taken"]
-        sets = ", ".join(f"{identifier(name)} = {value}" for name, value in self._free.items())
-        park = f"UPDATE {self.table.sql} t SET {sets} FROM"
-        leaving = [f"{park} {gone} s WHERE {statements.same(self.key, 't', 's')}"] if gone else []
-        return [*leaving, f"{park} {rows} s WHERE {changed}"]
+            kept = self.dialect.keep(self.kept, held(self.table))
+            return [*deletes, *kept, *self.dialect.take_out(self.table, self.kept, held(self.table), rows, changed)]
+        values = [(column, self._free[column.name]) for column in self.guarded if column.name in self._free]
+        leaving = [self.dialect.update(self.table, values, gone, same(self.key, "t", "s"))] if gone else []
+        return [*leaving, self.dialect.update(self.table, values, rows, changed)]
 
     def back(self, rows: str) -> list[str]:
         """The statement that puts back those of these rows that were taken out, with their new values."""
         if not (self.possible and self.takes_out):
             return []
-        others = [column for column in self._held if column not in self.columns]
-        listed = statements.names([*self.columns, *others])
-        chosen = ", ".join(filter(None, (statements.names(self.columns, "s"), statements.names(others, "m"))))
-        taken = f"{statements.staged(self.kept, self._held)} m ON {statements.same(self.key, 'm', 's')}"
-        return [f"INSERT INTO {self.table.sql} ({listed}) OVERRIDING SYSTEM VALUE SELECT {chosen} FROM {rows} s JOIN {taken}"]
+        others = [column for column in held(self.table) if column not in self.columns]
+        chosen = ", ".join(filter(None, (names(self.columns, "s"), names(others, "m"))))
+        taken = f"{rows} s JOIN {staged(self.kept, held(self.table))} m ON {same(self.key, 'm', 's')}"
+        return [self.dialect.put_back(self.table, names([*self.columns, *others]), chosen, taken)]
 
     def over(self, rows: str, gone: str = "") -> list[str]:
-        """The statement after the rows have come: it deletes rows whose earlier deletion others would have noticed."""
-        return [f"DROP TABLE IF EXISTS {self.kept}"] if self.takes_out else self._deletes(rows, gone)
+        """The statements after the rows have come: they delete rows whose earlier deletion others would have noticed."""
+        if self.takes_out:
+            return [f"DROP TABLE IF EXISTS {self.kept}"] if self.dialect.transactional else []
+        return self._deletes(rows, gone)
 
     def _deletes(self, rows: str, gone: str) -> list[str]:
-        return [statements.delete_keys(self.table, gone, self.key, rows)] if gone else []
-
-    @property
-    def _held(self) -> list[TargetColumn]:
-        """All columns of a row but those that the database computes from it."""
-        return [column for column in self.table.columns if column.identity or not column.generated]
-
-    @property
-    def _kinds(self) -> list[str]:
-        return [f"{place} {c.type}{c.collation}" for place, c in zip(statements.places(self._held), self._held, strict=True)]
+        return [self.dialect.delete_keys(self.table, gone, self.key, rows)] if gone else []
 
     @property
     def _free(self) -> dict[str, str]:
@@ -119,4 +99,9 @@ class Moves:
 
     def _free_value(self, column: TargetColumn) -> str:
         nulls = column.nullable and all(guard.nulls_differ for guard in self.table.guards if column.name in guard.columns)
-        return "NULL" if nulls else FREE.get(column.base, "")
+        return "NULL" if nulls else self.dialect.free(column)
+
+
+def held(table: TargetTable) -> list[TargetColumn]:
+    """All columns of a row but those that the database computes from it."""
+    return [column for column in table.columns if column.identity or not column.generated]

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from shared_metadata.contract.harness import Allowance, Published, allowance
 from shared_metadata.contract.results import comparison
 from shared_metadata.contract.results.changes import key_of
@@ -23,17 +21,20 @@ from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import RetryLater
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
-from slices.harness.postgres import refusals, statements
-from slices.harness.postgres.brought import Changes, csv_values
-from slices.harness.postgres.logic import TargetColumn
-from slices.harness.postgres.moves import Moves
-from slices.harness.postgres.numbered import NumberedBatch, offsets, row_count
-from slices.harness.postgres.statements import FILE, ROW
+from systems.sql_target.moves import Moves
+from systems.sql_target.numbered import REJECTED, NumberedBatch, offsets, row_count
+from systems.sql_target.staging import Changes
+from systems.sql_target.statements import ROW, places
+from systems.sql_target.table import TargetColumn
 
 SIFTING = {"sifting": True}
 SPARE_SECONDS = 10.0  # seconds of a call, to undo a transaction and to save its findings
 SLACK = 1_000  # the number of rows that may seem refused only because others were not there yet
 NULL_CHARACTER = "a text holds U+0000"
+
+
+class Undone(Exception):
+    """Undoes the transaction around it."""
 
 
 class SiftedBatch(NumberedBatch):
@@ -65,31 +66,31 @@ class SiftedBatch(NumberedBatch):
             super().bring(results, changes, number)
             return
         columns = self._mapped(changes, "upserts")
-        names = [column.name for column in columns.values()]
-        marks = [str(number), comparison.position(offsets(changes)[file["key"]])]
+        marks = [comparison.position(offsets(changes)[file["key"]])]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            results.write_csv(file, marks, csv_values(columns), (first, first + self.csv_rows), path)
+            results.write_csv(file, marks, self._written(columns), (first, first + self.csv_rows), path)
             records = Records(path)
-            with self.translated(names), self._connection.transaction():
-                if self._is_missing("upserts", number) and self._is_missing("rejected", number):
-                    self._bring_fitting(records, list(columns.values()), number, allowance(self._work, changes))
+            with self.translated([column.name for column in columns.values()]), self.session.transaction():
+                if self._is_mine(number):
+                    self._bring_fitting(records, list(columns.values()), allowance(self._work, changes))
 
-    def _bring_fitting(self, records: Records, columns: Sequence[TargetColumn], number: int, allowed: Allowance) -> None:
-        copy, names = statements.copy_in(self._sql("upserts"), [FILE, ROW], columns), [column.name for column in columns]
+    def _bring_fitting(self, records: Records, columns: Sequence[TargetColumn], allowed: Allowance) -> None:
+        names, into = [column.name for column in columns], [ROW, *places(columns)]
 
         def attempt(first: int, end: int) -> str:
-            return self._refusal(lambda: self._copy(copy, records.blocks(first, end)), names)
+            return self._refusal(lambda: self.session.copy(self._sql("upserts"), into, records.blocks(first, end)), names)
 
-        found, reasons = [], Counter(self._rejected().values())
+        found, reasons = {}, Counter(self._rejected().values())
         for record, why in refused(0, len(records), attempt):
-            _, row, *values = records.fields(record)
+            row, *values = records.fields(record)
             unstorable = [name for name, value in zip(names, values, strict=True) if "\0" in value]
-            found.append((int(row), f"{NULL_CHARACTER} in column {', '.join(unstorable)}" if unstorable else why))
-            reasons[found[-1][1]] += 1
+            blamed = unstorable and not self._dialect.types.takes_null_characters
+            found[int(row)] = f"{NULL_CHARACTER} in column {', '.join(unstorable)}" if blamed else why
+            reasons[found[int(row)]] += 1
             if not allowed.allows(reasons.total()):
                 raise allowed.exceeded(reasons, self.place, at_least=True)
-        self._reject(found, number)
+        self._reject(found)
 
     # -- rows that the table does not take
 
@@ -100,29 +101,43 @@ class SiftedBatch(NumberedBatch):
 
         kept: the file of those rows.
         """
-        self._analyze(changes)
-        with self._connection.transaction() as transaction:
-            self.receipts.lock(self._work.flow.id)
-            if receipt := self.published(changes):
-                self.drop_stages(changes)
-                return Published(rejected=receipt.rejected)
-            suspects = self._suspects()
-            unfit = {row: why for row, why in self._rejected().items() if row not in suspects}
-            moves = self._moves(changes)
-            self._run([*self._before(changes), *self._cleared(changes, moves), "SET CONSTRAINTS ALL IMMEDIATE"])
-            found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()), moves)
-            if finished and unfit.keys() | found.keys() == rejected.keys():
-                self._run(self._left(changes, moves))
-                kept_rows = self._numbered(changes, 0, row_count(changes), self._sql("rejected"))
-                self._check_kept(changes, kept_rows, self._count(f"SELECT count(*) FROM {kept_rows} s"))
-                self.receipts.put(self._work.claim, changes, kept)
-                self.drop_stages(changes)
-                return Published(rejected=kept)
-            raise psycopg.Rollback(transaction)
-        if not finished and found.keys() == suspects.keys():
-            raise RetryLater("the rows that the database refuses were not found in one call of 15 minutes", place=self.place)
-        self._suspect(found)
-        return None if finished else Published(SIFTING)
+        try:
+            with self.session.transaction():
+                self.receipts.lock(self._work.flow.id)
+                receipt = self.published(changes)
+                if not receipt:
+                    suspects, unfit, found, finished = self._sifted(changes, allowed)
+                    if not finished or unfit.keys() | found.keys() != rejected.keys():
+                        raise Undone
+                    self._finish(changes)
+                    self.receipts.put(self._work.claim, changes, kept)
+                self._dropped(changes, within=True)
+        except Undone:
+            if not finished and found.keys() == suspects.keys():
+                what = "the rows that the database refuses were not found in one call of 15 minutes"
+                raise RetryLater(what, place=self.place) from None
+            self._suspect(found)
+            return None if finished else Published(SIFTING)
+        self._dropped(changes, within=False)
+        return Published(rejected=receipt.rejected if receipt else kept)
+
+    def _sifted(self, changes: Changes, allowed: Allowance) -> tuple[dict[int, str], dict[int, str], dict[int, str], bool]:
+        """Writes the rows that the table takes: those that it may refuse, those that do not fit, those that it has refused; and
+        whether the time was enough."""
+        suspects = self._suspects()
+        unfit = {row: why for row, why in self._rejected().items() if row not in suspects}
+        moves = self._moves(changes)
+        self._run([*self._before(changes, sifting=True), *self._cleared(changes, moves)])
+        found, finished = self._sift(changes, allowed, suspects, Counter(unfit.values()), moves)
+        return suspects, unfit, found, finished
+
+    def _finish(self, changes: Changes) -> None:
+        """What is left to do when all rows are there but those that are rejected."""
+        if moves := self._moves(changes):
+            self._run(moves.over(self._relation(changes, "upserts"), self._relation(changes, "deletes")))
+        if kept := self._kept(changes):
+            rows = self._all_kept(changes)
+            kept.check(rows, self._count(f"SELECT count(*) FROM {rows} s"))
 
     def _cleared(self, changes: Changes, moves: Moves | None) -> list[str]:
         """Deletes before the rows come: in REPLACE all rows that are not among them, whole and at once, since like rows are counted;
@@ -130,29 +145,24 @@ class SiftedBatch(NumberedBatch):
         """
         table, columns = self.table(changes["columns"]), self._columns(changes, "upserts")
         if self._work.flow.mode == Mode.REPLACE:
-            stage = self._sql("upserts")
-            return [statements.delete_others(table, stage, columns), statements.forget_present(table, stage, columns)]
-        kept = self._numbered(changes, 0, row_count(changes), self._sql("rejected"))
-        return moves.away(kept, self._relation(changes, "deletes")) if moves else []
-
-    def _left(self, changes: Changes, moves: Moves | None) -> list[str]:
-        return moves.over(self._relation(changes, "upserts"), self._relation(changes, "deletes")) if moves else []
+            return self._dialect.clear(table, self._sql, columns)
+        return moves.away(self._all_kept(changes), self._relation(changes, "deletes")) if moves else []
 
     def _sift(
         self, changes: Changes, allowed: Allowance, suspects: Mapping[int, str], unfit: Counter[str], moves: Moves | None
     ) -> tuple[dict[int, str], bool]:
         """The rows that the table refuses when all the others are there; and whether the time was enough to tell."""
-        out_of_time, most = False, None if self._refers_to_itself(changes) else SLACK
+        out_of_time, most = False, None if self.table(changes["columns"]).refers_to_itself else SLACK
         back = moves.back if moves else lambda rows: []
 
         def attempt(first: int, end: int, without: str = "") -> str:
             nonlocal out_of_time
             out_of_time = out_of_time or self._deadline.seconds_left < SPARE_SECONDS
             rows = self._numbered(changes, first, end, without)
-            return "" if out_of_time else self._refusal(lambda: self._run([*back(rows), *self._written(changes, rows)]))
+            return "" if out_of_time else self._refusal(lambda: self._run([*back(rows), *self._statements(changes, rows)]))
 
         found = dict(suspects)
-        for row, why in refused(0, row_count(changes), lambda first, end: attempt(first, end, self._sql("rejected"))):
+        for row, why in refused(0, row_count(changes), lambda first, end: attempt(first, end, self._sql(REJECTED))):
             found[row] = why
             if most is not None and not allowed.allows(unfit.total() + len(found) - most):
                 raise allowed.exceeded(unfit + Counter(found.values()), self.place, at_least=True)
@@ -167,27 +177,16 @@ class SiftedBatch(NumberedBatch):
             raise allowed.exceeded(unfit + Counter(found.values()), self.place)
         return found, True
 
-    def _refers_to_itself(self, changes: Changes) -> bool:
-        """Whether rows of the table may need others of it."""
-        found = self._connection.execute(
-            "SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conrelid = confrelid AND conrelid = to_regclass(%s)",
-            (self.table(changes["columns"]).sql,),
-        )
-        return found.fetchone() is not None
-
-    def _refusal(self, work: Callable[[], None], names: Sequence[str] = ()) -> str:
+    def _refusal(self, work: Callable[[], object], names: Sequence[str] = ()) -> str:
         """Runs a statement, or undoes it and returns why the database refuses a row of it."""
         try:
-            with self._connection.transaction():
+            with self.session.transaction():
                 work()
-        except psycopg.Error as error:
-            if why := self._blamed(error, names):
+        except self.session.error as error:
+            if why := self.session.refusal(error, self._table, names):
                 return why
             raise
         return ""
-
-    def _blamed(self, error: psycopg.Error, names: Sequence[str]) -> str:
-        return "" if refusals.refers_to_what_goes(error, self._table) else refusals.refusal(error, names)
 
     def _keep(
         self, results: Results, changes: Changes, staging: Staging, rejected: Mapping[int, str]

@@ -1,0 +1,1 @@
+"""Publishes to MySQL and MariaDB."""

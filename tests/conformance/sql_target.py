@@ -1,0 +1,220 @@
+"""What every slice must do that publishes by systems/sql_target; it inherits `SqlTargetConformance` and gives a `target`."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import pytest
+
+from shared_metadata.contract.results.results import Results
+from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
+from shared_metadata.program import Mode
+from shared_metadata.program.intervals import to_text
+from systems.sql_target.batch import Batch
+from systems.sql_target.dialect import Dialect
+from systems.sql_target.statements import PART
+from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
+from tests.conformance.harness import HarnessConformance, Rows, TargetUnderTest, Way, columns
+
+
+class SqlTargetUnderTest(TargetUnderTest, Protocol):
+    """dialect: of the target.  receipts_schema: of its receipts.  sessions: the module in which LOCK_SECONDS stands."""
+
+    dialect: Dialect
+    receipts_schema: str
+    sessions: Any
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows: ...
+
+    def tables_of_receipts(self) -> list[str]:
+        """The names of the tables in the receipts' schema, sorted."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Another's transaction: a cursor, and a connection to commit, as (execute, commit)."""
+        ...
+
+
+class SqlTargetConformance:
+    """Its `target` is in conftest.py."""
+
+    @pytest.fixture
+    def cloud(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+        yield from open_cloud(monkeypatch)
+
+    def way(self, cloud: Cloud, target: SqlTargetUnderTest, key: tuple[str, ...] = ("id",), **options: Any) -> Way:
+        shape = columns(**options.pop("shape", {"id": "long", "x": "string"}))
+        return HarnessConformance().way(cloud, target, shape, key=key, **options)
+
+    # -- the table
+
+    def test_a_key_that_is_not_in_the_result_is_refused(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
+        publishing = self.way(cloud, target, key=("nothing",))
+        with pytest.raises(DefinitionError, match="key column nothing"):
+            publishing.run(publishing.put_result([]))
+
+    def test_a_result_with_another_column_is_published_when_the_table_has_it(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
+        self.way(cloud, target).publish([{"id": 1, "x": "a"}, {"id": 2, "x": "b"}])
+        target.execute(f"ALTER TABLE {target.table} ADD COLUMN y bigint")
+        wider = self.way(cloud, target, shape={"id": "long", "x": "string", "y": "long"})
+        wider.publish([{"id": 1, "x": "a", "y": 5}])
+        assert target.rows() == [{"id": 1, "x": "a", "y": 5}]
+
+    # -- staging tables
+
+    def staging_tables(self, target: SqlTargetUnderTest) -> list[str]:
+        return [name for name in target.tables_of_receipts() if name.startswith("stage")]
+
+    def diffed(self, cloud: Cloud, publishing: Way, interval: Any) -> Any:
+        """The state of a batch that `publish` is called with."""
+        state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
+        return publishing.steps.diff(state, FakeContext())
+
+    def test_staging_tables_go_with_the_batch_and_those_of_lost_attempts_too(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
+        publishing = self.way(cloud, target)
+        interval = publishing.put_result([{"id": n, "x": "a"} for n in range(40)], files=4)
+        state = publishing.steps.publish(self.diffed(cloud, publishing, interval), FakeContext(remaining_seconds=20))
+        assert not state["done"] and self.staging_tables(target)
+        cloud.clock.advance(hours=1)
+        publishing.run(interval)
+        assert not self.staging_tables(target)
+        assert len(target.rows()) == 40
+
+    @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+    def test_two_calls_that_bring_the_same_file_at_once_bring_it_once(
+        self, cloud: Cloud, target: SqlTargetUnderTest, mode: Mode, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As when the answer to an invocation is lost: the state machine calls again while the first call still works."""
+        publishing = self.way(cloud, target, mode=mode)
+        interval = publishing.put_result([{"id": n, "x": "a"} for n in range(10)], files=2)
+        state = self.diffed(cloud, publishing, interval)
+        write, others = Results.write_csv, iter([True])
+
+        def while_another_brings(*arguments: Any) -> None:
+            if next(others, False):
+                assert not publishing.steps.publish(state, FakeContext(remaining_seconds=20))["done"]
+            write(*arguments)
+
+        monkeypatch.setattr(Results, "write_csv", while_another_brings)
+        assert publishing.steps.publish(state, FakeContext())["done"]
+        assert len(target.rows()) == 10
+
+    def test_a_call_waits_for_another_that_brings_longer_than_for_a_lock_of_others(
+        self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(target.sessions, "LOCK_SECONDS", 1)
+        publishing = self.way(cloud, target, mode=Mode.APPEND)
+        interval = publishing.put_result([{"id": n, "x": "a"} for n in range(10)], files=2)
+        state = publishing.steps.publish(self.diffed(cloud, publishing, interval), FakeContext(remaining_seconds=20))
+        parts, stage = (
+            f"{target.receipts_schema}.{name}" for name in self.staging_tables(target) if name.endswith(("parts", "upserts"))
+        )
+        with target.transaction() as (execute, commit):
+            execute(f"INSERT INTO {parts} SELECT 1 - {PART} FROM {parts}")
+            execute(f"INSERT INTO {stage} SELECT * FROM {stage}")
+            brought = threading.Timer(2, commit)
+            brought.start()
+            try:
+                assert publishing.steps.publish(state, FakeContext())["done"]
+            finally:
+                brought.join()
+        assert len(target.rows()) == 10  # the other call's rows; ours of this file would be five more
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_a_worker_that_comes_late_leaves_no_staging_table(
+        self, cloud: Cloud, target: SqlTargetUnderTest, again: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """again: another worker has claimed the batch meanwhile, not only called the step again."""
+        publishing = self.way(cloud, target)
+        interval = publishing.put_result([{"id": 1, "x": "a"}])
+        state = self.diffed(cloud, publishing, interval)
+        create, others = type(target.dialect).create_stage, iter([True])
+
+        def while_another_publishes(*arguments: Any) -> str:
+            if next(others, False):
+                cloud.clock.advance(hours=1)
+                publishing.run(interval) if again else publishing.steps.publish(state, FakeContext())
+            return create(*arguments)
+
+        monkeypatch.setattr(type(target.dialect), "create_stage", while_another_publishes)
+        with contextlib.suppress(StaleToken, RetryLater):
+            publishing.steps.publish(state, FakeContext())
+        assert not self.staging_tables(target) and target.rows() == [{"id": 1, "x": "a"}]
+
+    def test_a_file_of_many_rows_is_brought_a_part_at_a_time_and_as_a_whole(
+        self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Batch, "csv_rows", 3)
+        rows = [{"id": number, "x": f"{number}\n'\"\\,"} for number in range(10)]
+        self.way(cloud, target).publish(rows)
+        assert sorted(target.rows(), key=lambda row: row["id"]) == rows
+
+    # -- receipts
+
+    def test_the_receipt_says_what_was_published(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
+        publishing = self.way(cloud, target)
+        publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
+        interval = publishing.publish([{"id": 2, "x": "b"}])
+        (found,) = target.execute(f"SELECT flow, token, upserts, deletes, batch_start FROM {target.receipts_schema}.receipts")
+        start = found.pop("batch_start")
+        assert start.replace(tzinfo=interval.start.tzinfo) == interval.start
+        assert found == {"flow": publishing.flow.id, "token": 1, "upserts": 1, "deletes": 1}
+
+    def test_a_former_result_that_is_gone_from_s3_is_an_error_with_its_remedy(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
+        publishing = self.way(cloud, target)
+        publishing.publish([{"id": 1, "x": "a"}])
+        self.forget_results(cloud)
+        interval = publishing.put_result([{"id": 2, "x": "b"}])
+        with pytest.raises(DefinitionError, match="gone from S3") as caught:
+            publishing.run(interval)
+        assert "delete yourself" in caught.value.remedy
+        target.execute(caught.value.remedy.split(": the next batch")[0])
+        cloud.clock.advance(hours=1)
+        publishing.run(interval)
+        assert len(target.rows()) == 2
+
+    def forget_results(self, cloud: Cloud) -> None:
+        """As maintenance does with what is older than `keep`."""
+        for key in cloud.keys("staging/organize.test/"):
+            cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
+
+    def test_an_old_append_whose_result_is_gone_is_run_again_by_what_the_errors_say_and_is_not_there_twice(
+        self, cloud: Cloud, target: SqlTargetUnderTest
+    ) -> None:
+        publishing = self.way(cloud, target, (), mode=Mode.APPEND)
+        first = publishing.publish([{"id": 1, "x": "a"}, {"id": 2, "x": "a"}])
+        publishing.publish([{"id": 3, "x": "a"}])
+        self.forget_results(cloud)
+        with pytest.raises(DefinitionError, match="the option keep of the warehouse") as caught:
+            publishing.run(first, rerun=True)
+        assert f"atoll run {publishing.flow.id}:result --from {to_text(first.start)}" in caught.value.remedy
+        cloud.clock.advance(hours=1)
+        publishing.put_result([{"id": 1, "x": "b"}], interval=first)
+        with pytest.raises(DefinitionError, match="has added are not known any more, since their result is gone from S3") as caught:
+            publishing.run(first, rerun=True)
+        assert "delete them from the table yourself" in caught.value.remedy and "they are twice" in caught.value.remedy
+        target.execute(f"DELETE FROM {target.table} WHERE id < 3")
+        target.execute(caught.value.remedy.split(", then ")[1])
+        cloud.clock.advance(hours=1)
+        publishing.run(first, rerun=True)
+        assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (3, "a")]
+
+    def test_an_old_window_behind_later_ones_whose_results_are_gone_says_how_to_publish_them_in_order(
+        self, cloud: Cloud, target: SqlTargetUnderTest
+    ) -> None:
+        publishing = self.way(cloud, target, whole=False)
+        first = publishing.publish([{"id": 1, "x": "a"}])
+        second = publishing.publish([{"id": 1, "x": "b"}])
+        self.forget_results(cloud)
+        publishing.put_result([{"id": 1, "x": "c"}, {"id": 2, "x": "c"}], interval=first)
+        with pytest.raises(DefinitionError, match="later batches have published are not known") as caught:
+            publishing.run(first, rerun=True)
+        target.execute(caught.value.remedy.split(", then ")[0])
+        cloud.clock.advance(hours=1)
+        publishing.run(first, rerun=True)
+        publishing.publish([{"id": 1, "x": "b"}], interval=second)
+        assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (2, "c")]
