@@ -180,7 +180,7 @@ def test_discover_writes_what_sources_are_like_and_the_lease_of_a_grant_that_rot
     found = {who.split()[0]: kinds for who, kinds in written(templates).items() if "DiscoverRole" in who}
     assert found.pop("CollectSalesforceSlice") == {"SOURCE#*", "GRANT#*"}
     discovering = {declared.stack_name for declared in installed().values() if "discover" in declared.steps}
-    assert found == dict.fromkeys(discovering - {"CollectSalesforceSlice"}, {"SOURCE#*"})
+    assert found == {key: {"SOURCE#*"} for key in discovering - {"CollectSalesforceSlice"}}
 
 
 def test_only_the_secret_of_a_grant_that_rotates_is_written_and_only_by_who_opens_its_connection(templates):

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from doubles.athena.errors import Refused
-from doubles.athena.lake import Caller
+from doubles.athena.files import Caller
 from doubles.athena.service import Athena
 from tests.memory.dynamodb import refused
 
@@ -19,9 +19,11 @@ class _InMemory(Caller):
 
     opens: Callable[[], boto3.Session]
 
-    @property
-    def session(self) -> boto3.Session:
-        return type(self).opens()
+    def client(self, service: str) -> Any:
+        return type(self).opens().client(service)  # type: ignore[call-overload]
+
+    def properties(self) -> dict[str, str]:
+        return {**super().properties(), "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
 
 
 class MemoryAthena:
