@@ -90,6 +90,14 @@ def staging_prefix(slice_id: str) -> str:
     return f"staging/{slice_id}/"
 
 
+ANSWERS, ANSWERS_DAYS = "answers/", 7
+
+
+def answers_prefix(slice_id: str) -> str:
+    """Where an engine elsewhere puts the answers to a slice's questions: counts, which nobody reads twice."""
+    return f"{ANSWERS}{slice_id}/"
+
+
 def history_prefix(flow: str) -> str:
     """The prefix of a flow's aged batches: 'lake.crm:load' ▸ 'history/lake.crm/load/'."""
     return f"{HISTORY}{flow.replace(':', '/')}/"

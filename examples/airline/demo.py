@@ -54,7 +54,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.stop:
         crm.down(ROOT / ".atoll" / "crm")
-        embedded.down(ROOT, console.print)
+        try:
+            embedded.down(ROOT, console.print)
+        except AtollError as error:
+            sys.exit(f"error: {error.what}\n help: {error.remedy}")
         return
     started, said = time.monotonic(), "The demo has not come to its end; `make demo` goes on from here."
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,11 @@ _TOLERATE = "write TOLERATE dataset STALE '1 day'"
 _BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
 _BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS", "REPLACE", "APPEND", "MERGE", "PARTITION", "CURSOR", "MASK")
 _REPEATED = ("expectations", "tolerates")
+_MODE_BEHIND = re.compile(r"""(\w+|[")])\s+(REPLACE|APPEND)$""", re.IGNORECASE)
+_BEFORE_A_NAME = frozenset(
+    ("AS", "WHERE", "AND", "OR", "NOT", "ON", "BY", "SELECT", "DISTINCT", "WHEN", "THEN", "ELSE", "HAVING", "QUALIFY", "IN", "LIKE")
+)
+_EVERY_BEHIND = re.compile(r"\bEVERY\s+'[^']*'", re.IGNORECASE)
 _MASK = "write MASK (column HASH, other DROP)"
 _MERGE = "name the key, as in MERGE ON (id)"
 
@@ -117,6 +123,10 @@ class ClauseParser:
             what = "`AS <query>`, or `FROM <connection> TABLES (…)`" if self._verb == "INSERT" else "`AS <query>`"
             raise Problem(after, f"this {self._verb} has no query", f"end it with {what}")
         if "every" not in found:
+            behind = _EVERY_BEHIND.search(found["query"].text) if "query" in found else None
+            if behind is not None:
+                place = Span(start.source, found["query"].start + behind.start(), found["query"].start + behind.end())
+                raise Problem(place, f"`{behind[0]}` stands behind the query", "write it before AS, where clauses stand")
             raise Problem(after, f"this {self._verb} does not say how often it runs", "add EVERY, as in EVERY '1 hour'")
         if self._verb == "view" and "mode" not in found:
             raise Problem(
@@ -217,7 +227,13 @@ class ClauseParser:
         return TableList(origin, tables, token.span.to(self._reader.last_span))
 
     def _query(self, _: Token) -> Span:
-        return self._reader.rest("a query", "write a SELECT after AS")
+        """What is left. A mode behind it would be taken for the name of the last table."""
+        query = self._reader.rest("a query", "write a SELECT after AS")
+        found = _MODE_BEHIND.search(query.text)
+        if found is not None and found[1].upper() not in _BEFORE_A_NAME:
+            place = Span(query.source, query.start + found.start(2), query.end)
+            raise Problem(place, f"`{found[2]}` stands behind the query", f"write {found[2].upper()} before AS, where clauses stand")
+        return query
 
 
 def _check_number(number: Token, percent: bool) -> None:

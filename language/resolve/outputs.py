@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -13,7 +14,9 @@ from language.sql.dialect import AsWarehouse
 from language.sql.query import OWN_COLUMNS, Query
 from language.text.diagnostics import Gathering, Problem, Span, did_you_mean
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.program.type_names import parsed, words
+from shared_metadata.program.type_names import field_names, parsed, words
+
+_PLAIN = re.compile(r"[^\W\d]\w*")
 
 
 def check_output(query: Query | None, clauses: Clauses, settings: Settings | None, engine: AsWarehouse[Any, Any]) -> None:
@@ -72,11 +75,16 @@ def check_output_name(name: str, before: Container[str], into: Slice, own: Abstr
 
 def check_written(name: str, type_name: str, organizer: Slice, span: Span) -> None:
     """Raises Problem for a column of a type that the engine cannot write."""
-    never = organizer.capabilities.never_written
+    never, engine = organizer.capabilities.never_written, organizer.engine or organizer.id
+    inner = field_names(parsed(type_name)) if organizer.capabilities.plain_names and type_name else ()
+    for word in (name, *inner) if organizer.capabilities.plain_names else ():
+        if not _PLAIN.fullmatch(word):
+            remedy = f"name it with letters, digits and _, or have another engine {'compute' if word == name else 'make'} it: USING …"
+            raise Problem(span, f"{engine} writes no {'column' if word == name else 'field'} called `{word}`", remedy)
     for kind in words(parsed(type_name)) if never and type_name else ():
         if kind in never:
             holds = "is of the type" if kind == type_name else "holds the type"
-            what = f"`{name}` {holds} {kind}, which {organizer.engine or organizer.id} writes into no table"
+            what = f"`{name}` {holds} {kind}, which {engine} writes into no table"
             raise Problem(span, what, "CAST it to VARCHAR, or have another engine compute it: USING …")
 
 

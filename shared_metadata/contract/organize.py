@@ -104,6 +104,10 @@ class Driver(Protocol):
         """
         ...
 
+    def tidy(self) -> None:
+        """Forgets what batches left beside tables that did not end. Only where `Capabilities.maintains`; asked with each sweep."""
+        ...
+
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
         """Rows of a table of rejected rows, the latest batches' first; none where there is no such table."""
         ...

@@ -55,6 +55,13 @@ def words(kind: TypeName) -> Iterator[str]:
         yield from words(part)
 
 
+def field_names(kind: TypeName) -> Iterator[str]:
+    """Those of all structs within it."""
+    yield from kind.fields
+    for part in kind.parts:
+        yield from field_names(part)
+
+
 def list_of(element: TypeName) -> TypeName:
     return TypeName("list", (element,))
 

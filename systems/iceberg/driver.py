@@ -154,6 +154,9 @@ class LakeDriver:
     def keep(self, flow: Flow) -> timedelta:
         return self._config.keep_of(flow.interval_seconds)
 
+    def tidy(self) -> None:
+        """Does nothing: what is not of a table lies where its maintenance looks."""
+
     def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
         place = f"{upkeep.flow.position}: {upkeep.dataset}"
         tables = self._lake(place)

@@ -8,7 +8,6 @@ table is forgotten in the catalog. Readers find columns of a file by its field i
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -72,9 +71,10 @@ class StagingTables:
         if self._find(made) is not None:
             return made
         own_database(self._catalog, self._database, f"{self._warehouse}.{SCHEMA}", self._place)
-        metadata = _metadata(schema, partition_by, location)
         file = f"{location}/metadata/00000-{token}.metadata.json"
-        ToOutputFile.table_metadata(metadata, self._catalog._load_file_io(location=file).new_output(file), overwrite=True)
+        output = self._catalog._load_file_io(location=file).new_output(file)
+        if not output.exists():  # by another call, of this very text
+            ToOutputFile.table_metadata(_metadata(token, schema, partition_by, location), output, overwrite=True)
         with contextlib.suppress(TableAlreadyExistsError):  # by a call that was given up, and came to its end
             self._catalog.register_table(made.identifier, file)
         return made
@@ -116,7 +116,7 @@ class StagingTables:
             return None
 
 
-def _metadata(schema: IcebergSchema, partition_by: Sequence[str], location: str) -> TableMetadataV2:
+def _metadata(token: str, schema: IcebergSchema, partition_by: Sequence[str], location: str) -> TableMetadataV2:
     spec = PartitionSpec(
         *(
             PartitionField(schema.find_field(column).field_id, FIRST_PARTITION_FIELD + number, IdentityTransform(), column)
@@ -125,8 +125,9 @@ def _metadata(schema: IcebergSchema, partition_by: Sequence[str], location: str)
     )
     return TableMetadataV2.model_validate(
         {
+            "table-uuid": token,
             "location": location,
-            "last-updated-ms": int(time.time() * 1000),
+            "last-updated-ms": 0,  # the same whoever makes it
             "last-column-id": schema.highest_field_id,
             "schemas": [IcebergSchema(*schema.fields, schema_id=0)],
             "current-schema-id": 0,

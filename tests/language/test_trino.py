@@ -15,7 +15,7 @@ from language.text.diagnostics import Problem
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program.source_schemas import ConnectionSchemas
 from shared_metadata.program.type_names import TypeName
-from tests.language.typed_query import typed
+from tests.language.typed_query import pinned, typed
 
 HERE = Path(__file__).parent / "typed"
 TABLES = {
@@ -98,6 +98,8 @@ WRONG = {
     "CASE WHEN ok THEN carrier ELSE n END": ("", "varchar and integer, which have no type in common"),
     "NOT n": ("n", "this is integer, and no condition"),
     "NULL": ("x", "this column is NULL, which no table can hold"),
+    "n * DECIMAL '1.19'": ("", "how many decimals this has is not known"),
+    "CAST('1.19' AS decimal)": ("", "how many decimals this has is not known"),
     "transform(tags, t -> t)": ("", "not known here"),
     "day - day": ("day - day AS x", "this column is interval, which no table can hold"),
 }
@@ -128,6 +130,8 @@ def test_what_trino_refuses_and_what_is_not_known_is_told_at_its_place(expressio
         ("SELECT * FROM far.ops.flights CROSS JOIN far.ops.airlines", "two columns would be called `carrier`"),
         ("SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines", "bigint on one side and varchar"),
         ("SELECT t FROM far.ops.flights CROSS JOIN UNNEST(tags) AS u (t)", "cannot be read in FROM here"),
+        ("SELECT f.carrier FROM far.ops.flights f JOIN far.ops.airlines a USING (carrier)", "USING makes `carrier` one column"),
+        ("SELECT carrier, sum(n) FILTER (WHERE ok) OVER () AS s, max(n) AS m FROM far.ops.flights", "neither in GROUP BY"),
         ("SELECT a.id FROM far.ops.flights AS a TABLESAMPLE BERNOULLI (10)", "not known here"),
     ],
 )
@@ -136,11 +140,47 @@ def test_a_query_that_trino_does_not_run_or_that_is_not_known_is_refused(query: 
 
 
 @pytest.mark.parametrize(
-    "query", ["SELECT id, , n FROM far.ops.flights", "SELECT id FROM", "DELETE FROM far.ops.flights", "SELECT (id"]
+    "query",
+    [
+        "FROM far.ops.flights",
+        "SELECT * EXCLUDE (id) FROM far.ops.flights",
+        "SELECT f.* REPLACE (1 AS id) FROM far.ops.flights f",
+        "SELECT carrier::varchar AS c FROM far.ops.flights",
+        "SELECT [1, 2] AS l FROM far.ops.flights",
+        "SELECT day + INTERVAL 1 DAY AS d FROM far.ops.flights",
+        "SELECT day + INTERVAL '1 day' AS d FROM far.ops.flights",
+        "SELECT id FROM far.ops.flights LIMIT 5 OFFSET 2",
+        "SELECT id, , n FROM far.ops.flights",
+        "SELECT id FROM",
+        "DELETE FROM far.ops.flights",
+        "SELECT (id",
+    ],
 )
 def test_what_is_no_query_is_refused(query: str) -> None:
     with pytest.raises(Problem):
         typed(query, TABLES, "trino")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT f.carrier, count(*) AS n FROM far.ops.flights f GROUP BY carrier",
+        "SELECT carrier, count(*) AS n FROM far.ops.flights f GROUP BY f.carrier",
+        "SELECT upper(f.carrier) AS c FROM far.ops.flights f GROUP BY UPPER(carrier)",
+        "SELECT id, sum(n) FILTER (WHERE ok) OVER (PARTITION BY carrier) AS s FROM far.ops.flights",
+        "SELECT carrier, name FROM far.ops.flights JOIN far.ops.airlines USING (carrier)",
+    ],
+)
+def test_a_query_that_trino_runs_is_taken(query: str) -> None:
+    assert _mistakes(query) == []
+
+
+def test_columns_of_using_are_one_of_no_table_and_of_a_type_that_both_become() -> None:
+    joined = "(SELECT n AS id, ok FROM far.ops.flights) l FULL JOIN (SELECT id, day FROM far.ops.flights) r USING (id)"
+    found = typed(f"SELECT * FROM {joined}", TABLES, "trino")
+    assert [(c.name, c.type) for c in found.columns] == [("id", "long"), ("ok", "boolean"), ("day", "date")]
+    assert pinned(f"SELECT * FROM {joined}", TABLES, "trino").startswith("SELECT id, l.ok, r.day FROM")
+    assert [c.name for c in typed(f"SELECT l.* FROM {joined}", TABLES, "trino").columns] == ["ok"]
 
 
 def test_an_outer_join_makes_nulls_and_a_star_leaves_out_what_is_atolls() -> None:

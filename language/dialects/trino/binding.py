@@ -120,8 +120,8 @@ class _Binder:
             if item.is_star:
                 owner = tuple(part.name.lower() for part in item.parts[:-1]) if isinstance(item, exp.Column) else ()
                 brought = [*scope.starred(owner)]
-                found |= {name: source.columns[name] for source, name in brought}
-                names = ", ".join(f"{spelled(source.called)}.{spelled(name)}" for source, name in brought)
+                found |= {n: scope.find((), n)[0] if n in scope.merged and not owner else s.columns[n] for s, n in brought}
+                names = ", ".join(_named(source, name, merged=not owner and name in scope.merged) for source, name in brought)
                 self.findings.edits.append((*self.findings.place(item), names))
                 for source, name in brought:
                     self.findings.used(source.columns[name].refs, Use.VALUE, item)
@@ -139,7 +139,7 @@ class _Binder:
 
     def _grouping(self, node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> None:
         """The columns of GROUP BY; what is neither among them nor within an aggregate is refused, as Trino does."""
-        group, expressions.use = node.args.get("group"), Use.GROUP
+        group, expressions.use, scope = node.args.get("group"), Use.GROUP, expressions.scope
         grouped: set[str] = set()
         for part in group.expressions if group is not None else ():
             if isinstance(part, exp.Literal) and part.is_int and 0 < int(part.name) <= len(node.expressions):
@@ -148,7 +148,7 @@ class _Binder:
                 part = part.unalias()
             else:
                 expressions.typed(part)
-            grouped.add(part.sql("trino").lower())
+            grouped.add(_spelled_alike(part, scope))
         expressions.use = Use.VALUE
         if group is None and not any(self._aggregates(expressions, item) for item in node.expressions):
             return
@@ -158,11 +158,11 @@ class _Binder:
     def _aggregates(self, expressions: Expressions, item: exp.Expr) -> bool:
         """Whether it aggregates itself: not by a window, and not in a query within."""
         calls = (part for part in item.walk(prune=lambda part: isinstance(part, exp.Query)) if isinstance(part, exp.Func))
-        return any(name_of(expressions, c) in functions().aggregates and not isinstance(c.parent, exp.Window) for c in calls)
+        return any(name_of(expressions, call) in functions().aggregates and not _over_a_window(call) for call in calls)
 
     def _check_grouped(self, expressions: Expressions, node: exp.Expr, grouped: set[str]) -> None:
         aggregate = isinstance(node, exp.Func) and name_of(expressions, node) in functions().aggregates
-        if node.sql("trino").lower() in grouped or aggregate or isinstance(node, exp.Query):
+        if _spelled_alike(node, expressions.scope) in grouped or aggregate or isinstance(node, exp.Query):
             return
         if isinstance(node, (exp.Column, exp.Star)):
             cause = f"`{self.findings.words(node)}` is neither in GROUP BY nor within an aggregate"
@@ -227,3 +227,24 @@ class _Binder:
             if len(owner) > 1 and parts[-len(owner) :] == owner and "start" in column.parts[0].meta:
                 start, last = self.findings.place(column.parts[0])[0], self.findings.place(column.parts[-2])[0]
                 self.findings.edits.append((start, last, ""))
+
+
+def _over_a_window(call: exp.Expr) -> bool:
+    around = call.parent.parent if isinstance(call.parent, exp.Filter) else call.parent
+    return isinstance(around, exp.Window)
+
+
+def _spelled_alike(node: exp.Expr, scope: Scope) -> str:
+    """The expression's text, the same whether a column is named with its table or without."""
+
+    def short(part: exp.Expr) -> exp.Expr:
+        if isinstance(part, exp.Column) and len(part.parts) > 1 and len(scope.find((), part.name.lower())) == 1:
+            return exp.column(part.this)
+        return part
+
+    return node.copy().transform(short).sql("trino").lower()
+
+
+def _named(source: Source, name: str, *, merged: bool) -> str:
+    """merged: a column of USING, which is of no table any more."""
+    return spelled(name) if merged else f"{spelled(source.called)}.{spelled(name)}"

@@ -15,6 +15,7 @@ from language.dialects.trino.types import (
     DOUBLE,
     INTEGER,
     INTERVAL,
+    MAX_PRECISION,
     VARCHAR,
     arithmetic,
     cast_type,
@@ -114,6 +115,8 @@ class Expressions:
         word = ".".join(names)
         if found:
             self.findings.problem(node, f"`{word}` is ambiguous: {found} tables of FROM have it", "write the table before it")
+        elif names[-1] in self.scope.merged:
+            self.findings.problem(node, f"USING makes `{names[-1]}` one column, of no table", f"name it alone: {names[-1]}")
         else:
             remedy = did_you_mean(names[-1], [*self.scope.names()]) + "name a column of the tables in FROM"
             self.findings.problem(node, f"there is no column `{word}`", remedy)
@@ -200,6 +203,10 @@ class Expressions:
     def _cast(self, node: exp.Cast) -> Typed:
         inner = node.this
         kind, found = cast_type(node.to), call(self, inner, cast=True) if isinstance(inner, exp.Anonymous) else self.typed(inner)
+        if kind == TypeName("decimal", sizes=(MAX_PRECISION, 0)) and not node.to.expressions and inner.is_string:
+            remedy = f"write it as a number, {inner.name}, or with its digits: CAST('{inner.name}' AS decimal(38, 9))"
+            self.findings.problem(node, "how many decimals this has is not known here", remedy)
+            return NOTHING
         if kind is None:
             self.findings.problem(node, f"`{node.to.sql('trino')}` is no type that is known here", "CAST to another")
         return Typed(kind, found.refs, found.nullable or isinstance(node, exp.TryCast))

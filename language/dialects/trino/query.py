@@ -19,6 +19,10 @@ from language.text.diagnostics import Problem, Span
 
 _BEFORE_A_GAP = frozenset((TokenType.SELECT, TokenType.L_PAREN))
 _AFTER_A_GAP = frozenset((TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY))
+_BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
+_BEFORE_A_VALUE = frozenset(
+    (TokenType.SELECT, TokenType.COMMA, TokenType.L_PAREN, TokenType.EQ, TokenType.DPIPE, TokenType.L_BRACKET, TokenType.IN)
+)
 _ANONYMOUS = " /* sqlglot.anonymous */"  # after a call: sqlglot then keeps its name and the order of its arguments
 
 
@@ -71,6 +75,33 @@ class TrinoQuery(ParsedQuery):
             if gap or (token.token_type == TokenType.COMMA and before.token_type in _BEFORE_A_GAP):
                 raise Problem(self.within(token.start, token.end + 1), "something is missing before this", "remove the comma")
 
+    def check_words(self) -> None:
+        """Raises Problem for what other engines write and Trino does not read, though sqlglot does."""
+        tokens = self._tokens
+        if tokens and tokens[0].token_type not in _BEGINS:
+            place = self.within(tokens[0].start, tokens[0].end + 1)
+            raise Problem(place, "Trino's queries begin with SELECT", "write SELECT … FROM …")
+        limited = -1
+        for number, token in enumerate(tokens):
+            before, after = tokens[number - 1] if number else None, tokens[number + 1] if number + 1 < len(tokens) else None
+            place = self.within(token.start, token.end + 1)
+            if token.token_type == TokenType.DCOLON:
+                raise Problem(place, "Trino has no `::`", "write CAST(… AS …)")
+            if token.token_type == TokenType.L_BRACKET and (before is None or before.token_type in _BEFORE_A_VALUE):
+                raise Problem(place, "Trino writes lists otherwise", "write ARRAY[…]")
+            if token.token_type == TokenType.INTERVAL and after is not None and not _is_one_number(after):
+                raise Problem(place, "Trino writes intervals otherwise", "write INTERVAL '1' DAY, the number alone in quotes")
+            if token.token_type == TokenType.LIMIT:
+                limited = token.start
+            if token.token_type == TokenType.OFFSET and limited >= 0:
+                raise Problem(place, "OFFSET stands behind LIMIT", "write OFFSET before LIMIT")
+
+    def check_stars(self) -> None:
+        """Raises Problem for a `*` that leaves columns out, or says others for them."""
+        for star in of_kind(self.nodes, exp.Star):
+            if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
+                raise Problem(self.place(star), "Trino's `*` leaves no column out", "name the columns")
+
     def within(self, start: int, end: int) -> Span:
         return Span(self.span.source, self.span.start + start, self.span.start + end)
 
@@ -97,8 +128,10 @@ def _move_back(tree: exp.Expr, marks: list[int]) -> None:
 def read(span: Span) -> TrinoQuery:
     """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""
     query = TrinoQuery(span)
+    query.check_words()
     query.check_reads()
     query.check_commas()
+    query.check_stars()
     for node in of_kind(query.nodes, exp.Table, exp.Placeholder, exp.Parameter):
         if not isinstance(node, exp.Table):
             raise Problem(query.place(node), "a query has no parameters: nobody would give their values", "write the values")
@@ -106,3 +139,8 @@ def read(span: Span) -> TrinoQuery:
             cause = f"`{query.place(node.this).text}` reads what no FROM clause names"
             raise Problem(query.place(node), cause, "collect it into a warehouse with INSERT INTO, and read that")
     return query
+
+
+def _is_one_number(token: Token) -> bool:
+    """Of an interval: its unit stands beside it."""
+    return token.token_type == TokenType.STRING and token.text.strip("+- ").replace(".", "").isdigit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from language.dialects.trino.types import UNKNOWN
+from language.dialects.trino.types import UNKNOWN, common
 from shared_metadata.program.type_names import TypeName
 
 Ref = tuple[str, ...]  # (table, column)
@@ -53,19 +53,27 @@ class Scope:
         """What a name may mean, in the nearest query where it means something; several where that is ambiguous."""
         near = [s for s in self.sources if not owner or s.is_meant(owner)]
         found = [source.columns[name] for source in near if name in source.columns]
-        if name in self.merged and not owner:
-            return found[:1]
+        if name in self.merged:  # of no table any more
+            return [] if owner else [_merged(found)]
         return found or (self.outer.find(owner, name) if self.outer is not None else [])
 
     def starred(self, owner: tuple[str, ...]) -> Iterator[tuple[Source, str]]:
-        """Each column of `*`, or of `owner.*`; one of USING once."""
+        """Each column of `*`, or of `owner.*`; one of USING once, and of no owner."""
         brought: set[str] = set()
         for source in self.sources:
             for name in source.columns if not owner or source.is_meant(owner) else ():
-                if name not in source.hidden and not (name in self.merged and name in brought and not owner):
+                if name not in source.hidden and not (name in self.merged and (owner or name in brought)):
                     brought.add(name)
                     yield source, name
 
     def names(self) -> Iterator[str]:
         for source in self.sources:
             yield from source.columns
+
+
+def _merged(found: list[Typed]) -> Typed:
+    """One column of those that USING has made one."""
+    kind = found[0].kind
+    for each in found[1:]:
+        kind = common(kind, each.kind) if kind is not None and each.kind is not None else None
+    return Typed(kind, frozenset().union(*(each.refs for each in found)), any(each.nullable for each in found))

@@ -112,6 +112,8 @@ class MaintainStep:
         driver = self._open(self._program.warehouses[turn.flow.warehouse], self._services)
         keep = driver.keep(turn.flow)
         maintained = self._maintain(turn, driver, keep, deadline)
+        if turn.sweep:
+            driver.tidy()
         if turn.sweep and maintained.finished:
             maintained = self._age(turn, keep, maintained, deadline)
         if maintained.finished:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata import naming
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier
@@ -19,14 +19,15 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Kind, Mode, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
+from shared_metadata.program.type_names import field_names, parsed
 from slices.organize.athena import logic
 from slices.organize.athena.service import Athena
 from slices.organize.athena.workgroup import workgroup
 from systems.iceberg import rejected, relations
 from systems.iceberg.driver import LakeDriver
-from systems.iceberg.iceberg_schema import iceberg_schema
+from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
 from systems.iceberg.relations import VIEW_BATCH
-from systems.iceberg.staging_table import StagingTable
+from systems.iceberg.staging_table import SCHEMA, StagingTable
 
 
 class AthenaDriver(LakeDriver):
@@ -86,16 +87,15 @@ class AthenaDriver(LakeDriver):
             tables.forget(StagingTable(*table))
         return replace(committed, statements=tuple(prepared["statements"]))
 
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
-        if upkeep.sweep:
-            self._lake(f"{upkeep.flow.position}: {upkeep.dataset}").staging().forget_old(self._services.client("glue"))
-        return super().maintain(upkeep, deadline)
+    def tidy(self) -> None:
+        self._lake(f"warehouse {self._warehouse.name}").staging().forget_old(self._services.client("glue"))
 
     # -- pieces
 
     def _athena(self, work: Work) -> tuple[Athena, Statements]:
         place = f"{work.flow.position}: {work.table.dataset}"
-        athena = Athena(self._services.client("athena"), workgroup(work.flow.warehouse), place)
+        database = naming.database(work.flow.warehouse, SCHEMA)
+        athena = Athena(self._services.client("athena"), workgroup(work.flow.warehouse), database, place)
         return athena, Statements(athena, work.turn, place)
 
     def _query(self, work: Work, reads: Mapping[str, Mapping[str, Any]]) -> str:
@@ -126,8 +126,10 @@ class AthenaDriver(LakeDriver):
             location = staging.url(work.table.dataset, f"{purpose}-{token}")
             return tables.staging().make(token, iceberg_schema(columns), (), location)
         tables.fits(work.table.dataset, columns)
+        schema = tables.schema_for(work.table.dataset, columns)
+        _refuse_other_fields(columns, columns_of(schema), work)
         location = f"{tables.location(work.table.dataset)}/data/{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{token}"
-        return tables.staging().make(token, tables.schema_for(work.table.dataset, columns), flow.partition_by, location)
+        return tables.staging().make(token, schema, flow.partition_by, location)
 
     def _as_rejected(
         self, work: Work, urls: Sequence[str], columns: Sequence[SchemaColumn], with_reasons: Sequence[SchemaColumn]
@@ -144,3 +146,15 @@ class AthenaDriver(LakeDriver):
     def _with_statements(prepared: Mapping[str, Any], ran: Statements, made: Sequence[StagingTable]) -> dict[str, Any]:
         statements = [*prepared["statements"], *(one.to_plain() for one in ran.ran)]
         return {**prepared, "statements": statements, "staging": [*prepared["staging"], *(table.to_plain() for table in made)]}
+
+
+def _refuse_other_fields(columns: Sequence[SchemaColumn], known: Sequence[SchemaColumn], work: Work) -> None:
+    """Raises DefinitionError for a struct whose fields are not the table's in their order: by that, Athena takes one for another."""
+    types = {column.name: [*field_names(parsed(column.type))] for column in known}
+    for column in columns:
+        if [*field_names(parsed(column.type))] != types[column.name]:
+            raise DefinitionError(
+                f"the fields of {column.name} are not those of the table, in the same order: {', '.join(types[column.name])}",
+                place=f"{work.flow.position}: {work.table.dataset}",
+                remedy="CAST it to a ROW with these, or have another engine compute the view: USING duckdb",
+            )

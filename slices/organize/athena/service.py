@@ -25,6 +25,8 @@ _STATUS = {
     "FAILED": Status.FAILED,
     "CANCELLED": Status.CANCELLED,
 }
+_FORBIDDEN = re.compile(r"not authorized to perform|Access ?Denied|Insufficient (?:Lake Formation )?permission", re.IGNORECASE)
+MOST_OF_A_REASON = 500
 _CODE = re.compile(r"([A-Z][A-Z0-9_]{3,}): ?(.*)", re.DOTALL)
 # Errors before any row is read, whose words can quote nothing but the statement and the catalog.
 _WORDS_ARE_THE_STATEMENTS = frozenset(
@@ -43,8 +45,9 @@ class Athena:
 
     kind = "Athena query"
 
-    def __init__(self, client: AthenaClient, workgroup: str, place: str) -> None:
-        self._client, self._workgroup, self._place = client, workgroup, place
+    def __init__(self, client: AthenaClient, workgroup: str, database: str, place: str) -> None:
+        """database: one that is there; statements name theirs."""
+        self._client, self._workgroup, self._database, self._place = client, workgroup, database, place
 
     def submit(self, text: str, token: str) -> str:
         if (size := len(text.encode())) > MOST_BYTES_OF_TEXT:
@@ -54,7 +57,12 @@ class Athena:
                 remedy="make it of several views, or have another engine compute it: USING duckdb",
             )
         try:
-            started = self._client.start_query_execution(QueryString=text, ClientRequestToken=token, WorkGroup=self._workgroup)
+            started = self._client.start_query_execution(
+                QueryString=text,
+                ClientRequestToken=token,
+                WorkGroup=self._workgroup,
+                QueryExecutionContext={"Database": self._database},
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidRequestException":
                 raise
@@ -94,6 +102,8 @@ class Athena:
 
 def _said(reason: str) -> str:
     """Athena's reason without any value that a row may hold: its code, and its words where they are of the statement."""
+    if _FORBIDDEN.search(reason):  # of what, in names of resources
+        return reason.partition("\n")[0][:MOST_OF_A_REASON]
     if reason.startswith("Query exhausted resources"):
         return "it needs more resources than Athena gives one query"
     found = _CODE.search(reason)

@@ -12,13 +12,14 @@ from shared_metadata import naming
 from shared_metadata.program import Program
 from slices.organize.athena.slice import SLICE
 from slices.organize.athena.workflow import workflow
-from slices.organize.athena.workgroup import RESULTS, workgroup
+from slices.organize.athena.workgroup import ANSWERS, DEFAULT_DATABASE, workgroup
 from systems.iceberg.config import Config
 from systems.iceberg.stack import READ_CATALOG, WRITE_CATALOG, LakeStack
 from systems.iceberg.staging_table import SCHEMA
 
 STATEMENTS = ["athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StopQueryExecution"]
 STAGING_TABLES = "the tables to which Athena writes the rows of batches, each for as long as its batch takes"
+ANSWERED = "Athena's answers to the slice's questions: counts, under names that it chooses"
 GIGABYTE = 1_000_000_000
 
 
@@ -36,8 +37,10 @@ class SliceStack(LakeStack):
             step.allow(STATEMENTS, groups)
             step.allow(["s3:GetBucketLocation"], [self.places.bucket_arn])
             step.allow([*READ_CATALOG, *WRITE_CATALOG], staging, STAGING_TABLES)
-        for step in (self.steps["commit"], self.steps["maintain"]):
-            step.allow(["glue:GetTables", "glue:DeleteTable"], staging, STAGING_TABLES)
+            step.allow(["glue:GetDatabase"], [self.places.arn("glue", f"database/{DEFAULT_DATABASE}")])
+            step.write_objects([ANSWERS], ANSWERED)
+        self.steps["commit"].allow(["glue:DeleteTable"], staging, STAGING_TABLES)
+        self.steps["maintain"].allow(["glue:GetTables", "glue:DeleteTable"], staging, STAGING_TABLES)
 
     def _workgroup(self, warehouse: str) -> str:
         """The workgroup of a warehouse; its ARN."""
@@ -54,7 +57,7 @@ class SliceStack(LakeStack):
                 bytes_scanned_cutoff_per_query=limit * GIGABYTE if limit else None,
                 engine_version=athena.CfnWorkGroup.EngineVersionProperty(selected_engine_version="Athena engine version 3"),
                 result_configuration=athena.CfnWorkGroup.ResultConfigurationProperty(
-                    output_location=f"s3://{self.places.bucket}/{RESULTS}",
+                    output_location=f"s3://{self.places.bucket}/{ANSWERS}",
                     encryption_configuration=athena.CfnWorkGroup.EncryptionConfigurationProperty(
                         encryption_option="SSE_KMS", kms_key=self.places.key_arn
                     ),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from shared_metadata import naming
 from slices.organize.athena.slice import SLICE
 
-RESULTS = f"{naming.staging_prefix(SLICE.id)}results/"  # counts, never rows
+ANSWERS = naming.answers_prefix(SLICE.id)
+# Of the account's own, which Athena asks for whatever a statement reads:
+# https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+DEFAULT_DATABASE = "default"
 
 
 def workgroup(warehouse: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,17 +17,17 @@ from pyiceberg.types import LongType
 
 import slices.organize.athena.handlers as athena
 import slices.organize.iceberg.handlers as iceberg
-from language import compile_with_positions
+from language import ProgramErrors, compile_with_positions
 from shared_metadata import naming
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.organize.athena.slice import SLICE
-from slices.organize.athena.workgroup import RESULTS, workgroup
+from slices.organize.athena.workgroup import ANSWERS, workgroup
 from slices.organize.iceberg.slice import SLICE as ICEBERG
 from slices.registry import installed
-from systems.iceberg.tables import Tables
 from tests.conformance.fixtures import REGION, BatchRun, FakeContext, open_cloud, run_batch, shared_session
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
 from tests.memory.athena import MemoryAthena
@@ -93,16 +94,12 @@ class Views(Lake):
         for table in tables.values():
             table["CreateTime"] -= timedelta(days=3)
 
-    def forget_old(self) -> int:
-        glue = self.cloud.session.client("glue")
-        return Tables("lake", self.cloud.services(SLICE.id), "lake").staging().forget_old(glue)
-
 
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Views]:
     for cloud in open_cloud(monkeypatch):
         service = MemoryAthena(shared_session, REGION)
-        service.make_workgroup(workgroup("lake"), f"s3://{cloud.bucket}/{RESULTS}")
+        service.make_workgroup(workgroup("lake"), f"s3://{cloud.bucket}/{ANSWERS}")
         monkeypatch.setitem(shared_session()._in_memory, "athena", service)  # type: ignore[attr-defined]
         made = Views(cloud, SLICE, athena.open_driver)
         made.service = service
@@ -364,11 +361,60 @@ def test_statements_stand_in_the_statistics_of_their_batch(lake: Views) -> None:
     assert [one["used"] for one in found["statements"]] == [{"athena_mb_scanned": 10}] * 2
 
 
-def test_what_batches_left_that_did_not_end_is_forgotten_by_maintenance(lake: Views) -> None:
-    lake.program(carriers())
+@pytest.mark.parametrize("what", [VIEW, "ops.public.out:result"])
+def test_what_batches_left_that_did_not_end_is_forgotten_by_maintenance(lake: Views, what: str) -> None:
+    lake.program(carriers() + f"INSERT INTO ops.public.out EVERY '1 hour' AS SELECT id FROM {FLIGHTS};")
     lake.load(flights((1, "AA")))
+    lake.run(what)
+    lake.load(flights((2, "AA")))
     lake.service.double.faults.arm("fail", match="INSERT")
-    lake.run(VIEW, record_errors=True)
+    lake.run(what, record_errors=True)
     assert len(lake.staging_tables()) == 1
     lake.age_staging_tables()
-    assert lake.forget_old() == 1 and lake.staging_tables() == []
+    MaintainStep(SLICE, lake.cloud.services(SLICE.id), athena.open_driver)({"dataset": what}, FakeContext())
+    assert lake.staging_tables() == []
+
+
+def test_calls_of_one_step_beside_one_another_are_one_statement(lake: Views) -> None:
+    """As when the answer to the first was lost, and it goes on."""
+    lake.program(carriers())
+    lake.load(flights((1, "AA", 1.0), (2, "UA", 2.0)))
+    (state,) = lake.steps().plan(lake.cloud.event(VIEW), FakeContext())["work"]
+    with ThreadPoolExecutor(3) as pool:
+        first, *_ = pool.map(lambda _: lake.steps().refresh(state, FakeContext()), range(3))
+    lake.steps().commit(first, FakeContext())
+    assert sorted(r["carrier"] for r in lake.rows(VIEW)) == ["AA", "UA"]
+    assert sum("INSERT" in one["Query"] for one in lake.service.double.executions_of_account.values()) == 1
+
+
+def test_a_struct_with_other_fields_than_the_table_s_is_refused(lake: Views) -> None:
+    """Athena takes rows by the order of their fields, so that one could become another's."""
+    head = f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' APPEND"
+    lake.program(f"{head} USING duckdb AS SELECT {{'a': id, 'b': id}} AS s FROM {FLIGHTS};")
+    lake.load(flights((1, "AA")))
+    lake.run(VIEW)
+    for fields, row in (("b bigint, a bigint", "id, id"), ("a bigint", "id")):
+        lake.program(f"{head} AS SELECT CAST(ROW({row}) AS ROW({fields})) AS s FROM {FLIGHTS};")
+        lake.load(flights((2, "AA")))
+        (error,) = lake.run(VIEW, record_errors=True).errors.values()
+        assert "not those of the table, in the same order: a, b" in str(error)
+
+
+def test_a_column_s_name_that_files_would_spell_otherwise_is_refused_when_it_is_compiled(lake: Views) -> None:
+    with pytest.raises(ProgramErrors, match="athena writes no column called `account name`"):
+        lake.program(f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS SELECT id AS \"Account Name\" FROM {FLIGHTS};")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: glue:GetDatabase on arn:aws:glue:x:1:database/default",
+        "Insufficient Lake Formation permission(s) on flights",
+    ],
+)
+def test_a_right_that_is_missing_is_named(lake: Views, reason: str) -> None:
+    lake.program(carriers())
+    lake.load(flights((1, "AA")))
+    lake.service.double.faults.arm("fail", match="INSERT", message=reason)
+    (error,) = lake.run(VIEW, record_errors=True).errors.values()
+    assert reason in str(error)
