@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, floor, next_interval
-from shared_metadata.state.records import LONGEST, FlowState
+from shared_metadata.state.records import FlowState
+from shared_metadata.state.skipped import LONGEST
 from shared_metadata.state.timeline import DatasetProgress, Programs
 
 T = TypeVar("T")

@@ -24,8 +24,9 @@ from shared_metadata.state.boundary import (
     last_common,
     natural_effect,
 )
-from shared_metadata.state.records import Batch, FlowState, Skipped, TableState
+from shared_metadata.state.records import Batch, FlowState, TableState
 from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline, restored
 
 ORIGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
