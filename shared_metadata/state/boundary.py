@@ -47,7 +47,7 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, FlowProgre
 
     It comes at the next common boundary of all affected flows; but at once where there is nothing to wait for: where all affected
     flows are new, never ran a batch, or stand still because something in them stopped. Those that stand still are taken over from the
-    last common boundary before; the few batches made since then are reprocessed.
+    last common boundary before; the few batches made since then are reprocessed, also one that an operator has at work just now.
     progress: of all flows of the new program that have a state.  earliest: the boundary before, which none may precede.
     """
     affected = affected_flows(old, new)
@@ -60,7 +60,7 @@ def natural_effect(old: Program, new: Program, progress: Mapping[str, FlowProgre
     if known and all(name in still or not flow.ran for name, flow in known.items()):
         boundary = last_common(min(flow.first for flow in known.values()), intervals)
         if earliest <= boundary <= now and not begins_later(new, affected, progress, boundary):
-            return Effect(boundary, restates=any(flow.ran and flow.last > boundary for flow in known.values()))
+            return Effect(boundary, restates=True)
         fits = not returns and all(flow.first >= earliest for flow in known.values())
         if fits and not any(flow.ran for flow in known.values()) and not begins_later(new, affected, progress, earliest):
             return Effect(earliest, soon=True)

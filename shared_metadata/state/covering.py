@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, floor, next_interval
-from shared_metadata.state.records import LONGEST, FlowState
+from shared_metadata.state.records import FlowState
+from shared_metadata.state.skipped import LONGEST
 from shared_metadata.state.timeline import DatasetProgress, Programs
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class Covering:
         progress = self._progress.get((producer.id, name)) if producer else None
         if producer is None or progress is None:
             return start
-        tolerated = timedelta(seconds=flow.tolerates.get(name, 0))
+        tolerated = _tolerated(flow, name)
         while end > start:
             gap = self._gap(program, name, end) if exactly else None
             through = min(progress.through, gap.start) if gap else progress.through
@@ -186,7 +187,7 @@ class Covering:
             yield self._last(reader, begins, self._programs.after(program))
             if halts:
                 yield self._reach(program, table.dataset)
-                others = (self._through(program, other) for other in table.inputs if other != name and other not in reader.tolerates)
+                others = (self._through(program, other) + _tolerated(reader, other) for other in table.inputs if other != name)
                 yield floor(min(others, default=self._now), reader.interval_seconds)
 
     def _reach(self, program: Program, dataset: str) -> datetime:
@@ -195,11 +196,14 @@ class Covering:
 
         def below(name: str) -> list[str]:
             producer, table = self._programs.producer(program, name), self._programs.table(program, name)
-            return [i for i in table.inputs if i not in producer.tolerates] if producer and table else []
+            return list(table.inputs) if producer and table else []
 
         def reach_of(name: str) -> datetime:
-            latest = min((known.get(below_it, self._now) for below_it in below(name)), default=self._now)
-            return floor(latest, self._length(program, name)) if self._programs.producer(program, name) else self._now
+            producer = self._programs.producer(program, name)
+            if producer is None:
+                return self._now
+            reached = (known.get(below_it, self._now) + _tolerated(producer, below_it) for below_it in below(name))
+            return floor(min([self._now, *reached]), producer.interval_seconds)
 
         return _worked_out(dataset, known, below, reach_of)
 
@@ -231,6 +235,11 @@ def _worked_out(name: str, known: dict[str, T], below: Callable[[str], list[str]
             begun.add(at)
             stack += below(at)
     return known[name]
+
+
+def _tolerated(reader: Flow, name: str) -> timedelta:
+    """How far an input of a flow may lag."""
+    return timedelta(seconds=reader.tolerates.get(name, 0))
 
 
 def _one_by_one(flow: Flow, progress: DatasetProgress, first: Interval) -> datetime:

@@ -14,7 +14,8 @@ from functools import cached_property
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import Interval
 from shared_metadata.state.boundary import affected_flows
-from shared_metadata.state.records import LONGEST, FlowState, TableState
+from shared_metadata.state.records import FlowState, TableState
+from shared_metadata.state.skipped import before, uncut
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -166,7 +167,7 @@ class Programs:
         through, again_until = state.watermark, state.again_until
         for index, (entry, _) in enumerate(self.entries):
             if self._reprocesses(index, flow, state):
-                first = _uncut(state.skipped, max(entry.boundary, state.begins or entry.boundary))
+                first = uncut(state.skipped, max(entry.boundary, state.begins or entry.boundary))
                 through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
         index = self._index(through)
         known = [number for number, tables in enumerate(self._tables_of(flow)) if dataset in tables]
@@ -177,7 +178,7 @@ class Programs:
             return DatasetProgress(through, None, 0, again_until, advanced=False)
         (entry, program), until = self.entries[following], self._until(following)
         own = until if until and not self._reprocesses(following, flow, state) else through
-        advanced, skipped = through != state.watermark, _before(state.skipped, max(own, through))
+        advanced, skipped = through != state.watermark, before(state.skipped, max(own, through))
         return DatasetProgress(through, program, entry.number, again_until, advanced, until, skipped)
 
     def _reprocesses(self, index: int, flow: str, state: TableState) -> bool:
@@ -236,17 +237,6 @@ def restored(progress: DatasetProgress, state: TableState) -> TableState:
     """The state to store for a dataset that has advanced: no attempt at its next batch has failed."""
     fresh = TableState(progress.through, state.cursor, begins=state.begins, skipped=progress.skipped, quiesced=state.quiesced)
     return replace(fresh, entry=progress.entry, again_until=progress.again_until)
-
-
-def _uncut(skipped: Collection[Interval], moment: datetime) -> datetime:
-    """The moment, or the start of the batch of several intervals that it cuts: what was made inside has no version of its own."""
-    cut = (gap.start for gap in skipped if gap.start < moment < gap.end and gap.end - gap.start <= LONGEST)
-    return next(cut, moment)
-
-
-def _before(skipped: Collection[Interval], moment: datetime) -> tuple[Interval, ...]:
-    """The parts of these intervals before a moment."""
-    return tuple(Interval(gap.start, min(gap.end, moment)) for gap in skipped if gap.start < moment)
 
 
 def _datasets(program: Program) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,6 @@ from shared_metadata.state.records import (
     LastChange,
     Moved,
     SchemaVersion,
-    Skipped,
     TableCommit,
     TableOutcome,
     TableState,
@@ -26,6 +25,7 @@ from shared_metadata.state.records import (
     Wait,
     Worker,
 )
+from shared_metadata.state.skipped import Skipped
 from shared_metadata.store import items, keys
 from shared_metadata.store.expressions import setting
 from shared_metadata.store.reader import schema_json

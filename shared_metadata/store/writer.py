@@ -32,7 +32,6 @@ from shared_metadata.state.records import (
     EventKind,
     LastChange,
     SchemaVersion,
-    Skipped,
     TableCommit,
     TableOutcome,
     TableState,
@@ -42,6 +41,7 @@ from shared_metadata.state.records import (
     Worker,
     change_of,
 )
+from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import Programs, Timeline, restored
 from shared_metadata.store import items, keys
 from shared_metadata.store.actions import ERROR_CHARACTERS, Action, Actions

@@ -16,8 +16,9 @@ from random import Random
 
 from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, covered, next_interval
-from shared_metadata.state.records import Batch, FlowState, Skipped, TableOutcome, TableState, TableStatus
+from shared_metadata.state.records import Batch, FlowState, TableOutcome, TableState, TableStatus
 from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.skipped import Skipped
 
 PLACE = Position("program.sql", 1, 1)
 MINUTES = (1, 5, 15, 30, 60)

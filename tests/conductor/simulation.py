@@ -24,8 +24,9 @@ from shared_metadata.state.boundary import (
     last_common,
     natural_effect,
 )
-from shared_metadata.state.records import Batch, FlowState, Skipped, TableState
+from shared_metadata.state.records import Batch, FlowState, TableState
 from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline, restored
 
 ORIGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
@@ -81,10 +82,14 @@ class World:
     ran: set[str] = field(default_factory=set)
     starts: dict[str, set[datetime]] = field(default_factory=dict)
     restated: list[datetime] = field(default_factory=list)
+    _along: dict[Timeline, Programs] = field(default_factory=dict)
 
     @property
     def along(self) -> Programs:
-        return Programs([(entry, self.programs[entry.version]) for entry in self.timeline.entries])
+        if self.timeline not in self._along:
+            entries = [(entry, self.programs[entry.version]) for entry in self.timeline.entries]
+            self._along = {self.timeline: Programs(entries)}
+        return self._along[self.timeline]
 
     # -- what an operator does
 
@@ -264,14 +269,18 @@ class World:
             made |= version.made
         reads = {name: version.end for name, version in execution.reads.items()}
         known = self.versions.setdefault(dataset, {})
-        current = max((v for v in known.values() if v.end <= interval.start), key=lambda v: v.end, default=None)
-        unchanged = current is not None and current.reads == reads and current.made.get(execution.flow) == made[execution.flow]
-        if batch.again_until or not unchanged or not reads:
+        if batch.again_until or not reads or not self._unchanged(known, execution, reads):
             known[interval.end] = Version(interval.start, interval.end, made, reads)
             intervals = covered(interval, execution.program.flows[execution.flow].interval_seconds)
             skipped = Skipped.after(moved.skipped, interval, intervals).now
             self._store(execution.flow, dataset, dataclasses.replace(moved, skipped=skipped))
         self.commits.setdefault(dataset, []).append((interval.start, interval.end, batch.entry))
+
+    def _unchanged(self, known: Mapping[datetime, Version], execution: Execution, reads: Mapping[str, datetime]) -> bool:
+        """Whether the current version was made by the same definition from the same inputs."""
+        start, query = execution.interval.start, execution.program.flows[execution.flow].query
+        current = known.get(start) or max((v for v in known.values() if v.end <= start), key=lambda v: v.end, default=None)
+        return current is not None and current.reads == reads and current.made.get(execution.flow) == query
 
     def _is_last(self, execution: Execution) -> bool:
         return self.tokens[execution.dataset, execution.interval.start] == execution.token

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from shared_metadata.program import Flow, Mode, Program
 from shared_metadata.program.intervals import Interval, next_interval
-from shared_metadata.state.records import FlowState, Skipped, TableState
+from shared_metadata.state.records import FlowState, TableState
 from shared_metadata.state.schedule import due_batches
+from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import Entry, Programs, restored
 from tests.conductor.covering_world import MINUTES, World, collected, program_of, view, world_of
 

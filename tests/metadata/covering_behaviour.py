@@ -16,8 +16,9 @@ from shared_metadata.contract.work import Work
 from shared_metadata.errors import InputError, RetryLater
 from shared_metadata.program import Flow, Mode, Program
 from shared_metadata.program.intervals import Interval, to_text
-from shared_metadata.state.records import SKIPPED_KEPT, Claim, EventKind, TableCommit
+from shared_metadata.state.records import Claim, EventKind, TableCommit
 from shared_metadata.state.schedule import DueBatch, due_batches
+from shared_metadata.state.skipped import SKIPPED_KEPT
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences

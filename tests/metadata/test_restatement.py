@@ -14,6 +14,7 @@ from shared_metadata.contract.maintenance.retention import Retention
 from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import floor
+from shared_metadata.state.records import MAX_ATTEMPTS, Claim, TableCommit
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.update_set.applying import EffectiveAt, moment_of, switch_to
 from tests.conformance.fixtures import SettableClock, create_metadata_table
@@ -113,6 +114,29 @@ def test_what_is_accepted_reads_only_what_is_kept(history: None, writer: Metadat
             assert not read <= kept, since
         else:
             assert read <= kept, since
+
+
+def test_what_an_operator_runs_while_the_stopped_flow_is_changed_is_made_again_by_the_new_program(
+    writer: MetadataWriter, clock: SettableClock
+) -> None:
+    """The change takes effect where the flow stopped: nothing had been made since then, but a batch was at work."""
+    apply(writer, program(1, views=(view(READER, INPUT),)))
+    while others := [batch for batch in due_along(writer, clock) if batch.flow != READER]:
+        run(writer, others[0])
+
+    def claimed(owner: str) -> Claim:
+        return writer.claim(READER, FIRST, [READER], program_version="old", owner=owner, lease_seconds=60, entry=1)
+
+    for _ in range(MAX_ATTEMPTS):
+        writer.fail(claimed("the conductor"), READER, "it broke")
+    late, changed = claimed("an operator"), with_another_view()
+    writer.put_program(changed)
+    assert switch_to(writer, changed, moment_of(writer.reader, changed, clock.now)).boundary == FIRST.start
+    writer.commit(late, [TableCommit(READER, 1, pointer={"made by": "the old program"})])
+    (again,) = due_along(writer, clock)
+    assert (again.flow, again.interval, again.program) == (READER, FIRST, changed.version)
+    run(writer, again)
+    assert due_along(writer, clock) == []
 
 
 def test_an_input_that_has_not_changed_since_is_read_as_it_stands(writer: MetadataWriter, clock: SettableClock) -> None:
