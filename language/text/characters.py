@@ -11,7 +11,7 @@ QUOTED = r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?
 _KEPT = rf"{QUOTED}|--[^\n]*|/\*.*?\*/"
 # Signs that no compatibility mapping makes plain: dashes, minus, quotes.
 _SIGNS = {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"), "\u2215": "/", "\u2217": "*", "\u00d7": "*"}
-_SIGNS |= {**dict.fromkeys("\u2018\u2019\u201a\u2032", "'"), **dict.fromkeys("\u201c\u201d\u201e\u2033", '"'), "\u2026": "..."}
+_SIGNS |= {**dict.fromkeys("\u2018\u2019\u201a\u2032", "'"), **dict.fromkeys("\u201c\u201d\u201e\u2033", '"')}
 _FULL_WIDTH = "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff5e\u3001"
 _ODD = re.compile(rf"{_KEPT}|(?P<sign>[{''.join(_SIGNS)}{_FULL_WIDTH}])|(?<=\w)(?P<hidden>[{INVISIBLE}]+)(?=\w)", re.DOTALL)
 _LETTERS = dict(

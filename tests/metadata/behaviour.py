@@ -20,7 +20,7 @@ from shared_metadata.program.intervals import Interval
 from shared_metadata.program.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.state.boundary import Effect
-from shared_metadata.state.records import MAX_ATTEMPTS, Claim, DeadLetter, EventKind, TableCommit, TableStatus
+from shared_metadata.state.records import MAX_ATTEMPTS, Claim, DeadLetter, EventKind, TableCommit, TableStatus, Wait
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.state.timeline import Timeline
 from shared_metadata.store import items, keys
@@ -146,6 +146,27 @@ class MetadataBehaviour:
         clock.advance(seconds=50)
         with pytest.raises(RetryLater):
             claim(writer, owner="two")
+
+    def test_what_a_batch_waits_for_is_seen_until_it_is_renewed_without(self, writer: MetadataWriter, clock: SettableClock) -> None:
+        apply(writer, program(2))
+        held = claim(writer, "t000", "t001")
+        waits = Wait("query 1", "load", clock(), clock() + timedelta(seconds=30))
+        writer.renew(replace(held, datasets=(staged("t000"),)), 60, waits)
+        assert seen(writer) == {staged("t000"): waits, staged("t001"): None}
+        writer.renew(held, 60)  # who has not waited leaves what another part of the table has noted
+        assert seen(writer)[staged("t000")] == waits
+        for _ in range(2):  # whose answer was lost, says so again
+            writer.renew(held, 60, waited=True)
+            assert set(seen(writer).values()) == {None}
+        writer.renew(held, 60, waits)
+        clock.advance(seconds=61)
+        claim(writer, "t000", owner="other")
+        assert seen(writer)[staged("t000")] is None
+        stale = replace(held, datasets=(staged("t000"),))
+        for attempt in (lambda: writer.renew(stale, 60, waits), lambda: writer.renew(stale, 60, waited=True)):
+            with pytest.raises(StaleToken):
+                attempt()
+        assert seen(writer)[staged("t000")] is None
 
     def test_a_stale_token_can_neither_renew_nor_commit_nor_fail(self, writer: MetadataWriter, clock: SettableClock) -> None:
         apply(writer, program())
@@ -957,6 +978,12 @@ def dead(writer: MetadataWriter, *names: str, tables: int = 1) -> Program:
         for _ in range(MAX_ATTEMPTS):
             fail(writer, claim(writer, name), name)
     return applied
+
+
+def seen(writer: MetadataWriter) -> dict[str, Wait | None]:
+    """What the tables of the first batch wait for."""
+    found = writer.reader.batch("lake.crm", FIRST.start)
+    return {dataset: worker.waits for dataset, worker in found.workers.items()} if found else {}
 
 
 def standing(writer: MetadataWriter, name: str = "t000", *, flow: str = "lake.crm", dataset: str = "") -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.engine import Engine
+from language.dialects.duckdb.message_rules import LITERALS
 from language.dialects.duckdb.text import QueryText
-from language.dialects.duckdb.wording import LITERALS, extent, node_at
+from language.dialects.duckdb.wording import extent, node_at
 from language.sql.problems import QueryProblem
 
 _CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
