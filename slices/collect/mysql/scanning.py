@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 SHORTEST_TIMEOUT_SECONDS = 5.0
 SPARE_SECONDS = 10.0  # between a statement's timeout and the deadline
 _SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-_SETTINGS = ("mysql_tinyint1_as_boolean = false", "mysql_bit1_as_boolean = false", "mysql_pool_acquire_mode = 'wait'")
+_SETTINGS = (
+    *("mysql_tinyint1_as_boolean = false", "mysql_bit1_as_boolean = false", "mysql_incomplete_dates_as_nulls = false"),
+    "mysql_pool_acquire_mode = 'wait'",
+)
 
 
 class MysqlScan:

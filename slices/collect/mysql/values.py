@@ -11,6 +11,7 @@ from systems.mysql.type_mapping import BINARY, SPATIAL, TEXT, SourceType, iceber
 from systems.sql_source.dialect import Mapped
 
 _AS_THEY_ARE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "float", "double"}) | BINARY
+FIRST_DAY = 366  # of the year 1, as TO_DAYS counts; it gives NULL for what is no day
 _DAYS = frozenset({"date", "datetime", "timestamp"})
 
 
@@ -18,9 +19,9 @@ def map_type(source: SourceType) -> Mapped:
     """Maps a type to the way its values are read; an unknown type becomes text."""
     iceberg = iceberg_type(source)
     if source.name in _DAYS:
-        return _checked(iceberg, _no_day)
+        return Mapped(iceberg, _day, _no_day)
     if source.is_boolean and source.name != "bit":
-        return _checked(iceberg, lambda column: f"{column} NOT IN (0, 1)")
+        return Mapped(iceberg, lambda c: f"IF({_no_boolean(c)}, {_refusing(c)}, {c})", _no_boolean)
     return Mapped(iceberg, _expression(source.name))
 
 
@@ -36,13 +37,18 @@ def _expression(kind: str) -> Callable[[str], str]:
     return lambda column: f"CAST({column} AS CHAR)"  # of a decimal the digits: its length tells DuckDB too few of them
 
 
+def _day(column: str) -> str:
+    """One call a value for a date that a calendar has; others have a year, a month or a day 0."""
+    return f"IF(TO_DAYS({column}) >= {FIRST_DAY}, {column}, IF({_no_day(column)}, {_refusing(column)}, {column}))"
+
+
 def _no_day(column: str) -> str:
     """The condition of dates with a year, a month or a day 0, which MySQL has and no calendar."""
-    return f"(YEAR({column}) = 0 OR MONTH({column}) = 0 OR DAYOFMONTH({column}) = 0)"
+    return f"({column} IS NOT NULL AND COALESCE(TO_DAYS({column}), 0) < {FIRST_DAY})"
 
 
-def _checked(iceberg: str, misfit: Callable[[str], str]) -> Mapped:
-    return Mapped(iceberg, lambda column: f"IF({misfit(column)}, {_refusing(column)}, {column})", misfit)
+def _no_boolean(column: str) -> str:
+    return f"{column} NOT IN (0, 1)"
 
 
 def _refusing(column: str) -> str:
