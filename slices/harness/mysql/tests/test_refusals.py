@@ -115,6 +115,7 @@ REFUSING = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.budget(30)
 @pytest.mark.parametrize("what", REFUSING)
 def test_no_word_of_a_value_changes_why_a_row_is_refused_or_is_told(target: Database, what: str) -> None:
@@ -193,6 +194,7 @@ EQUAL = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("unique", ["PRIMARY KEY", "NOT NULL"])
 @pytest.mark.parametrize("kind", EQUAL)
 def test_keys_that_only_the_table_calls_equal_are_told(target: Database, kind: str, unique: str) -> None:
@@ -217,6 +219,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("unique", ["PRIMARY KEY", "NOT NULL"])
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_change_is_written_though_the_type_calls_it_equal(target: Database, kind: str, unique: str) -> None:
