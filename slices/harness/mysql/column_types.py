@@ -128,7 +128,7 @@ def literal_of(value: str, duckdb_type: str, column: TargetColumn) -> str:
 def _text(value: str, duckdb_type: str, column: TargetColumn) -> str:
     if duckdb_type.endswith("[]") or duckdb_type.startswith(("STRUCT", "MAP")):
         return _document(value, duckdb_type)
-    text = f"{value}::{'DOUBLE::' if column.base == 'double' else ''}VARCHAR"  # a float's own digits are of another double
+    text = f"{value}::{'DOUBLE::' if column.base in ('float', 'double') else ''}VARCHAR"  # a float's own digits are another double's
     if duckdb_type == "TIMESTAMP WITH TIME ZONE":
         text = f"regexp_replace({text}, '\\+00$', '')"
     if (duckdb_type.startswith("TIMESTAMP") or duckdb_type == "TIME") and column.base not in TEXT:
