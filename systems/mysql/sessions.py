@@ -83,6 +83,7 @@ def settle(session: Connection[Any], own: Mapping[str, str | int] | None = None)
     """Gives a session its settings.  own: of this session beside the others, or instead of them."""
     wanted = {**SETTINGS, **(own or {})}
     with session.cursor() as cursor:
+        cursor.execute(f"SET SESSION sql_select_limit = {SETTINGS['sql_select_limit']}")  # of what follows, too
         cursor.execute("SHOW VARIABLES WHERE Variable_name IN %s", (list(wanted),))
         known = [name for name, _ in cursor.fetchall() if name in wanted]
         cursor.execute("SET " + ", ".join(f"SESSION {name} = %s" for name in known), [wanted[name] for name in known])

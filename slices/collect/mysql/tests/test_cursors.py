@@ -28,7 +28,7 @@ CURSORS: dict[str, tuple[str, ...]] = {
     "varchar(20)": ("NULL",),
     "year": ("NULL",),
 }
-NO_CURSORS = ("enum('a', 'b')", "set('a', 'b')", "bit(4)", "boolean", "json", "varbinary(9)", "point")
+NO_CURSORS = ("enum('a', 'b')", "set('a', 'b')", "bit(4)", "boolean", "varbinary(9)", "point")
 MERGED: dict[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "at"}
 APPENDED: dict[str, Any] = {"mode": Mode.APPEND, "cursor": "at"}
 
@@ -72,12 +72,12 @@ def test_rows_whose_cursor_no_window_meets_are_read_all_the_same(collecting: Col
     write(database, f"CREATE TABLE t (id int PRIMARY KEY, at {kind}, note text)")
     write(database, f"INSERT INTO t VALUES (0, {ordinary(kind, 0, collecting)}, 'first'), (1, {nulls[0]}, 'first')")
     collect(collecting, database, MERGED)
-    assert ids(collecting) == [0, 1]
+    assert ids(collecting) == ([1] if kind == "date" else [0, 1])  # a day is taken when it is over
     write(database, f"INSERT INTO t VALUES {', '.join(f'({10 + n}, {value}, 1)' for n, value in enumerate(nulls))}")
     assert set(ids(collecting)) >= {10 + number for number in range(len(nulls))}
     write(database, f"INSERT INTO t VALUES (50, {ordinary(kind, 1, collecting)}, 'late')")
     late = ids(collecting)
-    while kind == "date" and 50 not in late and collecting.at.day < 25:  # a day is taken when it is over
+    while kind == "date" and 50 not in late and collecting.at.day < 25:
         late = ids(collecting)
     assert 50 in late
 
@@ -99,8 +99,7 @@ def test_what_has_no_order_of_its_own_is_no_cursor(collecting: Collecting, datab
     write(database, f"CREATE TABLE t (id int, at {kind})")
     collect(collecting, database, MERGED)
     said = collecting.refusal()
-    if kind != "json":  # MariaDB's is a text
-        assert said.startswith("DefinitionError") and "no CURSOR" in said and "program.atoll" in said
+    assert said.startswith("DefinitionError") and "no CURSOR" in said and "program.atoll" in said
 
 
 @pytest.mark.usefixtures("impatient")

@@ -24,7 +24,7 @@ CASES: dict[str, tuple[tuple[str, ...], type[AtollError], tuple[str, ...]]] = {
     "a view of one who is gone": (
         (TABLE, "CREATE DEFINER = 'nobody'@'nowhere' VIEW r AS SELECT * FROM t"),
         DefinitionError,
-        ("nobody", "restore"),
+        ("1045", "GRANT SELECT"),
     ),
     "a subquery of several rows": (
         (TABLE, "INSERT INTO t VALUES (1, NULL), (2, NULL)", "CREATE VIEW r AS SELECT id, (SELECT id FROM t) AS one, at FROM t"),
@@ -64,7 +64,7 @@ def test_a_column_that_is_gone_is_named_with_the_one_that_may_be_meant(collectin
     database.run("CREATE TABLE t (id int, amount int)")
     collecting.collect(f"{database.name}.t", incremental=False, columns=(Column("id", "id"), Column("amuont", "amuont")))
     said = collecting.refusal()
-    assert "no column amuont" in said and "`amount`" in said
+    assert "no column amuont" in said and "did you mean amount?" in said
 
 
 def test_a_filter_that_cannot_be_is_told_without_what_it_compares(collecting: Collecting, database: Database) -> None:

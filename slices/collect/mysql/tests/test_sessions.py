@@ -18,7 +18,7 @@ from tests.conformance.fixtures import Cloud
 from tests.mariadb import Database, Server, fresh_database, mariadb_server
 
 SHOP = Connection("shop", "mysql", {"secret": "shop"}, Position("p.sql", 1, 1))
-# At every name that we settle, another value, as a server takes it at its start.
+# At every name that we settle, another value.
 HOSTILE = {
     "sql_mode": "ANSI_QUOTES,PIPES_AS_CONCAT,PAD_CHAR_TO_FULL_LENGTH,HIGH_NOT_PRECEDENCE,REAL_AS_FLOAT",
     "old_mode": "ZERO_DATE_TIME_CAST",
@@ -45,19 +45,13 @@ HOSTILE = {
     "net_read_timeout": "1",
     "net_write_timeout": "1",
 }
-OF_SESSIONS = (
-    *("collation_connection", "sql_select_limit", "sql_big_selects", "sql_safe_updates", "sql_auto_is_null"),
-    *("foreign_key_checks", "unique_checks", "check_constraint_checks", "max_execution_time"),
-)
 
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[Server]:
-    at_start = [f"--{name.replace('_', '-')}={value}" for name, value in HOSTILE.items() if name not in OF_SESSIONS]
-    named = {name: HOSTILE[name] for name in OF_SESSIONS if name != "max_execution_time"}  # which MySQL alone has
+    named = {name: value for name, value in HOSTILE.items() if name != "max_execution_time"}  # which MySQL alone has
     of_each = ", ".join(f"{name} = {value if value.isdigit() else repr(value)}" for name, value in named.items())
-    isolated = "--transaction-isolation=READ-UNCOMMITTED"
-    with mariadb_server((*at_start, f"--init-connect=SET {of_each}", isolated)) as server:
+    with mariadb_server((f"--init-connect=SET {of_each}", "--transaction-isolation=READ-UNCOMMITTED")) as server:
         yield server
 
 
