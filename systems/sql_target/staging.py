@@ -103,6 +103,11 @@ class Staged:
         for into in self._all(changes):
             self.session.run(f"DROP TABLE IF EXISTS {self._sql(into)}")
 
+    def drop_left(self) -> None:
+        """Drops what is left of a batch that is published: who published it may have ended before it had dropped all."""
+        for name in self.session.tables(self._schema, self._prefix):
+            self.session.run(f"DROP TABLE IF EXISTS {self._quoted(name)}")
+
     # -- their rows
 
     def missing_parts(self, changes: Changes) -> list[int]:

@@ -51,6 +51,9 @@ class SqlTarget:
         url = staging.url(work.table.dataset, "changes")
         forgetting = partial(forget_receipts, dialect, self._schema, work)
         changes = compare(work, result, receipts, self._results(batch, deadline), url, forgetting, exact)
+        if changes["nothing"]:
+            with batch.translated():
+                batch.drop_left()
         return {**changes, "columns": columns, "written": [c["name"] for c in columns if c["name"] in fitting]}
 
     def publish(

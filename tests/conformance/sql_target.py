@@ -11,11 +11,13 @@ from typing import Any, Protocol
 import pytest
 
 from shared_metadata.contract.results.results import Results
-from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
-from shared_metadata.program import Mode
+from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
+from shared_metadata.program import BadRows, Mode
 from shared_metadata.program.intervals import to_text
+from systems.sql_target import sifting
 from systems.sql_target.batch import Batch
 from systems.sql_target.dialect import Dialect
+from systems.sql_target.sifting import SiftedBatch
 from systems.sql_target.statements import PART
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, TargetUnderTest, Way, columns
@@ -29,6 +31,10 @@ class SqlTargetUnderTest(TargetUnderTest, Protocol):
     sessions: Any
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows: ...
+
+    def make(self, definition: str) -> None:
+        """Makes a table of the test's, the user's to publish to: 'scorecard (id bigint PRIMARY KEY)'."""
+        ...
 
     def tables_of_receipts(self) -> list[str]:
         """The names of the tables in the receipts' schema, sorted."""
@@ -153,6 +159,65 @@ class SqlTargetConformance:
         self.way(cloud, target).publish(rows)
         assert sorted(target.rows(), key=lambda row: row["id"]) == rows
 
+    # -- rows that are refused
+
+    def sifting(self, cloud: Cloud, target: SqlTargetUnderTest, definition: str, tolerated: int, x: str = "string") -> Way:
+        target.make("parents (id bigint PRIMARY KEY)")
+        target.make(f"scorecard (id bigint PRIMARY KEY, {definition})")
+        return self.way(cloud, target, shape={"id": "long", "x": x}, bad_rows=BadRows(tolerated))
+
+    def test_of_rows_that_refuse_one_another_the_first_is_written(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
+        publishing = self.sifting(cloud, target, "x varchar(9) UNIQUE", 2)
+        interval = publishing.publish([_row(1, "a"), _row(2, "b"), _row(3, "a"), _row(4, "a")])
+        assert _by_id(target.rows()) == [_row(1, "a"), _row(2, "b")]
+        assert [data["id"] for *_, data in publishing.rejected(interval)] == [3, 4]
+
+    def test_rows_of_a_table_that_refers_to_itself_are_refused_only_when_their_parents_are(
+        self, cloud: Cloud, target: SqlTargetUnderTest
+    ) -> None:
+        """Children come before their parents, so that nearly every one is refused as long as the others are not there."""
+        publishing = self.sifting(cloud, target, "x bigint, FOREIGN KEY (x) REFERENCES scorecard (id)", 3, "long")
+        rows = [*(_row(n, n + 1) for n in range(1, 20)), _row(20), _row(50, 51), _row(51, 404), _row(60, 404)]
+        interval = publishing.publish(rows)
+        assert _by_id(target.rows()) == rows[:20]
+        assert [data["id"] for *_, data in publishing.rejected(interval)] == [50, 51, 60]
+
+    def test_a_result_full_of_refused_rows_is_given_up_early(
+        self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sifting, "SLACK", 5)
+        publishing = self.sifting(cloud, target, "x varchar(9) NOT NULL", 3)
+        run = publishing.run(publishing.put_result([_row(n) for n in range(100)]), record_errors=True)
+        said = r"at least 9 of 100 rows cannot be written \(a value is null in column x: 9\), and TOLERATE 3"
+        with pytest.raises(RowError, match=said):
+            raise run.errors[publishing.flow.id]
+
+    def test_refused_rows_that_are_mended_between_two_looks_are_written(
+        self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        publishing = self.sifting(cloud, target, "x bigint, FOREIGN KEY (x) REFERENCES parents (id)", 2, "long")
+        keep, parents = SiftedBatch._keep, target.table.replace("scorecard", "parents")
+
+        def mended_meanwhile(batch: SiftedBatch, *arguments: Any) -> Any:
+            kept = keep(batch, *arguments)
+            if kept and not target.execute(f"SELECT id FROM {parents}"):
+                target.execute(f"INSERT INTO {parents} VALUES (404)")
+            return kept
+
+        monkeypatch.setattr(SiftedBatch, "_keep", mended_meanwhile)
+        interval = publishing.publish([_row(1, 404), _row(2, 405)])
+        assert target.rows() == [_row(1, 404)]
+        assert [data["id"] for *_, data in publishing.rejected(interval)] == [2]
+
+    def test_a_call_that_was_overtaken_by_another_one_of_its_step_finds_its_receipt(
+        self, cloud: Cloud, target: SqlTargetUnderTest
+    ) -> None:
+        publishing = self.sifting(cloud, target, "x smallint", 1, "long")
+        interval = publishing.put_result([_row(1, 1), _row(2, 40_000)])
+        state = publishing.steps.publish(self.diffed(cloud, publishing, interval), FakeContext())
+        first, second = (publishing.steps.publish(state, FakeContext()) for _ in range(2))
+        assert first["done"] and first["rejected"] == second["rejected"] and first["rejected"][0]["rows"] == 1
+
     # -- receipts
 
     def test_the_receipt_says_what_was_published(self, cloud: Cloud, target: SqlTargetUnderTest) -> None:
@@ -218,3 +283,11 @@ class SqlTargetConformance:
         publishing.run(first, rerun=True)
         publishing.publish([{"id": 1, "x": "b"}], interval=second)
         assert sorted((row["id"], row["x"]) for row in target.rows()) == [(1, "b"), (2, "c")]
+
+
+def _row(id: int, x: Any = None) -> dict[str, Any]:
+    return {"id": id, "x": x}
+
+
+def _by_id(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: int(row["id"]))

@@ -23,3 +23,6 @@ AS SELECT carrier, approx_distinct(id) AS flights FROM lake.ops.flights GROUP BY
 
 INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;
+
+INSERT INTO shop.sales.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights FROM lake.ops.carriers;

@@ -121,13 +121,14 @@ def literal_of(value: str, duckdb_type: str, column: TargetColumn) -> str:
     if duckdb_type == "BOOLEAN":
         yes, no = ("'''true'''", "'''false'''") if column.base in TEXT else ("'1'", "'0'")
         return f"CASE WHEN {value} IS NULL THEN NULL WHEN {value} THEN {yes} ELSE {no} END"
-    return _as_text(_text(value, duckdb_type, column))
+    text, longest = _text(value, duckdb_type, column), re.match(r"(?:var)?char\((\d+)\)", column.type)
+    return _as_text(_overlong(text, int(longest[1])) if longest else text)
 
 
 def _text(value: str, duckdb_type: str, column: TargetColumn) -> str:
     if duckdb_type.endswith("[]") or duckdb_type.startswith(("STRUCT", "MAP")):
         return _document(value, duckdb_type)
-    text = f"{value}::VARCHAR"
+    text = f"{value}::{'DOUBLE::' if column.base in ('float', 'double') else ''}VARCHAR"  # a float's own digits are another double's
     if duckdb_type == "TIMESTAMP WITH TIME ZONE":
         text = f"regexp_replace({text}, '\\+00$', '')"
     if (duckdb_type.startswith("TIMESTAMP") or duckdb_type == "TIME") and column.base not in TEXT:
@@ -150,6 +151,11 @@ def _fine(value: str, text: str, digits: int) -> str:
     if digits >= 6:
         return text
     return f"CASE WHEN datepart('microseconds', {value}) % {10 ** (6 - digits)} = 0 THEN {text} ELSE {text} || ' is too fine' END"
+
+
+def _overlong(text: str, longest: int) -> str:
+    """Spaces beyond the column's length would be cut off."""
+    return f"CASE WHEN length({text}) > {longest} THEN {text} || '.' ELSE {text} END"
 
 
 def _member(text: str, column_type: str) -> str:

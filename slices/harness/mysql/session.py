@@ -45,12 +45,21 @@ class MysqlSession:
         seconds = max(deadline.seconds_left, 1.0)
         self._user, self._origin, self._deadline, self._depth = address.username, origin, deadline, 0
         self.connection = sessions.connect(address, reference=reference, place=origin, seconds=seconds)
+        try:
+            self._packet, collation = self._settle(seconds)
+        except pymysql.err.Error as error:
+            self.close()
+            raise self.explained(error, origin, None, ()) from None
+        self.dialect: Dialect = MysqlDialect(address.dbname, collation)
+
+    def _settle(self, seconds: float) -> tuple[int, str]:
+        """The bytes of a packet, and the collation of tables that are made."""
         modes = f"{sessions.SETTINGS['sql_mode']},NO_AUTO_VALUE_ON_ZERO"
         locks: dict[str, str | int] = {"innodb_lock_wait_timeout": LOCK_SECONDS, "lock_wait_timeout": LOCK_SECONDS}
         sessions.settle(self.connection, {"sql_mode": modes, **locks, **sessions.time_limit(seconds)})
-        (self._packet,) = self.ask("SELECT @@max_allowed_packet")[0]
+        (packet,) = self.ask("SELECT @@max_allowed_packet")[0]
         exact = [name for (name,) in self.ask(_COLLATIONS, (_EXACT,))]
-        self.dialect: Dialect = MysqlDialect(address.dbname, exact[0] if exact else "utf8mb4_bin")
+        return int(packet), exact[0] if exact else "utf8mb4_bin"
 
     def ask(self, question: str, values: Values = ()) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:

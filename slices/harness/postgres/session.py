@@ -33,7 +33,8 @@ class PostgresSession:
     def __init__(self, address: Address, origin: str, reference: str, deadline: Deadline) -> None:
         self.dialect: Dialect = PostgresDialect()
         self._user, self._origin = address.username, origin
-        self.connection = db.connect(address, origin, reference, deadline)
+        with refusals.translated(origin, None, address.username):
+            self.connection = db.connect(address, origin, reference, deadline)
 
     def ask(self, question: str, values: Values = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(question, values or None).fetchall()

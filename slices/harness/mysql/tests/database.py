@@ -63,6 +63,9 @@ class Database:
         plain = [{"name": c.name, "type": c.type} for c in columns]
         self.execute(self.dialect.create_table(self.dialect.new_table(self.name, "scorecard", plain, key), key))
 
+    def make(self, definition: str) -> None:
+        self.execute(f"CREATE TABLE {definition}")
+
     def tables_of_receipts(self) -> list[str]:
         said = "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1"
         return [row["name"] for row in self.execute(said, [self.receipts_schema])]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared_metadata.errors import DefinitionError, RowError
 from slices.harness.mysql.tests.database import Database
 from slices.harness.mysql.tests.direct import Direct
+from tests.conformance.moves import SHAPE, check_follows, states
 
 # What watches over a: a column's definition.
 WATCHED = {
@@ -30,7 +31,6 @@ NOTICED = {
     ],
     "a trigger": ["CREATE TRIGGER {t}_g BEFORE DELETE ON {t} FOR EACH ROW IF OLD.id < 4 THEN SIGNAL SQLSTATE '45000'; END IF"],
 }
-SHAPE = {"id": "int", "a": "int", "b": "string"}
 
 
 def make(target: Database, watched: str, noticed: str, key: str, rows: list[dict[str, Any]]) -> str:
@@ -46,14 +46,6 @@ def make(target: Database, watched: str, noticed: str, key: str, rows: list[dict
     return name
 
 
-def states() -> st.SearchStrategy[list[dict[str, Any]]]:
-    def rows(parts: tuple[list[int], list[int]]) -> list[dict[str, Any]]:
-        return [{"id": id, "a": a, "b": "same"} for id, a in zip(*parts, strict=False)]
-
-    ids = st.lists(st.integers(1, 6), unique=True, min_size=1).map(lambda found: sorted({*found, 1, 2, 3}))
-    return st.tuples(ids, st.permutations(range(1, 8))).map(rows)
-
-
 @pytest.mark.budget(60)
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -66,18 +58,12 @@ def test_every_legal_state_follows_on_every_other(
     if noticed == "children":
         key = "PRIMARY KEY"
     table = make(target, watched, noticed, key, before)
-    held = {row["id"]: (row["more"], row["number"], row["at"]) for row in target.execute(f"SELECT * FROM {table}")}
-    gone = [{"id": row["id"]} for row in before if row["id"] not in {r["id"] for r in after}]
+    held = {row["id"] for row in before}
     with closing(Direct(target, SHAPE, table=table)) as publishing:
-        assert publishing.publish(after, gone, tolerated=9 if tolerant else 0) == {}
-    found = target.execute(f"SELECT * FROM {table} ORDER BY id")
-    assert [{name: row[name] for name in SHAPE} for row in found] == after
-    assert {r["id"]: (r["more"], r["number"], r["at"]) for r in found if r["id"] in held} == {
-        id: values for id, values in held.items() if id in {row["id"] for row in after}
-    }
+        check_follows(target.execute, publishing, table, after, tolerant=tolerant)
     if noticed == "children":
         children = {row["id"] for row in target.execute(f"SELECT id FROM {table}_children")}
-        assert children == held.keys() & {row["id"] for row in after}
+        assert children == held & {row["id"] for row in after}
 
 
 @pytest.mark.parametrize("tolerant", [False, True])

@@ -45,6 +45,10 @@ class Database:
         self.execute(self.dialect.create_table(self.dialect.new_table("public", "scorecard", plain, key), key))
         self.execute(f'ALTER TABLE public.scorecard OWNER TO "{self.secret["username"]}"')
 
+    def make(self, definition: str) -> None:
+        table = definition.partition(" ")[0]
+        self.execute(f'CREATE TABLE {definition}; ALTER TABLE {table} OWNER TO "{self.secret["username"]}"')
+
     def tables_of_receipts(self) -> list[str]:
         return [row["tablename"] for row in self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'atoll' ORDER BY 1")]
 

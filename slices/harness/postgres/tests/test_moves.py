@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared_metadata.errors import DefinitionError, RowError
 from slices.harness.postgres.tests.database import Database
 from slices.harness.postgres.tests.direct import Direct
+from tests.conformance.moves import SHAPE, check_follows, states
 
 # What watches over a: a column's definition, and what is made beside the table {t}.
 WATCHED = {
@@ -37,7 +38,6 @@ NOTICED = {
 }
 FUNCTION = """CREATE FUNCTION no_deletes() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN IF old.id < 4 THEN RAISE EXCEPTION 'kept'; END IF; RETURN old; END $$"""
-SHAPE = {"id": "int", "a": "int", "b": "string"}
 
 
 @pytest.fixture
@@ -60,14 +60,6 @@ def make(target: Database, watched: str, noticed: str, key: str, rows: list[dict
     return name
 
 
-def states(first: int = 0) -> st.SearchStrategy[list[dict[str, Any]]]:
-    def rows(parts: tuple[list[int], list[int]]) -> list[dict[str, Any]]:
-        return [{"id": id, "a": a, "b": "same"} for id, a in zip(*parts, strict=False)]
-
-    ids = st.lists(st.integers(1, 6), unique=True, min_size=1).map(lambda found: sorted({*found, 1, 2, 3}))
-    return st.tuples(ids, st.permutations(range(1, 8))).map(rows)
-
-
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(list(WATCHED)), st.sampled_from(list(NOTICED)), st.sampled_from(["PRIMARY KEY", "NOT NULL"]),
@@ -81,18 +73,12 @@ def test_every_legal_state_follows_on_every_other(
     if noticed == "children":
         key = "PRIMARY KEY"
     table = make(database, watched, noticed, key, before)
-    held = {row["id"]: (row["more"], row["number"], row["at"]) for row in database.execute(f"SELECT * FROM {table}")}
-    gone = [{"id": row["id"]} for row in before if row["id"] not in {r["id"] for r in after}]
+    held = {row["id"] for row in before}
     with closing(Direct(database, SHAPE, table=table)) as publishing:
-        assert publishing.publish(after, gone, tolerated=9 if tolerant else 0) == {}
-    found = database.execute(f"SELECT * FROM {table} ORDER BY id")
-    assert [{name: row[name] for name in SHAPE} for row in found] == after
-    assert {r["id"]: (r["more"], r["number"], r["at"]) for r in found if r["id"] in held} == {
-        id: values for id, values in held.items() if id in {row["id"] for row in after}
-    }
+        check_follows(database.execute, publishing, table, after, tolerant=tolerant)
     if noticed == "children":
         children = {row["id"] for row in database.execute(f"SELECT id FROM {table}_children")}
-        assert children == held.keys() & {row["id"] for row in after}
+        assert children == held & {row["id"] for row in after}
 
 
 @pytest.mark.parametrize("tolerant", [False, True])

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from shared_metadata.contract.results.halving import refused
 from shared_metadata.contract.results.records import Records, fields_of
-from shared_metadata.errors import DefinitionError, RowError
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres.tests.database import Database
 from systems.sql_target import sifting
 from systems.sql_target.sifting import SiftedBatch
-from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
+from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, Way, columns
 
 GOOD_UUID = "6f1c2d3e-0000-4000-8000-000000000001"
@@ -107,23 +107,6 @@ def test_a_trigger_refuses_rows_too(cloud: Cloud, target: Database) -> None:
     assert publishing.rejected(interval) == [(interval.start.hour, "a trigger refuses a row", row(2, "secret"))]
 
 
-def test_of_rows_that_refuse_one_another_the_first_is_written(cloud: Cloud, target: Database) -> None:
-    publishing = way(cloud, target, "id bigint PRIMARY KEY, x text UNIQUE", {"id": "long", "x": "string"}, tolerated=2)
-    interval = publishing.publish([row(1, "a"), row(2, "b"), row(3, "a"), row(4, "a")])
-    assert by_id(target.rows()) == [row(1, "a"), row(2, "b")]
-    assert [data["id"] for *_, data in publishing.rejected(interval)] == [3, 4]
-
-
-def test_rows_of_a_table_that_refers_to_itself_are_refused_only_when_their_parents_are(cloud: Cloud, target: Database) -> None:
-    """Children come before their parents, so that nearly every one is refused as long as the others are not there."""
-    shape = {"id": "long", "x": "long"}
-    publishing = way(cloud, target, "id bigint PRIMARY KEY, x bigint REFERENCES scorecard", shape, tolerated=3)
-    rows = [*(row(n, n + 1) for n in range(1, 40)), row(40), row(50, 51), row(51, 404), row(60, 404)]
-    interval = publishing.publish(rows)
-    assert by_id(target.rows()) == rows[:40]
-    assert [data["id"] for *_, data in publishing.rejected(interval)] == [50, 51, 60]
-
-
 def test_texts_that_the_database_s_encoding_does_not_have_are_set_aside(cloud: Cloud, target: Database) -> None:
     name = f"{target.secret['dbname']}_latin"
     target.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0 OWNER \"{target.secret['username']}\"")
@@ -152,33 +135,6 @@ def test_what_no_row_of_the_batch_is_to_blame_for_fails_it(cloud: Cloud, target:
     assert by_id(target.rows()) == [row(1), row(2)]
 
 
-def test_a_result_full_of_refused_rows_is_given_up_early(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sifting, "SLACK", 5)
-    publishing = way(cloud, target, "id bigint PRIMARY KEY, x text NOT NULL", {"id": "long", "x": "string"}, tolerated=3)
-    run = publishing.run(publishing.put_result([row(n) for n in range(100)]), record_errors=True)
-    with pytest.raises(
-        RowError, match=r"at least 9 of 100 rows cannot be written \(a value is null in column x: 9\), and TOLERATE 3"
-    ):
-        raise run.errors["ops.public.scorecard"]
-
-
-def test_refused_rows_that_are_mended_between_two_looks_are_written(
-    cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publishing = way(cloud, target, "id bigint PRIMARY KEY, x bigint REFERENCES parents", {"id": "long", "x": "long"}, tolerated=2)
-    keep = SiftedBatch._keep
-
-    def mended_meanwhile(self: SiftedBatch, *arguments: Any) -> Any:
-        kept = keep(self, *arguments)
-        target.execute("INSERT INTO parents SELECT 404 WHERE %s ON CONFLICT DO NOTHING", (bool(kept),))
-        return kept
-
-    monkeypatch.setattr(SiftedBatch, "_keep", mended_meanwhile)
-    interval = publishing.publish([row(1, 404), row(2, 405)])
-    assert target.rows() == [row(1, 404)]
-    assert [data["id"] for *_, data in publishing.rejected(interval)] == [2]
-
-
 def test_suspects_are_remembered_when_a_call_s_time_is_up(cloud: Cloud, target: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     publishing = way(cloud, target, "id bigint PRIMARY KEY, x text NOT NULL", {"id": "long", "x": "string"}, tolerated=9)
     rows = [row(n, "a" if n % 7 else None) for n in range(1, 60)]
@@ -204,16 +160,6 @@ def test_suspects_are_remembered_when_a_call_s_time_is_up(cloud: Cloud, target: 
     assert run.calls["publish"] == 4  # plainly; twice out of time; to the end
     assert by_id(target.rows()) == [r for r in rows if r["x"]]
     assert len(publishing.rejected(interval)) == 8
-
-
-def test_a_call_that_was_overtaken_by_another_one_of_its_step_finds_its_receipt(cloud: Cloud, target: Database) -> None:
-    publishing = way(cloud, target, "id bigint PRIMARY KEY, x smallint", {"id": "long", "x": "long"})
-    interval = publishing.put_result([row(1, 1), row(2, 40_000)])
-    state = publishing.steps.plan(cloud.event(publishing.flow.id, interval=interval), FakeContext())["work"][0]
-    state = publishing.steps.diff(state, FakeContext())
-    state = publishing.steps.publish(state, FakeContext())
-    first, second = (publishing.steps.publish(state, FakeContext()) for _ in range(2))
-    assert first["done"] and first["rejected"] == second["rejected"] and first["rejected"][0]["rows"] == 1
 
 
 def test_receipts_of_an_earlier_version_learn_to_name_what_was_set_aside(cloud: Cloud, target: Database) -> None:
