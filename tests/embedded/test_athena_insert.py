@@ -80,6 +80,7 @@ def test_columns_are_met_by_their_places_and_those_that_are_not_named_are_null(l
     assert lake.rows(f"SELECT * FROM {name}") == [["2", "x", None, None]]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "query",
     [
