@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from doubles.athena.arithmetic import divided, scaled, unscaled
-from doubles.athena.casts import coerced
+from doubles.athena.casts import coerced, once
 from doubles.athena.kinds import as_decimal, decimal
 from doubles.athena.scope import Value
 from doubles.athena.signatures import table
@@ -68,4 +68,8 @@ def average(value: Value, distinct: str, suffix: str) -> Value:
     kind = decimal(*as_decimal(value.kind))
     sql = coerced(value, kind)
     total, number = f"sum({distinct}{sql}){suffix}", f"count({distinct}{sql}){suffix}"
-    return Value(f"(CASE WHEN {number} > 0 THEN {scaled(divided(unscaled(total), number), kind)} END)", kind)
+
+    def mean(sum_of: str, count_of: str) -> str:
+        return f"(CASE WHEN {count_of} > 0 THEN {scaled(once(divided, unscaled(sum_of), count_of), kind)} END)"
+
+    return Value(once(mean, total, number), kind)

@@ -5,7 +5,10 @@ https://trino.io/docs/current/functions/decimal.html#binary-arithmetic-decimal-o
 
 from __future__ import annotations
 
-from doubles.athena.casts import coerced, error
+from collections.abc import Callable
+from functools import partial
+
+from doubles.athena.casts import coerced, error, once
 from doubles.athena.errors import unknown
 from doubles.athena.kinds import (
     BOOLEAN,
@@ -41,12 +44,16 @@ def computed(sign: str, one: Value, other: Value) -> Value:
         return _of_decimals(sign, one, other)
     left, right = coerced(one, wide), coerced(other, wide)
     if sign in "/%" and wide.word in WHOLE:
-        return Value(_not_by_zero(left, right, f"{left} {'//' if sign == '/' else '%'} {right}"), wide)
+        word = "//" if sign == "/" else "%"
+        return Value(_not_by_zero(left, right, lambda one, other: f"{one} {word} {other}"), wide)
     return Value(f"({left} {sign} {right})", wide)
 
 
-def _not_by_zero(left: str, right: str, quotient: str) -> str:
-    return f"(CASE WHEN {right} = 0 AND {left} IS NOT NULL THEN {_BY_ZERO} ELSE {quotient} END)"
+def _not_by_zero(left: str, right: str, quotient: Callable[[str, str], str]) -> str:
+    def guarded(one: str, other: str) -> str:
+        return f"(CASE WHEN {other} = 0 AND {one} IS NOT NULL THEN {_BY_ZERO} ELSE {quotient(one, other)} END)"
+
+    return once(guarded, left, right)
 
 
 def _of_decimals(sign: str, one: Value, other: Value) -> Value:
@@ -65,12 +72,14 @@ def _of_decimals(sign: str, one: Value, other: Value) -> Value:
         if sign != "*":  # DuckDB would add what has 38 digits without room for another
             left, right = f"CAST({left} AS {wide})", f"CAST({right} AS {wide})"
         return Value(f"CAST({left} {sign} {right} AS {wide})", kind)
-    scale = max(s1, s2)
-    if sign == "%":
-        whole = f"({unscaled(left)} * {10 ** (scale - s1)} % ({unscaled(right)} * {10 ** (scale - s2)}))"
-    else:
-        whole = divided(f"({unscaled(left)} * {_power(kind.sizes[1] - s1 + s2)})", unscaled(right))
-    return Value(_not_by_zero(left, right, scaled(whole, kind)), kind)
+    scale = kind.sizes[1]
+
+    def quotient(one: str, other: str) -> str:
+        if sign == "%":
+            return scaled(f"({unscaled(one)} * {10 ** (scale - s1)} % ({unscaled(other)} * {10 ** (scale - s2)}))", kind)
+        return scaled(once(divided, f"({unscaled(one)} * {_power(scale - s1 + s2)})", unscaled(other)), kind)
+
+    return Value(_not_by_zero(left, right, quotient), kind)
 
 
 def _power(digits: int) -> str:
@@ -120,10 +129,14 @@ def compared(sign: str, one: Value, other: Value) -> Value:
         raise unknown(f"a comparison of {said(kind)}")
     left, right = coerced(one, kind), coerced(other, kind)
     if kind.word in INEXACT and kind != UNKNOWN:  # DuckDB has NaN equal to itself, and above all else
-        none = "TRUE" if sign == "<>" else "FALSE"
-        none = f"CASE WHEN {left} IS NULL OR {right} IS NULL THEN NULL ELSE {none} END"
-        return Value(f"(CASE WHEN isnan({left}) OR isnan({right}) THEN {none} ELSE {left} {sign} {right} END)", BOOLEAN)
+        return Value(once(partial(_of_inexact, sign), left, right), BOOLEAN)
     return Value(f"({left} {sign} {right})", BOOLEAN)
+
+
+def _of_inexact(sign: str, one: str, other: str) -> str:
+    none = "TRUE" if sign == "<>" else "FALSE"
+    none = f"CASE WHEN {one} IS NULL OR {other} IS NULL THEN NULL ELSE {none} END"
+    return f"(CASE WHEN isnan({one}) OR isnan({other}) THEN {none} ELSE {one} {sign} {other} END)"
 
 
 def same(one: Value, other: Value, *, negated: bool) -> Value:

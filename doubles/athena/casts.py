@@ -6,6 +6,8 @@ https://trino.io/docs/current/functions/conversion.html
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 from doubles.athena.errors import unknown
 from doubles.athena.kinds import (
@@ -50,8 +52,17 @@ MACROS = f"""
 CREATE MACRO {FAILS}(message) AS error(message);
 CREATE MACRO {FAILS_TRIED}(message) AS CASE WHEN CAST('no number: ' || message AS INTEGER) = 0 THEN NULL END;
 """
+_SHORT = 60
 # Doubles between these are written by both without an exponent.
 _PLAIN_FROM, _PLAIN_TO = "1e-3", "1e7"
+
+
+def once(build: Callable[..., str], *sqls: str) -> str:
+    """SQL in which each of these stands several times, though each is written once where it is long."""
+    if all(len(sql) <= _SHORT for sql in sqls):
+        return build(*sqls)
+    fields = ", ".join(f"'a{number}': {sql}" for number, sql in enumerate(sqls))
+    return f"list_transform([{{{fields}}}], lambda v: {build(*(f'v.a{number}' for number in range(len(sqls))))})[1]"
 
 
 def error(code: str, message: str) -> str:
@@ -80,7 +91,9 @@ def cast(value: Value, kind: Kind, *, soft: bool = False) -> Value:
     if kind.word == "varchar":
         return Value(_text(value, kind), kind)
     if source.word == "varchar":
-        return Value(_of_text(value.sql, kind, soft), kind)
+        literally = re.fullmatch("'[^']*'", value.sql)
+        build = partial(_of_text, kind=kind, soft=soft)
+        return Value(build(value.sql) if literally else once(build, value.sql), kind)
     if source.parts or kind.parts:
         if not becomes(source, kind):
             raise unknown(f"a CAST of {said(source)} to {said(kind)}")
@@ -95,7 +108,7 @@ def _plain(value: Value, kind: Kind, soft: bool) -> str:
     if source in INEXACT and kind.word in WHOLE:  # Trino rounds a half away from zero, DuckDB to the even number
         sql = f"round({sql})"
     elif source in INEXACT and kind.word == "decimal":  # by all its digits, as Java's BigDecimal
-        sql = f"CASE WHEN isfinite({sql}) THEN printf('%.60f', CAST({sql} AS DOUBLE)) ELSE 'no number' END"
+        sql = once(lambda one: f"CASE WHEN isfinite({one}) THEN printf('%.60f', CAST({one} AS DOUBLE)) ELSE 'no number' END", sql)
     elif (source in numbers and kind.word in numbers) or {source, kind.word} <= {"boolean", *WHOLE, *INEXACT}:
         pass
     elif kind.word in ("timestamp", ZONED) and source in ("date", "timestamp", ZONED):
@@ -157,7 +170,7 @@ def _text(value: Value, kind: Kind) -> str:
     if source.word in ("boolean", "decimal", "date", "uuid", *WHOLE):
         return f"CAST({sql} AS VARCHAR)"
     if source.word in INEXACT:
-        return _of_inexact(sql)
+        return once(_of_inexact, sql)
     if source.word in ("timestamp", ZONED) and source.sizes[0] in _SECONDS:
         zone = " UTC" if source.word == ZONED else ""
         return f"strftime({sql}, '%Y-%m-%d %H:%M:%S{_SECONDS[source.sizes[0]]}{zone}')"

@@ -73,7 +73,7 @@ class Run:
     def outcome(self) -> Outcome:
         """Raises QueryFailed, QueryCancelled."""
         try:
-            self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+            self._connection.execute("SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; SET enable_progress_bar = false")
             self._connection.execute(MACROS)
             tree = parsed(self.text)
             return self._insert(tree) if isinstance(tree, exp.Insert) else self._select(tree)
@@ -202,7 +202,8 @@ def _fitting(query: Query, table: Table, names: Sequence[str] | None) -> Query:
         raise mismatch(f"line 1:1: Insert query has mismatched column types: Table: [{types[0]}], Query: [{types[1]}]")
     places = {name: (f"s0.c{number}", kind) for number, (name, kind) in enumerate(zip(wanted, given, strict=True), 1)}
     sqls, columns = [], []
-    for number, (name, kind) in enumerate(known.items(), 1):
+    for number, column in enumerate(table.schema().fields, 1):
+        name, kind = column.name.lower(), of_iceberg(column.field_type, fold=False)  # a field of another name would be lost
         sql = coerced(Value(*places[name]), kind) if name in places else f"CAST(NULL AS {duck(kind)})"
         sqls.append(f"{sql} AS c{number}")
         columns.append(Column(name, Value(f"c{number}", kind)))

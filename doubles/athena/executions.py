@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,7 @@ from doubles.athena.lake import permitted
 from doubles.athena.limits import DML_SECONDS, MOST_ACTIVE, SLOTS
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+_LOOK_SECONDS = 0.1
 STOPPED = "Query cancelled by user"
 Execution = dict[str, Any]  # as GetQueryExecution shows it; what begins with _ is this double's own
 _log = logging.getLogger("athena")
@@ -44,7 +44,7 @@ class Executions:
     settings: Settings = field(default_factory=Settings)
     _runs: dict[str, Run] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOTS, thread_name_prefix="athena"))
+    _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(SLOTS))
 
     def active(self) -> int:
         return len(self._runs)
@@ -53,9 +53,10 @@ class Executions:
         return id in self._runs
 
     def start(self, execution: Execution, run: Run, met: Mapping[str, Fault]) -> None:
+        """In a thread that the end of the process does not wait for."""
         with self._lock:
             self._runs[execution["QueryExecutionId"]] = run
-        self._pool.submit(self._work, execution, run, met)
+        threading.Thread(target=self._in_turn, args=(execution, run, met), name="athena", daemon=True).start()
 
     def stop(self, id: str, why: str = STOPPED) -> None:
         """Nothing for one that has ended."""
@@ -64,6 +65,15 @@ class Executions:
             run.stop(QueryCancelled(why))
 
     # -- in a thread of its own
+
+    def _in_turn(self, execution: Execution, run: Run, met: Mapping[str, Fault]) -> None:
+        while not self._slots.acquire(timeout=_LOOK_SECONDS):
+            if run.stopped.is_set():
+                return self._end(execution, run, time.time(), "CANCELLED", str(run.why))
+        try:
+            self._work(execution, run, met)
+        finally:
+            self._slots.release()
 
     def _work(self, execution: Execution, run: Run, met: Mapping[str, Fault]) -> None:
         began = time.time()

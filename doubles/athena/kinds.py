@@ -45,16 +45,20 @@ def moment(word: str, digits: int) -> Kind:
     return Kind(word, sizes=(digits,))
 
 
-def of_iceberg(kind: IcebergType) -> Kind:
-    """A column's, as Athena reads Iceberg's types: https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-supported-data-types.html"""
+def of_iceberg(kind: IcebergType, *, fold: bool = True) -> Kind:
+    """A column's, as Athena reads Iceberg's types; fold: the names of fields too, which Trino does.
+
+    https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-supported-data-types.html
+    """
     if isinstance(kind, DecimalType):
         return decimal(kind.precision, kind.scale)
     if isinstance(kind, ListType):
-        return Kind("array", (of_iceberg(kind.element_type),))
+        return Kind("array", (of_iceberg(kind.element_type, fold=fold),))
     if isinstance(kind, MapType):
-        return Kind("map", (of_iceberg(kind.key_type), of_iceberg(kind.value_type)))
+        return Kind("map", (of_iceberg(kind.key_type, fold=fold), of_iceberg(kind.value_type, fold=fold)))
     if isinstance(kind, StructType):
-        return Kind("row", tuple(of_iceberg(f.field_type) for f in kind.fields), tuple(f.name.lower() for f in kind.fields))
+        names = tuple(field.name.lower() if fold else field.name for field in kind.fields)
+        return Kind("row", tuple(of_iceberg(field.field_type, fold=fold) for field in kind.fields), names)
     if isinstance(kind, FixedType):
         return VARBINARY
     word = {"time": "time", "timestamp": "timestamp", "timestamptz": ZONED}.get(str(kind))

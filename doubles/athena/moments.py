@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from doubles.athena.arithmetic import in_time
-from doubles.athena.casts import coerced, error, not_known
+from doubles.athena.casts import coerced, error, not_known, once
 from doubles.athena.errors import QueryFailed, unknown
 from doubles.athena.kinds import BIGINT, DATE, MOMENTS, VARCHAR, ZONED, becomes, common, duck, literal, mismatch, moment, said
 from doubles.athena.scope import Value
@@ -82,8 +82,12 @@ def date_diff(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
     if unit in _MICROSECONDS:
         return Value(f"((epoch_us({right}) - epoch_us({left})) // {_MICROSECONDS[unit]})", BIGINT)
     unsure = not_known("how Trino counts months from or to the end of one")
-    months = f"date_sub('month', {left}, {right}) // {_MONTHS[unit]}"
-    return Value(f"(CASE WHEN day({left}) > 28 OR day({right}) > 28 THEN {unsure} ELSE {months} END)", BIGINT)
+
+    def months(one: str, other: str) -> str:
+        counted = f"date_sub('month', {one}, {other}) // {_MONTHS[unit]}"
+        return f"(CASE WHEN day({one}) > 28 OR day({other}) > 28 THEN {unsure} ELSE {counted} END)"
+
+    return Value(once(months, left, right), BIGINT)
 
 
 def _format(text: str, known: frozenset[str]) -> str:

@@ -11,17 +11,16 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
 from sqlglot import exp
 
 from doubles.athena import results
 from doubles.athena.engine import Run
-from doubles.athena.errors import SYSTEM, QueryFailed, Refused, invalid
+from doubles.athena.errors import SYSTEM, QueryFailed, invalid
 from doubles.athena.executions import ENDED, Execution, Executions
 from doubles.athena.faults import CALL, FAULTS, QUERY, Faults
 from doubles.athena.files import Caller
-from doubles.athena.lake import permitted
 from doubles.athena.limits import HISTORY_SECONDS, LEAST_CUTOFF_BYTES, MOST_QUERY_BYTES, MOST_ROWS_A_PAGE, TOKEN_CHARACTERS
+from doubles.athena.places import location_of, stored, verify
 from doubles.athena.statement import parsed
 
 Body = Mapping[str, Any]
@@ -82,8 +81,8 @@ class Athena:
         tree = _checked(text)
         if self.executions.active() >= self.executions.settings.most_active:
             raise FAULTS["too_many_requests"].refusal()
-        execution = _new(body, name, tree, _location(body, name, configuration), {"_token": token, "_parameters": parameters})
-        _verify(execution["ResultConfiguration"]["OutputLocation"], caller)
+        execution = _new(body, name, tree, location_of(body, name, configuration), {"_token": token, "_parameters": parameters})
+        verify(execution["ResultConfiguration"]["OutputLocation"], caller)
         self._forget_old()
         self.executions_of_account[execution["QueryExecutionId"]] = execution
         met = {fault.kind: fault for fault in self.faults.met(QUERY, text)}
@@ -122,7 +121,7 @@ class Athena:
         most = int(body.get("MaxResults") or MOST_ROWS_A_PAGE)
         if not 1 <= most <= MOST_ROWS_A_PAGE:
             raise invalid(f"MaxResults is more than maximum allowed length {MOST_ROWS_A_PAGE}.")
-        return results.page(_stored(execution, caller), execution["_columns"], body.get("NextToken") or "", most)
+        return results.page(stored(execution, caller), execution["_columns"], body.get("NextToken") or "", most)
 
     def _execution(self, body: Body) -> Execution:
         id = str(body.get("QueryExecutionId", ""))
@@ -219,39 +218,3 @@ def _new(body: Body, workgroup: str, tree: exp.Expr | None, location: str, own: 
         "_rows": {},
         **own,
     }
-
-
-def _location(body: Body, name: str, configuration: Mapping[str, Any]) -> str:
-    """Where results go: the workgroup's place where it is enforced, which it is unless it says otherwise."""
-    own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
-    asked = (body.get("ResultConfiguration") or {}).get("OutputLocation")
-    enforced = configuration.get("EnforceWorkGroupConfiguration", name != "primary")
-    location = (own or asked) if str(enforced).lower() == "true" else (asked or own)
-    if not location:
-        raise invalid(
-            "No output location provided. An output location is required either through the Workgroup result configuration "
-            "setting or as an API input."
-        )
-    if not str(location).startswith("s3://"):
-        raise invalid(f"outputLocation is not a valid S3 path: {location}")
-    return str(location)
-
-
-def _verify(location: str, caller: Caller) -> None:
-    bucket = location.removeprefix("s3://").partition("/")[0]
-    try:
-        caller.client("s3").get_bucket_location(Bucket=bucket)
-    except ClientError:
-        raise invalid(f"Unable to verify/create output bucket {bucket}") from None
-
-
-def _stored(execution: Execution, caller: Caller) -> str:
-    """The result's file, which whoever asks for results must be allowed to read."""
-    bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
-    try:
-        with permitted():
-            return str(caller.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode())
-    except QueryFailed as failed:
-        raise Refused("AccessDeniedException", str(failed)) from None
-    except ClientError:
-        raise invalid(f"Could not find results: s3://{bucket}/{key}") from None

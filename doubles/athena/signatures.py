@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from doubles.athena.casts import coerced
+from doubles.athena.casts import coerced, once
 from doubles.athena.kinds import MOMENTS, MOST_DIGITS, NUMBERS, UNKNOWN, as_decimal, becomes, common, decimal, duck
 from doubles.athena.scope import Value
 from shared_metadata.program.type_names import TypeName as Kind
@@ -34,7 +34,12 @@ class Signature:
             return None
         taken = [coerced(value, _filled(wanted, bound, value.kind)) for value, wanted in zip(given, self.arguments, strict=True)]
         kind = self._given([value.kind for value in given], bound)
-        return Value("(" + self.sql.format(*taken, kind=duck(kind), **more) + ")", kind)
+
+        def written(*sqls: str) -> str:
+            return "(" + self.sql.format(*sqls, kind=duck(kind), **more) + ")"
+
+        several = any(self.sql.count(f"{{{number}}}") > 1 for number in range(len(taken)))
+        return Value(once(written, *taken) if several and not more else written(*taken), kind)
 
     def _bound(self, kinds: Sequence[Kind]) -> dict[str, Kind] | None:
         bound: dict[str, Kind] = {}

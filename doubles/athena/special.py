@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from doubles.athena import arithmetic
-from doubles.athena.casts import FAILS, FAILS_TRIED, cast, coerced
+from doubles.athena.casts import FAILS, FAILS_TRIED, cast, coerced, once
 from doubles.athena.errors import QueryFailed, unknown
 from doubles.athena.kinds import (
     BOOLEAN,
@@ -57,8 +57,11 @@ def _coalesce(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
 
 
 def _nullif(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
-    equal = arithmetic.compared("=", given[0], given[1])
-    return Value(f"(CASE WHEN {equal.sql} THEN NULL ELSE {given[0].sql} END)", given[0].kind)
+    def unless_equal(one: str, other: str) -> str:
+        equal = arithmetic.compared("=", Value(one, given[0].kind), Value(other, given[1].kind))
+        return f"(CASE WHEN {equal.sql} THEN NULL ELSE {one} END)"
+
+    return Value(once(unless_equal, given[0].sql, given[1].sql), given[0].kind)
 
 
 def _extreme(name: str) -> Special:
@@ -66,9 +69,12 @@ def _extreme(name: str) -> Special:
         sqls, kind = together(given, f"All {name.upper()} operands")
         if kind.word in INEXACT:
             raise unknown(f"{name} of {said(kind)}, with its NaN,")
-        return Value(
-            f"(CASE WHEN {' OR '.join(f'{sql} IS NULL' for sql in sqls)} THEN NULL ELSE {name}({', '.join(sqls)}) END)", kind
-        )
+
+        def unless_null(*values: str) -> str:
+            none = " OR ".join(f"{value} IS NULL" for value in values)
+            return f"(CASE WHEN {none} THEN NULL ELSE {name}({', '.join(values)}) END)"
+
+        return Value(once(unless_null, *sqls), kind)
 
     return of
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -24,11 +26,14 @@ from pyiceberg.types import (
     IntegerType,
     ListType,
     LongType,
+    MapType,
     NestedField,
     StringType,
     StructType,
     TimestampType,
     TimestamptzType,
+    TimeType,
+    UUIDType,
 )
 
 from doubles.athena.limits import MOST_QUERY_BYTES
@@ -43,6 +48,7 @@ FLIGHTS = Schema(
     NestedField(4, "price", DecimalType(10, 2)),
     NestedField(5, "seen", TimestamptzType()),
 )
+KEY = uuid.UUID("01234567-89ab-cdef-0123-456789abcdef")
 SEEN = datetime(2024, 1, 2, 3, 4, 5, 678901, UTC)
 
 
@@ -125,27 +131,27 @@ def test_only_the_bytes_of_the_columns_that_are_read_are_scanned(lake: AthenaLak
     assert 0 == scanned["count(*)"] < scanned["id"] < scanned["id, carrier"]
 
 
-def test_every_type_of_a_table_is_read(lake: AthenaLake) -> None:
+def test_every_type_of_a_table_is_read_and_written(lake: AthenaLake) -> None:
     inner = StructType(NestedField(21, "a", LongType()), NestedField(22, "B", StringType()))
-    schema = Schema(
-        NestedField(1, "b", BooleanType()),
-        NestedField(2, "i", IntegerType()),
-        NestedField(3, "f", FloatType()),
-        NestedField(4, "y", DateType()),
-        NestedField(5, "t", TimestampType()),
-        NestedField(6, "x", BinaryType()),
-        NestedField(7, "l", ListType(20, StringType(), False)),
-        NestedField(8, "s", inner),
-    )
-    values = [True, 7, 0.1, SEEN.date(), SEEN.replace(tzinfo=None), b"\x0a\xff", ["u", None], {"a": 1, "B": "v"}]
-    kinds = [pa.bool_(), pa.int32(), pa.float32(), pa.date32(), pa.timestamp("us"), pa.binary(), pa.list_(pa.string())]
-    kinds.append(pa.struct({"a": pa.int64(), "B": pa.string()}))
-    arrays = [pa.array([value], kind) for value, kind in zip(values, kinds, strict=True)]
-    lake.table("every", schema, pa.table(arrays, [field.name for field in schema.fields]))
-    (row,) = lake.rows("SELECT *, s.b FROM every")
-    assert row == [
-        "true", "7", "0.1", "2024-01-02", "2024-01-02 03:04:05.678901", "0a ff", "[u, null]", "{a=1, b=v}", "v",
-    ]  # fmt: skip
+    values = {
+        "b": (BooleanType(), pa.bool_(), True, "true"),
+        "i": (IntegerType(), pa.int32(), 7, "7"),
+        "f": (FloatType(), pa.float32(), 0.1, "0.1"),
+        "y": (DateType(), pa.date32(), SEEN.date(), "2024-01-02"),
+        "m": (TimeType(), pa.time64("us"), SEEN.time(), "03:04:05.678901"),
+        "t": (TimestampType(), pa.timestamp("us"), SEEN.replace(tzinfo=None), "2024-01-02 03:04:05.678901"),
+        "x": (BinaryType(), pa.binary(), b"\x0a\xff", "0a ff"),
+        "l": (ListType(20, StringType(), False), pa.list_(pa.string()), ["u", None], "[u, null]"),
+        "s": (inner, pa.struct({"a": pa.int64(), "B": pa.string()}), {"a": 1, "B": "v"}, "{a=1, b=v}"),
+        "p": (MapType(30, StringType(), 31, LongType(), False), pa.map_(pa.string(), pa.int64()), [("k", 1)], "{k=1}"),
+        "u": (UUIDType(), pa.uuid(), KEY.bytes, str(KEY)),
+    }
+    schema = Schema(*(NestedField(number, name, value[0]) for number, (name, value) in enumerate(values.items(), 1)))
+    arrays = [pa.array([value], kind) for _, kind, value, _ in values.values()]
+    lake.table("every", schema, pa.table(arrays, [*values]))
+    assert lake.rows("SELECT *, s.b FROM every") == [[*(text for *_, text in values.values()), "v"]]
+    assert lake.run("INSERT INTO every SELECT * FROM every")["Status"]["State"] == "SUCCEEDED"
+    assert lake.rows("SELECT * FROM every") == [[text for *_, text in values.values()]] * 2
 
 
 def test_results_have_pages_of_which_the_first_begins_with_the_header(lake: AthenaLake) -> None:
@@ -168,6 +174,7 @@ def test_a_token_is_that_of_one_query(lake: AthenaLake) -> None:
     assert lake.start("SELECT 1", ClientRequestToken=token) == first
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("text", "reason", "kind"),
     [
@@ -272,8 +279,6 @@ def test_results_without_a_place_or_in_no_bucket_are_refused(lake: AthenaLake) -
 
 
 def test_a_query_that_scans_more_than_its_workgroup_allows_is_cancelled(lake: AthenaLake) -> None:
-    import os
-
     name = f"group-{uuid.uuid4().hex[:8]}"
     lake.client.create_work_group(
         Name=name, Configuration={"ResultConfiguration": {"OutputLocation": lake.results}, "BytesScannedCutoffPerQuery": 10_000_000}
@@ -286,8 +291,6 @@ def test_a_query_that_scans_more_than_its_workgroup_allows_is_cancelled(lake: At
 
 
 def test_a_stack_has_a_workgroup(lake: AthenaLake) -> None:
-    import json
-
     name = f"group-{uuid.uuid4().hex[:8]}"
     settings = {
         "ResultConfiguration": {"OutputLocation": f"s3://{lake.name}/stacks/"},

@@ -80,6 +80,7 @@ def test_columns_are_met_by_their_places_and_those_that_are_not_named_are_null(l
     assert lake.rows(f"SELECT * FROM {name}") == [["2", "x", None, None]]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "query",
     [
@@ -122,3 +123,12 @@ def test_a_conflict_commits_nothing_and_a_lost_commit_has_committed(lake: Athena
     status = lake.run(f"INSERT INTO {name} {ROW}")["Status"]
     assert (status["State"], status["AthenaError"]["ErrorCategory"], status["AthenaError"]["Retryable"]) == ("FAILED", 1, True)
     assert len(_files(lake, name)) == 1
+
+
+def test_of_those_who_commit_at_once_each_has_committed_or_says_that_it_has_not(lake: AthenaLake, name: str) -> None:
+    ids = [lake.start(f"INSERT INTO {name} {ROW}") for _ in range(4)]
+    ended = [lake.ended(id)["Status"] for id in ids]
+    committed = [status for status in ended if status["State"] == "SUCCEEDED"]
+    for status in ended:
+        assert status["State"] == "SUCCEEDED" or status["StateChangeReason"].startswith("ICEBERG_COMMIT_ERROR: "), status
+    assert committed and lake.rows(f"SELECT count(*) FROM {name}") == [[str(len(committed))]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -56,21 +55,9 @@ class Trino:
         return results.rows_of(results.csv_of(query.columns, rows))[1:]
 
 
-@contextmanager
-def _opened() -> Iterator[Trino]:
+@pytest.fixture(scope="module")
+def one_trino() -> Iterator[Trino]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
         connection.execute(MACROS)
         yield Trino(connection)
-
-
-@pytest.fixture
-def trino() -> Iterator[Trino]:
-    with _opened() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def one_trino() -> Iterator[Trino]:
-    with _opened() as found:
-        yield found

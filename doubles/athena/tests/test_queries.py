@@ -71,18 +71,22 @@ FAILS = {
 }
 
 
+@pytest.fixture(scope="module")
+def filled(one_trino: Any) -> Any:
+    one_trino.fill(COLUMNS, ROWS)
+    return one_trino
+
+
 @pytest.mark.parametrize("text", GIVES)
-def test_a_query_gives_what_trino_gives(text: str, trino: Any) -> None:
-    trino.fill(COLUMNS, ROWS)
-    trino.types(text)
-    assert trino.answers(text) == GIVES[text]
+def test_a_query_gives_what_trino_gives(text: str, filled: Any) -> None:
+    filled.types(text)
+    assert filled.answers(text) == GIVES[text]
 
 
 @pytest.mark.parametrize("text", FAILS)
-def test_a_query_that_trino_refuses_or_that_is_not_known_fails(text: str, trino: Any) -> None:
-    trino.fill(COLUMNS, ROWS)
+def test_a_query_that_trino_refuses_or_that_is_not_known_fails(text: str, filled: Any) -> None:
     with pytest.raises(QueryFailed, match=FAILS[text]):
         try:
-            trino.answers(text)
+            filled.answers(text)
         except duckdb.Error as error:
             raise _failure(error) from None

@@ -131,30 +131,39 @@ FAILS = {
 
 
 @pytest.mark.parametrize("expression", GIVES)
-def test_an_expression_gives_what_trino_gives(expression: str, trino: Any) -> None:
+def test_an_expression_gives_what_trino_gives(expression: str, one_trino: Any) -> None:
     kind, value = GIVES[expression]
-    assert trino.types(f"SELECT {expression} AS x") == [kind]
-    assert trino.answers(f"SELECT {expression} AS x") == [[value]]
+    assert one_trino.types(f"SELECT {expression} AS x") == [kind]
+    assert one_trino.answers(f"SELECT {expression} AS x") == [[value]]
 
 
 @pytest.mark.parametrize("expression", FAILS)
-def test_what_trino_refuses_fails_and_what_is_not_known_is_not_guessed(expression: str, trino: Any) -> None:
+def test_what_trino_refuses_fails_and_what_is_not_known_is_not_guessed(expression: str, one_trino: Any) -> None:
     with pytest.raises(QueryFailed, match=FAILS[expression]):
         try:
-            trino.answers(f"SELECT {expression} AS x")
+            one_trino.answers(f"SELECT {expression} AS x")
         except duckdb.Error as error:
             raise _failure(error) from None
 
 
 @pytest.mark.parametrize("text", ["SELECT", "SELECT 1 FROM", "SELECT 1; SELECT 2", "SELECT (1", "selec 1", ""])
-def test_what_is_no_statement_is_refused_before_it_runs(text: str, trino: Any) -> None:
+def test_what_is_no_statement_is_refused_before_it_runs(text: str, one_trino: Any) -> None:
     with pytest.raises((Refused, QueryFailed)):
-        trino.query(text)
+        one_trino.query(text)
 
 
 @pytest.mark.parametrize(
     "text", ["CREATE TABLE a (b int)", "DROP TABLE a", "DELETE FROM a", "MERGE INTO a USING b ON 1=1 WHEN MATCHED THEN DELETE"]
 )
-def test_another_statement_is_not_known(text: str, trino: Any) -> None:
+def test_another_statement_is_not_known(text: str, one_trino: Any) -> None:
     with pytest.raises(QueryFailed, match="not known to this double"):
-        trino.query(text)
+        one_trino.query(text)
+
+
+def test_what_is_nested_deeply_stays_short(one_trino: Any) -> None:
+    nested = "1.5"
+    for _ in range(12):
+        nested = f"({nested} / 1.1)"
+    text = f"SELECT CAST({nested} AS decimal(10,2)), nullif(greatest({nested}, 1), 2), {nested} > 1e0 FROM (VALUES 1)"
+    assert len(one_trino.query(text).sql) < 40_000
+    assert one_trino.answers(text)[0][2] == "false"
