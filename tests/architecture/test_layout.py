@@ -18,7 +18,6 @@ SKELETON = [
     "README.md",
     "slice.py",
     "config.py",
-    "logic.py",
     "client.py",
     "handlers.py",
     "workflow.py",

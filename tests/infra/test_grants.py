@@ -265,7 +265,11 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("warehouse/lake/*", "history/*")}  # the last: maintenance
     assert written == {
         **{
-            declared.stack_name: {f"staging/{name}/*", *(prefix.format(name) for prefix in of_stage[declared.stage])}
+            declared.stack_name: {
+                f"staging/{name}/*",
+                *([f"answers/{name}/*"] if declared.waits else []),
+                *(prefix.format(name) for prefix in of_stage[declared.stage]),
+            }
             for name, declared in installed().items()
         },
         "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
