@@ -263,15 +263,13 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
         if action == "s3:PutObject":
             written.setdefault(who.split()[0], set()).add(resource.split("/", 1)[1])
     of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("warehouse/lake/*", "history/*")}  # the last: maintenance
+
+    def own(name, declared):
+        more = (*of_stage[declared.stage], *(("answers/{}/*",) if declared.waits else ()))
+        return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
+
     assert written == {
-        **{
-            declared.stack_name: {
-                f"staging/{name}/*",
-                *([f"answers/{name}/*"] if declared.waits else []),
-                *(prefix.format(name) for prefix in of_stage[declared.stage]),
-            }
-            for name, declared in installed().items()
-        },
+        **{declared.stack_name: own(name, declared) for name, declared in installed().items()},
         "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
     }
 
