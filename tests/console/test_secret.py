@@ -150,7 +150,7 @@ def test_a_secret_with_which_a_slice_cannot_sign_in_is_stored_only_anyway(
 
 def test_each_slice_of_a_connection_that_a_model_has_is_asked() -> None:
     asked = {slice_.id for slice_ in installed().values() if slice_.secret}
-    assert asked == {"collect.mysql", "collect.postgres", "harness.postgres"}
+    assert asked == {"collect.mysql", "collect.postgres", "harness.mysql", "harness.postgres"}
 
 
 def test_what_is_piped_in_is_called_standard_input(atoll: Atoll, key: None) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Window
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
@@ -22,11 +24,11 @@ from shared_metadata.program import BadRows, Flow, Kind, Mode, Position, Table
 from shared_metadata.program.intervals import Interval
 from shared_metadata.program.schema import SchemaColumn
 from systems.sql_source import parts as sql_parts
-from systems.sql_source.dialect import Mapped, TableSize, TookTooLong
+from systems.sql_source.dialect import KeyRange, Mapped, TableSize, TookTooLong
 from systems.sql_source.due_rows import DueRows
 from systems.sql_source.extraction import Extraction
 from systems.sql_source.horizon import Seen
-from systems.sql_source.parts import LINES, Part, parts
+from systems.sql_source.parts import LINES, Part, key_bounds, parts
 from systems.sql_source.relation import ReadColumn, Relation, table_relation
 
 TABLE, START = Table("lake.s.t:staged", "t"), datetime(2026, 1, 1, tzinfo=UTC)
@@ -210,3 +212,20 @@ def test_a_window_takes_what_is_new_and_tells_of_what_left_the_filter(file: Path
     assert [number for (number,) in read(tmp_path, left, "id")] == [
         number for number in range(2 * LINES) if number % (ROWS // 5) == 7
     ]
+
+
+@given(
+    first=st.integers(-(2**63), 2**64),
+    count=st.integers(1, 2**64),
+    pages=st.integers(1, 9),
+    cuts=st.lists(st.integers(1, 9 * LINES - 1), max_size=5),
+    keys=st.lists(st.integers(-(2**65), 2**66), min_size=1),
+)
+def test_every_key_lies_in_exactly_one_range_also_one_that_came_since(
+    first: int, count: int, pages: int, cuts: list[int], keys: list[int]
+) -> None:
+    part = Part("t", ("k",), ("c0",), (), 0, pages, True, 1, 1, pages=pages, keys=KeyRange("k", first, count))
+    edges = [0, *sorted({cut for cut in cuts if cut < pages * LINES})]
+    ranges = [key_bounds(part, low, high) for low, high in zip(edges, [*edges[1:], None], strict=True)]
+    for key in (*keys, first, first + count - 1):
+        assert sum(all(eval(condition, {"k": key}) for condition in bounds) for bounds in ranges) == 1
