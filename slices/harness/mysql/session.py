@@ -16,7 +16,7 @@ from shared_metadata.errors import AtollError
 from shared_metadata.program import Mode
 from slices.harness.mysql import receipts, refusals
 from slices.harness.mysql.catalog import read_table
-from slices.harness.mysql.dialect import MysqlDialect
+from slices.harness.mysql.logic import MysqlDialect
 from systems.mysql import sessions
 from systems.mysql.address import Address
 from systems.mysql.failures import number_of

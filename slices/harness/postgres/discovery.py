@@ -14,7 +14,7 @@ from shared_metadata.program.schema import Schema
 from slices.harness.postgres import database as db
 from slices.harness.postgres.catalog import read_table
 from slices.harness.postgres.config import read_config
-from slices.harness.postgres.dialect import PostgresDialect
+from slices.harness.postgres.logic import PostgresDialect
 from slices.harness.postgres.refusals import row_security, translated
 from systems.postgres.address import read_address
 from systems.postgres.catalog import WRITTEN_KINDS, allowed_tables, columns_of, table_schema

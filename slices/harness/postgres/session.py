@@ -15,8 +15,8 @@ from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
 from slices.harness.postgres import receipts, refusals
 from slices.harness.postgres.catalog import read_table
-from slices.harness.postgres.dialect import PostgresDialect
 from slices.harness.postgres.kept import KeptRows
+from slices.harness.postgres.logic import PostgresDialect
 from systems.postgres.address import Address
 from systems.sql_target.dialect import Dialect, Values
 from systems.sql_target.table import TargetColumn, TargetTable

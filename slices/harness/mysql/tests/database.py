@@ -12,9 +12,9 @@ from pymysql.cursors import DictCursor
 
 from shared_metadata.program.schema import SchemaColumn
 from slices.harness.mysql import column_types, session
-from slices.harness.mysql.dialect import UTC as MOMENTS
-from slices.harness.mysql.dialect import MysqlDialect
 from slices.harness.mysql.handlers import open_catalog, open_target
+from slices.harness.mysql.logic import UTC as MOMENTS
+from slices.harness.mysql.logic import MysqlDialect
 from slices.harness.mysql.statements import quote
 from tests import mariadb
 from tests.conformance import hostile

@@ -12,8 +12,8 @@ from psycopg.rows import dict_row
 
 from shared_metadata.program.schema import SchemaColumn
 from slices.harness.postgres import database
-from slices.harness.postgres.dialect import PostgresDialect
 from slices.harness.postgres.handlers import open_catalog, open_target
+from slices.harness.postgres.logic import PostgresDialect
 from systems.postgres.type_mapping import postgres_type
 from tests.conformance.harness import Rows
 

@@ -15,7 +15,7 @@ from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.results.results import Results
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import BadRows, Mode
-from slices.harness.postgres.dialect import SYSTEM_COLUMNS
+from slices.harness.postgres.logic import SYSTEM_COLUMNS
 from slices.harness.postgres.tests.database import Database
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
