@@ -168,7 +168,7 @@ class Session(Protocol):
         ...
 
     def wait(self) -> AbstractContextManager[None]:
-        """Within a transaction: waits for locks as long as the call has time."""
+        """Waits for locks, within a transaction, as long as the call has time."""
         ...
 
     def copy(self, stage: str, columns: Sequence[str], blocks: Iterable[bytes]) -> None:
