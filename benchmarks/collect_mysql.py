@@ -27,8 +27,8 @@ COLUMNS = """id bigint PRIMARY KEY, customer_id int, status smallint, paid boole
 ordered_on date, created_at datetime(6), updated_at timestamp(6) NULL, name varchar(40), note text"""
 VALUES = """seq, seq % 50000, seq % 7, seq % 3 = 0, (seq % 1000000) / 100, seq * 0.37, seq % 100 / 10,
 date '2020-01-01' + interval seq % 1500 day,
-timestamp '2020-01-01 00:00:00' + interval seq second,
-timestamp '2021-01-01 00:00:00' + interval seq second, concat('customer ', seq % 9973),
+timestamp '2020-01-01 00:00:00' + interval seq second, timestamp '2021-01-01 00:00:00' + interval seq second,
+concat('customer ', seq % 9973),
 if(seq % 4 = 0, null, concat('note ', md5(seq)))"""
 
 

@@ -94,7 +94,7 @@ ANSWERS, ANSWERS_DAYS = "answers/", 7
 
 
 def answers_prefix(slice_id: str) -> str:
-    """The prefix under which an engine elsewhere answers a slice's questions: counts, which nobody reads twice."""
+    """The place where an engine elsewhere puts the answers to a slice's questions: counts, which are read once."""
     return f"{ANSWERS}{slice_id}/"
 
 

@@ -18,6 +18,7 @@ SKELETON = [
     "README.md",
     "slice.py",
     "config.py",
+    "logic.py",
     "client.py",
     "handlers.py",
     "workflow.py",

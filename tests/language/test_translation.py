@@ -102,6 +102,23 @@ def test_what_is_missing_is_told_by_the_words_around_it(query: str, dialect: str
 
 
 WORDS = ("a", "t", "FROM", "WHERE", "SELECT", "(", ")", ",", "1", "'x'", "`a`", "ON", "=", "BY", "ORDER")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("NVL(a, 1)", "write COALESCE in place of NVL"), ("LEN(c)", "write LENGTH in place of LEN"),
+        ("IF(a > 1, 2, 3)", "write CASE WHEN a > 1 THEN 2 ELSE 3 END in place of IF(a > 1, 2, 3)"),
+        ("uper(c)", "did you mean `upper`?"), ("own(a)", "name one of the database's own"),
+        ("TRY_TO_NUMBER(c)", "name one of the database's own"),
+    ],
+)  # fmt: skip
+def test_a_source_s_missing_function_is_told_with_those_that_say_the_same(call: str, said: str) -> None:
+    """DuckDB's: tests/language/test_foreign.py."""
+    (found,) = told(f"SELECT {call} AS x FROM t", "postgres")
+    assert found[0] == call and said in found[1]
+
+
 CLAUSES = ("WHERE a > 1", "GROUP BY a", "HAVING count(*) > 1", "ORDER BY a", "LIMIT 10")
 
 

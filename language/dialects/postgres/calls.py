@@ -12,7 +12,8 @@ from language.dialects.postgres.context import Context
 from language.dialects.postgres.conversion import ANY_OF_ONE
 from language.dialects.postgres.kinds import UNKNOWN, Kind
 from language.dialects.postgres.operators import casts_remedy, condition
-from language.dialects.postgres.parser import Node
+from language.dialects.postgres.parser import Node, Text, parse
+from language.dialects.postgres.query import inner_nodes
 from language.dialects.postgres.resolution import Call, find_function
 from language.dialects.postgres.scope import Expr, Scope
 from language.dialects.postgres.spelling import no_function
@@ -44,8 +45,20 @@ def call(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
     if len(written) > 1 and written[0] != "pg_catalog":
         return context.untold(node, f"what `{'.'.join(written)}` returns cannot be told", parts)
     if not catalogue.functions(name) and not (name in catalogue.types() and len(parts) == 1):
-        return context.failed(node, *no_function(name), parts)
+        return context.failed(node, *_unknown(context, node, name), parts)
     return _resolved(context, scope, node, inner, name, arguments, parts)
+
+
+def _unknown(context: Context, node: Node, name: str) -> tuple[str, str]:
+    """Cause and remedy for a call of no function; of one that another engine has, what says the same in functions that there are."""
+    from language.dialects.postgres.misread import foreign
+
+    cause, remedy = no_function(name)
+    found = foreign(f"SELECT {context.said(context.places.of(node))}")
+    if found is None or not found.words.lower().startswith(name.lower()):
+        return cause, remedy
+    called = {each["funcname"][-1]["String"]["sval"] for each in inner_nodes(parse(Text(found.text)), "FuncCall")}
+    return (cause, found.remedy) if all(map(catalogue.functions, called)) else (cause, remedy)
 
 
 def _resolved(

@@ -142,5 +142,5 @@ def read(span: Span) -> TrinoQuery:
 
 
 def _is_one_number(token: Token) -> bool:
-    """Whether an interval's text is its number alone."""
+    """Whether an interval's text is a number alone: its unit stands beside it."""
     return token.token_type == TokenType.STRING and token.text.strip("+- ").replace(".", "").isdigit()

@@ -98,7 +98,7 @@ def scale_of(column_type: str) -> int:
 
 
 def digits_of(column_type: str) -> int:
-    """Digits of a second: 'datetime(3)' ▸ 3, 'datetime' ▸ 0."""
+    """The digits of seconds: 'datetime(3)' ▸ 3, 'datetime' ▸ 0."""
     found = re.match(r"(?:datetime|timestamp|time)\((\d)\)", column_type)
     return int(found[1]) if found else 0
 

@@ -114,7 +114,7 @@ class MysqlSession:
                 self.run(f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}")
 
     def copy(self, stage: str, columns: Sequence[str], blocks: Iterable[bytes]) -> None:
-        """Copies by statements of many rows each. What does not fit into a packet is refused before the server would hang up."""
+        """Inserts by statements of many rows each. What does not fit into a packet is refused before the server would hang up."""
         into = f"INSERT INTO {stage} ({', '.join(columns)}) VALUES ".encode()
         most = min(PACKET_BYTES, self._packet - PACKET_SPARE)
         rows, size = list[bytes](), len(into)
