@@ -23,6 +23,7 @@ from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import covered, next_interval, to_text
 from shared_metadata.state.records import Batch, FlowState, TableState
 from shared_metadata.state.schedule import due_batches, waits_for
+from shared_metadata.state.timeline import Programs
 
 if TYPE_CHECKING:
     from shared_metadata.store.drift_records import DriftReader
@@ -62,17 +63,23 @@ class Why:
 BatchOf = Callable[[str, datetime, Collection[str]], Batch | None]
 
 
-def why_of(dataset: str, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> Why:
-    """The cause for which a dataset waits. batch_of: (flow, start, datasets) ▸ the recorded batch, with these tables."""
-    return _Search(program, states, batch_of, now).of(dataset, ())
+def why_of(dataset: str, programs: Programs | Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> Why:
+    """The cause for which a dataset waits, as the conductor sees it: also for batches that a former program has still to make.
+
+    batch_of: (flow, start, datasets) ▸ the recorded batch, with these tables.
+    """
+    known = programs if isinstance(programs, Programs) else Programs.always(programs)
+    return _Search(known, states, batch_of, now).of(dataset, ())
 
 
 class _Search:
     """One search over the stored states."""
 
-    def __init__(self, program: Program, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> None:
-        self._states, self._batch_of, self._now, self._program = states, batch_of, now, program
-        self._makers = program.producers()
+    def __init__(self, programs: Programs, states: Mapping[str, FlowState], batch_of: BatchOf, now: datetime) -> None:
+        self._states, self._batch_of, self._now, self._programs = states, batch_of, now, programs
+        self._active = programs.active(now)[1].producers()
+        former = {name: flow for _, program in programs.entries for name, flow in program.producers().items()}
+        self._makers = {**former, **self._active}
         self._found: dict[str, Why] = {}
 
     def of(self, dataset: str, before: tuple[str, ...]) -> Why:
@@ -94,7 +101,8 @@ class _Search:
             batch = self._batch_of(flow.id, interval.start, [dataset])
             interval = batch.interval if batch else interval
             more, (said, mends) = covering(covered(interval, flow.interval_seconds)), split(table.error)
-            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}{more}: {said}"
+            former = "" if dataset in self._active else ", which a former program makes,"
+            what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}{more}{former}: {said}"
             return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, (mends, again(dead_remedy([dataset]))))))
         if table.retry_at and table.retry_at > self._now:
             waits = "" if split(table.error)[1] else "nothing, unless the error says so; "
@@ -114,7 +122,7 @@ class _Search:
         if interval.end > self._now:
             what = f"is complete through {to_text(table.watermark)}; its next batch ends at {to_text(interval.end)}"
             return self._why(Cause.TIME, dataset, table, what)
-        behind = [name for name in waits_for(self._program, self._states, self._now, flow.id, dataset) if name not in before]
+        behind = [name for name in waits_for(self._programs, self._states, self._now, flow.id, dataset) if name not in before]
         if behind:
             worst = max((self.of(name, (*before, dataset)) for name in behind), key=lambda why: why.cause)
             path = (dataset, *worst.path)
@@ -131,7 +139,7 @@ class _Search:
             return self._why(Cause.RUNNING, dataset, table, what, remedy)
         if table.failures:
             return self._retried(dataset, table, "within a minute", f"if it stays so: {again('atoll logs conductor')}")
-        due = due_batches(self._program, self._states, self._now)
+        due = due_batches(self._programs, self._states, self._now)
         interval = next((one.interval for one in due if one.flow == flow.id and dataset in one.datasets), interval)
         more = covering(covered(interval, flow.interval_seconds), ",")
         what = f"has its batch {interval}{more} due: the conductor starts it within a minute"
@@ -171,10 +179,11 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
         program = Program({}, {}, {})
     known = _known(dataset, program)
     if known is None:
-        found = _pending(dataset, target.reader, now) or _not_active(dataset, program)
+        found = _former(dataset, target.reader, now) or _pending(dataset, target.reader, now) or _not_active(dataset, program)
     else:
-        states = target.reader.states_of(program.datasets())
-        found = why_of(known, program, states, target.reader.batch, now)
+        programs = target.reader.programs()
+        states = target.reader.flow_states(programs.flow_ids, programs)
+        found = why_of(known, programs, states, target.reader.batch, now)
         found = _with_drift(found, target.writer.drifts)
     if as_json:
         click.echo(json.dumps({**asdict(found), "cause": found.cause.name.lower(), "sentence": found.sentence}, indent=2))
@@ -193,6 +202,17 @@ def _known(dataset: str, program: Program) -> str | None:
     if flow and flow.kind == Kind.COLLECT and len(flow.tables) == 1:
         return flow.tables[0].dataset
     return None
+
+
+def _former(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
+    """The answer for a dataset that only a former program makes, and that its readers still wait for."""
+    programs = reader.programs()
+    made = [flow.id for _, program in programs.entries for name, flow in program.producers().items() if name == dataset]
+    states = reader.flow_states(programs.flow_ids, programs) if made else {}
+    state = states[made[-1]].tables.get(dataset) if made and made[-1] in states else None
+    if state is None or programs.is_over(made[-1], dataset, state):
+        return None
+    return why_of(dataset, programs, states, reader.batch, now)
 
 
 def _pending(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:

@@ -15,10 +15,11 @@ from click.testing import Result
 from console.init import PROGRAM
 from console.why import Cause, why_of
 from shared_metadata.errors import AtollError, InputError, SecretError
-from shared_metadata.program import Program
+from shared_metadata.program import Program, Table
 from shared_metadata.program.intervals import floor, next_interval, to_text
 from shared_metadata.state.boundary import Effect
 from shared_metadata.state.records import FlowState, Quiesce, TableCommit, TableState
+from shared_metadata.state.timeline import BEGINNING, Entry, Programs
 from tests.console.test_status import ORDERS, QUARTER, STAGED, VIEW, activate, claim, commit, fail, program
 from tests.metadata.drift_behaviour import activate as activate_known
 from tests.metadata.drift_behaviour import gone, settle, things
@@ -188,6 +189,26 @@ def test_of_several_inputs_the_one_with_the_worst_cause_is_followed() -> None:
     states["lake.a.v001"] = FlowState("lake.a.v001", {"lake.a.v001": TableState(behind, quiesced=(Quiesce(4, behind, "v"),))})
     found = why_of("lake.a.reader", both, states, lambda flow, start, datasets: None, now)
     assert (found.cause, found.drift, found.path) == (Cause.QUIESCED, 4, ("lake.a.reader", "lake.a.v001"))
+
+
+def test_an_input_that_the_program_has_no_more_is_followed_while_a_reader_needs_it() -> None:
+    """As when a view that fails is given another name: its reader's older batch still waits for it, by the program of that time."""
+    wanted = things(views=1)[0]
+    start, now = datetime(2026, 11, 23, 10, tzinfo=UTC), datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+    view = wanted.flows["lake.a.v000"]
+    reader = replace(view, id="lake.a.reader", tables=(Table("lake.a.reader", inputs=("lake.a.v000",)),))
+    renamed = replace(view, id="lake.a.other", tables=(replace(view.tables[0], dataset="lake.a.other"),))
+    later = replace(reader, tables=(Table("lake.a.reader", inputs=("lake.a.other",)),))
+    before = replace(wanted, flows={"lake.a.v000": view, "lake.a.reader": reader})
+    after = replace(wanted, flows={"lake.a.other": renamed, "lake.a.reader": later})
+    switch = now - timedelta(hours=1)
+    entries = [(Entry(before.version, BEGINNING, BEGINNING), before), (Entry(after.version, switch, switch, number=2), after)]
+    broken = TableState(start, attempts=5, error="the column n is int and would become long")
+    states = {"lake.a.v000": FlowState("lake.a.v000", {"lake.a.v000": broken})}
+    states["lake.a.reader"] = FlowState("lake.a.reader", {"lake.a.reader": TableState(start)})
+    found = why_of("lake.a.reader", Programs(entries), states, lambda flow, start, datasets: None, now)
+    assert (found.cause, found.path) == (Cause.STOPPED, ("lake.a.reader", "lake.a.v000"))
+    assert "which a former program makes" in found.what
 
 
 def test_a_commit_changes_the_answer(atoll: Atoll, ready: Any, folder: Path) -> None:
