@@ -179,7 +179,8 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
         program = Program({}, {}, {})
     known = _known(dataset, program)
     if known is None:
-        found = _former(dataset, target.reader, now) or _pending(dataset, target.reader, now) or _not_active(dataset, program)
+        former = _former(dataset, target.reader, now) if program.flows else None
+        found = former or _pending(dataset, target.reader, now) or _not_active(dataset, program)
     else:
         programs = target.reader.programs()
         states = target.reader.flow_states(programs.flow_ids, programs)
@@ -207,7 +208,8 @@ def _known(dataset: str, program: Program) -> str | None:
 def _former(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
     """The answer for a dataset that only a former program makes, and that its readers still wait for."""
     programs = reader.programs()
-    made = [flow.id for _, program in programs.entries for name, flow in program.producers().items() if name == dataset]
+    past = [program.producers() for entry, program in programs.entries if entry.boundary <= now]
+    made = [makers[dataset].id for makers in past if dataset in makers]
     states = reader.flow_states(programs.flow_ids, programs) if made else {}
     state = states[made[-1]].tables.get(dataset) if made and made[-1] in states else None
     if state is None or programs.is_over(made[-1], dataset, state):
