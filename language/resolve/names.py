@@ -145,10 +145,10 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
     stages = ("organize",) if isinstance(statement, CreateWarehouse) else ("collect", "harness")
     able = sorted({s.system for s in names.slices.values() if s.stage in stages and not s.warehouse})
     if system.folded not in able:
-        what = "warehouse" if isinstance(statement, CreateWarehouse) else "connection"
+        what = "warehouse of" if isinstance(statement, CreateWarehouse) else "connection to"
         raise Problem(
             system.span,
-            f"no slice for a {what} to `{system.text}` is installed",
+            f"no slice for a {what} `{system.text}` is installed",
             _as_engine(statement, names) or did_you_mean(system.text, able) + f"installed: {', '.join(able) or 'none'}",
         )
     if isinstance(statement, CreateWarehouse) and statement.engine is not None:

@@ -47,7 +47,7 @@ def test_errors_are_also_data(slices: Mapping[str, Slice]) -> None:
                 "line": 1,
                 "column": 29,
                 "length": 6,
-                "message": "no slice for a warehouse to `icberg` is installed",
+                "message": "no slice for a warehouse of `icberg` is installed",
                 "help": "did you mean `iceberg`? installed: archive, iceberg, remote",
                 "source": "CREATE WAREHOUSE lake USING icberg;",
             }
