@@ -25,4 +25,4 @@ def first_statement(program: Program) -> str:
 
 def _system(stage: str) -> str:
     """The system of the first installed slice of a stage."""
-    return min((slice_.system for slice_ in installed().values() if slice_.stage == stage), default="…")
+    return min((slice_.system for slice_ in installed().values() if slice_.stage == stage and not slice_.warehouse), default="…")
