@@ -124,16 +124,20 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
 
 
 def _unsampled(items: list[pytest.Item]) -> set[pytest.Item]:
-    """All but every n-th case of a table that is marked `sampled(n)`, by what their names hash to: a new one moves few others."""
-    tables = defaultdict[tuple[Any, ...], list[Any]](list)
+    """All but every n-th case of a table that is marked `sampled(n)`, and test of a suite that is marked `repeats(n)`, by what their
+    names hash to: a new one moves few others.
+    """
+    tables = defaultdict[tuple[Any, ...], list[tuple[str, pytest.Item]]](list)
     for item in items:
-        marker = item.get_closest_marker("sampled")
-        if marker and hasattr(item, "callspec"):
-            tables[item.parent, item.originalname, marker.args[0]].append(item)  # type: ignore[attr-defined]
+        repeats, marker = item.get_closest_marker("repeats"), item.get_closest_marker("sampled")
+        if repeats:
+            tables[item.getparent(pytest.Module), "", repeats.args[0]].append((item.name, item))
+        elif marker and hasattr(item, "callspec"):
+            tables[item.parent, item.originalname, marker.args[0]].append((item.callspec.id, item))  # type: ignore[attr-defined]
     left = set[pytest.Item]()
     for (*_, every), cases in tables.items():
-        cases.sort(key=lambda item: (zlib.crc32(item.callspec.id.encode()), item.callspec.id))
-        left.update(cases[math.ceil(len(cases) / every) :])
+        cases.sort(key=lambda case: (zlib.crc32(case[0].encode()), case[0]))
+        left.update(item for _, item in cases[math.ceil(len(cases) / every) :])
     return left
 
 

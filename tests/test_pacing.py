@@ -72,7 +72,7 @@ TESTS = """
 
 def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
-    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "budget"))
+    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "budget"))
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
     (folder / "test_them.py").write_text(textwrap.dedent(tests))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -117,6 +117,17 @@ def test_the_quick_and_the_deep_suite_share_out_a_sampled_table(tmp_path: Path) 
     for suite in ("quick", "deep"):
         run(tmp_path, suite, "-k", "test_table")
     assert [(tmp_path / f"case{case}").read_text() for case in range(10)] == ["x"] * 10
+
+
+def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None:
+    tests = "import pathlib, pytest\npytestmark = pytest.mark.repeats(3)\n"
+    for number in range(6):
+        tests += f"def test_{number}():\n    (pathlib.Path(__file__).parent / 'said').open('a').write('{number}')\n"
+    found = []
+    for suite in ("quick", "deep"):
+        run(tmp_path, suite, tests=tests)
+        found.append((tmp_path / "said").read_text())
+    assert len(found[0]) == 2 and sorted(found[1]) == [*"012345"]
 
 
 @pytest.mark.deep

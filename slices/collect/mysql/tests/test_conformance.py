@@ -7,6 +7,8 @@ from tests.conformance.collect import CollectConformance
 from tests.conformance.drift import DriftConformance
 from tests.mariadb import Database
 
+pytestmark = pytest.mark.repeats(4)
+
 
 class TestConformance(CollectConformance):
     @pytest.fixture

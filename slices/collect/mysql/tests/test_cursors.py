@@ -13,6 +13,8 @@ from slices.collect.mysql.slice import SLICE
 from tests.conformance.collect import Collecting
 from tests.mariadb import Database
 
+pytestmark = pytest.mark.sampled(3)
+
 # Of each type of cursor the values that no window meets.
 CURSORS: dict[str, tuple[str, ...]] = {
     "timestamp(6) null": ("NULL", "'0000-00-00'"),

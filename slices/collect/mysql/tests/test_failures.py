@@ -15,6 +15,8 @@ from systems.mysql.failures import OF_A_ROW, PASSING, connection_error
 from tests.conformance.collect import Collecting
 from tests.mariadb import Database
 
+pytestmark = pytest.mark.sampled(3)
+
 SHOP = Connection("shop", "mysql", {"secret": "shop"}, Position("p.sql", 1, 1))
 TABLE = "CREATE TABLE t (id int, at datetime)"
 LATER = {"mode": Mode.MERGE, "key": ("id",), "cursor": "at"}

@@ -21,6 +21,8 @@ from systems.mysql.address import Address
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:

@@ -1,8 +1,12 @@
 """The slice does what every harness slice does."""
 
+import pytest
+
 from slices.harness.mysql.tests.database import LIMITS
 from tests.conformance.harness import HarnessConformance
 from tests.conformance.sql_target import SqlTargetConformance
+
+pytestmark = pytest.mark.repeats(4)
 
 
 class TestConformance(HarnessConformance):

@@ -65,7 +65,7 @@ def broken_off(way: Way, cloud: Cloud, interval: Any) -> None:
     raise AssertionError("never done")
 
 
-@pytest.mark.sampled(23)
+@pytest.mark.deep
 @pytest.mark.budget(60)
 @pytest.mark.parametrize("first", range(STRIDE))
 @pytest.mark.parametrize("tolerated", [0, 1])

@@ -15,6 +15,8 @@ from slices.harness.mysql.tests.database import Database
 from slices.harness.mysql.tests.direct import Direct
 from tests.conformance.moves import SHAPE, check_follows, states
 
+pytestmark = pytest.mark.sampled(3)
+
 # What watches over a: a column's definition.
 WATCHED = {
     "unique": "UNIQUE",

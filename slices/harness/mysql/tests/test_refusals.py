@@ -23,6 +23,8 @@ from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 from tests.words_in_values import WORDS
 
+pytestmark = pytest.mark.sampled(3)
+
 SHAPE = {"id": "string", "x": "string"}
 PLAIN = "CREATE TABLE scorecard (id varchar(99) PRIMARY KEY, x longtext)"
 TRIGGER = "CREATE TRIGGER guard BEFORE INSERT ON scorecard FOR EACH ROW "

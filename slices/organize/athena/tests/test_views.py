@@ -24,6 +24,7 @@ from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
+from slices.organize.athena.service import Athena
 from slices.organize.athena.slice import SLICE
 from slices.organize.athena.workgroup import ANSWERS, workgroup
 from slices.organize.iceberg.slice import SLICE as ICEBERG
@@ -344,11 +345,9 @@ def test_a_statement_that_an_administrator_cancels_is_told_so(lake: Views) -> No
 
 
 def test_a_statement_longer_than_the_service_takes_is_refused_by_name(lake: Views) -> None:
-    many = " UNION ALL ".join(f"SELECT '{'x' * 2000}' AS x FROM {FLIGHTS}" for _ in range(140))
-    lake.program(f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS {many};")
-    lake.load(flights((1, "AA")))
-    (error,) = lake.run(VIEW, record_errors=True).errors.values()
-    assert "and Athena takes 262,144" in str(error)
+    service = Athena(lake.cloud.session.client("athena"), workgroup("lake"), "lake_atoll_staging", "program.sql:1:1")
+    with pytest.raises(DefinitionError, match="262,145 bytes, and Athena takes 262,144"):
+        service.submit("x" * 262_145, "token")
 
 
 def test_statements_stand_in_the_statistics_of_their_batch(lake: Views) -> None:
