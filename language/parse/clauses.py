@@ -19,6 +19,7 @@ _TOLERATE = "write TOLERATE dataset STALE '1 day'"
 _BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
 _BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS", "REPLACE", "APPEND", "MERGE", "PARTITION", "CURSOR", "MASK")
 _REPEATED = ("expectations", "tolerates")
+LOOKED_AT = 200  # characters at a query's end
 _MODE_BEHIND = re.compile(r"""(\w+|[")])\s+(REPLACE|APPEND)$""", re.IGNORECASE)
 _BEFORE_A_NAME = frozenset(
     ("AS", "WHERE", "AND", "OR", "NOT", "ON", "BY", "SELECT", "DISTINCT", "WHEN", "THEN", "ELSE", "HAVING", "QUALIFY", "IN", "LIKE")
@@ -229,7 +230,8 @@ class ClauseParser:
     def _query(self, _: Token) -> Span:
         """What is left. A mode behind it would be taken for the name of the last table."""
         query = self._reader.rest("a query", "write a SELECT after AS")
-        found = _MODE_BEHIND.search(query.text)
+        text = query.text
+        found = _MODE_BEHIND.search(text, max(0, len(text) - LOOKED_AT))
         if found is not None and found[1].upper() not in _BEFORE_A_NAME:
             place = Span(query.source, query.start + found.start(2), query.end)
             raise Problem(place, f"`{found[2]}` stands behind the query", f"write {found[2].upper()} before AS, where clauses stand")

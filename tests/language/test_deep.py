@@ -49,6 +49,7 @@ REFUSED |= {  # chains, which are read without recursion: into trees as deep as 
     + " SELECT a FROM c9",
 }
 COMPILED = {
+    "one text": "SELECT '" + "x" * 300_000 + "' AS a FROM lake.ops.flights",
     "UNION ALL": "SELECT 1 AS a" + " UNION ALL SELECT 1" * MANY,
     "plus": "SELECT " + "1 + " * 900 + "1 AS a",
     "AND": "SELECT 1 AS a FROM lake.ops.flights WHERE " + "id = 1 AND " * MANY + "true",
