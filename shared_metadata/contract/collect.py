@@ -288,7 +288,7 @@ class CollectSteps(Steps):
         """The key is read by extract only, and only for a table that hashes."""
         if not only(Mask.HASH, work.table.masks):
             return NO_HASHING
-        place, reference = f"{work.flow.position}: {work.table.dataset}", work.flow.mask_key
+        place, reference = work.place, work.flow.mask_key
         return hashing(work.table, self.services.secret(reference, place=place), reference, place)
 
     def _plan(self, staging: Staging, work: Work) -> dict[str, Any]:

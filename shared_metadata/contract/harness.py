@@ -202,7 +202,7 @@ class HarnessSteps(Steps):
         if manifest is None:
             raise DefinitionError(
                 f"the result {key} is gone: results are kept as long as the option keep of the warehouse says",
-                place=f"{work.flow.position}: {work.table.dataset}",
+                place=work.place,
                 remedy=f"make it again: {run_again(work.table.inputs[0], work.claim.interval)}; then publish it",
             )
         return manifest

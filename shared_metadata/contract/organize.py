@@ -178,7 +178,7 @@ class OrganizeSteps(Steps):
         if missing:
             raise DefinitionError(
                 f"{missing[0]} has no version at or before {to_text(upto[missing[0]])}",
-                place=f"{work.flow.position}: {work.table.dataset}",
+                place=work.place,
                 remedy=f"run a batch of {missing[0]} that ends by then",
             )
         found = {name: version for name, version in versions.items() if version}
@@ -230,7 +230,7 @@ class OrganizeSteps(Steps):
         if version is None:
             raise DefinitionError(
                 f"the version of {name} as of {to_text(end)}, which this batch has read before, is gone",
-                place=f"{work.flow.position}: {work.table.dataset}",
+                place=work.place,
                 remedy=f"run the batch of {name} that ends then again",
             )
         return version
@@ -335,6 +335,6 @@ def _tolerated(work: Work, results: Sequence[CheckResult], rejected: int, unread
     failing += f"; {unread} could not be read" if unread else ""
     raise DefinitionError(
         f"{rejected} of {rows} rows would be set aside ({failing}), and TOLERATE {tolerance} allows fewer",
-        place=f"{work.flow.position}: {work.table.dataset}",
+        place=work.place,
         remedy="mend the data at its source, or tolerate more; the batch is tried again",
     )

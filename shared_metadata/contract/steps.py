@@ -135,7 +135,7 @@ class Steps:
 
     def _postponed(self, work: Work, state: Mapping[str, Any], not_yet: NotYet) -> dict[str, Any]:
         """The lease is extended once more: it holds for the pause, however long this call has taken."""
-        step, place = work.turn.step, f"{work.flow.position}: {work.table.dataset}"
+        step, place = work.turn.step, work.place
         if step not in self.declaration.waits:
             remedy = f"declare it in the slice's slice.py: waits=({step!r},)"
             raise DefinitionError(f"{self.declaration.id} does not say that its step {step} waits", place=place, remedy=remedy)

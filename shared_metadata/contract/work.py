@@ -24,6 +24,11 @@ class Work:
     program: Program
     turn: Turn = NO_TURN
 
+    @property
+    def place(self) -> str:
+        """Where in the program errors point to, and which table it is."""
+        return f"{self.flow.position}: {self.table.dataset}"
+
     def to_state(self, **more: Any) -> dict[str, Any]:
         return {
             "flow": self.flow.id,

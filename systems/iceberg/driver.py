@@ -194,14 +194,14 @@ class LakeDriver:
         return lambda table: Rewriting(staging, dataset, table, lambda: self._services.deadline_monotonic - time.monotonic())
 
     def _engine(self, work: Work) -> Engine:
-        return self._open_engine(f"{work.flow.position}: {work.table.dataset}")
+        return self._open_engine(work.place)
 
     def _open_engine(self, place: str) -> Engine:
         slice_id = self._services.environment.atoll_slice_id
         return Engine(self._services.session, slice_id, place, self._config.target_file_mb, self._services.deadline_monotonic)
 
     def _tables(self, work: Work) -> Tables:
-        return self._lake(f"{work.flow.position}: {work.table.dataset}")
+        return self._lake(work.place)
 
     def _lake(self, place: str) -> Tables:
         return Tables(self._warehouse.name, self._services, place)
@@ -216,7 +216,7 @@ class LakeDriver:
         if twice:
             raise DefinitionError(
                 f"the query gives several rows with the same {', '.join(work.flow.key)}",
-                place=f"{work.flow.position}: {work.table.dataset}",
+                place=work.place,
                 remedy="make MERGE ON name a key of the result, or GROUP BY it",
             )
 
@@ -241,7 +241,7 @@ class LakeDriver:
                 remedy="collect or select it by another name, with AS",
             )
         for column in flow.partition_by:
-            partitions.check(column, known[column], place=f"{flow.position}: {work.table.dataset}")
+            partitions.check(column, known[column], place=work.place)
 
 
 def _columns(prepared: Mapping[str, Any]) -> tuple[SchemaColumn, ...]:

@@ -38,7 +38,7 @@ class Staged:
     def __init__(self, session: Session, schema: str, work: Work, deadline: Deadline) -> None:
         self.session, self._dialect, self._schema = session, session.dialect, schema
         self._work, self._deadline = work, deadline
-        self.place = f"{work.flow.position}: {work.table.dataset}"
+        self.place = work.place
         self.receipts = Receipts(session, schema)
         self._names = tables.table_name(work.table.dataset, work.flow.connection, self._dialect.default_schema)
         self._table: TargetTable | None = None

@@ -121,4 +121,4 @@ def _forgotten(work: Work, forgetting: Forget) -> DefinitionError:
         what = "the keys that later batches have published are not known any more"
         remedy = f"{forgetting('later')}, then run this batch and all after it again: {again.rpartition(' --to')[0]} --to …"
     gone = "since their result is gone from S3: it stays as long as the option keep of the warehouse says"
-    return DefinitionError(f"{what}, {gone}", place=f"{flow.position}: {work.table.dataset}", remedy=remedy)
+    return DefinitionError(f"{what}, {gone}", place=work.place, remedy=remedy)

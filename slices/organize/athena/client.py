@@ -93,7 +93,7 @@ class AthenaDriver(LakeDriver):
     # -- pieces
 
     def _athena(self, work: Work) -> tuple[Athena, Statements]:
-        place = f"{work.flow.position}: {work.table.dataset}"
+        place = work.place
         database = naming.database(work.flow.warehouse, SCHEMA)
         athena = Athena(self._services.client("athena"), workgroup(work.flow.warehouse), database, place)
         return athena, Statements(athena, work.turn, place)
@@ -155,6 +155,6 @@ def _refuse_other_fields(columns: Sequence[SchemaColumn], known: Sequence[Schema
         if [*field_names(parsed(column.type))] != types[column.name]:
             raise DefinitionError(
                 f"the fields of {column.name} are not those of the table, in the same order: {', '.join(types[column.name])}",
-                place=f"{work.flow.position}: {work.table.dataset}",
+                place=work.place,
                 remedy="CAST it to a ROW with these, or have another engine compute the view: USING duckdb",
             )
