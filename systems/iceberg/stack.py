@@ -27,7 +27,7 @@ class LakeStack(slice_stack.SliceStack):
     """plan ▸ load | refresh ▸ check ▸ commit; and, beside the batches, landed and maintain."""
 
     def __init__(
-        self, scope: Construct, declaration: Slice, program: Program, settings: Settings, workflow: Workflow, **stack_settings: Any
+        self, scope: Construct, program: Program, settings: Settings, *, declaration: Slice, workflow: Workflow, **stack_settings: Any
     ) -> None:
         super().__init__(scope, declaration, program, settings, **stack_settings)
         self.step("plan", memory_mb=256, timeout_seconds=120, data=False)

@@ -27,7 +27,7 @@ class SliceStack(LakeStack):
     """The lake's steps, of which refresh and check run statements in a workgroup that each warehouse has of its own."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, SLICE, program, settings, workflow, **stack_settings)
+        super().__init__(scope, program, settings, declaration=SLICE, workflow=workflow, **stack_settings)
 
     def engine(self) -> None:
         """The workgroups, and what Athena does in the name of the function whose statement it runs."""
