@@ -113,10 +113,11 @@ class Statements:
         self._known: dict[str, Any] = dict(turn.resume or {})
         self.ran: list[Ran] = []
 
-    def run(self, purpose: str, text: str) -> Ran:
+    def run(self, purpose: str, text: str | Callable[[], str]) -> Ran:
         """What became of it. Raises NotYet while it runs; DefinitionError, with its id, where it failed or was cancelled.
 
-        purpose: tells it from the step's other statements, and is the same in each call.
+        purpose: tells it from the step's other statements, and is the same in each call.  text: or what makes it, which is asked for
+        the text only when it is submitted.
         """
         identity, tried = self._submitted(purpose, text)
         look = self._looked(identity)
@@ -131,12 +132,13 @@ class Statements:
         self.ran.append(Ran(identity, purpose, *taken))
         return self.ran[-1]
 
-    def _submitted(self, purpose: str, text: str) -> tuple[str, int]:
+    def _submitted(self, purpose: str, text: str | Callable[[], str]) -> tuple[str, int]:
         """Its id and how often it was submitted. A call that died after it submitted has handed on nothing: the token finds it."""
         known = self._known.get(purpose, {})
         tried = int(known.get("tried", 0))
         if "id" not in known:
-            identity = self._engine.submit(text, self._turn.token(f"{purpose} {tried}"))
+            said = text if isinstance(text, str) else text()
+            identity = self._engine.submit(said, self._turn.token(f"{purpose} {tried}"))
             known = self._known[purpose] = {"id": identity, "tried": tried + 1}
         return str(known["id"]), int(known["tried"])
 

@@ -44,7 +44,7 @@ class AthenaDriver(LakeDriver):
         stored = (*columns, SchemaColumn(VIEW_BATCH, "timestamptz")) if batch else columns
         into = self._staging_table(work, "rows", stored, staging)
         athena, statements = self._athena(work)
-        statements.run("rows", logic.insert(into, stored, self._query(work, reads), batch))
+        statements.run("rows", lambda: logic.insert(into, stored, self._query(work, reads), batch))
         rows = self._tables(work).staging().rows(into)
         if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT and rows:
             self._refuse_twins(work, athena.row(statements.run("keys", logic.keys_twice(rows.table, flow.key)).id)[0])
@@ -56,7 +56,7 @@ class AthenaDriver(LakeDriver):
         }
 
     def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
-        """Checks the expectations in Athena, over the table that refresh has left. Loads of others' rows are the lake's own."""
+        """Checks the expectations in Athena, over the table that refresh has left."""
         expected, written = work.flow.expectations, StagingTable(*prepared["staging"][0])
         if written.snapshot_id is None:
             return [CheckResult(e.name, e.action, 0, 0) for e in expected], dict(prepared)

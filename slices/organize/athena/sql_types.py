@@ -1,10 +1,11 @@
-"""The types of a lake's columns, and names, as Athena's SQL writes them.
+"""The types of a lake's columns as Athena's SQL writes them.
 
 https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-supported-data-types.html
 """
 
 from __future__ import annotations
 
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.program.type_names import TypeName, parsed
 
 _ATHENA = {
@@ -24,11 +25,3 @@ def _said(kind: TypeName) -> str:
     if kind.word in ("list", "map"):
         return f"{'array' if kind.word == 'list' else 'map'}({', '.join(map(_said, kind.parts))})"
     return f"decimal({','.join(map(str, kind.sizes))})" if kind.sizes else _ATHENA[kind.word]
-
-
-def identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
