@@ -124,7 +124,14 @@ def input_intervals(program: Program, table: Table) -> dict[str, int]:
 
 def definition(flow: Flow) -> str:
     """A digest of all that decides a flow's result but its inputs."""
-    parts = (flow.query, flow.mode, flow.key, flow.partition_by, [(e.name, e.predicate, e.action) for e in flow.expectations])
+    parts = (
+        flow.slice_id,
+        flow.query,
+        flow.mode,
+        flow.key,
+        flow.partition_by,
+        [(e.name, e.predicate, e.action) for e in flow.expectations],
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
