@@ -421,7 +421,8 @@ def test_a_right_that_is_missing_is_named(lake: Views, reason: str) -> None:
 
 def test_another_engine_makes_a_view_anew_though_neither_its_text_nor_its_inputs_have_changed(lake: Views) -> None:
     """The same text may mean something else there: of whole numbers, `/` gives a whole number in Trino's SQL."""
-    view = f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE {{}} AS SELECT CAST(id / 2 AS double) AS half FROM {FLIGHTS} AS f;"
+    query = f"SELECT CAST(id / 2 AS double) AS half FROM {FLIGHTS} AS f"
+    view = f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE {{}} AS {query};"
     lake.program(view.format("USING duckdb"))
     lake.load(flights((1, "AA")))
     lake.run(VIEW)
