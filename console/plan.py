@@ -15,7 +15,7 @@ from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.sizes import judge_sizes
 from console.target import json_option, open_target, profile_option
-from console.update_set import update_set
+from console.update_set import batches_would_fail, update_set
 from console.update_text import show_update_set
 from language.text.diagnostics import ProgramErrors
 from shared_metadata.errors import AtollError, InputError
@@ -66,7 +66,8 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     notes = limits(program, {*update.added, *(change.statement for change in update.changed)}, installed())
     deployed = deployed_slices(target, program)
     sizes = judge_sizes(target, program, compilation.lineage, update, deployed)
-    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed), *sizes.refused]
+    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed)]
+    problems += [*batches_would_fail(update), *sizes.refused]
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes, "sizes": sizes.notes}, indent=2))
     else:
@@ -79,7 +80,7 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
             click.echo("Sizes:\n  " + "\n  ".join(sizes.notes) + "\n")
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
-        elif update.version != update.former:
+        elif update.version != update.former or since:
             since_then = f" --restate-from {restate_from}" if restate_from else ""
             click.echo(f"Apply it with: {again('atoll apply', files=True)}{since_then}")
     if update.breaking:

@@ -13,7 +13,7 @@ from shared_metadata.program.intervals import to_text
 
 if TYPE_CHECKING:
     from console.target import Target
-    from shared_metadata.state.timeline import Timeline
+    from shared_metadata.state.entries import Timeline
     from shared_metadata.store.reader import MetadataReader
 
 

@@ -24,7 +24,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval, floor
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
 from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
