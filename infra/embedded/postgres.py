@@ -62,8 +62,9 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
             _clear_after_crash(data)
             _launch(server, data, folders.postgres_log, port)
     except subprocess.SubprocessError as error:
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip() or str(error)
         raise EmbeddedError(
-            f"The embedded PostgreSQL in {data} did not start: {error}.",
+            f"The embedded PostgreSQL in {data} did not start: {said}.",
             remedy=f"see {folders.postgres_log}; `atoll local up --fresh` starts over with empty state",
         ) from error
     postmaster = _running(data)

@@ -24,12 +24,12 @@ class Server:
         return self
 
     def ensure_pgdata_inited(self) -> None:
-        raise subprocess.CalledProcessError(1, ["initdb"])
+        raise subprocess.CalledProcessError(1, ["initdb"], stderr=b"no space left on the device\n")
 
 
 def test_a_user_that_another_start_adds_meanwhile_is_there_for_the_next_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "PostgresServer", Server(refusals=2))
-    with pytest.raises(EmbeddedError, match="initdb"):
+    with pytest.raises(EmbeddedError, match="no space left"):
         postgres.start(Folders(tmp_path), None, None)
 
 
