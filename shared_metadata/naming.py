@@ -78,6 +78,7 @@ def parameter(*parts: str) -> str:
 
 
 CONDUCTOR_PARAMETER = parameter("conductor", "stack")  # what its stack is named in CloudFormation
+CONDUCTOR_SLICES = parameter("conductor", "slices")  # whose state machines it may start, by commas
 
 
 def database(warehouse: str, schema: str) -> str:
