@@ -12,7 +12,7 @@ import click
 from console.again import again
 from console.empty_program import first_statement
 from console.pending import pending_line
-from console.plan import compiled, moment_option
+from console.plan import compiled, moment_option, stays_with_the_former
 from console.prerequisites import deployed_slices, missing
 from console.restatement import effective_moment
 from console.sizes import judge_sizes
@@ -96,9 +96,8 @@ def told(moment: EffectiveAt, now: datetime) -> None:
         click.echo(f"Applied: it takes effect at {to_text(effect.boundary)}. Until then: {until}")
     else:
         click.echo(f"Applied, and in effect. How its flows are: {again('atoll status')}")
-    for name in moment.still:
-        click.secho(f"  {name} fails or has stopped; its batches before the boundary stay with the former program.", fg="yellow")
     if moment.still_since:
+        click.secho("\n".join(stays_with_the_former(moment)), fg="yellow")
         anew = f"{again('atoll apply', files=True)} --restate-from {to_text(moment.still_since)}"
         click.echo(f"  To make them by this one: {again('atoll cancel')}, then {anew}")
 

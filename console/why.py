@@ -109,7 +109,8 @@ class _Search:
             return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, remedies)))
         if table.retry_at and table.retry_at > self._now:
             waits = "" if split(table.error)[1] else "nothing, unless the error says so; "
-            remedy = f"{waits}at once: {again(f'atoll run {flow.id}')}"
+            taken_over = self._taken_over(flow, dataset, table)
+            remedy = "; ".join(filter(None, (f"{waits}at once: {again(f'atoll run {flow.id}')}", taken_over)))
             return self._retried(dataset, table, f"at {_moment(table.retry_at)}", remedy)
         return self._in_order(dataset, flow, table, before)
 

@@ -150,9 +150,13 @@ def test_what_fails_beside_a_change_of_what_runs_says_how_it_is_taken_over(
 ) -> None:
     text = (folder / "program.sql").read_text()
     (folder / "program.sql").write_text(text.replace("SELECT id, customer FROM", "SELECT id FROM"))
+    stays = f"{ORDERS} fails or has stopped; its batches before the boundary stay with the former program."
+    planned = atoll("plan").stdout
+    assert stays in planned and f"To make them by this one: atoll apply --restate-from {failing}" in planned
+    assert ORDERS in json.loads(atoll("plan", "--json").stdout)["still"]
     shown = atoll("apply").stdout
-    assert f"{ORDERS} fails or has stopped; its batches before the boundary stay with the former program." in shown
-    assert f"atoll cancel, then atoll apply --restate-from {failing}" in shown
+    assert stays in shown and f"atoll cancel, then atoll apply --restate-from {failing}" in shown
+    assert f"atoll cancel, then atoll apply --restate-from {failing}" in atoll("why", STAGED).stdout
     assert tolerated(ready) is None
     for _ in range(4):
         fail(ready, ORDERS, STAGED, "RowError: a row is too long")
