@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from language.forms.syntax import Name, Part
 from language.text.diagnostics import Problem, Span
-from language.text.tokens import Chunk, Kind, Token
+from language.text.tokens import Chunk, Kind, Token, Tokens
 
 RESERVED = ("AS", "EVERY", "FROM")  # a name of these is written in quotes
 K = TypeVar("K")
@@ -26,6 +26,11 @@ class TokenReader:
     @property
     def whole(self) -> Span:
         return self._tokens.first.span.to(self._tokens.last.span)
+
+    @property
+    def tokens(self) -> Tokens:
+        """All of the statement's."""
+        return self._tokens
 
     @property
     def last_span(self) -> Span:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from language.sql.problems import QueryProblem
+from language.text.clause_words import CLAUSES, ends_a_piece
+
 _CLAUSES = ("from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
 _BY = ("order", "group", "partition")
 # Words that follow one another only where a parenthesis should open between them, or after both.
@@ -46,6 +49,25 @@ class Stop:
     def reads_with(self, inserted: str) -> bool:
         at = self.words[self.number][0] if self.number < len(self.words) else len(self.text)
         return self.reads(f"{self.text[:at]} {inserted} {self.text[at:]}")
+
+
+def clause_of_ours(stop: Stop) -> QueryProblem | None:
+    """What is said where a word at which the parser stops, or one before it, begins a clause of Atoll's; None elsewhere."""
+    signs = [word for _, _, word in stop.words]
+    if "FROM" not in (sign.upper() for sign in signs[: stop.number]):
+        return None
+    for number in (stop.number, stop.number - 1, stop.number - 2):
+        word = signs[number] if 0 < number < len(signs) else ""
+        if word.upper() not in CLAUSES or not ends_a_piece(signs[number - 1], signs[number - 2] if number > 1 else ""):
+            continue
+        if any(signs[:number].count(opening) > signs[:number].count(closing) for opening, closing in ("()", "[]")):
+            continue  # within brackets it is a window's, or a function
+        if word.upper() == "USING" and "JOIN" in (sign.upper() for sign in signs[:number]):
+            continue
+        start, end, _ = stop.words[number]
+        remedy = f'write {CLAUSES[word.upper()]} before AS, where clauses stand; as a name it is written "{word.lower()}"'
+        return QueryProblem(start, end, f"`{word}` begins a clause, and stands within the query", remedy)
+    return None
 
 
 def missing(stop: Stop) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from language.dialects.postgres import catalogue
 from language.dialects.postgres.parser import NotRead, Text, Word, serialized
-from language.sql.misplaced import Stop, ends_a_name, misplaced, missing
+from language.sql.misplaced import Stop, clause_of_ours, ends_a_name, misplaced, missing
 from language.sql.problems import QueryProblem
 from language.sql.translation import Translation, translation
 
@@ -59,9 +59,11 @@ def syntax_problem(text: Text, refusal: NotRead) -> QueryProblem:
         return QueryProblem(
             word.start, word.end, f"nothing stands between `{before.text}` and `,`", "write a column, or remove the comma"
         )
+    stop = Stop(text.text, text.words, here, _reads)
+    if ours := clause_of_ours(stop):
+        return ours
     near = [number for number in (here - 1, here, here - 2) if 0 <= number < len(text.words)]
     named, misspelled = _in_quotes(text, refusal, near), _misspelled(text, refusal, near)
-    stop = Stop(text.text, text.words, here, _reads)
     return (
         next(named, None)
         or _missing(text, word, stop)
