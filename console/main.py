@@ -13,6 +13,7 @@ import click
 
 from console.again import all_again
 from console.failures import explain_aws
+from console.options_before import Group
 from console.project_version import other_version
 from shared_metadata.errors import AtollError
 
@@ -46,7 +47,7 @@ atexit.register(gc.freeze)  # the process frees its memory whole at its end, so 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class Verbs(click.Group):
+class Verbs(Group):
     """Finds a verb's module by name; errors of Atoll and of AWS become a message and exit code 1."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -102,12 +103,19 @@ def fail(context: click.Context, error: AtollError) -> NoReturn:
     raise SystemExit(1)
 
 
+def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    context.meta["json"] = value
+    return value
+
+
 @click.group(
     cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
 @click.version_option(package_name="atoll")
+@click.option("--json", "as_json", is_flag=True, is_eager=True, callback=_remember_json, help="Print JSON for programs.")
+@click.option("--profile", metavar="NAME", help="AWS profile, or `local`.")
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context, as_json: bool, profile: str | None) -> None:
     """Atoll runs data programs inside your own AWS account. Without a verb: where the project in this folder stands, and what to
     do next.
 
@@ -125,6 +133,7 @@ def main(context: click.Context) -> None:
 
     Verbs that need an account talk to that of --profile, or else of ATOLL_PROFILE, or else to the embedded AWS where
     `atoll local up` was run in this folder, or else to what the AWS_* variables say. `--profile local` is the embedded one.
+    Every verb has `--json`. Both options may stand before the verb, too.
 
     \b
     Exit codes:
@@ -141,8 +150,11 @@ def main(context: click.Context) -> None:
         from console.next_step import next_step
         from console.standing import standing
 
-        step = next_step(standing())
-        click.echo(f"{step.said}\n next: {step.command}\n`atoll --help` lists all verbs.")
+        step = next_step(standing(profile))
+        if as_json:
+            click.echo(json.dumps({"said": step.said, "next": step.command}))
+        else:
+            click.echo(f"{step.said}\n next: {step.command}\n`atoll --help` lists all verbs.")
 
 
 if __name__ == "__main__":
