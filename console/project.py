@@ -148,7 +148,9 @@ def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
 
 def _as_secret(option: str) -> str:
     """What to do where the option is wrong that names a secret; '' for any other."""
-    return "write secret = 'name', and store it with `atoll secret name FILE`" if option == "secret" else ""
+    if option != "secret":
+        return ""
+    return f"write secret = 'name', and store it: {again('atoll secret name FILE')}"
 
 
 def endpoints(program: Program) -> list[Connection | Warehouse]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ _OPENED = {
     ("join", "select"): "JOIN (SELECT …) AS q ON …",
     ("distinct", "on"): "DISTINCT ON (…)",
 }
+# What other engines write as a word where a part of a time is said.
+_PARTS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond")
+DATE_PARTS = frozenset((*_PARTS, *(f"{part}s" for part in _PARTS), "yy", "yyyy", "qq", "mm", "wk", "dd", "hh", "mi", "ss"))
 # After these, a word is no name that ends there.
 _NAMES_END = frozenset(
     (
@@ -28,6 +32,12 @@ _NAMES_END = frozenset(
         *("asc", "desc", "nulls", "union", "except", "intersect", "join", "over", "collate", *_CLAUSES),
     )
 )
+
+
+_BACKQUOTED_PART = re.compile(r"`([^`\n]+)`")
+_BACKQUOTED = re.compile(r"`[^`\n]+`(?:\.`[^`\n]+`)*")
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_SHOWN = 3  # names that are told
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,29 @@ def clause_of_ours(stop: Stop) -> QueryProblem | None:
         remedy = f'write {CLAUSES[word.upper()]} before AS, where clauses stand; as a name it is written "{word.lower()}"'
         return QueryProblem(start, end, f"`{word}` begins a clause, and stands within the query", remedy)
     return None
+
+
+def in_backquotes(text: str, reads: Callable[[str], bool]) -> tuple[int, int, str] | None:
+    """The first name in backquotes, and what to write, where the parser reads the text with all names without them."""
+    found = list(_BACKQUOTED.finditer(text))
+    if not found or not reads(_BACKQUOTED.sub(_unquoted, text)):
+        return None
+    names = list(dict.fromkeys(map(_unquoted, found)))
+    more = " …" if len(names) > _SHOWN else ""
+    return *found[0].span(), f"write {', '.join(names[:_SHOWN])}{more} without them"
+
+
+def _unquoted(path: re.Match[str]) -> str:
+    """Its parts as they are where they are names of small letters, else in double quotes; what stands in one pair may be a path."""
+    parts = [
+        part for quoted in _BACKQUOTED_PART.findall(path[0]) for part in (quoted.split(".") if _PATH.fullmatch(quoted) else [quoted])
+    ]
+    return ".".join(part if _PATH.fullmatch(part) and part.islower() else f'"{part}"' for part in parts)
+
+
+def is_date_part(text: str, start: int, end: int) -> bool:
+    """Whether a word of the text is a part of a time, and what is given to a call."""
+    return text[start:end].lower() in DATE_PARTS and text[:start].rstrip()[-1:] in ("(", ",")
 
 
 def missing(stop: Stop) -> tuple[str, str] | None:

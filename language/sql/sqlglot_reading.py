@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from language.sql.dialect import sqlglot_dialect
+from language.sql.engines import TRIPPED
 from language.sql.misplaced import Stop, clause_of_ours, misplaced, missing
 from language.sql.query import first_word
 from language.text.diagnostics import Problem, Span
@@ -28,12 +29,15 @@ def reads(text: str) -> bool:
     return _QUERY.match(text) is not None
 
 
-def parsed(span: Span, dialect: str, text: str) -> exp.Expr:
-    """The tree of `text`, which stands for what is written at `span`, of its length. Raises Problem."""
+def parsed(span: Span, dialect: str, text: str, remedy: str = "check the SQL before and at this place") -> exp.Expr:
+    """The tree of `text`, which stands for what is written at `span`, of its length. Raises Problem.
+
+    remedy: where nothing else is known.
+    """
     try:
         tree = sqlglot.parse_one(text, dialect=sqlglot_dialect(dialect))
     except ParseError as error:
-        raise _parse_problem(span, dialect, error) from error
+        raise _parse_problem(span, dialect, error, remedy) from error
     except RecursionError:
         raise too_deep(first_word(span)) from None
     except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # odd text trips sqlglot
@@ -53,7 +57,7 @@ def place(node: exp.Expr, span: Span) -> Span:
     return Span(span.source, span.start + min(start for start, _ in ends), span.start + max(end for _, end in ends))
 
 
-def _parse_problem(span: Span, dialect: str, error: ParseError) -> Problem:
+def _parse_problem(span: Span, dialect: str, error: ParseError, otherwise: str) -> Problem:
     """What is said of a text at whose word sqlglot stops."""
     details = error.errors[0] if error.errors else {}
     stop = _stop(span, dialect, details)
@@ -64,9 +68,7 @@ def _parse_problem(span: Span, dialect: str, error: ParseError) -> Problem:
         cause = _cause(str(details.get("description") or ""), stop)
     start, end = stop.words[stop.number][:2] if stop.number < len(stop.words) else (len(span.text) - 1, len(span.text))
     place = Span(span.source, span.start + start, span.start + end)
-    return Problem(
-        place, f"this SQL cannot be read: {cause}", remedy or misplaced(stop, _ORDER) or "check the SQL before and at this place"
-    )
+    return Problem(place, f"this SQL cannot be read: {cause}", remedy or misplaced(stop, _ORDER) or otherwise)
 
 
 def _cause(description: str, stop: Stop) -> str:
@@ -86,7 +88,7 @@ def _stop(span: Span, dialect: str, details: Mapping[str, Any]) -> Stop:
     def can_be_read(text: str) -> bool:
         try:
             return bool(sqlglot.parse_one(text, dialect=sqlglot_dialect(dialect)))
-        except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
+        except TRIPPED:
             return False
 
     tokens = sqlglot_dialect(dialect).tokenize(span.text)
