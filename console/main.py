@@ -43,6 +43,29 @@ VERBS = {
     "destroy": "console.deploy:destroy",
     "local": "console.local:local",
 }
+# Verbs of other tools ▸ what does the same here.
+ELSEWHERE = {
+    **dict.fromkeys(("compile", "validate", "lint", "test", "parse"), "atoll check"),
+    **dict.fromkeys(("fmt", "prettify"), "atoll format"),
+    **dict.fromkeys(("diff", "preview", "dry-run"), "atoll plan"),
+    **dict.fromkeys(("build", "push", "publish", "update", "activate"), "atoll apply"),
+    **dict.fromkeys(("undo", "revert", "restore"), "atoll rollback"),
+    **dict.fromkeys(("sync", "refresh", "trigger", "backfill", "restate"), "atoll run"),
+    **dict.fromkeys(("ls", "list", "ps", "info", "show", "monitor"), "atoll status"),
+    **dict.fromkeys(("introspect", "pull", "import-schema", "schemas", "crawl"), "atoll discover"),
+    **dict.fromkeys(("login", "auth", "connect", "credentials", "secrets"), "atoll secret"),
+    **dict.fromkeys(("docs", "dag", "graph", "deps"), "atoll lineage"),
+    **dict.fromkeys(("debug", "doctor", "diagnose"), "atoll why DATASET"),
+    **dict.fromkeys(("audit", "verify"), "atoll state verify"),
+    **dict.fromkeys(("vacuum", "optimize", "compact", "clean"), "atoll maintain"),
+    **dict.fromkeys(("remove", "delete", "teardown", "uninstall"), "atoll destroy"),
+    **dict.fromkeys(("bootstrap", "install"), "atoll deploy"),
+    **dict.fromkeys(("new", "create", "project"), "atoll init"),
+    **dict.fromkeys(("up", "start", "serve"), "atoll local up"),
+    **dict.fromkeys(("down", "stop"), "atoll local down"),
+    "version": "atoll --version",
+    "help": "atoll --help",
+}
 atexit.register(gc.freeze)  # the process frees its memory whole at its end, so Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -63,6 +86,8 @@ class Verbs(Group):
         try:
             return super().resolve_command(context, arguments)
         except click.NoSuchCommand as error:
+            if meant := ELSEWHERE.get(error.command_name.lower()):
+                raise click.UsageError(f"No such command '{error.command_name}'. Here it is `{meant}`.", context) from None
             raise click.NoSuchCommand(error.command_name, possibilities=VERBS, ctx=context) from None
 
     def invoke(self, context: click.Context) -> object:

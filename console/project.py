@@ -29,6 +29,23 @@ if TYPE_CHECKING:
     from language.compiler import Compilation
 
 ORGANIZE = "organize"
+# As options of a connection in other tools' programs.
+_IN_SECRETS = frozenset(
+    (
+        *("host", "hostname", "port", "user", "username", "password", "dbname", "database", "sslmode", "sslrootcert", "url", "dsn"),
+        *(
+            "token",
+            "api_key",
+            "api_token",
+            "client_id",
+            "client_secret",
+            "credentials",
+            "connection_string",
+            "access_key",
+            "private_key",
+        ),
+    )
+)
 
 
 def read_sources(paths: Sequence[str]) -> dict[str, str]:
@@ -138,7 +155,7 @@ def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
         slices, place = _slices_of(owner), partial(compilation.resolved.option_diagnostic, owner.name)
         known = {name for slice_ in slices for name in names_of(config_model(slice_))}
         for name in sorted(set(owner.options) - known):
-            remedy = did_you_mean(name, known) + f"{owner.system} takes the options {', '.join(sorted(known))}"
+            remedy = _as_secret(name) or did_you_mean(name, known) + f"{owner.system} takes the options {', '.join(sorted(known))}"
             yield place(name, f"{owner.system} has no option `{name}`", remedy)
         for slice_ in slices_opening(program, owner):
             for wrong in refusals(config_model(slice_), owner.options):
@@ -147,10 +164,10 @@ def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
 
 
 def _as_secret(option: str) -> str:
-    """What to do where the option is wrong that names a secret; '' for any other."""
-    if option != "secret":
+    """What to do where the option is wrong that names a secret, or one is given that belongs into it; '' for any other."""
+    if option != "secret" and option not in _IN_SECRETS:
         return ""
-    return f"write secret = 'name', and store it: {again('atoll secret name FILE')}"
+    return f"write secret = 'name', and store what it signs in with: {again('atoll secret name FILE')}"
 
 
 def endpoints(program: Program) -> list[Connection | Warehouse]:

@@ -15,6 +15,8 @@ from language.text.diagnostics import Gathering, Problem, Span
 from language.text.tokens import Chunk, Kind, Token, Tokens
 
 _WORDS = re.compile(rf"(?<![\w$])(?:{'|'.join(CLAUSES)})(?![\w$])", re.IGNORECASE)
+_TEMPLATE = re.compile(r"\{\{[^{}]*\}\}|\{%.*?%\}", re.DOTALL)
+_NO_TEMPLATES = "name a table in FROM, as in lake.ops.flights; the bounds of a batch are batch_start() and batch_end()"
 _MAY_BE_SQL = frozenset(("REPLACE", "APPEND", "CURSOR", "USING", "MERGE"))  # as in FROM t append, or JOIN t merge ON (same)
 _NO_ALIAS = ("USING", "REPLACE")  # a parenthesis behind one: JOIN … USING (id), * REPLACE (1 AS id)
 _AFTER_TABLES = ("WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT")
@@ -44,11 +46,24 @@ def check_behind(query: Span, tokens: Tokens, clause: Callable[[TokenReader], bo
 
     tokens: of the statement.  clause: reads the clause at which a reader stands; False where none can be read.
     """
+    if ("{{" in query.text or "{%" in query.text) and (template := _template(query, tokens)):
+        raise Problem(template, "a template stands here, and queries are plain SQL", _NO_TEMPLATES)
     if _WORDS.search(query.text):  # of few queries any is
         begin = bisect_left(tokens.read, query.start - tokens.start, key=lambda token: token.start)
         with Gathering() as gathering:
             for found in _Query(tokens.between(begin, len(tokens.read)), clause).found():
                 gathering(_refuse, found)
+
+
+def _template(query: Span, tokens: Tokens) -> Span | None:
+    """The first `{{ … }}` or `{% … %}` outside of texts."""
+    for raw in tokens.read:
+        start = tokens.start + raw.start
+        if start >= query.start and query.source.text[start] == "{":
+            found = _TEMPLATE.match(query.source.text, start, query.end)
+            if found is not None:
+                return Span(query.source, start, found.end())
+    return None
 
 
 def _refuse(found: _Found) -> None:

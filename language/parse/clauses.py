@@ -21,6 +21,7 @@ _BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
 _BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS", "REPLACE", "APPEND", "MERGE", "PARTITION", "CURSOR", "MASK")
 _REPEATED = ("expectations", "tolerates")
 _MASK = "write MASK (column HASH, other DROP)"
+_CURSOR = "name the column that grows with every change, as in CURSOR updated_at"
 _MERGE = "name the key, as in MERGE ON (id)"
 
 
@@ -170,14 +171,21 @@ class ClauseParser:
         return ModeClause(Mode.MERGE, key, token.span.to(self._reader.last_span))
 
     def _cursor_column(self, _: Token) -> Any:
-        return self._reader.part("a column", "name the column that grows with every change, as in CURSOR updated_at")
+        if by := self._reader.take_word("BY", "ON"):
+            raise Problem(by.span, f"`{by.text}` does not stand behind CURSOR", _CURSOR)
+        column, following = self._reader.part("a column", _CURSOR), self._reader.peek()
+        if following is not None and following.is_symbol("("):
+            raise Problem(column.span, "CURSOR takes a column, and nothing that is computed", _CURSOR)
+        return column
 
     def _partition(self, _: Token) -> Any:
         self._reader.expect_word("BY", "write PARTITION BY (column)")
-        return self._reader.parts("a column", "name columns, as in PARTITION BY (day)")
+        return self._reader.parts(
+            "a column", "name columns of the query, as in PARTITION BY (day); what is computed is a column there, too"
+        )
 
     def _masks(self, _: Token) -> tuple[MaskedColumn, ...]:
-        items = self._reader.parenthesised(lambda: self._reader.name("a column", _MASK), self._mask)
+        items = self._reader.parenthesised(lambda: self._reader.name("a column", _MASK), self._mask, _MASK)
         return tuple(MaskedColumn(name, how) for name, how in items)
 
     def _mask(self) -> Mask:
@@ -206,7 +214,7 @@ class ClauseParser:
     def _tables(self, token: Token) -> TableList:
         origin = self._reader.name("a connection", TABLES)
         self._reader.expect_word("TABLES", f"{TABLES}, or AS SELECT … FROM {origin.dotted}")
-        tables = self._reader.names("a table", TABLES)
+        tables = self._reader.names("a table", f"{TABLES}; what is renamed or filtered is a statement of its own, with AS SELECT …")
         return TableList(origin, tables, token.span.to(self._reader.last_span))
 
     def _query(self, _: Token) -> Span:

@@ -52,21 +52,25 @@ _KINDS = {
     **dict.fromkeys(("PROCEDURE", "AGGREGATE", "MACRO", "TRIGGER"), "say it in SQL in a materialized view"),
     **dict.fromkeys(("USER", "ROLE", "GROUP", "POLICY"), "say in AWS who may read the tables"),
 }
+_INSERTS = {"OVERWRITE": CLAUSES["REPLACE"], "IGNORE": CLAUSES["MERGE"], "OR": CLAUSES["MERGE"]}
 # Each as `write …` goes on.
 _CLAUSES = {
     **dict.fromkeys(("PARTITIONED", "CLUSTER", "CLUSTERED", "DISTRIBUTED", "SORTKEY", "DISTKEY"), CLAUSES["PARTITION"]),
     **dict.fromkeys(("TARGET_LAG", "LAG"), f"{CLAUSES['EVERY']}, and {CLAUSES['FRESH']} to be told"),
     **dict.fromkeys(("SCHEDULE", "SCHEDULED", "REFRESH", "CRON", "INTERVAL", "DAILY", "HOURLY"), CLAUSES["EVERY"]),
     **dict.fromkeys(("UPSERT", "UNIQUE", "UNIQUE_KEY", "PRIMARY", "KEY", "DUPLICATE"), CLAUSES["MERGE"]),
+    "MODE": f"{CLAUSES['REPLACE']}, {CLAUSES['APPEND']} or {CLAUSES['MERGE']} alone",
     **dict.fromkeys(("OVERWRITE", "FULL", "TRUNCATE"), CLAUSES["REPLACE"]),
     "INCREMENTAL": f"{CLAUSES['APPEND']}, or {CLAUSES['MERGE']}",
     "CURSOR_FIELD": CLAUSES["CURSOR"],
     **dict.fromkeys(("CONSTRAINT", "CHECK", "ASSERT", "TEST", "AUDIT"), CLAUSES["EXPECT"]),
     "ENGINE": f"{CLAUSES['USING']}, in a view or a publication",
     "WAREHOUSE": f"{CLAUSES['USING']}; the warehouse itself is the first of a table's three names",
+    "COLUMNS": "the columns in the query: AS SELECT id, name FROM …",
+    **dict.fromkeys(("EXCLUDE", "EXCEPT"), "MASK (column DROP) where it is collected, or name the columns in the query"),
     "COMMENT": "-- and the comment",
     "VALUES": "AS and a query: rows come from a connection or from a table",
-    "ON": "INSERT INTO … MERGE ON (id): what is published is updated by its key",
+    "ON": f"{CLAUSES['MERGE']}: what is published is updated by its key",
 }
 
 
@@ -75,6 +79,14 @@ def unknown_statement(token: Token) -> Problem:
     elsewhere = _FIRST.get(token.text.upper(), "") if token.kind in (Kind.WORD, Kind.SYMBOL) else ""
     near = did_you_mean(token.text, ["CREATE", "INSERT"])
     return Problem(token.span, f"a statement cannot begin with `{token.text}`", elsewhere or near + _STATEMENTS)
+
+
+def refuse_insert(reader: TokenReader) -> None:
+    """Raises Problem for INSERT OVERWRITE and INSERT IGNORE."""
+    coming = reader.peek()
+    if coming is not None and coming.is_word(*_INSERTS):
+        remedy = f"write INSERT INTO, and {_INSERTS[coming.text.upper()]} behind the name"
+        raise Problem(coming.span, f"`INSERT {coming.text}` is no statement", remedy)
 
 
 def unknown_kind(token: Token, known: Collection[str]) -> Problem:
@@ -109,6 +121,8 @@ def unknown_clause(reader: TokenReader, known: Collection[str], statement: str) 
         return Problem(token.span, f"{statement} takes no options", _OPTIONS)
     if token.is_word(*_QUERIES) or token.is_symbol("("):
         return Problem(token.span, "a query begins here without `AS`", f"write AS before `{token.span.text}`")
+    if token.is_symbol(","):
+        return Problem(token.span, "`,` stands between clauses", "write them one after another, without commas")
     if token.is_word("TABLES") and "FROM" in known:
         return Problem(token.span, "`TABLES` does not say of which connection", TABLES)
     if token.is_word("MASK", "CURSOR", "FROM", "TABLES"):

@@ -21,7 +21,7 @@ from language.forms.syntax import (
     Syntax,
 )
 from language.parse.clauses import ClauseParser
-from language.parse.elsewhere import refuse_condition, unknown_kind, unknown_statement
+from language.parse.elsewhere import refuse_condition, refuse_insert, unknown_kind, unknown_statement
 from language.parse.token_reader import RESERVED, TokenReader
 from language.text.characters import odd_characters
 from language.text.diagnostics import Diagnostic, Gathering, Problem, SourceText, Span
@@ -158,7 +158,7 @@ class StatementParser:
     def _options(self) -> tuple[Option, ...]:
         options: dict[str, Option] = {}
         remedy = "options are written WITH (key = 'value', other = 3, flag = TRUE)"
-        items = self.reader.parenthesised(lambda: self.reader.part("an option's name", remedy), self._option_value)
+        items = self.reader.parenthesised(lambda: self.reader.part("an option's name", remedy), self._option_value, remedy)
         for part, (value, span) in items:
             if part.folded in options:
                 raise Problem(part.span, f"the option `{part.folded}` is given twice", "remove one of them")
@@ -179,6 +179,7 @@ class StatementParser:
         raise Problem(token.span, f"`{token.span.text}` is not an option's value", remedy)
 
     def _insert(self) -> Insert:
+        refuse_insert(self.reader)
         self.reader.expect_word("INTO", "as in INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '1 hour';")
         self.target = self.reader.name("a target", "name what to insert into, as in INSERT INTO lake.crm")
         clauses = ClauseParser(self.reader, "INSERT", tables=True).clauses()

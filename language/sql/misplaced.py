@@ -11,6 +11,11 @@ from language.text.clause_words import CLAUSES, ends_a_piece
 
 _CLAUSES = ("from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
 _BY = ("order", "group", "partition")
+_TIME_TRAVEL = frozenset(("for", word) for word in ("system_time", "system_version", "version", "timestamp"))
+NO_PARAMETERS = (
+    "a query has no parameters: nobody would give their values",
+    "write the value; the bounds of a batch are batch_start() and batch_end()",
+)
 # Words that follow one another only where a parenthesis should open between them, or after both.
 _OPENED = {
     ("over", "partition"): "OVER (PARTITION BY …)",
@@ -107,11 +112,18 @@ def missing(stop: Stop) -> tuple[str, str] | None:
     """What is wrong, '' where the place says it, and what to write where something is left out: parentheses, BY, END, ON."""
     if stop.word(stop.number)[:1] == stop.word(stop.number - 1)[:1] == "'":
         return "two texts follow one another", "write a comma between them, or || to join them"
+    signs = [word.lower() for _, _, word in stop.words]
+    if any(sign in (":", "@", "?") for sign in (stop.word(stop.number), stop.word(stop.number - 1))) and _is_parameter(stop):
+        return NO_PARAMETERS
+    if stop.word(stop.number) == "on" and stop.word(stop.number + 1) in ("conflict", "duplicate"):
+        return "what is published is updated by its key", "write MERGE ON (key) before AS, where clauses stand"
+    if any((stop.word(at - 1), stop.word(at)) in _TIME_TRAVEL for at in (stop.number, stop.number + 1)):
+        return "a query cannot choose the moment of its inputs: each is read as of the batch's end", "remove FOR … AS OF …"
     for number in (stop.number, stop.number - 1, stop.number + 1, stop.number - 2):
         opened = _OPENED.get((stop.word(number - 1), stop.word(number)))
         if opened is not None and (stop.word(number), stop.word(number + 1)) != ("on", "("):
             return "", f"write {opened}"
-    signs, before = [word.lower() for _, _, word in stop.words], stop.word(stop.number - 1)
+    before = stop.word(stop.number - 1)
     if signs.count("(") > signs.count(")"):
         return "", "close the parenthesis that is open here"
     if before in _BY and stop.word(stop.number - 2) not in ("select", "distinct", ","):
@@ -121,6 +133,15 @@ def missing(stop: Stop) -> tuple[str, str] | None:
     if "join" in signs and stop.reads_with("ON true"):
         return "a JOIN does not say which rows meet", "write ON and a condition, or USING (…)"
     return None
+
+
+def _is_parameter(stop: Stop) -> bool:
+    """Whether a word follows at once on a sign as in :start, behind what is no word."""
+    number = stop.number if stop.word(stop.number) in (":", "@", "?") else stop.number - 1
+    if stop.word(number) == "?":
+        return True
+    end, following = stop.words[number][1], stop.words[number + 1 : number + 2]
+    return bool(following) and following[0][0] == end and following[0][2].isidentifier() and not stop.word(number - 1).isidentifier()
 
 
 def misplaced(stop: Stop, order: str) -> str:

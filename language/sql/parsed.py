@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token
 
 from language.sql.dialect import sqlglot_dialect
+from language.sql.misplaced import NO_PARAMETERS
 from language.sql.query import TableReference, first_word
 from language.sql.sqlglot_reading import parsed, place, reads
 from language.text.diagnostics import Problem, Span
@@ -83,7 +84,12 @@ class ParsedQuery:
         return place(node, self.span)
 
     def check_reads(self) -> None:
-        """Raises Problem for a query that locks or writes."""
+        """Raises Problem for a query that locks or writes, or has parameters."""
+        for parameter in of_kind(self.nodes, exp.Placeholder, exp.Parameter):
+            place, signs = self.place(parameter), [token for token in self.tokens if token.token_type is TokenType.PLACEHOLDER]
+            if place == self.first_word and signs:  # sqlglot does not tell where a ? stands
+                place = self.within(signs[0].start, signs[0].end + 1)
+            raise Problem(place, *NO_PARAMETERS)
         writing = next(iter(of_kind(self.nodes, exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)), None)
         if writing is not None and not isinstance(writing, exp.Query):
             raise Problem(self.place(writing), "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE")

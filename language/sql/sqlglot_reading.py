@@ -95,7 +95,8 @@ def _stop(span: Span, dialect: str, details: Mapping[str, Any]) -> Stop:
     words = [word for token in tokens for word in _words(span.text, token.start, token.end + 1)]
     line, column = details.get("line"), details.get("col")
     at = sum(map(len, span.text.splitlines(keepends=True)[: line - 1])) + column - 1 if line and column else 0
-    return Stop(span.text, words, next((n for n, (_, end, _) in enumerate(words) if end > at), len(words)), can_be_read)
+    begin = next((token.start for token in tokens if token.end >= at), len(span.text))
+    return Stop(span.text, words, next((n for n, (start, _, _) in enumerate(words) if start >= begin), len(words)), can_be_read)
 
 
 def _words(text: str, start: int, end: int) -> list[tuple[int, int, str]]:

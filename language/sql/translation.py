@@ -25,6 +25,7 @@ _CHANGES, _MEANINGS = 3, 3  # that are told
 _WORD = re.compile(
     r"""--[^\n]*|/\*(?s:.*?)\*/|`[^`]*`|"(?:[^"]|"")*"|'(?:[^']|'')*'|\w[\w$]*(?:\.\d+)?|(?:[<>!=|&^:@~*/%+-](?!--|/\*))+|\S"""
 )
+_BEGINS = re.compile(r"[\s(]*(?:SELECT|WITH|FROM|TABLE|VALUES|PIVOT|UNPIVOT)\b", re.IGNORECASE)  # sqlglot logs what is no query
 _LINES = re.compile(r"\s*\n\s*")
 _NULLS = re.compile(r"\s+NULLS\s+(?:FIRST|LAST)\b", re.IGNORECASE)
 Meaning = Callable[[str], str | None]
@@ -58,7 +59,7 @@ def translation(text: str, dialect: str, meaning: Meaning, own: bool = True) -> 
     dialect: as sqlglot calls it.  meaning: of a text, what tells two that mean the same from others; None where it cannot be read.
     own: whether it may be the dialect's own; of a call of what it does not have, only those count who have it.
     """
-    if len(text) > MOST_TEXT or len(_words(text)) > MOST_WORDS:
+    if not _BEGINS.match(text) or len(text) > MOST_TEXT or len(_words(text)) > MOST_WORDS:
         return None
     found: list[tuple[Sequence[Change], str]] = []
     meanings = sorted(_meanings(text, dialect, meaning, own), key=lambda each: ("" in each[1], len(each[1])), reverse=True)[

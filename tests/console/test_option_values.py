@@ -79,3 +79,10 @@ def test_a_secrets_field_says_what_it_takes(model: type[PostgresAddress], field:
     assert wrong.takes.startswith(
         {"port": "a whole number from 1 to 65,535", "sslmode": "one of 'disable', ", "host": "a text"}[field]
     )
+
+
+def test_what_a_connection_signs_in_with_is_told_to_be_its_secrets() -> None:
+    with pytest.raises(ProgramErrors) as found:
+        compile_texts({"p.sql": "CREATE CONNECTION it TO postgres WITH (host = 'h', password = 'p');"}, None, ProjectCache([]))
+    said = [one for one in found.value.diagnostics if "has no option `password`" in one.cause]
+    assert said and "atoll secret name FILE" in said[0].remedy

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import Result
 
-from console.main import VERBS, main
+from console.main import ELSEWHERE, VERBS, main
 from console.options_before import moved
 
 Atoll = Callable[..., Result]
@@ -64,3 +64,11 @@ def test_only_what_stands_before_the_verb_is_moved() -> None:
 
 def test_alone_it_says_what_comes_next_as_json(atoll: Atoll, folder: Path) -> None:
     assert atoll("--json").stdout == '{"said": "There is no program here.", "next": "atoll init"}\n'
+
+
+@pytest.mark.parametrize("verb", sorted(ELSEWHERE))
+def test_a_verb_of_another_tool_is_told_what_does_the_same_here(verb: str, atoll: Atoll) -> None:
+    result = atoll(verb)
+    assert result.exit_code == 2 and f"Here it is `{ELSEWHERE[verb]}`." in result.stderr
+    _, command, *_ = ELSEWHERE[verb].split()
+    assert command in VERBS or command.startswith("--")

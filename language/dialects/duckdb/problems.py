@@ -17,7 +17,7 @@ from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import QUOTED, rule_of, worded
-from language.sql.misplaced import is_date_part
+from language.sql.misplaced import NO_PARAMETERS, is_date_part
 from language.sql.problems import QueryProblem
 from language.sql.query import BATCH_BOUNDS, OWN_COLUMNS
 from language.text.diagnostics import did_you_mean
@@ -172,6 +172,8 @@ def _name_problem(query: QueryText, error: EngineError, at: int, tables: Tables,
     place, message = query.path(at), error.message
     scope = _scope_at(query.text, at, engine)
     if found := re.match(r'Referenced column "(.+)" not found in FROM clause', message):
+        if query.text[: place[0]].endswith("@"):
+            return QueryProblem(place[0] - 1, place[1], *NO_PARAMETERS)
         if is_date_part(query.text, *place):
             return QueryProblem(*place, f"there is no column `{found[1]}` here", f"write it as a text: '{found[1].lower()}'")
         known = list(_columns_in(scope, tables))

@@ -113,9 +113,7 @@ def read(span: Span) -> TrinoQuery:
     query.check_reads()
     query.check_commas()
     query.check_stars()
-    for node in of_kind(query.nodes, exp.Table, exp.Placeholder, exp.Parameter):
-        if not isinstance(node, exp.Table):
-            raise Problem(query.place(node), "a query has no parameters: nobody would give their values", "write the values")
+    for node in of_kind(query.nodes, exp.Table):
         if isinstance(node.this, exp.Func):
             cause = f"`{query.place(node.this).text}` reads what no FROM clause names"
             raise Problem(query.place(node), cause, "collect it into a warehouse with INSERT INTO, and read that")
