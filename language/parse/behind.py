@@ -6,6 +6,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 from sqlglot import TokenType
 
@@ -15,13 +17,16 @@ from language.text.diagnostics import Gathering, Problem, Span
 from language.text.tokens import Chunk, Kind, Token, Tokens
 
 _WORDS = re.compile(rf"(?<![\w$])(?:{'|'.join(CLAUSES)})(?![\w$])", re.IGNORECASE)
-_TEMPLATE = re.compile(r"\{\{[^{}]*\}\}|\{%.*?%\}", re.DOTALL)
+_TEMPLATE = re.compile(r"\{\{[^{}]{0,500}\}\}|\{%.{0,500}?%\}", re.DOTALL)
 _NO_TEMPLATES = "name a table in FROM, as in lake.ops.flights; the bounds of a batch are batch_start() and batch_end()"
 _MAY_BE_SQL = frozenset(("REPLACE", "APPEND", "CURSOR", "USING", "MERGE"))  # as in FROM t append, or JOIN t merge ON (same)
 _NO_ALIAS = ("USING", "REPLACE")  # a parenthesis behind one: JOIN … USING (id), * REPLACE (1 AS id)
 _AFTER_TABLES = ("WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT")
 _OPENING = frozenset((TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE))
 _CLOSING = frozenset((TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE))
+_REPEATED = ("EXPECT", "TOLERATE")
+_MOST = 20  # places of a query that are told
+_LONGEST = 1000  # tokens of clauses that follow one another
 _SHOWN = 60  # characters of clauses that are said whole
 
 
@@ -51,7 +56,7 @@ def check_behind(query: Span, tokens: Tokens, clause: Callable[[TokenReader], bo
     if _WORDS.search(query.text):  # of few queries any is
         begin = bisect_left(tokens.read, query.start - tokens.start, key=lambda token: token.start)
         with Gathering() as gathering:
-            for found in _Query(tokens.between(begin, len(tokens.read)), clause).found():
+            for found in islice(_Query(tokens.between(begin, len(tokens.read)), clause).found(), _MOST):
                 gathering(_refuse, found)
 
 
@@ -99,18 +104,20 @@ class _Query:
 
     def _clauses(self, number: int, token: Token) -> _Found | None:
         """The clauses that begin at a token; None where there are none, or where they are most likely names."""
-        reader = TokenReader(Chunk(self._tokens.between(number, self._count), None))
+        reader = TokenReader(Chunk(self._tokens.between(number, min(number + _LONGEST, self._count)), None))
         last, words = token.span, list[str]()
         while (coming := reader.peek()) is not None and coming.is_word(*CLAUSES) and self._clause(reader):
             if coming.is_word("CURSOR", "USING") and goes_on(reader.last_span.text):
                 break
+            if (word := coming.text.upper()) in words and word not in _REPEATED:
+                break
             last = reader.last_span
-            words.append(coming.text.upper())
+            words.append(word)
         if not words:
             return None
         end = bisect_left(self._tokens.read, last.end - self._tokens.start, key=lambda raw: raw.start)
         sure = number == 0 or not _MAY_BE_SQL.issuperset(words)
-        if not sure and (self._owns_a_column(token) or not self._ends_tables(end)):
+        if not sure and (not self._ends_tables(end) or self._owns_a_column(token)):
             return None
         joins = not sure and words[0] in ("MERGE", "USING") and self._joins(number)
         if joins and words[0] == "USING":
@@ -123,7 +130,7 @@ class _Query:
         following = self._tokens.at(number + 1)[0] if number + 1 < self._count else None
         wrong = following is not None and following.kind in (Kind.NUMBER, Kind.STRING)
         listed = following is not None and following.is_symbol("(") and not token.is_word(*_NO_ALIAS)
-        if not wrong and (self._owns_a_column(token) or not (listed or self._ends_tables(number + 1))):
+        if not wrong and (not (listed or self._ends_tables(number + 1)) or self._owns_a_column(token)):
             return None
         name = "" if wrong else token.text.lower()
         return _Found(token.span, [token.text.upper()], number + 1, False, name, number == 0)
@@ -139,10 +146,14 @@ class _Query:
 
     def _owns_a_column(self, name: Token) -> bool:
         """Whether the query says a column of a table that is called so."""
-        return any(
-            raw.text.lower() == name.text.lower() and self._said(number + 1) == "." and self._said(number - 1) != "."
-            for number, raw in enumerate(self._tokens.read)
-        )
+        return name.text.lower() in self._owners
+
+    @cached_property
+    def _owners(self) -> frozenset[str]:
+        """What stands before the first dot of a name, folded."""
+        read = self._tokens.read
+        dots = [number for number, raw in enumerate(read) if number and raw.token_type is TokenType.DOT]
+        return frozenset(read[dot - 1].text.lower() for dot in dots if dot < 2 or read[dot - 2].token_type is not TokenType.DOT)
 
     def _said(self, number: int) -> str:
         """What is written at a token, the last word of several; '' outside of the query."""

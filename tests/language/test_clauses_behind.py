@@ -206,3 +206,10 @@ def test_a_name_that_is_a_clauses_word_is_one(query: str, word: str, upper: bool
         assert all(one.remedy.endswith(f'; as a name it is written "{word.lower()}"') for one in told)
         uses = query.count("{}") > 1 or "AS {}" in query
         assert not (told and uses), told
+
+
+@pytest.mark.parametrize("piece", ["tolerate 1 ", "mask (a hash) ", "every '1 hour' ", "append ", "cursor x ", "{{ x ", "{% x "])
+def test_of_many_beginnings_the_first_are_told(piece: str, slices: Mapping[str, Slice]) -> None:
+    before, query, _ = PLACES["duckdb"]
+    found = _mistakes(f"{_HEAD}{before}{query} {piece * 300};", slices)
+    assert 1 <= len(found) <= 20
