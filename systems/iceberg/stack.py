@@ -52,7 +52,7 @@ class LakeStack(slice_stack.SliceStack):
         """A step that reads what is staged, and writes what becomes the table's."""
         step = self.step(name, memory_mb=memory_mb, timeout_seconds=900, data=True, tmp_mb=tmp_mb)
         step.write_objects([self.staging], slice_stack.OWN_STAGING)
-        step.read_objects(self._staged, STAGED)
+        step.read_objects(self.staged, STAGED)
         step.write_objects(self._warehouses, WAREHOUSE)  # rows that cannot stay where they were staged
         step.allow(READ_CATALOG, self._catalog, TABLES)
         return step
@@ -61,14 +61,14 @@ class LakeStack(slice_stack.SliceStack):
         """The only function that deletes what was table data, or staged to become it."""
         maintain = self.maintain(memory_mb=2048, tmp_mb=4096)
         maintain.write_objects(self._warehouses, WAREHOUSE)
-        maintain.read_objects(self._staged, STAGED)
+        maintain.read_objects(self.staged, STAGED)
         maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
-        maintain.delete_objects(self._staged, STAGED)
+        maintain.delete_objects(self.staged, STAGED)
         maintain.delete_objects(self._warehouses, WAREHOUSE)
         maintain.allow([*READ_CATALOG, "glue:UpdateTable"], self._catalog, TABLES)
 
     @property
-    def _staged(self) -> list[str]:
+    def staged(self) -> list[str]:
         return [naming.staging_prefix(name) for name in self.program.slice_ids if name.startswith("collect.")]
 
     @property
