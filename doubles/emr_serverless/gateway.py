@@ -83,7 +83,7 @@ def _caller(headers: Any, query: Any) -> Any:
 
         def pass_role(self, role: str) -> dict[str, str]:
             denied = iam_evaluator.enforce(
-                key, "iam:PassRole", "iam", get_region(), resource_arn=role, service_context={"iam:PassedToService": [PRINCIPAL]}
+                key, "iam:PassRole", "iam", get_region(), resource_arn=role, service_context={"iam:PassedToService": PRINCIPAL}
             )
             if denied:
                 said = f"{self.arn} is not authorized to perform: iam:PassRole on resource: {role}"

@@ -28,6 +28,10 @@ _BY_GRAMMAR: dict[type[exp.Expr], str] = {
     exp.Substring: "substring",
     exp.StrPosition: "position",
     exp.Quantile: "percentile",
+    exp.ApproxQuantile: "percentile_approx",
+    exp.Overlay: "overlay",
+    exp.Chr: "chr",
+    exp.Initcap: "initcap",
 }
 _VARYING_REMEDY = "write batch_end() for the moment, or a hash of the key for chance"
 
@@ -81,6 +85,8 @@ def _function(expressions: Expressions, node: exp.Expr, name: str, cast: bool) -
         findings.problem(node, f"`{name}` runs code that no program holds", "write it in SQL")
         return NOTHING
     written = node.expressions if isinstance(node, exp.Anonymous) else [*node.iter_expressions()]
+    if isinstance(node, exp.Initcap):  # to which sqlglot gives a second argument
+        written = [node.this]
     if name == "count" and len(written) == 1 and isinstance(written[0], exp.Star):
         return Typed(BIGINT, nullable=False)
     arguments = [expressions.typed(part) for part in written]
