@@ -99,8 +99,9 @@ class Runs:
         timer.start()
         threading.Thread(target=self._show, args=(run, began), daemon=True).start()
         try:
+            if "slow" in met or "killed" in met:
+                self._begin(run)
             if "slow" in met:
-                began.set()
                 job.stopped.wait(met["slow"].seconds)
             code = 137 if "killed" in met else self._runner.run(job, began)
         finally:
@@ -113,9 +114,12 @@ class Runs:
         details = f"Job failed, please check complete logs in configured logging destination. ExitCode: {code}." if code else ""
         self._end(run, "FAILED" if code else "SUCCESS", details)
 
-    @staticmethod
-    def _show(run: Run, began: threading.Event) -> None:
+    def _show(self, run: Run, began: threading.Event) -> None:
         began.wait()
+        self._begin(run)
+
+    @staticmethod
+    def _begin(run: Run) -> None:
         if run["state"] == "SCHEDULED":
             now = time.time()
             run.update(state="RUNNING", startedAt=now, queuedDurationMilliseconds=int((now - run["createdAt"]) * 1000))
