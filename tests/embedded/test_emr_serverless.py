@@ -36,6 +36,10 @@ from pyiceberg.types import (
 
 from infra.embedded import EmbeddedAws
 from shared_metadata.contract.waiting.statements import Status
+from shared_metadata.program.schema import SchemaColumn
+from slices.organize.spark.logic import other_names, reading
+from slices.organize.spark.spelling import as_spark
+from systems.iceberg.staging_table import StagingTables
 from tests.conformance.waiting import EngineConformance
 from tests.spark_lake import SparkLake, real_spark, spark_lake
 
@@ -253,6 +257,34 @@ def test_an_attempt_that_comes_second_writes_nothing_and_counts_what_is_there(la
     looks = [_ran(lake, table, document) for _ in range(2)]
     assert [(look.status, look.result, look.rows) for look in looks] == [(Status.DONE, {"counts": [3, 2]}, 3)] * 2
     assert len(lake.catalog.load_table((lake.database, table)).metadata.snapshots) == 1
+
+
+@pytest.mark.deep
+@pytest.mark.budget(120)
+@pytest.mark.timeout(600)
+def test_a_column_whose_name_iceberg_has_for_itself_is_read_through_another_one(lake: SparkLake) -> None:
+    """Such as `_deleted`, which every collected table has that is merged."""
+    real_spark()
+    schema = Schema(NestedField(1, "n", LongType()), NestedField(2, "_deleted", BooleanType()))
+    rows = pa.table([pa.array([1, 2, 3]), pa.array([False, True, None])], ["n", "_deleted"])
+    name, target = f"d{uuid.uuid4().hex[:8]}", staging(lake)
+    table = lake.table(name, schema, rows, rows)
+    first = table.history()[0].snapshot_id
+    columns = (SchemaColumn("n", "long"), SchemaColumn("_deleted", "boolean"))
+    names = other_names(columns)
+    assert names == {"_deleted": "atoll_deleted"}
+    tables = StagingTables(lake.catalog, lake.database, "here")
+    made = tables.renamed(
+        str(uuid.uuid4()), lake.catalog.load_table((lake.database, name)), first, names, f"s3://{lake.name}/warehouse/m"
+    )
+    read = as_spark(reading(".".join(made.identifier), first, columns, sees_deleted=False))
+    query = f"SELECT r.n FROM {read} AS r WHERE r.n < 5 AND NOT coalesce(r._deleted, false)"
+    where = f"arn:aws:glue:{lake.aws.region}:{lake.aws.account}"
+    resources = [f"{where}:database/{made.database}", f"{where}:table/{made.database}/*"]
+    beside = {"Action": ["glue:GetDatabase", "glue:GetTable"], "Resource": resources}
+    look = _ran(lake, target, lake.insert(target, query), role=lake.role_with([*lake.grants().values(), beside]))
+    assert look.status == Status.DONE, look
+    assert sorted(lake.catalog.load_table((lake.database, target)).scan().to_arrow()["n"].to_pylist()) == [1, 3]
 
 
 @pytest.mark.deep

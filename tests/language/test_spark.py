@@ -153,6 +153,7 @@ WRONG = {
     "NULL": ("x", "this column is NULL, which no table can hold"),
     "transform(tags, t -> t)": ("", "not known here"),
     "day - day": ("day - day AS x", "this column is interval day, which no table can hold"),
+    "n AS _file, n": ("n AS _file", "Iceberg has a column `_file` of its own in every table"),
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 

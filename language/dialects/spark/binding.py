@@ -20,6 +20,8 @@ from shared_metadata.program.lineage import Use
 
 _READ = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"))
 _READ_IN_FROM = frozenset(("this", "db", "catalog", "alias", "with_"))
+# https://iceberg.apache.org/spec/#reserved-field-ids
+KEPT = frozenset(("_file", "_pos", "_deleted", "_spec_id", "_partition", "_row_id", "_last_updated_sequence_number"))
 Common = Mapping[str, Mapping[str, Typed]]  # the columns of the queries of WITH, by name
 
 
@@ -29,6 +31,9 @@ def bind(query: SparkQuery, tables: Tables) -> TypedQuery:
     outputs, items = binder.query(query.tree, {}, None), binder.items
     findings, columns = binder.findings, []
     for name, typed in outputs.items():
+        if name in KEPT:
+            cause = f"Iceberg has a column `{name}` of its own in every table, in whose place Spark reads no other"
+            findings.problem(items.get(name, query.tree), cause, "call it otherwise, with AS")
         kind = schema_type(typed.kind) if typed.kind is not None else ""
         if not kind and typed.kind is not None:
             remedy = "CAST it to the type that the column is to have"

@@ -51,15 +51,17 @@ class SparkDriver(LakeDriver):
             asks = {"counts": logic.counts([*self._failing(work).values()])} if flow.expectations else {}
             if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT:
                 asks["twice"] = logic.keys_twice(flow.key)
-            return logic.job({into: logic.insert(into, stored, self._query(work, reads), batch)}, asks)
+            return logic.job({into: logic.insert(into, stored, self._query(work, reads, staging), batch)}, asks)
 
         ran = statements.run("rows", job)
         self._refuse_twins(work, next(iter(ran.result.get("twice", ())), 0))
-        rows = self._tables(work).staging().rows(into)
+        tables = self._tables(work).staging()
+        rows = tables.rows(into)
+        read = [tables.named(self._renamed(work, dataset)).to_plain() for dataset in reads]
         return {
             "files": rows.files if rows else [],
             "columns": [asdict(column) for column in stored],
-            "staging": [(rows.table if rows else into).to_plain()],
+            "staging": [(rows.table if rows else into).to_plain(), *read],
             "statements": [one.to_plain() for one in statements.ran],
             "counts": ran.result.get("counts", []),
         }
@@ -120,14 +122,30 @@ class SparkDriver(LakeDriver):
         bounds = logic.words(work.flow, {}, to_text(work.claim.interval.start), to_text(work.claim.interval.end))
         return {e.name: logic.fails(e, bounds) for e in work.flow.expectations}
 
-    def _query(self, work: Work, reads: Mapping[str, Mapping[str, Any]]) -> str:
+    def _query(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging) -> str:
         flow, interval, lake = work.flow, work.claim.interval, self._tables(work)
         tables = {}
         for dataset, pointer in reads.items():
-            snapshot_id = int(pointer["snapshot_id"])
+            snapshot_id, of = int(pointer["snapshot_id"]), pointer["table"]
             columns = lake.columns(dataset, snapshot_id)
-            tables[dataset] = logic.reading(pointer["table"], snapshot_id, columns, sees_deleted=dataset in flow.sees_deleted)
+            names, table = logic.other_names(columns), lake.find(dataset)
+            if names and table is not None:
+                token = self._renamed(work, dataset)
+                made = lake.staging().renamed(token, table, snapshot_id, names, self._place_of(work, "read", token, staging))
+                of = ".".join(made.identifier)
+            tables[dataset] = logic.reading(of, snapshot_id, columns, sees_deleted=dataset in flow.sees_deleted)
         return flow.filled(logic.words(flow, tables, to_text(interval.start), to_text(interval.end)))
+
+    @staticmethod
+    def _renamed(work: Work, dataset: str) -> str:
+        """The token of what a table is read through whose columns have names that Spark keeps for itself."""
+        return work.turn.token(f"read {dataset}")
+
+    def _place_of(self, work: Work, purpose: str, token: str, staging: Staging) -> str:
+        """Where a staging table is put: below the table that takes its rows, or below what is staged to be published."""
+        if work.flow.kind == Kind.RESULT or purpose == "aside":
+            return staging.url(work.table.dataset, f"{purpose}-{token}")
+        return f"{self._tables(work).location(work.table.dataset)}/data/{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{token}"
 
     def _result_columns(self, work: Work) -> tuple[SchemaColumn, ...]:
         """The columns as the program was compiled. Raises DefinitionError where it was compiled without its sources' schemas."""
@@ -144,13 +162,12 @@ class SparkDriver(LakeDriver):
     def _staging_table(self, work: Work, purpose: str, columns: Sequence[SchemaColumn], staging: Staging) -> StagingTable:
         """A table for rows; of those that stay, with the field ids and the partitions of the table that takes them."""
         tables, token, flow = self._tables(work), work.turn.token(f"table {purpose}"), work.flow
+        location = self._place_of(work, purpose, token, staging)
         if flow.kind == Kind.RESULT or purpose == "aside":
-            location = staging.url(work.table.dataset, f"{purpose}-{token}")
             return tables.staging().make(token, iceberg_schema(columns), (), location)
         tables.fits(work.table.dataset, columns)
         schema = tables.schema_for(work.table.dataset, columns)
         _refuse_other_fields(columns, columns_of(schema), work)
-        location = f"{tables.location(work.table.dataset)}/data/{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{token}"
         return tables.staging().make(token, schema, flow.partition_by, location)
 
     def _as_rejected(

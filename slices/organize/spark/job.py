@@ -17,6 +17,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 MOST_CHARACTERS = 500
+ANALYSIS = (".AnalysisException", ".ParseException", ".ExtendedAnalysisException")  # before any row is read, as Iceberg's are
 
 
 def load(spark: SparkSession, name: str) -> Any:
@@ -67,12 +68,13 @@ def told(error: BaseException) -> dict[str, str]:
             return {"kind": "ACCESS_DENIED", "words": _short(cause.getMessage())}
     if any(name.endswith("OutOfMemoryError") for name in names):
         return {"kind": "OUT_OF_MEMORY", "words": ""}
-    before = any(name.endswith((".AnalysisException", ".ParseException", ".ExtendedAnalysisException")) for name in names)
+    before = any(name.endswith(ANALYSIS) or name.startswith("org.apache.iceberg.exceptions.") for name in names)
     for cause in reversed(causes):  # the innermost is what happened
         kind = cause.getErrorClass() if "getErrorClass" in dir(cause) else None
         if kind:
             return {"kind": str(kind), "words": _short(cause.getMessage()) if before else ""}
-    return {"kind": names[-1] if names else type(error).__name__, "words": _short(str(error)) if before else ""}
+    innermost = causes[-1].getMessage() if causes else error
+    return {"kind": names[-1] if names else type(error).__name__, "words": _short(innermost) if before else ""}
 
 
 def _causes(error: Any) -> Any:

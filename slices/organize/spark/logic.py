@@ -15,6 +15,7 @@ from shared_metadata.program.places import BATCH_END, BATCH_START, filled
 from shared_metadata.program.schema import SchemaColumn
 from slices.organize.spark.spelling import as_spark
 from slices.organize.spark.sql_types import spark_type
+from systems.iceberg import relations
 from systems.iceberg.merging import DELETED
 from systems.iceberg.relations import VIEW_BATCH
 from systems.iceberg.staging_table import StagingTable
@@ -22,13 +23,27 @@ from systems.iceberg.staging_table import StagingTable
 CATALOG = "atoll"  # what a job calls the lake's catalog
 ROWS = "atoll_rows"  # and the rows that it has written
 REASONS = "atoll_reasons"
+# Iceberg's own columns of every table, in whose place Spark reads no other: https://iceberg.apache.org/spec/#reserved-field-ids
+KEPT = ("_file", "_pos", "_deleted", "_spec_id", "_partition", "_row_id", "_last_updated_sequence_number")
+
+
+def other_names(columns: Sequence[SchemaColumn]) -> dict[str, str]:
+    """What a table's columns have to be called for Spark whose names it keeps for itself."""
+    taken = [column.name for column in columns]
+    return {name: relations.unlike(taken, f"atoll{name}") for name in taken if name in KEPT}
 
 
 def reading(table: str, snapshot_id: int, columns: Sequence[SchemaColumn], *, sees_deleted: bool) -> str:
-    """One version of a table, without the rows that are marked as deleted.  table: 'database.table' of the catalog."""
+    """One version of a table, without the rows that are marked as deleted.
+
+    table: 'database.table' of the catalog, in which columns are called by `other_names`.
+    """
+    others = other_names(columns)
     of = f"{'.'.join(map(identifier, (CATALOG, *table.split('.'))))} VERSION AS OF {snapshot_id}"
-    where = f" WHERE NOT coalesce({identifier(DELETED.name)}, false)" if DELETED in columns and not sees_deleted else ""
-    return f"(SELECT {_names(columns)} FROM {of}{where})"
+    deleted = identifier(others.get(DELETED.name, DELETED.name))
+    where = f" WHERE NOT coalesce({deleted}, false)" if DELETED in columns and not sees_deleted else ""
+    named = (f"{identifier(others[c.name])} AS {identifier(c.name)}" if c.name in others else identifier(c.name) for c in columns)
+    return f"(SELECT {', '.join(named)} FROM {of}{where})"
 
 
 def moment(text: str) -> str:
