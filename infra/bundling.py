@@ -60,6 +60,7 @@ class Bundle:
 
     name: for people.  code: folders of packages, e.g. 'slices/collect/postgres', as `code_folder` finds them.
     requirements: a requirements file, or None.  data: with the packages that only steps over data import.
+    services: of AWS's, those that its code calls beside those of every slice.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Bundle:
     requirements: Path | None = None
     data: bool = True
     platform: Platform = LAMBDA
+    services: tuple[str, ...] = ()
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -107,7 +109,9 @@ class Bundle:
 
     @cached_property
     def _packages_digest(self) -> str:
-        found = hashlib.sha256(f"{VERSION} {self.platform} {self.wanted} {bool(compiler(self.platform.python))}".encode())
+        found = hashlib.sha256(
+            f"{VERSION} {self.platform} {self.wanted} {sorted(self.services)} {bool(compiler(self.platform.python))}".encode()
+        )
         if self.wanted:
             found.update(b"".join(path.read_bytes() for path in (LOCK, *MADE_BY)))
         return found.hexdigest()[:32]
@@ -140,7 +144,7 @@ class Bundle:
             with _staging(PACKAGES) as folder:
                 self._install(folder / "content")
                 (folder / "content" / bill_of_materials.NAME).write_text(bill_of_materials.of(folder / "content"))
-                prune(folder / "content")
+                prune(folder / "content", self.services)
                 _compile(folder / "content", folder / "content", self.platform.python)
                 try:
                     (folder / "content").rename(target)

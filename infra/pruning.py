@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from infra.stripping import strip
@@ -40,13 +41,13 @@ UNNEEDED = (
     "botocore/data/**/examples-1.json*",
     "aws_lambda_powertools/event_handler/openapi/swagger_ui",
 )
-# What botocore describes of AWS's services, where a bundle has a botocore of its own.
+# What botocore describes of AWS's services, where a bundle has a botocore of its own, beside the services that its slice declares.
 NEEDED_SERVICES = {"dynamodb", "glue", "s3", "secretsmanager", "sts", "sso", "sso-oidc", "signin"}
 
 
-def prune(folder: Path) -> None:
-    """Deletes in place."""
-    _prune_services(folder / "botocore" / "data")
+def prune(folder: Path, services: Collection[str] = ()) -> None:
+    """Deletes in place.  services: of AWS's, those that are called beside those of every slice."""
+    _prune_services(folder / "botocore" / "data", NEEDED_SERVICES.union(services))
     for pattern in UNNEEDED:
         for path in list(folder.glob(pattern)):
             _delete(path)
@@ -55,9 +56,9 @@ def prune(folder: Path) -> None:
             strip(library)
 
 
-def _prune_services(data: Path) -> None:
+def _prune_services(data: Path, needed: Collection[str]) -> None:
     for path in data.iterdir() if data.exists() else ():
-        if path.is_dir() and path.name not in NEEDED_SERVICES:
+        if path.is_dir() and path.name not in needed:
             _delete(path)
 
 

@@ -16,7 +16,7 @@ def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundl
     shared = ("shared_metadata", *(f"systems/{name}" for name in declaration.systems))
     requirements = None if settings.host_dependencies else requirements_of(folder)
     name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
-    return Bundle(name, (*shared, folder), requirements, data)
+    return Bundle(name, (*shared, folder), requirements, data, services=declaration.services)
 
 
 def requirements_of(folder: str) -> Path:

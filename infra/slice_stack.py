@@ -65,7 +65,7 @@ class SliceStack(AtollStack):
         self.staging = naming.staging_prefix(declaration.id)
         self.steps: dict[str, AtollFunction] = {}
         self._given: dict[str, dict[str, int]] = {}
-        self._network = None if reaches_internet else network_of(self, settings)
+        self.network = None if reaches_internet else network_of(self, settings)
         self._reserved = self._reserves()
 
     def _reserves(self) -> dict[str, int]:
@@ -142,7 +142,7 @@ class SliceStack(AtollStack):
             {**self._environment(), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
             reserved=self._reserved.get(name),
         )
-        self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self._network)
+        self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self.network)
         return self.steps[name]
 
     def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = PARTS_AT_ONCE) -> None:

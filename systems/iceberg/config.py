@@ -21,6 +21,8 @@ class Config(BaseModel):
 
     engine: what computes the views and what is published, where they do not name another by USING; DuckDB by itself.
     scan_limit_gb: how much one statement of Athena may read, in GB of 10^9 bytes, before it is stopped; 0 for any amount.
+    spark_vcpus: how many vCPUs all jobs of Spark may have at once, in workers of four.
+    spark_timeout_minutes: how long one job of Spark may take, its start included, before it is cancelled.
     target_file_mb: the size of the files that this slice writes.
     keep: for how long all versions of tables can be read, e.g. '7 days'; '' for a hundred batches of each, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
@@ -30,6 +32,8 @@ class Config(BaseModel):
 
     engine: str = Field(default="duckdb", min_length=1)
     scan_limit_gb: int = Field(default=0, ge=0, le=10_000_000)
+    spark_vcpus: int = Field(default=64, ge=8, le=4000)
+    spark_timeout_minutes: int = Field(default=360, ge=5, le=360)
     target_file_mb: int = Field(default=128, ge=1, le=1024)
     keep: str = Field(default="", pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$", description=_LENGTH)
     mask_key: str = Field(default="", min_length=1)

@@ -8,7 +8,7 @@ table is forgotten in the catalog. Readers find columns of a file by its field i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table
-from pyiceberg.table.metadata import TableMetadataV2
+from pyiceberg.table.metadata import TableMetadata, TableMetadataV2
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.transforms import IdentityTransform
 
@@ -28,6 +28,7 @@ from shared_metadata import naming
 from systems.iceberg import partitions
 from systems.iceberg.iceberg_schema import columns_of
 from systems.iceberg.ownership import own_database
+from systems.iceberg.renamed import renamed
 
 SCHEMA = "atoll_staging"
 FORGOTTEN_AFTER = timedelta(days=2)  # by when no statement can be writing to one, nor a batch be about to take it over
@@ -67,14 +68,25 @@ class StagingTables:
 
     def make(self, token: str, schema: IcebergSchema, partition_by: Sequence[str], location: str) -> StagingTable:
         """The table of this token, with exactly this schema's field ids; made where it is not there yet."""
-        made = StagingTable(self._database, f"t{token.replace('-', '')}")
+        return self._registered(token, lambda: _metadata(token, schema, partition_by, location), location)
+
+    def named(self, token: str) -> StagingTable:
+        """The table of this token, which may not be there."""
+        return StagingTable(self._database, f"t{token.replace('-', '')}")
+
+    def renamed(self, token: str, table: Table, snapshot_id: int, names: Mapping[str, str], location: str) -> StagingTable:
+        """A version of a table under other names of columns; made where it is not there yet.  location: for its metadata alone."""
+        return self._registered(token, lambda: renamed(table.metadata, snapshot_id, names), location)
+
+    def _registered(self, token: str, metadata: Callable[[], TableMetadata], location: str) -> StagingTable:
+        made = self.named(token)
         if self._find(made) is not None:
             return made
         own_database(self._catalog, self._database, f"{self._warehouse}.{SCHEMA}", self._place)
         file = f"{location}/metadata/00000-{token}.metadata.json"
         output = self._catalog._load_file_io(location=file).new_output(file)
         if not output.exists():  # by another call, of this very text
-            ToOutputFile.table_metadata(_metadata(token, schema, partition_by, location), output, overwrite=True)
+            ToOutputFile.table_metadata(metadata(), output, overwrite=True)
         with contextlib.suppress(TableAlreadyExistsError):  # by a call that was given up, and came to its end
             self._catalog.register_table(made.identifier, file)
         return made

@@ -13,14 +13,16 @@ from examples.airline.demo import PROGRAM, Demo
 from shared_metadata.program.source_schemas import FOLDER
 from tests.background import fresh_aws
 from tests.e2e.test_airline import Deployed
+from tests.spark_lake import real_spark
 
-pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.timeout(900), pytest.mark.budget(300), pytest.mark.deep]
+pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.timeout(1500), pytest.mark.budget(600), pytest.mark.deep]
 # What the reference program says otherwise in the SQL of an engine.
 SAID = {
     "athena": {
         "CREATE WAREHOUSE lake USING iceberg;": "CREATE WAREHOUSE lake USING iceberg WITH (engine = 'athena');",
         "round(sum(d.minutes_late) / nullif": "round(CAST(sum(d.minutes_late) AS double) / nullif",  # of integers it is an integer
     },
+    "spark": {"CREATE WAREHOUSE lake USING iceberg;": "CREATE WAREHOUSE lake USING iceberg WITH (engine = 'spark');"},
 }
 
 
@@ -32,6 +34,8 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def deployed(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """All views, and what is published, computed by one engine."""
+    if engine == "spark":
+        real_spark()
     folder = tmp_path_factory.mktemp(engine)
     shutil.copytree(PROGRAM.parent / FOLDER, folder / FOLDER)
     text = PROGRAM.read_text()

@@ -1,5 +1,5 @@
 -- Uses every slice, two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
-CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100);
+CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
 CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE);
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
@@ -20,6 +20,10 @@ AS SELECT carrier, count(*) AS flights FROM lake.ops.flights GROUP BY 1;
 CREATE MATERIALIZED VIEW lake.ops.many EVERY '1 hour' REPLACE USING athena
   EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
 AS SELECT carrier, approx_distinct(id) AS flights FROM lake.ops.flights GROUP BY 1;
+
+CREATE MATERIALIZED VIEW lake.ops.most EVERY '1 hour' REPLACE USING spark
+  EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
+AS SELECT carrier, approx_count_distinct(id) AS flights FROM lake.ops.flights GROUP BY 1;
 
 INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

@@ -11,10 +11,12 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
+import botocore
 import pytest
 
 from infra import bill_of_materials
 from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES, Bundle, BundleError, Platform, compiler
+from infra.pruning import prune
 from infra.settings import Settings
 from infra.slice_bundle import slice_bundle
 from slices.registry import installed
@@ -186,3 +188,14 @@ def locked() -> set[str]:
 def purl(name: str, version: str) -> str:
     """https://github.com/package-url/purl-spec/blob/main/types-doc/pypi-definition.md"""
     return f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
+
+
+@pytest.mark.parametrize("declaration", installed().values(), ids=lambda found: found.id)
+def test_a_bundle_keeps_what_describes_the_services_that_its_slice_calls(declaration, tmp_path):
+    """Without it a client of the service cannot be made."""
+    folder = tmp_path / "botocore" / "data"
+    for name in (*declaration.services, "s3", "braket"):
+        (folder / name).mkdir(parents=True)
+    prune(tmp_path, slice_bundle(declaration, Settings(), data=True).services)
+    assert {path.name for path in folder.iterdir()} == {*declaration.services, "s3"}
+    assert {path.name for path in (Path(botocore.__file__).parent / "data").iterdir()} >= set(declaration.services)

@@ -40,6 +40,7 @@ WITHOUT = {
     "AWS::EC2::SubnetRouteTableAssociation": "stores nothing",
     "AWS::EC2::VPC": "stores nothing",
     "AWS::EC2::VPCEndpoint": "stores nothing",
+    "AWS::EMRServerless::Application": "its workers' disks, for as long as a job takes, under AWS's own key",
     "AWS::Events::Rule": "names of state machines and statuses",
     "AWS::IAM::Policy": "policies",
     "AWS::IAM::Role": "policies",
@@ -58,7 +59,8 @@ WITHOUT = {
 PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 VARIABLES = {
     "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_LANDING", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION",
-    "ATOLL_PART_MB", "ATOLL_SLICE_ID", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
+    "ATOLL_PART_MB", "ATOLL_SLICE_ID", "ATOLL_SPARK_APPLICATIONS", "POWERTOOLS_LOG_LEVEL",
+    "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
 }  # fmt: skip
 Resource = tuple[str, str, dict[str, Any]]  # 'stack name', type, properties
 

@@ -1,0 +1,199 @@
+"""A lake's views that Spark computes in EMR Serverless, while no function waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from shared_metadata import naming
+from shared_metadata.contract.organize import CheckResult, Committed
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.duckdb_session import identifier
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.waiting.statements import Statements
+from shared_metadata.contract.work import Work
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Kind, Mode, from_plain
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import SchemaColumn
+from shared_metadata.program.type_names import field_names, parsed
+from slices.organize.spark import logic
+from slices.organize.spark.application import application_of
+from slices.organize.spark.service import EmrServerless
+from slices.organize.spark.slice import SLICE
+from systems.iceberg import rejected, relations
+from systems.iceberg.driver import LakeDriver
+from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
+from systems.iceberg.relations import VIEW_BATCH
+from systems.iceberg.staging_table import StagingTable
+
+
+class SparkDriver(LakeDriver):
+    """See shared_metadata.contract.organize.Driver.
+
+    A prepared result is the lake's, with 'staging', the tables to forget once it is committed, 'statements', the jobs that have run,
+    and 'counts', how many rows there are and fail each expectation: a job takes minutes to begin, so one does all that it can.
+    """
+
+    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        flow, start = work.flow, to_text(work.claim.interval.start)
+        batch = "" if flow.kind == Kind.RESULT or flow.mode == Mode.REPLACE else start
+        columns = self._result_columns(work)
+        self._columns_exist(work, columns)
+        stored = (*columns, SchemaColumn(VIEW_BATCH, "timestamptz")) if batch else columns
+        into = self._staging_table(work, "rows", stored, staging)
+        statements = self._statements(work, into)
+
+        def job() -> str:
+            asks = {"counts": logic.counts([*self._failing(work).values()])} if flow.expectations else {}
+            if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT:
+                asks["twice"] = logic.keys_twice(flow.key)
+            return logic.job({into: logic.insert(into, stored, self._query(work, reads, staging), batch)}, asks)
+
+        ran = statements.run("rows", job)
+        self._refuse_twins(work, next(iter(ran.result.get("twice", ())), 0))
+        tables = self._tables(work).staging()
+        rows = tables.rows(into)
+        read = [tables.named(self._renamed(work, dataset)).to_plain() for dataset in reads]
+        return {
+            "files": rows.files if rows else [],
+            "columns": [asdict(column) for column in stored],
+            "staging": [(rows.table if rows else into).to_plain(), *read],
+            "statements": [one.to_plain() for one in statements.ran],
+            "counts": ran.result.get("counts", []),
+        }
+
+    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+        """Takes what was counted when the rows were made; where rows are set aside, Spark divides the table that refresh has left."""
+        expected, written = work.flow.expectations, StagingTable(*prepared["staging"][0])
+        total, *failed = prepared["counts"] or [0] * (len(expected) + 1)
+        results = [CheckResult(e.name, e.action, number, total) for e, number in zip(expected, failed, strict=True)]
+        if not any(r.failing and r.action == "QUARANTINE" for r in results):
+            return results, dict(prepared)
+        actions = {e.name: e.action for e in expected}
+        failing = {name: one for name, one in self._failing(work).items() if actions[name] == "QUARANTINE"}
+        columns = tuple(from_plain(SchemaColumn, column) for column in prepared["columns"])
+        own = tuple(c for c in columns if c.name != VIEW_BATCH)
+        with_reasons = (*own, SchemaColumn(relations.unlike((c.name for c in own), logic.REASONS), "string"))
+        good = self._staging_table(work, "kept", columns, staging)
+        bad = self._staging_table(work, "aside", with_reasons, staging)
+        kept = logic.insert(good, columns, logic.kept(written, columns, [*failing.values()]))
+        aside = logic.insert(bad, with_reasons, logic.aside(written, own, failing))
+        statements = self._statements(work, good)
+        statements.run("aside", lambda: logic.job({good: kept, bad: aside}, {}))
+        stay, go = (self._tables(work).staging().rows(table) for table in (good, bad))
+        rejects = self._as_rejected(work, [file["url"] for file in go.files] if go else [], own, with_reasons)
+        document = self._with_statements(prepared, statements, [good, bad])
+        rows = sum(file["rows"] for file in rejects)
+        return results, {**document, "files": stay.files if stay else [], "rejected": rejects, "rejected_rows": rows}
+
+    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
+        committed, tables = super().commit(work, prepared, staging), self._tables(work).staging()
+        for table in prepared["staging"]:
+            tables.forget(StagingTable(*table))
+        return replace(committed, statements=tuple(prepared["statements"]))
+
+    def tidy(self) -> None:
+        self._lake(f"warehouse {self._warehouse.name}").staging().forget_old(self._services.client("glue"))
+
+    # -- pieces
+
+    def _statements(self, work: Work, table: StagingTable) -> Statements:
+        """The jobs of this call.  table: by whose files they read and answer."""
+        warehouse, minutes = work.flow.warehouse, self._config.spark_timeout_minutes
+        service = EmrServerless(
+            self._services.client("emr-serverless"),
+            self._services.s3,
+            application_of(warehouse, work.place),
+            warehouse=warehouse,
+            bucket=self._services.environment.atoll_data_bucket,
+            prefix=f"{naming.answers_prefix(SLICE.id)}{warehouse}/",
+            table=f"{logic.CATALOG}.{table.database}.{table.name}",
+            minutes=minutes,
+            place=work.place,
+        )
+        return Statements(service, work.turn, work.place, limit_seconds=minutes * 60.0)
+
+    def _failing(self, work: Work) -> dict[str, str]:
+        """Each expectation, and whether a row fails it."""
+        bounds = logic.words(work.flow, {}, to_text(work.claim.interval.start), to_text(work.claim.interval.end))
+        return {e.name: logic.fails(e, bounds) for e in work.flow.expectations}
+
+    def _query(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging) -> str:
+        flow, interval, lake = work.flow, work.claim.interval, self._tables(work)
+        tables = {}
+        for dataset, pointer in reads.items():
+            snapshot_id, of = int(pointer["snapshot_id"]), pointer["table"]
+            columns = lake.columns(dataset, snapshot_id)
+            names, table = logic.other_names(columns), lake.find(dataset)
+            if names and table is not None:
+                token = self._renamed(work, dataset)
+                made = lake.staging().renamed(token, table, snapshot_id, names, self._place_of(work, "read", token, staging))
+                of = ".".join(made.identifier)
+            tables[dataset] = logic.reading(of, snapshot_id, columns, sees_deleted=dataset in flow.sees_deleted)
+        return flow.filled(logic.words(flow, tables, to_text(interval.start), to_text(interval.end)))
+
+    @staticmethod
+    def _renamed(work: Work, dataset: str) -> str:
+        """The token of what a table is read through whose columns have names that Spark keeps for itself."""
+        return work.turn.token(f"read {dataset}")
+
+    def _place_of(self, work: Work, purpose: str, token: str, staging: Staging) -> str:
+        """Where a staging table is put: below the table that takes its rows, or below what is staged to be published."""
+        if work.flow.kind == Kind.RESULT or purpose == "aside":
+            return staging.url(work.table.dataset, f"{purpose}-{token}")
+        return f"{self._tables(work).location(work.table.dataset)}/data/{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{token}"
+
+    def _result_columns(self, work: Work) -> tuple[SchemaColumn, ...]:
+        """The columns as the program was compiled. Raises DefinitionError where it was compiled without its sources' schemas."""
+        name = work.table.dataset.removesuffix(":result")
+        lineage = self._services.reader.lineage(work.claim.program_version)
+        for dataset in lineage.some([name]) if lineage is not None else ():
+            return tuple(SchemaColumn(c.name, c.type, c.nullable) for c in dataset.columns)
+        raise DefinitionError(
+            f"the types of the columns of {name} are not known, and Spark writes none without",
+            place=str(work.flow.position),
+            remedy="look at the sources by `atoll discover`, then apply the program again",
+        )
+
+    def _staging_table(self, work: Work, purpose: str, columns: Sequence[SchemaColumn], staging: Staging) -> StagingTable:
+        """A table for rows; of those that stay, with the field ids and the partitions of the table that takes them."""
+        tables, token, flow = self._tables(work), work.turn.token(f"table {purpose}"), work.flow
+        location = self._place_of(work, purpose, token, staging)
+        if flow.kind == Kind.RESULT or purpose == "aside":
+            return tables.staging().make(token, iceberg_schema(columns), (), location)
+        tables.fits(work.table.dataset, columns)
+        schema = tables.schema_for(work.table.dataset, columns)
+        _refuse_other_fields(columns, columns_of(schema), work)
+        return tables.staging().make(token, schema, flow.partition_by, location)
+
+    def _as_rejected(
+        self, work: Work, urls: Sequence[str], columns: Sequence[SchemaColumn], with_reasons: Sequence[SchemaColumn]
+    ) -> list[dict[str, Any]]:
+        """The rows that were set aside, as the table of rejected rows has them."""
+        folder, batch = self._folder(rejected.beside(work)), to_text(work.claim.interval.start)
+        with self._engine(work) as engine:
+            engine.confine(urls, [folder + "/"])
+            data = rejected_rows.as_json({c.name: (identifier(c.name), duckdb_type(c.type)) for c in columns})
+            select = rejected_rows.select(batch, "organize", identifier(with_reasons[-1].name), data)
+            return engine.write(f"{select} FROM {relations.rows_of(urls, with_reasons)} AS checked", folder)
+
+    @staticmethod
+    def _with_statements(prepared: Mapping[str, Any], ran: Statements, made: Sequence[StagingTable]) -> dict[str, Any]:
+        statements = [*prepared["statements"], *(one.to_plain() for one in ran.ran)]
+        return {**prepared, "statements": statements, "staging": [*prepared["staging"], *(table.to_plain() for table in made)]}
+
+
+def _refuse_other_fields(columns: Sequence[SchemaColumn], known: Sequence[SchemaColumn], work: Work) -> None:
+    """Raises DefinitionError for a struct whose fields are not the table's in their order: by that, Spark takes one for another."""
+    types = {column.name: [*field_names(parsed(column.type))] for column in known}
+    for column in columns:
+        if [*field_names(parsed(column.type))] != types[column.name]:
+            raise DefinitionError(
+                f"the fields of {column.name} are not those of the table, in the same order: {', '.join(types[column.name])}",
+                place=work.place,
+                remedy="CAST it to a STRUCT with these, or have another engine compute the view: USING duckdb",
+            )
