@@ -214,7 +214,9 @@ class OrganizeSteps(Steps):
         tolerated = timedelta(seconds=work.flow.tolerates.get(name, 0))
         if found and tolerated and found.interval.end > moment:  # so late a version is not needed
             former = reader.version_at(name, moment)
-            return former if former and former.interval.end >= end - tolerated else found
+            switch = reader.programs().last_switch(work.program.producers()[name].id, work.claim.interval.start)
+            of_this_program = former is not None and (switch is None or former.interval.end > switch)
+            return former if former and of_this_program and former.interval.end >= end - tolerated else found
         return found
 
     def _complete_through(self, work: Work, upto: Mapping[str, datetime]) -> dict[str, datetime]:

@@ -85,13 +85,16 @@ class Activation:
         self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
 
     def _needed(self, timeline: Timeline, boundary: datetime) -> tuple[Entry, ...]:
-        """The entries with unfinished batches, those in force since a boundary, and two for `rollback` to choose from."""
+        """The entries with unfinished batches, those in force since a boundary, the one before them, and two for `rollback`.
+
+        By the one before, the first of them is told to have changed something.
+        """
         entries = timeline.entries
         if len(entries) <= KEPT_ENTRIES:
             return entries
         programs = Programs([(entry, self._reader.program(entry.version)) for entry in entries])
         states = self._reader.flow_states(programs.flow_ids, programs)
-        last = min(len(entries) - KEPT_ENTRIES, programs.in_force_from(boundary))
+        last = min(len(entries) - KEPT_ENTRIES, max(programs.in_force_from(boundary) - 1, 0))
         needed = next((number for number in range(last) if programs.outstanding(number, states)), last)
         if len(entries) - needed >= MAX_ENTRIES:
             raise DefinitionError(

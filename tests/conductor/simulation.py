@@ -141,7 +141,7 @@ class World:
 
     def _needed(self, boundary: datetime) -> tuple[Entry, ...]:
         entries, along = self.timeline.entries, self.along
-        last = min(max(len(entries) - 2, 0), along.in_force_from(boundary)) if entries else 0
+        last = min(max(len(entries) - 2, 0), max(along.in_force_from(boundary) - 1, 0)) if entries else 0
         first = next((n for n in range(last) if along.outstanding(n, self.states)), last)
         return entries[first:]
 
@@ -219,6 +219,8 @@ class World:
             if name in flow.tolerates:
                 pins = self.pins.setdefault((dataset, interval, found_version(program)), {})
                 oldest = interval.end - timedelta(seconds=flow.tolerates[name])
+                switch = along.last_switch(producer.id, interval.start)
+                oldest = max(oldest, switch + timedelta(microseconds=1)) if switch else oldest
                 version = self._lagging(name, min(upto, through), upto, oldest, pins)
             else:
                 assert through >= interval.end, "ran before its input was complete"

@@ -79,6 +79,9 @@ def _taken_over(commits: list[tuple[datetime, datetime, int]], cuts: list[dateti
 @example(3288, 5, True)  # a restatement cuts a batch of several intervals, at whose new end a reader that is behind needs a version
 @example(864147695, 5, True)
 @example(266561357, 5, True)  # an input that may lag, by less than its interval, stands behind another that has caught up
+@example(3893749924, 3, True)  # a restatement cuts a batch that began where the program in force then took effect
+@example(281469883, 6, True)  # an input that may lag has its only version before a switch, or beyond where the reader's batch stops
+@example(1701520195, 6, False)  # of what an input has skipped, a time was forgotten that a reader asks for
 @example(2331266217, 4, True)  # a reader that came back asks for the full hours of an input that has caught up by tens of minutes
 def test_everything_is_complete_when_the_world_stands_still(seed: int, flows: int, restating: bool) -> None:
     """After any history without lasting failures, each dataset of the last program is complete through its last whole interval."""

@@ -271,6 +271,27 @@ class CoveringBehaviour:
             self.made(writer, due[0])
         assert read() == read() == (to_text(hours(0, 6).end), old)
 
+    def test_an_input_that_may_lag_is_not_read_as_it_was_before_it_changed(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        """Its version of then would be young enough; the next one is of hours that it has made as one."""
+        lagging = replace(view(READER, ABOVE), tolerates={ABOVE: 4 * HOUR})
+        before = apply(writer, covering(1, view(ABOVE, "lake.crm.t000"), lagging))
+        clock.advance(hours=2)
+        while due := [batch for batch in self.due(writer, clock).values() if batch.flow != READER]:
+            self.made(writer, due[0])
+        after = replace(before, flows={**before.flows, ABOVE: replace(before.flows[ABOVE], query="SELECT 2")})
+        scheduled(writer, after, hours(0, 3).end)
+        clock.advance(hours=5)
+        while due := [batch for batch in self.due(writer, clock).values() if batch.flow != READER]:
+            self.made(writer, due[0])
+        services = SimpleNamespace(reader=writer.reader, writer=writer, clock=lambda: clock.now)
+        steps = OrganizeSteps(SLICE, services, lambda *_: None)  # type: ignore[arg-type,return-value]
+        flow = after.flows[READER]
+        held = writer.claim(READER, hours(4, 5), [READER], program_version=after.version, owner="one", lease_seconds=60)
+        planned = steps.plan_table(Work(flow, flow.tables[0], held, after))
+        assert planned and planned["pointers"][ABOVE] == {"made by": after.version}
+
     def made(self, writer: MetadataWriter, batch: DueBatch) -> None:
         """Claims and commits a batch, as the conductor and a slice do."""
         if batch.advanced:
