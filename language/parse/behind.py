@@ -105,11 +105,12 @@ class _Query:
     def _clauses(self, number: int, token: Token) -> _Found | None:
         """The clauses that begin at a token; None where there are none, or where they are most likely names."""
         reader = TokenReader(Chunk(self._tokens.between(number, min(number + _LONGEST, self._count)), None))
-        last, words = token.span, list[str]()
+        last, words, twice = token.span, list[str](), False
         while (coming := reader.peek()) is not None and coming.is_word(*CLAUSES) and self._clause(reader):
             if coming.is_word("CURSOR", "USING") and goes_on(reader.last_span.text):
                 break
-            if (word := coming.text.upper()) in words and word not in _REPEATED:
+            word = coming.text.upper()
+            if twice := word in words and word not in _REPEATED:
                 break
             last = reader.last_span
             words.append(word)
@@ -117,7 +118,7 @@ class _Query:
             return None
         end = bisect_left(self._tokens.read, last.end - self._tokens.start, key=lambda raw: raw.start)
         sure = number == 0 or not _MAY_BE_SQL.issuperset(words)
-        if not sure and (not self._ends_tables(end) or self._owns_a_column(token)):
+        if not sure and (not (twice or self._ends_tables(end)) or self._owns_a_column(token)):
             return None
         joins = not sure and words[0] in ("MERGE", "USING") and self._joins(number)
         if joins and words[0] == "USING":

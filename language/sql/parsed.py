@@ -19,6 +19,7 @@ from language.text.diagnostics import Problem, Span
 
 _BEFORE_A_GAP = frozenset((TokenType.SELECT, TokenType.L_PAREN))
 _AFTER_A_GAP = frozenset((TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY))
+_PARAMETERS = frozenset((TokenType.PLACEHOLDER, TokenType.PARAMETER))
 Node = TypeVar("Node", bound=exp.Expr)
 
 
@@ -86,8 +87,8 @@ class ParsedQuery:
     def check_reads(self) -> None:
         """Raises Problem for a query that locks or writes, or has parameters."""
         for parameter in of_kind(self.nodes, exp.Placeholder, exp.Parameter):
-            place, signs = self.place(parameter), [token for token in self.tokens if token.token_type is TokenType.PLACEHOLDER]
-            if place == self.first_word and signs:  # sqlglot does not tell where a ? stands
+            place, signs = self.place(parameter), [token for token in self.tokens if token.token_type in _PARAMETERS]
+            if place == self.first_word and signs:  # sqlglot does not tell where it stands
                 place = self.within(signs[0].start, signs[0].end + 1)
             raise Problem(place, *NO_PARAMETERS)
         writing = next(iter(of_kind(self.nodes, exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)), None)

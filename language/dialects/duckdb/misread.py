@@ -147,7 +147,7 @@ def _missing(query: QueryText, near: Place, stop: Stop) -> QueryProblem | None:
 def backquoted(text: str, engine: Engine) -> QueryProblem | None:
     """What is said of names in backquotes."""
     found = in_backquotes(text, lambda text: _reached(text, engine) == math.inf)
-    return QueryProblem(found[0], found[1], "DuckDB reads no names in backquotes", found[2]) if found else None
+    return QueryProblem(found[0], found[1], "DuckDB reads nothing in backquotes", found[2]) if found else None
 
 
 def _unexpected(query: QueryText, near: Place, stop: Stop) -> QueryProblem:

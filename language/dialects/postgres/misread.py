@@ -63,7 +63,7 @@ def syntax_problem(text: Text, refusal: NotRead) -> QueryProblem:
     if ours := clause_of_ours(stop):
         return ours
     if found := in_backquotes(text.text, _reads):
-        return QueryProblem(found[0], found[1], "PostgreSQL reads no names in backquotes", found[2])
+        return QueryProblem(found[0], found[1], "PostgreSQL reads nothing in backquotes", found[2])
     near = [number for number in (here - 1, here, here - 2) if 0 <= number < len(text.words)]
     named, misspelled = _in_quotes(text, refusal, near), _misspelled(text, refusal, near)
     return (

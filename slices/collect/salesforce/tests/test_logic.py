@@ -160,7 +160,8 @@ def test_unknown_type_is_collected_as_text() -> None:
 )  # fmt: skip
 def test_wrong_option_is_named_with_the_remedy(options: dict[str, object], named: str) -> None:
     with pytest.raises(
-        DefinitionError, match=rf"^program\.atoll:9:2: the options of connection crm are wrong: {named}: .* Remedy: accepted are"
+        DefinitionError,
+        match=rf"^program\.atoll:9:2: the options of connection crm are wrong: `{named}` (?:takes|is missing).* Remedy: accepted are",
     ):
         read_config(Connection("crm", "salesforce", options, HERE))
 
