@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from language.forms.durations import duration, interval, spell
@@ -40,24 +40,7 @@ class ClauseParser:
         self._bad_rows: TolerateBadRows | None = None
         self._found: dict[str, Any] = {}
         self._spans: dict[str, Span] = {}
-        self._readers: dict[str, tuple[str, Callable[[Token], Any]]] = {
-            "EVERY": ("every", self._every),
-            "REPLACE": ("mode", self._plain_mode),
-            "APPEND": ("mode", self._plain_mode),
-            "MERGE": ("mode", self._merge),
-            "PARTITION": ("partition_by", self._partition),
-            "EXPECT": ("expectations", self._expect),
-            "FRESH": ("fresh_within", self._fresh),
-            "TOLERATE": ("tolerates", self._tolerate),
-            "USING": ("engine", self._engine),
-            "AS": ("query", self._query),
-        }
-        if tables:
-            self._readers |= {
-                "CURSOR": ("cursor", self._cursor_column),
-                "MASK": ("masks", self._masks),
-                "FROM": ("tables", self._tables),
-            }
+        self._readers = _OF_INSERTS if tables else _OF_VIEWS
 
     def clauses(self) -> Clauses:
         start = self._reader.last_span
@@ -93,7 +76,7 @@ class ClauseParser:
             first = self._spans[field].position
             what = "a mode" if field == "mode" else f"`{word}`"
             raise Problem(token.span, f"{what} is given twice, first at {first}", "keep one of them")
-        value = read(token)
+        value = read(self, token)
         self._spans.setdefault(field, token.span.to(self._reader.last_span))
         if field not in _REPEATED:
             self._found[field] = value
@@ -236,6 +219,26 @@ class ClauseParser:
             place = Span(query.source, query.start + found.start(2), query.end)
             raise Problem(place, f"`{found[2]}` stands behind the query", f"write {found[2].upper()} before AS, where clauses stand")
         return query
+
+
+# Of no parser's own: one with methods of itself in it would keep its statement's tokens until somebody looks for circles.
+_OF_VIEWS: Mapping[str, tuple[str, Callable[[ClauseParser, Token], Any]]] = {
+    "EVERY": ("every", ClauseParser._every),
+    **dict.fromkeys(("REPLACE", "APPEND"), ("mode", ClauseParser._plain_mode)),
+    "MERGE": ("mode", ClauseParser._merge),
+    "PARTITION": ("partition_by", ClauseParser._partition),
+    "EXPECT": ("expectations", ClauseParser._expect),
+    "FRESH": ("fresh_within", ClauseParser._fresh),
+    "TOLERATE": ("tolerates", ClauseParser._tolerate),
+    "USING": ("engine", ClauseParser._engine),
+    "AS": ("query", ClauseParser._query),
+}
+_OF_INSERTS = {
+    **_OF_VIEWS,
+    "CURSOR": ("cursor", ClauseParser._cursor_column),
+    "MASK": ("masks", ClauseParser._masks),
+    "FROM": ("tables", ClauseParser._tables),
+}
 
 
 def _check_number(number: Token, percent: bool) -> None:
