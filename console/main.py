@@ -66,6 +66,7 @@ ELSEWHERE = {
     "version": "atoll --version",
     "help": "atoll --help",
 }
+gc.set_threshold(100_000)  # most of what a command makes, modules first, lives to its end: to look for cycles in it only takes time
 atexit.register(gc.freeze)  # the process frees its memory whole at its end, so Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from shared_metadata.program import Flow, Kind, Mode
@@ -16,15 +16,16 @@ def with_covering(flows: Sequence[Flow]) -> list[Flow]:
 
     Words are looked for in the texts: one in a comment or a string keeps the intervals too, which is never wrong.
     """
-    kept = {name for flow in flows if _names(OWN_BATCH, _texts(flow)) for table in flow.tables for name in table.inputs}
-    own = {flow.id: _covers(flow) and not kept.intersection(table.dataset for table in flow.tables) for flow in flows}
+    texts = {flow.id: _text(flow) for flow in flows}
+    kept = {name for flow in flows if _names(OWN_BATCH, texts[flow.id]) for table in flow.tables for name in table.inputs}
+    own = {flow.id: _covers(flow, texts[flow.id]) and not kept.intersection(table.dataset for table in flow.tables) for flow in flows}
     results = {table.dataset: own[flow.id] for flow in flows if flow.kind == Kind.RESULT for table in flow.tables}
     published = {f.id: all(results[name] for table in f.tables for name in table.inputs) for f in flows if f.kind == Kind.PUBLISH}
     return [replace(flow, covers=published.get(flow.id, own[flow.id])) for flow in flows]
 
 
-def _covers(flow: Flow) -> bool:
-    """Whether one batch may cover several intervals, by the flow itself.
+def _covers(flow: Flow, text: str) -> bool:
+    """Whether one batch may cover several intervals, by the flow itself and its `_text`.
 
     collect, load: a MERGE leaves each row's last state. Not under a count of bad rows, which is a batch's: of several together there
     may be more; nor where `_batch`, the start of the batch that a row came with, decides over something.
@@ -32,16 +33,17 @@ def _covers(flow: Flow) -> bool:
     """
     if flow.kind in (Kind.COLLECT, Kind.LOAD):
         counted = flow.mode == Mode.MERGE and flow.bad_rows is not None and flow.bad_rows.rows > 0
-        return flow.mode != Mode.APPEND and not counted and not _names(OWN_BATCH, _texts(flow))
+        return flow.mode != Mode.APPEND and not counted and not _names(OWN_BATCH, text)
     stated = flow.mode == Mode.REPLACE if flow.kind == Kind.VIEW else flow.supersedes
-    return stated and not _names(BOUND, _texts(flow))
+    return stated and not _names(BOUND, text)
 
 
-def _texts(flow: Flow) -> Iterable[str]:
-    return (flow.query, *flow.partition_by, *flow.key, *(expectation.predicate for expectation in flow.expectations))
+def _text(flow: Flow) -> str:
+    """All that a flow says in SQL, folded."""
+    said = (flow.query, *flow.partition_by, *flow.key, *(expectation.predicate for expectation in flow.expectations))
+    return "\n".join(said).lower()
 
 
-def _names(word: str, texts: Iterable[str]) -> bool:
+def _names(word: str, text: str) -> bool:
     """Most texts do not have it at all, which is seen thirty times as fast."""
-    having = [text for text in map(str.lower, texts) if word in text]
-    return any(re.search(rf"(?<![\w$]){word}(?![\w$])", text) for text in having)
+    return word in text and re.search(rf"(?<![\w$]){word}(?![\w$])", text) is not None

@@ -105,7 +105,7 @@ def _pickler(file: io.BytesIO, text: StatementText, known: Mapping[str, object])
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, text: StatementText, known: Mapping[str, object]) -> None:
         super().__init__(file)
-        self._text, self._known = text, known.__getitem__
+        self._source, self._base, self._known = text.source, text.start, known.__getitem__
 
     def find_class(self, module: str, name: str) -> Any:
         if module == __name__:
@@ -113,8 +113,7 @@ class _Unpickler(pickle.Unpickler):
         return _CLASSES.get((module, name)) or _query_class(module, name)
 
     def _span(self, start: int, end: int) -> Span:
-        base = self._text.start
-        return Span(self._text.source, base + start, base + end)
+        return Span(self._source, self._base + start, self._base + end)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from language.forms.durations import duration, interval, spell
@@ -36,24 +36,7 @@ class ClauseParser:
         self._bad_rows: TolerateBadRows | None = None
         self._found: dict[str, Any] = {}
         self._spans: dict[str, Span] = {}
-        self._readers: dict[str, tuple[str, Callable[[Token], Any]]] = {
-            "EVERY": ("every", self._every),
-            "REPLACE": ("mode", self._plain_mode),
-            "APPEND": ("mode", self._plain_mode),
-            "MERGE": ("mode", self._merge),
-            "PARTITION": ("partition_by", self._partition),
-            "EXPECT": ("expectations", self._expect),
-            "FRESH": ("fresh_within", self._fresh),
-            "TOLERATE": ("tolerates", self._tolerate),
-            "USING": ("engine", self._engine),
-            "AS": ("query", self._query),
-        }
-        if tables:
-            self._readers |= {
-                "CURSOR": ("cursor", self._cursor_column),
-                "MASK": ("masks", self._masks),
-                "FROM": ("tables", self._tables),
-            }
+        self._readers = _OF_INSERTS if tables else _OF_VIEWS
 
     @property
     def words(self) -> Collection[str]:
@@ -94,7 +77,7 @@ class ClauseParser:
             first = self._spans[field].position
             what = "a mode" if field == "mode" else f"`{word}`"
             raise Problem(token.span, f"{what} is given twice, first at {first}", "keep one of them")
-        value = read(token)
+        value = read(self, token)
         self._spans.setdefault(field, token.span.to(self._reader.last_span))
         if field not in _REPEATED:
             self._found[field] = value
@@ -232,6 +215,26 @@ class ClauseParser:
         except Problem:
             return False
         return token is not None
+
+
+# Of no parser's own: one with methods of itself in it would keep its statement's tokens until somebody looks for circles.
+_OF_VIEWS: Mapping[str, tuple[str, Callable[[ClauseParser, Token], Any]]] = {
+    "EVERY": ("every", ClauseParser._every),
+    **dict.fromkeys(("REPLACE", "APPEND"), ("mode", ClauseParser._plain_mode)),
+    "MERGE": ("mode", ClauseParser._merge),
+    "PARTITION": ("partition_by", ClauseParser._partition),
+    "EXPECT": ("expectations", ClauseParser._expect),
+    "FRESH": ("fresh_within", ClauseParser._fresh),
+    "TOLERATE": ("tolerates", ClauseParser._tolerate),
+    "USING": ("engine", ClauseParser._engine),
+    "AS": ("query", ClauseParser._query),
+}
+_OF_INSERTS = {
+    **_OF_VIEWS,
+    "CURSOR": ("cursor", ClauseParser._cursor_column),
+    "MASK": ("masks", ClauseParser._masks),
+    "FROM": ("tables", ClauseParser._tables),
+}
 
 
 def _check_number(number: Token, percent: bool) -> None:

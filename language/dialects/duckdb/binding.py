@@ -23,7 +23,7 @@ from language.dialects.duckdb.plan_references import Ref
 from language.dialects.duckdb.problems import Rest, binding_problems
 from language.dialects.duckdb.purity import impurities
 from language.dialects.duckdb.query import DuckDBQuery
-from language.dialects.duckdb.said import Said
+from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.text import Place
 from language.sql.problems import QueryProblem
 from language.sql.typing import QueryColumn, QueryUse, TypedQuery
@@ -153,10 +153,9 @@ def _columns(
     places = query.items if len(query.items) == len(bound.columns) else []
     stars = [place for star in query.said.stars if (place := query.text.star(star.at))]
     untyped = {(table, column.name) for table, each in tables.items() for column in each if not column.type}
-    spoken = query.said.words | set(_names_in(tables))
     for number, (name, type_, kind, nameless) in enumerate(bound.columns):
         start, end = places[number] if places else (stars or [query.text.first_word()])[0]
-        if judged and not PLAIN.fullmatch(name.lower()) and name.lower() not in spoken:
+        if judged and not PLAIN.fullmatch(name.lower()) and name.lower() not in query.said.words.union(_names_in(tables)):
             problems += _unnamed(query, name, (start, end))
         elif judged and type_ is None:
             cause = f"the column `{name}` has the type {kind}, which no table can hold{_NAMELESS if nameless else ''}"
@@ -206,12 +205,18 @@ def _uses(query: DuckDBQuery, plan: PlanLineage, tables: Tables) -> Iterator[Que
 def _direct(query: DuckDBQuery, tables: Tables) -> dict[tuple[Ref, Use], Place]:
     found: dict[tuple[Ref, Use], Place] = {}
     names = by_folded(tables)
+    first: dict[tuple[tuple[str, ...], Scope, Use], int] = {}  # where each name stands first
     for column in query.said.columns:
-        for table, known in meant(column.names, column.scope, names):
-            place = query.text.path(column.at)
-            fields = _after(known, column.names) if column.names[-1].lower() != known.lower() else ()
-            for ref in [(table.path, known), (table.path, known, *fields)][: 2 if fields else 1]:
-                found[ref, column.use] = min(place, found.get((ref, column.use), place))
+        key = column.names, column.scope, column.use
+        first[key] = min(column.at, first.get(key, column.at))
+    for (named, scope, use), at in first.items():
+        for table, known in meant(named, scope, names):
+            place = query.text.path(at)
+            refs: list[Ref] = [(table.path, known)]
+            if named[-1].lower() != known.lower() and (fields := _after(known, named)):
+                refs.append((table.path, known, *fields))
+            for ref in refs:
+                found[ref, use] = min(place, found.get((ref, use), place))
     for name, at, scope in query.said.using:
         for table, known in meant((name,), scope, names):
             place = query.text.find(name) or query.text.path(at)

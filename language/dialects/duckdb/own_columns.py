@@ -98,13 +98,15 @@ def by_folded(tables: Tables) -> Mapping[str, Mapping[str, str]]:
 
 def meant(names: tuple[str, ...], scope: Scope | None, tables: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[Table, str]]:
     """The inputs' columns that a name may stand for: with a table's name before it in that table, else in all that are near."""
-    folded = [name.lower() for name in names]
+    first, *others = folded = [name.lower() for name in names]
     while scope is not None:
         found = []
         for table in scope.tables:
             columns = tables.get(table.path, {})
-            after = folded[1:] if table.called in folded else []
-            found += [(table, columns[name]) for name in (*folded[:1], *after) if name in columns]
+            if first in columns:
+                found.append((table, columns[first]))
+            if others and table.called in folded:
+                found += [(table, columns[name]) for name in others if name in columns]
         if found:
             yield from found
             return

@@ -36,7 +36,7 @@ def pinned(query: DuckDBQuery, tables: Tables) -> tuple[Edit, ...]:
         if before[-5:].upper() == "TABLE":
             opening, begin = f"FROM {opening}", len(before) - 5
         found += [(begin, start, opening), (end, end, f"){alias}")]  # the name itself stays where it is: a place of the plan
-    for column in query.said.columns:
+    for column in query.said.columns if query.said.wide else ():
         found += _unqualified(query, column.names, column.scope, column.at)
     return tuple(sorted([*found, *_excluded(query, named)]))
 

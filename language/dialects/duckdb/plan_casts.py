@@ -13,6 +13,7 @@ NOWHERE = 2**64 - 1  # what DuckDB says of something that the text does not say
 _PLAIN = ("BOUND_REF", "BOUND_CONSTANT", "BOUND_COLUMN_REF")
 _NO_EXPRESSIONS = frozenset(("return_type", "arguments", "value", "arg_orders_types", "returned_types", "column_indexes", "names"))
 _NO_EXPRESSIONS |= {"function_data", "extra_info"}
+_NESTED = frozenset((dict, list))
 # Of which the first alone is computed for each row: of a CASE the condition of its first WHEN, of COALESCE the first value.
 _BRANCHING = {"CASE_EXPR": "case_checks", "OPERATOR_COALESCE": "children"}
 
@@ -74,7 +75,7 @@ def _cast_nodes(plan: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
                     continue
                 if kind == "BOUND_CAST" and not value.get("try_cast"):
                     yield value, reached
-                stack += [inner for key, inner in value.items() if key not in _NO_EXPRESSIONS]
+                stack += [v for key, v in value.items() if v.__class__ in _NESTED and key not in _NO_EXPRESSIONS]
                 if "lambda_expr" in value.get("function_data", ()):
                     stack.append(value["function_data"]["lambda_expr"])
 

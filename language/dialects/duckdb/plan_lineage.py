@@ -187,13 +187,14 @@ class _Tracer(References):
         """The uses in what decides which rows meet; the engine's own join of a correlated column with itself does not."""
         found: set[Ref] = set()
         for condition in plan.get("conditions", ()):
-            ours, theirs = self._one(condition["left"], [left]), self._one(condition["right"], [right])
+            ours, theirs = self._made(condition["left"], left), self._made(condition["right"], right)
             if not (condition.get("comparison") == "COMPARE_NOT_DISTINCT_FROM" and (ours.correlated or theirs.correlated)):
                 found |= ours.refs | theirs.refs
         if "condition" in plan:
             found |= self._refs(plan["condition"], [left, right])
         for predicate in ("predicate", "arbitrary_expressions", "expressions"):
-            found |= self._refs(plan.get(predicate) or {}, [left, right])
+            if plan.get(predicate):
+                found |= self._refs(plan[predicate], [left, right])
         return frozenset(found)
 
     def _union(self, plan: Plan, inputs: list[Columns], outer: Columns | None) -> Columns:

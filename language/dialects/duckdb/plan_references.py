@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from shared_metadata.program.lineage import Use
@@ -40,16 +40,17 @@ class References:
         flat = [column for columns in inputs for column in columns]
         return [self._made(expression, flat) for expression in expressions]
 
-    def _one(self, expression: Any, inputs: list[Columns]) -> Made:
-        return self._each([expression], inputs)[0]
-
     def _refs(self, value: Any, inputs: list[Columns]) -> Refs:
-        flat = [column for columns in inputs for column in columns]
-        return NONE.union(*(made.refs for made in self._walk(value, flat, None)))
+        return self._gathered(value, [column for columns in inputs for column in columns])
 
     def _made(self, expression: Any, flat: Columns) -> Made:
         plain = self._referred(expression, flat) if isinstance(expression, dict) else None
-        return plain or Made(NONE.union(*(made.refs for made in self._walk(expression, flat, None))))
+        return plain or Made(self._gathered(expression, flat))
+
+    def _gathered(self, value: Any, flat: Columns) -> Refs:
+        found: list[Refs] = []
+        self._walk(value, flat, None, found)
+        return found[0] if len(found) == 1 else NONE.union(*found)
 
     def _referred(self, value: Plan, flat: Columns) -> Made | None:
         """The column that a reference means, or the field of one; None of anything else."""
@@ -69,23 +70,24 @@ class References:
         self.read |= refs
         return Made(refs, made.correlated, True)
 
-    def _walk(self, value: Any, flat: Columns, use: Use | None) -> Iterator[Made]:
-        if isinstance(value, list):
+    def _walk(self, value: Any, flat: Columns, use: Use | None, found: list[Refs]) -> None:
+        """found: where the columns that a value refers to are added."""
+        if value.__class__ is list:
             for each in value:
-                yield from self._walk(each, flat, use)
+                self._walk(each, flat, use, found)
             return
-        if not isinstance(value, dict):
+        if value.__class__ is not dict:
             return
         made = self._referred(value, flat)
         if made is not None:
             if use is not None and not made.correlated:
                 self._use(made.refs, use)
             if not (use is Use.ORDER and made.correlated):
-                yield made
+                found.append(made.refs)
             return
         for key, child in value.items():
-            if isinstance(child, (dict, list)) and key not in _NO_EXPRESSIONS:
-                yield from self._walk(child, flat, _INNER_USES.get(key, use))
+            if child.__class__ in _NESTED and key not in _NO_EXPRESSIONS:
+                self._walk(child, flat, _INNER_USES.get(key, use), found)
 
     def _by_binding(self, binding: Plan) -> Made:
         return self._bound[binding["table_index"]][binding["column_index"]]
@@ -103,4 +105,5 @@ def _field_name(struct: Plan, name: Plan) -> str | None:
 
 _TAKING_FIELDS = frozenset(("struct_extract", "array_extract"))
 _INNER_USES = {"partitions": Use.ORDER, "orders": Use.ORDER, "order_bys": Use.ORDER, "filter": Use.FILTER, "filters": Use.FILTER}
+_NESTED = frozenset((dict, list))
 _NO_EXPRESSIONS = frozenset(("function_data", "return_type", "arguments", "value", "arg_orders_types"))

@@ -84,10 +84,13 @@ class DuckDBQuery:
 
     def output_names(self) -> Iterator[tuple[str, Span] | None]:
         """Each output column's folded name and place, as far as the text tells them; None where it does not."""
+        return iter(self._outputs)
+
+    @cached_property
+    def _outputs(self) -> Sequence[tuple[str, Span] | None]:
         items = outermost(self.tree["statements"][0]["node"])
         places = self.items if len(self.items) == len(items) else [self.text.first_word()] * len(items)
-        for name, place in zip(self.written_names, places, strict=True):
-            yield (name, self.span_of(place)) if name else None
+        return [(name, self.span_of(place)) if name else None for name, place in zip(self.written_names, places, strict=True)]
 
     @cached_property
     def written_names(self) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from language.dialects.duckdb.given_names import GivenNames
 from shared_metadata.program.lineage import Use
@@ -39,8 +40,7 @@ class Scope:
     exists: bool = False
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column as it is named: its dotted parts, the clause that it stands in, and where."""
 
     names: tuple[str, ...]

@@ -31,6 +31,7 @@ _CLAUSES = {
     "values": Use.VALUE,
     "function": Use.JOIN,
 }
+_NESTED = frozenset((dict, list))  # of JSON, all else being leaves
 _LEAVES = ("COLUMN_REF", "CONSTANT")
 _WIDE = {"JOIN": "natural", "PIVOT": "pivot", "SHOW_REF": ""}  # what speaks of all columns of all tables, and the word for it
 
@@ -81,12 +82,12 @@ class _Reader:
         yield from node.get("children", ())
 
     def _walk(self, value: Any, ctes: Names, scope: Scope, use: Use) -> None:
-        if isinstance(value, list):
+        if value.__class__ is list:
             for each in value:
-                if isinstance(each, (dict, list)):
+                if each.__class__ in _NESTED:
                     self._walk(each, ctes, scope, use)
             return
-        if not isinstance(value, dict):
+        if value.__class__ is not dict:
             return
         kind = value.get("type")
         if "node" in value and isinstance(value["node"], dict):  # a subquery
@@ -102,9 +103,7 @@ class _Reader:
         elif isinstance(kind, str):
             self._from(value, kind, ctes, scope)
         for key, child in value.items():
-            if (isinstance(child, (dict, list)) and key != "value") or (
-                key == "value" and isinstance(child, dict) and "class" in child
-            ):
+            if child.__class__ in _NESTED and (key != "value" or (child.__class__ is dict and "class" in child)):
                 self._walk(child, ctes, scope, _CLAUSES.get(key, use) if key != "values" or kind == "EXPRESSION_LIST" else use)
 
     def _expression(self, value: Tree, scope: Scope, use: Use) -> None:
@@ -116,7 +115,7 @@ class _Reader:
                 self.said.given_names.append(names_by_pattern(alias))
         if kind == "COLUMN_REF":
             names = tuple(value["column_names"])
-            self.said.words |= {name.lower() for name in names}
+            self.said.words.update(map(str.lower, names))
             self.said.columns.append(Column(names, use, at, scope))
         elif kind in ("FUNCTION", "WINDOW"):
             self.said.windows |= kind == "WINDOW"

@@ -16,11 +16,13 @@ _STAR = re.compile(rf"(?:{_NAME}{_SPACE}\.{_SPACE})*\*")
 _WORD = re.compile(rf"{_NAME}|'(?:[^']|'')*'|\.?\d[\w.]*|[^\w\s]")
 _TOKENS = re.compile(rf"--[^\n]*|/\*(?s:.*?)\*/|{_NAME}|'(?:[^']|'')*'|\$\w+|\.?\d[\w.]*|[^\w\s]")
 _LISTS = re.compile(
-    rf"""(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)|(?P<opening>[(\[{{])|(?P<closing>[)\]}}])|(?P<comma>,)
-    |(?P<before>(?:SELECT|DISTINCT|ALL)(?![\w$]))
-    |(?P<after>(?:FROM|WHERE|GROUP|HAVING|QUALIFY|WINDOW|ORDER|LIMIT|UNION|EXCEPT|INTERSECT)(?![\w$]))
-    |{_NAME}|'(?:[^']|'')*'|[\w.]+|[^\w\s]""",
-    re.IGNORECASE | re.VERBOSE,
+    rf"""(?P<name>{_NAME})(?:\.[A-Za-z_][\w.]*)?|(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)|(?P<opening>[(\[{{])|(?P<closing>[)\]}}])|(?P<comma>,)
+    |'(?:[^']|'')*'|[\w.]+|[^\w\s]""",
+    re.VERBOSE,
+)
+# Told by their text: as alternatives of the pattern they would be tried, each, at every name.
+_LIST_WORDS = dict.fromkeys(("select", "distinct", "all"), "before") | dict.fromkeys(
+    ("from", "where", "group", "having", "qualify", "window", "order", "limit", "union", "except", "intersect"), "after"
 )
 # DuckDB makes an ASCII space of each of these before it counts, but not in quotes or after --; in /* */ it does.
 _SPACES = re.compile(
@@ -100,9 +102,17 @@ class QueryText:
 
     def items(self, at: int) -> Sequence[Place]:
         """What stands between the commas of a SELECT's list, of the innermost around a character; nothing where there is none."""
-        levels, end = [_Level()], 0
+        level, end = _Level(), 0
+        levels = [level]
         for found in _LISTS.finditer(self.text):
-            kind, level = found.lastgroup, levels[-1]
+            kind = found.lastgroup
+            if kind == "name":
+                kind = _LIST_WORDS.get(found["name"].lower())
+            if kind is None:
+                if level.begin < 0 and level.items is not None:
+                    level.begin = found.start()
+                end = found.end()
+                continue
             if kind == "comment":
                 continue
             if kind == "before" and level.begin < 0 and not level.items:
@@ -119,7 +129,7 @@ class QueryText:
                 levels.append(_Level())
             elif kind == "closing" and len(levels) > 1:
                 levels.pop()
-            end = found.end()
+            level, end = levels[-1], found.end()
         level = levels[0]
         last = [(level.begin, end)] if level.begin >= 0 else []
         return [*level.items, *last] if level.items is not None else []

@@ -75,7 +75,9 @@ def type_of(expression: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def sql_type(kind: Mapping[str, Any]) -> str:
     """A type of DuckDB's JSON as its SQL has it: {'id': 'LIST', 'type_info': …} ▸ 'DECIMAL(10,2)[]'."""
-    word, more = kind["id"], kind.get("type_info") or {}
+    word, more = kind["id"], kind.get("type_info")
+    if not more:
+        return str(word)
     if "child_type" in more and word == "MAP":
         return f"MAP({', '.join(map(sql_type, _parts(kind)))})"
     if "child_type" in more:
@@ -83,16 +85,18 @@ def sql_type(kind: Mapping[str, Any]) -> str:
     if "child_types" in more:
         fields = (f"{identifier(name)} {sql_type(part)}" if name else sql_type(part) for name, part in _fields(kind))
         return f"{word}({', '.join(fields)})"
-    if word == "DECIMAL" and more:
+    if word == "DECIMAL":
         return f"DECIMAL({more['width']},{more.get('scale', 0)})"
-    if word == "ENUM" and more:
+    if word == "ENUM":
         return f"ENUM({', '.join(map(literal, more.get('values', ())))})"
     return str(more.get("alias", word))
 
 
 def lacks_names(kind: Mapping[str, Any]) -> bool:
     """Whether a field of a struct in it has no name, as row(a, b) makes it."""
-    more = kind.get("type_info") or {}
+    more = kind.get("type_info")
+    if not more:
+        return False
     fields = _fields(kind) if "child_types" in more else []
     parts = [*(part for _, part in fields), *([more["child_type"]] if "child_type" in more else [])]
     return (kind["id"] == "STRUCT" and any(not name for name, _ in fields)) or any(map(lacks_names, parts))

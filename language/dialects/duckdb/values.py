@@ -31,12 +31,16 @@ class Values:
             *(duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException),
             duckdb.NotSupportedError,  # of a time zone that it does not know
         )
+        self._casts: dict[tuple[str, str], bool] = {}  # by two types, as SQL has them
         self._without_value: dict[str, str] = {}  # of a constant's text, why it has none
         self._refusals: dict[tuple[str, str], str] = {}  # of a value, to become one of a type
 
     def casts(self, source: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
         """Whether any value of one type can become one of the other: asked with a value, since NULL becomes everything."""
-        return _NO_CAST.search(self._refusal(sample(source), sql_type(target))) is None
+        pair = sql_type(source), sql_type(target)
+        if pair not in self._casts:
+            self._casts[pair] = _NO_CAST.search(self._refusal(sample(source), pair[1])) is None
+        return self._casts[pair]
 
     def reads(self, text: str, target: str) -> bool:
         """Whether a text is a value of a type."""
