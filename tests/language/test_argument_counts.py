@@ -45,7 +45,7 @@ def test_a_function_tells_how_many_it_takes(name: str, numbers: tuple[int, ...])
         ("pi(id)", "`pi` takes no arguments, not 1", "write pi()"),
         ("concat_ws()", "`concat_ws` takes 2 or more arguments, not none", "write concat_ws(VARCHAR, ANY, [ANY...])"),
         ("count(DISTINCT sym, qty)", "`count` takes 0 or 1 arguments, not 2", "write count(DISTINCT (sym, qty))"),
-        ("replace(sym, 'a')", "`replace` takes 3 arguments, not 2", "write replace(VARCHAR, VARCHAR, VARCHAR)"),
+        ("replace(sym, 'a')", "`replace` takes 3 arguments, not 2", "write REPLACE(sym, 'a', '') for Snowflake and Athena's replace"),
     ],
 )
 def test_so_it_is_worded(call: str, told: str, written: str) -> None:

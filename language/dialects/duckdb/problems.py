@@ -112,7 +112,8 @@ def _explained(query: QueryText, error: EngineError, tables: Tables | None, engi
         return found, (found.start, found.end)
     if at is not None and error.subtype == "NO_MATCHING_FUNCTION":
         problem, place = call_problem(query, error, at, engine), query.call(at)
-        if place is not None and (meant := _elsewhere(query, place, tables, engine)):
+        distinct = place is not None and "DISTINCT" in query.text[slice(*place)].upper()  # of several columns: told already
+        if place is not None and not distinct and (meant := _elsewhere(query, place, tables, engine)):
             problem = dataclasses.replace(problem, remedy=f"write {meant}")
         return _of_operator(query, error.name, problem, engine), (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
