@@ -29,8 +29,8 @@ from shared_metadata.aws.client import aws_client
 from shared_metadata.costs import prices
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 from shared_metadata.program.intervals import Interval
+from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import Batch, TableState, Worker
-from shared_metadata.state.timeline import BEGINNING, Entry, Timeline
 from shared_metadata.store import items, keys
 from shared_metadata.store.writer import MetadataWriter
 

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from conductor.executions import Done
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import next_interval
+from shared_metadata.state.entries import Entry
 from shared_metadata.state.records import Event, EventKind, FlowState
 from shared_metadata.state.schedule import DueBatch, due_batches
-from shared_metadata.state.timeline import Entry, Programs
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
 from shared_metadata.store.reader import EventKey
 

@@ -68,6 +68,8 @@ class ConductorStack(AtollStack):
         landing = [name for name in program.slice_ids if name.split(".")[0] in LANDING]
         Verification(self, bundle, landing, settings.ceilings.of(program.slice_ids).get(VERIFY))
         ssm.StringParameter(self, "Installed", parameter_name=naming.CONDUCTOR_PARAMETER, string_value=self.stack_name)
+        slices = ",".join(program.slice_ids) or "none"  # a parameter is not empty
+        ssm.StringParameter(self, "Slices", parameter_name=naming.CONDUCTOR_SLICES, string_value=slices)
 
     def _function(self, program: Program, settings: Settings, bundle: Bundle) -> AtollFunction:
         wanted = FunctionSettings(

@@ -12,12 +12,12 @@ import click
 from console.again import again
 from console.empty_program import first_statement
 from console.pending import pending_line
-from console.plan import compiled, moment_option
+from console.plan import compiled, moment_option, stays_with_the_former
 from console.prerequisites import deployed_slices, missing
 from console.restatement import effective_moment
 from console.sizes import judge_sizes
 from console.target import Target, json_option, open_target, profile_option
-from console.update_set import update_set
+from console.update_set import batches_would_fail, update_set
 from console.update_text import show_update_set
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Program
@@ -32,18 +32,26 @@ from shared_metadata.update_set.applying import EffectiveAt, switch_to
 @click.option("--at", metavar="MOMENT", help="Take effect then, and not at the next boundary (ISO 8601, UTC).")
 @click.option("--restate-from", metavar="MOMENT", help="Take effect from this past moment on: make again what was made since.")
 @click.option("--any-size", is_flag=True, help="Apply also what `atoll plan` refuses for its size, which is estimated.")
+@click.option("--any-type", is_flag=True, help="Apply also what `atoll plan` refuses because a table has a column in another type.")
 @profile_option
 @json_option
 def apply(
-    files: tuple[str, ...], at: str | None, restate_from: str | None, any_size: bool, profile: str | None, as_json: bool
+    files: tuple[str, ...],
+    at: str | None,
+    restate_from: str | None,
+    any_size: bool,
+    any_type: bool,
+    profile: str | None,
+    as_json: bool,
 ) -> None:
     """Apply FILES (default: the program of cdk.json) as one update set, which takes effect at one boundary.
 
     The boundary is the next moment at which all changed flows and all their readers begin a batch: batches before it, late ones
     included, are made by the former program, and those after it by this one. It takes effect at once where nothing that changes ever
-    ran. Refused while another update set is pending, when a slice that the program uses or the conductor is not deployed, when a
-    secret that it names does not exist, or where `atoll plan` refuses something for its size; then everything stays as it was.
-    Applying the same program again changes nothing.
+    ran, and where all of it stands still because something in it fails: from the first batch that could not be made. Refused while
+    another update set is pending, and where `atoll plan` names something to do before it can be applied: a slice or a secret is not
+    there, something is too large, a table has a column in another type; then everything stays as it was.
+    Applying the same program again changes nothing, unless it is to make history again.
 
     \b
       atoll apply
@@ -58,7 +66,14 @@ def apply(
     if wanted and restated:
         raise click.UsageError("--at and --restate-from exclude each other")
     update, moment = apply_program(
-        target, compilation.program, compilation.lineage, now, at=wanted, restate_from=restated, any_size=any_size
+        target,
+        compilation.program,
+        compilation.lineage,
+        now,
+        at=wanted,
+        restate_from=restated,
+        any_size=any_size,
+        any_type=any_type,
     )
     if as_json:
         click.echo(json.dumps({**update.to_dict(), "still": list(moment.still) if moment else []}, indent=2))
@@ -81,16 +96,15 @@ def told(moment: EffectiveAt, now: datetime) -> None:
         click.echo(f"Applied: it takes effect at {to_text(effect.boundary)}. Until then: {until}")
     else:
         click.echo(f"Applied, and in effect. How its flows are: {again('atoll status')}")
-    for name in moment.still:
-        click.secho(f"  {name} fails or has stopped; its batches before the boundary stay with the former program.", fg="yellow")
     if moment.still_since:
+        click.secho("\n".join(stays_with_the_former(moment)), fg="yellow")
         anew = f"{again('atoll apply', files=True)} --restate-from {to_text(moment.still_since)}"
         click.echo(f"  To make them by this one: {again('atoll cancel')}, then {anew}")
 
 
 def activate(target: Target, program: Program, lineage: Lineage | None) -> UpdateSet:
-    """Applies a program as `atoll apply --any-size` does. Raises DefinitionError for missing slices and secrets."""
-    return apply_program(target, program, lineage, datetime.now(UTC), any_size=True)[0]
+    """Applies a program as `atoll apply --any-size --any-type` does. Raises DefinitionError for missing slices and secrets."""
+    return apply_program(target, program, lineage, datetime.now(UTC), any_size=True, any_type=True)[0]
 
 
 def apply_program(
@@ -102,19 +116,26 @@ def apply_program(
     at: datetime | None = None,
     restate_from: datetime | None = None,
     any_size: bool = False,
+    any_type: bool = False,
 ) -> tuple[UpdateSet, EffectiveAt | None]:
     """Stores the program and puts it into the timeline. Returns no moment when it is the last one there already.
 
-    Raises DefinitionError for missing slices and secrets, InputError for a moment at which it cannot take effect.
+    Raises DefinitionError for missing slices and secrets, and for what batches would fail by; InputError for a moment at which it
+    cannot take effect.
     """
     deployed = refuse_what_is_missing(target, program)
     reader = target.reader
     timeline = reader.timeline()
-    if timeline.entries and timeline.entries[-1].version == program.version:
+    if timeline.entries and timeline.entries[-1].version == program.version and restate_from is None:
         target.writer.put_program(program, lineage)  # as this version stores it; an earlier one may have stored it differently
         return update_set(reader, program, lineage, now=now, boundary=timeline.earliest), None
     moment = effective_moment(reader, program, now, at=at, restate_from=restate_from)
     update = update_set(reader, program, lineage, now=now, boundary=moment.effect.boundary, restate_from=restate_from)
+    if not any_type and (unfit := batches_would_fail(update)):
+        raise DefinitionError(
+            "batches of this program would fail:\n  " + "\n  ".join(unfit),
+            remedy="do this, then apply again; or, once there is no such table any more, apply it as it is, with --any-type",
+        )
     if not any_size:
         refuse_what_is_too_large(judge_sizes(target, program, lineage, update, deployed).refused)
     for slice_id, values in deployed.items():

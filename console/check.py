@@ -75,7 +75,8 @@ def _summed_up(compilation: Compilation) -> str:
     if lacking := first_statement(program):
         return lacking
     if typed is None:
-        lines.append("Columns and types were not checked: schemas/ beside the program has no snapshot. `atoll discover` writes them.")
+        lines.append("Columns and types were not checked: schemas/ beside the program has no snapshot. `atoll discover` writes them,")
+        lines.append("and `atoll plan` and `atoll apply` need them.")
     if program.slice_ids:
         lines.append(f"The program needs the slices {', '.join(program.slice_ids)}.")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.again import again
+from console.options_before import Group
 from console.printable import printable
 from console.target import json_option, open_target, profile_option
 from console.wording import counted, names_of
@@ -25,7 +26,7 @@ MOST = 100
 COLOURS = {"quiesces": "red", "open": "yellow", "resolved": "green"}
 
 
-@click.group(invoke_without_command=True, short_help="What changed at the sources, and what stands still for it.")
+@click.group(cls=Group, invoke_without_command=True, short_help="What changed at the sources, and what stands still for it.")
 @click.option("--all", "everything", is_flag=True, help=f"Resolved ones too, the last {MOST} of all.")
 @profile_option
 @json_option

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.options_before import Group
 from console.progress import progress
 from console.target import json_option
 from console.wording import age
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 NOT_RUNNING = 3
 
 
-@click.group(short_help="An AWS of your own on this machine: up, status, env, down.")
+@click.group(cls=Group, short_help="An AWS of your own on this machine: up, status, env, down.")
 def local() -> None:
     """The embedded AWS: the same stacks, on this machine, with TLS and IAM enforcement on and state on disk in .atoll/.
 

@@ -13,6 +13,7 @@ import click
 
 from console.again import all_again
 from console.failures import explain_aws
+from console.options_before import Group
 from console.project_version import other_version
 from shared_metadata.errors import AtollError
 
@@ -42,11 +43,34 @@ VERBS = {
     "destroy": "console.deploy:destroy",
     "local": "console.local:local",
 }
+# Verbs of other tools ▸ what does the same here.
+ELSEWHERE = {
+    **dict.fromkeys(("compile", "validate", "lint", "test", "parse"), "atoll check"),
+    **dict.fromkeys(("fmt", "prettify"), "atoll format"),
+    **dict.fromkeys(("diff", "preview", "dry-run"), "atoll plan"),
+    **dict.fromkeys(("build", "push", "publish", "update", "activate"), "atoll apply"),
+    **dict.fromkeys(("undo", "revert", "restore"), "atoll rollback"),
+    **dict.fromkeys(("sync", "refresh", "trigger", "backfill", "restate"), "atoll run"),
+    **dict.fromkeys(("ls", "list", "ps", "info", "show", "monitor"), "atoll status"),
+    **dict.fromkeys(("introspect", "pull", "import-schema", "schemas", "crawl"), "atoll discover"),
+    **dict.fromkeys(("login", "auth", "connect", "credentials", "secrets"), "atoll secret"),
+    **dict.fromkeys(("docs", "dag", "graph", "deps"), "atoll lineage"),
+    **dict.fromkeys(("debug", "doctor", "diagnose"), "atoll why DATASET"),
+    **dict.fromkeys(("audit", "verify"), "atoll state verify"),
+    **dict.fromkeys(("vacuum", "optimize", "compact", "clean"), "atoll maintain"),
+    **dict.fromkeys(("remove", "delete", "teardown", "uninstall"), "atoll destroy"),
+    **dict.fromkeys(("bootstrap", "install"), "atoll deploy"),
+    **dict.fromkeys(("new", "create", "project"), "atoll init"),
+    **dict.fromkeys(("up", "start", "serve"), "atoll local up"),
+    **dict.fromkeys(("down", "stop"), "atoll local down"),
+    "version": "atoll --version",
+    "help": "atoll --help",
+}
 atexit.register(gc.freeze)  # the process frees its memory whole at its end, so Python need not look for cycles in it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class Verbs(click.Group):
+class Verbs(Group):
     """Finds a verb's module by name; errors of Atoll and of AWS become a message and exit code 1."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -62,6 +86,8 @@ class Verbs(click.Group):
         try:
             return super().resolve_command(context, arguments)
         except click.NoSuchCommand as error:
+            if meant := ELSEWHERE.get(error.command_name.lower()):
+                raise click.UsageError(f"No such command '{error.command_name}'. Here it is `{meant}`.", context) from None
             raise click.NoSuchCommand(error.command_name, possibilities=VERBS, ctx=context) from None
 
     def invoke(self, context: click.Context) -> object:
@@ -102,12 +128,19 @@ def fail(context: click.Context, error: AtollError) -> NoReturn:
     raise SystemExit(1)
 
 
+def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    context.meta["json"] = value
+    return value
+
+
 @click.group(
     cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
 @click.version_option(package_name="atoll")
+@click.option("--json", "as_json", is_flag=True, is_eager=True, callback=_remember_json, help="Print JSON for programs.")
+@click.option("--profile", metavar="NAME", help="AWS profile, or `local`.")
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context, as_json: bool, profile: str | None) -> None:
     """Atoll runs data programs inside your own AWS account. Without a verb: where the project in this folder stands, and what to
     do next.
 
@@ -125,6 +158,7 @@ def main(context: click.Context) -> None:
 
     Verbs that need an account talk to that of --profile, or else of ATOLL_PROFILE, or else to the embedded AWS where
     `atoll local up` was run in this folder, or else to what the AWS_* variables say. `--profile local` is the embedded one.
+    Every verb has `--json`. Both options may stand before the verb, too.
 
     \b
     Exit codes:
@@ -141,8 +175,11 @@ def main(context: click.Context) -> None:
         from console.next_step import next_step
         from console.standing import standing
 
-        step = next_step(standing())
-        click.echo(f"{step.said}\n next: {step.command}\n`atoll --help` lists all verbs.")
+        step = next_step(standing(profile))
+        if as_json:
+            click.echo(json.dumps({"said": step.said, "next": step.command}))
+        else:
+            click.echo(f"{step.said}\n next: {step.command}\n`atoll --help` lists all verbs.")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from console.again import again
 from console.update_set import update_set
 from console.update_text import show_update_set
 from shared_metadata.program.intervals import to_text
-from shared_metadata.state.timeline import Entry
+from shared_metadata.state.entries import Entry
 from shared_metadata.store.reader import MetadataReader
 
 

@@ -15,7 +15,7 @@ from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.sizes import judge_sizes
 from console.target import json_option, open_target, profile_option
-from console.update_set import update_set
+from console.update_set import batches_would_fail, update_set
 from console.update_text import show_update_set
 from language.text.diagnostics import ProgramErrors
 from shared_metadata.errors import AtollError, InputError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from language.compiler import Compilation
     from shared_metadata.program import Program
     from shared_metadata.store.reader import MetadataReader
+    from shared_metadata.update_set.applying import EffectiveAt
 
 BREAKING = 2
 
@@ -61,14 +62,18 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
         return
     compilation = compiled(files, profile, as_json)
     program, target = compilation.program, open_target(profile)
-    boundary = planned_boundary(target.reader, program, now, since)
+    moment = planned_moment(target.reader, program, now, since)
+    boundary = moment.effect.boundary if moment else None
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
     notes = limits(program, {*update.added, *(change.statement for change in update.changed)}, installed())
     deployed = deployed_slices(target, program)
     sizes = judge_sizes(target, program, compilation.lineage, update, deployed)
-    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed), *sizes.refused]
+    problems = [*pending_problem(target.reader, now), *missing(target, program, deployed)]
+    problems += [*batches_would_fail(update), *sizes.refused]
     if as_json:
-        click.echo(json.dumps({**update.to_dict(), "problems": problems, "notes": notes, "sizes": sizes.notes}, indent=2))
+        still = list(moment.still) if moment else []
+        said = {**update.to_dict(), "problems": problems, "notes": notes, "sizes": sizes.notes, "still": still}
+        click.echo(json.dumps(said, indent=2))
     else:
         show_update_set(update)
         if lacking := first_statement(program):
@@ -79,9 +84,13 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
             click.echo("Sizes:\n  " + "\n  ".join(sizes.notes) + "\n")
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
-        elif update.version != update.former:
+        elif update.version != update.former or since:
             since_then = f" --restate-from {restate_from}" if restate_from else ""
-            click.echo(f"Apply it with: {again('atoll apply', files=True)}{since_then}")
+            command = again("atoll apply", files=True)
+            click.echo(f"Apply it with: {command}{since_then}")
+            if moment and moment.still_since:
+                click.secho("\n".join(stays_with_the_former(moment)), fg="yellow")
+                click.echo(f"  To make them by this one: {command} --restate-from {to_text(moment.still_since)}")
     if update.breaking:
         raise SystemExit(BREAKING)
 
@@ -111,13 +120,19 @@ def _explained(errors: ProgramErrors, profile: str | None) -> ProgramErrors:
     return explain_renames(errors, lineage) if lineage is not None else errors
 
 
-def planned_boundary(reader: MetadataReader, program: Program, now: datetime, since: datetime | None) -> datetime | None:
+def stays_with_the_former(moment: EffectiveAt) -> list[str]:
+    """A line for each flow that an update set does not take over."""
+    said = "fails or has stopped; its batches before the boundary stay with the former program."
+    return [f"  {name} {said}" for name in moment.still]
+
+
+def planned_moment(reader: MetadataReader, program: Program, now: datetime, since: datetime | None) -> EffectiveAt | None:
     """The moment at which the program would take effect; None while another update set is pending."""
     from console.restatement import effective_moment
 
     if reader.timeline().pending(now):
         return None
-    return effective_moment(reader, program, now, restate_from=since).effect.boundary
+    return effective_moment(reader, program, now, restate_from=since)
 
 
 def pending_problem(reader: MetadataReader, now: datetime) -> list[str]:

@@ -9,7 +9,9 @@ from typing import Any
 from console.again import again
 from console.deploy_hint import deploy_command
 from console.target import Target
+from console.wording import names_of
 from shared_metadata import naming
+from shared_metadata.contract.made_for import not_made_for
 from shared_metadata.program import Program
 from slices.registry import installed
 
@@ -33,17 +35,30 @@ def missing(target: Target, program: Program, deployed: Mapping[str, Any]) -> li
 
 
 def missing_slices(program: Program, deployed: Mapping[str, Any]) -> list[str]:
-    """A step for each slice that is not deployed; its stack is made for this program, so the command names its files."""
-    files, missing = ",".join(program.sources), [slice_id for slice_id in program.slice_ids if slice_id not in deployed]
-    return [f"{name} is not deployed; deploy it: {again(deploy_command(installed()[name].stack_name, files))}" for name in missing]
+    """A step for each slice that is not deployed, or not for all of the program; the command that deploys it names its files."""
+    return list(_missing_slices(program, deployed))
+
+
+def _missing_slices(program: Program, deployed: Mapping[str, Any]) -> Iterator[str]:
+    for slice_id in program.slice_ids:
+        declaration = installed()[slice_id]
+        command = again(deploy_command(declaration.stack_name, ",".join(program.sources)))
+        if slice_id not in deployed:
+            yield f"{slice_id} is not deployed; deploy it: {command}"
+        elif lacks := not_made_for(declaration, program, deployed[slice_id]):
+            yield f"{slice_id} was deployed for another program, without {names_of(lacks)}; deploy it again: {command}"
 
 
 def missing_conductor(target: Target, program: Program) -> list[str]:
     """The step where nothing would start the program's batches."""
-    if target.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER])["Parameters"]:
-        return []
+    asked = target.client("ssm").get_parameters(Names=[naming.CONDUCTOR_PARAMETER, naming.CONDUCTOR_SLICES])["Parameters"]
+    found = {parameter["Name"]: parameter["Value"] for parameter in asked}
     command = again(deploy_command(naming.CONDUCTOR_STACK, ",".join(program.sources)))
-    return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]
+    if naming.CONDUCTOR_PARAMETER not in found:
+        return [f"the conductor, which starts batches, is not deployed; deploy it: {command}"]
+    known = found.get(naming.CONDUCTOR_SLICES)  # an earlier Atoll's does not say
+    lacks = [slice_id for slice_id in program.slice_ids if known is not None and slice_id not in known.split(",")]
+    return [f"the conductor was deployed for another program, without {names_of(lacks)}; deploy it again: {command}"] if lacks else []
 
 
 def missing_secrets(target: Target, program: Program) -> list[str]:

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +16,7 @@ from console.again import again
 from console.cache import ProjectCache
 from console.deploy_hint import CDK_JSON, DEFAULT_PROGRAM
 from console.given_files import decoded
-from language.text.diagnostics import Diagnostic, ProgramErrors, SourceText
+from language.text.diagnostics import Diagnostic, ProgramErrors, SourceText, did_you_mean
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.program import Connection, Flow, Program, Warehouse
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
     from language.compiler import Compilation
 
 ORGANIZE = "organize"
+# As options of a connection in other tools' programs.
+_IN_SECRETS = frozenset(
+    (
+        *("host", "hostname", "port", "user", "username", "password", "dbname", "database", "sslmode", "sslrootcert", "url", "dsn"),
+        *(
+            "token",
+            "api_key",
+            "api_token",
+            "client_id",
+            "client_secret",
+            "credentials",
+            "connection_string",
+            "access_key",
+            "private_key",
+        ),
+    )
+)
 
 
 def read_sources(paths: Sequence[str]) -> dict[str, str]:
@@ -130,16 +148,26 @@ def compile_files(paths: Sequence[str]) -> Program:
 
 def _option_problems(compilation: Compilation) -> Iterator[Diagnostic]:
     """The options of connections and warehouses that the config models of their slices refuse."""
+    from shared_metadata.contract.accepted import names_of, refusals
+
     program = compilation.outline
     for owner in endpoints(program):
-        slices = _slices_of(owner)
-        known = {name for slice_ in slices for name in _names(config_model(slice_))}
-        remedy = f"{owner.system} takes the options {', '.join(sorted(known))}"
-        for name in set(owner.options) - known:
-            yield compilation.resolved.option_diagnostic(owner.name, name, f"{owner.system} has no option `{name}`", remedy)
+        slices, place = _slices_of(owner), partial(compilation.resolved.option_diagnostic, owner.name)
+        known = {name for slice_ in slices for name in names_of(config_model(slice_))}
+        for name in sorted(set(owner.options) - known):
+            remedy = _as_secret(name) or did_you_mean(name, known) + f"{owner.system} takes the options {', '.join(sorted(known))}"
+            yield place(name, f"{owner.system} has no option `{name}`", remedy)
         for slice_ in slices_opening(program, owner):
-            for option, cause in _refusals(config_model(slice_), owner.options):
-                yield compilation.resolved.option_diagnostic(owner.name, option, cause, remedy)
+            for wrong in refusals(config_model(slice_), owner.options):
+                cause = f"the option `{wrong.name}` is missing" if wrong.missing else f"the option `{wrong.name}` takes {wrong.takes}"
+                yield place(wrong.name, cause, _as_secret(wrong.name) or wrong.remedy)
+
+
+def _as_secret(option: str) -> str:
+    """What to do where the option is wrong that names a secret, or one is given that belongs into it; '' for any other."""
+    if option != "secret" and option not in _IN_SECRETS:
+        return ""
+    return f"write secret = 'name', and store what it signs in with: {again('atoll secret name FILE')}"
 
 
 def endpoints(program: Program) -> list[Connection | Warehouse]:
@@ -165,27 +193,8 @@ def config_model(slice_: Slice) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _names(model: Any) -> set[str]:
-    """The options of a config model as a program writes them."""
-    return {field.alias or name for name, field in model.model_fields.items()}
-
-
 def _uses(program: Program, slice_id: str, owner: str) -> bool:
     return any(flow.slice_id == slice_id and owner in (flow.connection, flow.warehouse) for flow in program.flows.values())
-
-
-def _refusals(model: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Option and cause of each value that `model` refuses; options that it does not know are another slice's."""
-    from pydantic import ValidationError
-
-    try:
-        model.model_validate({name: value for name, value in options.items() if name in _names(model)})
-    except ValidationError as error:
-        for found in error.errors(include_input=False, include_url=False):
-            option = ".".join(map(str, found["loc"]))
-            missing = found["type"] == "missing"
-            said = found["msg"].removeprefix("Value error, ")
-            yield option, f"the option `{option}` is missing" if missing else f"the option `{option}`: {said}"
 
 
 def _flow_problems(program: Program, sources: Mapping[str, str], schemas: SourceSchemas) -> Iterator[Diagnostic]:

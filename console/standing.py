@@ -13,11 +13,11 @@ from shared_metadata.program.intervals import to_text
 
 if TYPE_CHECKING:
     from console.target import Target
-    from shared_metadata.state.timeline import Timeline
+    from shared_metadata.state.entries import Timeline
     from shared_metadata.store.reader import MetadataReader
 
 
-def standing() -> Standing:
+def standing(profile: str | None = None) -> Standing:
     """The project's state. Raises AtollError, or an error of AWS's SDK, where the account cannot be asked."""
     from console.project import program_here
 
@@ -34,7 +34,7 @@ def standing() -> Standing:
     from console.target import open_target
 
     try:
-        target = open_target(None)
+        target = open_target(profile)
     except InputError as error:
         return Standing(files=files, account=error.what, account_remedy=error.remedy)
     typed = read_snapshots(read_sources(names)) is not None

@@ -15,6 +15,7 @@ import click
 
 from console.again import again
 from console.change import caller
+from console.options_before import Group
 from console.progress import progress
 from console.target import Target, json_option, open_target, profile_option
 from console.upgrade import upgrade
@@ -33,7 +34,7 @@ DIFFERS = 2
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-@click.group(short_help="Verify, repair, export, import and upgrade what is recorded.")
+@click.group(cls=Group, short_help="Verify, repair, export, import and upgrade what is recorded.")
 def state() -> None:
     """The recorded state of every dataset: verify, repair, export and import it.
 

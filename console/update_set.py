@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.program import Flow, Program
 from shared_metadata.program.lineage import ColumnRef, Lineage
+from shared_metadata.program.schema import Schema
 from shared_metadata.state.records import FlowState
 from shared_metadata.store.stored_lineage import read_ahead
 from shared_metadata.update_set import QueryShape, UpdateSet, compare, estimated, statement_id
+from shared_metadata.update_set.tables import held_against, to_look_at
 from slices.registry import installed
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def update_set(
 
     It costs three reads, one for a hundred reprocessed flows, and a query for each with many batches.
     """
-    version = reader.active_version()
+    version = _former(reader, program, restate_from)
     active = reader.program(version) if version else None
     active_lineage = reader.lineage(version) if version else None
     if active_lineage is not None:
@@ -43,7 +45,33 @@ def update_set(
         active, active_lineage, program, lineage, shape_of=shape_of, boundary=boundary, restate_from=restate_from, now=now
     )
     found = replace(found, former=version)  # a program stored by an earlier Atoll keeps its name
+    if active and lineage is not None:
+        looked_at = to_look_at(found, program)
+        found = held_against(found, lineage, dict(zip(looked_at, beside_one_another(_columns(reader), looked_at), strict=True)))
     return estimated(found, program, _statistics(reader, program, found)) if found.recompute else found
+
+
+def batches_would_fail(update: UpdateSet) -> list[str]:
+    """The breaks that no batch gets over, each with its place and remedy."""
+    failing = [item for item in update.breaking if item.fails]
+    return [f"{item.position}: the column {item.column} of {item.dataset}: {item.why}; {item.remedy}" for item in failing]
+
+
+def _former(reader: MetadataReader, program: Program, restate_from: datetime | None) -> str:
+    """The version that the program follows: the active one, or, for a restatement by that one itself, the one of that moment."""
+    version = reader.active_version()
+    if restate_from is None or version != program.version:
+        return version
+    programs = reader.programs()
+    return programs.version(programs.in_force(restate_from)[0])
+
+
+def _columns(reader: MetadataReader) -> Callable[[str], Schema | None]:
+    def columns(dataset: str) -> Schema | None:
+        registered = reader.latest_schema(dataset)
+        return registered.schema if registered else None
+
+    return columns
 
 
 def shape_of(flow: Flow, renamed: Mapping[ColumnRef, ColumnRef]) -> QueryShape | None:

@@ -21,6 +21,7 @@ from shared_metadata.notices.dead_letters import dead_remedy
 from shared_metadata.notices.message import covering
 from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import covered, next_interval, to_text
+from shared_metadata.state.boundary import intervals_of, last_common
 from shared_metadata.state.records import Batch, FlowState, TableState
 from shared_metadata.state.schedule import due_batches, waits_for
 from shared_metadata.state.timeline import Programs
@@ -101,14 +102,28 @@ class _Search:
             batch = self._batch_of(flow.id, interval.start, [dataset])
             interval = batch.interval if batch else interval
             more, (said, mends) = covering(covered(interval, flow.interval_seconds)), split(table.error)
-            former = "" if dataset in self._active else ", which a former program makes,"
+            taken_over = self._taken_over(flow, dataset, table)
+            former = ", which a former program makes," if taken_over or dataset not in self._active else ""
             what = f"stopped after {counted(table.failures, 'failure')} of its batch {interval}{more}{former}: {said}"
-            return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, (mends, again(dead_remedy([dataset]))))))
+            remedies = (mends, again(dead_remedy([dataset])), taken_over)
+            return self._why(Cause.STOPPED, dataset, table, what, "; ".join(filter(None, remedies)))
         if table.retry_at and table.retry_at > self._now:
             waits = "" if split(table.error)[1] else "nothing, unless the error says so; "
-            remedy = f"{waits}at once: {again(f'atoll run {flow.id}')}"
+            taken_over = self._taken_over(flow, dataset, table)
+            remedy = "; ".join(filter(None, (f"{waits}at once: {again(f'atoll run {flow.id}')}", taken_over)))
             return self._retried(dataset, table, f"at {_moment(table.retry_at)}", remedy)
         return self._in_order(dataset, flow, table, before)
+
+    def _taken_over(self, flow: Flow, dataset: str, table: TableState) -> str:
+        """The command by which the program applied last makes the batch of an earlier one; '' where it does so anyway."""
+        last, through = self._programs.last, table.watermark
+        if self._programs.progress(flow.id, dataset, table).program is last or not self._programs.covers(through):
+            return ""
+        affected = self._programs.affected_by(last, through)
+        since = last_common(through, intervals_of(affected, *self._programs.in_force(through), last))
+        pending = f"{again('atoll cancel')}, then " if self._programs.reached > self._now else ""
+        command = f"{pending}{again('atoll apply', files=True)} --restate-from {to_text(since)}"
+        return f"or have the present program make it: {command}" if flow.id in affected else ""
 
     def _quiesced(self, dataset: str, table: TableState, drifts: tuple[int, ...]) -> Why:
         numbers = " and ".join(map(str, drifts))

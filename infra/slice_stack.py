@@ -23,11 +23,10 @@ from infra.settings import Settings
 from infra.slice_bundle import slice_bundle
 from infra.workflows import Machine
 from shared_metadata import naming
-from shared_metadata.contract import discovery, landed
+from shared_metadata.contract import discovery, landed, made_for
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import step as maintenance
 from shared_metadata.contract.runtime.environment import Environment
-from shared_metadata.contract.secrets.rotating_grant import OPTION
 from shared_metadata.program import Program
 from shared_metadata.store import access
 
@@ -80,21 +79,22 @@ class SliceStack(AtollStack):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secret references of the program's connections that this slice opens."""
-        names = {f.connection for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.connection}
-        options = (self.program.connections[name].options for name in names)
-        return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
+        return made_for.secrets(self.declaration, self.program)
 
     @property
     def rotating_secrets(self) -> tuple[str, ...]:
         """The secrets whose grant is replaced at each use."""
-        connections = self.program.connections.values()
-        rotating = {str(c.options["secret"]) for c in connections if c.options.get(OPTION) is True and c.options.get("secret")}
-        return tuple(name for name in self.secrets if name in rotating)
+        return made_for.rotating_secrets(self.declaration, self.program)
 
     @property
     def mask_keys(self) -> tuple[str, ...]:
         """The secret references of the keys by which this slice hashes columns."""
-        return tuple(sorted({f.mask_key for f in self.program.flows.values() if f.slice_id == self.declaration.id and f.mask_key}))
+        return made_for.mask_keys(self.declaration, self.program)
+
+    @property
+    def staged(self) -> list[str]:
+        """The prefixes below which other slices stage what this one reads."""
+        return [naming.staging_prefix(name) for name in made_for.staged_by(self.declaration, self.program)]
 
     def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
         """The function of one step.  data: it works with rows, so its bundle has the packages for that."""
@@ -156,6 +156,7 @@ class SliceStack(AtollStack):
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
         slice_dashboard(self, title, self.declaration.id, machine, {name: step.function for name, step in self.steps.items()})
         installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps), "given": self._given}
+        installed["made_for"] = made_for.digests(self.declaration, self.program)
         parameter = naming.parameter("slices", self.declaration.id)
         ssm.StringParameter(self, "Installed", parameter_name=parameter, string_value=self.to_json_string(installed))
 

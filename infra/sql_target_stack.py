@@ -31,14 +31,10 @@ class SqlTargetStack(slice_stack.SliceStack):
         rejected = naming.rejected_prefix(declaration.id)
         for step in (diff, publish):
             step.write_objects([self.staging], slice_stack.OWN_STAGING)
-            step.read_objects(self._results, RESULTS)
+            step.read_objects(self.staged, RESULTS)
             step.read_secrets(self.secrets)
         diff.read_objects([rejected], REJECTED)
         publish.write_objects([rejected], REJECTED)
         self.discover(data=True)  # its bundle has the driver
         self.landed(memory_mb=256).read_secrets(self.secrets)
         self.finish(workflow)
-
-    @property
-    def _results(self) -> list[str]:
-        return [naming.staging_prefix(name) for name in self.program.slice_ids if name.startswith("organize.")]

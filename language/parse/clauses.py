@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from language.forms.durations import duration, interval, spell
 from language.forms.syntax import Clauses, Expect, MaskedColumn, ModeClause, TableList, Tolerate, TolerateBadRows
+from language.parse.behind import check_behind
+from language.parse.elsewhere import TABLES, unknown_clause
 from language.parse.token_reader import TokenReader
 from language.text.diagnostics import Gathering, Problem, Span, did_you_mean
 from language.text.tokens import Kind, Token
@@ -19,13 +20,8 @@ _TOLERATE = "write TOLERATE dataset STALE '1 day'"
 _BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
 _BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS", "REPLACE", "APPEND", "MERGE", "PARTITION", "CURSOR", "MASK")
 _REPEATED = ("expectations", "tolerates")
-LOOKED_AT = 200  # characters at a query's end
-_MODE_BEHIND = re.compile(r"""(\w+|[")])\s+(REPLACE|APPEND)$""", re.IGNORECASE)
-_BEFORE_A_NAME = frozenset(
-    ("AS", "WHERE", "AND", "OR", "NOT", "ON", "BY", "SELECT", "DISTINCT", "WHEN", "THEN", "ELSE", "HAVING", "QUALIFY", "IN", "LIKE")
-)
-_EVERY_BEHIND = re.compile(r"\bEVERY\s+'[^']*'", re.IGNORECASE)
 _MASK = "write MASK (column HASH, other DROP)"
+_CURSOR = "name the column that grows with every change, as in CURSOR updated_at"
 _MERGE = "name the key, as in MERGE ON (id)"
 
 
@@ -59,6 +55,11 @@ class ClauseParser:
                 "FROM": ("tables", self._tables),
             }
 
+    @property
+    def words(self) -> Collection[str]:
+        """Those with which its clauses begin."""
+        return self._readers.keys()
+
     def clauses(self) -> Clauses:
         start = self._reader.last_span
         with Gathering() as gathering:
@@ -76,7 +77,7 @@ class ClauseParser:
         """The word with which a clause begins. Raises Problem where none does."""
         word = token.text.upper() if token.kind is Kind.WORD else ""
         if word not in self._readers:
-            raise self._unknown(token)
+            raise unknown_clause(self._reader, self._readers, "an INSERT" if self._verb == "INSERT" else "a view")
         return word
 
     def _skip(self) -> None:
@@ -98,19 +99,6 @@ class ClauseParser:
         if field not in _REPEATED:
             self._found[field] = value
 
-    def _unknown(self, token: Token) -> Problem:
-        if token.is_word("SELECT", "WITH") or token.is_symbol("("):
-            return Problem(token.span, "a query begins here without `AS`", f"write AS before `{token.span.text}`")
-        if token.is_word("MASK"):
-            remedy = "mask the column where it is collected, in the INSERT INTO the warehouse"
-            return Problem(token.span, "`MASK` is no clause of a view", remedy)
-        known = ", ".join(self._readers)
-        return Problem(
-            token.span,
-            f"`{token.span.text}` is no clause of {'an INSERT' if self._verb == 'INSERT' else 'a view'}",
-            did_you_mean(token.text, self._readers) + f"clauses begin with {known}",
-        )
-
     def _check_whole(self, start: Span) -> None:
         found = self._found
         after = Span(start.source, start.end, start.end + 1)
@@ -124,10 +112,6 @@ class ClauseParser:
             what = "`AS <query>`, or `FROM <connection> TABLES (…)`" if self._verb == "INSERT" else "`AS <query>`"
             raise Problem(after, f"this {self._verb} has no query", f"end it with {what}")
         if "every" not in found:
-            behind = _EVERY_BEHIND.search(found["query"].text) if "query" in found else None
-            if behind is not None:
-                place = Span(start.source, found["query"].start + behind.start(), found["query"].start + behind.end())
-                raise Problem(place, f"`{behind[0]}` stands behind the query", "write it before AS, where clauses stand")
             raise Problem(after, f"this {self._verb} does not say how often it runs", "add EVERY, as in EVERY '1 hour'")
         if self._verb == "view" and "mode" not in found:
             raise Problem(
@@ -187,14 +171,21 @@ class ClauseParser:
         return ModeClause(Mode.MERGE, key, token.span.to(self._reader.last_span))
 
     def _cursor_column(self, _: Token) -> Any:
-        return self._reader.part("a column", "name the column that grows with every change, as in CURSOR updated_at")
+        if by := self._reader.take_word("BY", "ON"):
+            raise Problem(by.span, f"`{by.text}` does not stand behind CURSOR", _CURSOR)
+        column, following = self._reader.part("a column", _CURSOR), self._reader.peek()
+        if following is not None and following.is_symbol("("):
+            raise Problem(column.span, "CURSOR takes a column, and nothing that is computed", _CURSOR)
+        return column
 
     def _partition(self, _: Token) -> Any:
         self._reader.expect_word("BY", "write PARTITION BY (column)")
-        return self._reader.parts("a column", "name columns, as in PARTITION BY (day)")
+        return self._reader.parts(
+            "a column", "name columns of the query, as in PARTITION BY (day); what is computed is a column there, too"
+        )
 
     def _masks(self, _: Token) -> tuple[MaskedColumn, ...]:
-        items = self._reader.parenthesised(lambda: self._reader.name("a column", _MASK), self._mask)
+        items = self._reader.parenthesised(lambda: self._reader.name("a column", _MASK), self._mask, _MASK)
         return tuple(MaskedColumn(name, how) for name, how in items)
 
     def _mask(self) -> Mask:
@@ -221,21 +212,26 @@ class ClauseParser:
         self._expectations[name.folded] = Expect(name, predicate, action.text.upper(), token.span.to(action.span))
 
     def _tables(self, token: Token) -> TableList:
-        remedy = "write FROM connection TABLES (Account, Opportunity)"
-        origin = self._reader.name("a connection", remedy)
-        self._reader.expect_word("TABLES", remedy)
-        tables = self._reader.names("a table", remedy)
+        origin = self._reader.name("a connection", TABLES)
+        self._reader.expect_word("TABLES", f"{TABLES}, or AS SELECT … FROM {origin.dotted}")
+        tables = self._reader.names("a table", f"{TABLES}; what is renamed or filtered is a statement of its own, with AS SELECT …")
         return TableList(origin, tables, token.span.to(self._reader.last_span))
 
     def _query(self, _: Token) -> Span:
-        """What is left. A mode behind it would be taken for the name of the last table."""
+        """What is left."""
         query = self._reader.rest("a query", "write a SELECT after AS")
-        text = query.text
-        found = _MODE_BEHIND.search(text, max(0, len(text) - LOOKED_AT))
-        if found is not None and found[1].upper() not in _BEFORE_A_NAME:
-            place = Span(query.source, query.start + found.start(2), query.end)
-            raise Problem(place, f"`{found[2]}` stands behind the query", f"write {found[2].upper()} before AS, where clauses stand")
+        check_behind(query, self._reader.tokens, lambda reader: ClauseParser(reader, self._verb, tables=True).reads_one())
         return query
+
+    def reads_one(self) -> bool:
+        """Whether a clause can be read that begins here."""
+        token = self._reader.peek()
+        try:
+            if token is not None:
+                self._clause(token, self._word_of(token))
+        except Problem:
+            return False
+        return token is not None
 
 
 def _check_number(number: Token, percent: bool) -> None:

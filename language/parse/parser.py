@@ -21,13 +21,15 @@ from language.forms.syntax import (
     Syntax,
 )
 from language.parse.clauses import ClauseParser
-from language.parse.token_reader import TokenReader
+from language.parse.elsewhere import refuse_condition, refuse_insert, unknown_kind, unknown_statement
+from language.parse.token_reader import RESERVED, TokenReader
 from language.text.characters import odd_characters
-from language.text.diagnostics import Diagnostic, Problem, SourceText, Span, did_you_mean
+from language.text.diagnostics import Diagnostic, Gathering, Problem, SourceText, Span
 from language.text.nesting import check_nesting
 from language.text.statement_texts import StatementText, chunks_of, statement_texts
 from language.text.tokens import Chunk, Kind, split_statements, tokenize
 
+_IF = ("IF", "NOT", "EXISTS")
 MOST_ODD = 20  # characters that no SQL has, of which each is told
 
 
@@ -107,12 +109,7 @@ class StatementParser:
             return self._create()
         token = self.reader.peek()
         assert token is not None  # a chunk has at least one token
-        raise Problem(
-            token.span,
-            f"a statement cannot begin with `{token.text}`",
-            did_you_mean(token.text, ["CREATE", "INSERT"])
-            + "statements are CREATE WAREHOUSE, CREATE CONNECTION, CREATE MATERIALIZED VIEW and INSERT INTO",
-        )
+        raise unknown_statement(token)
 
     def _create(self) -> Statement:
         kinds: dict[str, Callable[[], Statement]] = {
@@ -122,15 +119,24 @@ class StatementParser:
             "VIEW": self._plain_view,
             "FUNCTION": self._function,
         }
-        token = self.reader.next("WAREHOUSE, CONNECTION or MATERIALIZED VIEW", "say what to create")
-        kind = kinds.get(token.text.upper()) if token.kind is Kind.WORD else None
-        if kind is None:
-            raise Problem(
-                token.span,
-                f"`{token.span.text}` is nothing that can be created",
-                did_you_mean(token.text, kinds) + "create a WAREHOUSE, a CONNECTION or a MATERIALIZED VIEW",
-            )
-        return kind()
+        with Gathering() as gathering:
+            gathering(refuse_condition, self.reader, "OR", "REPLACE")
+            token = self.reader.next("WAREHOUSE, CONNECTION or MATERIALIZED VIEW", "say what to create")
+            kind = kinds.get(token.text.upper()) if token.kind is Kind.WORD else None
+            if kind is None:
+                self._look_for_target()
+                raise unknown_kind(token, kinds)
+            return kind()
+
+    def _look_for_target(self) -> None:
+        """Takes the first name of several parts for the target of a statement that is none, so that its readers are not blamed."""
+        while (
+            (coming := self.reader.peek()) is not None and coming.kind in (Kind.WORD, Kind.QUOTED) and not coming.is_word(*RESERVED)
+        ):
+            name = self.reader.name("a name", "")
+            if len(name.parts) > 1:
+                self.target = name
+                return
 
     def _warehouse(self) -> CreateWarehouse:
         return CreateWarehouse(*self._endpoint("USING", "CREATE WAREHOUSE lake USING iceberg;"))
@@ -139,18 +145,20 @@ class StatementParser:
         return CreateConnection(*self._endpoint("TO", "CREATE CONNECTION crm TO salesforce WITH (secret = 'crm');"))
 
     def _endpoint(self, link: str, example: str) -> tuple[Part, Part, tuple[Option, ...], Span]:
-        name = self.reader.part("a name", f"as in {example}")
-        self.target = Name((name,))
-        self.reader.expect_word(link, f"as in {example}")
-        system = self.reader.part("a system", f"as in {example}")
-        options = self._options() if self.reader.take_word("WITH") else ()
-        self.reader.expect_end(f"as in {example}")
+        with Gathering() as gathering:
+            gathering(refuse_condition, self.reader, *_IF)
+            name = self.reader.part("a name", f"as in {example}")
+            self.target = Name((name,))
+            self.reader.expect_word(link, f"as in {example}")
+            system = self.reader.part("a system", f"as in {example}")
+            options = self._options() if self.reader.take_word("WITH") else ()
+            self.reader.expect_end(f"as in {example}")
         return name, system, options, self.reader.whole
 
     def _options(self) -> tuple[Option, ...]:
         options: dict[str, Option] = {}
         remedy = "options are written WITH (key = 'value', other = 3, flag = TRUE)"
-        items = self.reader.parenthesised(lambda: self.reader.part("an option's name", remedy), self._option_value)
+        items = self.reader.parenthesised(lambda: self.reader.part("an option's name", remedy), self._option_value, remedy)
         for part, (value, span) in items:
             if part.folded in options:
                 raise Problem(part.span, f"the option `{part.folded}` is given twice", "remove one of them")
@@ -171,6 +179,7 @@ class StatementParser:
         raise Problem(token.span, f"`{token.span.text}` is not an option's value", remedy)
 
     def _insert(self) -> Insert:
+        refuse_insert(self.reader)
         self.reader.expect_word("INTO", "as in INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '1 hour';")
         self.target = self.reader.name("a target", "name what to insert into, as in INSERT INTO lake.crm")
         clauses = ClauseParser(self.reader, "INSERT", tables=True).clauses()
@@ -178,8 +187,10 @@ class StatementParser:
 
     def _view(self) -> CreateView:
         self.reader.expect_word("VIEW", "write CREATE MATERIALIZED VIEW")
-        self.target = self.reader.name("a name", "name the view, as in CREATE MATERIALIZED VIEW lake.ops.carrier_day")
-        clauses = ClauseParser(self.reader, "view", tables=False).clauses()
+        with Gathering() as gathering:
+            gathering(refuse_condition, self.reader, *_IF)
+            self.target = self.reader.name("a name", "name the view, as in CREATE MATERIALIZED VIEW lake.ops.carrier_day")
+            clauses = ClauseParser(self.reader, "view", tables=False).clauses()
         return CreateView(self.target, clauses, self.reader.whole)
 
     def _plain_view(self) -> Statement:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from language.forms.syntax import Name, Part
 from language.text.diagnostics import Problem, Span
-from language.text.tokens import Chunk, Kind, Token
+from language.text.tokens import Chunk, Kind, Token, Tokens
 
 RESERVED = ("AS", "EVERY", "FROM")  # a name of these is written in quotes
 K = TypeVar("K")
@@ -26,6 +26,11 @@ class TokenReader:
     @property
     def whole(self) -> Span:
         return self._tokens.first.span.to(self._tokens.last.span)
+
+    @property
+    def tokens(self) -> Tokens:
+        """All of the statement's."""
+        return self._tokens
 
     @property
     def last_span(self) -> Span:
@@ -80,24 +85,25 @@ class TokenReader:
             parts.append(self.part("the rest of the name", "write it as in lake.ops.flights"))
         return Name(tuple(parts))
 
-    def parenthesised(self, key: Callable[[], K], value: Callable[[], V]) -> Iterator[tuple[K, V]]:
+    def parenthesised(self, key: Callable[[], K], value: Callable[[], V], remedy: str) -> Iterator[tuple[K, V]]:
         """The items of `(key value, …)`, each read by the two functions given; at least one."""
-        self.expect_symbol("(", "write a list in parentheses")
+        self.expect_symbol("(", remedy)
         while True:
             yield key(), value()
             token = self.next("`,` or `)`", "close the list with `)`")
             if token.is_symbol(")"):
                 return
             if not token.is_symbol(","):
-                raise Problem(token.span, f"`,` or `)` should stand here, not `{token.span.text}`", "separate the items by commas")
+                cause = f"`,` or `)` should stand here, not `{token.span.text}`"
+                raise Problem(token.span, cause, f"separate the items by commas; {remedy}")
 
     def names(self, expected: str, remedy: str) -> tuple[Name, ...]:
         """The names of `(a, b.c, …)`."""
-        return tuple(name for name, _ in self.parenthesised(lambda: self.name(expected, remedy), lambda: None))
+        return tuple(name for name, _ in self.parenthesised(lambda: self.name(expected, remedy), lambda: None, remedy))
 
     def parts(self, expected: str, remedy: str) -> tuple[Part, ...]:
         """The single names of `(a, b, …)`."""
-        return tuple(part for part, _ in self.parenthesised(lambda: self.part(expected, remedy), lambda: None))
+        return tuple(part for part, _ in self.parenthesised(lambda: self.part(expected, remedy), lambda: None, remedy))
 
     def balanced(self, remedy: str) -> Span:
         """The text between `(` and the `)` that belongs to it."""

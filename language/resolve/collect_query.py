@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from language.forms.syntax import CreateConnection
 from language.resolve.names import Names
-from language.sql.query import Query, SourceQuery
+from language.sql.query import Query, SourceQuery, TableReference
 from language.text.diagnostics import Problem, Span, did_you_mean
 
 
@@ -16,7 +16,7 @@ def source_connection(query: Query, names: Names) -> CreateConnection:
             raise Problem(
                 reference.span, f"`{reference.parts[0]}` is no query of WITH and no table", close + "name one that there is"
             )
-        endpoint = names.endpoint(reference.folded[0], reference.spans[0])
+        endpoint = names.endpoint(reference.folded[0], reference.spans[0], f"begin with {_example(reference, names)}")
         if not isinstance(endpoint, CreateConnection):
             raise Problem(
                 reference.span,
@@ -36,6 +36,11 @@ def source_connection(query: Query, names: Names) -> CreateConnection:
         remedy = "name a table in FROM, as in ops.public.flights"
         raise Problem(query.first_word, "this query reads no connection", remedy)
     return found
+
+
+def _example(reference: TableReference, names: Names) -> str:
+    """A table's name with a connection before it."""
+    return f"the connection, as in {next(iter(names.connections), 'ops')}.{'.'.join(reference.parts)}"
 
 
 def without_connection(query: SourceQuery, connection: CreateConnection) -> list[tuple[Span, str]]:

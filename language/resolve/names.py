@@ -15,10 +15,12 @@ from shared_metadata.naming import REJECTED
 from shared_metadata.program import MASK_KEY
 
 _IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
+_THREE = "write warehouse.schema.table, as in lake.ops.flights"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _QUALIFIER = re.compile(r'\b([a-z_][a-z0-9_]*+)"?\s*+\.', re.IGNORECASE)
 
 
+_DECLARE = "declare it with CREATE CONNECTION or CREATE WAREHOUSE"
 E = TypeVar("E")
 
 
@@ -36,8 +38,11 @@ class Names:
     broken: frozenset[tuple[str, ...]] = frozenset()
     targets: frozenset[tuple[str, ...]] = frozenset()  # the folded names of all that the program's statements make
 
-    def endpoint(self, name: str, span: Span) -> CreateConnection | CreateWarehouse:
-        """The connection or warehouse of that folded name. Raises Problem, or Undeclared."""
+    def endpoint(self, name: str, span: Span, remedy: str = "") -> CreateConnection | CreateWarehouse:
+        """The connection or warehouse of that folded name. Raises Problem, or Undeclared.
+
+        remedy: what to do where there is none, and none that is called nearly so.
+        """
         found = self.connections.get(name) or self.warehouses.get(name)
         if found is not None:
             return found
@@ -46,8 +51,20 @@ class Names:
         raise Problem(
             span,
             f"`{span.text}` is neither a connection nor a warehouse",
-            did_you_mean(name, [*self.connections, *self.warehouses]) + "declare it with CREATE CONNECTION or CREATE WAREHOUSE",
+            near + _DECLARE if (near := did_you_mean(name, [*self.connections, *self.warehouses])) or not remedy else remedy,
         )
+
+    def of_target(self, target: Name, *, published: bool) -> CreateConnection | CreateWarehouse:
+        """That with whose name a target begins. Raises Problem, or Undeclared.  published: whether it may be outside."""
+        later = next((number for number, part in enumerate(target.parts) if part.folded in self.warehouses), 0)
+        warehouse, remedy = next(iter(self.warehouses), ""), ""
+        if later:
+            remedy = f"write {'.'.join(part.text for part in target.parts[later:])}"
+        elif warehouse and len(target.parts) < 3:
+            remedy = f"begin with the warehouse, as in {warehouse}.{'schema.' if len(target.parts) == 1 else ''}{target.dotted}"
+            if published and (connection := next(iter(self.connections), "")):
+                remedy += f", or with the connection to publish to, as in {connection}.{target.dotted}"
+        return self.endpoint(target.parts[0].folded, target.parts[0].span, remedy)
 
     def declares(self, name: str) -> bool:
         """Whether a folded name is a connection's or a warehouse's, of a statement that can be read or not."""
@@ -184,7 +201,7 @@ def dataset_name(target: Name) -> str:
         raise Problem(
             target.span,
             f"a table in a warehouse has three names, `{target.dotted}` has {len(target.parts)}",
-            "write warehouse.schema.table, as in lake.ops.flights",
+            f"write {target.parts[0].text}.schema.{target.parts[1].text}" if len(target.parts) == 2 else _THREE,
         )
     return ".".join([*(plain(part) for part in target.parts[:2]), table_name(target.parts[2])])
 

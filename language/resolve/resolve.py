@@ -72,8 +72,7 @@ def _read_ahead(statements: Iterable[Insert | CreateView], names: Names) -> None
 
 
 def _statement(statement: Insert | CreateView, names: Names) -> Resolved:
-    first = statement.target.parts[0]
-    endpoint = names.endpoint(first.folded, first.span)
+    endpoint = names.of_target(statement.target, published=isinstance(statement, Insert))
     if isinstance(statement, CreateView):
         return view(statement, endpoint, names)
     if isinstance(endpoint, CreateConnection):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlglot.errors import SqlglotError
+
+TRIPPED = (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError)  # by sqlglot over odd text
 ENGINES = {
     "snowflake": "Snowflake",
     "bigquery": "BigQuery",

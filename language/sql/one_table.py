@@ -17,12 +17,17 @@ from language.sql.query import TableReference
 from language.text.diagnostics import Problem, Span
 from shared_metadata.program import Column
 
+_TAKES = "this source takes columns of one table, renamed by AS if wanted, and WHERE; do the rest in a view"
 _SIMPLE = frozenset({"expressions", "from_", "where"})
 
 
 @dataclass(frozen=True, eq=False)
 class OneTableQuery(ParsedQuery):
     """A query of such a dialect, for its own to inherit from."""
+
+    @property
+    def takes(self) -> str:
+        return _TAKES
 
     def column_names(self) -> Iterator[tuple[tuple[str, ...], tuple[Span, ...]]]:
         """The parts of each column's name, with their places."""
@@ -68,7 +73,7 @@ def leaving(query: OneTableQuery) -> Leaving:
 
 def _more_than_a_projection(query: OneTableQuery) -> Problem | None:
     """The first thing in the query that is not columns, one table and WHERE."""
-    tree, remedy = query.tree, "this source takes columns of one table, renamed by AS if wanted, and WHERE; do the rest in a view"
+    tree, remedy = query.tree, _TAKES
     if not isinstance(tree, exp.Select):
         return Problem(query.place(tree), "this query is more than a projection", remedy)
     extra = next((value for name, value in tree.args.items() if name not in _SIMPLE and value), None)

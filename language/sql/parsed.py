@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token
 
+from language.sql.dialect import sqlglot_dialect
+from language.sql.misplaced import NO_PARAMETERS
 from language.sql.query import TableReference, first_word
 from language.sql.sqlglot_reading import parsed, place, reads
 from language.text.diagnostics import Problem, Span
 
+_BEFORE_A_GAP = frozenset((TokenType.SELECT, TokenType.L_PAREN))
+_AFTER_A_GAP = frozenset((TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY))
 Node = TypeVar("Node", bound=exp.Expr)
 
 
@@ -29,7 +35,7 @@ class ParsedQuery:
         return self.read_tree()
 
     def read_tree(self) -> exp.Query:
-        tree = parsed(self.span, self.dialect, self.as_parsed) if reads(self.span.text) else None
+        tree = parsed(self.span, self.dialect, self.as_parsed, self.takes) if reads(self.span.text) else None
         if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table):
             raise Problem(first_word(self.span), "a query must be a SELECT", "write AS SELECT …")
         return tree
@@ -38,6 +44,11 @@ class ParsedQuery:
     def as_parsed(self) -> str:
         """The text that sqlglot is given, of the same length."""
         return self.span.text
+
+    @property
+    def takes(self) -> str:
+        """What to do about a text that cannot be read, where nothing else is known."""
+        return "check the SQL before and at this place"
 
     def __getstate__(self) -> dict[str, object]:
         return {"span": self.span, "dialect": self.dialect}
@@ -73,10 +84,33 @@ class ParsedQuery:
         return place(node, self.span)
 
     def check_reads(self) -> None:
-        """Raises Problem for a query that locks or writes."""
+        """Raises Problem for a query that locks or writes, or has parameters."""
+        for parameter in of_kind(self.nodes, exp.Placeholder, exp.Parameter):
+            place, signs = self.place(parameter), [token for token in self.tokens if token.token_type is TokenType.PLACEHOLDER]
+            if place == self.first_word and signs:  # sqlglot does not tell where a ? stands
+                place = self.within(signs[0].start, signs[0].end + 1)
+            raise Problem(place, *NO_PARAMETERS)
         writing = next(iter(of_kind(self.nodes, exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)), None)
         if writing is not None and not isinstance(writing, exp.Query):
             raise Problem(self.place(writing), "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE")
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        try:
+            return sqlglot_dialect(self.dialect).tokenize(self.as_parsed)
+        except SqlglotError:
+            return []
+
+    def check_commas(self) -> None:
+        """Raises Problem for a list with a gap, which sqlglot passes over."""
+        for before, token in zip(self.tokens, self.tokens[1:], strict=False):
+            gap = before.token_type == TokenType.COMMA and token.token_type in _AFTER_A_GAP
+            if gap or (token.token_type == TokenType.COMMA and before.token_type in _BEFORE_A_GAP):
+                raise Problem(self.within(token.start, token.end + 1), "something is missing before this", "remove the comma")
+
+    def within(self, start: int, end: int) -> Span:
+        """A place in the query's text as one of the program."""
+        return Span(self.span.source, self.span.start + start, self.span.start + end)
 
     def _reference(self, table: exp.Table) -> TableReference:
         return TableReference(tuple(part.name for part in table.parts), tuple(self.place(part) for part in table.parts), table)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from language.sql.dialect import sqlglot_dialect
+from language.sql.engines import TRIPPED
+from language.sql.misplaced import Stop, clause_of_ours, misplaced, missing
 from language.sql.query import first_word
 from language.text.diagnostics import Problem, Span
 from language.text.nesting import SHORT, beyond_depth, too_deep
 
-_TOKEN = re.compile(r"<Token token_type: .*?, text: (.*?), line: .*>", re.DOTALL)
 _QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*(?s:.*?)\*/)*+(?:SELECT|WITH|FROM|TABLE)\b", re.IGNORECASE)
+_EXPECTED = re.compile(r"Expect(?:ed|ing) (?:(\W)(?=$| or)|([A-Z]+) after ([A-Z]+)$)")
+_ORDER = "FROM, WHERE, GROUP BY, HAVING, WINDOW, ORDER BY, LIMIT"
+_WORD = re.compile(r"\S+")
 _MISSING = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*\.(\w+)'>")
 
 
@@ -23,12 +29,15 @@ def reads(text: str) -> bool:
     return _QUERY.match(text) is not None
 
 
-def parsed(span: Span, dialect: str, text: str) -> exp.Expr:
-    """The tree of `text`, which stands for what is written at `span`, of its length. Raises Problem."""
+def parsed(span: Span, dialect: str, text: str, remedy: str = "check the SQL before and at this place") -> exp.Expr:
+    """The tree of `text`, which stands for what is written at `span`, of its length. Raises Problem.
+
+    remedy: where nothing else is known.
+    """
     try:
         tree = sqlglot.parse_one(text, dialect=sqlglot_dialect(dialect))
     except ParseError as error:
-        raise _parse_problem(span, error) from error
+        raise _parse_problem(span, dialect, error, remedy) from error
     except RecursionError:
         raise too_deep(first_word(span)) from None
     except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # odd text trips sqlglot
@@ -48,19 +57,50 @@ def place(node: exp.Expr, span: Span) -> Span:
     return Span(span.source, span.start + min(start for start, _ in ends), span.start + max(end for _, end in ends))
 
 
-def _parse_problem(span: Span, error: ParseError) -> Problem:
+def _parse_problem(span: Span, dialect: str, error: ParseError, otherwise: str) -> Problem:
+    """What is said of a text at whose word sqlglot stops."""
     details = error.errors[0] if error.errors else {}
-    description = str(details.get("description") or "this SQL cannot be read").rstrip(".")
-    description = _TOKEN.sub(r"`\1`", description)
-    if missing := _MISSING.match(description):
-        description = f"something is missing in this {missing[2].lower()}"
-    highlight, line, column = str(details.get("highlight") or ""), details.get("line"), details.get("col")
-    found = first_word(span)
-    if line and column:
-        lines = span.text.splitlines(keepends=True)
-        end = span.start + sum(map(len, lines[: line - 1])) + column
-        if span.start < end <= span.end:
-            start = max(end - max(len(highlight), 1), span.start)
-            found = Span(span.source, start, end)
-    what = "this SQL cannot be read: " if not description.startswith("this SQL") else ""
-    return Problem(found, f"{what}{description[:1].lower()}{description[1:]}", "check the SQL before and at this place")
+    stop = _stop(span, dialect, details)
+    if ours := clause_of_ours(stop):
+        return Problem(Span(span.source, span.start + ours.start, span.start + ours.end), ours.cause, ours.remedy)
+    cause, remedy = missing(stop) or ("", "")
+    if not cause:
+        cause = _cause(str(details.get("description") or ""), stop)
+    start, end = stop.words[stop.number][:2] if stop.number < len(stop.words) else (len(span.text) - 1, len(span.text))
+    place = Span(span.source, span.start + start, span.start + end)
+    return Problem(place, f"this SQL cannot be read: {cause}", remedy or misplaced(stop, _ORDER) or otherwise)
+
+
+def _cause(description: str, stop: Stop) -> str:
+    """sqlglot's words in ours."""
+    if found := _MISSING.match(description):
+        return f"something is missing in this {found[2].lower()}"
+    if found := _EXPECTED.match(description):
+        return f"`{found[1]}` is expected here" if found[1] else f"`{found[2]}` is expected after {found[3]}"
+    if stop.number == len(stop.words):
+        return "it ends where more is expected"
+    return f"`{stop.words[stop.number][2]}` is not expected here"
+
+
+def _stop(span: Span, dialect: str, details: Mapping[str, Any]) -> Stop:
+    """Where sqlglot stops, by the line and the column of the last character of the word there."""
+
+    def can_be_read(text: str) -> bool:
+        try:
+            return bool(sqlglot.parse_one(text, dialect=sqlglot_dialect(dialect)))
+        except TRIPPED:
+            return False
+
+    tokens = sqlglot_dialect(dialect).tokenize(span.text)
+    words = [word for token in tokens for word in _words(span.text, token.start, token.end + 1)]
+    line, column = details.get("line"), details.get("col")
+    at = sum(map(len, span.text.splitlines(keepends=True)[: line - 1])) + column - 1 if line and column else 0
+    begin = next((token.start for token in tokens if token.end >= at), len(span.text))
+    return Stop(span.text, words, next((n for n, (start, _, _) in enumerate(words) if start >= begin), len(words)), can_be_read)
+
+
+def _words(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
+    """The words of one of sqlglot's tokens, with their places: PARTITION BY is one to it."""
+    if not text[start].isalpha():
+        return [(start, end, text[start:end])]
+    return [(found.start(), found.end(), found.group()) for found in _WORD.finditer(text, start, end)]

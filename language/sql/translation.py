@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel
 
-from language.sql.engines import ENGINES
+from language.sql.engines import ENGINES, TRIPPED
 from language.text.recursion import bounded_recursion
 
 MOST = 100  # characters that are advised
@@ -25,6 +25,7 @@ _CHANGES, _MEANINGS = 3, 3  # that are told
 _WORD = re.compile(
     r"""--[^\n]*|/\*(?s:.*?)\*/|`[^`]*`|"(?:[^"]|"")*"|'(?:[^']|'')*'|\w[\w$]*(?:\.\d+)?|(?:[<>!=|&^:@~*/%+-](?!--|/\*))+|\S"""
 )
+_BEGINS = re.compile(r"[\s(]*(?:SELECT|WITH|FROM|TABLE|VALUES|PIVOT|UNPIVOT)\b", re.IGNORECASE)  # sqlglot logs what is no query
 _LINES = re.compile(r"\s*\n\s*")
 _NULLS = re.compile(r"\s+NULLS\s+(?:FIRST|LAST)\b", re.IGNORECASE)
 Meaning = Callable[[str], str | None]
@@ -52,15 +53,18 @@ class Translation:
     text: str
 
 
-def translation(text: str, dialect: str, meaning: Meaning) -> Translation | None:
+def translation(text: str, dialect: str, meaning: Meaning, own: bool = True) -> Translation | None:
     """How to write a text in a dialect that does not read it; None where no engine reads it, or where that takes too much.
 
     dialect: as sqlglot calls it.  meaning: of a text, what tells two that mean the same from others; None where it cannot be read.
+    own: whether it may be the dialect's own; of a call of what it does not have, only those count who have it.
     """
-    if len(text) > MOST_TEXT or len(_words(text)) > MOST_WORDS:
+    if not _BEGINS.match(text) or len(text) > MOST_TEXT or len(_words(text)) > MOST_WORDS:
         return None
     found: list[tuple[Sequence[Change], str]] = []
-    meanings = sorted(_meanings(text, dialect, meaning), key=lambda each: ("" in each[1], len(each[1])), reverse=True)[:_MEANINGS]
+    meanings = sorted(_meanings(text, dialect, meaning, own), key=lambda each: ("" in each[1], len(each[1])), reverse=True)[
+        :_MEANINGS
+    ]
     for written, engines in meanings:
         changes = _needed(text, written, meaning)
         if any(_only_quotes(text, change) for change in changes) or (found and not _at_one_place(changes, found[0][0])):
@@ -76,15 +80,33 @@ def translation(text: str, dialect: str, meaning: Meaning) -> Translation | None
     return Translation(first.start, first.end, words, "; ".join(said for _, said in found), _changed(text, found[0][0]))
 
 
-def _meanings(text: str, dialect: str, meaning: Meaning) -> Iterator[tuple[str, list[str]]]:
+def _meanings(text: str, dialect: str, meaning: Meaning, own: bool) -> Iterator[tuple[str, list[str]]]:
     """Each of the translations that mean something else, with the engines in which the text means it; '' is the dialect itself."""
     found: dict[str, tuple[str, list[str]]] = {}
     for engine in dict.fromkeys((dialect, *ENGINES)):
+        if not own and not _has_call(text, engine):
+            continue
         written = _translated(text, engine, dialect)
+        if not own and written is not None and "epoch" in written.lower():
+            continue  # sqlglot counts the seconds between two times where the engine counts days that begin
         meant = meaning(written) if written is not None else None
         if written is not None and meant is not None:
             found.setdefault(meant, (written, []))[1].append("" if engine == dialect else ENGINES[engine])
     yield from found.values()
+
+
+def _has_call(text: str, engine: str) -> bool:
+    """Whether a SELECT of one call is of a function that the engine has: it writes it again as it was read."""
+    try:
+        called = sqlglot.parse_one(text, read=engine).expressions[0]
+        written = str(called.sql(dialect=engine, unsupported_level=ErrorLevel.IGNORE))
+    except TRIPPED:
+        return False
+    return isinstance(called, exp.Func) and not isinstance(called, exp.Anonymous) and _name(written) == _name(text[len("SELECT ") :])
+
+
+def _name(call: str) -> str:
+    return call.partition("(")[0].strip().upper()
 
 
 def _translated(text: str, engine: str, dialect: str) -> str | None:
@@ -99,7 +121,7 @@ def _translated(text: str, engine: str, dialect: str) -> str | None:
             if tree.find(exp.Placeholder, exp.Parameter, exp.SessionParameter):  # which no query has
                 return None
             written = tree.sql(dialect=dialect, normalize_functions=False, unsupported_level=ErrorLevel.RAISE)
-    except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):  # odd text trips sqlglot
+    except TRIPPED:
         return None
     return written if _NULLS.search(text) else _NULLS.sub("", written)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from language.cache.statements import digest_of
 from language.resolve.names import Undeclared
 from language.text.diagnostics import Problem, Span, did_you_mean
@@ -34,7 +36,7 @@ class Snapshots:
             raise Problem(
                 span,
                 f"the source `{connection}` has no table `{table}`",
-                did_you_mean(table, known) + f"correct its name, or run `atoll discover {connection}` if it is there by now",
+                _meant(table, known) + f"correct its name, or run `atoll discover {connection}` if it is there by now",
             )
         return name, schema
 
@@ -56,4 +58,11 @@ class Snapshots:
             if name.lower() == table.lower():
                 return name, schema
         cause = f"nothing is known of the table `{table}` of `{connection}`: it is not in {FOLDER}/{connection}.json"
-        raise Problem(span, cause, did_you_mean(table, snapshot.tables) + f"run `atoll discover {connection}`, and check the file in")
+        raise Problem(span, cause, _meant(table, snapshot.tables) + f"run `atoll discover {connection}`, and check the file in")
+
+
+def _meant(table: str, known: Iterable[str]) -> str:
+    """'did you mean `public.flights`? ' for a name that is nearly one of these, in full or by its last part; else ''."""
+    names = sorted(known)
+    last = {name.rpartition(".")[2].lower(): name for name in reversed(names)}
+    return did_you_mean(table, names) or did_you_mean(table.rpartition(".")[2], last, said=last)

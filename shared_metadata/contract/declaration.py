@@ -66,6 +66,7 @@ class Slice:
         '' where nothing is too large.
     engine: ORGANIZE: what computes its views, as a warehouse's option `engine` and USING name it; '' where there is no choice.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
+    deployed_options: ORGANIZE: options of a warehouse that its stack is made by, and not its functions read.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
@@ -83,6 +84,7 @@ class Slice:
     steps: tuple[str, ...]
     engine: str = ""
     warehouse: str = ""
+    deployed_options: tuple[str, ...] = ()
     check: str = ""
     sizes: str = ""
     secret: str = ""

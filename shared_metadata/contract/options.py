@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from shared_metadata.contract.accepted import names_of, refusals
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection
 
@@ -17,15 +18,16 @@ def read_options(model: type[Model], connection: Connection) -> Model:
 
     Raises DefinitionError that names each wrong option, never its value, and what is accepted.
     """
-    names = [field.alias or name for name, field in model.model_fields.items()]
-    try:
-        return model.model_validate({name: value for name, value in connection.options.items() if name in names})
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or '?'}: {one['msg']}" for one in found)
-        required = ", ".join(field.alias or name for name, field in model.model_fields.items() if field.is_required())
+    fields = names_of(model)
+    wrong = [
+        f"`{one.name}` is missing" if one.missing else f"`{one.name}` takes {one.takes}"
+        for one in refusals(model, connection.options)
+    ]
+    if wrong:
+        required = ", ".join(name for name, field in fields.items() if field.is_required())
         raise DefinitionError(
-            f"the options of connection {connection.name} are wrong: {wrong}",
+            f"the options of connection {connection.name} are wrong: {'; '.join(wrong)}",
             place=str(connection.position),
-            remedy=f"accepted are {', '.join(names)} (required: {required or 'none'}); see the slice's README",
-        ) from None
+            remedy=f"accepted are {', '.join(fields)} (required: {required or 'none'}); see the slice's README",
+        )
+    return model.model_validate({name: value for name, value in connection.options.items() if name in fields})

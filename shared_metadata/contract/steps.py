@@ -72,7 +72,7 @@ class Steps:
                 entry=wanted.entry,
                 again_until=wanted.again_until,
                 interval_seconds=wanted.flow.interval_seconds,
-                until=programs.after(program),
+                until=programs.after(program, wanted.flow.id),
             )
         except AlreadyCommitted:
             return _planned()

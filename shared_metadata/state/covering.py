@@ -184,7 +184,7 @@ class Covering:
             if stop := known.get(table.dataset):
                 yield stop
             begins = max(self._through(program, table.dataset, after), floor(after, reader.interval_seconds))  # the flow comes after
-            yield self._last(reader, begins, self._programs.after(program))
+            yield self._last(reader, begins, self._programs.after(program, reader.id))
             if halts:
                 yield self._reach(program, table.dataset)
                 others = (self._through(program, other) + _tolerated(reader, other) for other in table.inputs if other != name)

@@ -158,7 +158,7 @@ class _Round:
             known = self._tables_of(progress.program, flow)
             interval = self._covering.next_batch(flow, known.by_name[dataset], progress)
             if interval is not None:
-                attempts, part = 0 if progress.advanced else table.attempts, known.part[dataset]
+                attempts, part = table.attempts if progress.through == table.watermark else 0, known.part[dataset]
                 group = groups.setdefault((interval, attempts, progress.entry, progress.again_until, part), [])
                 group.append((dataset, progress))
         return [

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from shared_metadata.program.intervals import WEEK_SECONDS, Interval, floor
 
-SKIPPED_KEPT = 4  # in a dataset's state
-ROUND_SECONDS = (WEEK_SECONDS, 86400, 6 * 3600, 3600, 900, 300, 60)  # lengths of batches, from the longest
+SKIPPED_KEPT = 6  # in a dataset's state
+ROUND_SECONDS = (WEEK_SECONDS, 86400, 6 * 3600, 3600, 1800, 900, 600, 300, 60)  # lengths of batches, from the longest
 LONGEST = timedelta(days=7)  # of a batch, as of an interval; slices treat ends more than eight days after a start as `never`
 
 

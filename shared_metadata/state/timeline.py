@@ -1,70 +1,23 @@
-"""The timeline of program versions, in the order of their boundaries: which one runs a batch, and the effect of a switch on a
-dataset.
+"""The timeline of program versions: which one runs a batch, and the effect of a switch on a dataset.
 
-A batch belongs to the version in whose time it starts. Former versions stay as long as some of their batches are unfinished.
+A batch belongs to the last version that changes its flow, or what it reads, and takes effect by its start: of a flow that a
+restatement does not concern, what was in force stays. Former versions stay as long as some of their batches are unfinished.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
+from itertools import accumulate
 
 from shared_metadata.program import Flow, Program, Table
 from shared_metadata.program.intervals import Interval
-from shared_metadata.state.boundary import affected_flows
+from shared_metadata.state.boundary import changed_flows, with_readers
+from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import FlowState, TableState
 from shared_metadata.state.skipped import before, uncut
-
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A program version and when it takes effect.
-
-    at, by: when and by whom it was applied.  number: higher than that of all entries before it.
-    restates: batches of the changed flows and their readers since the boundary, made by an earlier version, are reprocessed.
-    """
-
-    version: str
-    boundary: datetime
-    at: datetime
-    by: str = ""
-    number: int = 1
-    restates: bool = False
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The entries by boundary, of which at most the last lies in the future; `revision` counts its changes."""
-
-    entries: tuple[Entry, ...] = ()
-    revision: int = 0
-
-    def active(self, now: datetime) -> Entry | None:
-        """The entry of the present; None when nothing was ever applied."""
-        return next((entry for entry in reversed(self.entries) if entry.boundary <= now), None)
-
-    def pending(self, now: datetime) -> Entry | None:
-        """The entry that has yet to take effect."""
-        return self.entries[-1] if self.entries and self.entries[-1].boundary > now else None
-
-    def former(self, now: datetime) -> Entry | None:
-        """The entry before the active one, whose program a rollback brings back."""
-        past = [entry for entry in self.entries if entry.boundary <= now]
-        return next((entry for entry in reversed(past[:-1]) if entry.version != past[-1].version), None)
-
-    @property
-    def earliest(self) -> datetime:
-        """The moment before which no further entry may lie."""
-        return self.entries[-1].boundary if self.entries else BEGINNING
-
-    @property
-    def next_number(self) -> int:
-        """The next entry's number, higher than that of a cancelled one too."""
-        return max([self.revision, *(entry.number for entry in self.entries)]) + 1
 
 
 @dataclass(frozen=True)
@@ -75,7 +28,8 @@ class DatasetProgress:
     program: whose next batch that is; None when no version from here on has the dataset.
     entry: the number of that program's entry, or 0.
     again_until: batches that start before this moment were made before, by an earlier version.
-    advanced: `through` differs from the stored watermark, and has to be stored before the batch is claimed.
+    advanced: it differs from what is stored, and has to be stored before the batch is claimed: `through`, or that failures of the
+        batch do not count any more, since another program has taken it over.
     until: when the next program takes effect, beyond which no batch of this one goes that covers several intervals.
     skipped: as in TableState, of what stays as it is, and of this program's own batches that are reprocessed as they were made.
     """
@@ -98,7 +52,8 @@ class Programs:
     """A timeline with its programs."""
 
     def __init__(self, entries: Sequence[tuple[Entry, Program]]) -> None:
-        self.entries = tuple(entries)
+        self.entries = tuple(_told_apart(entries))
+        self._reached = tuple(accumulate((entry.boundary for entry, _ in self.entries), max))
         self._affected: dict[int, frozenset[str]] = {}
         self._made: dict[int, dict[str, tuple[Flow, Table]]] = {
             id(program): {table.dataset: (flow, table) for flow in program.flows.values() for table in flow.tables}
@@ -111,6 +66,20 @@ class Programs:
     def always(program: Program) -> Programs:
         """A timeline with one program for all times."""
         return Programs([(Entry(program.version, BEGINNING, BEGINNING), program)])
+
+    @property
+    def last(self) -> Program:
+        """The program that was applied last."""
+        return self.entries[-1][1]
+
+    @property
+    def reached(self) -> datetime:
+        """The boundary before which no other may lie, unless it is that of a restatement."""
+        return self._reached[-1]
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether the program of a moment is one of these: earlier ones are forgotten once all their batches are made."""
+        return self.entries[0][0].boundary <= moment
 
     @cached_property
     def flow_ids(self) -> tuple[str, ...]:
@@ -130,7 +99,7 @@ class Programs:
 
     def active(self, now: datetime) -> tuple[Entry, Program]:
         """The entry and the program of the present."""
-        return self.entries[self._index(now)]
+        return next((known for known in reversed(self.entries) if known[0].boundary <= now), self.entries[0])
 
     def version(self, program: Program) -> str:
         """The version of one of these programs; computing it anew would write it as JSON."""
@@ -138,8 +107,8 @@ class Programs:
 
     def with_flow(self, flow: str, start: datetime) -> tuple[Entry, Program] | None:
         """The program as in `at`, or the nearest later version that has the flow, or else the nearest earlier one, or None."""
-        index = self._index(start)
-        order = [*self.entries[index:], *reversed(self.entries[:index])]
+        following = self._following(flow, start)
+        order = (self.entries[number] for number in (*following, *reversed(range(following[0]))))
         return next((known for known in order if flow in known[1].flows), None)
 
     def producer(self, program: Program, dataset: str) -> Flow | None:
@@ -164,21 +133,21 @@ class Programs:
 
     def progress(self, flow: str, dataset: str, state: TableState) -> DatasetProgress:
         """The progress of a dataset: after its reprocessing, and after the time in which no version had it."""
-        through, again_until = state.watermark, state.again_until
+        through, again_until, taken_over = state.watermark, state.again_until, False
         for index, (entry, _) in enumerate(self.entries):
             if self._reprocesses(index, flow, state):
                 first = uncut(state.skipped, max(entry.boundary, state.begins or entry.boundary))
+                taken_over |= first <= through and state.failures > 0
                 through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
-        index = self._index(through)
-        known = [number for number, tables in enumerate(self._tables_of(flow)) if dataset in tables]
-        following = next((number for number in known if number >= index), None)
-        if following is not None and following > index and known[0] < index:
-            through, again_until = self.entries[following][0].boundary, None  # it was removed and added again
-        if following is None:
+        following, tables = self._following(flow, through), self._tables_of(flow)
+        number = next((number for number in following if dataset in tables[number]), None)
+        if number is None:
             return DatasetProgress(through, None, 0, again_until, advanced=False)
-        (entry, program), until = self.entries[following], self._until(following)
-        own = until if until and not self._reprocesses(following, flow, state) else through
-        advanced, skipped = through != state.watermark, before(state.skipped, max(own, through))
+        if number != following[0] and any(dataset in known for known in tables[: following[0]]):
+            through, again_until = self._begins(number, flow), None  # it was removed and added again
+        (entry, program), until = self.entries[number], self._until(number, flow)
+        own = until if until and not self._reprocesses(number, flow, state) else through
+        advanced, skipped = through != state.watermark or taken_over, before(state.skipped, max(own, through))
         return DatasetProgress(through, program, entry.number, again_until, advanced, until, skipped)
 
     def _reprocesses(self, index: int, flow: str, state: TableState) -> bool:
@@ -193,16 +162,53 @@ class Programs:
 
     def last_switch(self, flow: str, start: datetime) -> datetime | None:
         """The last boundary up to `start` at which this flow, or one that it reads through others, changed."""
-        for index in range(self._index(start), 0, -1):
-            if flow in self.affected(index):
-                return self.entries[index][0].boundary
-        return None
+        found = (n for n in range(self._index(flow, start), 0, -1) if flow in self.affected(n) and self._begins(n, flow) <= start)
+        return next((self.entries[number][0].boundary for number in found), None)
 
     def affected(self, index: int) -> frozenset[str]:
         """The flows that an entry after the first changed, and their readers."""
         if index not in self._affected:
-            self._affected[index] = affected_flows(self.entries[index - 1][1], self.entries[index][1])
+            entry, program = self.entries[index]
+            self._affected[index] = self.affected_by(program, entry.boundary, index)
         return self._affected[index]
+
+    def affected_by(self, program: Program, since: datetime, index: int | None = None) -> frozenset[str]:
+        """The flows that would change if `program` were the next to take effect, and all that read them then or since that moment.
+
+        Where it changes nothing of the last program, as that one applied once more does, they are those that differ since then.
+        index: of the entry that it is the program of; without one, it is to follow all of these.
+        """
+        in_force = self.in_force(since, index)
+        changed = changed_flows(in_force[-1], program)
+        changed = changed or frozenset().union(*(changed_flows(former, program) for former in in_force[:-1]))
+        return with_readers(changed, *in_force, program)
+
+    def in_force(self, since: datetime, index: int | None = None) -> list[Program]:
+        """The programs before an entry, or of all of them, to which a batch may belong that starts at a moment or later."""
+        return [program for _, program in self.entries[self.in_force_from(since, index) : index]]
+
+    def in_force_from(self, since: datetime, index: int | None = None) -> int:
+        """The number of entries to which no batch belongs that starts at a moment or later."""
+        return max((number for number, moment in enumerate(self._reached[:index]) if moment <= since), default=0)
+
+    def changed_since(self, flow: str, since: datetime) -> datetime | None:
+        """The last boundary after a moment at which a flow, or one that it reads through others, changed."""
+        later = (n for n in range(1, len(self.entries)) if self.entries[n][0].boundary > since and flow in self.affected(n))
+        return max((self.entries[number][0].boundary for number in later), default=None)
+
+    def kept_before(self, program: Program, boundary: datetime, *, restates: bool) -> int:
+        """The number of these entries that stay when another is added; to the last ones no batch may belong any more.
+
+        One that restates replaces those whose every change it makes anew, if it affects the same without them; any other only those
+        of its own boundary.
+        """
+        kept, affected = len(self.entries), self.affected_by(program, boundary) if restates else frozenset()
+        while kept > restates and self.entries[kept - 1][0].boundary >= boundary:
+            replaced = self.affected(kept - 1) <= affected == self.affected_by(program, boundary, kept - 1) if restates else True
+            if not replaced:
+                break
+            kept -= 1
+        return kept
 
     def outstanding(self, index: int, states: Mapping[str, FlowState]) -> bool:
         """Whether batches of the entry's program are unfinished, or the next program has not yet made one of every dataset.
@@ -222,19 +228,40 @@ class Programs:
                 return True
         return False
 
-    def after(self, program: Program) -> datetime | None:
-        """The moment at which the program after this one takes effect; None for never."""
-        return self._until(next(index for index, (_, known) in enumerate(self.entries) if known is program))
+    def after(self, program: Program, flow: str) -> datetime | None:
+        """The moment at which a flow's next program after this one takes effect; None for never."""
+        return self._until(next(index for index, (_, known) in enumerate(self.entries) if known is program), flow)
 
-    def _until(self, index: int) -> datetime | None:
-        return self.entries[index + 1][0].boundary if index + 1 < len(self.entries) else None
+    def _following(self, flow: str, start: datetime) -> list[int]:
+        """The entries to which a flow's batches belong that start then or later, one after another."""
+        index = self._index(flow, start)
+        switches = sorted({self._begins(later, flow) for later in range(index + 1, len(self.entries))})
+        return [index, *(self._index(flow, moment) for moment in switches)]
 
-    def _index(self, start: datetime) -> int:
-        return max((number for number, (entry, _) in enumerate(self.entries) if entry.boundary <= start), default=0)
+    def _until(self, index: int, flow: str) -> datetime | None:
+        return min((self._begins(later, flow) for later in range(index + 1, len(self.entries))), default=None)
+
+    def _index(self, flow: str, start: datetime) -> int:
+        return max((number for number in range(len(self.entries)) if self._begins(number, flow) <= start), default=0)
+
+    def _begins(self, index: int, flow: str) -> datetime:
+        """The moment from which a flow's batches belong to an entry: that of a restatement to those of what it affects alone."""
+        boundary, reached = self.entries[index][0].boundary, self._reached[index]
+        return boundary if boundary == reached or flow in self.affected(index) else reached
+
+
+def _told_apart(entries: Sequence[tuple[Entry, Program]]) -> Iterator[tuple[Entry, Program]]:
+    """The entries, where a program that came back is another object: programs are told by their identity."""
+    seen = set[int]()
+    for entry, program in entries:
+        yield entry, replace(program) if id(program) in seen else program
+        seen.add(id(program))
 
 
 def restored(progress: DatasetProgress, state: TableState) -> TableState:
-    """The state to store for a dataset that has advanced: no attempt at its next batch has failed."""
+    """The state to store for a dataset that has advanced: no attempt at its next batch has failed, or none counts."""
+    if progress.through == state.watermark:
+        return replace(state, forgiven=state.attempts, retry_at=None, error="", dead_letter=None, entry=progress.entry)
     fresh = TableState(progress.through, state.cursor, begins=state.begins, skipped=progress.skipped, quiesced=state.quiesced)
     return replace(fresh, entry=progress.entry, again_until=progress.again_until)
 

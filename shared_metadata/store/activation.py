@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from shared_metadata.errors import DefinitionError, InputError, RetryLater
 from shared_metadata.program import Flow, Program
 from shared_metadata.program.intervals import ceil, floor, next_interval, to_text
 from shared_metadata.program.lineage import Lineage
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
+from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import EventKind, FlowState, TableState
-from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store import formats, items, keys
 from shared_metadata.store.actions import Action, Actions
 from shared_metadata.store.reader import MetadataReader
@@ -52,18 +53,20 @@ class Activation:
 
     def schedule(self, program: Program, effect: Effect, expected: Timeline, by: str, now: datetime) -> Timeline:
         boundary = effect.boundary
-        if boundary < expected.earliest:
+        if boundary < expected.earliest and not effect.restates:
             raise InputError(
                 f"the boundary {to_text(boundary)} lies before that of the program applied last, {to_text(expected.earliest)}",
                 remedy="choose a later one",
             )
-        needed = self._needed(expected)
-        kept = tuple(entry for entry in needed if entry.boundary < boundary)
-        restates = effect.restates or any(entry.restates for entry in expected.entries if entry.boundary >= boundary)
-        entry = Entry(program.version, boundary, now, by, expected.next_number, restates and bool(kept))
+        needed = self._needed(expected, boundary)
+        programs = Programs([(known, self._reader.program(known.version)) for known in needed])
+        kept = programs.kept_before(program, boundary, restates=effect.restates)
+        restates = effect.restates or any(entry.restates for entry in needed[kept:])
+        entry = Entry(program.version, boundary, now, by, expected.next_number, restates and kept > 0)
         former = expected.entries[-1].version if expected.entries else ""
-        self._open_states(program, needed, None if effect.soon else boundary, now)
-        return self._put((*kept, entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
+        self._open_states(program, programs, None if effect.soon else boundary, now)
+        self._begin_earlier(effect.earlier, programs, boundary)
+        return self._put((*needed[:kept], entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
 
     def cancel(self, expected: Timeline, now: datetime) -> Timeline:
         pending = expected.pending(now)
@@ -78,17 +81,18 @@ class Activation:
         if (active.version if active else "") != former_version:
             raise _meanwhile()
         entry = Entry(program.version, BEGINNING, now, "", expected.next_number)
-        self._open_states(program, (), None, now)
+        self._open_states(program, Programs([]), None, now)
         self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
 
-    def _needed(self, timeline: Timeline) -> tuple[Entry, ...]:
-        """The entries with unfinished batches, and the last two, between which `rollback` chooses."""
+    def _needed(self, timeline: Timeline, boundary: datetime) -> tuple[Entry, ...]:
+        """The entries with unfinished batches, those in force since a boundary, and two for `rollback` to choose from."""
         entries = timeline.entries
         if len(entries) <= KEPT_ENTRIES:
             return entries
         programs = Programs([(entry, self._reader.program(entry.version)) for entry in entries])
         states = self._reader.flow_states(programs.flow_ids, programs)
-        needed = next((n for n in range(len(entries) - KEPT_ENTRIES) if programs.outstanding(n, states)), len(entries) - KEPT_ENTRIES)
+        last = min(len(entries) - KEPT_ENTRIES, programs.in_force_from(boundary))
+        needed = next((number for number in range(last) if programs.outstanding(number, states)), last)
         if len(entries) - needed >= MAX_ENTRIES:
             raise DefinitionError(
                 f"batches of {len(entries) - needed} former program versions are still to be made",
@@ -113,14 +117,13 @@ class Activation:
             raise _meanwhile()
         return timeline
 
-    def _open_states(self, program: Program, before: tuple[Entry, ...], start: datetime | None, now: datetime) -> None:
+    def _open_states(self, program: Program, programs: Programs, start: datetime | None, now: datetime) -> None:
         """Sets the start of new datasets: `start`, or as soon as possible.
 
         A dataset counts as new if no program version still in use produces it.
         """
         states = self._reader.states_of(program.datasets())
         starts = Starts(program, states, self._reader, start, now)
-        programs = Programs([(known, self._reader.program(known.version)) for known in before])
         opened, begun = list[Action](), list[Action]()
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
@@ -129,10 +132,20 @@ class Activation:
                 if state is None:
                     fresh = TableState(starts.of(flow), begins=starts.of(flow))
                     opened.append(self._actions.put(items.new_state(flow.id, dataset, fresh), "attribute_not_exists(pk)"))
-                elif before and programs.is_over(flow.id, dataset, state):
+                elif programs.entries and programs.is_over(flow.id, dataset, state):
                     begun.append(self._begin(flow.id, dataset, TableState(starts.of(flow), state.cursor), state))
         beside_one_another(self._send_all, [opened[at : at + STATES_AT_ONCE] for at in range(0, len(opened), STATES_AT_ONCE)])
         beside_one_another(self._send, begun)
+
+    def _begin_earlier(self, flows: Collection[str], programs: Programs, boundary: datetime) -> None:
+        """Moves the beginning of these flows' datasets back to a boundary, from which they are to be made."""
+        moved = list[Action]()
+        for flow, state in self._reader.flow_states(sorted(flows), programs).items():
+            for dataset, table in state.tables.items():
+                if table.begins and table.begins > boundary:
+                    names, values = {"#b": "begins"}, {":held": to_text(table.begins), ":begins": to_text(boundary)}
+                    moved.append(self._actions.update(keys.state(flow, dataset), "SET #b = :begins", "#b = :held", names, values))
+        beside_one_another(self._send, moved)
 
     def _begin(self, flow: str, dataset: str, state: TableState, held: TableState) -> Action:
         """Moves the start of a flow's dataset, if its state still is as in `held`."""

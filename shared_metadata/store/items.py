@@ -12,6 +12,7 @@ from typing import Any
 
 from shared_metadata.program import from_plain
 from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.state.entries import Entry, Timeline
 from shared_metadata.state.records import (
     Batch,
     DeadLetter,
@@ -28,7 +29,6 @@ from shared_metadata.state.records import (
     Wait,
     Worker,
 )
-from shared_metadata.state.timeline import Entry, Timeline
 from shared_metadata.store import keys
 
 Item = dict[str, Any]

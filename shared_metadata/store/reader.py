@@ -16,8 +16,9 @@ from shared_metadata.errors import DefinitionError, WaitForAws
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, from_text
 from shared_metadata.program.lineage import Lineage
+from shared_metadata.state.entries import Timeline
 from shared_metadata.state.records import Batch, Event, EventKind, FlowState, SchemaVersion, Version
-from shared_metadata.state.timeline import Programs, Timeline
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store import formats, items, keys
 from shared_metadata.store.aged import AgedBatches, covered_by_forgotten, forgotten, stands
 from shared_metadata.store.stored_lineage import Reads, stored_lineage

@@ -22,7 +22,8 @@ from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, covered, to_text
 from shared_metadata.program.lineage import Lineage
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
+from shared_metadata.state.entries import Timeline
 from shared_metadata.state.freshness import LateDataset
 from shared_metadata.state.records import (
     MAX_ATTEMPTS,
@@ -42,7 +43,7 @@ from shared_metadata.state.records import (
     change_of,
 )
 from shared_metadata.state.skipped import Skipped
-from shared_metadata.state.timeline import Programs, Timeline, restored
+from shared_metadata.state.timeline import Programs, restored
 from shared_metadata.store import items, keys
 from shared_metadata.store.actions import ERROR_CHARACTERS, Action, Actions
 from shared_metadata.store.activation import Activation

@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING
 from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import to_text
-from shared_metadata.state.boundary import (
+from shared_metadata.state.boundary import intervals_of, last_common
+from shared_metadata.state.effect import (
     Effect,
     FlowProgress,
-    affected_flows,
-    begins_later,
     chosen_boundary,
-    chosen_restatement,
-    intervals_of,
-    last_common,
     natural_effect,
-    next_common,
+    restatement,
     stands_still,
 )
+from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import FlowState
-from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store.reader import MetadataReader
 
 if TYPE_CHECKING:
@@ -60,22 +57,18 @@ def moment_of(
     if not timeline.entries:
         return EffectiveAt(timeline, Effect(BEGINNING, soon=True), tuple(sorted(program.flows)))
     _refuse_pending(timeline, now)
-    old = reader.program(timeline.entries[-1].version)
-    affected = affected_flows(old, program)
-    intervals, progress = intervals_of(affected, old, program), flow_progress(reader, affected | program.flows.keys())
+    programs = reader.programs()
+    progress = flow_progress(reader, {*programs.flow_ids, *program.flows})
+    coming = max(now, programs.reached)
     if restate_from is not None:
-        effect = Effect(chosen_restatement(restate_from, now, intervals), restates=True)
-        if missing := begins_later(program, affected, progress, effect.boundary):
-            begin = max(moment for name in missing if (moment := progress[program.producers()[name].id].begins))
-            raise InputError(
-                f"there is nothing of {', '.join(missing)} from {to_text(effect.boundary)} on",
-                remedy=f"it begins at {to_text(begin)}: choose {to_text(next_common(begin, intervals))} or later",
-            )
+        effect = restatement(programs, program, progress, restate_from, now)
     elif at is not None:
-        effect = Effect(chosen_boundary(at, now, intervals))
+        effect = Effect(chosen_boundary(at, now, intervals_of(programs.affected_by(program, coming), programs.last, program)))
     else:
-        effect = natural_effect(old, program, progress, now, timeline.earliest)
-    still = stands_still(old, program, progress, effect)
+        effect = natural_effect(programs, program, progress, now)
+    affected = programs.affected_by(program, effect.boundary if effect.restates else coming)
+    still = stands_still(affected & programs.last.flows.keys(), progress, effect.boundary)
+    intervals = intervals_of(affected, *programs.in_force(effect.boundary), program)
     since = last_common(min(progress[name].first for name in still), intervals) if still else None
     return EffectiveAt(timeline, effect, tuple(sorted(affected)), tuple(still), since)
 

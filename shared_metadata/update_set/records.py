@@ -129,7 +129,7 @@ class ReaderEffect:
 
 @dataclass(frozen=True)
 class Breaking:
-    """A break outside the program or in a table's history; column: '' for the whole dataset."""
+    """A break outside the program or in a table's history; column: '' for the whole dataset.  fails: batches would fail."""
 
     dataset: str
     column: str
@@ -137,6 +137,7 @@ class Breaking:
     why: str
     remedy: str
     position: Position
+    fails: bool = False
 
 
 @dataclass(frozen=True)

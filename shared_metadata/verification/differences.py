@@ -170,7 +170,7 @@ class _Comparison:
             done.interval,
             done.token,
             (dataset,),
-            self._version_then(done.interval.start),
+            self._version_then(done.flow, done.interval.start),
             {dataset: self._outcome(done, dataset)},
             {dataset: Worker(done.token, REPAIR, done.interval.end)},
             moved={name: self._moved(name, done.interval.end) for name in (dataset, *done.completed_by(dataset))},
@@ -209,9 +209,9 @@ class _Comparison:
         tables.sort(key=lambda table: table.watermark != end)
         return next((Moved(table.cursor, table.entry) for table in tables), Moved("", 0))
 
-    def _version_then(self, start: datetime) -> str:
-        entries = [entry for entry, _ in self._programs.entries]
-        return next((entry.version for entry in reversed(entries) if entry.boundary <= start), entries[0].version)
+    def _version_then(self, flow: str, start: datetime) -> str:
+        found = self._programs.with_flow(flow, start) or self._programs.entries[0]
+        return found[0].version
 
 
 def _makers(facts: Facts) -> dict[tuple[str, datetime], Batch]:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from shared_metadata.contract.accepted import refusals
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 
+_LENGTH = "a quoted number of hours, days or weeks, such as '7 days'"
 KEPT_BATCHES, LEAST_KEPT = 100, timedelta(hours=6)
 
 
@@ -33,7 +35,7 @@ class Config(BaseModel):
     spark_vcpus: int = Field(default=64, ge=8, le=4000)
     spark_timeout_minutes: int = Field(default=360, ge=5, le=360)
     target_file_mb: int = Field(default=128, ge=1, le=1024)
-    keep: str = Field(default="", pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$")
+    keep: str = Field(default="", pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$", description=_LENGTH)
     mask_key: str = Field(default="", min_length=1)
 
     def keep_of(self, interval_seconds: int) -> timedelta:
@@ -50,12 +52,12 @@ class Config(BaseModel):
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
         """Raises DefinitionError that names the option and what is accepted."""
-        try:
-            return cls(**options)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            accepted = ", ".join(cls.model_fields)
-            raise DefinitionError(
-                f"the option {name}: {first['msg']}", place=place, remedy=f"the options of an iceberg warehouse are: {accepted}"
-            ) from None
+        if unknown := sorted(set(options) - set(cls.model_fields)):
+            raise DefinitionError(f"an iceberg warehouse has no option {unknown[0]}", place=place, remedy=_accepted(cls))
+        for wrong in refusals(cls, options):
+            raise DefinitionError(f"the option {wrong.name} takes {wrong.takes}", place=place, remedy=_accepted(cls))
+        return cls(**options)
+
+
+def _accepted(model: type[Config]) -> str:
+    return f"the options of an iceberg warehouse are: {', '.join(model.model_fields)}"

@@ -11,6 +11,7 @@ from infra.functions import AtollFunction
 from infra.settings import Settings
 from infra.slice_stack import Workflow
 from shared_metadata import naming
+from shared_metadata.contract import made_for
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 
@@ -68,10 +69,6 @@ class LakeStack(slice_stack.SliceStack):
         maintain.allow([*READ_CATALOG, "glue:UpdateTable"], self._catalog, TABLES)
 
     @property
-    def staged(self) -> list[str]:
-        return [naming.staging_prefix(name) for name in self.program.slice_ids if name.startswith("collect.")]
-
-    @property
     def _warehouses(self) -> list[str]:
         return [f"warehouse/{name}/" for name in self.warehouses]
 
@@ -91,4 +88,4 @@ class LakeStack(slice_stack.SliceStack):
     @property
     def warehouses(self) -> list[str]:
         """The names of the program's lakes."""
-        return sorted(w.name for w in self.program.warehouses.values() if w.system == self.declaration.works_in)
+        return list(made_for.warehouses(self.declaration, self.program))

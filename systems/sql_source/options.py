@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MAX_PARTS = 4  # of a table, beside one another, unless the connection says otherwise
-_LENGTH = re.compile(r"(\d+)\s*(second|minute|hour|day)s?")
+LENGTH = "a quoted length of time, such as '30 seconds' or '5 minutes'"
+_LENGTH = re.compile(r"(\d{1,6})\s*(second|minute|hour|day)s?")
 
 
 class ReadingOptions(BaseModel):
@@ -21,7 +22,7 @@ class ReadingOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lag: timedelta = timedelta(0)
+    lag: timedelta = Field(default=timedelta(0), description=LENGTH)
     max_parts: int = Field(default=MAX_PARTS, ge=1, le=64)
 
     @field_validator("lag", mode="before")
@@ -29,5 +30,5 @@ class ReadingOptions(BaseModel):
     def _length(cls, value: Any) -> Any:
         found = _LENGTH.fullmatch(value.strip().lower()) if isinstance(value, str) else None
         if not found:
-            raise ValueError("write a length of time such as '30 seconds' or '5 minutes'")
+            raise ValueError(LENGTH)
         return timedelta(**{f"{found[2]}s": int(found[1])})

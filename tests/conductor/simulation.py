@@ -13,21 +13,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from shared_metadata.errors import InputError
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, covered, floor
-from shared_metadata.state.boundary import (
-    Effect,
-    FlowProgress,
-    affected_flows,
-    begins_later,
-    intervals_of,
-    last_common,
-    natural_effect,
-)
+from shared_metadata.state.boundary import intervals_of, last_common
+from shared_metadata.state.effect import Effect, FlowProgress, natural_effect, restatement
+from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import Batch, FlowState, TableState
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.state.skipped import Skipped
-from shared_metadata.state.timeline import BEGINNING, Entry, Programs, Timeline, restored
+from shared_metadata.state.timeline import Programs, restored
 
 ORIGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 PLACE = Position("program.sql", 1, 1)
@@ -95,21 +90,24 @@ class World:
 
     def apply(self, program: Program, *, restate_minutes: int | None = None) -> None:
         """As `atoll apply`; nothing while another update set is pending."""
-        if self.timeline.pending(self.now):
+        last = self.timeline.entries[-1].version if self.timeline.entries else ""
+        if self.timeline.pending(self.now) or (program.version == last and restate_minutes is None):
             return
         effect = self._effect(program, restate_minutes) if self.timeline.entries else Effect(BEGINNING, soon=True)
         if effect is None:
             return
         entry = Entry(program.version, effect.boundary, self.now, "", self.timeline.next_number, effect.restates)
-        needed = self._needed()
-        kept = [known for known in needed if known.boundary < effect.boundary]
-        replaced = (known for known in self.timeline.entries if known.boundary >= effect.boundary)
-        restates = effect.restates or any(known.restates for known in replaced)
-        entry = dataclasses.replace(entry, restates=restates and bool(kept))
+        needed = self._needed(effect.boundary)
+        programs = Programs([(known, self.programs[known.version]) for known in needed])
+        kept = programs.kept_before(program, effect.boundary, restates=effect.restates)
+        restates = effect.restates or any(known.restates for known in needed[kept:])
+        entry = dataclasses.replace(entry, restates=restates and kept > 0)
         self.programs[program.version] = program
         self.restated += [entry.boundary] if entry.restates else []
-        self._open(program, effect, entry, Programs([(known, self.programs[known.version]) for known in needed]))
-        self.timeline = Timeline((*kept, entry), self.timeline.revision + 1)
+        self._open(program, effect, entry, programs)
+        for name in effect.earlier:
+            self._begin_earlier(name, effect.boundary)
+        self.timeline = Timeline((*needed[:kept], entry), self.timeline.revision + 1)
         for flow in program.flows:
             self.starts.setdefault(flow, set()).add(entry.boundary)
 
@@ -118,13 +116,17 @@ class World:
             self.timeline = Timeline(self.timeline.entries[:-1], self.timeline.revision + 1)
 
     def _effect(self, program: Program, restate_minutes: int | None) -> Effect | None:
-        old = self.programs[self.timeline.entries[-1].version]
-        affected, along = affected_flows(old, program), self.along
-        if restate_minutes is not None and affected:
-            boundary = last_common(self.now - timedelta(minutes=restate_minutes), intervals_of(affected, old, program))
-            too_early = boundary < self.timeline.earliest or begins_later(program, affected, self._progress(along), boundary)
-            return None if too_early else Effect(boundary, restates=True)
-        return natural_effect(old, program, self._progress(along), self.now, self.timeline.earliest)
+        along = self.along
+        progress = self._progress(along)
+        if restate_minutes is None:
+            return natural_effect(along, program, progress, self.now)
+        since = self.now - timedelta(minutes=restate_minutes)
+        affected = along.affected_by(program, since)
+        boundary = last_common(since, intervals_of(affected, *along.in_force(since), program))
+        try:
+            return restatement(along, program, progress, boundary, self.now)
+        except InputError:
+            return None
 
     def _progress(self, along: Programs) -> dict[str, FlowProgress]:
         progress = {}
@@ -133,12 +135,13 @@ class World:
             through = [along.progress(name, dataset, state).through for dataset, state in tables.items()]
             stopped = any(state.stopped for state in tables.values())
             begins = max(state.begins or BEGINNING for state in tables.values())
-            progress[name] = FlowProgress(min(through), max(through), name in self.ran, stopped, begins)
+            failing = any(state.failures and not state.stopped for state in tables.values())
+            progress[name] = FlowProgress(min(through), max(through), name in self.ran, stopped, begins, failing)
         return progress
 
-    def _needed(self) -> tuple[Entry, ...]:
+    def _needed(self, boundary: datetime) -> tuple[Entry, ...]:
         entries, along = self.timeline.entries, self.along
-        last = max(len(entries) - 2, 0)
+        last = min(max(len(entries) - 2, 0), along.in_force_from(boundary)) if entries else 0
         first = next((n for n in range(last) if along.outstanding(n, self.states)), last)
         return entries[first:]
 
@@ -157,6 +160,12 @@ class World:
                     self.starts.setdefault(table.dataset, set()).add(start)
             held = self.states.get(flow.id, FlowState(flow.id, {}))
             self.states[flow.id] = dataclasses.replace(held, tables=tables)
+
+    def _begin_earlier(self, flow: str, boundary: datetime) -> None:
+        for dataset, state in self.states[flow].tables.items():
+            if state.begins and state.begins > boundary:
+                self._store(flow, dataset, dataclasses.replace(state, begins=boundary))
+                self.starts.setdefault(dataset, set()).add(boundary)
 
     def _length(self, program: Program, dataset: str) -> int:
         return program.producers()[dataset].interval_seconds
@@ -306,6 +315,7 @@ class Author:
     def __init__(self, chance: Random, flows: int) -> None:
         self._chance, self._count, self._written = chance, flows, 0
         self.current: dict[int, Flow] = {}
+        self._former: list[dict[int, Flow]] = []
         for number in range(flows):
             self._write(number)
 
@@ -313,7 +323,12 @@ class Author:
         return Program({}, {}, {flow.id: flow for flow in self.current.values()})
 
     def change(self) -> Program:
-        """Changes, adds or removes some flows."""
+        """Changes, adds or removes some flows; brings an earlier program back; or leaves all as it is."""
+        self._former.append(dict(self.current))
+        chance = self._chance.random()
+        if chance < 0.25:
+            self.current = dict(self._chance.choice(self._former[-4:] if chance < 0.2 else self._former[-1:]))
+            return self.program()
         for _ in range(self._chance.randrange(1, 3)):
             number = self._chance.randrange(self._count)
             if self._chance.random() < 0.3 and len(self.current) > 1:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from shared_metadata.program import Flow, Mode, Program
 from shared_metadata.program.intervals import Interval, next_interval
+from shared_metadata.state.entries import Entry
 from shared_metadata.state.records import FlowState, TableState
 from shared_metadata.state.schedule import due_batches
 from shared_metadata.state.skipped import Skipped
-from shared_metadata.state.timeline import Entry, Programs, restored
+from shared_metadata.state.timeline import Programs, restored
 from tests.conductor.covering_world import MINUTES, World, collected, program_of, view, world_of
 
 BEGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)

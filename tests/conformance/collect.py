@@ -24,7 +24,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval, floor
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
 from tests.conformance import hostile
 from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
@@ -772,7 +772,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
     def test_missing_secret_is_named_with_the_command_that_makes_it(self, collecting: Collecting) -> None:
         collecting.collect(collecting.source.create_table(COLUMNS), options={"secret": "nothing-there"})
         refusal = collecting.refusal()
-        assert refusal.startswith("SecretError: ") and "nothing-there" in refusal and "create-secret" in refusal
+        assert refusal.startswith("SecretError: ") and "nothing-there" in refusal and "atoll secret nothing-there FILE" in refusal
 
     def test_secret_that_lacks_a_field_is_named(self, collecting: Collecting) -> None:
         self._with_secret(collecting, {"unrelated": "value"})

@@ -103,7 +103,7 @@ class DiscoveryConformance:
         assert (list(answer["tables"]), answer["left"]) == (names[:1], names[1:])
 
     def test_discover_names_the_secret_that_is_missing_or_refused(self, looking: Looking) -> None:
-        with pytest.raises(SecretError, match=r"nothing-there.*create-secret"):
+        with pytest.raises(SecretError, match=r"nothing-there.*atoll secret nothing-there FILE"):
             looking.discover("x", connection={**looking.connection, "options": {**looking.options, "secret": "nothing-there"}})
         with pytest.raises(DefinitionError, match="secret"):
             looking.discover("x", connection={**looking.connection, "options": {}})

@@ -24,7 +24,7 @@ from shared_metadata.errors import DefinitionError, RetryLater, RowError, Secret
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.program.intervals import Interval
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
 from shared_metadata.state.records import TableCommit
 from slices.registry import installed
 from tests.conformance import hostile

@@ -17,6 +17,7 @@ from console.project import compile_files
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import next_interval
 from shared_metadata.program.lineage import Lineage
+from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.state.records import TableCommit
 from shared_metadata.store.writer import MetadataWriter
 from tests.console.conftest import write_snapshot
@@ -252,3 +253,63 @@ def test_without_snapshots_nothing_is_planned_or_applied(atoll: Atoll, account: 
         result = atoll(verb)
         assert result.exit_code == 1
         assert "there is no schemas/ops.json" in result.stderr and "atoll discover ops" in result.stderr
+
+
+def made(ready: Any, dataset: str, **types: str) -> None:
+    """A batch of a view, of which the table has these columns."""
+    writer = ready.writer()
+    interval = next_interval(writer.reader.flow_states([dataset])[dataset].tables[dataset].watermark, 900)
+    version = writer.reader.active_version()
+    claim = writer.claim(dataset, interval, [dataset], program_version=version, owner="me", lease_seconds=60)
+    schema = Schema(tuple(SchemaColumn(name, kind, True, name, kind) for name, kind in types.items()))
+    writer.commit(claim, [TableCommit(dataset, schema=schema, pointer={"snapshot_id": 1})])
+
+
+RETYPED = ("sum(amount) AS amount", "CAST(sum(amount) AS VARCHAR) AS amount")
+VIEW_ALONE = PROGRAM[: PROGRAM.index("-- Harness")]
+
+
+def test_a_type_that_the_table_cannot_take_is_refused_by_plan_and_apply_alike(atoll: Atoll, ready: Any, folder: Path) -> None:
+    """Of a view that no statement reads."""
+    (folder / "program.sql").write_text(VIEW_ALONE)
+    atoll("apply")
+    made(ready, "lake.ops.customers", customer="string", orders="long", amount="decimal(38,2)")
+    (folder / "program.sql").write_text(VIEW_ALONE.replace(*RETYPED))
+    why = "the column amount of lake.ops.customers: decimal(38,2) becomes string: a table cannot change it in place"
+    planned = json.loads(atoll("plan", "--json").stdout)
+    assert [problem for problem in planned["problems"] if why in problem]
+    refused = atoll("apply")
+    assert refused.exit_code == 1 and why in refused.stderr and "CAST it to decimal(38,2), or give it another name" in refused.stderr
+    assert atoll("apply", "--any-type").exit_code == 0
+
+
+def test_a_table_that_was_never_made_takes_any_type(atoll: Atoll, ready: Any, folder: Path) -> None:
+    (folder / "program.sql").write_text(VIEW_ALONE)
+    atoll("apply")
+    (folder / "program.sql").write_text(VIEW_ALONE.replace(*RETYPED))
+    planned = json.loads(atoll("plan", "--json").stdout)
+    assert not planned["problems"] and not [item for item in planned["breaking"] if item["reason"] == "type changed"]
+    assert atoll("apply").exit_code == 0
+
+
+def test_a_type_is_held_against_the_table_and_not_against_a_program_that_never_made_one(
+    atoll: Atoll, ready: Any, folder: Path
+) -> None:
+    (folder / "program.sql").write_text(VIEW_ALONE)
+    atoll("apply")
+    made(ready, "lake.ops.customers", customer="string", orders="long", amount="decimal(38,2)")
+    (folder / "program.sql").write_text(VIEW_ALONE.replace(*RETYPED))
+    atoll("apply", "--any-type", "--restate-from", "2020-01-01")
+    (folder / "program.sql").write_text(VIEW_ALONE.replace(*RETYPED).replace("count(*) AS orders", "count(*) + 1 AS orders"))
+    still = json.loads(atoll("plan", "--json").stdout)
+    assert [problem for problem in still["problems"] if "the column amount of lake.ops.customers" in problem]
+    (folder / "program.sql").write_text(VIEW_ALONE)
+    back = json.loads(atoll("plan", "--json").stdout)
+    assert not back["problems"] and not back["breaking"]
+
+
+def test_history_is_made_again_by_the_same_program_where_something_has_changed(atoll: Atoll, ready: Any, folder: Path) -> None:
+    atoll("apply")
+    unchanged = atoll("apply", "--restate-from", "2020-01-01")
+    assert unchanged.exit_code == 1 and "nothing of this program has changed since 2020-01-01T00:00:00Z" in unchanged.stderr
+    assert "atoll run" in unchanged.stderr and atoll("plan", "--restate-from", "2020-01-01").stderr == unchanged.stderr

@@ -84,16 +84,16 @@ def test_a_file_that_is_not_utf8_is_named_with_its_line(atoll: Atoll, folder: Pa
     ("options", "said"),
     [
         ("secret = 'ops', colour = 'red'", "program.sql:2:57: postgres has no option `colour`"),
-        ("secret = 'ops', schema = ''", "the option `schema`: "),
-        ("secret = ''", "the option `secret`: "),
-        ("secret = 7", "the option `secret`: "),
+        ("secret = 'ops', schema = ''", "the option `schema` takes a text in quotes, and no empty one"),
+        ("secret = ''", "the option `secret` takes a text in quotes, and no empty one"),
+        ("secret = 7", "the option `secret` takes a text in quotes, and no empty one"),
     ],
 )
 def test_options_are_held_against_the_slices_models(atoll: Atoll, folder: Path, options: str, said: str) -> None:
     (folder / "program.sql").write_text(OPS % options + ORDERS)
     result = atoll("check")
     assert result.exit_code == 1 and said in result.stderr and "^^^" in result.stderr
-    assert "help: postgres takes the options " in result.stderr and "secret" in result.stderr
+    assert "help: " in result.stderr and "secret" in result.stderr
 
 
 def test_a_required_option_that_is_missing_is_named(atoll: Atoll, folder: Path) -> None:

@@ -17,9 +17,10 @@ from console.why import Cause, why_of
 from shared_metadata.errors import AtollError, InputError, SecretError
 from shared_metadata.program import Program, Table
 from shared_metadata.program.intervals import floor, next_interval, to_text
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
+from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import FlowState, Quiesce, TableCommit, TableState
-from shared_metadata.state.timeline import BEGINNING, Entry, Programs
+from shared_metadata.state.timeline import Programs
 from tests.console.test_status import ORDERS, QUARTER, STAGED, VIEW, activate, claim, commit, fail, program
 from tests.metadata.drift_behaviour import activate as activate_known
 from tests.metadata.drift_behaviour import gone, settle, things

@@ -53,11 +53,36 @@ def test_an_endpoint_that_does_not_answer(atoll: Atoll, credentials: None, monke
     assert result.exit_code == 1 and found["error"] == "RetryLater" and "cannot be reached" in found["message"]
 
 
-@pytest.mark.parametrize("verb", [["status"], ["run", "lake.x"], ["logs", "lake.x"]])
+OF_AN_ACCOUNT = [
+    *(
+        "status",
+        "why lake.x.y",
+        "run lake.x",
+        "retry lake.x.y",
+        "retry --all",
+        "drift",
+        "drift show 1",
+        "rejected lake.x.y",
+        "logs lake.x",
+    ),
+    *(
+        "maintain lake.x.y",
+        "state verify",
+        "state repair",
+        "state export x.json",
+        "state upgrade",
+        "plan --pending",
+        "cancel",
+        "rollback",
+    ),
+]
+
+
+@pytest.mark.parametrize("verb", [verb.split() for verb in OF_AN_ACCOUNT])
 def test_an_account_without_the_metadata_table(atoll: Atoll, empty_account: None, verb: list[str]) -> None:
     result = atoll(*verb)
     assert result.exit_code == 1
-    assert "SharedMetadata is not deployed" in result.stderr and "atoll deploy SharedMetadata" in result.stderr
+    assert "SharedMetadata is not deployed" in result.stderr and "help: atoll deploy, or" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -181,4 +181,4 @@ def test_an_error_repeats_the_account_wherever_it_comes_from(
 def test_an_account_without_its_table_names_the_command_for_that_account(
     atoll: Atoll, empty_account: None, any_profile: None
 ) -> None:
-    assert "help: atoll deploy SharedMetadata --profile test" in atoll("status", "--profile", "test").stderr
+    assert "help: atoll deploy --profile test" in atoll("status", "--profile", "test").stderr

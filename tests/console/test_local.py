@@ -63,7 +63,7 @@ def test_up_env_status_and_down(atoll: Atoll, folder: Path, stopped_after: None)
     said = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60)
     assert said.stdout == "production\n", said.stderr
     undeployed = atoll("status")
-    assert undeployed.exit_code == 1 and "atoll deploy SharedMetadata" in undeployed.stderr
+    assert undeployed.exit_code == 1 and "help: atoll deploy, or" in undeployed.stderr
     assert "stopped" in atoll("local", "down").stdout
     assert atoll("local", "status").exit_code == 3
     assert "does not run" in atoll("status").stderr

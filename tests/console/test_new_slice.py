@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import pytest
 from click.testing import Result
 
 from console.new_slice import STAGES
+from shared_metadata.contract.organize import Driver
 
 Atoll = Callable[..., Result]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +51,12 @@ def test_check_knows_it_at_once(stage: str, folder: Path) -> None:
     assert not (folder / "slices" / stage / "acme_crm" / "tests").exists()  # a project has no suite to inherit
     (folder / "program.sql").write_text(PROGRAMS[stage].format(system="acme_crm") + "\n")
     run(ATOLL, "check", folder=folder)
+
+
+def test_a_warehouse_s_client_has_all_that_the_contract_of_a_driver_asks_for() -> None:
+    written = (ROOT / "console" / "slice_files" / "organize" / "client.py.txt").read_text()
+    asked = {name for name, item in vars(Driver).items() if inspect.isfunction(item) and not name.startswith("_")}
+    assert asked and asked <= set(re.findall(r"^    def (\w+)\(self", written, re.M))
 
 
 @pytest.mark.deep

@@ -14,10 +14,10 @@ import pytest
 from click.testing import Result
 
 from console import retry_wait
-from shared_metadata.program import BadRows
+from console.init import PROGRAM
+from shared_metadata.program import BadRows, Flow
 from shared_metadata.program.intervals import to_text
 from shared_metadata.state.records import TableCommit
-from tests.console.test_change import edit
 from tests.console.test_status import ORDERS, STAGED, VIEW, activate, claim, commit, fail, program
 
 Atoll = Callable[..., Result]
@@ -114,18 +114,55 @@ def while_it_waits(atoll: Atoll, ready: Any, what: Callable[[Any], None]) -> Res
     return result
 
 
-def test_what_keeps_failing_is_taken_over_by_a_program_that_is_applied_from_before_it(atoll: Atoll, ready: Any, folder: Path) -> None:
-    """A batch belongs to the program of its start: a mended one does not help it by itself, and says what does."""
+PEOPLE = "lake.ops.people"
+BESIDE = f"INSERT INTO {PEOPLE} EVERY '15 minutes' REPLACE AS SELECT id, customer FROM ops.public.customers;"
+
+
+@pytest.fixture
+def failing(ready: Any, folder: Path) -> str:
+    """The moment from which on a batch fails, in a program two hours old of which another flow runs; a mended one is in the file."""
+    (folder / "program.sql").write_text(PROGRAM + BESIDE)
     activate(ready, program(), timedelta(hours=2))
     commit(ready, ORDERS, STAGED)
+    commit(ready, PEOPLE, f"{PEOPLE}:staged")
     fail(ready, ORDERS, STAGED, "RowError: a row is too long")
-    edit(folder, "CURSOR updated_at\nAS", "CURSOR updated_at\n  TOLERATE 5 BAD ROWS\nAS")
-    since = to_text(ready.writer().reader.flow_states([ORDERS])[ORDERS].tables[STAGED].watermark)
+    mended = PROGRAM.replace("CURSOR updated_at\nAS", "CURSOR updated_at\n  TOLERATE 5 BAD ROWS\nAS")
+    (folder / "program.sql").write_text(mended + BESIDE)
+    return to_text(state(ready).watermark)
+
+
+def tolerated(ready: Any) -> BadRows | None:
+    """The tolerance of the program that makes the next batch."""
+    programs = ready.writer().reader.programs()
+    made_by = programs.progress(ORDERS, STAGED, state(ready)).program.flows[ORDERS]
+    assert isinstance(made_by, Flow)
+    return made_by.bad_rows
+
+
+def test_what_fails_is_taken_over_by_a_mended_program_at_once(atoll: Atoll, ready: Any, failing: str) -> None:
+    assert tolerated(ready) is None
+    assert "in effect" in atoll("apply").stdout
+    assert tolerated(ready) == BadRows(5)
+
+
+def test_what_fails_beside_a_change_of_what_runs_says_how_it_is_taken_over(
+    atoll: Atoll, ready: Any, failing: str, folder: Path
+) -> None:
+    text = (folder / "program.sql").read_text()
+    (folder / "program.sql").write_text(text.replace("SELECT id, customer FROM", "SELECT id FROM"))
+    stays = f"{ORDERS} fails or has stopped; its batches before the boundary stay with the former program."
+    planned = atoll("plan").stdout
+    assert stays in planned and f"To make them by this one: atoll apply --restate-from {failing}" in planned
+    assert ORDERS in json.loads(atoll("plan", "--json").stdout)["still"]
     shown = atoll("apply").stdout
-    assert f"{ORDERS} fails or has stopped; its batches before the boundary stay with the former program." in shown
-    assert f"atoll cancel, then atoll apply --restate-from {since}" in shown
+    assert stays in shown and f"atoll cancel, then atoll apply --restate-from {failing}" in shown
+    assert f"atoll cancel, then atoll apply --restate-from {failing}" in atoll("why", STAGED).stdout
+    assert tolerated(ready) is None
+    for _ in range(4):
+        fail(ready, ORDERS, STAGED, "RowError: a row is too long")
+    why = atoll("why", STAGED).stdout
+    assert "which a former program makes" in why
+    assert f"have the present program make it: atoll cancel, then atoll apply --restate-from {failing}" in why
     assert atoll("cancel").exit_code == 0
-    assert atoll("apply", "--restate-from", since).exit_code == 0
-    reader = ready.writer().reader
-    table = reader.flow_states([ORDERS])[ORDERS].tables[STAGED]
-    assert reader.programs().progress(ORDERS, STAGED, table).program.flows[ORDERS].bad_rows == BadRows(5)
+    assert atoll("apply", "--restate-from", failing).exit_code == 0
+    assert tolerated(ready) == BadRows(5)

@@ -57,7 +57,7 @@ def test_a_name_that_cannot_be_one_is_refused(atoll: Atoll, key: None, folder: P
 def test_before_its_key_is_deployed_it_says_what_to_deploy(atoll: Atoll, account: Any, folder: Path) -> None:
     (folder / "ops.json").write_text(SECRET)
     result = atoll("secret", "ops", "ops.json")
-    assert result.exit_code == 1 and "help: atoll deploy SharedMetadata" in result.stderr
+    assert result.exit_code == 1 and "help: atoll deploy\n" in result.stderr
 
 
 def test_one_that_is_being_deleted_is_named_with_its_remedy(atoll: Atoll, key: None, folder: Path) -> None:

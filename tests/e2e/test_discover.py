@@ -120,7 +120,7 @@ def test_each_function_reads_the_secrets_of_its_own_connections_only(own_aws: Em
     connection = {"name": "ops", "system": "postgres", "options": {"secret": "crm"}}
     answer = invoke(own_aws, {"connection": connection})
     assert answer["errorType"] == "SecretError" and "reading the secret atoll/crm was denied" in answer["errorMessage"]
-    assert "if it is not there, aws secretsmanager create-secret --name atoll/crm" in answer["errorMessage"]
+    assert "if it is not there, store it: `atoll secret crm FILE`" in answer["errorMessage"]
 
 
 def test_a_source_that_refuses_is_told_without_its_secret(atoll: Atoll, own_aws: EmbeddedAws, ops: str) -> None:

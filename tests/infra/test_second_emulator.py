@@ -84,15 +84,17 @@ def test_all_stacks_are_made(which: str, request: pytest.FixtureRequest) -> None
     made: Assembly = request.getfixturevalue(which)
     names = deploy(made)
     functions = {found["FunctionName"] for found in boto3.client("lambda").list_functions()["Functions"]}
-    assert functions == set(_functions(made.templates)) and len(names) == len(made.stacks)
-    assert len(boto3.client("stepfunctions").list_state_machines()["stateMachines"]) == 5
+    machines = {found["name"] for found in boto3.client("stepfunctions").list_state_machines()["stateMachines"]}
+    assert len(names) == len(made.stacks)
+    assert functions == set(_named(made.templates, "AWS::Lambda::Function", "FunctionName"))
+    assert machines == set(_named(made.templates, "AWS::StepFunctions::StateMachine", "StateMachineName"))
 
 
-def _functions(templates: Templates) -> Iterator[str]:
+def _named(templates: Templates, kind: str, name: str) -> Iterator[str]:
     for template in templates.values():
         for resource in template["Resources"].values():
-            if resource["Type"] == "AWS::Lambda::Function":
-                yield resource["Properties"]["FunctionName"]
+            if resource["Type"] == kind:
+                yield resource["Properties"][name]
 
 
 def test_a_trial_is_deployed_destroyed_and_deployed_again(trial: Assembly) -> None:

@@ -26,8 +26,9 @@ TRANSLATED: dict[str, Callable[[str], Translation | None]] = {
 EVERYWHERE = {  # what a user of another SQL writes ▸ the words at its place ▸ what to do, whatever the dialect
     "SELECT TOP 10 a FROM t": "TOP 10: remove TOP 10, and write LIMIT 10 at the end",
     "SELECT TOP 10 a FROM t WHERE a > 1 ORDER BY a": "TOP 10: remove TOP 10, and write LIMIT 10 at the end",
-    "SELECT a FROM `t`": '`t`: write "t" in place of `t`',
-    "SELECT `a`, `b` FROM t": '`a`: write "a" in place of `a`, and write "b" in place of `b`',
+    "SELECT a FROM `t`": "`t`: write t without them",
+    "SELECT `a`, `b` FROM t": "`a`: write a, b without them",
+    "SELECT `a` AS `my a`, `t`.`b` FROM `t`": '`a`: write a, "my a", t.b … without them',
     "SELECT a FROM t LIMIT 5, 10": "5, 10: write 10 OFFSET 5 in place of 5, 10",
     "SELECT a FROM t MINUS SELECT a FROM u": "MINUS: write EXCEPT in place of MINUS",
     "SELECT a FROM t WHERE a = 1 && b = 2": "&&: write AND in place of &&",

@@ -19,10 +19,10 @@ from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Prog
 from shared_metadata.program.intervals import Interval
 from shared_metadata.program.lineage import ColumnLineage, ColumnRef, DatasetLineage, Lineage
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.state.boundary import Effect
+from shared_metadata.state.effect import Effect
+from shared_metadata.state.entries import Timeline
 from shared_metadata.state.records import MAX_ATTEMPTS, Claim, DeadLetter, EventKind, TableCommit, TableStatus, Wait
 from shared_metadata.state.schedule import DueBatch, due_batches
-from shared_metadata.state.timeline import Timeline
 from shared_metadata.store import items, keys
 from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.writer import MetadataWriter

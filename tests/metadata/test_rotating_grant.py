@@ -225,7 +225,7 @@ def test_what_cannot_be_written_is_not_exchanged(scene: Scene) -> None:
     def denied(**_: Any) -> Any:
         raise scene.secrets.exceptions.ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutSecretValue")
 
-    with pytest.raises(SecretError, match=r"writing the secret atoll/rotating was denied.*deploy the slice's stack again"):
+    with pytest.raises(SecretError, match=r"writing the secret atoll/rotating was denied.*`atoll deploy` again"):
         scene.access(secrets=_Replaced(scene.secrets, put_secret_value=denied))
     assert not scene.server.used and scene.access() == "access-1"
 

@@ -12,8 +12,9 @@ import pytest
 
 from shared_metadata.errors import Unfinished
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
+from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import EventKind
-from shared_metadata.state.timeline import BEGINNING, Entry, Programs
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
 from shared_metadata.store.actions import EVENT_DAYS
 from shared_metadata.store.writer import MetadataWriter

@@ -16,6 +16,7 @@ from language.sql.problems import QueryProblem
 _CALL = re.compile(r"argument types '(.+?)\((.*)\)'\.")
 _OVERLOAD = re.compile(r"^\t(.+?)\((.*)\) -> .*$", re.MULTILINE)
 _MORE = "...]"  # ends an overload's last argument where there may be any number of them
+_LOGIC = {"&&": "AND", "||": "OR", "&": "AND", "|": "OR"}
 _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "~~~": "GLOB"}
 
 
@@ -30,6 +31,8 @@ def call_problem(query: QueryText, error: EngineError, at: int, engine: Engine) 
     taken = [f"`{said}` ({kind})" if said else LITERALS.get(kind, kind) for said, kind in zip(arguments, kinds, strict=True)]
     cause = f"`{_OPERATORS.get(name, name)}` does not take {' and '.join(taken) or 'no arguments'}"
     if not name.isidentifier():
+        if "BOOLEAN" in kinds and name in _LOGIC:
+            return QueryProblem(*place, cause, f"write {_LOGIC[name]} between conditions")
         pattern = name in _OPERATORS and kinds[-1] == "INTEGER_LITERAL"
         return QueryProblem(
             *place, cause, "write the pattern as a text, as in '5%'" if pattern else _operands_remedy(arguments, kinds)

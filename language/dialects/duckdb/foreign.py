@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel
 
-from language.sql.engines import ENGINES
+from language.sql.engines import ENGINES, TRIPPED
 
 MOST = 100  # characters of a translation
 MEANINGS = 2  # of one name in several engines, that are told
@@ -38,7 +38,7 @@ def _translated(call: str, dialect: str) -> str | None:
             return None
         meant = tree.transform(_batch_bound).transform(_strict)
         written = meant.sql(dialect="duckdb", normalize_functions=False, unsupported_level=ErrorLevel.RAISE)
-    except (SqlglotError, ValueError):
+    except TRIPPED:
         return None
     written = written.removeprefix("SELECT ")
     if "%%" in written and "%%" not in call:  # a format of DuckDB's own, which the engine would not read as one

@@ -135,6 +135,12 @@ RULES = (
     _rule(r"UNNEST\(\) can only be applied to lists, structs and NULL, not (.+)", "unnest takes a list, not {0}", "make it a list"),
     _rule(r'Duplicate alias "(.+?)"', "two tables are called `{0}` here", "give each an alias of its own"),
     _rule(
+        r"(?i)catalog type does not support time travel",
+        "a query cannot choose the moment of its inputs: each is read as of the batch's end",
+        "remove AT (…)",
+        "at",
+    ),
+    _rule(
         r"(?i)nameListToString NOT IMPLEMENTED",
         "a table in a warehouse has three names",
         "write warehouse.schema.table, as in lake.ops.flights",

@@ -14,7 +14,7 @@ from language.dialects.duckdb.answers import EngineError
 from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import first_line, named, rule_of, worded
-from language.sql.misplaced import Stop, ends_a_name, misplaced, missing
+from language.sql.misplaced import Stop, clause_of_ours, ends_a_name, in_backquotes, misplaced, missing
 from language.sql.problems import QueryProblem
 from language.sql.translation import Translation, translation
 
@@ -43,7 +43,13 @@ def syntax_problem(text: str, error: EngineError, engine: Engine) -> QueryProble
     before = [place for place in query.tokens if place[1] <= near[0]][-_LOOKED_BACK:]
     places = [near, *reversed(before)]
     stop = _stop(query, near, engine)
-    problem = _in_quotes(query, places, error, engine) or _missing(query, near, stop) or _foreign(query, near, engine)
+    problem = (
+        clause_of_ours(stop)
+        or backquoted(query.text, engine)
+        or _in_quotes(query, places, error, engine)
+        or _missing(query, near, stop)
+    )
+    problem = problem or _foreign(query, near, engine)
     if problem is None and ruled is not None:
         return worded(error, query, engine)
     return problem or _misspelled(query, places, error, engine) or _unexpected(query, near, stop)
@@ -136,6 +142,12 @@ def _missing(query: QueryText, near: Place, stop: Stop) -> QueryProblem | None:
     cause, remedy = found
     said = f"this SQL cannot be read: {cause}" if cause else _said(query.text[slice(*near)].strip())
     return QueryProblem(*near, said, remedy)
+
+
+def backquoted(text: str, engine: Engine) -> QueryProblem | None:
+    """What is said of names in backquotes."""
+    found = in_backquotes(text, lambda text: _reached(text, engine) == math.inf)
+    return QueryProblem(found[0], found[1], "DuckDB reads no names in backquotes", found[2]) if found else None
 
 
 def _unexpected(query: QueryText, near: Place, stop: Stop) -> QueryProblem:

@@ -12,11 +12,12 @@ from language.dialects.duckdb.call_problems import call_problem
 from language.dialects.duckdb.engine import Engine, Tables
 from language.dialects.duckdb.foreign import in_duckdb
 from language.dialects.duckdb.locating import located
-from language.dialects.duckdb.misread import foreign
+from language.dialects.duckdb.misread import backquoted, foreign
 from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
 from language.dialects.duckdb.wording import QUOTED, rule_of, worded
+from language.sql.misplaced import NO_PARAMETERS, is_date_part
 from language.sql.problems import QueryProblem
 from language.sql.query import BATCH_BOUNDS, OWN_COLUMNS
 from language.text.diagnostics import did_you_mean
@@ -110,9 +111,13 @@ def _explained(query: QueryText, error: EngineError, tables: Tables | None, engi
     if at is not None and (found := _name_problem(query, error, at, tables or {}, engine)) is not None:
         return found, (found.start, found.end)
     if at is not None and error.subtype == "NO_MATCHING_FUNCTION":
-        problem = call_problem(query, error, at, engine)
+        problem, place = call_problem(query, error, at, engine), query.call(at)
+        if place is not None and (meant := _elsewhere(query, place, tables, engine)):
+            problem = dataclasses.replace(problem, remedy=f"write {meant}")
         return _of_operator(query, error.name, problem, engine), (problem.start, problem.end)
     problem, ruled = worded(error, query, engine), rule_of(error)
+    if ruled is not None and ruled[0].foreign and (quoted := backquoted(query.text, engine)):
+        return quoted, None
     if ruled is not None and ruled[0].foreign and (translated := foreign(query.text, engine)) and translated.words:
         return dataclasses.replace(problem, start=translated.start, end=translated.end, remedy=translated.remedy), None
     if at is None and (problem.start, problem.end) == query.first_word() and (trial := located(query, error, tables or {}, engine)):
@@ -126,8 +131,13 @@ def _explained(query: QueryText, error: EngineError, tables: Tables | None, engi
         return problem, (problem.start, problem.end) if ruled[0].names else None
     if "Function with name" not in error.message:
         return problem, call
-    elsewhere = in_duckdb(query.text[slice(*call)], lambda written: _can_stand(query, call, written, tables, engine))
+    elsewhere = _elsewhere(query, call, tables, engine)
     return (dataclasses.replace(problem, remedy=f"write {elsewhere}") if elsewhere else problem), call
+
+
+def _elsewhere(query: QueryText, call: Place, tables: Tables | None, engine: Engine) -> str | None:
+    """What to write for a call, as other engines mean it."""
+    return in_duckdb(query.text[slice(*call)], lambda written: _can_stand(query, call, written, tables, engine))
 
 
 def _of_operator(query: QueryText, name: str, problem: QueryProblem, engine: Engine) -> QueryProblem:
@@ -162,6 +172,10 @@ def _name_problem(query: QueryText, error: EngineError, at: int, tables: Tables,
     place, message = query.path(at), error.message
     scope = _scope_at(query.text, at, engine)
     if found := re.match(r'Referenced column "(.+)" not found in FROM clause', message):
+        if query.text[: place[0]].endswith("@"):
+            return QueryProblem(place[0] - 1, place[1], *NO_PARAMETERS)
+        if is_date_part(query.text, *place):
+            return QueryProblem(*place, f"there is no column `{found[1]}` here", f"write it as a text: '{found[1].lower()}'")
         known = list(_columns_in(scope, tables))
         remedy = _meant(found[1], known, _candidates(message), query.text[slice(*place)])
         return QueryProblem(*place, f"there is no column `{found[1]}` here", remedy)

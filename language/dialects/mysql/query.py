@@ -29,6 +29,7 @@ def read(span: Span) -> MysqlQuery:
     """The query at `span`. Raises Problem where it is not one query that only reads."""
     query = MysqlQuery(span)
     query.check_reads()
+    query.check_commas()
     return query
 
 

@@ -17,6 +17,7 @@ from language.dialects.postgres.query import inner_nodes
 from language.dialects.postgres.resolution import Call, find_function
 from language.dialects.postgres.scope import Expr, Scope
 from language.dialects.postgres.spelling import no_function
+from language.sql.misplaced import is_date_part
 from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
@@ -37,6 +38,8 @@ def call(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
     written = [part["String"]["sval"] for part in inner["funcname"]]
     name, window = written[-1], inner.get("over")
     is_aggregate = any(function.kind == "a" for function in catalogue.functions(name)) and len(written) == 1
+    if not catalogue.functions(name):
+        inner = {**inner, "args": [given for given in inner.get("args", ()) if not _is_date_part(context, given)]}
     arguments = _arguments(context, scope, inner, "windowed" if window is not None else "aggregate" if is_aggregate else "")
     over = _over(context, scope, window) if window is not None else []
     parts = [*arguments.all, *_filter(context, scope, inner), *over]
@@ -49,12 +52,16 @@ def call(context: Context, scope: Scope, node: Node, inner: Node) -> Expr:
     return _resolved(context, scope, node, inner, name, arguments, parts)
 
 
+def _is_date_part(context: Context, node: Node) -> bool:
+    return "ColumnRef" in node and is_date_part(context.text.text, *context.places.of(node))
+
+
 def _unknown(context: Context, node: Node, name: str) -> tuple[str, str]:
     """Cause and remedy for a call of no function; of one that another engine has, what says the same in functions that there are."""
     from language.dialects.postgres.misread import foreign
 
     cause, remedy = no_function(name)
-    found = foreign(f"SELECT {context.said(context.places.of(node))}")
+    found = foreign(f"SELECT {context.text.text[slice(*context.places.of(node))]}", own=False)
     if found is None or not found.words.lower().startswith(name.lower()):
         return cause, remedy
     called = {each["funcname"][-1]["String"]["sval"] for each in inner_nodes(parse(Text(found.text)), "FuncCall")}

@@ -8,6 +8,7 @@ from language.dialects.postgres.context import Context
 from language.dialects.postgres.kinds import Kind
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.scope import Column, Expr, Item, Scope
+from language.sql.misplaced import is_date_part
 from language.text.diagnostics import did_you_mean
 
 _SHOWN = 12
@@ -34,6 +35,8 @@ def _unqualified(context: Context, scope: Scope, node: Node, name: str) -> Expr:
     hidden = next((item for around in scope.around() for item in around.hidden if item.get(name)), None)
     if hidden is not None:
         return context.failed(node, f"`{name}` cannot be read here: it is a column of `{hidden.name}` beside this", _lateral(hidden))
+    if is_date_part(context.text.text, *context.places.of(node)):
+        return context.failed(node, f"there is no column `{name}` here", f"write it as a text: '{name}'")
     known = [each.name for around in scope.around() for item in around.visible if item.by_column for each in item.columns]
     return context.failed(node, f"there is no column `{name}` here", did_you_mean(name, known) + _listed(known))
 

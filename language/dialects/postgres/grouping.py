@@ -89,7 +89,7 @@ def check_grouping(context: Context, scope: Scope, exprs: Sequence[Expr], keys: 
 
 
 def _check(context: Context, scope: Scope, expr: Expr, known: set[tuple[Hashable, ...]]) -> None:
-    if expr.key in known:
+    if expr.key in known or expr.key[:1] == ("broken",):
         return
     if expr.tag == "aggregate" and expr.scope is scope:
         for part in expr.reads:  # what stands before WITHIN GROUP

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from language.dialects.postgres import catalogue
 from language.dialects.postgres.parser import NotRead, Text, Word, serialized
-from language.sql.misplaced import Stop, ends_a_name, misplaced, missing
+from language.sql.misplaced import Stop, clause_of_ours, ends_a_name, in_backquotes, misplaced, missing
 from language.sql.problems import QueryProblem
 from language.sql.translation import Translation, translation
 
@@ -59,9 +59,13 @@ def syntax_problem(text: Text, refusal: NotRead) -> QueryProblem:
         return QueryProblem(
             word.start, word.end, f"nothing stands between `{before.text}` and `,`", "write a column, or remove the comma"
         )
+    stop = Stop(text.text, text.words, here, _reads)
+    if ours := clause_of_ours(stop):
+        return ours
+    if found := in_backquotes(text.text, _reads):
+        return QueryProblem(found[0], found[1], "PostgreSQL reads no names in backquotes", found[2])
     near = [number for number in (here - 1, here, here - 2) if 0 <= number < len(text.words)]
     named, misspelled = _in_quotes(text, refusal, near), _misspelled(text, refusal, near)
-    stop = Stop(text.text, text.words, here, _reads)
     return (
         next(named, None)
         or _missing(text, word, stop)
@@ -92,8 +96,11 @@ def _refused(text: Text, refusal: NotRead) -> QueryProblem:
     return QueryProblem(text.words[here].start, text.words[last].end, f"this SQL cannot be read: {said}", remedy)
 
 
-def foreign(text: str) -> Translation | None:
-    """What is another engine's SQL, or has its clauses in another order, and how PostgreSQL reads it."""
+def foreign(text: str, own: bool = True) -> Translation | None:
+    """What is another engine's SQL, or has its clauses in another order, and how PostgreSQL reads it.
+
+    own: whether it may be PostgreSQL's own, which a call of a function is not that PostgreSQL does not have.
+    """
 
     def meaning(other: str) -> str | None:
         try:
@@ -101,7 +108,7 @@ def foreign(text: str) -> Translation | None:
         except NotRead:
             return None
 
-    return translation(text, "postgres", meaning)
+    return translation(text, "postgres", meaning, own)
 
 
 def _foreign(text: Text, here: Word | None) -> QueryProblem | None:

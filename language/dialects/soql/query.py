@@ -23,6 +23,7 @@ def read(span: Span) -> SoqlQuery:
     """The query at `span`. Raises Problem where it is not one query that only reads."""
     query = SoqlQuery(span)
     query.check_reads()
+    query.check_commas()
     return query
 
 

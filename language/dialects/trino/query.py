@@ -17,8 +17,6 @@ from language.sql.parsed import ParsedQuery, of_kind
 from language.sql.query import BATCH_BOUNDS, Places
 from language.text.diagnostics import Problem, Span
 
-_BEFORE_A_GAP = frozenset((TokenType.SELECT, TokenType.L_PAREN))
-_AFTER_A_GAP = frozenset((TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY))
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
 _BEFORE_A_VALUE = frozenset(
     (TokenType.SELECT, TokenType.COMMA, TokenType.L_PAREN, TokenType.EQ, TokenType.DPIPE, TokenType.L_BRACKET, TokenType.IN)
@@ -35,7 +33,7 @@ class TrinoQuery(ParsedQuery):
 
     def read_tree(self) -> exp.Query:
         """The query with its calls as they were written."""
-        calls = [*_ends_of_calls(self._tokens)]
+        calls = [*_ends_of_calls(self.tokens)]
         text, marked, done = self.span.text, "", 0
         for end in calls:
             marked, done = f"{marked}{text[done:end]}{_ANONYMOUS}", end
@@ -48,13 +46,6 @@ class TrinoQuery(ParsedQuery):
         _move_back(tree, [end + number * len(_ANONYMOUS) for number, end in enumerate(calls)])
         return tree
 
-    @cached_property
-    def _tokens(self) -> list[Token]:
-        try:
-            return sqlglot.tokenize(self.span.text, read=sqlglot_dialect(self.dialect))
-        except SqlglotError:
-            return []
-
     @property
     def uses_batch_bounds(self) -> bool:
         return bool(self.bounds)
@@ -62,22 +53,15 @@ class TrinoQuery(ParsedQuery):
     @cached_property
     def bounds(self) -> Places:
         found = []
-        for name, opening, closing in zip(self._tokens, self._tokens[1:], self._tokens[2:], strict=False):
+        for name, opening, closing in zip(self.tokens, self.tokens[1:], self.tokens[2:], strict=False):
             call = (opening.token_type, closing.token_type) == (TokenType.L_PAREN, TokenType.R_PAREN)
             if call and name.token_type == TokenType.VAR and name.text.lower() in BATCH_BOUNDS:
                 found.append((self.within(name.start, closing.end + 1), name.text.lower()))
         return tuple(found)
 
-    def check_commas(self) -> None:
-        """Raises Problem for a list with a gap, which sqlglot passes over."""
-        for before, token in zip(self._tokens, self._tokens[1:], strict=False):
-            gap = before.token_type == TokenType.COMMA and token.token_type in _AFTER_A_GAP
-            if gap or (token.token_type == TokenType.COMMA and before.token_type in _BEFORE_A_GAP):
-                raise Problem(self.within(token.start, token.end + 1), "something is missing before this", "remove the comma")
-
     def check_words(self) -> None:
         """Raises Problem for what other engines write and Trino does not read, though sqlglot does."""
-        tokens = self._tokens
+        tokens = self.tokens
         if tokens and tokens[0].token_type not in _BEGINS:
             place = self.within(tokens[0].start, tokens[0].end + 1)
             raise Problem(place, "Trino's queries begin with SELECT", "write SELECT … FROM …")
@@ -101,9 +85,6 @@ class TrinoQuery(ParsedQuery):
         for star in of_kind(self.nodes, exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "Trino's `*` leaves no column out", "name the columns")
-
-    def within(self, start: int, end: int) -> Span:
-        return Span(self.span.source, self.span.start + start, self.span.start + end)
 
 
 def _ends_of_calls(tokens: list[Token]) -> Iterator[int]:
@@ -132,9 +113,7 @@ def read(span: Span) -> TrinoQuery:
     query.check_reads()
     query.check_commas()
     query.check_stars()
-    for node in of_kind(query.nodes, exp.Table, exp.Placeholder, exp.Parameter):
-        if not isinstance(node, exp.Table):
-            raise Problem(query.place(node), "a query has no parameters: nobody would give their values", "write the values")
+    for node in of_kind(query.nodes, exp.Table):
         if isinstance(node.this, exp.Func):
             cause = f"`{query.place(node.this).text}` reads what no FROM clause names"
             raise Problem(query.place(node), cause, "collect it into a warehouse with INSERT INTO, and read that")

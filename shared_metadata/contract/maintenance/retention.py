@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from shared_metadata.program import Flow
 from shared_metadata.program.intervals import floor
+from shared_metadata.state.entries import BEGINNING
 from shared_metadata.state.records import Version
-from shared_metadata.state.timeline import BEGINNING
 from shared_metadata.store.reader import MetadataReader
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 86400

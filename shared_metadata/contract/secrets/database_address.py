@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from shared_metadata.contract.accepted import refusals
 from shared_metadata.errors import SecretError
 from shared_metadata.program import Connection
 
@@ -49,9 +50,8 @@ def read(model: type[AnAddress], connection: Connection, secret: Mapping[str, An
     missing = [name for name, field in model.model_fields.items() if field.is_required() and name not in secret]
     if missing:
         raise SecretError(f"{reference} lacks the fields {', '.join(missing)}", place=place, remedy=FIELDS)
-    try:
-        return model(**secret)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "?"
-        raise SecretError(f"the field {field} of {reference} is not accepted: {first['msg']}", place=place, remedy=FIELDS) from None
+    for wrong in refusals(model, secret):
+        raise SecretError(
+            f"the field {wrong.name} of {reference} is not accepted: it takes {wrong.takes}", place=place, remedy=FIELDS
+        )
+    return model(**secret)

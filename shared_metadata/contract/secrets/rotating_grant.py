@@ -140,7 +140,6 @@ class RotatingGrant:
         self._secrets.put_secret_value(SecretId=name, ClientRequestToken=version, SecretString=json.dumps(dict(values)), **more)
 
     def _lost(self, what: str, *, interrupted: bool = False) -> SecretError:
-        name = naming.secret(self._reference)
         why = "; a function that renewed the grant before died at it, perhaps with the only new token" if interrupted else ""
-        remedy = f"authorise again, and store the new refresh token: aws secretsmanager put-secret-value --secret-id {name} …"
+        remedy = f"authorise again, and store the secret with the new refresh token: `atoll secret {self._reference} FILE`"
         return SecretError(f"{what}{why}", place=self._place, remedy=remedy)

@@ -28,7 +28,7 @@ class StoredSecret:
 def read_secret(secrets: SecretsManagerClient, reference: str, *, place: str, version: str = "") -> StoredSecret:
     """The JSON object behind `secret = 'reference'`: the current version, or the one named. Raises SecretError."""
     name = naming.secret(reference)
-    remedy = naming.create_secret(name)
+    remedy = naming.store_secret(reference)
     try:
         found = secrets.get_secret_value(SecretId=name, VersionId=version) if version else secrets.get_secret_value(SecretId=name)
     except secrets.exceptions.ResourceNotFoundException as error:
@@ -49,5 +49,5 @@ def denied(error: Any, what: str, place: str, missing: str = "") -> Exception:
     """The error as it is, or as a SecretError where access was denied; missing: what to do before all else."""
     if refusal(error) != Refusal.DENIED:
         return error  # type: ignore[no-any-return]
-    remedy = f"{missing}deploy the slice's stack again, so that its role is granted this connection's secret"
+    remedy = f"{missing}`atoll deploy` again, so that its role is granted this connection's secret"
     return SecretError(what, place=place, remedy=remedy)

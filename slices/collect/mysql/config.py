@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared_metadata.contract.options import read_options
 from shared_metadata.program import Connection
-from systems.sql_source.options import ReadingOptions
+from systems.sql_source.options import LENGTH, ReadingOptions
 
 LAG = timedelta(minutes=5)
 
@@ -20,7 +20,7 @@ class Config(ReadingOptions):
     """
 
     secret: str = Field(min_length=1)
-    lag: timedelta = LAG
+    lag: timedelta = Field(default=LAG, description=LENGTH)
 
 
 def read_config(connection: Connection) -> Config:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from shared_metadata.contract.options import read_options
 from shared_metadata.program import Connection
 
+_LENGTH = "a length of time of at most a day, such as '90 seconds', '1 minute' or '2 hours'"
 _UNITS = {"second": 1, "minute": 60, "hour": 3600}
 
 
@@ -19,7 +20,7 @@ def _seconds(value: object) -> object:
     if match:
         return int(match[1]) * _UNITS[match[2]]
     if isinstance(value, str):
-        raise ValueError("write it as '90 seconds', '1 minute' or '2 hours'")
+        raise ValueError(_LENGTH)
     return value
 
 
@@ -37,10 +38,10 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     secret: str = Field(min_length=1)
-    api_version: str = Field("62.0", pattern=r"^\d{2,3}\.0$", description="such as '62.0'")
+    api_version: str = Field("62.0", pattern=r"^\d{2,3}\.0$", description="a quoted version, such as '62.0'")
     bulk_threshold_rows: int = Field(20_000, ge=0)
     # https://developer.salesforce.com/docs/atlas.en-us.apexcode.meta/apexcode/apex_gov_limits.htm: no transaction takes longer.
-    lag: Annotated[int, BeforeValidator(_seconds)] = Field(600, ge=0, le=86_400)
+    lag: Annotated[int, BeforeValidator(_seconds)] = Field(600, ge=0, le=86_400, description=_LENGTH)
     compression: Literal["gzip", "none"] = "gzip"
     rotating_grant: bool = False
     all_records: bool = True

@@ -19,6 +19,7 @@ SLICE = Slice(
     config="slices.organize.athena.config:Config",
     engine="athena",
     warehouse="iceberg",
+    deployed_options=("scan_limit_gb",),
     sizes="systems.iceberg.sizes:too_much",
     systems=("iceberg",),
     services=("glue", "athena"),

@@ -85,7 +85,7 @@ def test_a_grant_that_is_over_says_who_has_to_do_what_and_goes_on_when_it_is_don
     rotating.grant.revoked = True
     (failed,) = run_batch(rotating.steps(), rotating.crm.cloud.event("lake.crm"), record_errors=True).planned["failed"]
     assert failed["error"].startswith("SecretError: connection crm (program.atoll:3:1): ") and "authorise again" in failed["error"]
-    assert "put-secret-value --secret-id atoll/crm" in failed["error"] and rotating.grant.refresh_token not in failed["error"]
+    assert "atoll secret crm FILE" in failed["error"] and rotating.grant.refresh_token not in failed["error"]
     rotating.authorize()
     assert rotating.names() == ["Envoy", "Mesquite"]
 

@@ -1,0 +1,78 @@
+"""What a slice's stack is made for: a program that asks for more has to have it deployed again, or its functions are refused it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared_metadata import naming
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.secrets.rotating_grant import OPTION
+from shared_metadata.program import Program
+
+CHARACTERS = 8  # of an item's digest
+MOST_ITEMS = 400  # a parameter has 4 KB: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+_READS = {"organize": "collect.", "harness": "organize."}  # whose staged files a stage's functions read
+
+
+def secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The secret references of the program's connections that a slice opens."""
+    names = {flow.connection for flow in program.flows.values() if flow.slice_id == declaration.id and flow.connection}
+    options = (program.connections[name].options for name in names)
+    return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
+
+
+def rotating_secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The secrets of a slice whose grant is replaced at each use."""
+    connections = program.connections.values()
+    rotating = {str(c.options["secret"]) for c in connections if c.options.get(OPTION) is True and c.options.get("secret")}
+    return tuple(name for name in secrets(declaration, program) if name in rotating)
+
+
+def mask_keys(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The secret references of the keys by which a slice hashes columns."""
+    return tuple(sorted({f.mask_key for f in program.flows.values() if f.slice_id == declaration.id and f.mask_key}))
+
+
+def staged_by(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The slices of the program whose staged files a slice's functions read."""
+    stage = _READS.get(declaration.stage)
+    return tuple(name for name in program.slice_ids if stage and name.startswith(stage))
+
+
+def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The names of the warehouses in which a slice works."""
+    if declaration.stage != "organize":
+        return ()
+    return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
+
+
+def digests(declaration: Slice, program: Program) -> list[str]:
+    """What the stack says of itself once it is deployed; nothing where that would be too much."""
+    found = [_digest(item) for item in _items(declaration, program)]
+    return found if len(found) <= MOST_ITEMS else []
+
+
+def not_made_for(declaration: Slice, program: Program, deployed: Mapping[str, Any]) -> list[str]:
+    """What the program asks for that the deployed stack was not made for. Of one that does not say what it was made for, nothing."""
+    known = set(deployed.get("made_for", ()))
+    return [item for item in _items(declaration, program) if known and _digest(item) not in known]
+
+
+def _items(declaration: Slice, program: Program) -> Iterator[str]:
+    for name in (*secrets(declaration, program), *mask_keys(declaration, program)):
+        yield f"the secret {naming.secret(name)}"
+    for name in rotating_secrets(declaration, program):
+        yield f"the rotating grant of the secret {naming.secret(name)}"
+    for slice_id in staged_by(declaration, program):
+        yield f"what {slice_id} stages"
+    for name in warehouses(declaration, program):
+        yield f"the warehouse {name}"
+        for option in declaration.deployed_options:
+            value = program.warehouses[name].options.get(option)
+            yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of the warehouse {name}"
+
+
+def _digest(item: str) -> str:
+    return hashlib.sha256(item.encode()).hexdigest()[:CHARACTERS]

@@ -1,0 +1,27 @@
+-- What programs of other tools say.
+CREATE WAREHOUSE IF NOT EXISTS lake USING iceberg;
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+CREATE OR REPLACE MATERIALIZED VIEW lake.ops.a EVERY '1 hour' REPLACE AS SELECT id FROM lake.ops.z;
+CREATE TABLE IF NOT EXISTS lake.ops.b AS SELECT id FROM lake.ops.a;
+CREATE DYNAMIC TABLE lake.ops.c TARGET_LAG = '1 hour' AS SELECT id FROM lake.ops.b;
+CREATE SCHEMA lake.ops;
+CREATE SECRET ops;
+CREATE MATERIALIZED VIEW lake.ops.d (id, name) EVERY '1 hour' REPLACE AS SELECT id FROM lake.ops.a;
+CREATE MATERIALIZED VIEW lake.ops.e CLUSTER BY (id) OPTIONS (refresh = TRUE) EVERY '1 hour' REPLACE AS SELECT id FROM lake.ops.a;
+CREATE MATERIALIZED VIEW lake.ops.f EVERY '1 hour' REPLACE CURSOR id AS SELECT id FROM lake.ops.a;
+INSERT INTO lake.ops.g VALUES (1, 2);
+INSERT INTO lake.ops.h EVERY '1 hour' FROM ops.public.t;
+INSERT INTO lake.ops TABLES (t) EVERY '1 hour';
+SELECT id FROM lake.ops.a;
+DROP TABLE lake.ops.a;
+{{ config(materialized = 'table') }};
+EVERY '1 hour';
+INSERT OVERWRITE lake.ops.i SELECT id FROM ops.public.t;
+INSERT INTO lake.ops.j EVERY '1h' MERGE ON id AS SELECT id FROM ops.public.t;
+INSERT INTO lake.ops.k EVERY '@daily' CURSOR BY id AS SELECT id FROM ops.public.t;
+INSERT INTO lake.ops.l EVERY '0 6 * * *' APPEND CURSOR max(id) AS SELECT id FROM ops.public.t;
+INSERT INTO lake.ops.m EVERY '30 seconds', APPEND AS SELECT id FROM ops.public.t;
+INSERT INTO lake.ops.n EVERY '1 month' COLUMNS (id) AS SELECT id FROM ops.public.t;
+INSERT INTO lake.ops.o EVERY '1 hour' AS SELECT id FROM {{ source('ops', 't') }};
+INSERT INTO ops.public.p EVERY '1 hour' AS SELECT id FROM lake.ops.h {% if incremental %} WHERE id > 3 {% endif %};
+INSERT INTO lake.x FROM ops TABLES (a AS b) EVERY '1 hour';

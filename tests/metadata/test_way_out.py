@@ -1,0 +1,212 @@
+"""A program whose batch cannot be made does not keep it: a later program takes it over, before its boundary and long after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared_metadata.errors import InputError
+from shared_metadata.program import Flow, Program
+from shared_metadata.program.intervals import from_text
+from shared_metadata.state.records import MAX_ATTEMPTS
+from shared_metadata.state.schedule import DueBatch
+from shared_metadata.store.whole_table import scan
+from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.update_set.applying import EffectiveAt, moment_of, switch_to
+from shared_metadata.verification.differences import differences
+from shared_metadata.verification.facts import Facts
+from tests.conformance.fixtures import SettableClock, create_metadata_table
+from tests.memory.dynamodb import MemoryDynamoDB
+from tests.metadata.behaviour import FIRST, SECOND, START, apply, due_along, program, run, view
+
+INPUT, BROKEN, READER, OTHER = "lake.crm.t000", "lake.a.broken", "lake.a.reader", "lake.a.other"
+HOURS = timedelta(hours=1)
+
+
+class Account:
+    """Metadata and the time. `broken`: queries whose batches fail."""
+
+    def __init__(self) -> None:
+        self.clock, self.dynamodb = SettableClock(FIRST.end + timedelta(minutes=1)), MemoryDynamoDB()
+        create_metadata_table(self.dynamodb, "metadata")
+        self.writer = MetadataWriter(self.dynamodb, "metadata", self.clock)  # type: ignore[arg-type]
+        self.broken: Collection[str] = ("bad",)
+        self.made: dict[tuple[str, datetime], str] = {}
+
+    def apply(self, wanted: Program, **how: datetime) -> EffectiveAt:
+        self.writer.put_program(wanted)
+        moment = moment_of(self.writer.reader, wanted, self.clock.now, **how)
+        switch_to(self.writer, wanted, moment)
+        return moment
+
+    def work(self, *, attempts: int = MAX_ATTEMPTS) -> None:
+        """Makes all that can be made; what cannot fails so many times."""
+        while due := due_along(self.writer, self.clock):
+            for batch in due:
+                flow = self._flow(batch.program, batch.flow)
+                if flow.query in self.broken:
+                    for _ in range(attempts):
+                        self._fail(batch)
+                else:
+                    run(self.writer, batch)
+                    self.made[batch.flow, batch.interval.start] = flow.query
+
+    def _fail(self, batch: DueBatch) -> None:
+        if batch.advanced:
+            self.writer.settle(self.writer.reader.programs(), batch.flow)
+        held = self.writer.claim(
+            batch.flow,
+            batch.interval,
+            batch.datasets,
+            program_version=batch.program,
+            owner="one",
+            lease_seconds=60,
+            entry=batch.entry,
+        )
+        for dataset in batch.datasets:
+            self.writer.fail(held, dataset, "it cannot be")
+
+    def hours_pass(self, hours: int) -> None:
+        for _ in range(hours):
+            self.clock.advance(hours=1)
+            self.work()
+
+    def stands_at(self, flow: str) -> datetime:
+        programs, states = self.writer.reader.programs(), self.writer.reader.flow_states([flow])
+        return programs.progress(flow, flow, states[flow].tables[flow]).through
+
+    def _flow(self, version: str, flow: str) -> Flow:
+        return self.writer.reader.program(version).flows[flow]
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+def views(broken: str = "bad", other: str = "SELECT 1", name: str = BROKEN) -> Program:
+    return program(1, views=(view(name, INPUT, query=broken), view(READER, name), view(OTHER, INPUT, query=other)))
+
+
+def all_is_made_by_it(account: Account, mended: str, since: datetime, *others: str) -> None:
+    """The mended view and its reader are complete, and nothing that is recorded disagrees."""
+    hours = (account.clock.now - since) // HOURS
+    for name in (BROKEN, READER, *others):
+        assert account.stands_at(name) == since + hours * HOURS, name
+    assert {account.made[BROKEN, since + n * HOURS] for n in range(hours)} == {mended}
+    facts = Facts.of(scan(account.dynamodb, "metadata"))  # type: ignore[arg-type]
+    assert differences(facts, account.writer.reader.programs(), account.clock.now, {}) == []
+
+
+@pytest.mark.parametrize("attempts", [1, MAX_ATTEMPTS])
+def test_one_that_is_mended_takes_over_what_fails_at_once(account: Account, attempts: int) -> None:
+    apply(account.writer, views())
+    account.work(attempts=attempts)
+    moment = account.apply(views("good"))
+    assert moment.effect.boundary == FIRST.start and not moment.still
+    account.hours_pass(2)
+    all_is_made_by_it(account, "good", FIRST.start, OTHER)
+
+
+def stuck_beyond_a_boundary(account: Account, changed: Program) -> None:
+    """A mended program that changes more is in effect for hours, and what failed before still is the former's."""
+    apply(account.writer, views())
+    account.work()
+    moment = account.apply(changed)
+    assert moment.effect.boundary == SECOND.end and moment.still == (BROKEN,) and moment.still_since == FIRST.start
+    account.hours_pass(3)
+    assert account.stands_at(OTHER) == START + 4 * HOURS and account.stands_at(READER) == START
+
+
+def test_the_same_program_takes_it_over_later_when_it_is_asked_to(account: Account) -> None:
+    mended = views("good", "SELECT 2")
+    stuck_beyond_a_boundary(account, mended)
+    account.apply(mended, restate_from=FIRST.start)
+    account.hours_pass(1)
+    all_is_made_by_it(account, "good", FIRST.start, OTHER)
+    assert account.made[OTHER, START] == "SELECT 2", "what changed since then is made again with it"
+
+
+def test_a_change_of_what_stands_still_alone_reaches_back_beyond_boundaries_of_others(account: Account) -> None:
+    stuck_beyond_a_boundary(account, views("good", "SELECT 2"))
+    moment = account.apply(views("better", "SELECT 2"))
+    assert moment.effect.boundary == FIRST.start and not moment.still
+    account.hours_pass(1)
+    all_is_made_by_it(account, "better", FIRST.start, OTHER)
+    assert account.made[OTHER, START] == "SELECT 1", "what the change does not reach stays as it is"
+
+
+def test_readers_of_a_view_that_got_another_name_go_on(account: Account) -> None:
+    renamed = "lake.a.mended"
+    stuck_beyond_a_boundary(account, views("good", "SELECT 2", renamed))
+    account.apply(views("good", "SELECT 2", renamed), restate_from=FIRST.start)
+    account.hours_pass(1)
+    assert {account.stands_at(name) for name in (renamed, READER, OTHER)} == {START + 5 * HOURS}
+    assert account.made[renamed, START] == "good", "it begins where its readers need it"
+    facts = Facts.of(scan(account.dynamodb, "metadata"))  # type: ignore[arg-type]
+    assert differences(facts, account.writer.reader.programs(), account.clock.now, {}) == []
+
+
+def test_what_a_program_made_that_is_taken_back_is_made_again(account: Account) -> None:
+    good, worse = views("good"), views("worse")
+    apply(account.writer, good)
+    account.hours_pass(1)
+    account.apply(worse)
+    account.hours_pass(3)
+    boundary = account.writer.reader.timeline().entries[-1].boundary
+    assert account.made[BROKEN, boundary] == "worse"
+    account.apply(good, restate_from=boundary)
+    account.work()
+    all_is_made_by_it(account, "good", FIRST.start, OTHER)
+
+
+def test_a_program_that_is_tried_again_and_again_leaves_no_trace_of_each_try(account: Account) -> None:
+    account.broken = [f"bad {number}" for number in range(30)]
+    apply(account.writer, views("bad 0"))
+    for number in range(1, 30):
+        account.work()
+        account.apply(views(f"bad {number}"))
+    assert len(account.writer.reader.timeline().entries) <= 3
+    account.apply(views("good"))
+    account.hours_pass(1)
+    all_is_made_by_it(account, "good", FIRST.start, OTHER)
+
+
+def test_a_restatement_is_refused_where_nothing_would_be_made_again(account: Account) -> None:
+    good = views("good")
+    apply(account.writer, good)
+    account.hours_pass(2)
+    with pytest.raises(InputError, match="nothing of this program has changed since") as refused:
+        account.apply(good, restate_from=FIRST.end)
+    assert "atoll run" in str(refused.value)
+
+
+def test_a_restatement_is_refused_where_it_would_read_what_another_program_made(account: Account) -> None:
+    """The other view changed an hour ago; a reader of it that changes now cannot be made by this program from before that."""
+    first = program(1, views=(view(OTHER, INPUT, query="SELECT 1"), view(READER, OTHER, query="SELECT 1")))
+    second = program(1, views=(view(OTHER, INPUT, query="SELECT 2"), view(READER, OTHER, query="SELECT 1")))
+    third = program(1, views=(view(OTHER, INPUT, query="SELECT 2"), view(READER, OTHER, query="SELECT 2")))
+    apply(account.writer, first)
+    account.hours_pass(1)
+    account.apply(second)
+    account.hours_pass(3)
+    boundary = account.writer.reader.timeline().entries[-1].boundary
+    with pytest.raises(InputError, match=f"reads {OTHER}") as refused:
+        account.apply(third, restate_from=START)
+    assert from_text(str(refused.value).split("choose ")[1].split()[0]) == boundary
+    account.apply(third, restate_from=boundary)
+    account.work()
+    assert account.stands_at(READER) == START + 5 * HOURS
+
+
+def test_a_restatement_is_refused_before_what_is_known(account: Account) -> None:
+    apply(account.writer, views("good 0"))
+    for number in range(1, 5):
+        account.hours_pass(2)
+        account.apply(views(f"good {number}"))
+    account.hours_pass(2)
+    with pytest.raises(InputError, match="is no longer known") as refused:
+        account.apply(views("good 9"), restate_from=START)
+    assert account.apply(views("good 9"), restate_from=from_text(str(refused.value).split("choose ")[1].split()[0]))
