@@ -115,8 +115,14 @@ TYPES: list[tuple[str, Any, Any, list[Any]]] = [
 ]
 
 
-class EngineViewsConformance:
-    """Inherit it, and give `engine` and `serve`."""
+def forget_databases(cloud: Cloud) -> None:
+    glue = cloud.session.client("glue")
+    for database in glue.get_databases()["DatabaseList"]:
+        glue.delete_database(Name=database["Name"])
+
+
+class ServedEngine:
+    """The lake of an engine's tests, by its `engine` and `serve`."""
 
     engine: str
 
@@ -130,9 +136,11 @@ class EngineViewsConformance:
             made = self.serve(cloud, monkeypatch)
             made.engine = self.engine
             yield made
-            glue = cloud.session.client("glue")
-            for database in glue.get_databases()["DatabaseList"]:
-                glue.delete_database(Name=database["Name"])
+            forget_databases(cloud)
+
+
+class EngineViewsConformance(ServedEngine):
+    """Inherit it, and give `engine` and `serve`."""
 
     def test_a_view_has_the_rows_of_its_query_and_nothing_is_left_beside_it(self, lake: EngineViews) -> None:
         lake.program(carriers())

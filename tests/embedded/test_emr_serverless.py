@@ -212,7 +212,7 @@ class SparkUnderTest:
 
 
 @pytest.mark.deep
-@pytest.mark.budget(120)
+@pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 class TestSpark(EngineConformance):
     @pytest.fixture
@@ -232,7 +232,7 @@ def _ran(lake: SparkLake, table: str, document: str, **how: Any) -> Any:
 
 
 @pytest.mark.deep
-@pytest.mark.budget(120)
+@pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 @pytest.mark.security
 def test_each_grant_that_is_missing_fails_the_job_and_is_named(lake: SparkLake) -> None:
@@ -242,13 +242,13 @@ def test_each_grant_that_is_missing_fails_the_job_and_is_named(lake: SparkLake) 
         role = lake.role_with([grant for name, grant in lake.grants().items() if name != missing])
         look = _ran(lake, table, lake.insert(table, "SELECT n FROM db.numbers"), role=role)
         assert look.status == Status.FAILED, missing
-        if missing != "catalog":  # without which no answer can be left
-            assert "the job's role is refused" in look.reason, (missing, look)
+        early = missing in ("catalog", "data")  # without which it finds no place for an answer
+        assert ("its role may not read the catalog" if early else "the job's role is refused") in look.reason, (missing, look)
         assert lake.catalog.load_table((lake.database, table)).current_snapshot() is None
 
 
 @pytest.mark.deep
-@pytest.mark.budget(120)
+@pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 def test_an_attempt_that_comes_second_writes_nothing_and_counts_what_is_there(lake: SparkLake) -> None:
     real_spark()
@@ -260,7 +260,7 @@ def test_an_attempt_that_comes_second_writes_nothing_and_counts_what_is_there(la
 
 
 @pytest.mark.deep
-@pytest.mark.budget(120)
+@pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 def test_a_column_whose_name_iceberg_has_for_itself_is_read_through_another_one(lake: SparkLake) -> None:
     """Such as `_deleted`, which every collected table has that is merged."""
@@ -288,7 +288,7 @@ def test_a_column_whose_name_iceberg_has_for_itself_is_read_through_another_one(
 
 
 @pytest.mark.deep
-@pytest.mark.budget(120)
+@pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("expression", "kind"),
@@ -349,7 +349,7 @@ VALUES: dict[str, tuple[Any, Any, list[Any]]] = {
 
 
 @pytest.mark.deep
-@pytest.mark.budget(120)
+@pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 def test_every_value_that_spark_writes_is_the_one_that_it_read_as_duckdb_and_pyiceberg_see_it(lake: SparkLake) -> None:
     real_spark()

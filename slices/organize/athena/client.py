@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from shared_metadata import naming
-from shared_metadata.contract.organize import CheckResult, Committed
-from shared_metadata.contract.parquet import rejected_rows
-from shared_metadata.contract.parquet.duckdb_session import identifier
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.organize import CheckResult
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.waiting.statements import Statements
 from shared_metadata.contract.work import Work
-from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Kind, Mode, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
-from shared_metadata.program.type_names import field_names, parsed
 from slices.organize.athena import logic
 from slices.organize.athena.service import Athena
 from slices.organize.athena.workgroup import workgroup
-from systems.iceberg import rejected, relations
-from systems.iceberg.driver import LakeDriver
-from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
+from systems.iceberg import relations
+from systems.iceberg.elsewhere import ElsewhereDriver
 from systems.iceberg.relations import VIEW_BATCH
 from systems.iceberg.staging_table import SCHEMA, StagingTable
 
 
-class AthenaDriver(LakeDriver):
-    """See shared_metadata.contract.organize.Driver.
+class AthenaDriver(ElsewhereDriver):
+    """See shared_metadata.contract.organize.Driver."""
 
-    A prepared result is the lake's, with 'staging', the tables to forget once it is committed, and 'statements', what has run.
-    """
+    title, struct = "Athena", "ROW"
 
     def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         flow, start = work.flow, to_text(work.claim.interval.start)
@@ -81,15 +74,6 @@ class AthenaDriver(LakeDriver):
         rows = sum(file["rows"] for file in aside)
         return results, {**document, "files": stay.files if stay else [], "rejected": aside, "rejected_rows": rows}
 
-    def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
-        committed, tables = super().commit(work, prepared, staging), self._tables(work).staging()
-        for table in prepared["staging"]:
-            tables.forget(StagingTable(*table))
-        return replace(committed, statements=tuple(prepared["statements"]))
-
-    def tidy(self) -> None:
-        self._lake(f"warehouse {self._warehouse.name}").staging().forget_old(self._services.client("glue"))
-
     # -- pieces
 
     def _athena(self, work: Work) -> tuple[Athena, Statements]:
@@ -106,55 +90,3 @@ class AthenaDriver(LakeDriver):
             columns = lake.columns(dataset, snapshot_id)
             tables[dataset] = logic.reading(pointer["table"], snapshot_id, columns, sees_deleted=dataset in flow.sees_deleted)
         return flow.filled(logic.words(flow, tables, to_text(interval.start), to_text(interval.end)))
-
-    def _result_columns(self, work: Work) -> tuple[SchemaColumn, ...]:
-        """The columns as the program was compiled. Raises DefinitionError where it was compiled without its sources' schemas."""
-        name = work.table.dataset.removesuffix(":result")
-        lineage = self._services.reader.lineage(work.claim.program_version)
-        for dataset in lineage.some([name]) if lineage is not None else ():
-            return tuple(SchemaColumn(c.name, c.type, c.nullable) for c in dataset.columns)
-        raise DefinitionError(
-            f"the types of the columns of {name} are not known, and Athena writes none without",
-            place=str(work.flow.position),
-            remedy="look at the sources by `atoll discover`, then apply the program again",
-        )
-
-    def _staging_table(self, work: Work, purpose: str, columns: Sequence[SchemaColumn], staging: Staging) -> StagingTable:
-        """A table for rows; of those that stay, with the field ids and the partitions of the table that takes them."""
-        tables, token, flow = self._tables(work), work.turn.token(f"table {purpose}"), work.flow
-        if flow.kind == Kind.RESULT or purpose == "aside":
-            location = staging.url(work.table.dataset, f"{purpose}-{token}")
-            return tables.staging().make(token, iceberg_schema(columns), (), location)
-        tables.fits(work.table.dataset, columns)
-        schema = tables.schema_for(work.table.dataset, columns)
-        _refuse_other_fields(columns, columns_of(schema), work)
-        location = f"{tables.location(work.table.dataset)}/data/{work.claim.interval.start:%Y%m%dT%H%M%SZ}-{token}"
-        return tables.staging().make(token, schema, flow.partition_by, location)
-
-    def _as_rejected(
-        self, work: Work, urls: Sequence[str], columns: Sequence[SchemaColumn], with_reasons: Sequence[SchemaColumn]
-    ) -> list[dict[str, Any]]:
-        """The rows that were set aside, as the table of rejected rows has them."""
-        folder, batch = self._folder(rejected.beside(work)), to_text(work.claim.interval.start)
-        with self._engine(work) as engine:
-            engine.confine(urls, [folder + "/"])
-            data = rejected_rows.as_json({c.name: (identifier(c.name), duckdb_type(c.type)) for c in columns})
-            select = rejected_rows.select(batch, "organize", identifier(with_reasons[-1].name), data)
-            return engine.write(f"{select} FROM {relations.rows_of(urls, with_reasons)} AS checked", folder)
-
-    @staticmethod
-    def _with_statements(prepared: Mapping[str, Any], ran: Statements, made: Sequence[StagingTable]) -> dict[str, Any]:
-        statements = [*prepared["statements"], *(one.to_plain() for one in ran.ran)]
-        return {**prepared, "statements": statements, "staging": [*prepared["staging"], *(table.to_plain() for table in made)]}
-
-
-def _refuse_other_fields(columns: Sequence[SchemaColumn], known: Sequence[SchemaColumn], work: Work) -> None:
-    """Raises DefinitionError for a struct whose fields are not the table's in their order: by that, Athena takes one for another."""
-    types = {column.name: [*field_names(parsed(column.type))] for column in known}
-    for column in columns:
-        if [*field_names(parsed(column.type))] != types[column.name]:
-            raise DefinitionError(
-                f"the fields of {column.name} are not those of the table, in the same order: {', '.join(types[column.name])}",
-                place=work.place,
-                remedy="CAST it to a ROW with these, or have another engine compute the view: USING duckdb",
-            )

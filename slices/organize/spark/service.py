@@ -151,7 +151,8 @@ def _reason(answer: Mapping[str, Any] | None, details: str) -> str:
     if error is None:
         code = _EXIT.search(details)
         said = f" (exit code {code[1]})" if code else ""
-        return f"its driver ended without an answer{said}, as where a worker had too little memory"
+        why = "it had too little memory, or its role may not read the catalog or the bucket"
+        return f"its driver ended before it could answer{said}: {why}"
     kind, words = error["kind"], error["words"]
     if kind in _SAID:
         return f"{_SAID[kind]}: {words}" if words else _SAID[kind]

@@ -13,7 +13,7 @@ from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import DefinitionError
 from slices.organize.spark.application import VARIABLE, Application, application_of, variable
 from slices.organize.spark.slice import SLICE
-from tests.conformance.engine_views import EngineViews, EngineViewsConformance, carriers
+from tests.conformance.engine_views import EngineViews, EngineViewsConformance, ServedEngine, carriers
 from tests.conformance.fixtures import REGION, Cloud, FakeContext, shared_session
 from tests.conformance.organize import FLIGHTS, VIEW, flights
 from tests.memory.emr_serverless import ROLE, MemoryEmrServerless
@@ -32,7 +32,7 @@ class Views(EngineViews):
         return dict(json.loads(self.cloud.s3.get_object(Bucket=self.cloud.bucket, Key=place)["Body"].read()))
 
 
-class TestSpark(EngineViewsConformance):
+class Served(ServedEngine):
     engine = "spark"
 
     def serve(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Views:
@@ -44,6 +44,13 @@ class TestSpark(EngineViewsConformance):
         views.service = service
         return views
 
+
+@pytest.mark.repeats(3)
+class TestEngine(Served, EngineViewsConformance):
+    """What every engine does, which the quick suite runs whole for Athena."""
+
+
+class TestSpark(Served):
     @pytest.mark.parametrize("kind", ["lose_answer", "refused", "queued", "slow"])
     def test_what_the_service_loses_or_delays_changes_nothing(self, lake: Views, kind: str) -> None:
         lake.program(carriers("MERGE ON (carrier)", "EXPECT some: (id > 1) OR QUARANTINE"))
