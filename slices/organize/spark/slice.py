@@ -18,7 +18,6 @@ SLICE = Slice(
     ),
     config="slices.organize.spark.config:Config",
     engine="spark",
-    deployed_options=("spark_vcpus",),
     warehouse="iceberg",
     deployed_options=("spark_vcpus",),
     sizes="systems.iceberg.sizes:too_much",
