@@ -21,10 +21,11 @@ from shared_metadata.notices.dead_letters import dead_remedy
 from shared_metadata.notices.message import covering
 from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import covered, next_interval, to_text
-from shared_metadata.state.boundary import intervals_of, last_common
+from shared_metadata.state.effect import possible_restatement
 from shared_metadata.state.records import Batch, FlowState, TableState
 from shared_metadata.state.schedule import due_batches, waits_for
 from shared_metadata.state.timeline import Programs
+from shared_metadata.update_set.applying import progress_of
 
 if TYPE_CHECKING:
     from shared_metadata.store.drift_records import DriftReader
@@ -117,13 +118,16 @@ class _Search:
     def _taken_over(self, flow: Flow, dataset: str, table: TableState) -> str:
         """The command by which the program applied last makes the batch of an earlier one; '' where it does so anyway."""
         last, through = self._programs.last, table.watermark
-        if self._programs.progress(flow.id, dataset, table).program is last or not self._programs.covers(through):
+        own = self._programs.progress(flow.id, dataset, table).program is last
+        if own or flow.id not in self._programs.affected_by(last, through):
             return ""
-        affected = self._programs.affected_by(last, through)
-        since = last_common(through, intervals_of(affected, *self._programs.in_force(through), last))
+        progress = {state.flow: progress_of(self._programs, state, True) for state in self._states.values() if state.tables}
+        since = possible_restatement(self._programs, last, progress, through, self._now)
+        if since is None:
+            return ""
         pending = f"{again('atoll cancel')}, then " if self._programs.reached > self._now else ""
         command = f"{pending}{again('atoll apply', files=True)} --restate-from {to_text(since)}"
-        return f"or have the present program make it: {command}" if flow.id in affected else ""
+        return f"or have the present program make it: {command}"
 
     def _quiesced(self, dataset: str, table: TableState, drifts: tuple[int, ...]) -> Why:
         numbers = " and ".join(map(str, drifts))

@@ -156,7 +156,7 @@ class SliceStack(AtollStack):
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
         slice_dashboard(self, title, self.declaration.id, machine, {name: step.function for name, step in self.steps.items()})
         installed = {"state_machine": itself, "stack": self.stack_name, "steps": list(self.steps), "given": self._given}
-        installed["made_for"] = made_for.digests(self.declaration, self.program)
+        installed |= {} if (found := made_for.digests(self.declaration, self.program)) is None else {"made_for": found}
         parameter = naming.parameter("slices", self.declaration.id)
         ssm.StringParameter(self, "Installed", parameter_name=parameter, string_value=self.to_json_string(installed))
 

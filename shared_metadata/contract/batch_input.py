@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ class Wanted:
 
     named: how an input of the state machine names the tables: not at all where they are every table of the flow.
     program: of the batch, and `entry` its number in the timeline.  again_until: as in Claim.
-    moved: where the tables stand has to be stored first.
+    moved: where the tables stand has to be stored first.  restated: as in DatasetProgress.
     """
 
     flow: Flow
@@ -43,6 +43,7 @@ class Wanted:
     entry: int
     again_until: datetime | None = None
     moved: bool = False
+    restated: int = 0
 
     def to_input(self) -> dict[str, Any]:
         """The state machine input that means exactly this batch."""
@@ -95,7 +96,8 @@ def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: Metada
     rerun, again, found = _flag(event, "rerun"), _flag(event, "again"), list[Wanted]()
     for named, datasets in _named(event, flow):
         again_until = _again_until(reader, name, datasets) if again else None
-        found.append(Wanted(flow, interval, datasets, named, rerun, program, entry, again_until))
+        restated = 0 if rerun else programs.restated(flow.id, interval.start)
+        found.append(Wanted(flow, interval, datasets, named, rerun, program, entry, again_until, restated=restated))
     return found
 
 
@@ -189,7 +191,8 @@ def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[Want
 
 def _wanted(batch: DueBatch, programs: Programs) -> Wanted:
     flow, program, entry = _defined(batch.flow, programs, batch.interval.start)
-    return Wanted(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until, batch.advanced)
+    wanted = Wanted(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until)
+    return replace(wanted, moved=batch.advanced, restated=batch.restated)
 
 
 def _moment(event: Mapping[str, Any], name: str) -> datetime:

@@ -48,16 +48,16 @@ def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
     return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
 
 
-def digests(declaration: Slice, program: Program) -> list[str]:
-    """What the stack says of itself once it is deployed; nothing where that would be too much."""
+def digests(declaration: Slice, program: Program) -> list[str] | None:
+    """What the stack says of itself once it is deployed; None where that would be too much."""
     found = [_digest(item) for item in _items(declaration, program)]
-    return found if len(found) <= MOST_ITEMS else []
+    return found if len(found) <= MOST_ITEMS else None
 
 
 def not_made_for(declaration: Slice, program: Program, deployed: Mapping[str, Any]) -> list[str]:
     """What the program asks for that the deployed stack was not made for. Of one that does not say what it was made for, nothing."""
-    known = set(deployed.get("made_for", ()))
-    return [item for item in _items(declaration, program) if known and _digest(item) not in known]
+    known = deployed.get("made_for")
+    return [item for item in _items(declaration, program) if known is not None and _digest(item) not in known]
 
 
 def _items(declaration: Slice, program: Program) -> Iterator[str]:

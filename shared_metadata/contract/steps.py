@@ -73,6 +73,7 @@ class Steps:
                 again_until=wanted.again_until,
                 interval_seconds=wanted.flow.interval_seconds,
                 until=programs.after(program, wanted.flow.id),
+                restated=wanted.restated,
             )
         except AlreadyCommitted:
             return _planned()

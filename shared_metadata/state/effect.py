@@ -8,9 +8,11 @@ from datetime import datetime
 
 from shared_metadata.errors import InputError
 from shared_metadata.program import Kind, Program
-from shared_metadata.program.intervals import ceil, next_interval, to_text
+from shared_metadata.program.intervals import ceil, count, next_interval, to_text
 from shared_metadata.state.boundary import intervals_of, is_common, last_common, longest, next_common, with_readers
 from shared_metadata.state.timeline import Programs
+
+MOST_AGAIN = 100  # batches of a flow that a takeover makes again without being asked
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,24 @@ def _taken_over_from(
 ) -> datetime | None:
     """The last common boundary before the first batch that these flows, which stand still, have to make; None where there is none.
 
-    Further back, more flows may have read one of them: these are affected then, and have to stand still as well.
+    Further back, more flows may have read one of them, and had batches of other lengths: these are affected then, and have to stand
+    still as well. What would be much to make again, as where one of them begins a batch once a week, is not done unasked.
     """
-    wider, boundary = affected, programs.reached
-    while True:
-        affected, known = wider, _known(programs, wider, progress)
-        first = min(flow.first for flow in known.values())
-        boundary = last_common(first, intervals_of(affected, *programs.in_force(min(first, boundary)), new))
-        wider = programs.affected_by(new, boundary)
-        if wider == affected:
-            break
+    boundary = min(flow.first for flow in _known(programs, affected, progress).values())
+    settled: tuple[frozenset[str], datetime] | None = None
+    while settled != (affected, boundary):
+        settled = affected, boundary
+        first = min(flow.first for flow in _known(programs, affected, progress).values())
+        boundary = last_common(min(first, boundary), intervals_of(affected, *programs.in_force(boundary), new))
+        affected = programs.affected_by(new, boundary)
+    known = _known(programs, affected, progress)
     lacks = begins_later(new, affected, progress, boundary) or made_otherwise(programs, new, affected, boundary)
-    return None if lacks or not programs.covers(boundary) or not _stand_still(programs, known) else boundary
+    much = any(
+        count(boundary, flow.last, programs.last.flows[name].interval_seconds) > MOST_AGAIN
+        for name, flow in known.items()
+        if flow.ran
+    )
+    return None if lacks or much or not programs.covers(boundary) or not _stand_still(programs, known) else boundary
 
 
 def restatement(programs: Programs, new: Program, progress: Mapping[str, FlowProgress], wanted: datetime, now: datetime) -> Effect:
@@ -132,6 +140,18 @@ def restatement(programs: Programs, new: Program, progress: Mapping[str, FlowPro
             remedy=f"choose {to_text(max(otherwise.values()))} or later",
         )
     return effect
+
+
+def possible_restatement(
+    programs: Programs, new: Program, progress: Mapping[str, FlowProgress], first: datetime, now: datetime
+) -> datetime | None:
+    """The last moment up to another one from which an update set can be restated; None where it cannot."""
+    affected = programs.affected_by(new, first)
+    boundary = last_common(first, intervals_of(affected, *programs.in_force(first), new))
+    try:
+        return restatement(programs, new, progress, boundary, now).boundary
+    except InputError:
+        return None
 
 
 def _begin_earlier(programs: Programs, new: Program, affected: frozenset[str], boundary: datetime) -> frozenset[str]:

@@ -246,13 +246,15 @@ class Batch:
         worker = self.workers.get(dataset)
         return worker if worker and dataset not in self.outcomes and worker.lease_until > now else None
 
-    def begun(self, asked: Interval, program_version: str, until: datetime | None = None) -> Interval:
+    def begun(self, asked: Interval, program_version: str, until: datetime | None = None, restated: int = 0) -> Interval:
         """The interval of a further attempt: as this program has begun it, though more intervals may be missed by now.
 
         Where another of its tables is committed it may end after the requested interval: then it is not due yet. Otherwise it never
         does, because the requested interval is what can be read.  until: when the next program takes effect, beyond which it does not
-        go.
+        go.  restated: as in DatasetProgress; what an earlier entry of the timeline has made does not count.
         """
+        if self.moved and max(moved.entry for moved in self.moved.values()) < restated:
+            return asked
         if program_version != self.program_version or (until and self.interval.end > until):
             return asked
         committed = any(outcome.status == TableStatus.COMMITTED for outcome in self.outcomes.values())

@@ -28,7 +28,7 @@ class DueBatch:
     first: the first of the flow's intervals that it covers, which identifies the batch.
     entry: the number of the timeline's entry that it belongs to.  again_until: as in Claim.
     advanced: its tables' progress has to be stored before it is claimed (DatasetProgress.advanced).
-    program, until: the version that makes it, and when the next one takes effect.
+    program, until: the version that makes it, and when the next one takes effect.  restated: as in DatasetProgress.
     """
 
     flow: str
@@ -43,6 +43,7 @@ class DueBatch:
     advanced: bool = False
     program: str = ""
     until: datetime | None = None
+    restated: int = 0
 
     @property
     def execution_name(self) -> str:
@@ -50,7 +51,7 @@ class DueBatch:
 
         The end of a batch that covers missed intervals is decided anew in each round, until it is claimed.
         """
-        again = (f"again {self.entry}",) if self.again_until else ()
+        again = (f"again {self.restated}",) if self.restated else ()
         identity = "|".join((self.flow, str(self.first), *self.datasets, *again))
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.flow)[:40].strip("-")
@@ -63,7 +64,7 @@ class DueBatch:
 
     def waits(self, recorded: Batch) -> bool:
         """Whether other tables were made through a later end, at which this batch cannot be read yet."""
-        return recorded.begun(self.interval, self.program, self.until).end > self.interval.end
+        return recorded.begun(self.interval, self.program, self.until, self.restated).end > self.interval.end
 
     def execution_input(self) -> dict[str, object]:
         """The execution's input: pointers only."""
@@ -192,6 +193,7 @@ class _Round:
             any(progress.advanced for _, progress in group),
             self._programs.version(first.program),
             first.until,
+            first.restated,
         )
 
     def _stands_still(self, flow: Flow, state: FlowState, dataset: str, progress: DatasetProgress) -> bool:

@@ -30,6 +30,8 @@ class DatasetProgress:
     again_until: batches that start before this moment were made before, by an earlier version.
     advanced: it differs from what is stored, and has to be stored before the batch is claimed: `through`, or that failures of the
         batch do not count any more, since another program has taken it over.
+    restated: the number of the last entry that has this batch reprocessed, also where no earlier version had made it; 0 for none.
+        It is of that entry's program alone: neither what was recorded of it nor the names of its executions before count.
     until: when the next program takes effect, beyond which no batch of this one goes that covers several intervals.
     skipped: as in TableState, of what stays as it is, and of this program's own batches that are reprocessed as they were made.
     """
@@ -41,6 +43,7 @@ class DatasetProgress:
     advanced: bool
     until: datetime | None = None
     skipped: tuple[Interval, ...] = ()
+    restated: int = 0
 
     @property
     def once_more_as_one(self) -> datetime | None:
@@ -137,7 +140,7 @@ class Programs:
         for index, (entry, _) in enumerate(self.entries):
             if self._reprocesses(index, flow, state):
                 first = uncut(state.skipped, max(entry.boundary, state.begins or entry.boundary))
-                taken_over |= first <= through and state.failures > 0
+                taken_over |= first <= through
                 through, again_until = min(through, first), max(through, again_until or through) if first < through else again_until
         following, tables = self._following(flow, through), self._tables_of(flow)
         number = next((number for number in following if dataset in tables[number]), None)
@@ -148,12 +151,21 @@ class Programs:
         (entry, program), until = self.entries[number], self._until(number, flow)
         own = until if until and not self._reprocesses(number, flow, state) else through
         advanced, skipped = through != state.watermark or taken_over, before(state.skipped, max(own, through))
-        return DatasetProgress(through, program, entry.number, again_until, advanced, until, skipped)
+        restated = self.restated(flow, through)
+        return DatasetProgress(through, program, entry.number, again_until, advanced, until, skipped, restated)
 
     def _reprocesses(self, index: int, flow: str, state: TableState) -> bool:
         """Whether an entry has the batches of a flow's dataset reprocessed from its boundary on, and has not begun to."""
         entry, _ = self.entries[index]
         return index > 0 and entry.restates and entry.number > state.entry and flow in self.affected(index)
+
+    def restated(self, flow: str, start: datetime) -> int:
+        """The number of the last entry that has a flow's batch reprocessed, which an earlier program may have tried; 0 for none."""
+        for number in range(self._index(flow, start), 0, -1):
+            entry, _ = self.entries[number]
+            if entry.restates and entry.boundary <= start < entry.at and flow in self.affected(number):
+                return entry.number
+        return 0
 
     def is_over(self, flow: str, dataset: str, state: TableState) -> bool:
         """Whether a dataset was removed, and all its batches are made; before that, its readers still wait for it."""
@@ -193,22 +205,35 @@ class Programs:
 
     def changed_since(self, flow: str, since: datetime) -> datetime | None:
         """The last boundary after a moment at which a flow, or one that it reads through others, changed."""
-        later = (n for n in range(1, len(self.entries)) if self.entries[n][0].boundary > since and flow in self.affected(n))
-        return max((self.entries[number][0].boundary for number in later), default=None)
+        later = (number for number in self._following(flow, since)[1:] if flow in self.affected(number))
+        return max((self._begins(number, flow) for number in later), default=None)
+
+    def needs(self, index: int) -> int:
+        """The index of the first entry to keep for one: a restatement needs those whose batches it leaves as they are."""
+        while index and self.entries[index][0].boundary < self._reached[index]:
+            index -= 1
+        return index
 
     def kept_before(self, program: Program, boundary: datetime, *, restates: bool) -> int:
         """The number of these entries that stay when another is added; to the last ones no batch may belong any more.
 
-        One that restates replaces those whose every change it makes anew, if it affects the same without them; any other only those
-        of its own boundary.
+        One that restates replaces others that do, whose every change it makes anew, if it affects the same without them: tries at one
+        thing. Any other replaces only those of its own boundary.
         """
-        kept, affected = len(self.entries), self.affected_by(program, boundary) if restates else frozenset()
-        while kept > restates and self.entries[kept - 1][0].boundary >= boundary:
-            replaced = self.affected(kept - 1) <= affected == self.affected_by(program, boundary, kept - 1) if restates else True
-            if not replaced:
-                break
+        kept = len(self.entries)
+        if not restates:
+            while kept and self.entries[kept - 1][0].boundary >= boundary:
+                kept -= 1
+            return kept
+        affected = self.affected_by(program, boundary)
+        while kept > 1 and self._is_a_try(kept - 1, boundary, affected) and affected == self.affected_by(program, boundary, kept - 1):
             kept -= 1
         return kept
+
+    def _is_a_try(self, index: int, boundary: datetime, affected: frozenset[str]) -> bool:
+        """Whether an entry restates, from a boundary on or later, and nothing but what is affected."""
+        entry, _ = self.entries[index]
+        return entry.restates and entry.boundary >= boundary and self.affected(index) <= affected
 
     def outstanding(self, index: int, states: Mapping[str, FlowState]) -> bool:
         """Whether batches of the entry's program are unfinished, or the next program has not yet made one of every dataset.

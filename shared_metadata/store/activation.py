@@ -65,8 +65,9 @@ class Activation:
         entry = Entry(program.version, boundary, now, by, expected.next_number, restates and kept > 0)
         former = expected.entries[-1].version if expected.entries else ""
         self._open_states(program, programs, None if effect.soon else boundary, now)
-        self._begin_earlier(effect.earlier, programs, boundary)
-        return self._put((*needed[:kept], entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
+        timeline = self._put((*needed[:kept], entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
+        self._begin_earlier(effect.earlier, programs, boundary)  # not by one that lost against another
+        return timeline
 
     def cancel(self, expected: Timeline, now: datetime) -> Timeline:
         pending = expected.pending(now)
@@ -95,7 +96,7 @@ class Activation:
         programs = Programs([(entry, self._reader.program(entry.version)) for entry in entries])
         states = self._reader.flow_states(programs.flow_ids, programs)
         last = min(len(entries) - KEPT_ENTRIES, max(programs.in_force_from(boundary) - 1, 0))
-        needed = next((number for number in range(last) if programs.outstanding(number, states)), last)
+        needed = programs.needs(next((number for number in range(last) if programs.outstanding(number, states)), last))
         if len(entries) - needed >= MAX_ENTRIES:
             raise DefinitionError(
                 f"batches of {len(entries) - needed} former program versions are still to be made",

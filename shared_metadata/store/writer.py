@@ -90,13 +90,15 @@ class MetadataWriter:
         again_until: datetime | None = None,
         interval_seconds: int = 0,
         until: datetime | None = None,
+        restated: int = 0,
     ) -> Claim:
         """Claims the right to run `datasets` of a batch, or the uncommitted ones of them; other tables' workers go on.
 
         Tables are taken in the order of their names, so that two workers that want the same ones compete for the first of these. One
         that does not get all of them keeps those before until its lease ends, or until it claims again.
         rerun: run committed tables again (a backfill).  entry, again_until: as in Claim.  interval_seconds: of the flow; 0 for a
-        batch of one interval.  until: as in DatasetProgress. A batch that was begun before keeps its end: its traces contain it.
+        batch of one interval.  until, restated: as in DatasetProgress. A batch that was begun before keeps its end, which its traces
+        contain.
         Raises AlreadyCommitted, or RetryLater while another owner's lease runs.
         """
         now, former = self._clock(), self.reader.batch(flow, interval.start, datasets)
@@ -105,7 +107,7 @@ class MetadataWriter:
         if not todo:
             raise AlreadyCommitted(f"batch {interval} is committed", place=flow)
         _refuse_running(former, todo, owner, now)
-        asked, interval = interval, self._begun(former, interval, program_version, until)
+        asked, interval = interval, self._begun(former, interval, program_version, until, restated)
         if interval.end > asked.end and not rerun:
             raise RetryLater(f"batch {interval} was begun by other tables, and can be read through {to_text(asked.end)}", place=flow)
         token = max(former.token if former else 0, aged.token if aged else 0) + 1
@@ -122,11 +124,11 @@ class MetadataWriter:
         recorded = former.workers if former else {}
         return None if all(dataset in recorded for dataset in datasets) else self.reader.aged_batches(flow)
 
-    def _begun(self, former: Batch | None, asked: Interval, program_version: str, until: datetime | None) -> Interval:
+    def _begun(self, former: Batch | None, asked: Interval, program_version: str, until: datetime | None, restated: int) -> Interval:
         """The end of the batch. Its other tables matter only where it was to go further."""
         if former and former.interval.end > asked.end:
             former = self.reader.batch(former.flow, asked.start) or former
-        return former.begun(asked, program_version, until) if former else asked
+        return former.begun(asked, program_version, until, restated) if former else asked
 
     def _take(self, claim: Claim, worker: Worker, former: Batch | None) -> None:
         """Takes first the shared head, if that changes, then table by table. Raises RetryLater where other workers were faster."""

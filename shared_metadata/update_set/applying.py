@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import to_text
-from shared_metadata.state.boundary import intervals_of, last_common
+from shared_metadata.state.boundary import intervals_of
 from shared_metadata.state.effect import (
     Effect,
     FlowProgress,
     chosen_boundary,
     natural_effect,
+    possible_restatement,
     restatement,
     stands_still,
 )
@@ -68,8 +69,8 @@ def moment_of(
         effect = natural_effect(programs, program, progress, now)
     affected = programs.affected_by(program, effect.boundary if effect.restates else coming)
     still = stands_still(affected & programs.last.flows.keys(), progress, effect.boundary)
-    intervals = intervals_of(affected, *programs.in_force(effect.boundary), program)
-    since = last_common(min(progress[name].first for name in still), intervals) if still else None
+    first = min((progress[name].first for name in still), default=None)
+    since = possible_restatement(programs, program, progress, first, now) if first else None
     return EffectiveAt(timeline, effect, tuple(sorted(affected)), tuple(still), since)
 
 
@@ -94,7 +95,7 @@ def flow_progress(reader: MetadataReader, flows: Iterable[str]) -> dict[str, Flo
     states = reader.flow_states(sorted(flows), programs)
     still = {(name, table.watermark) for name, state in states.items() for table in state.tables.values() if not _moved(state)}
     begun = {name for name, _ in reader.batches_at(dict.fromkeys(still, ()))}
-    return {name: _progress(programs, state, _moved(state) or name in begun) for name, state in states.items() if state.tables}
+    return {name: progress_of(programs, state, _moved(state) or name in begun) for name, state in states.items() if state.tables}
 
 
 def _moved(state: FlowState) -> bool:
@@ -102,7 +103,8 @@ def _moved(state: FlowState) -> bool:
     return any(table.attempts or table.watermark != table.begins for table in state.tables.values())
 
 
-def _progress(programs: Programs, state: FlowState, ran: bool) -> FlowProgress:
+def progress_of(programs: Programs, state: FlowState, ran: bool) -> FlowProgress:
+    """The progress of a flow with this state.  ran: whether it ever ran a batch."""
     through = [programs.progress(state.flow, name, table).through for name, table in state.tables.items()]
     stopped = any(table.stopped or state.drifts(name) for name, table in state.tables.items())
     begins = max((table.begins for table in state.tables.values() if table.begins), default=None)

@@ -19,7 +19,7 @@ from shared_metadata.program.intervals import Interval, ceil, covered, floor
 from shared_metadata.state.boundary import intervals_of, last_common
 from shared_metadata.state.effect import Effect, FlowProgress, natural_effect, restatement
 from shared_metadata.state.entries import BEGINNING, Entry, Timeline
-from shared_metadata.state.records import Batch, FlowState, TableState
+from shared_metadata.state.records import Batch, FlowState, Moved, TableOutcome, TableState, TableStatus
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import Programs, restored
@@ -58,6 +58,7 @@ class Execution:
 class World:
     """`commits` are those of each dataset: start, end and the number of the entry by which they were made.
 
+    `names` are those of the executions that the conductor has started: a service takes each once.
     `starts` are the moments at which a dataset may begin anew: boundaries of programs that have it. `restated` are the boundaries of
     restatements.
     """
@@ -77,6 +78,7 @@ class World:
     ran: set[str] = field(default_factory=set)
     starts: dict[str, set[datetime]] = field(default_factory=dict)
     restated: list[datetime] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     _along: dict[Timeline, Programs] = field(default_factory=dict)
 
     @property
@@ -143,7 +145,7 @@ class World:
         entries, along = self.timeline.entries, self.along
         last = min(max(len(entries) - 2, 0), max(along.in_force_from(boundary) - 1, 0)) if entries else 0
         first = next((n for n in range(last) if along.outstanding(n, self.states)), last)
-        return entries[first:]
+        return entries[along.needs(first) if entries else 0 :]
 
     def _open(self, program: Program, effect: Effect, entry: Entry, along: Programs) -> None:
         for flow in program.flows.values():
@@ -187,6 +189,13 @@ class World:
                     continue
                 self._settle(along, batch.flow, dataset)
                 assert self.states[batch.flow].tables[dataset].watermark == batch.interval.start
+                recorded = self.recorded.get((batch.flow, batch.interval.start))
+                if recorded and batch.waits(recorded):
+                    continue
+                if not by_hand and batch.execution_name in self.names:
+                    self._count_failure(batch.flow, dataset)  # as for an execution that has ended without an outcome
+                    continue
+                self.names |= set() if by_hand else {batch.execution_name}
                 self._claim(along, batch, dataset)
 
     def _settle(self, along: Programs, flow: str, dataset: str) -> None:
@@ -202,9 +211,11 @@ class World:
         self.tokens[key] += 1
         self.ran.add(batch.flow)
         former = self.recorded.get((batch.flow, batch.interval.start))
-        interval = former.begun(batch.interval, program.version, batch.until) if former else batch.interval
-        begun = former or Batch(batch.flow, interval, 0, (), "", {}, {})
-        self.recorded[batch.flow, interval.start] = dataclasses.replace(begun, interval=interval, program_version=program.version)
+        asked = batch.interval
+        interval = former.begun(asked, program.version, batch.until, batch.restated) if former else asked
+        begun = former or Batch(batch.flow, interval, 0, (dataset,), "", {}, {})
+        taken = dataclasses.replace(begun, interval=interval, program_version=program.version, outcomes={})
+        self.recorded[batch.flow, interval.start] = taken
         reads = self._reads(along, program, batch.flow, interval, dataset)
         until = self.now + timedelta(minutes=self.chance.randrange(6))
         self.running.append(Execution(batch.flow, dataset, batch, interval, program, self.tokens[key], until, reads))
@@ -264,8 +275,12 @@ class World:
     def _fail(self, execution: Execution) -> None:
         state = self.states[execution.flow].tables[execution.dataset]
         if self._is_last(execution) and state.watermark == execution.interval.start:
-            retry_at = self.now + timedelta(seconds=30 * (state.attempts + 1))
-            self._store(execution.flow, execution.dataset, dataclasses.replace(state, attempts=state.attempts + 1, retry_at=retry_at))
+            self._count_failure(execution.flow, execution.dataset)
+
+    def _count_failure(self, flow: str, dataset: str) -> None:
+        state = self.states[flow].tables[dataset]
+        retry_at = self.now + timedelta(seconds=30 * (state.attempts + 1))
+        self._store(flow, dataset, dataclasses.replace(state, attempts=state.attempts + 1, retry_at=retry_at))
 
     def _commit(self, execution: Execution) -> None:
         batch, dataset, interval = execution.batch, execution.dataset, execution.interval
@@ -275,6 +290,9 @@ class World:
         left = batch.again_until if batch.again_until and batch.again_until > interval.end else None
         moved = TableState(interval.end, entry=batch.entry, again_until=left, begins=state.begins, skipped=state.skipped)
         self._store(execution.flow, dataset, moved)
+        done = {"outcomes": {dataset: TableOutcome(TableStatus.COMMITTED, 1)}, "moved": {dataset: Moved("", batch.entry)}}
+        key = execution.flow, interval.start
+        self.recorded[key] = dataclasses.replace(self.recorded[key], **done)  # type: ignore[arg-type]
         made = {execution.flow: execution.program.flows[execution.flow].query}
         for version in execution.reads.values():
             made |= version.made

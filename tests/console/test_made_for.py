@@ -104,5 +104,11 @@ def test_what_is_too_much_to_be_said_is_not_held_against_a_program() -> None:
     texts = [f"CREATE WAREHOUSE w{number} USING iceberg;" for number in range(made_for.MOST_ITEMS + 1)]
     Path("program.sql").write_text("\n".join([*texts, OPS]))
     declaration, program = installed()["organize.iceberg"], compile_files([])
-    assert made_for.digests(declaration, program) == []
-    assert made_for.not_made_for(declaration, program, {"made_for": []}) == []
+    assert made_for.digests(declaration, program) is None
+    assert made_for.not_made_for(declaration, program, {}) == []
+
+
+def test_what_was_deployed_for_nothing_lacks_everything() -> None:
+    Path("program.sql").write_text(PROGRAM)
+    declaration, program = installed()["collect.postgres"], compile_files([])
+    assert made_for.not_made_for(declaration, program, {"made_for": []}) == ["the secret atoll/ops"]

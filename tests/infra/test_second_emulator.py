@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.deep, pytest.mark.bu
 pytestmark.append(pytest.mark.filterwarnings("ignore:Tried to parse"))
 ORDER = ("SharedMetadata", "Network", "Conductor")  # then the slices
 # moto cannot read the tags of these; and it knows no DeletionPolicy but Retain, so that what holds data is not kept here.
+UNKNOWN = ("AWS::EMRServerless::Application",)  # types of which this emulator makes nothing
 UNREAD_TAGS = ("AWS::KMS::Key", "AWS::SSM::Parameter")
 
 
@@ -58,7 +59,20 @@ def _readable(template: dict[str, Any]) -> dict[str, Any]:
             resource["Properties"].pop("Tags", None)
         if resource["Type"] == "AWS::Lambda::Function":
             resource["Properties"]["Code"] = _code(resource["Properties"]["Code"])
-    return template
+    unknown = {name for name, resource in template["Resources"].items() if resource["Type"] in UNKNOWN}
+    found: dict[str, Any] = _without_attributes_of(unknown, template)
+    return found
+
+
+def _without_attributes_of(names: set[str], value: Any) -> Any:
+    """A template with a text in place of each attribute of these resources, which this emulator makes nothing of."""
+    if isinstance(value, list):
+        return [_without_attributes_of(names, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"Fn::GetAtt"} and value["Fn::GetAtt"][0] in names:
+        return "-".join(value["Fn::GetAtt"])
+    return {key: _without_attributes_of(names, item) for key, item in value.items()}
 
 
 def _code(code: dict[str, Any]) -> dict[str, Any]:

@@ -942,11 +942,14 @@ def run(writer: MetadataWriter, batch: DueBatch) -> None:
         batch.flow,
         batch.interval,
         batch.datasets,
-        program_version=f"entry {batch.entry}",
+        program_version=batch.program,
         owner="one",
         lease_seconds=60,
         entry=batch.entry,
         again_until=batch.again_until,
+        interval_seconds=int((batch.first.end - batch.first.start).total_seconds()),
+        until=batch.until,
+        restated=batch.restated,
     )
     writer.commit(held, [TableCommit(dataset, 1, pointer={"snapshot_id": 1}) for dataset in batch.datasets])
 
