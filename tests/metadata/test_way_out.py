@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared_metadata.errors import InputError
+from shared_metadata.errors import InputError, RetryLater
 from shared_metadata.program import Flow, Program
-from shared_metadata.program.intervals import from_text
+from shared_metadata.program.intervals import floor, from_text
+from shared_metadata.state.effect import FlowProgress, natural_effect
+from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import MAX_ATTEMPTS
 from shared_metadata.state.schedule import DueBatch
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store.whole_table import scan
 from shared_metadata.store.writer import MetadataWriter
-from shared_metadata.update_set.applying import EffectiveAt, moment_of, switch_to
+from shared_metadata.update_set.applying import EffectiveAt, former_program, moment_of, switch_to
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB
-from tests.metadata.behaviour import FIRST, SECOND, START, apply, due_along, program, run, view
+from tests.metadata.behaviour import FIRST, HOUR, SECOND, START, apply, due_along, program, run, view
 
 INPUT, BROKEN, READER, OTHER = "lake.crm.t000", "lake.a.broken", "lake.a.reader", "lake.a.other"
 HOURS = timedelta(hours=1)
@@ -34,6 +38,7 @@ class Account:
         self.writer = MetadataWriter(self.dynamodb, "metadata", self.clock)  # type: ignore[arg-type]
         self.broken: Collection[str] = ("bad",)
         self.made: dict[tuple[str, datetime], str] = {}
+        self.names: list[tuple[str, DueBatch]] = []  # of what was started
 
     def apply(self, wanted: Program, **how: datetime) -> EffectiveAt:
         self.writer.put_program(wanted)
@@ -42,18 +47,20 @@ class Account:
         return moment
 
     def work(self, *, attempts: int = MAX_ATTEMPTS) -> None:
-        """Makes all that can be made; what cannot fails so many times."""
+        """Makes all that can be made, what is collected first; what cannot fails so many times."""
         while due := due_along(self.writer, self.clock):
-            for batch in due:
+            for batch in [batch for batch in due if batch.flow.startswith("lake.crm")] or due:
                 flow = self._flow(batch.program, batch.flow)
                 if flow.query in self.broken:
-                    for _ in range(attempts):
-                        self._fail(batch)
+                    for attempt in range(batch.attempt, batch.attempt + attempts):
+                        self._fail(replace(batch, attempt=attempt))
                 else:
+                    self.names.append((batch.execution_name, batch))
                     run(self.writer, batch)
                     self.made[batch.flow, batch.interval.start] = flow.query
 
     def _fail(self, batch: DueBatch) -> None:
+        self.names.append((batch.execution_name, batch))
         if batch.advanced:
             self.writer.settle(self.writer.reader.programs(), batch.flow)
         held = self.writer.claim(
@@ -210,3 +217,122 @@ def test_a_restatement_is_refused_before_what_is_known(account: Account) -> None
     with pytest.raises(InputError, match="is no longer known") as refused:
         account.apply(views("good 9"), restate_from=START)
     assert account.apply(views("good 9"), restate_from=from_text(str(refused.value).split("choose ")[1].split()[0]))
+
+
+def test_no_name_of_an_execution_is_used_twice(account: Account) -> None:
+    """The takeover begins hours before the batch that failed: a reader of four hours decides where."""
+    day = "lake.a.day"
+
+    def chain(query: str) -> Program:
+        return program(1, views=(view(BROKEN, INPUT, query=query), view(day, BROKEN, seconds=4 * HOUR)))
+
+    apply(account.writer, chain("good"))
+    account.hours_pass(6)
+    account.broken = ("good",)
+    account.clock.advance(hours=1)
+    account.work()
+    failed = account.stands_at(BROKEN)
+    assert account.apply(chain("mended")).effect.boundary < failed
+    account.hours_pass(1)
+    assert account.stands_at(BROKEN) == failed + 2 * HOURS
+    names = [name for name, started in account.names if started.flow == BROKEN]
+    assert len(set(names)) == len(names) and account.made[BROKEN, failed] == "mended"
+
+
+def test_what_was_made_as_one_is_made_again_one_by_one_by_the_program_that_had_made_it(account: Account) -> None:
+    def covering(query: str) -> Program:
+        return program(1, views=(replace(view(BROKEN, INPUT, query=query), covers=True),))
+
+    one, two = covering("one"), covering("two")
+    apply(account.writer, one)
+    account.work()
+    account.clock.advance(hours=4)
+    account.work()
+    (made,) = account.writer.reader.flow_states([BROKEN])[BROKEN].tables[BROKEN].skipped
+    account.apply(two)
+    account.hours_pass(2)
+    account.apply(one, restate_from=made.start)
+    account.hours_pass(1)
+    assert account.stands_at(BROKEN) == made.end + 3 * HOURS
+    assert account.made[BROKEN, made.end - HOURS] == "one"
+
+
+def test_a_timeline_that_was_trimmed_takes_no_forgotten_program_for_a_known_one(account: Account) -> None:
+    def three(other: str, broken: str, reader: str = "1") -> Program:
+        return program(
+            1, views=(view(OTHER, INPUT, query=other), view(BROKEN, INPUT, query=broken), view(READER, OTHER, query=reader))
+        )
+
+    apply(account.writer, three("1", "1"))
+    account.hours_pass(3)
+    account.apply(three("2", "1"))
+    account.hours_pass(3)
+    account.apply(three("2", "2"), restate_from=FIRST.end)  # further back than the boundary before
+    for number in range(3, 6):
+        account.hours_pass(3)
+        account.apply(three("2", str(number)))
+    account.hours_pass(3)
+    with pytest.raises(InputError, match="is no longer known"):
+        account.apply(three("2", "5", "2"), restate_from=FIRST.end + HOURS)
+
+
+def test_an_apply_that_comes_too_late_moves_nothing(account: Account) -> None:
+    one = program(1, views=(view(OTHER, INPUT),))
+    two = program(1, views=(view(OTHER, INPUT), view(READER, OTHER)))
+    apply(account.writer, one)
+    account.hours_pass(4)
+    account.apply(two)
+    account.hours_pass(2)
+    mended = program(1, views=(view(OTHER, INPUT, query="SELECT 2"), view(READER, OTHER)))
+    account.writer.put_program(mended)
+    late = moment_of(account.writer.reader, mended, account.clock.now, restate_from=FIRST.end)
+    before = account.writer.reader.flow_states([READER])
+    account.apply(program(1, views=(view(OTHER, INPUT), view(READER, OTHER), view(BROKEN, INPUT))))
+    with pytest.raises(RetryLater):
+        switch_to(account.writer, mended, late)
+    assert late.effect.earlier == {READER} and account.writer.reader.flow_states([READER]) == before
+
+
+def test_a_rollback_brings_back_what_has_run_and_no_try(account: Account) -> None:
+    apply(account.writer, views("good 1"))
+    account.hours_pass(2)
+    account.apply(views("good 2"))
+    account.hours_pass(5)
+    account.apply(views("oops"), restate_from=account.writer.reader.timeline().entries[-1].boundary)
+    account.hours_pass(1)
+    assert former_program(account.writer.reader, account.clock.now).flows[BROKEN].query == "good 2"
+
+
+def flow(name: str, seconds: int, *inputs: str, query: str = "SELECT 1") -> Flow:
+    return view(name, *inputs, seconds=seconds, query=query)
+
+
+def of(*flows: Flow) -> Program:
+    return Program({}, {}, {one.id: one for one in flows})
+
+
+def test_a_takeover_that_would_make_much_again_waits_to_be_asked() -> None:
+    """One attempt has failed; a reader that begins a batch once a week is behind by days."""
+    hourly, weekly = flow("a", HOUR), flow("w", 7 * 24 * HOUR, "a")
+    monday, now = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
+    late = now.replace(minute=0) - HOURS
+    progress = {"a": FlowProgress(late, late, True, begins=START, failing=True), "w": FlowProgress(monday, monday, True)}
+    effect = natural_effect(Programs.always(of(hourly, weekly)), of(flow("a", HOUR, query="2"), weekly), progress, now)
+    assert (effect.boundary, effect.restates) == (monday + timedelta(days=7), False)
+    soon = {**progress, "a": replace(progress["a"], first=monday + HOURS, last=monday + HOURS)}
+    effect = natural_effect(Programs.always(of(hourly, weekly)), of(flow("a", HOUR, query="2"), weekly), soon, now)
+    assert (effect.boundary, effect.restates) == (monday, True)
+
+
+def test_a_takeover_begins_where_batches_of_the_programs_before_began_too() -> None:
+    """Two days were a batch until the first of the month; a reader of three days takes the moment back before that."""
+    day, month = timedelta(days=1), datetime(2026, 11, 1, tzinfo=UTC)
+    slow, quick, other = flow("a", 2 * 24 * HOUR), flow("a", HOUR, query="2"), flow("c", 3 * 24 * HOUR)
+    programs = Programs([(Entry("1", BEGINNING, BEGINNING), of(slow, other)), (Entry("2", month, month, number=2), of(quick, other))])
+    new, begins = of(flow("a", HOUR, query="3"), flow("c", 3 * 24 * HOUR, query="2")), month - 30 * day
+    progress = {
+        "a": FlowProgress(month + HOURS, month + HOURS, True, begins=begins, failing=True),
+        "c": FlowProgress(month + 2 * day, month + 2 * day, True, stopped=True, begins=begins),
+    }
+    boundary = natural_effect(programs, new, progress, month + 3 * day).boundary
+    assert floor(boundary, 2 * 24 * HOUR) == floor(boundary, 3 * 24 * HOUR) == boundary < month
