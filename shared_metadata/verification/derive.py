@@ -17,11 +17,15 @@ ANY_ENTRY = 2**31  # the entry of a dataset that no later program version moves 
 
 @dataclass(frozen=True)
 class Left:
-    """A move of a dataset from a batch's start to its end. moved: None where only the event records the batch."""
+    """A move of a dataset from a batch's start to its end.
+
+    moved: None where only the event records the batch.  changed: whether the batch has made a version.
+    """
 
     end: datetime
     flow: str
     moved: Moved | None
+    changed: bool = False
 
     @property
     def entry(self) -> int:
@@ -50,7 +54,9 @@ class Derivation:
         self._left: dict[tuple[str, str], dict[datetime, Left]] = {}
         for batch in facts.batches.values():
             for dataset, moved in batch.moved.items():
-                self._keep(batch.flow, dataset, batch.datasets, batch.interval.start, Left(batch.interval.end, batch.flow, moved))
+                outcome = batch.outcomes.get(dataset)
+                left = Left(batch.interval.end, batch.flow, moved, changed=outcome is not None and outcome.pointer is not None)
+                self._keep(batch.flow, dataset, batch.datasets, batch.interval.start, left)
         for done in facts.completed.values():
             for dataset in done.datasets:
                 if not facts.has_aged(done.flow, done.interval.end) and not facts.records(done.flow, done.interval.start, dataset):
@@ -97,13 +103,19 @@ class Derivation:
             last.moved.cursor if last.moved else held.cursor if held else "",
             attempts,
             forgiven=attempts,
-            entry=last.moved.entry if last.moved else held.entry if held else 0,
+            entry=self._entry(flow, watermark, begins, last.moved.entry if last.moved else held.entry if held else 0, held),
             again_until=furthest if furthest > watermark else None,
             begins=start if held is None else begins,
             skipped=held.skipped if held else (),
             last=self._last_change(flow, dataset) if held is None else held.last,
         )
         return Derived(state, last.moved is not None, gaps)
+
+    def _entry(self, flow: str, watermark: datetime, begins: datetime | None, moved_by: int, held: TableState | None) -> int:
+        """The entry that moved a dataset last, or the one that has taken over what begins where it stands."""
+        taken_over = self._needed_entry(flow, watermark, begins)
+        settled = held is not None and held.watermark == watermark and held.entry == taken_over
+        return max(moved_by, taken_over) if settled else moved_by
 
     def _aged(self, flow: str, dataset: str) -> datetime | None:
         """The end of the aged batches that moved a dataset: its own flow's, and those of its input that loaded nothing."""
@@ -146,7 +158,8 @@ class Derivation:
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
                 # If reprocessing begins inside a batch, only what lies before that moment counts.
                 entry = ANY_ENTRY if again else found.entry
-                left_at = TableState(found.end, entry=entry, begins=begins, skipped=(Interval(at, found.end),))
+                skipped = (Interval(at, found.end),) if found.changed else ()  # where nothing changed, every moment has a version
+                left_at = TableState(found.end, entry=entry, begins=begins, skipped=skipped)
                 through = self._programs.progress(flow, dataset, left_at).through
                 if through <= at:
                     return at, tuple(gaps)

@@ -19,6 +19,7 @@ from shared_metadata.state.timeline import Programs
 from shared_metadata.store.whole_table import scan
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.update_set.applying import EffectiveAt, former_program, moment_of, switch_to
+from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
 from tests.conformance.fixtures import SettableClock, create_metadata_table
@@ -103,8 +104,12 @@ def all_is_made_by_it(account: Account, mended: str, since: datetime, *others: s
     for name in (BROKEN, READER, *others):
         assert account.stands_at(name) == since + hours * HOURS, name
     assert {account.made[BROKEN, since + n * HOURS] for n in range(hours)} == {mended}
+    assert differences_of(account) == []
+
+
+def differences_of(account: Account) -> list[Difference]:
     facts = Facts.of(scan(account.dynamodb, "metadata"))  # type: ignore[arg-type]
-    assert differences(facts, account.writer.reader.programs(), account.clock.now, {}) == []
+    return list(differences(facts, account.writer.reader.programs(), account.clock.now, {}))
 
 
 @pytest.mark.parametrize("attempts", [1, MAX_ATTEMPTS])
@@ -113,6 +118,10 @@ def test_one_that_is_mended_takes_over_what_fails_at_once(account: Account, atte
     account.work(attempts=attempts)
     moment = account.apply(views("good"))
     assert moment.effect.boundary == FIRST.start and not moment.still
+    account.broken = ("good",)
+    account.work(attempts=1)
+    assert differences_of(account) == [], "also between its first attempt and its first commit"
+    account.broken = ()
     account.hours_pass(2)
     all_is_made_by_it(account, "good", FIRST.start, OTHER)
 
@@ -152,8 +161,7 @@ def test_readers_of_a_view_that_got_another_name_go_on(account: Account) -> None
     account.hours_pass(1)
     assert {account.stands_at(name) for name in (renamed, READER, OTHER)} == {START + 5 * HOURS}
     assert account.made[renamed, START] == "good", "it begins where its readers need it"
-    facts = Facts.of(scan(account.dynamodb, "metadata"))  # type: ignore[arg-type]
-    assert differences(facts, account.writer.reader.programs(), account.clock.now, {}) == []
+    assert differences_of(account) == []
 
 
 def test_what_a_program_made_that_is_taken_back_is_made_again(account: Account) -> None:
