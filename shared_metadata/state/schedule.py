@@ -51,7 +51,7 @@ class DueBatch:
 
         The end of a batch that covers missed intervals is decided anew in each round, until it is claimed.
         """
-        again = (f"again {self.restated}",) if self.restated else ()
+        again = (f"again {self.restated or self.entry}",) if self.restated or self.again_until else ()
         identity = "|".join((self.flow, str(self.first), *self.datasets, *again))
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.flow)[:40].strip("-")

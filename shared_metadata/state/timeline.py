@@ -173,9 +173,13 @@ class Programs:
         return removed and self.progress(flow, dataset, state).program is None
 
     def last_switch(self, flow: str, start: datetime) -> datetime | None:
-        """The last boundary up to `start` at which this flow, or one that it reads through others, changed."""
+        """The last boundary up to `start` at which this flow, or one that it reads through others, changed.
+
+        What changed at the first boundary is not known where the entries before are forgotten: anything may have.
+        """
         found = (n for n in range(self._index(flow, start), 0, -1) if flow in self.affected(n) and self._begins(n, flow) <= start)
-        return next((self.entries[number][0].boundary for number in found), None)
+        first = self.entries[0][0].boundary
+        return next((self.entries[number][0].boundary for number in found), first if BEGINNING < first <= start else None)
 
     def affected(self, index: int) -> frozenset[str]:
         """The flows that an entry after the first changed, and their readers."""

@@ -93,13 +93,15 @@ class Lived:
     def make(self, batch: DueBatch, *, changed: bool) -> int:
         if batch.advanced:
             self.writer.settle(self.reader.programs(), batch.flow)
-        again = {"entry": batch.entry, "again_until": batch.again_until, "restated": batch.restated}
+        again = {"entry": batch.entry, "again_until": batch.again_until, "restated": batch.restated, "until": batch.until}
         return self.claimed(batch.flow, batch.interval, changed=changed or bool(batch.again_until), **again)
 
     def claimed(self, flow: str, interval: Interval, *, changed: bool = True, pointed: Any = None, **more: Any) -> int:
         """Claims a batch and commits it; its token."""
         self.made += 1
-        version, dataset = self.reader.active_version(), DATASETS[flow]
+        found, dataset = self.reader.programs().with_flow(flow, interval.start), DATASETS[flow]
+        assert found is not None
+        version = found[0].version
         held = self.writer.claim(
             flow, interval, (dataset,), program_version=version, owner="one", lease_seconds=60, interval_seconds=HOUR, **more
         )
