@@ -209,8 +209,9 @@ class Programs:
 
     def changed_since(self, flow: str, since: datetime) -> datetime | None:
         """The last boundary after a moment at which a flow, or one that it reads through others, changed."""
-        later = (number for number in self._following(flow, since)[1:] if flow in self.affected(number))
-        return max((self._begins(number, flow) for number in later), default=None)
+        changes = [(n, entry.boundary) for n, (entry, _) in enumerate(self.entries) if n and flow in self.affected(n)]
+        last = max((n for n, boundary in changes if boundary <= since), default=0)  # it goes on beyond those before it
+        return max((boundary for n, boundary in changes if n > last), default=None)
 
     def needs(self, index: int) -> int:
         """The index of the first entry to keep for one: a restatement needs those whose batches it leaves as they are."""
