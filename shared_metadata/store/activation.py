@@ -137,7 +137,12 @@ class Activation:
                     fresh = TableState(starts.of(flow), begins=starts.of(flow))
                     opened.append(self._actions.put(items.new_state(flow.id, dataset, fresh), "attribute_not_exists(pk)"))
                 elif programs.entries and programs.is_over(flow.id, dataset, state):
-                    begun.append(self._begin(flow.id, dataset, TableState(starts.of(flow), state.cursor), state))
+                    start = starts.of(flow)
+                    again_until = (
+                        state.watermark if state.watermark > start else None
+                    )  # a restatement: it was made before it was removed
+                    fresh = TableState(start, state.cursor, again_until=again_until)
+                    begun.append(self._begin(flow.id, dataset, fresh, state))
         beside_one_another(self._send_all, [opened[at : at + STATES_AT_ONCE] for at in range(0, len(opened), STATES_AT_ONCE)])
         beside_one_another(self._send, begun)
 

@@ -158,7 +158,9 @@ class World:
             for table in flow.tables:
                 state = tables.get(table.dataset)
                 if state is None or (self.timeline.entries and along.is_over(flow.id, table.dataset, state)):
-                    tables[table.dataset] = TableState(start, begins=start)
+                    before = state.watermark if state and state.watermark > start else None
+                    skipped = state.skipped if state else ()
+                    tables[table.dataset] = TableState(start, begins=start, again_until=before, skipped=skipped)
                     self.starts.setdefault(table.dataset, set()).add(start)
             held = self.states.get(flow.id, FlowState(flow.id, {}))
             self.states[flow.id] = dataclasses.replace(held, tables=tables)

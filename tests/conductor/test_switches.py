@@ -84,6 +84,7 @@ def _taken_over(commits: list[tuple[datetime, datetime, int]], cuts: list[dateti
 @example(281469883, 6, True)  # an input that may lag has its only version before a switch, or beyond where the reader's batch stops
 @example(1701520195, 6, False)  # of what an input has skipped, a time was forgotten that a reader asks for
 @example(342139682, 4, True)  # a flow came back, restated from before what it reads changed, at a boundary of two programs
+@example(505419334, 2, True)  # a flow came back, restated from before it was removed: what it made then is made again one by one
 @example(1251, 3, True)  # what was made as one is made again up to where it is cut, by the program that had made it
 @example(2331266217, 4, True)  # a reader that came back asks for the full hours of an input that has caught up by tens of minutes
 def test_everything_is_complete_when_the_world_stands_still(seed: int, flows: int, restating: bool) -> None:
