@@ -158,7 +158,7 @@ class Derivation:
             if found and (again or found.entry >= self._needed_entry(flow, at, begins)):
                 # If reprocessing begins inside a batch, only what lies before that moment counts.
                 entry = ANY_ENTRY if again else found.entry
-                skipped = (Interval(at, found.end),) if found.changed else ()  # where nothing changed, every moment has a version
+                skipped = (Interval(at, found.end),) if self._skips(flow, dataset, at, found) else ()
                 left_at = TableState(found.end, entry=entry, begins=begins, skipped=skipped)
                 through = self._programs.progress(flow, dataset, left_at).through
                 if through <= at:
@@ -171,6 +171,14 @@ class Derivation:
                 return at, tuple(gaps)
             gaps.append(Interval(at, later))
             at = later
+
+    def _skips(self, flow: str, dataset: str, start: datetime, left: Left) -> bool:
+        """Whether a batch has skipped moments, by the state where there is one.
+
+        One that changed nothing has not, also if an operator has run it again since.
+        """
+        held = self._facts.states[flow].tables.get(dataset) if flow in self._facts.states else None
+        return left.changed if held is None else any(gap.start <= start < gap.end for gap in held.skipped)
 
     def _needed_entry(self, flow: str, start: datetime, begins: datetime | None) -> int:
         """The number of the last timeline entry that has batches from this start on reprocessed."""
