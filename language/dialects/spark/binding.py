@@ -8,13 +8,13 @@ from sqlglot import exp
 
 from language.dialects.spark import grouping
 from language.dialects.spark.expressions import Expressions
-from language.dialects.spark.findings import Findings
 from language.dialects.spark.query import SparkQuery
-from language.dialects.spark.scope import Scope, Source, Typed
 from language.dialects.spark.spelling import spelled
 from language.dialects.spark.types import common, holds_time, said, schema_type, spark_type
 from language.sql.dialect import Tables
+from language.sql.findings import Findings
 from language.sql.query import OWN_COLUMNS
+from language.sql.scope import Scope, Source, Typed
 from language.sql.typing import QueryColumn, TypedQuery
 from shared_metadata.program.lineage import Use
 
@@ -84,7 +84,7 @@ class _Binder:
     # -- SELECT
 
     def _select(self, node: exp.Select, known: Common, outer: Scope | None) -> dict[str, Typed]:
-        scope = Scope(outer=outer)
+        scope = Scope(common, outer=outer)
         for name, part in node.args.items():
             if part and name not in _READ:
                 self.findings.problem(part if isinstance(part, exp.Expr) else node, "this is not known here", "write it otherwise")

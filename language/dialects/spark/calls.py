@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from language.dialects.spark.functions import UNTOLD, functions
-from language.dialects.spark.scope import NOTHING, Typed
 from language.dialects.spark.types import BIGINT, INT, MAX_PRECISION, MOMENT, arithmetic, is_number, said
 from language.sql.query import BATCH_BOUNDS
+from language.sql.scope import NOTHING, Typed
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
 from shared_metadata.program.type_names import TypeName

@@ -8,8 +8,6 @@ from sqlglot import exp
 
 from language.dialects.spark.calls import call
 from language.dialects.spark.constants import as_written, interval_type, literal_type
-from language.dialects.spark.findings import Findings
-from language.dialects.spark.scope import NOTHING, NULL, Scope, Typed
 from language.dialects.spark.types import (
     BOOLEAN,
     INT,
@@ -19,6 +17,8 @@ from language.dialects.spark.types import (
     common,
     said,
 )
+from language.sql.findings import Findings
+from language.sql.scope import NOTHING, NULL, Scope, Typed
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
 from shared_metadata.program.type_names import TypeName

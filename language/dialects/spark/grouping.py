@@ -9,7 +9,7 @@ from sqlglot import exp
 from language.dialects.spark.calls import name_of
 from language.dialects.spark.expressions import Expressions
 from language.dialects.spark.functions import functions
-from language.dialects.spark.scope import Scope, Typed
+from language.sql.scope import Scope, Typed
 from shared_metadata.program.lineage import Use
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from language.sql.scope import UNKNOWN
 from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
 
 # A moment in UTC is Spark's TIMESTAMP, one of no zone its TIMESTAMP_NTZ; a uuid is read as a text; a table with a `time` not at all.
@@ -29,7 +30,6 @@ _KINDS = {
     **{"TIMESTAMPTZ": "timestamp", "TIMESTAMPLTZ": "timestamp", "TIMESTAMPNTZ": "timestamp_ntz"},
 }
 BOOLEAN, STRING, INT, BIGINT, DOUBLE = map(TypeName, ("boolean", "string", "int", "bigint", "double"))
-UNKNOWN = TypeName("unknown")  # of NULL
 MOMENT = TypeName("timestamp")
 # Of days alone, of what is shorter too, of months; what holds none of them as a column.
 DAYS, DAY_TIME, MONTHS = map(TypeName, ("interval day", "interval day to second", "interval year to month"))

@@ -8,14 +8,14 @@ from sqlglot import exp
 
 from language.dialects.trino.calls import name_of
 from language.dialects.trino.expressions import Expressions
-from language.dialects.trino.findings import Findings
 from language.dialects.trino.functions import functions
 from language.dialects.trino.query import TrinoQuery
-from language.dialects.trino.scope import Scope, Source, Typed
 from language.dialects.trino.spelling import spelled
 from language.dialects.trino.types import common, said, schema_type, trino_type
 from language.sql.dialect import Tables
+from language.sql.findings import Findings
 from language.sql.query import OWN_COLUMNS
+from language.sql.scope import Scope, Source, Typed
 from language.sql.typing import QueryColumn, TypedQuery
 from shared_metadata.program.lineage import Use
 
@@ -80,7 +80,7 @@ class _Binder:
     # -- SELECT
 
     def _select(self, node: exp.Select, known: Common, outer: Scope | None) -> dict[str, Typed]:
-        scope = Scope(outer=outer)
+        scope = Scope(common, outer=outer)
         for name, part in node.args.items():
             if part and name not in _READ:
                 self.findings.problem(part if isinstance(part, exp.Expr) else node, "this is not known here", "write it otherwise")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from language.dialects.trino.functions import UNTOLD, functions
-from language.dialects.trino.scope import NOTHING, Typed
 from language.dialects.trino.types import BIGINT, MOMENT, said
 from language.sql.query import BATCH_BOUNDS
+from language.sql.scope import NOTHING, Typed
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
 

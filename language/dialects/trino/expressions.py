@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from language.dialects.trino.calls import call
-from language.dialects.trino.findings import Findings
-from language.dialects.trino.scope import NOTHING, NULL, Scope, Typed
 from language.dialects.trino.types import (
     BIGINT,
     BOOLEAN,
@@ -22,6 +20,8 @@ from language.dialects.trino.types import (
     common,
     said,
 )
+from language.sql.findings import Findings
+from language.sql.scope import NOTHING, NULL, Scope, Typed
 from language.text.diagnostics import did_you_mean
 from shared_metadata.program.lineage import Use
 from shared_metadata.program.type_names import TypeName

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from language.dialects.trino.types import MAX_PRECISION, MOMENTS, UNKNOWN, as_decimal, becomes, common, is_number
+from language.dialects.trino.types import MAX_PRECISION, MOMENTS, as_decimal, becomes, common, is_number
+from language.sql.scope import UNKNOWN
 from shared_metadata.program.type_names import TypeName
 
 FILE = Path(__file__).with_name("catalogue.json")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from language.sql.scope import UNKNOWN
 from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
 
 _OF_SCHEMA = {
@@ -25,7 +26,6 @@ _KINDS = {
     **{"TIME": "time", "TIMESTAMP": "timestamp", "TIMESTAMPTZ": "timestamp with time zone", "UUID": "uuid", "JSON": "json"},
 }
 BOOLEAN, VARCHAR, INTEGER, BIGINT, DOUBLE = map(TypeName, ("boolean", "varchar", "integer", "bigint", "double"))
-UNKNOWN = TypeName("unknown")  # of NULL
 MOMENT = TypeName("timestamp with time zone")
 INTERVAL = TypeName("interval")
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from language.dialects.trino.query import TrinoQuery
-from language.dialects.trino.scope import Ref
+from language.sql.called_query import CalledQuery
 from language.sql.problems import QueryProblem
+from language.sql.scope import Ref
 from language.sql.typing import QueryUse
 from shared_metadata.program.lineage import Use
 
 
 @dataclass
 class Findings:
-    query: TrinoQuery
+    query: CalledQuery
     problems: list[QueryProblem] = field(default_factory=list)
     uses: dict[tuple[Ref, Use], QueryUse] = field(default_factory=dict)
     edits: list[tuple[int, int, str]] = field(default_factory=list)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from language.dialects.spark.types import UNKNOWN, common
 from shared_metadata.program.type_names import TypeName
 
 Ref = tuple[str, ...]  # (table, column)
@@ -20,6 +19,7 @@ class Typed:
     nullable: bool = True
 
 
+UNKNOWN = TypeName("unknown")  # of NULL
 NOTHING = Typed(None)
 NULL = Typed(UNKNOWN)
 
@@ -43,8 +43,9 @@ class Source:
 
 @dataclass
 class Scope:
-    """merged: columns of USING, which are one."""
+    """common: the type that values of both become; None where there is none.  merged: columns of USING, which are one."""
 
+    common: Callable[[TypeName, TypeName], TypeName | None]
     sources: list[Source] = field(default_factory=list)
     outer: Scope | None = None
     merged: set[str] = field(default_factory=set)
@@ -54,7 +55,7 @@ class Scope:
         near = [s for s in self.sources if not owner or s.is_meant(owner)]
         found = [source.columns[name] for source in near if name in source.columns]
         if name in self.merged:  # of no table any more
-            return [] if owner else [_merged(found)]
+            return [] if owner else [self._merged(found)]
         return found or (self.outer.find(owner, name) if self.outer is not None else [])
 
     def starred(self, owner: tuple[str, ...]) -> Iterator[tuple[Source, str]]:
@@ -70,10 +71,9 @@ class Scope:
         for source in self.sources:
             yield from source.columns
 
-
-def _merged(found: list[Typed]) -> Typed:
-    """One column of those that USING has made one."""
-    kind = found[0].kind
-    for each in found[1:]:
-        kind = common(kind, each.kind) if kind is not None and each.kind is not None else None
-    return Typed(kind, frozenset().union(*(each.refs for each in found)), any(each.nullable for each in found))
+    def _merged(self, found: list[Typed]) -> Typed:
+        """One column of those that USING has made one."""
+        kind = found[0].kind
+        for each in found[1:]:
+            kind = self.common(kind, each.kind) if kind is not None and each.kind is not None else None
+        return Typed(kind, frozenset().union(*(each.refs for each in found)), any(each.nullable for each in found))
