@@ -1,6 +1,6 @@
 """Puts off an import that takes a tenth of the time of a second `atoll check`: importlib.metadata, with e-mail's parser in it.
 
-sqlglot imports it for plugins, of which Atoll has none, and duckdb to say its version.
+sqlglot imports it for plugins, of which Atoll has none, and an engine to say its version.
 """
 
 from __future__ import annotations
