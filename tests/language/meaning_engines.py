@@ -19,7 +19,7 @@ from doubles.athena.queries import Queries
 from doubles.athena.scope import Column, Value
 from doubles.athena.statement import parsed
 from language.dialects.duckdb.types import duckdb_type
-from language.dialects.trino.types import trino_type
+from language.dialects.trino.types import TYPES as TRINO
 from shared_metadata.program.schema import SchemaColumn
 
 Rows = Sequence[tuple[Any, ...]]
@@ -64,7 +64,7 @@ def athena_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: 
 
 
 def _kind(name: str) -> Kind:
-    kind = trino_type(name)
+    kind = TRINO.read(name)
     return moment(kind.word, 6) if kind.word.startswith("timestamp") else kind
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from doubles.emr_serverless.parts import fetched
-from language.dialects.spark.types import said, spark_type
+from language.dialects.spark.types import TYPES as SPARK
 from language.sql.meanings.forms import forms_of, translated_dialects
 from language.text.diagnostics import SourceText, Span
 from language.translate.query import Translated, translated
@@ -123,7 +123,7 @@ def _told(result: dict[Any, Any], some: Sequence[tuple[Any, ...]], kinds: tuple[
 
 def _given(sql: str, kinds: tuple[str, ...], some: Sequence[tuple[Any, ...]]) -> Any:
     name = table(kinds).rpartition(".")[2]
-    typed = [(column.name, said(spark_type(column.type))) for column in columns(kinds)]
+    typed = [(column.name, SPARK.said(SPARK.read(column.type))) for column in columns(kinds)]
     return as_spark(sql.replace(table(kinds), name)), name, typed, [*some]
 
 

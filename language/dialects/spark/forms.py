@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from language.dialects.spark.query import SparkQuery
-from language.dialects.spark.types import said, spark_type
+from language.dialects.spark.types import TYPES
 from language.sql.called_query import CalledQuery
 from language.sql.dialect import sqlglot_dialect
 from language.sql.meanings import nan
@@ -103,7 +103,7 @@ FORMS = Forms(
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
     },
-    type_name=lambda kind: said(spark_type(kind)),
+    type_name=lambda kind: TYPES.said(TYPES.read(kind)),
     tree=_tree,
     spelled=_spelled,
     reads=SparkQuery,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from language.dialects.trino.types import said, trino_type
+from language.dialects.trino.types import TYPES
 from language.sql.meanings import nan
 from language.sql.meanings.forms import Forms
 
@@ -64,7 +64,7 @@ FORMS = Forms(
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
     },
-    type_name=lambda kind: _MICROSECONDS.get(kind) or said(trino_type(kind)),
+    type_name=lambda kind: _MICROSECONDS.get(kind) or TYPES.said(TYPES.read(kind)),
     # A CAST to a moment of no digits rounds to milliseconds.
     casts={
         ("decimal", "int"): True,
