@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -13,11 +14,14 @@ from language.sql.meanings.forms import Written, forms_of, read
 from language.sql.problems import QueryProblem
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import Problem, SourceText, Span
+from language.translate.asked import TABLE
 from language.translate.expressions import Between
 from language.translate.queries import Queries, quoted
 from language.translate.texts import kept
+from shared_metadata.program.schema import SchemaColumn
 
 _BEFORE_TEXTS = frozenset(("DATE", "TIMESTAMP", "TIMESTAMP_NTZ"))
+_BEFORE, _BEHIND = "SELECT ", f" AS x FROM {TABLE}"
 REMEDY = "write it by what both engines have (docs/warehouses.md), or name the engine that it is written for"
 
 
@@ -47,6 +51,17 @@ def translated(span: Span, source: str, target: str, tables: Tables, title: str 
         after,
     )
     return Translated(text, tuple(_differences(query, text, (source, target), tables, title)))
+
+
+def translated_condition(span: Span, source: str, target: str, columns: Sequence[SchemaColumn], title: str = "") -> Translated:
+    """The condition at `span`, of one row with these columns: that of a query that selects it. Places are those of its text."""
+    text = f"{_BEFORE}{span.text}{_BEHIND}"
+    found = translated(Span(SourceText(span.source.file, text), 0, len(text)), source, target, {TABLE: tuple(columns)}, title)
+    length, before = span.end - span.start, len(_BEFORE)
+    problems = tuple(
+        QueryProblem(max(0, one.start - before), min(one.end - before, length), one.cause, one.remedy) for one in found.problems
+    )
+    return Translated(found.text.removeprefix(_BEFORE).removesuffix(_BEHIND), problems)
 
 
 def _differences(query: CalledQuery, text: str, dialects: tuple[str, str], tables: Tables, title: str) -> list[QueryProblem]:

@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from language.forms.resolved import Publish, View
-from language.sql.dialect import Tables
 from language.sql.edits import edited
 from language.sql.problems import QueryProblem
-from language.text.diagnostics import Diagnostic, Problem, SourceText, Span
-from language.translate.asked import TABLE
-from language.translate.query import translated
+from language.text.diagnostics import Diagnostic, Problem, Span
+from language.translate.query import translated, translated_condition
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.program.schema import SchemaColumn
-
-_BEFORE, _BEHIND = "SELECT ", f" AS x FROM {TABLE}"
 
 
 @dataclass(frozen=True)
@@ -50,22 +46,11 @@ def rewritten(statement: View | Publish, engine: str, dialect: str, lineage: Lin
         return Rewritten(name, span, problems=tuple(problem.diagnostics))
     problems += [_at(query.span, problem) for problem in found.problems]
     edits.append((query.span, found.text))
-    made = {TABLE: _columns(lineage, name)}
-    for expectation in clauses.expectations:
-        text, wrong = _predicate(expectation.predicate, (own, dialect, engine), made)
-        problems += wrong
-        edits.append((expectation.predicate, text))
+    for predicate in (expectation.predicate for expectation in clauses.expectations):
+        condition = translated_condition(predicate, own, dialect, _columns(lineage, name), engine)
+        problems += [_at(predicate, problem) for problem in condition.problems]
+        edits.append((predicate, condition.text))
     return Rewritten(name, span, () if problems else tuple(edits), tuple(dict.fromkeys(problems)))
-
-
-def _predicate(span: Span, between: tuple[str, str, str], made: Tables) -> tuple[str, list[Diagnostic]]:
-    """An expectation's condition in the other dialect: that of a query of the one row."""
-    text = f"{_BEFORE}{span.text}{_BEHIND}"
-    own, dialect, engine = between
-    found = translated(Span(SourceText(span.source.file, text), 0, len(text)), own, dialect, made, engine)
-    if found.problems:
-        return "", [_at(span, problem, -len(_BEFORE)) for problem in found.problems]
-    return found.text.removeprefix(_BEFORE).removesuffix(_BEHIND), []
 
 
 def _engine_edit(statement: View | Publish, engine: str) -> tuple[Span, str]:
@@ -85,9 +70,9 @@ def _columns(lineage: Lineage, dataset: str) -> tuple[SchemaColumn, ...]:
     return tuple(SchemaColumn(column.name, column.type, column.nullable) for column in found.columns) if found is not None else ()
 
 
-def _at(base: Span, problem: QueryProblem, moved: int = 0) -> Diagnostic:
-    start, end = (max(0, min(offset + moved, base.end - base.start)) for offset in (problem.start, problem.end))
-    return Span(base.source, base.start + start, base.start + max(end, start + 1)).diagnostic(problem.cause, problem.remedy)
+def _at(base: Span, problem: QueryProblem) -> Diagnostic:
+    end = base.start + max(problem.end, problem.start + 1)
+    return Span(base.source, base.start + problem.start, end).diagnostic(problem.cause, problem.remedy)
 
 
 def with_statements(sources: Mapping[str, str], found: tuple[Rewritten, ...]) -> dict[str, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 
+from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
 from shared_metadata.contract.sizes import MOST_CALLS, SPARE_SECONDS, Asked, Given, TooMuch
 from shared_metadata.program import Kind, Mode
 
@@ -14,6 +16,7 @@ DUCKDB_SHARE, TMP_SHARE = 0.7, 0.9  # of memory and /tmp, that DuckDB takes
 KEY_BYTES: Mapping[str, int] = {"string": 48, "binary": 48, "uuid": 24, "decimal": 24}
 FIXED_KEY_BYTES = 11
 WHOLE_PROCESSOR_MB, MOST_PROCESSORS = 1769, 6  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/benchmarks.md)
 ROWS_A_SECOND = 260_000  # written anew by a processor, from S3 and to it
 
 
@@ -66,6 +69,17 @@ def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
         yield TooMuch(f"{what}: {calls:,} calls of commit, and it is given {MOST_CALLS}", remedy)
     elif calls > 1:
         yield TooMuch(f"{what}: about {calls:,} calls of commit, {calls * given.seconds / 3600:.1f} hours", remedy, refused=False)
+
+
+def of_this_function() -> Given:
+    """What the function in which this runs was given."""
+    tmp_mb = min(shutil.disk_usage("/tmp").total // 2**20, MOST_TMP_MB)
+    return Given(function_memory_mb(), tmp_mb, 0)
+
+
+def most_bytes(given: Given) -> int:
+    """Of the inputs' files that fit."""
+    return int(given_bytes(given) / SPREAD)
 
 
 def given_bytes(given: Given) -> int:
