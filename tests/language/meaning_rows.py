@@ -126,6 +126,7 @@ CONSTANTS: Mapping[str, Sequence[str]] = {
     },
     **{
         "unit": ("'year'", "'quarter'", "'month'", "'week'", "'day'", "'hour'", "'minute'", "'second'"),
+        "date_unit": ("'year'", "'quarter'", "'month'", "'week'", "'day'"),
         "1+": ("1", "2", "5"),
         "0+": ("0", "1", "4"),
     },

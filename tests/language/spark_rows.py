@@ -26,7 +26,7 @@ def computed(parts: SparkParts, cases: Sequence[Case]) -> list[Any]:
         command = [sys.executable, str(Path(__file__)), folder]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-        found: list[Any] = pickle.loads(Path(folder, "answers").read_bytes())  # noqa: S301
+        found: list[Any] = pickle.loads(Path(folder, "answers").read_bytes())
         return found
 
 
@@ -39,7 +39,7 @@ def main(folder: str) -> None:
     builder = builder.config("spark.sql.shuffle.partitions", "1").config("spark.sql.timestampType", "TIMESTAMP_LTZ")
     spark = builder.config("spark.sql.warehouse.dir", folder).getOrCreate()
     found: list[Any] = []
-    for sql, table, columns, rows in pickle.loads(Path(folder, "cases").read_bytes()):  # noqa: S301
+    for sql, table, columns, rows in pickle.loads(Path(folder, "cases").read_bytes()):
         ddl = ", ".join(f"{name} {kind}" for name, kind in columns)
         spark.createDataFrame([*rows], ddl).createOrReplaceTempView(table)
         try:
