@@ -2,8 +2,8 @@
 
     python -m benchmarks.auto_engine --rows 4
 
-Files are those that the lake writes (Parquet, ZSTD). Of each query the memory and temporary files that DuckDB takes at most, and the CPU of
-one thread, beside the bytes of the files that it reads.
+Files are those that the lake writes (Parquet, ZSTD). Of each query the memory and temporary files that DuckDB takes at most, and the
+CPU of one thread, beside the bytes of the files that it reads.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from slices.organize.spark.spelling import as_spark
 from tests.language.meaning_engines import Engine, athena_answers, differences, duckdb_answers, same
 from tests.language.meaning_rows import cases, columns, rows, table
 from tests.language.spark_rows import computed
-from tests.spark_lake import real_spark
 
 AGGREGATES = ("rows", "count", "different", "sum", "mean", "minimum", "maximum", "all", "any", "stddev", "var_")
 WINDOWS = ("row_number", "rank", "dense_rank", "lag", "lead", "first_value", "last_value")
@@ -60,7 +59,7 @@ def _names(source: str, target: str) -> list[str]:
 DUCKDB_AND_TRINO = [(s, t, name) for s, t in (("duckdb", "trino"), ("trino", "duckdb")) for name in _names(s, t)]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(("source", "target", "name"), DUCKDB_AND_TRINO)
 def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: str, target: str, name: str) -> None:
     wrong = []
@@ -74,6 +73,7 @@ def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: s
     assert wrong == [], "\n".join(wrong)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("source", "target"), [*permutations(translated_dialects(), 2)])
 def test_each_meaning_is_written_over_for_some_types_at_least(source: str, target: str) -> None:
     never = {case.meaning for case in _cases(source, target)}
@@ -87,6 +87,8 @@ def test_each_meaning_is_written_over_for_some_types_at_least(source: str, targe
 @pytest.mark.budget(900)
 @pytest.mark.timeout(1800)
 def test_what_is_written_over_to_and_from_spark_means_the_same_there() -> None:
+    from tests.spark_lake import real_spark  # which brings the CDK
+
     real_spark()
     pairs = [pair for pair in permutations(translated_dialects(), 2) if "spark" in pair]
     known = [(pair, case, found.text) for pair in pairs for case in _cases(*pair) if not (found := case.over(*pair)).problems]

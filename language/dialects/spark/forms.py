@@ -57,6 +57,9 @@ FORMS = Forms(
         "mean(double)": ("avg(_1)", "mean(_1)"),
         "minimum_with_nan(double)": ("min(_1)",),
         "maximum_with_nan(double)": ("max(_1)",),
+        # They give a whole number here, of which there is none for NaN and infinity.
+        "floor(double)": (),
+        "ceiling(double)": (),
         # texts
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "length(string)": ("length(_1)", "char_length(_1)", "character_length(_1)"),

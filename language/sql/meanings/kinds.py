@@ -60,7 +60,12 @@ _CONSTANTS: dict[str, Callable[[exp.Expr], bool]] = {
 WORDS = {
     "number": "a constant number",
     **{"text": "a constant text", "word": "a constant text that is not empty", "like": "a constant text without a backslash"},
-    **{"unit": f"a constant of {', '.join(_UNITS)}", "date_unit": f"a constant of {', '.join(_UNITS[:5])}", "days": "INTERVAL '1' DAY", "months": "INTERVAL '1' MONTH or YEAR"},
+    **{
+        "unit": f"a constant of {', '.join(_UNITS)}",
+        "date_unit": f"a constant of {', '.join(_UNITS[:5])}",
+        "days": "INTERVAL '1' DAY",
+        "months": "INTERVAL '1' MONTH or YEAR",
+    },
     **{"times": "INTERVAL '1' HOUR, MINUTE or SECOND", "1+": "a constant from 1 on", "0+": "a constant from 0 on"},
 }
 
