@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write queries over to another engine's SQL.")
 @click.argument("views", nargs=-1)
-@click.option("--to", "engine", required=True, metavar="ENGINE", help="An engine of the views' warehouse: duckdb, athena, spark.")
+@click.option("--to", "engine", required=True, metavar="ENGINE", help="An engine of the views' warehouse, as USING names it.")
 @click.option("--write", is_flag=True, help="Change the program's files, instead of showing the statements.")
 @json_option
 def translate(views: tuple[str, ...], engine: str, write: bool, as_json: bool) -> None:

@@ -63,7 +63,7 @@ def words(text: str) -> list[Word]:
 
 
 def _places(own: Sequence[Word], normal: Sequence[Word]) -> dict[int, int]:
-    """Of sqlglot's words the numbers of those that are the text's."""
+    """The numbers of those of sqlglot's words that are the text's."""
     matcher = SequenceMatcher(None, [*map(_said, normal)], [*map(_said, own)], autojunk=False)
     return {block.a + offset: block.b + offset for block in matcher.get_matching_blocks() for offset in range(block.size)}
 

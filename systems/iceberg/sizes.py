@@ -97,7 +97,7 @@ def of_this_function() -> Given:
 
 
 def most_bytes(given: Given) -> int:
-    """Of the inputs' files that fit."""
+    """The bytes of the inputs' files that fit."""
     return int(given_bytes(given) / SPREAD)
 
 

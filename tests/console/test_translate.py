@@ -25,7 +25,10 @@ AS SELECT carrier, -- who
 FROM lake.ops.flights
 GROUP BY carrier, id;
 """
-ODD = "CREATE MATERIALIZED VIEW lake.ops.odd EVERY '1 hour' REPLACE AS SELECT regexp_matches(carrier, 'a') AS m FROM lake.ops.flights;\n"
+ODD = (
+    "CREATE MATERIALIZED VIEW lake.ops.odd EVERY '1 hour' REPLACE AS "
+    "SELECT regexp_matches(carrier, 'a') AS m FROM lake.ops.flights;\n"
+)
 OUT = "INSERT INTO ops.public.out EVERY '1 hour' MERGE ON (carrier) AS SELECT carrier, n / 2 AS half FROM lake.ops.carrier_day;\n"
 
 
