@@ -24,6 +24,7 @@ VERBS = {
     "new-slice": "console.new_slice:new_slice",
     "check": "console.check:check",
     "format": "console.check:format_files",
+    "translate": "console.translate:translate",
     "deploy": "console.deploy:deploy",
     "secret": "console.secret:secret",
     "discover": "console.discover:discover",
@@ -49,6 +50,7 @@ VERBS = {
 ELSEWHERE = {
     **dict.fromkeys(("compile", "validate", "lint", "test", "parse"), "atoll check"),
     **dict.fromkeys(("fmt", "prettify"), "atoll format"),
+    **dict.fromkeys(("transpile", "convert"), "atoll translate"),
     **dict.fromkeys(("diff", "preview", "dry-run"), "atoll plan"),
     **dict.fromkeys(("build", "push", "publish", "update", "activate"), "atoll apply"),
     **dict.fromkeys(("undo", "revert", "restore"), "atoll rollback"),
