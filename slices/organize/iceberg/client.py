@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
@@ -15,7 +16,6 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.organize.iceberg import logic
 from systems.iceberg.column_types import result_columns
 from systems.iceberg.driver import LakeDriver
-from systems.iceberg.relations import VIEW_BATCH
 
 
 class IcebergDriver(LakeDriver):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program.schema import SchemaColumn
-from systems.iceberg.relations import VIEW_BATCH
 
 
 def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -> str:
