@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import psycopg
+from psycopg.rows import dict_row
 
 from doubles.redshift_data.database import Databases
 from doubles.redshift_data.errors import Refused, StatementFailed
@@ -51,9 +52,14 @@ class MemoryRedshift:
         self.double.warehouses[name] = {"kind": kind, "databases": [database], "roles": [role], "state": "AVAILABLE"}
         databases().clear(name, database)
 
-    def open(self, name: str, database: str) -> psycopg.Connection[Any]:
-        """As another session reads it."""
-        return databases().open(name, database)
+    def asked(self, name: str, database: str, query: str) -> list[dict[str, Any]]:
+        """What another session reads."""
+        connection = databases().open(name, database)
+        try:
+            with connection.cursor(row_factory=dict_row) as cursor:
+                return cursor.execute(query.encode()).fetchall()
+        finally:
+            databases().close(connection)
 
     def execute_statement(self, **asked: Any) -> dict[str, Any]:
         return self._answer("ExecuteStatement", asked)
