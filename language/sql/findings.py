@@ -41,5 +41,5 @@ class Findings:
         self.problems.append(QueryProblem(*self.place(node), cause, remedy))
 
     def used(self, refs: Iterable[Ref], use: Use, node: exp.Expr) -> None:
-        for table, column in refs:
+        for table, column in sorted(refs):
             self.uses.setdefault(((table, column), use), QueryUse(table, column, use, *self.place(node)))

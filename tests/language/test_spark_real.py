@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from doubles.emr_serverless.parts import fetched
-from language.dialects.spark.functions import functions
+from language.dialects.spark.rules import RULES
 from shared_metadata.program.type_names import TypeName
 from slices.organize.spark.spelling import as_spark
 from slices.organize.spark.sql_types import spark_type as written
+from tests.language.listed.spark import GIVES, OVER_ROWS, TABLES
 from tests.language.spark_oracle import asked
-from tests.language.test_spark import GIVES, OVER_ROWS, TABLES
 from tests.language.typed_query import typed
 from tests.spark_lake import real_spark
 
@@ -54,7 +54,7 @@ def _argument(pattern: TypeName) -> str:
 
 def _calls() -> Iterator[str]:
     """A call of each signature."""
-    known = functions()
+    known = RULES.functions
     for name, signatures in known.signatures.items():
         for signature in signatures:
             arguments = [*map(_argument, signature.arguments)]

@@ -10,7 +10,7 @@ from doubles.athena.errors import QueryFailed
 from doubles.athena.kinds import BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, VARBINARY, VARCHAR, ZONED, decimal, moment
 from doubles.athena.tests.test_types import schema_type
 from shared_metadata.program.type_names import TypeName as Kind
-from tests.language.test_trino import GIVES, OVER_ROWS, TABLES
+from tests.language.listed.trino import GIVES, OVER_ROWS, TABLES
 
 KINDS = {
     **{"long": BIGINT, "int": INTEGER, "string": VARCHAR, "double": DOUBLE, "decimal(10,2)": decimal(10, 2), "date": DATE},

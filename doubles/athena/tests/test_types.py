@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from doubles.athena.errors import QueryFailed
 from doubles.athena.kinds import BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, REAL, VARBINARY, VARCHAR, ZONED, decimal, moment
-from language.dialects.trino.functions import functions
+from language.dialects.trino.rules import RULES
 from shared_metadata.program.type_names import TypeName as Kind
 from tests.language.typed_query import typed
 
@@ -147,7 +147,7 @@ def test_aggregates_have_the_types_that_the_dialect_says(shared: Any, items: lis
     _of_example(text, shared)
 
 
-CALLS = sorted({(name, signature) for name, all_of in functions().signatures.items() for signature in range(len(all_of))})
+CALLS = sorted({(name, signature) for name, all_of in RULES.functions.signatures.items() for signature in range(len(all_of))})
 _OF = {"N": "l", "D": "t", "T": "s", "U": "l", "decimal": "p", "bigint": "l", "integer": "i", "varchar": "s", "boolean": "b"}
 _OF |= {"double": "d", "real": "r", "varbinary": "x", "date": "y", "timestamp": "t", "timestamp with time zone": "z"}
 
@@ -163,12 +163,12 @@ def _argument(pattern: Kind) -> str:
 
 @pytest.mark.parametrize(("name", "number"), CALLS)
 def test_each_function_of_the_dialect_has_its_type_or_is_not_known(name: str, number: int, shared: Any) -> None:
-    signature = functions().signatures[name][number]
+    signature = RULES.functions.signatures[name][number]
     written = [_argument(pattern) for pattern in signature.arguments]
     if name in CONSTANT:
         place, constant = CONSTANT[name]
         written[place] = constant
-    call = f"{name}({', '.join(written)})" + (" OVER (ORDER BY i)" if name in functions().windows else "")
+    call = f"{name}({', '.join(written)})" + (" OVER (ORDER BY i)" if name in RULES.functions.windows else "")
     text = f"SELECT {call} AS x FROM far.ops.f"
     try:
         said_by_both(text, shared)

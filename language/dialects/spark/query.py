@@ -16,7 +16,7 @@ from sqlglot import TokenType, exp
 
 from language.sql.called_query import CalledQuery
 from language.sql.parsed import of_kind
-from language.text.diagnostics import Problem, Span
+from language.text.diagnostics import Problem
 
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
 _ENCLOSED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<strange>`|\b[eErRxXbB](?=')|\$\w*\$)""", re.DOTALL)
@@ -60,13 +60,6 @@ class SparkQuery(CalledQuery):
         for star in of_kind(self.nodes, exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "a `*` that leaves columns out is not known here", "name the columns")
-
-
-def read(span: Span) -> SparkQuery:
-    """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""
-    query = SparkQuery(span)
-    query.check()
-    return query
 
 
 def _as_parsed(piece: str) -> str:

@@ -9,7 +9,7 @@ from sqlglot.tokenizer_core import Token
 
 from language.sql.called_query import CalledQuery
 from language.sql.parsed import of_kind
-from language.text.diagnostics import Problem, Span
+from language.text.diagnostics import Problem
 
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
 _BEFORE_A_VALUE = frozenset(
@@ -47,13 +47,6 @@ class TrinoQuery(CalledQuery):
         for star in of_kind(self.nodes, exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "Trino's `*` leaves no column out", "name the columns")
-
-
-def read(span: Span) -> TrinoQuery:
-    """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""
-    query = TrinoQuery(span)
-    query.check()
-    return query
 
 
 def _is_one_number(token: Token) -> bool:

@@ -1,4 +1,4 @@
-"""Trino's types and those of a schema, both ways, and which of them become which by themselves.
+"""Trino's types, and what its operators give.
 
 https://trino.io/docs/current/language/types.html
 """
@@ -7,145 +7,66 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from language.sql.scope import UNKNOWN
-from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
+from language.sql.listed.types import Types
+from shared_metadata.program.type_names import TypeName
 
-_OF_SCHEMA = {
-    **{"boolean": "boolean", "int": "integer", "long": "bigint", "float": "real", "double": "double", "string": "varchar"},
-    **{"date": "date", "time": "time", "timestamp": "timestamp", "timestamptz": "timestamp with time zone"},
-    **{"uuid": "uuid", "binary": "varbinary", "list": "array", "map": "map", "struct": "row", "decimal": "decimal"},
-}
-_TO_SCHEMA = {trino: word for word, trino in _OF_SCHEMA.items()} | {"tinyint": "int", "smallint": "int"}
-_WHOLE = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}  # digits of each as a decimal
-_NUMBERS = (*_WHOLE, "decimal", "real", "double")  # each becomes those after it
-MOMENTS = ("date", "timestamp", "timestamp with time zone")
-MAX_PRECISION = 38
-_KINDS = {
-    **{"TINYINT": "tinyint", "SMALLINT": "smallint", "INT": "integer", "BIGINT": "bigint", "FLOAT": "real", "DOUBLE": "double"},
-    **{"BOOLEAN": "boolean", "VARCHAR": "varchar", "TEXT": "varchar", "CHAR": "varchar", "VARBINARY": "varbinary", "DATE": "date"},
-    **{"TIME": "time", "TIMESTAMP": "timestamp", "TIMESTAMPTZ": "timestamp with time zone", "UUID": "uuid", "JSON": "json"},
-}
-BOOLEAN, VARCHAR, INTEGER, BIGINT, DOUBLE = map(TypeName, ("boolean", "varchar", "integer", "bigint", "double"))
-MOMENT = TypeName("timestamp with time zone")
-INTERVAL = TypeName("interval")
+_INTERVAL = TypeName("interval")
 
 
-def trino_type(name: str) -> TypeName:
-    """'list<long>' ▸ array(bigint)."""
-    return _renamed(parsed(name))
+class TrinoTypes(Types):
+    def of_decimals(self, sign: str, one: tuple[int, int], other: tuple[int, int]) -> TypeName:
+        """https://trino.io/docs/current/functions/decimal.html#binary-arithmetic-decimal-operators"""
+        (p1, s1), (p2, s2) = one, other
+        precision, scale = {
+            "+": (max(p1 - s1, p2 - s2) + max(s1, s2) + 1, max(s1, s2)),
+            "*": (p1 + p2, s1 + s2),
+            "/": (p1 + s2 + max(s2 - s1, 0), max(s1, s2)),
+            "%": (min(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2)),
+        }["+" if sign == "-" else sign]
+        return TypeName("decimal", sizes=(min(38, precision), scale))
+
+    def moved(self, sign: str, one: TypeName, other: TypeName) -> TypeName | None:
+        if sign == "-" and one.word in self.moments and other.word in self.moments:
+            return _INTERVAL
+        if sign in "+-" and other == _INTERVAL and (one.word in self.moments or one in (_INTERVAL, TypeName("time"))):
+            return one
+        if sign == "+" and one == _INTERVAL and other.word in self.moments:
+            return other
+        return _INTERVAL if sign in "*/" and one == _INTERVAL and self.is_number(other) else None
+
+    def interval(self, node: exp.Interval) -> TypeName:
+        return _INTERVAL
 
 
-def _renamed(found: TypeName) -> TypeName:
-    return TypeName(_OF_SCHEMA[found.word], tuple(map(_renamed, found.parts)), found.fields, found.sizes)
-
-
-def schema_type(kind: TypeName) -> str | None:
-    """None for a type that no table can hold."""
-    try:
-        return str(_as_schema(kind))
-    except (KeyError, ValueError):
-        return None
-
-
-def _as_schema(kind: TypeName) -> TypeName:
-    word, parts = _TO_SCHEMA[kind.word], tuple(map(_as_schema, kind.parts))
-    if word == "list":
-        return list_of(*parts)
-    if word == "map":
-        return map_of(*parts)
-    return struct_of(tuple(zip(kind.fields, parts, strict=True))) if word == "struct" else TypeName(word, sizes=kind.sizes)
-
-
-def said(kind: TypeName) -> str:
-    """The type as Trino writes it."""
-    if kind.fields:
-        return f"row({', '.join(f'{name} {said(part)}' for name, part in kind.named())})"
-    if kind.parts or kind.sizes:
-        return f"{kind.word}({', '.join(map(said, kind.parts)) or ','.join(map(str, kind.sizes))})"
-    return "NULL" if kind == UNKNOWN else kind.word
-
-
-def cast_type(node: exp.DataType) -> TypeName | None:
-    """That of a CAST; None for one that is not known here."""
-    word = node.this.name if isinstance(node.this, exp.DataType.Type) else ""
-    if word == "DECIMAL":
-        sizes = [int(size.name) for size in node.expressions]
-        return TypeName("decimal", sizes=(*sizes, *(MAX_PRECISION, 0)[len(sizes) :]))
-    if word in ("ARRAY", "MAP"):
-        parts = [cast_type(part) for part in node.expressions if isinstance(part, exp.DataType)]
-        return TypeName(word.lower(), tuple(filter(None, parts))) if parts and all(parts) else None
-    if word == "STRUCT":
-        fields = [(part.name, cast_type(part.args["kind"])) for part in node.expressions if isinstance(part, exp.ColumnDef)]
-        known = [kind for _, kind in fields if kind is not None]
-        return TypeName("row", tuple(known), tuple(n for n, _ in fields)) if known and len(known) == len(node.expressions) else None
-    return TypeName(_KINDS[word]) if word in _KINDS else None
-
-
-def is_number(kind: TypeName) -> bool:
-    return kind.word in _NUMBERS
-
-
-def common(one: TypeName, other: TypeName) -> TypeName | None:
-    """The type that values of both become by themselves; None where there is none."""
-    if one == other or other == UNKNOWN:
-        return one
-    if one == UNKNOWN:
-        return other
-    if is_number(one) and is_number(other):
-        return _wider(one, other)
-    if one.word in MOMENTS and other.word in MOMENTS:
-        return max(one, other, key=lambda kind: MOMENTS.index(kind.word))
-    if one.word == other.word and one.parts and len(one.parts) == len(other.parts):
-        parts = [common(*pair) for pair in zip(one.parts, other.parts, strict=True)]
-        return TypeName(one.word, tuple(filter(None, parts)), one.fields) if all(parts) else None
-    return None
-
-
-def becomes(kind: TypeName, wanted: TypeName) -> bool:
-    found = common(kind, wanted)
-    return found is not None and (found == wanted or (wanted == TypeName("decimal") and found.word == "decimal"))
-
-
-def _wider(one: TypeName, other: TypeName) -> TypeName:
-    word = max(one.word, other.word, key=_NUMBERS.index)
-    if word != "decimal":
-        return TypeName(word)
-    (precision, scale), (more, other_scale) = as_decimal(one), as_decimal(other)
-    scale, whole = max(scale, other_scale), max(precision - scale, more - other_scale)
-    return TypeName("decimal", sizes=(min(MAX_PRECISION, whole + scale), scale))
-
-
-def as_decimal(kind: TypeName) -> tuple[int, int]:
-    """Precision and scale of a decimal or a whole number."""
-    if kind.word in _WHOLE:
-        return _WHOLE[kind.word], 0
-    return (kind.sizes[0], kind.sizes[1]) if kind.sizes else (MAX_PRECISION, 0)
-
-
-def arithmetic(sign: str, one: TypeName, other: TypeName) -> TypeName | None:
-    """https://trino.io/docs/current/functions/decimal.html#binary-arithmetic-decimal-operators; None where it is not defined."""
-    if one.word in MOMENTS or other.word in MOMENTS or INTERVAL in (one, other):
-        return _of_moments(sign, one, other)
-    wide = common(one, other)
-    if wide is None or not is_number(wide):
-        return wide if wide == UNKNOWN else None
-    if wide.word != "decimal":
-        return wide
-    (p1, s1), (p2, s2) = as_decimal(one), as_decimal(other)
-    precision, scale = {
-        "+": (max(p1 - s1, p2 - s2) + max(s1, s2) + 1, max(s1, s2)),
-        "*": (p1 + p2, s1 + s2),
-        "/": (p1 + s2 + max(s2 - s1, 0), max(s1, s2)),
-        "%": (min(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2)),
-    }["+" if sign == "-" else sign]
-    return TypeName("decimal", sizes=(min(MAX_PRECISION, precision), scale))
-
-
-def _of_moments(sign: str, one: TypeName, other: TypeName) -> TypeName | None:
-    if sign == "-" and one.word in MOMENTS and other.word in MOMENTS:
-        return INTERVAL
-    if sign in "+-" and other == INTERVAL and (one.word in MOMENTS or one in (INTERVAL, TypeName("time"))):
-        return one
-    if sign == "+" and one == INTERVAL and other.word in MOMENTS:
-        return other
-    return INTERVAL if sign in "*/" and one == INTERVAL and is_number(other) else None
+TYPES = TrinoTypes(
+    of_schema={
+        **{"boolean": "boolean", "int": "integer", "long": "bigint", "float": "real", "double": "double", "string": "varchar"},
+        **{"date": "date", "time": "time", "timestamp": "timestamp", "timestamptz": "timestamp with time zone"},
+        **{"uuid": "uuid", "binary": "varbinary", "list": "array", "map": "map", "struct": "row", "decimal": "decimal"},
+    },
+    to_schema={"tinyint": "int", "smallint": "int"},
+    casts={
+        **{"TINYINT": "tinyint", "SMALLINT": "smallint", "INT": "integer", "BIGINT": "bigint", "FLOAT": "real", "DOUBLE": "double"},
+        **{"BOOLEAN": "boolean", "VARCHAR": "varchar", "TEXT": "varchar", "CHAR": "varchar", "VARBINARY": "varbinary"},
+        **{"DATE": "date", "TIME": "time", "TIMESTAMP": "timestamp", "TIMESTAMPTZ": "timestamp with time zone"},
+        **{"UUID": "uuid", "JSON": "json"},
+    },
+    whole={"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19},
+    inexact=("real", "double"),
+    moments=("date", "timestamp", "timestamp with time zone"),
+    intervals=(_INTERVAL,),
+    unsized=(38, 0),
+    digits={  # https://trino.io/docs/current/functions/decimal.html
+        "decimal": lambda precision, scale: (precision, scale),
+        "decimal38": lambda precision, scale: (38, scale),
+        "whole": lambda precision, scale: (min(38, precision - scale + min(scale, 1)), 0),
+        "longer": lambda precision, scale: (min(38, precision + 1), scale),
+    },
+    text=TypeName("varchar"),
+    integer=TypeName("integer"),
+    long=TypeName("bigint"),
+    moment=TypeName("timestamp with time zone"),
+    row="row",
+    brackets=("(", ")"),
+    of_field=" ",
+)

@@ -1,4 +1,4 @@
-"""The condition of an EXPECT clause, in Spark's SQL: it speaks of one row of what the statement makes."""
+"""The condition of an EXPECT clause: it speaks of one row of what the statement makes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar, Self
 
 from sqlglot import exp
 
-from language.dialects.spark.binding import bind
-from language.dialects.spark.functions import functions
-from language.dialects.spark.query import SparkQuery
+from language.sql.called_query import CalledQuery
+from language.sql.listed.binding import bind
+from language.sql.listed.rules import Rules
 from language.sql.query import Places
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import Problem, SourceText, Span
@@ -22,13 +23,23 @@ _BEFORE, _AFTER = f"SELECT 1 AS kept FROM {_ROWS} WHERE (\n", "\n)"
 
 
 @dataclass(frozen=True)
-class Predicate:
+class ListedPredicate:
+    """A dialect has a class of its own, in its folder, which says its rules: a cache makes it again by its name."""
+
+    rules: ClassVar[Rules]
     span: Span
 
+    @classmethod
+    def at(cls, span: Span) -> Self:
+        """The condition at `span`. Raises Problem where it is none."""
+        found = cls(span)
+        found.check()
+        return found
+
     @cached_property
-    def _query(self) -> SparkQuery:
+    def _query(self) -> CalledQuery:
         text = f"{_BEFORE}{self.span.text}{_AFTER}"
-        return SparkQuery(Span(SourceText(self.span.source.file, text), 0, len(text)))
+        return self.rules.query(Span(SourceText(self.span.source.file, text), 0, len(text)))
 
     def columns(self) -> Iterator[tuple[str, Span]]:
         """The columns that it names without a table, folded, with their places."""
@@ -42,7 +53,7 @@ class Predicate:
 
     def typed(self, columns: Sequence[SchemaColumn]) -> TypedQuery:
         """What it uses and what is wrong with it; places are offsets into its own text."""
-        found = bind(self._query, {_ROWS: tuple(columns)})
+        found = bind(self.rules, self._query, {_ROWS: tuple(columns)})
         problems = []
         for problem in found.problems:
             place = self._moved(self._query.within(problem.start, problem.end))
@@ -65,12 +76,5 @@ class Predicate:
         if tree.find(exp.Subquery, exp.Exists) or any(inner is not tree for inner in tree.find_all(exp.Query)):
             raise Problem(self.span, "an expectation cannot read tables", "put the check's input into the query as a column")
         called = {call.name.lower() for call in tree.find_all(exp.Anonymous)}
-        if called & functions().aggregates or tree.find(exp.Window):
+        if called & self.rules.functions.aggregates or tree.find(exp.Window):
             raise Problem(self.span, "an expectation speaks of one row, without aggregates", "aggregate in a view and expect there")
-
-
-def predicate(span: Span) -> Predicate:
-    """The condition at `span`. Raises Problem where it is none."""
-    found = Predicate(span)
-    found.check()
-    return found

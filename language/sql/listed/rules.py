@@ -1,0 +1,76 @@
+"""What a dialect that is typed by lists declares, and what the compiler asks of it then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from language.sql.called_query import CalledQuery
+from language.sql.listed.signatures import Functions, catalogue
+from language.sql.listed.types import Types
+from language.sql.scope import Typed
+from language.text.diagnostics import Span
+from shared_metadata.program.schema import SchemaColumn
+from shared_metadata.program.type_names import TypeName
+
+if TYPE_CHECKING:
+    from language.sql.listed.expressions import Expressions
+
+_PLAIN = re.compile(r"[a-z][a-z0-9_]*")
+Told = tuple[str, str]  # what is wrong, and what to do about it
+Operator = Callable[["Expressions", Any], Typed]
+Written = Callable[[str, Sequence[exp.Expr], Sequence[TypeName]], TypeName | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """One dialect.
+
+    engine: as messages call it.
+    query: the class of its queries, which knows the words that are not the dialect's.
+    functions_file: its catalogue, see `signatures`.
+    operators: how expressions of these kinds are typed, where not as they are otherwise.
+    signs: the kinds of arithmetic that there are, beside + - * / %, as `Types.arithmetic` is told them.
+    written: functions that are typed by what is written: of the name, the arguments and their types; None where it takes no such.
+    grammar: calls that sqlglot reads by a grammar of its own and tells no place of, as they are called, and which parts of them are
+    arguments; () for all.
+    as_written: types of an operator's two sides, by what is written there.
+    items_named: whether GROUP BY and HAVING may name the SELECT's columns.
+    choosing_joins: the kinds of joins that only choose among the rows before them, as sqlglot calls them.
+    refused_name: why the outermost query can have no column of that name.
+    unread: why a table, by its path, cannot be read that has this column.
+    """
+
+    engine: str
+    types: Types
+    query: Callable[[Span], CalledQuery]
+    functions_file: Path
+    operators: Mapping[type[exp.Expr], Operator] = field(default_factory=dict)
+    signs: Mapping[type[exp.Expr], str] = field(default_factory=dict)
+    written: Mapping[str, Written] = field(default_factory=dict)
+    grammar: Mapping[type[exp.Expr], tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    as_written: Callable[[exp.Expr, TypeName, TypeName], tuple[TypeName, TypeName]] = lambda node, one, other: (one, other)
+    items_named: bool = False
+    choosing_joins: frozenset[str] = frozenset()
+    refused_name: Callable[[str], Told | None] = lambda name: None
+    unread: Callable[[str, SchemaColumn], Told | None] = lambda path, column: None
+
+    @cached_property
+    def functions(self) -> Functions:
+        return catalogue(self.functions_file, self.types, self.written)
+
+    def read(self, span: Span) -> CalledQuery:
+        """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""
+        query = self.query(span)
+        query.check()
+        return query
+
+    def spelled(self, name: str) -> str:
+        """A name as a query may write it: in double quotes where it is not taken as it is without them."""
+        return name if _PLAIN.fullmatch(name) and name not in self.functions.reserved else '"' + name.replace('"', '""') + '"'

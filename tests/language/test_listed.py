@@ -1,0 +1,150 @@
+"""Dialects that are typed by lists: types by the engine's own rules, mistakes at their places, and nothing guessed.
+
+A module of tests/language/listed/ has the name of each, and says: TABLES; a SELECT's items and what they give, of one row (GIVES) and
+of many (OVER_ROWS); items and queries that are refused, and why (WRONG, REFUSED); what is no query (NO_QUERY); what is taken (TAKEN);
+types of a schema beside those of TABLES that the engine has (KINDS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from language.sql.dialect import FOLDER
+from language.sql.listed.rules import Rules
+from language.text.diagnostics import Problem
+from shared_metadata.program.type_names import TypeName
+from tests.language.typed_query import pinned, typed
+
+DECLARED = {file.parent.name for file in FOLDER.glob("*/rules.py")}
+CASES: Mapping[str, ModuleType] = {
+    file.stem: import_module(f"tests.language.listed.{file.stem}") for file in sorted(Path(__file__).with_name("listed").glob("*.py"))
+}
+# Of every engine.
+REFUSED = {
+    "SELECT carrier, max(id) AS m FROM far.ops.flights": "neither in GROUP BY nor within an aggregate",
+    "SELECT carrier FROM far.ops.flights WHERE count(*) > 1": "WHERE is read before rows are grouped",
+    "SELECT carrier FROM far.ops.flights f JOIN far.ops.airlines a ON f.carrier = a.carrier": "is ambiguous",
+    "SELECT * FROM far.ops.flights CROSS JOIN far.ops.airlines": "two columns would be called `carrier`",
+    "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "on one side and",
+    "SELECT f.carrier FROM far.ops.flights f JOIN far.ops.airlines a USING (carrier)": "USING makes `carrier` one column",
+    "SELECT carrier, sum(n) FILTER (WHERE ok) OVER () AS s, max(n) AS m FROM far.ops.flights": "neither in GROUP BY",
+}
+NO_QUERY = [
+    "SELECT id, , n FROM far.ops.flights",
+    "SELECT id FROM",
+    "DELETE FROM far.ops.flights",
+    "SELECT (id",
+    "FROM far.ops.flights SELECT id",
+]
+TAKEN = [
+    "SELECT f.carrier, count(*) AS n FROM far.ops.flights f GROUP BY carrier",
+    "SELECT carrier, count(*) AS n FROM far.ops.flights f GROUP BY f.carrier",
+    "SELECT upper(f.carrier) AS c FROM far.ops.flights f GROUP BY UPPER(carrier)",
+    "SELECT carrier, name FROM far.ops.flights JOIN far.ops.airlines USING (carrier)",
+    "WITH x AS (SELECT carrier, n FROM far.ops.flights) SELECT x.* FROM x WHERE n > (SELECT avg(n) FROM x)",
+]
+every = pytest.mark.parametrize("name", CASES)
+
+
+def rules(name: str) -> Rules:
+    found = import_module(f"language.dialects.{name}.rules").RULES
+    assert isinstance(found, Rules)
+    return found
+
+
+def _mistakes(query: str, name: str) -> list[tuple[str, str]]:
+    return [(query[p.start : p.end], p.cause) for p in typed(query, CASES[name].TABLES, name).problems]
+
+
+def test_every_dialect_that_is_typed_by_lists_has_its_cases() -> None:
+    assert set(CASES) == DECLARED
+
+
+@every
+def test_expressions_have_the_types_that_the_engine_gives_them(name: str) -> None:
+    wanted = {**CASES[name].GIVES, **CASES[name].OVER_ROWS}
+    given = {one: typed(f"SELECT {one} AS x FROM far.ops.flights", CASES[name].TABLES, name) for one in wanted}
+    assert {one: found.problems for one, found in given.items() if found.problems} == {}
+    assert {one: [column.type for column in found.columns] for one, found in given.items()} == {one: [k] for one, k in wanted.items()}
+
+
+@pytest.mark.parametrize(("name", "expression"), [(name, one) for name, of in CASES.items() for one in of.WRONG])
+def test_what_the_engine_refuses_and_what_is_not_known_is_told_at_its_place(name: str, expression: str) -> None:
+    ((words, cause),) = _mistakes(f"SELECT {expression} AS x FROM far.ops.flights", name)
+    place, why = CASES[name].WRONG[expression]
+    assert why in cause and place in (words, "")
+
+
+@every
+def test_a_query_that_the_engine_does_not_run_or_that_is_not_known_is_refused(name: str) -> None:
+    for query, cause in {**REFUSED, **CASES[name].REFUSED}.items():
+        assert any(cause in found for _, found in _mistakes(query, name)), (query, _mistakes(query, name))
+
+
+@pytest.mark.parametrize(("name", "query"), [(name, query) for name, of in CASES.items() for query in (*NO_QUERY, *of.NO_QUERY)])
+def test_what_is_no_query_and_what_the_engine_would_read_otherwise_is_refused(name: str, query: str) -> None:
+    with pytest.raises(Problem):
+        typed(query, CASES[name].TABLES, name)
+
+
+@every
+def test_a_query_that_the_engine_runs_is_taken(name: str) -> None:
+    told = {query: _mistakes(query, name) for query in (*TAKEN, *CASES[name].TAKEN)}
+    assert {query: found for query, found in told.items() if found} == {}
+
+
+@every
+def test_columns_of_using_are_one_of_no_table_and_of_a_type_that_both_become(name: str) -> None:
+    joined, tables = (
+        "(SELECT n AS id, ok FROM far.ops.flights) l FULL JOIN (SELECT id, day FROM far.ops.flights) r USING (id)",
+        CASES[name].TABLES,
+    )
+    found = typed(f"SELECT * FROM {joined}", tables, name)
+    assert [(c.name, c.type) for c in found.columns] == [("id", "long"), ("ok", "boolean"), ("day", "date")]
+    assert pinned(f"SELECT * FROM {joined}", tables, name).startswith("SELECT id, l.ok, r.day FROM")
+    assert [c.name for c in typed(f"SELECT l.* FROM {joined}", tables, name).columns] == ["ok"]
+
+
+@every
+def test_a_star_is_written_out_and_a_table_keeps_its_name(name: str) -> None:
+    query = "SELECT a.*, airlines.name AS n FROM far.ops.airlines AS a, far.ops.airlines"
+    found = pinned(query, CASES[name].TABLES, name)
+    assert found.startswith("SELECT a.carrier, a.name, airlines.name AS n FROM") and found.endswith("far.ops.airlines AS airlines")
+
+
+@every
+def test_an_outer_join_makes_nulls_and_a_star_leaves_out_what_is_atolls(name: str) -> None:
+    query = "SELECT f.*, a.name FROM far.ops.flights f LEFT JOIN far.ops.airlines a USING (carrier)"
+    found = typed(query, CASES[name].TABLES, name)
+    names = [column.name for column in found.columns]
+    assert found.problems == () and "_batch" not in names and names[-1] == "name"
+
+
+@every
+def test_each_signature_can_be_met_and_no_function_is_named_twice(name: str) -> None:
+    types, known = rules(name).types, rules(name).functions
+    groups = (known.signatures.keys(), known.varying, known.written, known.outside, known.others)
+    assert sum(map(len, groups)) == len(known.names)
+    plain = {"N": types.long.word, "D": types.moments[0], "T": types.text.word, "U": types.text.word}
+    for function, signatures in known.signatures.items():
+        for signature in signatures:
+            assert known.result(function, [_plain(each, plain) for each in signature.arguments]) is not None, function
+    assert known.aggregates | known.windows <= known.signatures.keys()
+
+
+def _plain(pattern: TypeName, words: Mapping[str, str]) -> TypeName:
+    sizes = (10, 2) if pattern.word == "decimal" else ()
+    return TypeName(words.get(pattern.word, pattern.word), tuple(_plain(part, words) for part in pattern.parts), sizes=sizes)
+
+
+@every
+def test_a_type_of_a_table_comes_back_as_it_was(name: str) -> None:
+    types = rules(name).types
+    for kind in {*CASES[name].KINDS, *(kind for columns in CASES[name].TABLES.values() for kind in columns.values())}:
+        assert types.schema_type(types.read(kind)) == kind and types.said(types.read(kind))
+        assert types.common(types.read(kind), types.read(kind)) == types.read(kind)
