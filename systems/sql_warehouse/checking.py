@@ -11,9 +11,9 @@ from shared_metadata.program.schema import SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql, names
 
 
-def fails(expectation: Expectation, bounds: Mapping[str, str]) -> str:
+def fails(sql: WarehouseSql, expectation: Expectation, bounds: Mapping[str, str]) -> str:
     """Whether a row fails it: a predicate that is null is not met."""
-    return f"NOT coalesce(({filled(expectation.predicate, expectation.places, bounds)}\n), false)"
+    return f"NOT coalesce(({sql.spelled(filled(expectation.predicate, expectation.places, bounds))}\n), false)"
 
 
 def counts(rows: str, failing: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql, create, table
 from systems.sql_warehouse.ledger import Entry, Ledger
 from systems.sql_warehouse.merging import Merge, append, delete_batch
-from systems.sql_warehouse.session import LedgerMoved, Session
+from systems.sql_warehouse.session import LedgerMoved, Session, turn_of
 from systems.sql_warehouse.tables import Stored, evolved, place_of, refuse_another_s, schema_of, stored, together
 
 MOST_TRIES, MOST_STATEMENTS = 4, 40
@@ -138,13 +138,13 @@ def _set_aside(sql: WarehouseSql, work: Work, prepared: Document, tables: Stored
 def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, staging: Staging) -> Committed:
     """Writes a result's rows to files of the batch's own, and then what was set aside of them beside its warehouse's tables."""
     columns = tuple(from_plain(SchemaColumn, c) for c in prepared["columns"])
-    prefix = staging.url(work.table.dataset, f"result-{work.turn.token('unload')}") + "/"
+    prefix = staging.url(work.table.dataset, f"result-{turn_of(work).token('unload')}") + "/"
     values = ", ".join(f"{sql.unloaded(c)} AS {sql.identifier(c.name)}" for c in columns)
     files = list[dict[str, Any]]()
     if prepared["rows"]:
         session.run("unload", [sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix)])
         bucket = f"s3://{staging.bucket}/"
-        listed = staging.read(work.table.dataset, f"result-{work.turn.token('unload')}", "manifest") or {"entries": []}
+        listed = staging.read(work.table.dataset, f"result-{turn_of(work).token('unload')}", "manifest") or {"entries": []}
         files = [
             {"key": e["url"].removeprefix(bucket), "rows": e["meta"]["record_count"], "bytes": e["meta"]["content_length"]}
             for e in listed["entries"]

@@ -11,7 +11,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Kind, Mode
 from shared_metadata.program.schema import SchemaColumn
 from systems.sql_warehouse.dialect import STAGING, WarehouseSql, table
-from systems.sql_warehouse.session import Session
+from systems.sql_warehouse.session import Session, turn_of
 from systems.sql_warehouse.tables import stored
 
 
@@ -25,7 +25,7 @@ def compiled(work: Work, services: Services) -> tuple[SchemaColumn, ...]:
 
 def asked(sql: WarehouseSql, session: Session, work: Work, query: str) -> tuple[SchemaColumn, ...]:
     """The columns as the warehouse itself types the query: of a table that is made of none of its rows, and dropped again."""
-    name = f"shape_{work.turn.token('shape').replace('-', '')}"
+    name = f"shape_{turn_of(work).token('shape').replace('-', '')}"
     shape = table(sql, STAGING, name)
     texts = [
         f"CREATE SCHEMA IF NOT EXISTS {sql.identifier(STAGING)}",

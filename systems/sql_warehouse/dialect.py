@@ -19,6 +19,10 @@ class WarehouseSql(Protocol):
 
     def literal(self, text: str) -> str: ...
 
+    def spelled(self, text: str) -> str:
+        """A program's SQL, whose texts are 'it''s', as the warehouse reads it."""
+        ...
+
     def type(self, type_name: str) -> str:
         """'decimal(10,2)' as its SQL writes it. Raises KeyError for one that it cannot keep."""
         ...

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from shared_metadata.contract.evolution import evolution
 from shared_metadata.contract.maintenance.request import Maintained, Upkeep
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.own_columns import VIEW_BATCH, batch_column
@@ -22,11 +23,11 @@ from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_warehouse import checking, commit, described, reading, rejected
-from systems.sql_warehouse.dialect import STAGING, WarehouseSql, create, names, table
+from systems.sql_warehouse.dialect import LEDGERS, STAGING, WarehouseSql, create, names, table
 from systems.sql_warehouse.ledger import Ledger
 from systems.sql_warehouse.merging import latest
-from systems.sql_warehouse.session import Service, Session
-from systems.sql_warehouse.tables import place_of, stored
+from systems.sql_warehouse.session import Service, Session, turn_of
+from systems.sql_warehouse.tables import place_of, refuse_another_s, stored
 
 Document = dict[str, Any]
 
@@ -71,8 +72,9 @@ class SqlWarehouseDriver:
             texts += [create(self.sql, aside, unread)]
             texts += self._copied(work, "raw aside", staged["rejected"], staging, unread, aside, False)
         session = self._session(work)
-        texts.append(f"SELECT count(*) FROM {rows}")
-        (count,) = session.rows(session.run("load", texts))[0]
+        ran = session.run("load", [*texts, self._there(work), f"SELECT count(*) FROM {rows}"])
+        self._fits(work, session.rows(ran, -2), columns)
+        (count,) = session.rows(ran)[0]
         return {
             **{"table": rows, "columns": [asdict(column) for column in columns], "rows": int(count)},
             **{"sizes": [file["bytes"] for file in files], "left": left, "aside": aside, "saw": {}},
@@ -84,14 +86,15 @@ class SqlWarehouseDriver:
         """Computes the query over its inputs as they are, and asks in the same transaction which state of each that is."""
         flow, start, session = work.flow, to_text(work.claim.interval.start), self._session(work)
         inputs = [*reads]
-        asked = session.run("inputs", [self.sql.columns_of([place_of(name) for name in inputs])]) if inputs else None
-        found = stored(self.sql, session.rows(asked), work.place) if asked else {}
+        asked = session.run("inputs", [self.sql.columns_of([place_of(name) for name in inputs]), self._there(work)])
+        found = stored(self.sql, session.rows(asked, 0), work.place)
         text = reading.query(self.sql, work, found)
         columns = described.compiled(work, self._services) or described.asked(self.sql, session, work, text)
         described.refuse_types(self.sql, columns, work.place)
         described.columns_exist(work, columns)
         batch = "" if flow.kind == Kind.RESULT or flow.mode == Mode.REPLACE else start
         kept = (*columns, SchemaColumn(VIEW_BATCH, "timestamptz")) if batch else columns
+        self._fits(work, session.rows(asked), kept)
         rows = self._staging(work, "rows")
         insert = f"INSERT INTO {rows} ({names(self.sql, kept)}) {reading.cast(self.sql, text, kept, batch)}"
         newest = " UNION ALL ".join(Ledger(self.sql, name).newest(name) for name in inputs)
@@ -111,7 +114,7 @@ class SqlWarehouseDriver:
     def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], Document]:
         """Checks the expectations over the staged rows; rows that are set aside go to a staging table of their own."""
         expected, rows, sql = work.flow.expectations, prepared["table"], self.sql
-        failing = {e.name: checking.fails(e, reading.bounds(sql, work)) for e in expected}
+        failing = {e.name: checking.fails(sql, e, reading.bounds(sql, work)) for e in expected}
         session = self._session(work)
         count, *numbers = session.rows(session.run("counts", [checking.counts(rows, [*failing.values()])]))[0]
         results = [CheckResult(e.name, e.action, int(n), int(count)) for e, n in zip(expected, numbers, strict=True)]
@@ -158,14 +161,28 @@ class SqlWarehouseDriver:
     # -- pieces
 
     def _session(self, work: Work) -> Session:
-        return Session(self.service(work.place), work.turn, work.place, self.limit_seconds)
+        return Session(self.service(work.place), turn_of(work), work.place, self.limit_seconds)
+
+    def _there(self, work: Work) -> str:
+        """Asks the catalog for the table that takes the rows, and for its ledger; a result has but that."""
+        name = work.table.dataset
+        target = [place_of(name)] if work.flow.kind != Kind.RESULT else []
+        return self.sql.columns_of([*target, (LEDGERS, Ledger(self.sql, name).name)])
+
+    def _fits(self, work: Work, told: Sequence[Sequence[Any]], columns: Sequence[SchemaColumn]) -> None:
+        """Raises DefinitionError where the table cannot take these columns, or is another's."""
+        if work.flow.kind != Kind.RESULT:
+            place, found = place_of(work.table.dataset), stored(self.sql, told, work.place)
+            if place in found and len(found) == 1:
+                raise refuse_another_s(self.sql, *place, work.place)
+            evolution(found.get(place, ()), columns, work.table.dataset, place=work.place)
 
     def _schema(self) -> list[str]:
         return [f"CREATE SCHEMA IF NOT EXISTS {self.sql.identifier(STAGING)}"]
 
     def _staging(self, work: Work, purpose: str) -> str:
         """A table of this claim's own, as it is written."""
-        token = work.turn.token(f"table {purpose}").replace("-", "")
+        token = turn_of(work).token(f"table {purpose}").replace("-", "")
         return table(self.sql, STAGING, f"{purpose.replace(' ', '_')}_{token}")
 
     def _copied(
@@ -186,7 +203,7 @@ class SqlWarehouseDriver:
             {"url": f"s3://{bucket}/{file['key']}", "mandatory": True, "meta": {"content_length": self._length(bucket, file)}}
             for file in files
         ]
-        place = f"copy-{purpose.replace(' ', '-')}-{work.turn.token(purpose)[:8]}.json"
+        place = f"copy-{purpose.replace(' ', '-')}-{turn_of(work).token(purpose)[:8]}.json"
         key = staging.write({"entries": entries}, work.table.dataset, place)
         values = ", ".join(f"{loaded[c.name][1]} AS {sql.identifier(c.name)}" for c in columns)
         query = f"SELECT {values} FROM {raw}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from shared_metadata.contract.waiting.statements import Engine, Ran, Statements, Status
 from shared_metadata.contract.waiting.turn import Turn
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater
 
 MOVED = "the table's ledger has moved on"  # what a service says of a transaction that the ledger's guard has stopped
@@ -50,6 +52,14 @@ class Session:
     @property
     def ran(self) -> list[dict[str, Any]]:
         return [one.to_plain() for one in self._statements.ran]
+
+
+def turn_of(work: Work) -> Turn:
+    """The turn of a call; of one outside of any, one of its claim: other claims' statements are none of its."""
+    if work.turn.key:
+        return work.turn
+    claim = work.claim
+    return replace(work.turn, key=json.dumps([claim.flow, str(claim.interval), claim.token, work.table.dataset]))
 
 
 def ask(service: Service, texts: Sequence[str], place: str, deadline_monotonic: float) -> list[list[Any]]:

@@ -175,7 +175,7 @@ def with_aliases(query: str, inputs: Sequence[str]) -> str:
 def places(query: str, inputs: Sequence[str]) -> tuple[Place, ...]:
     """Where a query names its inputs and the bounds of its batch, as the compiler finds it."""
     words = {**{name: name for name in inputs}, "batch_start()": BATCH_START, "batch_end()": BATCH_END}
-    found = ((one, means) for word, means in words.items() for one in re.finditer(rf"{re.escape(word)}(?!\w)", query))
+    found = ((one, means) for word, means in words.items() for one in re.finditer(rf'(?<!")\b{re.escape(word)}(?!\w)', query))
     return tuple(Place(one.start(), one.end(), means) for one, means in found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,18 @@ def databases() -> Databases:
         return Databases(
             lambda name: psycopg.connect(host=host, port=port, user="postgres", dbname=name or "postgres", autocommit=True)
         )
+
+
+def _with_moments(answer: Any) -> Any:
+    """As botocore reads it."""
+    if isinstance(answer, list):
+        return [_with_moments(one) for one in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {
+        name: datetime.fromtimestamp(value, UTC) if name in ("CreatedAt", "UpdatedAt") else _with_moments(value)
+        for name, value in answer.items()
+    }
 
 
 class _InMemory(Caller):
@@ -82,7 +95,7 @@ class MemoryRedshift:
     def _answer(self, name: str, asked: dict[str, Any], tries: int = 3) -> dict[str, Any]:
         """What a client of botocore is answered, which asks again where the service was to blame."""
         try:
-            return self.double.answer(name, asked, self._caller)
+            return _with_moments(self.double.answer(name, asked, self._caller))
         except Refused as error:
             if error.status >= 500 and tries > 1:
                 return self._answer(name, asked, tries - 1)

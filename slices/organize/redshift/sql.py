@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from shared_metadata.program.schema import SchemaColumn
@@ -17,6 +18,7 @@ _KNOWN = {
     **{"date": "date", "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz"},
     **{"character varying": "string", "character": "string", "text": "string", "binary varying": "binary", "varbyte": "binary"},
 }
+_ENCLOSED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
 HEX = "\\x"  # as PostgreSQL writes bytes
 EXACT = 2**53  # the whole numbers up to here are doubles
 _UTC = "'UTC'"
@@ -36,6 +38,9 @@ class RedshiftSql:
     def literal(self, text: str) -> str:
         """A backslash escapes there."""
         return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+    def spelled(self, text: str) -> str:
+        return _ENCLOSED.sub(lambda found: found[0].replace("\\", "\\\\") if found[0].startswith("'") else found[0], text)
 
     def type(self, type_name: str) -> str:
         kind = parsed(type_name)

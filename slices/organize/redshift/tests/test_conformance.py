@@ -10,7 +10,7 @@ import pytest
 from slices.organize.redshift import named
 from slices.organize.redshift.handlers import open_driver
 from slices.organize.redshift.slice import SLICE
-from tests.conformance.fixtures import Cloud, shared_session
+from tests.conformance.fixtures import BESIDE, Cloud, shared_session
 from tests.conformance.organize import OrganizeConformance, Row
 from tests.memory.redshift import MemoryRedshift
 
@@ -21,7 +21,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> MemoryRedshift:
     """Redshift in memory, with an empty workgroup."""
     service = MemoryRedshift(shared_session)
     service.make(WORKGROUP, DATABASE, ROLE)
-    monkeypatch.setitem(shared_session()._in_memory, "redshift-data", service)  # type: ignore[attr-defined]
+    monkeypatch.setitem(BESIDE, "redshift-data", service)
     monkeypatch.setenv(named.ROLE_VARIABLE, ROLE)
     return service
 
