@@ -131,7 +131,14 @@ def _rows(body: bytes, columns: Sequence[Column], url: str) -> Any:
         if not _fits(column, part.type):
             raise StatementFailed(f"Spectrum Scan Error: File '{url}' has an incompatible Parquet schema for column '{column.name}'")
     for row in table.to_pylist():
-        yield [value.replace(tzinfo=None) if getattr(value, "tzinfo", None) else value for value in row.values()]
+        yield [_as_text(value) for value in row.values()]
+
+
+def _as_text(value: Any) -> Any:
+    """A value as COPY takes it: a moment without its zone, bytes in hex."""
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return value.replace(tzinfo=None) if getattr(value, "tzinfo", None) else value
 
 
 def _fits(column: Column, kind: pa.DataType) -> bool:

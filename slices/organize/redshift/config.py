@@ -15,15 +15,15 @@ _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
 class Config(BaseModel):
-    """Either `managed`, or a workgroup with its id, or a cluster.
+    """Either `managed`, or a workgroup with its id, or a cluster; these with a user.
 
     managed: the slice's stack makes a namespace and a workgroup of Redshift Serverless.
     base_rpus: of a managed workgroup: how many RPUs it has at work, in eights.
     workgroup, workgroup_id: of Redshift Serverless, and the last part of its ARN, which grants name.
     cluster_identifier: of a provisioned cluster.
     database: the database's name.
-    db_user: of a cluster: the user to sign in as, by temporary credentials; '' for one of the function's role.
-    secret: the reference of a secret with `username` and `password`, instead of temporary credentials.
+    db_user: of a cluster: the user to sign in as, by temporary credentials.
+    secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
     statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
@@ -58,6 +58,8 @@ class Config(BaseModel):
             remedy = "`aws redshift-serverless get-workgroup` tells its ARN, whose last part is the id"
             raise DefinitionError("workgroup and workgroup_id go together: a grant names the id", place=place, remedy=remedy)
         if config.db_user and not config.cluster_identifier:
-            remedy = "leave it out: a workgroup's user is made of the function's role"
-            raise DefinitionError("db_user is of a cluster", place=place, remedy=remedy)
+            raise DefinitionError("db_user is of a cluster", place=place, remedy="write secret = '…' for a workgroup")
+        if not config.managed and bool(config.secret) == bool(config.db_user):
+            remedy = "write secret = '…', or of a cluster db_user = '…'; all of the slice's functions sign in as that one user"
+            raise DefinitionError("a warehouse that is not managed is signed in to by one user", place=place, remedy=remedy)
         return config

@@ -7,6 +7,7 @@ from slices.organize.redshift.config import Config
 from slices.organize.redshift.slice import SLICE
 
 ROLE_VARIABLE = "ATOLL_REDSHIFT_ROLE"  # of the functions: the ARN of the role by which Redshift reads and writes S3
+ADMINS_VARIABLE = "ATOLL_REDSHIFT_ADMINS"  # of the functions, as JSON: managed warehouse ▸ its administrator's secret
 
 
 def workgroup(warehouse: str, config: Config) -> str:

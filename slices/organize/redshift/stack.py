@@ -1,0 +1,129 @@
+"""The stack OrganizeRedshiftSlice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_redshiftserverless as serverless
+from constructs import Construct
+
+from infra import slice_stack
+from infra.acknowledge import acknowledge_resources
+from infra.functions import READ_OBJECTS, WRITE_OBJECTS, AtollFunction
+from infra.settings import Settings
+from shared_metadata.contract import made_for
+from shared_metadata.program import Program
+from slices.organize.redshift import named
+from slices.organize.redshift.config import Config
+from slices.organize.redshift.slice import SLICE
+from slices.organize.redshift.workflow import workflow
+
+SUBMIT = ["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"]
+# Of statements, which are no resources: whoever submitted one may ask for it, and nobody else.
+OWN = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
+OWNER = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
+STATED = "the Data API's actions on statements take no resource; each is of whoever submitted it"
+STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
+STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
+
+
+class SliceStack(slice_stack.SliceStack):
+    """plan ▸ load | refresh ▸ check ▸ commit, and landed; each hands statements to Redshift and waits for them outside of a function."""
+
+    def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
+        super().__init__(scope, SLICE, program, settings, **stack_settings)
+        self._warehouses = {
+            name: Config.read(program.warehouses[name].options, place=f"warehouse {name}")
+            for name in made_for.warehouses(SLICE, program)
+        }
+        self._role = self._made_role()
+        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
+        for name, memory_mb in STEPS.items():
+            step = self.step(name, memory_mb=memory_mb, timeout_seconds=900, data=True)
+            step.write_objects([self.staging], slice_stack.OWN_STAGING)
+            step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
+        self.steps["load"].read_objects(self.staged, STAGED)
+        self.landed(memory_mb=256)
+        admins = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
+        for step in (*(self.steps[name] for name in STEPS), self.steps["landed"]):
+            step.function.add_environment(
+                named.ADMINS_VARIABLE, self.to_json_string({n: secret for n, (_, secret) in admins.items()})
+            )
+            for name, config in self._warehouses.items():
+                self._speaks(step, config, *admins.get(name, ("", "")))
+        self.finish(workflow)
+
+    def _speaks(self, step: AtollFunction, config: Config, workgroup: str, admin: str) -> None:
+        """What a function needs to have statements run in a warehouse.  workgroup, admin: ARNs of what is managed."""
+        if config.cluster_identifier:
+            where = self.places.arn("redshift", f"cluster:{config.cluster_identifier}")
+        else:
+            where = workgroup or self.places.arn("redshift-serverless", f"workgroup/{config.workgroup_id}")
+        step.allow(SUBMIT, [where])
+        step.role.add_to_policy(iam.PolicyStatement(actions=OWN, resources=["*"], conditions=OWNER))
+        acknowledge_resources(step.role, ["*"], STATED)
+        if admin:
+            step.allow(["secretsmanager:GetSecretValue"], [admin])
+        if config.secret:
+            step.read_secrets([config.secret])
+        if config.db_user:
+            user = self.places.arn("redshift", f"dbuser:{config.cluster_identifier}/{config.db_user}")
+            database = self.places.arn("redshift", f"dbname:{config.cluster_identifier}/{config.database}")
+            step.allow(["redshift:GetClusterCredentials"], [user, database])
+
+    def _made_role(self) -> iam.Role:
+        """The role by which Redshift reads what is staged, and writes what is published: COPY and UNLOAD name it."""
+        services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
+        trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
+        role = iam.Role(self, "S3", role_name=named.role(), assumed_by=iam.CompositePrincipal(*trusted))
+        for why, (actions, prefixes) in {
+            STAGED: (READ_OBJECTS, self.staged),
+            slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
+        }.items():
+            resources = [self.places.objects(prefix) for prefix in prefixes]
+            if resources:
+                role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+                acknowledge_resources(role, resources, why)
+        role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[self.places.bucket_arn]))
+        via = {"StringEquals": {"kms:ViaService": f"s3.{self.region}.amazonaws.com"}}
+        key = iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.places.key_arn], conditions=via)
+        role.add_to_policy(key)
+        return role
+
+    def _managed(self, name: str, config: Config) -> tuple[str, str]:
+        """A namespace and a workgroup of a warehouse; the ARNs of the workgroup and of its administrator's secret."""
+        called = named.workgroup(name, config)
+        namespace = serverless.CfnNamespace(
+            self,
+            f"Namespace-{name}",
+            namespace_name=called,
+            db_name=config.database,
+            manage_admin_password=True,
+            admin_password_secret_kms_key_id=self.places.key_arn,
+            kms_key_id=self.places.key_arn,
+            iam_roles=[self._role.role_arn],
+            default_iam_role_arn=self._role.role_arn,
+            log_exports=["userlog", "connectionlog"],
+        )
+        network = self.network
+        workgroup = serverless.CfnWorkgroup(
+            self,
+            f"Workgroup-{name}",
+            workgroup_name=called,
+            namespace_name=called,
+            base_capacity=config.base_rpus,
+            publicly_accessible=False,
+            enhanced_vpc_routing=network is not None,
+            subnet_ids=network.vpc.select_subnets(subnet_type=network.subnets.subnet_type).subnet_ids if network else None,
+            security_group_ids=[group.security_group_id for group in network.security_groups] if network else None,
+            config_parameters=[
+                serverless.CfnWorkgroup.ConfigParameterProperty(
+                    parameter_key="max_query_execution_time", parameter_value=str(60 * config.statement_minutes)
+                ),
+                serverless.CfnWorkgroup.ConfigParameterProperty(parameter_key="require_ssl", parameter_value="true"),
+            ],
+        )
+        workgroup.add_dependency(namespace)
+        secret = namespace.attr_namespace_admin_password_secret_arn
+        return workgroup.attr_workgroup_workgroup_arn, secret
