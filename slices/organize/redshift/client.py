@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from shared_metadata import naming
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Warehouse
 from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
@@ -23,21 +21,9 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
     where = {"WorkgroupName": workgroup} if workgroup else {"ClusterIdentifier": config.cluster_identifier}
     where |= {"Database": config.database}
     where |= {"DbUser": config.db_user} if config.db_user else {}
-    secret = naming.secret(config.secret) if config.secret else _admin(warehouse, place) if config.managed else ""
-    where |= {"SecretArn": secret} if secret else {}
+    secret = named.secret(warehouse.name, config)
+    where |= {"SecretArn": naming.secret(secret)} if secret else {}
     return RedshiftService(services.client("redshift-data"), where, place)
-
-
-def _admin(warehouse: Warehouse, place: str) -> str:
-    """The secret of a managed warehouse's administrator."""
-    known = json.loads(os.environ.get(named.ADMINS_VARIABLE, "{}"))
-    if warehouse.name not in known:
-        raise DefinitionError(
-            f"no workgroup of Redshift was made for the warehouse {warehouse.name}",
-            place=place,
-            remedy="deploy OrganizeRedshiftSlice again: `atoll deploy OrganizeRedshiftSlice`",
-        )
-    return str(known[warehouse.name])
 
 
 class RedshiftDriver(SqlWarehouseDriver):
