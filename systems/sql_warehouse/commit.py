@@ -88,7 +88,7 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, n
 def _standing(sql: WarehouseSql, session: Session, work: Work, ledger: Ledger, number: int) -> tuple[list[Entry], Stored]:
     """The ledger, and the columns of the table and of the one beside it."""
     places = [place_of(name) for name in (work.table.dataset, set_aside.beside(work).table.dataset) if ":" not in name]
-    ran = session.run(f"standing {number}", [*ledger.make(), ledger.read(), sql.columns_of(places)])
+    ran = session.run(f"standing {number}", [*ledger.make(), ledger.read(to_text(work.claim.interval.start)), sql.columns_of(places)])
     return [*map(Entry.read, session.rows(ran, -2))], stored(sql, session.rows(ran), work.place)
 
 

@@ -51,8 +51,16 @@ class Ledger:
             f"CREATE TABLE IF NOT EXISTS {self._locked} (nothing {number})",
         ]
 
-    def read(self) -> str:
-        return f"SELECT {COLUMNS} FROM {self.written} ORDER BY seq"
+    def read(self, start: str) -> str:
+        """Asks for the batches that a batch beginning at `start` has to know of: those that end later, and the last one entered."""
+        last = f"seq = (SELECT max(seq) FROM {self.written})"
+        return f"SELECT {COLUMNS} FROM {self.written} WHERE batch_end > {self._sql.literal(start)} OR {last} ORDER BY seq"
+
+    def last(self, flow: str) -> str:
+        """Asks for the batches of a flow that begin latest: a batch, and its repeats."""
+        of = f"flow = {self._sql.literal(flow)}"
+        latest = f"(SELECT max(batch_start) FROM {self.written} WHERE {of})"
+        return f"SELECT {COLUMNS} FROM {self.written} WHERE {of} AND batch_start = {latest} ORDER BY seq"
 
     def newest(self, dataset: str) -> str:
         """Asks for the dataset's name, and through when its state is complete."""

@@ -20,5 +20,5 @@ def secret(warehouse: str, config: Config) -> str:
 
 
 def role() -> str:
-    """The role that COPY and UNLOAD are told."""
+    """The role that COPY and UNLOAD are told; its region follows."""
     return f"{naming.state_machine(SLICE.id)}-s3"

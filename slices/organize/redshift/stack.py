@@ -49,13 +49,10 @@ class SliceStack(slice_stack.SliceStack):
             step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
         self.steps["load"].read_objects(self.staged, STAGED)
         self.landed(memory_mb=256)
-        admins = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
+        managed = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
         for step in (*(self.steps[name] for name in STEPS), self.steps["landed"]):
-            step.function.add_environment(
-                named.ADMINS_VARIABLE, self.to_json_string({n: secret for n, (_, secret) in admins.items()})
-            )
             for name, config in self._warehouses.items():
-                self._speaks(step, config, *admins.get(name, ("", "")))
+                self._speaks(step, name, config, managed.get(name, ""))
         self.finish(workflow)
 
     def _speaks(self, step: AtollFunction, name: str, config: Config, workgroup: str) -> None:
@@ -78,7 +75,7 @@ class SliceStack(slice_stack.SliceStack):
         """The role by which Redshift reads what is staged, and writes what is published: COPY and UNLOAD name it."""
         services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
         trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
-        role = iam.Role(self, "S3", role_name=named.role(), assumed_by=iam.CompositePrincipal(*trusted))
+        role = iam.Role(self, "S3", role_name=f"{named.role()}-{self.region}",  # roles are an account's, wherever assumed_by=iam.CompositePrincipal(*trusted))
         for why, (actions, prefixes) in {
             STAGED: (READ_OBJECTS, self.staged),
             slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
