@@ -168,7 +168,7 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
 
 
 def _result_aside(sql: WarehouseSql, session: Session, work: Work, prepared: Document) -> None:
-    """Of a result only what was set aside has a table, and so a ledger."""
+    """Puts aside what was rejected of a result, which alone has a table, and so a ledger."""
     drop = f"DROP TABLE IF EXISTS {', '.join(prepared['tables'])}"
     if not work.flow.quarantines:
         session.run("drop", [drop])

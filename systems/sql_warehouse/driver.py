@@ -49,7 +49,7 @@ class SqlWarehouseDriver:
 
     @property
     def limit_seconds(self) -> float:
-        """For how long one step may wait for its statements."""
+        """The time for which one step may wait for its statements."""
         raise NotImplementedError
 
     # -- the steps
@@ -144,7 +144,7 @@ class SqlWarehouseDriver:
         return commit.rows(self.sql, session, work, prepared)
 
     def keep(self, flow: Flow) -> timedelta:
-        """Of a warehouse without time travel no former version is kept."""
+        """Nothing: a warehouse without time travel keeps no former version."""
         return timedelta(0)
 
     def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:

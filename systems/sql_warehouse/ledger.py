@@ -1,7 +1,7 @@
 """The ledger of a table: which batches have made it what it is, a row each, written in the transaction that makes rows visible.
 
-A table's ledger is a table of its own, so that tables are committed beside one another, and so is what a commit locks, so that
-whoever reads the ledger waits for nobody.
+A ledger is a table of its own for each table, so that tables are committed beside one another; so is what a commit locks, so that
+those who read the ledger never wait.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Warehouse
 from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
+from slices.organize.redshift.logic import RedshiftSql
 from slices.organize.redshift.service import RedshiftService
-from slices.organize.redshift.sql import RedshiftSql
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 

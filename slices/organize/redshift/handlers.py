@@ -30,7 +30,7 @@ def open_driver(warehouse: Warehouse, of: Services) -> Driver:
 def look(warehouse: Warehouse, of: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:
     """Asks the ledgers alone; no role is told to Redshift for it."""
     from slices.organize.redshift.client import service_of
-    from slices.organize.redshift.sql import RedshiftSql
+    from slices.organize.redshift.logic import RedshiftSql
     from systems.sql_warehouse.landed import newest_batches
 
     place = f"warehouse {warehouse.name}"

@@ -75,7 +75,8 @@ class SliceStack(slice_stack.SliceStack):
         """The role by which Redshift reads what is staged, and writes what is published: COPY and UNLOAD name it."""
         services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
         trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
-        role = iam.Role(self, "S3", role_name=f"{named.role()}-{self.region}",  # roles are an account's, wherever assumed_by=iam.CompositePrincipal(*trusted))
+        called = f"{named.role()}-{self.region}"  # roles are an account's, wherever it works
+        role = iam.Role(self, "S3", role_name=called, assumed_by=iam.CompositePrincipal(*trusted))
         for why, (actions, prefixes) in {
             STAGED: (READ_OBJECTS, self.staged),
             slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
