@@ -76,7 +76,7 @@ class RedshiftSql:
         if kind in ("boolean", "int", "string"):
             return f"json_serialize(object({key}, {name}))"
         if kind == "long":
-            return f"CASE WHEN abs({name}) <= {EXACT} THEN json_serialize(object({key}, {name})) ELSE {text} END"
+            return f"CASE WHEN {name} BETWEEN -{EXACT} AND {EXACT} THEN json_serialize(object({key}, {name})) ELSE {text} END"
         if kind in ("float", "double"):
             return f"CASE WHEN {name} - {name} = 0 THEN json_serialize(object({key}, {name})) ELSE {text} END"
         if kind == "binary":
