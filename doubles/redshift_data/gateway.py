@@ -11,6 +11,7 @@ import os
 import sys
 import types
 import uuid
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ PRINCIPAL = "redshift.amazonaws.com"
 ARCHIVED = ("statements", "warehouses", "namespaces")
 _state = {name: AccountRegionScopedDict() for name in ARCHIVED}
 _made = list[Any]()
+_asked: ContextVar[str] = ContextVar("asked", default="")  # the statement that a call names
 
 
 def install() -> None:
@@ -40,6 +42,7 @@ def install() -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
     iam_actions._BOTOCORE_SERVICE_MAP[SERVICE] = [SERVICE]
     _name_warehouses()
+    _know_owners()
     _keep()
     handlers = provisioners._RESOURCE_HANDLERS
     handlers["AWS::RedshiftServerless::Namespace"] = {
@@ -92,8 +95,10 @@ def _caller(headers: Any, query: Any) -> Any:
     key, region, account = router.extract_access_key_id(headers, query), get_region(), get_account_id()
     found = iam_evaluator.resolve_credential(key)
 
+    arn_of_caller = str(getattr(found, "principal_arn", ""))
+
     class Signed(Caller):
-        id = str(getattr(found, "principal_arn", Caller.id))
+        id = str(getattr(found, "principal_id", "") or Caller.id)
 
         def s3(self, warehouse: str, role: str) -> Any:
             return _client_of(warehouse, role, region)
@@ -113,7 +118,7 @@ def _caller(headers: Any, query: Any) -> Any:
 
         def _may(self, action: str, service: str, arn: str) -> None:
             if iam_evaluator.enforce(key, action, service, region, resource_arn=arn):
-                said = f"User: {self.id} is not authorized to perform: {action} on resource: {arn}"
+                said = f"User: {arn_of_caller} is not authorized to perform: {action} on resource: {arn}"
                 raise Refused("AccessDeniedException", said)
 
     return Signed()
@@ -155,6 +160,7 @@ def _name_warehouses() -> None:
             found: str = resource_of(service, method, path, headers, body, *more, **named)
             return found
         given = json.loads(body or b"{}")
+        _asked.set(str(given.get("Id", "")).partition(":")[0])
         if name := given.get("WorkgroupName"):
             known = _state["warehouses"].get(name)
             return str(known["arn"]) if known else f"arn:aws:redshift-serverless:{get_region()}:{get_account_id()}:workgroup/none"
@@ -164,6 +170,22 @@ def _name_warehouses() -> None:
     iam_actions.extract_resource_arn = corrected
     if hasattr(app, "extract_resource_arn"):
         app.extract_resource_arn = corrected
+
+
+def _know_owners() -> None:
+    """Lets a policy distinguish statements by whoever submitted them; one that is not there is everybody's.
+
+    https://docs.aws.amazon.com/redshift/latest/mgmt/redshift-iam-access-control-identity-based.html
+    """
+    value_of = iam_evaluator._resolve_condition_key
+
+    def value_with_owners(key: str, *context: Any) -> Any:
+        if key.lower() != "redshift-data:statement-owner-iam-userid":
+            return value_of(key, *context)
+        found, mine = _state["statements"].get(_asked.get()), value_of("aws:userid", *context)
+        return mine if found is None or found["_owner"] == mine else "another"
+
+    iam_evaluator._resolve_condition_key = value_with_owners
 
 
 def _keep() -> None:

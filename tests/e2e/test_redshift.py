@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from console.run import wait_for
 from console.target import Target, open_target
@@ -73,7 +75,22 @@ def test_rows_of_a_database_are_loaded_and_a_view_is_computed_in_the_workgroup_t
     assert {one["purpose"] for one in found["statements"]} >= {"rows", "counts", "aside", "commit 0"}
 
 
-def test_a_role_has_no_statement_of_another_s_and_no_warehouse_but_its_own(target: Target, own_aws: EmbeddedAws) -> None:
-    door = Door(target.session, own_aws.endpoint, str(own_aws.ca_bundle))
-    known = {one["status"] for one in door.statements()}
-    assert known == {"FINISHED"}
+def test_a_role_asks_for_its_own_statements_and_reaches_no_other_warehouse(target: Target, own_aws: EmbeddedAws) -> None:
+    """What refuses it is its policy: the account's owner does both."""
+    client, door = target.session.client("redshift-data"), Door(target.session, own_aws.endpoint, str(own_aws.ca_bundle))
+    door.warehouse("another", kind="workgroup", databases=["dev"], arn=f"arn:aws:redshift-serverless:{own_aws.region}:1:workgroup/x")
+    theirs = client.execute_statement(WorkgroupName=WORKGROUP, Database="dev", Sql="SELECT 1 AS n", WaitTimeSeconds=20)["Id"]
+    assert client.describe_statement(Id=theirs)["Status"] == "FINISHED"
+    client.execute_statement(WorkgroupName="another", Database="dev", Sql="SELECT 1 AS n")
+    role = target.session.client("lambda").get_function_configuration(FunctionName="atoll-organize-redshift-commit")["Role"]
+    keys = target.session.client("sts").assume_role(RoleArn=role, RoleSessionName="commit")["Credentials"]
+    signed = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=own_aws.region)
+    function = signed.client("redshift-data", endpoint_url=own_aws.endpoint, verify=str(own_aws.ca_bundle))
+    for call in (
+        lambda: function.describe_statement(Id=theirs),
+        lambda: function.get_statement_result(Id=theirs),
+        lambda: function.cancel_statement(Id=theirs),
+        lambda: function.execute_statement(WorkgroupName="another", Database="dev", Sql="SELECT 1 AS n"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied|ResourceNotFound"):
+            call()
