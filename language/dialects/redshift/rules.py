@@ -70,6 +70,7 @@ RULES = Rules(
         exp.Overlay: ("overlay", ()),
     },
     items_named=True,
+    ordered_windows=frozenset(("lag", "lead")),
     unread=_unread,
 )
 
