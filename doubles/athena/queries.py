@@ -165,6 +165,8 @@ def _cut(clause: exp.Expr, name: str) -> str:
         return ""
     if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
         raise unknown("such a FETCH FIRST")
+    if number is None and isinstance(clause, exp.Fetch):
+        return " LIMIT 1"
     if not (isinstance(number, exp.Literal) and number.is_int):
         raise unknown(f"this {name.upper()}")
     return f" {name.upper()} {number.name}"
