@@ -129,8 +129,9 @@ class _Binder:
             self._clause(expressions, node.args.get("where"), Use.FILTER)
         found = self._items(node, scope, expressions)
         grouped = grouping.read(node, expressions, found)
+        reused = found if self._rules.items_reused else {}
         for item in node.expressions:
-            grouped.check(item.unalias(), {})
+            grouped.check(item.unalias(), {name: typed for name, typed in reused.items() if not scope.find((), name)})
         expressions.aliases = found if self._rules.items_named else {}
         self._having(node, expressions, grouped)
         expressions.aliases = found if self._rules.items_ordered else {}
@@ -172,6 +173,7 @@ class _Binder:
                 named = self._star(item, scope, found)
             else:
                 named = [item.alias_or_name.lower()]
+                expressions.aliases = dict(found) if self._rules.items_reused else {}
                 found[named[0]] = made.selected(item, node, expressions) or expressions.typed(item.unalias())
                 if not named[0]:
                     self.findings.problem(item, "this column has no name", "name it with AS")

@@ -87,7 +87,7 @@ def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
     for each in part.expressions:
         inner = each.expressions if isinstance(each, (exp.Tuple, *_SETS)) else [each.this if isinstance(each, exp.Paren) else each]
         for key in inner:
-            if not isinstance(key, exp.Column):
+            if expressions.rules.sets_of_columns and not isinstance(key, exp.Column):
                 expressions.findings.problem(part, "ROLLUP, CUBE and GROUPING SETS are of columns", "name a column of a query below")
             else:
                 yield key

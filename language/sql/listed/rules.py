@@ -49,6 +49,10 @@ class Rules:
     arguments; () for all.
     as_written: types of an operator's two sides, by what is written there.
     items_named: whether GROUP BY and HAVING may name the SELECT's columns.  items_ordered: whether expressions of ORDER BY may.
+    items_reused: whether an item of the SELECT may name those before it.
+    distinct_computed: whether ORDER BY of a SELECT DISTINCT may compute with what is selected.
+    having_hides: whether HAVING hides from ORDER BY the aggregates that are not selected.
+    sets_of_columns: whether ROLLUP, CUBE and GROUPING SETS are of columns alone.
     several_counted: whether count(DISTINCT a, b) is one.
     ordered_windows: functions of a window that needs an ORDER BY.  ignoring: aggregates that may pass over NULLs.
     like_escape: what is an escape in a pattern that says none.  orders_within: whether an aggregate may have an ORDER BY.
@@ -74,6 +78,10 @@ class Rules:
     checks: Mapping[str, Check] = field(default_factory=dict)
     items_named: bool = False
     items_ordered: bool = False
+    items_reused: bool = False
+    distinct_computed: bool = False
+    having_hides: bool = False
+    sets_of_columns: bool = False
     several_counted: bool = False
     ordered_windows: frozenset[str] = frozenset()
     ignoring: frozenset[str] = frozenset()

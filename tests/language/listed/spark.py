@@ -170,6 +170,8 @@ WRONG = {
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 REFUSED = {
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY max(id)": "behind HAVING",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(name)": "there is no column `name`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and string",
     "SELECT id FROM far.ops.flights LATERAL VIEW explode(carrier) u AS t": "`explode` makes no rows of string",
     "SELECT id FROM far.ops.flights LATERAL VIEW explode(named) u AS t": "this makes 2 columns, and names 1",
@@ -179,6 +181,8 @@ REFUSED = {
     "SELECT a.name FROM far.ops.flights f LEFT SEMI JOIN far.ops.airlines a ON f.carrier = a.carrier": "there is no column",
 }
 NO_QUERY = [
+    "SELECT transform(tags, (t) -> t) AS x FROM far.ops.flights",
+    "SELECT id FROM far.ops.flights FETCH FIRST 3 ROWS ONLY",
     "SELECT `id` FROM far.ops.flights",
     "SELECT id FROM parquet.`s3://elsewhere`",
     "SELECT id, 'a' 'b' AS t FROM far.ops.flights",
@@ -190,6 +194,10 @@ NO_QUERY = [
     "SELECT * EXCEPT (id) FROM far.ops.flights",
 ]
 TAKEN = [
+    "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights",
+    "SELECT carrier, max(n) AS m, m + 1 AS k FROM far.ops.flights GROUP BY carrier ORDER BY m + max(id)",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)",
+    "SELECT upper(carrier) AS c FROM far.ops.flights GROUP BY ROLLUP (upper(carrier), ok)",
     "SELECT id, t, key, value FROM far.ops.flights LATERAL VIEW explode(tags) u AS t LATERAL VIEW OUTER explode(named) w",
     "SELECT f.id, u.p, u.t FROM far.ops.flights f LATERAL VIEW posexplode(f.tags) u AS p, t",
     "SELECT id, carrier, grouping_id() AS g FROM far.ops.flights GROUP BY id, carrier GROUPING SETS ((id), (id, carrier))",

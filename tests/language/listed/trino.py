@@ -118,6 +118,8 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)": "only what is selected has an order",
+    "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights": "there is no column `y`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and varchar",
     "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(carrier) AS u (t)": "`unnest` makes no rows of varchar",
     "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(tags) WITH ORDINALITY AS u (t)": "this makes 2 columns, and names 1",
@@ -139,6 +141,7 @@ NO_QUERY = [
     "SELECT id FROM far.ops.flights LIMIT 5 OFFSET 2",
 ]
 TAKEN = [
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, max(id), carrier",
     "SELECT f.id, t, i, k, v FROM far.ops.flights f CROSS JOIN UNNEST(tags, map(tags, tags)) WITH ORDINALITY AS u (t, k, v, i)",
     "SELECT f.id, u.t FROM far.ops.flights f LEFT JOIN UNNEST(f.tags) AS u (t) ON true",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier ORDER BY c + 1 FETCH FIRST 3 ROWS ONLY",
