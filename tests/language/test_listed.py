@@ -58,6 +58,8 @@ REFUSED = {
     "SELECT sum(n) OVER (ORDER BY carrier RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "goes by one key",
     "SELECT sum(n) OVER (ORDER BY id ROWS BETWEEN n PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "is written out",
     # GROUP BY, HAVING, ORDER BY, DISTINCT, LIMIT
+    "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
+    "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
     "SELECT carrier FROM far.ops.flights GROUP BY 5": "GROUP BY 5 names no column: there are 1",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING id > 1": "`id` is neither in GROUP BY",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier ORDER BY id": "`id` is neither in GROUP BY",

@@ -87,6 +87,7 @@ GIVES: dict[str, list[list[str | None]]] = {
         ["1", "x"],
         [None, None],
     ],
+    "SELECT map_agg(kind, id), histogram(kind) FROM f WHERE id < 4": [["{a=1, b=3}", "{a=2, b=1}"]],
     "SELECT kind FROM f EXCEPT ALL SELECT 'a' ORDER BY 1": [["a"], ["b"], [None]],
     "SELECT id FROM f ORDER BY id DESC FETCH FIRST 1 ROW ONLY": [["4"]],
     "SELECT transform(array_agg(id ORDER BY id), x -> x * 10) FROM f": [["[10, 20, 30, 40]"]],

@@ -132,6 +132,8 @@ class _Binder:
         reused = found if self._rules.items_reused else {}
         for item in node.expressions:
             grouped.check(item.unalias(), {name: typed for name, typed in reused.items() if not scope.find((), name)})
+        for part in windows.parts(node):
+            grouped.check(part, {})
         expressions.aliases = found if self._rules.items_named else {}
         self._having(node, expressions, grouped)
         expressions.aliases = found if self._rules.items_ordered else {}

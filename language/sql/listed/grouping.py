@@ -96,7 +96,8 @@ def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
 def _key(part: exp.Expr, node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> exp.Expr:
     item = _meant(part, node, expressions)
     if item is not None:
-        if aggregates(expressions, item):
+        of_groups = (name_of(expressions.rules, expressions.findings, part) in expressions.rules.of_groups for part in item.walk())
+        if aggregates(expressions, item) or any(of_groups):
             expressions.findings.problem(part if isinstance(part, exp.Column) else item, *(GROUPING.aggregates or ("", "")))
         elif item.find(exp.Window) is not None:
             expressions.findings.problem(item, *(GROUPING.windows or ("", "")))
