@@ -131,6 +131,8 @@ class Queries:
         return " GROUP BY " + ", ".join(self._group(part, node, expressions) for part in group.expressions)
 
     def _group(self, part: exp.Expr, node: exp.Select, expressions: Expressions) -> str:
+        if isinstance(part, exp.Tuple):
+            return f"({', '.join(expressions.of(one).sql for one in part.expressions)})"
         if type(part) not in _SETS:
             number = ordinal(part, len(node.expressions))
             return str(number) if number else expressions.of(part).sql

@@ -131,7 +131,8 @@ class _Binder:
         grouped = grouping.read(node, expressions, found)
         reused = found if self._rules.items_reused else {}
         for item in node.expressions:
-            grouped.check(item.unalias(), {name: typed for name, typed in reused.items() if not scope.find((), name)})
+            for part in self._brought(item, scope) if item.is_star else [item.unalias()]:
+                grouped.check(part, {name: typed for name, typed in reused.items() if not scope.find((), name)}, item)
         for part in windows.parts(node):
             grouped.check(part, {})
         expressions.aliases = found if self._rules.items_named else {}
@@ -184,6 +185,12 @@ class _Binder:
             if outermost:
                 self.items |= dict.fromkeys(named, item)
         return found
+
+    def _brought(self, item: exp.Expr, scope: Scope) -> list[exp.Expr]:
+        """The columns of a `*` as they could be written."""
+        owner = tuple(part.name.lower() for part in item.parts[:-1]) if isinstance(item, exp.Column) else ()
+        alone = scope.merged if not owner else ()
+        return [exp.column(name, table=None if name in alone else source.called) for source, name in scope.starred(owner)]
 
     def _star(self, item: exp.Expr, scope: Scope, found: dict[str, Typed]) -> list[str]:
         """Adds the columns that a `*` brings; their names."""

@@ -23,8 +23,11 @@ class Grouped:
     expressions: Expressions
     texts: frozenset[str] | None
 
-    def check(self, node: exp.Expr, named: Mapping[str, Typed]) -> None:
-        """Tells of a column that rows are not grouped by.  named: those that stand for columns of the SELECT."""
+    def check(self, node: exp.Expr, named: Mapping[str, Typed], star: exp.Expr | None = None) -> None:
+        """Tells of a column that rows are not grouped by.
+
+        named: those that stand for columns of the SELECT.  star: that brings it.
+        """
         rules, findings = self.expressions.rules, self.expressions.findings
         if self.texts is None:
             for part in node.walk(prune=lambda part: isinstance(part, exp.Query)):
@@ -38,8 +41,9 @@ class Grouped:
         if isinstance(node, exp.Column) and len(node.parts) == 1 and node.name.lower() in named:
             return
         if isinstance(node, (exp.Column, exp.Star)):
-            cause = f"`{findings.words(node)}` is neither in GROUP BY nor within an aggregate"
-            findings.problem(node, cause, "group by it, or aggregate it, as by max(…)")
+            brought = star is not None and star.is_star
+            cause = f"`{node.name.lower() if brought else findings.words(node)}` is neither in GROUP BY nor within an aggregate"
+            findings.problem(star if star is not None and brought else node, cause, "group by it, or aggregate it, as by max(…)")
             return
         if name_of(rules, findings, node) in rules.of_groups:
             self._check_of_groups(node)
@@ -59,6 +63,8 @@ def read(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed])
     group, having, order = (node.args.get(part) for part in ("group", "having", "order"))
     texts = set[str]()
     expressions.use = Use.GROUP
+    if group is not None and (group.args.get("all") is not None or group.args.get("totals")):
+        expressions.findings.problem(node, "such a GROUP BY is not known here", "name what rows are grouped by")
     with expressions.within(GROUPING):
         for part in group.expressions if group is not None else ():
             for key in _keys(part, expressions):
@@ -81,6 +87,9 @@ def _older_sets(group: exp.Expr) -> bool:
 
 def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
     """What an element of GROUP BY groups by: each column of ROLLUP, CUBE, GROUPING SETS."""
+    if isinstance(part, (exp.Tuple, exp.Paren)):  # () are all rows
+        yield from part.expressions if isinstance(part, exp.Tuple) else [part.this]
+        return
     if not isinstance(part, _SETS):
         yield part
         return

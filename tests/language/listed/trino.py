@@ -118,6 +118,8 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT array_agg(DISTINCT carrier ORDER BY n) AS x FROM far.ops.flights": "only they have an order",
+    "SELECT extract(epoch FROM seen) AS x FROM far.ops.flights": "`epoch` is no part of a moment",
     "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)": "only what is selected has an order",
     "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights": "there is no column `y`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and varchar",
