@@ -111,7 +111,7 @@ def format_files(files: tuple[str, ...], only_check: bool, diff: bool, as_json: 
         elif only_check and not as_json:
             click.echo(f"{file} is not formatted\n help: atoll format {file}", err=True)
         elif not (diff or only_check):
-            _write(file, formatted[file])
+            write_file(file, formatted[file])
             click.echo(f"formatted {file}", err=as_json)
     if changed and (only_check or diff):
         raise SystemExit(1)
@@ -132,7 +132,8 @@ def _formatted(sources: dict[str, str], as_json: bool) -> dict[str, str]:
     return formatted
 
 
-def _write(file: str, text: str) -> None:
+def write_file(file: str, text: str) -> None:
+    """Raises InputError where the file cannot be written."""
     try:
         Path(file).write_bytes(text.encode())
     except OSError as error:

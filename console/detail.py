@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from console.status import COLOURS, troubles
 from console.wording import age, counted, dollars
 from shared_metadata import naming
 from shared_metadata.notices.message import covering
-from shared_metadata.program import Program
+from shared_metadata.program import Flow, Program
 from shared_metadata.program.intervals import covered, to_text
 from shared_metadata.state.records import Batch
 from shared_metadata.store.aged import AgedBatches
@@ -32,7 +32,7 @@ MAX_EVENTS_AGE = timedelta(days=1)  # events of all flows share their days: read
 class BatchLine:
     """One batch of the dataset. owner: the execution that worked on it last.  intervals: how many it covers.
 
-    elsewhere: what it waits for, while it runs.
+    elsewhere: what it waits for, while it runs.  engine, why: what computed it, and why, where that was a choice.
 
     status: 'COMMITTED' | 'FAILED' | 'RUNNING' | 'WAITING', for a statement elsewhere | 'LOST', when its worker's lease ended and
         nothing was recorded.
@@ -48,6 +48,8 @@ class BatchLine:
     rejected: int = 0
     intervals: int = 1
     elsewhere: str = ""
+    engine: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class DatasetDetail:
 
 
 def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus, now: datetime) -> DatasetDetail:
-    """Reads the details with five queries and a read."""
+    """Reads the details with five queries and a read, and one more where an engine was chosen."""
     flow, name = program.flows[status.flow], status.dataset
     batches = reader.batches(flow.id, name, BATCHES)
     version, schema = reader.latest_version(name), reader.latest_schema(name)
@@ -83,7 +85,7 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         status=status,
         slice=flow.slice_id,
         position=str(flow.position),
-        batches=[_line(batch, name, flow.interval_seconds, now) for batch in batches],
+        batches=_with_engines(reader, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
         reads=version.reads if version else {},
         read_by=[t.dataset for f in program.flows.values() for t in f.tables if name in t.inputs],
         schema_version=schema.number if schema else 0,
@@ -92,6 +94,21 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         warnings=[{"at": to_text(e.at), **e.detail} for e in events],
         aged=_aged(reader.aged_batches(flow.id), flow.id),
     )
+
+
+def _with_engines(reader: MetadataReader, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
+    """The batches with what computed each, of a flow that has the choice."""
+    if flow.beyond is None:
+        return lines
+    found = {
+        str(one["sk"]).partition("#")[0]: one
+        for one in reader.statistics(flow.id, BATCHES)
+        if one["dataset"] == name and "engine" in one
+    }
+    return [
+        replace(line, engine=found[line.start]["engine"], why=found[line.start]["why"]) if line.start in found else line
+        for line in lines
+    ]
 
 
 def _aged(aged: AgedBatches | None, flow: str) -> dict[str, Any]:
@@ -196,6 +213,7 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
         figures += f"  covers {counted(batch.intervals, 'batch')}" if batch.intervals > 1 else ""
         by = f"by {batch.owner}" if batch.status in ("RUNNING", "WAITING", "LOST") and batch.owner else ""
         by = f"for {batch.elsewhere}, {by}" if batch.elsewhere else by
+        by = f"  {batch.engine}: {batch.why}" if batch.engine else by
         console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())
     if aged := detail.aged["batches"]:
         span = f"from {detail.aged['first']} through {detail.aged['through']}"

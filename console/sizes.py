@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from console.discovery_call import measure
 from console.target import Target
 from console.wording import names_of
+from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.contract.sizes import UNKNOWN, Asked, Given, Judge, Size
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
@@ -90,22 +91,30 @@ def _asked(
         for flow in statement.flows:
             for table in flow.tables if installed()[flow.slice_id].sizes else ():
                 collected = table.dataset if flow.kind == Kind.COLLECT else f"{table.dataset}:staged"
-                brings, stands = sizes.get((statement.id, collected), UNKNOWN), standing.get(table.dataset, UNKNOWN)
-                yield flow, Asked(flow, table, brings, stands, _types(lineage, table), _options(program, flow))
+                brings = sizes.get((statement.id, collected), UNKNOWN)
+                stands, rewrote = standing.get(table.dataset, (UNKNOWN, UNKNOWN))
+                yield flow, Asked(flow, table, brings, stands, _types(lineage, table), _options(program, flow), rewrote)
 
 
 def _collected(statement: Statement) -> tuple[Table, ...]:
     return statement.first.tables if statement.first.kind == Kind.COLLECT else ()
 
 
-def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, Size]:
-    """The size of each table that a MERGE writes into, from its snapshot's summary, which its last change keeps.
+def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, tuple[Size, Size]]:
+    """The size of each table that a MERGE writes into, and of what its last batch wrote anew of it, as their last versions tell it.
 
-    It costs a read for a hundred tables.
+    It costs a read for a hundred tables, and one for each of those that a batch has changed.
     """
     merging = [flow for flow in flows if flow.mode == Mode.MERGE and flow.kind in (Kind.LOAD, Kind.VIEW)]
     states = reader.states_of({flow.id: [table.dataset for table in flow.tables] for flow in merging}).values()
-    return {name: Size(table.last.total) for state in states for name, table in state.tables.items() if table.last}
+    changed = {name: table.last.total for state in states for name, table in state.tables.items() if table.last}
+    versions = beside_one_another(reader.latest_version, [*changed])
+    found = {}
+    for (name, rows), version in zip(changed.items(), versions, strict=True):
+        told: Mapping[str, Any] = version.pointer if version else {}
+        rewrote = Size(told.get("rewritten_rows"), told.get("rewritten_bytes"))
+        found[name] = Size(rows, told.get("total_bytes")), rewrote
+    return found
 
 
 def _types(lineage: Lineage | None, table: Table) -> dict[str, str]:

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from language.covering import with_covering
-from language.forms.resolved import Collect, CollectTable, Edits, Publish, Resolved, ResolvedProgram, View
+from language.forms.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
 from language.forms.syntax import Clauses, CreateConnection, CreateWarehouse, Option
 from language.resolve.masks import mask_key
-from language.sql.edits import moved
+from language.sql.edits import placed
 from language.sql.query import Places
-from language.text.diagnostics import Span
 from language.typed.program import TypedProgram
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 from shared_metadata.program.lineage import schema_digest, source_in
 from shared_metadata.program.masks import by_name
-from shared_metadata.program.places import Place
 
 
 def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None) -> Program:
@@ -125,7 +123,7 @@ def _view(statement: View, signatures: _Signatures) -> Flow:
     return Flow(
         id=statement.dataset,
         kind=Kind.VIEW,
-        slice_id=statement.organizer.id,
+        slice_id=(statement.larger or statement.organizer).id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
         tables=(Table(statement.dataset, inputs=inputs, signature=signatures.of(statement.dataset)),),
@@ -133,7 +131,7 @@ def _view(statement: View, signatures: _Signatures) -> Flow:
         mode=settings.mode,
         key=settings.key,
         query=statement.sql,
-        places=_places(statement.query.span, statement.edits, statement.places),
+        places=placed(statement.query.span, statement.edits, statement.places),
         partition_by=_partition_by(clauses),
         expectations=_expectations(clauses, statement.places),
         bad_rows=_bad_rows(clauses),
@@ -141,6 +139,7 @@ def _view(statement: View, signatures: _Signatures) -> Flow:
         whole=not statement.query.uses_batch_bounds,
         tolerates=_tolerates(clauses),
         sees_deleted=statement.sees_deleted,
+        beyond=statement.beyond,
     )
 
 
@@ -151,7 +150,7 @@ def _publish(statement: Publish, signatures: _Signatures) -> tuple[Flow, Flow]:
     result = Flow(
         id=dataset,
         kind=Kind.RESULT,
-        slice_id=statement.organizer.id,
+        slice_id=(statement.larger or statement.organizer).id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
         tables=(Table(dataset, inputs=tuple(i.dataset for i in statement.inputs), signature=signature),),
@@ -159,12 +158,13 @@ def _publish(statement: Publish, signatures: _Signatures) -> tuple[Flow, Flow]:
         mode=settings.mode,
         key=settings.key,
         query=statement.sql,
-        places=_places(statement.query.span, statement.edits, statement.places),
+        places=placed(statement.query.span, statement.edits, statement.places),
         expectations=_expectations(clauses, statement.places),
         bad_rows=_bad_rows(clauses) if clauses.quarantines else None,
         whole=whole,
         tolerates=_tolerates(clauses),
         sees_deleted=statement.sees_deleted,
+        beyond=statement.beyond,
     )
     publish = Flow(
         id=statement.target,
@@ -190,16 +190,9 @@ def _partition_by(clauses: Clauses) -> tuple[str, ...]:
 
 def _expectations(clauses: Clauses, places: Places) -> tuple[Expectation, ...]:
     return tuple(
-        Expectation(e.name.folded, e.predicate.text, e.action, e.name.span.position, _places(e.predicate, (), places))
+        Expectation(e.name.folded, e.predicate.text, e.action, e.name.span.position, placed(e.predicate, (), places))
         for e in clauses.expectations
     )
-
-
-def _places(base: Span, edits: Edits, places: Places) -> tuple[Place, ...]:
-    """Those in the text at `base`, where they stand once it is edited."""
-    inside = sorted(((span, means) for span, means in places if base.start <= span.start < base.end), key=lambda each: each[0].start)
-    found = moved(base, edits, [span for span, _ in inside])
-    return tuple(Place(*place, means) for place, (_, means) in zip(found, inside, strict=True))
 
 
 def _fresh(clauses: Clauses) -> int:

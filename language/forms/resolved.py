@@ -10,7 +10,7 @@ from language.sql.edits import edited
 from language.sql.query import Places, SourceQuery, WarehouseQuery
 from language.text.diagnostics import Diagnostic, Span
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.program import Column, Mask, Mode
+from shared_metadata.program import Beyond, Column, Mask, Mode
 from shared_metadata.program.masks import Path
 
 Edits = tuple[tuple[Span, str], ...]
@@ -110,6 +110,8 @@ class View:
 
     places: of the datasets in its query, and of the batch's bounds in that and in its expectations.
     sees_deleted: the inputs whose `_deleted` it names, once it was typed.
+    larger: with the engine 'auto', the slice that runs it, by whose own engine what is large is computed.  beyond: its query there,
+    once it was typed.
     """
 
     statement: CreateView
@@ -122,6 +124,8 @@ class View:
     edits: Edits
     places: Places
     sees_deleted: tuple[str, ...] = ()
+    larger: Slice | None = None
+    beyond: Beyond | None = None
 
     @property
     def sql(self) -> str:
@@ -144,6 +148,8 @@ class Publish:
     edits: Edits
     places: Places
     sees_deleted: tuple[str, ...] = ()
+    larger: Slice | None = None
+    beyond: Beyond | None = None
 
     @property
     def sql(self) -> str:

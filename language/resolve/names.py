@@ -19,7 +19,7 @@ _THREE = "write warehouse.schema.table, as in lake.ops.flights"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _QUALIFIER = re.compile(r'\b([a-z_][a-z0-9_]*+)"?\s*+\.', re.IGNORECASE)
 
-
+AUTO = "auto"  # the engine of statements that the warehouse's own slice computes while they are small
 _DECLARE = "declare it with CREATE CONNECTION or CREATE WAREHOUSE"
 E = TypeVar("E")
 
@@ -104,12 +104,28 @@ class Names:
 
         Raises Problem where there is none.
         """
-        if named is not None:
-            return self.computes(warehouse, named.folded, named.span)
-        option = warehouse.engine if isinstance(warehouse, CreateWarehouse) else None
-        if option is not None:
-            return self.computes(warehouse, str(option.value).lower(), option.value_span)
-        return self.slice("organize", warehouse, span)
+        engine, place = _engine(warehouse, named, span)
+        if engine in ("", AUTO):
+            return self.slice("organize", warehouse, span)
+        return self.computes(warehouse, engine, place)
+
+    def larger(self, warehouse: CreateWarehouse | CreateConnection, named: Part | None, span: Span) -> Slice | None:
+        """Where the engine is 'auto', the slice that computes what is too large for the warehouse's own: that of the warehouse's
+        option `larger`, or the first that takes over. Raises Problem where there is none.
+        """
+        engine, place = _engine(warehouse, named, span)
+        if engine != AUTO:
+            return None
+        options = warehouse.options if isinstance(warehouse, CreateWarehouse) else ()
+        chosen = next((option for option in options if option.key == "larger"), None)
+        able = {s.engine: s for s in self.slices.values() if s.works_in == warehouse.system.folded and s.takes_over}
+        if chosen is not None and str(chosen.value).lower() in able:
+            return able[str(chosen.value).lower()]
+        if chosen is not None or not able:
+            known = f"those that do are {', '.join(sorted(able))}" if able else f"a warehouse of {warehouse.system.folded} has none"
+            what = f"`{chosen.value}`" if chosen is not None else "no engine"
+            raise Problem(chosen.value_span if chosen else place, f"{what} does not take over what is too large", known)
+        return min(able.values(), key=lambda one: one.takes_over)
 
     def computes(self, warehouse: CreateWarehouse | CreateConnection, engine: str, span: Span) -> Slice:
         """The slice with that engine for the warehouse. Raises Problem, placed at `span`, if none is installed."""
@@ -120,6 +136,14 @@ class Names:
         known = ", ".join(sorted(able))
         remedy = f"its engines are {known}" if able else f"{system} has no engines to choose from: leave it out"
         raise Problem(span, f"there is no engine `{engine}` for a warehouse of {system}", did_you_mean(engine, able) + remedy)
+
+
+def _engine(warehouse: CreateWarehouse | CreateConnection, named: Part | None, span: Span) -> tuple[str, Span]:
+    """The engine that a statement names, or else its warehouse, '' for none; and where."""
+    if named is not None:
+        return named.folded, named.span
+    option = warehouse.engine if isinstance(warehouse, CreateWarehouse) else None
+    return (str(option.value).lower(), option.value_span) if option is not None else ("", span)
 
 
 def _targets(statement: Statement) -> Iterator[tuple[str, ...]]:
@@ -170,6 +194,7 @@ def _check_endpoint(statement: CreateConnection | CreateWarehouse, names: Names)
         )
     if isinstance(statement, CreateWarehouse) and statement.engine is not None:
         names.organizer(statement, None, system.span)
+        names.larger(statement, None, system.span)
 
 
 def _as_engine(statement: CreateConnection | CreateWarehouse, names: Names) -> str:

@@ -28,7 +28,8 @@ def view(statement: CreateView, endpoint: CreateConnection | CreateWarehouse, na
     if warehouse is not None and warehouse is not endpoint:
         cause = f"a view in `{endpoint.name.folded}` cannot read `{warehouse.name.folded}`"
         raise Problem(inputs[0].span, cause, f"create the view in `{warehouse.name.folded}`")
-    return View(statement, dataset, endpoint, organizer, settings, query, inputs, edits, places)
+    larger = names.larger(endpoint, clauses.engine, span)
+    return View(statement, dataset, endpoint, organizer, settings, query, inputs, edits, places, larger=larger)
 
 
 def publish(statement: Insert, connection: CreateConnection, names: Names) -> Publish:
@@ -50,7 +51,9 @@ def publish(statement: Insert, connection: CreateConnection, names: Names) -> Pu
         remedy = "name a table in FROM, as in lake.ops.flights"
         raise Problem(query.first_word, "this query reads no table", remedy)
     organizer = names.organizer(warehouse, clauses.engine, target.span)
-    return Publish(statement, _outside(target), connection, warehouse, organizer, harness, settings, query, inputs, edits, places)
+    larger = names.larger(warehouse, clauses.engine, target.span)
+    into = _outside(target)
+    return Publish(statement, into, connection, warehouse, organizer, harness, settings, query, inputs, edits, places, larger=larger)
 
 
 def _warehouse_query(

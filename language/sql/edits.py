@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from language.text.diagnostics import Span
+from shared_metadata.program.places import Place
 
 
 def edited(span: Span, edits: Iterable[tuple[Span, str]]) -> str:
@@ -32,6 +33,13 @@ def moved(span: Span, edits: Iterable[tuple[Span, str]], places: Iterable[Span])
         start = place.start - span.start + before
         found.append((start, start + place.end - place.start + within))
     return found
+
+
+def placed(base: Span, edits: Iterable[tuple[Span, str]], places: Iterable[tuple[Span, str]]) -> tuple[Place, ...]:
+    """Those places that are in the text at `base`, where they stand once it is edited, as a plan has them."""
+    inside = sorted(((span, means) for span, means in places if base.start <= span.start < base.end), key=lambda each: each[0].start)
+    found = moved(base, edits, [span for span, _ in inside])
+    return tuple(Place(*place, means) for place, (_, means) in zip(found, inside, strict=True))
 
 
 def _within(span: Span, edits: Iterable[tuple[Span, str]]) -> list[tuple[Span, str]]:

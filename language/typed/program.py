@@ -20,6 +20,7 @@ from language.sql.query import OWN_COLUMNS, SourceQuery, WarehouseQuery
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import Diagnostic, Problem, Span
 from language.text.nesting import too_deep
+from language.typed.beyond import beyond
 from language.typed.collected import own_columns, pinned_columns, whole_table
 from language.typed.known import Known
 from language.typed.made import Made, cursor_inputs, finished, outputs_of
@@ -206,8 +207,10 @@ class _Typing:
         if isinstance(statement, Publish):
             self._check_target(statement, typed)
         seen = {ref.dataset for ref, _, place in uses if ref.column == "_deleted" and "_deleted" in place.text.lower()}
-        edits = with_edits(query.span, statement.edits, typed.edits)
-        return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)))
+        edits, larger = with_edits(query.span, statement.edits, typed.edits), None
+        if statement.larger is not None and not typed.problems:
+            larger = beyond(statement, statement.larger, typed, self.known.columns_of(name), inputs, self._mistakes)
+        return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)), beyond=larger)
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
         connection = statement.connection.name.folded

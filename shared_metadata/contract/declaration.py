@@ -65,6 +65,8 @@ class Slice:
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
         '' where nothing is too large.
     engine: ORGANIZE: what computes its views, as a warehouse's option `engine` and USING name it; '' where there is no choice.
+    takes_over: ORGANIZE: its place among the engines that compute what is too large for the warehouse's own slice, where a program
+        says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
     deployed_options: ORGANIZE: options of a warehouse that its stack is made by, and not its functions read.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
@@ -83,6 +85,7 @@ class Slice:
     config: str
     steps: tuple[str, ...]
     engine: str = ""
+    takes_over: int = 0
     warehouse: str = ""
     deployed_options: tuple[str, ...] = ()
     check: str = ""

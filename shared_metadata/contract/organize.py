@@ -44,7 +44,8 @@ class Committed:
     """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's.
 
     used: what it took beside AWS's own, in kinds that aws_prices.json lists.  statements: those that ran elsewhere in any of the
-    batch's steps (waiting.statements.Ran), with what each of them has used.
+    batch's steps (waiting.statements.Ran), with what each of them has used.  engine, why: which engine made the rows, and why that
+    one, where it was a choice.
     """
 
     pointer: Mapping[str, Any]
@@ -56,6 +57,8 @@ class Committed:
     rejected: int = 0
     used: Mapping[str, float] = field(default_factory=dict)
     statements: tuple[Mapping[str, Any], ...] = ()
+    engine: str = ""
+    why: str = ""
 
 
 class Driver(Protocol):
@@ -319,6 +322,8 @@ class OrganizeSteps(Steps):
             rejected=committed.rejected,
             used=committed.used,
             statements=committed.statements,
+            engine=committed.engine,
+            why=committed.why,
         )
 
     def _prepared_state(self, event: Mapping[str, Any], work: Work) -> dict[str, Any]:

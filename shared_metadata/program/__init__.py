@@ -3,6 +3,7 @@
 from shared_metadata.program.plan import (
     MASK_KEY,
     BadRows,
+    Beyond,
     Column,
     Connection,
     Expectation,
@@ -21,6 +22,7 @@ from shared_metadata.program.plan import (
 __all__ = [
     "MASK_KEY",
     "BadRows",
+    "Beyond",
     "Column",
     "Connection",
     "Expectation",

@@ -144,6 +144,18 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """A flow's query and expectations in the SQL of its slice's own engine, where those that it has are another's.
+
+    A test has shown that both mean the same: the slice computes what is small by the one, and what is large by the other.
+    """
+
+    query: str
+    places: tuple[Place, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+
+
+@dataclass(frozen=True)
 class BadRows:
     """The limit of a batch's rejected rows, as a count or in percent of all; a batch beyond it becomes not visible."""
 
@@ -180,6 +192,8 @@ class Flow:
     covers: missed batches may be made as one: what the last of them leaves is the same, whether those before it were made or not.
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
+    beyond: VIEW and RESULT with the engine 'auto': the same in the SQL of the larger engine, whose slice runs the flow; `query` is in
+        that of the warehouse's own.
     """
 
     id: str
@@ -208,6 +222,14 @@ class Flow:
     left_out: str = ""
     sees_deleted: tuple[str, ...] = ()
     covers: bool = False
+    beyond: Beyond | None = None
+
+    @property
+    def at_large(self) -> Flow:
+        """The flow as its slice's own engine computes it. Only where it has `beyond`."""
+        assert self.beyond is not None
+        query, places, expectations = self.beyond.query, self.beyond.places, self.beyond.expectations
+        return dataclasses.replace(self, query=query, places=places, expectations=expectations, beyond=None)
 
     @property
     def stage(self) -> str:

@@ -317,6 +317,7 @@ class TableCommit:
     skew, used: see `costs`.
     rejected: how many rows were set aside.
     statements: that ran elsewhere for it, each with its id in the service's own console, seconds and bytes.
+    engine, why: which engine made its rows, and why that one, where it was a choice.
     """
 
     dataset: str
@@ -334,6 +335,8 @@ class TableCommit:
     used: Mapping[str, float] = field(default_factory=dict)
     rejected: int = 0
     statements: tuple[Mapping[str, Any], ...] = ()
+    engine: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -444,6 +444,7 @@ class MetadataWriter:
             "gb_seconds": commit.used.get("lambda_arm64_gb_second", 0.0),
             "cost_dollars": cost_dollars(commit.used),
             "expires": int(self._clock().timestamp()) + STATISTICS_DAYS * 86400,
+            **({"engine": commit.engine, "why": commit.why} if commit.engine else {}),
             **({"statements": [dict(one) for one in commit.statements[:STATEMENTS_KEPT]]} if commit.statements else {}),
         }
         self._client.put_item(TableName=self._table, Item=items.to_item(values))

@@ -20,6 +20,9 @@ class Config(BaseModel):
     """None is required.
 
     engine: what computes the views and what is published, where they do not name another by USING; DuckDB by itself.
+    larger: with the engine 'auto', which engine computes what is too large; by itself the first of those that take over.
+    larger_from_gb: with it, from which size of a batch's inputs on that computes, in GB of 10^9 bytes of the lake's files; 0 for what
+        the functions hold.
     scan_limit_gb: how much one statement of Athena may read, in GB of 10^9 bytes, before it is stopped; 0 for any amount.
     spark_vcpus: how many vCPUs all jobs of Spark may have at once, in workers of four.
     spark_timeout_minutes: how long one job of Spark may take, its start included, before it is cancelled.
@@ -31,6 +34,8 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     engine: str = Field(default="duckdb", min_length=1)
+    larger: str = ""
+    larger_from_gb: float = Field(default=0, ge=0, le=10_000_000)
     scan_limit_gb: int = Field(default=0, ge=0, le=10_000_000)
     spark_vcpus: int = Field(default=64, ge=8, le=4000)
     spark_timeout_minutes: int = Field(default=360, ge=5, le=360)

@@ -31,7 +31,7 @@ from systems.iceberg.engine import Engine
 from systems.iceberg.iceberg_schema import schema_of
 from systems.iceberg.maintenance import TableMaintenance
 from systems.iceberg.rewriting import Rewriting
-from systems.iceberg.snapshots import rows_of_snapshot
+from systems.iceberg.snapshots import bytes_of_snapshot, rewritten_by, rows_of_snapshot
 from systems.iceberg.tables import Tables
 
 
@@ -118,7 +118,10 @@ class LakeDriver:
             "table": ".".join(tables.identifier(dataset)),
             "snapshot_id": str(snapshot_id),
             "total_rows": rows_of_snapshot(table, snapshot_id),
+            "total_bytes": bytes_of_snapshot(table, snapshot_id),
         }
+        if work.flow.mode == Mode.MERGE:
+            pointer |= zip(("rewritten_rows", "rewritten_bytes"), rewritten_by(table, snapshot_id), strict=True)
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shared_metadata.contract.organize import Committed
+from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.waiting.statements import Statements
 from shared_metadata.contract.work import Work
@@ -18,27 +19,61 @@ from shared_metadata.program import Kind
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import field_names, parsed
-from systems.iceberg import rejected, relations
-from systems.iceberg.driver import LakeDriver
+from systems.iceberg import rejected, relations, sizes
+from systems.iceberg.computing import ComputingDriver
 from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
 from systems.iceberg.staging_table import StagingTable
 
+HERE = "DuckDB"
 
-class ElsewhereDriver(LakeDriver):
-    """All of shared_metadata.contract.organize.Driver but `refresh` and `check`.
 
-    A prepared result is the lake's, with 'staging', the tables to forget once it is committed, and 'statements', what has run.
+class ElsewhereDriver(ComputingDriver):
+    """All of shared_metadata.contract.organize.Driver but `refreshed` and `checked`, which are what `refresh` and `check` are in the
+    engine itself.
+
+    A prepared result is the lake's, with 'staging', the tables to forget once it is committed, and 'statements', what has run; of a
+    flow with the engine 'auto' with 'computed', by which engine and why.
     title: what the engine is called.  struct: its word for a struct.
     """
 
     title: str
     struct: str
 
+    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        if work.flow.beyond is None:
+            return self.refreshed(work, reads, staging, deadline)
+        here, why = self._choice(work, reads)
+        if here:
+            return {**self.computed(work, reads, staging), "staging": [], "statements": [], "computed": [HERE, why]}
+        prepared = self.refreshed(replace(work, flow=work.flow.at_large), reads, staging, deadline)
+        return {**prepared, "computed": [self.title, why]}
+
+    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+        if work.flow.beyond is None:
+            return self.checked(work, prepared, staging)
+        if prepared["computed"][0] == HERE:
+            return super().check(work, prepared, staging)
+        return self.checked(replace(work, flow=work.flow.at_large), prepared, staging)
+
+    def refreshed(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def checked(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+        raise NotImplementedError
+
+    def _choice(self, work: Work, reads: Mapping[str, Mapping[str, Any]]) -> tuple[bool, str]:
+        """Whether DuckDB computes it in the function, and why: the same at each attempt, for inputs are read at their versions."""
+        tables = self._tables(work)
+        size = sum(tables.bytes(dataset, int(pointer["snapshot_id"])) for dataset, pointer in reads.items())
+        most = int(self._config.larger_from_gb * 10**9) or sizes.most_bytes(sizes.of_this_function())
+        return size <= most, f"its inputs are {size / 10**9:,.3f} GB, and {HERE} is given {most / 10**9:,.3f} GB"
+
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         committed, tables = super().commit(work, prepared, staging), self._tables(work).staging()
         for table in prepared["staging"]:
             tables.forget(StagingTable(*table))
-        return replace(committed, statements=tuple(prepared["statements"]))
+        engine, why = prepared.get("computed", ("", ""))
+        return replace(committed, statements=tuple(prepared["statements"]), engine=engine, why=why)
 
     def tidy(self) -> None:
         self._lake(f"warehouse {self._warehouse.name}").staging().forget_old(self._services.client("glue"))

@@ -57,6 +57,14 @@ def all_of(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
     return f"SELECT {named(columns, 'r')} FROM {numbered(files, columns)} r"
 
 
+def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -> str:
+    """The query's rows as the columns' types; `batch` is the moment that the hidden batch column holds, '' for none."""
+    casts = [f"CAST({identifier(c.name)} AS {duckdb_type(c.type)}) AS {identifier(c.name)}" for c in columns]
+    if batch:
+        casts.append(f"TIMESTAMPTZ {literal(batch)} AS {identifier(VIEW_BATCH)}")
+    return f"SELECT {', '.join(casts)} FROM ({query}\n) AS result"
+
+
 def names(columns: Sequence[SchemaColumn], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + identifier(c.name) for c in columns)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 
+from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
 from shared_metadata.contract.sizes import MOST_CALLS, SPARE_SECONDS, Asked, Given, TooMuch
 from shared_metadata.program import Kind, Mode
 
@@ -14,6 +16,8 @@ DUCKDB_SHARE, TMP_SHARE = 0.7, 0.9  # of memory and /tmp, that DuckDB takes
 KEY_BYTES: Mapping[str, int] = {"string": 48, "binary": 48, "uuid": 24, "decimal": 24}
 FIXED_KEY_BYTES = 11
 WHOLE_PROCESSOR_MB, MOST_PROCESSORS = 1769, 6  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+TOLD_BYTES = 2**30  # of files that a batch of a MERGE writes anew, from which on `atoll plan` tells it
+SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/benchmarks.md)
 ROWS_A_SECOND = 260_000  # written anew by a processor, from S3 and to it
 
 
@@ -55,17 +59,46 @@ def _partitions(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
 
 
 def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
-    """A batch whose keys are spread writes the whole table anew, in as many calls of commit as it takes."""
-    calls = math.ceil(rows / (_pace(given) * (given.seconds - SPARE_SECONDS)))
+    """A batch whose keys are spread writes the whole table anew, in as many calls of commit as it takes.
+
+    What the last batch wrote anew is what the next ones do: where that takes longer than the time between two of them, they come ever
+    later. Of a table that tells nothing of it, only what no number of calls can do is refused.
+    """
+    wrote, interval = asked.rewrote.rows, asked.flow.interval_seconds
+    calls = math.ceil((rows if wrote is None else wrote) / (_pace(given) * (given.seconds - SPARE_SECONDS)))
+    seconds = (rows if wrote is None else wrote) / _pace(given)
     remedy = (
-        "PARTITION BY what a batch has little of, or MERGE ON a key that grows with time; more memory is more of a processor: "
-        f"-c memoryOf={asked.flow.slice_id}.commit={MOST_MEMORY_MB}"
+        "PARTITION BY what a batch has little of, or MERGE ON a key that grows with time; a longer EVERY; more memory is more of a "
+        f"processor: -c memoryOf={asked.flow.slice_id}.commit={MOST_MEMORY_MB}; of a view, REPLACE by an engine that is given more"
     )
-    what = f"the table holds {rows:,} rows, and a batch whose keys are spread over them writes all anew"
-    if calls > MOST_CALLS:
+    table = f"the table holds {rows:,} rows{_of_bytes(asked.stands.bytes)}"
+    if wrote is None:
+        what = f"{table}, and a batch whose keys are spread over them writes all anew"
+    else:
+        a_day = f", {_gb((asked.rewrote.bytes or 0) * 86_400 // interval)} a day" if asked.rewrote.bytes else ""
+        what = f"{table}, of which its last batch wrote {wrote:,} anew{_of_bytes(asked.rewrote.bytes)}{a_day}"
+    if wrote is not None and seconds > interval:
+        late = f"{what}: about {seconds / 60:,.0f} minutes of each {interval / 60:,.0f}, so that batches come ever later"
+        yield TooMuch(late, remedy)
+    elif calls > MOST_CALLS:
         yield TooMuch(f"{what}: {calls:,} calls of commit, and it is given {MOST_CALLS}", remedy)
-    elif calls > 1:
-        yield TooMuch(f"{what}: about {calls:,} calls of commit, {calls * given.seconds / 3600:.1f} hours", remedy, refused=False)
+    elif calls > 1 or (asked.rewrote.bytes or 0) >= TOLD_BYTES:
+        yield TooMuch(f"{what}: about {calls:,} calls of commit, {seconds / 60:,.0f} minutes", remedy, refused=False)
+
+
+def _of_bytes(size: int | None) -> str:
+    return f" ({_gb(size)})" if size else ""
+
+
+def of_this_function() -> Given:
+    """What the function in which this runs was given."""
+    tmp_mb = min(shutil.disk_usage("/tmp").total // 2**20, MOST_TMP_MB)
+    return Given(function_memory_mb(), tmp_mb, 0)
+
+
+def most_bytes(given: Given) -> int:
+    """The bytes of the inputs' files that fit."""
+    return int(given_bytes(given) / SPREAD)
 
 
 def given_bytes(given: Given) -> int:

@@ -89,5 +89,18 @@ def rows_of_snapshot(table: Table, snapshot_id: int) -> int:
     return int(_summary(snapshot).get("total-records", 0)) if snapshot else 0
 
 
+def bytes_of_snapshot(table: Table, snapshot_id: int) -> int:
+    """Those of the files of a snapshot, from its own summary; 0 where it says nothing."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return int(_summary(snapshot).get("total-files-size", 0)) if snapshot else 0
+
+
+def rewritten_by(table: Table, snapshot_id: int) -> tuple[int, int]:
+    """The rows and bytes of the files that a snapshot has taken the place of: those whose rows were written anew, or replaced."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    summary = _summary(snapshot) if snapshot else {}
+    return int(summary.get("deleted-records", 0)), int(summary.get("removed-files-size", 0))
+
+
 def _summary(snapshot: Snapshot) -> Mapping[str, str]:
     return snapshot.summary.additional_properties if snapshot.summary else {}

@@ -30,7 +30,7 @@ from systems.iceberg.column_types import evolution
 from systems.iceberg.data_files import data_file
 from systems.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
 from systems.iceberg.ownership import check_table, own_database
-from systems.iceberg.snapshots import history
+from systems.iceberg.snapshots import bytes_of_snapshot, history
 from systems.iceberg.staging_table import StagingTables
 
 exact_doubles.install()
@@ -115,6 +115,10 @@ class Tables:
         """The data files and columns of one version of a table, without the hidden batch column."""
         table, columns = self._version(dataset, snapshot_id)
         return [file.file_path for file in self.files(table, snapshot_id)], columns
+
+    def bytes(self, dataset: str, snapshot_id: int) -> int:
+        """Those of a version's files."""
+        return bytes_of_snapshot(self._version(dataset, snapshot_id)[0], snapshot_id)
 
     def columns(self, dataset: str, snapshot_id: int) -> tuple[SchemaColumn, ...]:
         """The columns of one version of a table, without the hidden batch column."""

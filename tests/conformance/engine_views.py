@@ -201,6 +201,28 @@ class EngineViewsConformance(ServedEngine):
         (error,) = lake.run(VIEW, record_errors=True).errors.values()
         assert "1 of 1 rows fail the expectation few" in str(error)
 
+    @pytest.mark.parametrize(("most", "here"), [("1", True), ("0.0000001", False)])
+    def test_with_auto_what_fits_is_computed_here_and_what_does_not_by_the_engine_with_the_same_rows(
+        self, lake: EngineViews, most: str, here: bool
+    ) -> None:
+        lake.engine = f"auto', larger_from_gb = {most}, larger = '{self.engine}"
+        lake.program(
+            f"""CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' MERGE ON (carrier)
+            EXPECT known: (starts_with(carrier, 'A')) OR QUARANTINE
+            AS SELECT carrier, sum(id) / 2 AS half, id // 2 = 0 AS small, batch_end() AS until FROM {FLIGHTS} GROUP BY carrier, id;"""
+        )
+        interval = lake.load(flights((1, "AA"), (5, "AB"), (3, "XX")))
+        before = lake.submitted()
+        lake.run(VIEW)
+        assert sorted((r["carrier"], r["half"], r["small"], r["until"]) for r in lake.rows(VIEW)) == [
+            ("AA", 0.5, True, interval.end),
+            ("AB", 2.5, False, interval.end),
+        ]
+        assert [r["reason"] for r in lake.rows(f"{VIEW}__rejected")] == ["known"]
+        (told,) = lake.cloud.reader.statistics(VIEW)
+        assert (lake.submitted() == before) is here and (told["engine"] == "DuckDB") is here
+        assert told["why"].startswith("its inputs are 0.00") and lake.staging_tables() == []
+
     def test_an_empty_result_is_one(self, lake: EngineViews) -> None:
         some = "EXPECT some: (id > 0) OR FAIL"
         lake.program(f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' APPEND {some} AS SELECT id FROM {FLIGHTS} WHERE false;")

@@ -100,7 +100,7 @@ def test_down_where_nothing_ever_ran_says_so(atoll: Atoll) -> None:
 
 CONSOLE = Path(__file__).parents[2] / "console"
 # Modules of verbs that ask no account, so that none can be given to them; and the one that makes what `again` is given.
-OF_NO_ACCOUNT = {"again", "check", "deploy_hint", "init", "local", "main", "new_slice", "next_step"}
+OF_NO_ACCOUNT = {"again", "check", "deploy_hint", "init", "local", "main", "new_slice", "next_step", "translate"}
 
 
 def _verbs(group: click.Group) -> dict[str, click.Command]:

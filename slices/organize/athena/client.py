@@ -29,7 +29,7 @@ class AthenaDriver(ElsewhereDriver):
 
     title, struct = "Athena", "ROW"
 
-    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+    def refreshed(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         flow, start = work.flow, to_text(work.claim.interval.start)
         batch = "" if flow.kind == Kind.RESULT or flow.mode == Mode.REPLACE else start
         columns = self._result_columns(work)
@@ -48,7 +48,7 @@ class AthenaDriver(ElsewhereDriver):
             "statements": [ran.to_plain() for ran in statements.ran],
         }
 
-    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+    def checked(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
         """Checks the expectations in Athena, over the table that refresh has left."""
         expected, written = work.flow.expectations, StagingTable(*prepared["staging"][0])
         if written.snapshot_id is None:

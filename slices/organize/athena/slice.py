@@ -18,6 +18,7 @@ SLICE = Slice(
     ),
     config="slices.organize.athena.config:Config",
     engine="athena",
+    takes_over=1,
     warehouse="iceberg",
     deployed_options=("scan_limit_gb",),
     sizes="systems.iceberg.sizes:too_much",

@@ -1,18 +1,3 @@
-"""The SQL of a view's rows, without running it."""
+"""The SQL of a view's rows: the lake's, since its other engines have small ones computed so too."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
-from shared_metadata.contract.parquet.duckdb_session import identifier, literal
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-from shared_metadata.program.schema import SchemaColumn
-from systems.iceberg.relations import VIEW_BATCH
-
-
-def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -> str:
-    """The query's rows as the columns' types; `batch` is the moment that the hidden batch column holds, '' for none."""
-    casts = [f"CAST({identifier(c.name)} AS {duckdb_type(c.type)}) AS {identifier(c.name)}" for c in columns]
-    if batch:
-        casts.append(f"TIMESTAMPTZ {literal(batch)} AS {identifier(VIEW_BATCH)}")
-    return f"SELECT {', '.join(casts)} FROM ({query}\n) AS result"
+from systems.iceberg.relations import result_query as result_query

@@ -34,7 +34,7 @@ class SparkDriver(ElsewhereDriver):
 
     title, struct = "Spark", "STRUCT"
 
-    def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+    def refreshed(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         flow, start = work.flow, to_text(work.claim.interval.start)
         batch = "" if flow.kind == Kind.RESULT or flow.mode == Mode.REPLACE else start
         columns = self._result_columns(work)
@@ -62,7 +62,7 @@ class SparkDriver(ElsewhereDriver):
             "counts": ran.result.get("counts", []),
         }
 
-    def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
+    def checked(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
         """Takes what was counted when the rows were made; where rows are set aside, Spark divides the table that refresh has left."""
         expected, written = work.flow.expectations, StagingTable(*prepared["staging"][0])
         total, *failed = prepared["counts"] or [0] * (len(expected) + 1)

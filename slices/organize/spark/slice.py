@@ -18,6 +18,7 @@ SLICE = Slice(
     ),
     config="slices.organize.spark.config:Config",
     engine="spark",
+    takes_over=2,
     warehouse="iceberg",
     deployed_options=("spark_vcpus",),
     sizes="systems.iceberg.sizes:too_much",

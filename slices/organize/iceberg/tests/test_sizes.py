@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared_metadata.contract.sizes import Asked, Given, Size
@@ -55,6 +57,28 @@ def test_a_first_load_that_is_written_anew_by_partition_has_one_call(rows: int, 
 def test_a_merge_into_a_large_table_is_told_and_one_that_takes_more_than_a_day_refused(rows: int, refused: list[bool]) -> None:
     found = too_much(asked(Mode.MERGE, stands=rows), {"load": SMALL, "commit": SMALL})
     assert [one.refused for one in found] == refused and all(f"{rows:,} rows" in one.what for one in found)
+
+
+GB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("rewrote", "every", "refused"),
+    [
+        (Size(50 * MILLION, 3 * GB), 900, [False]),  # 3 minutes of 15
+        (Size(1000 * MILLION, 98 * GB), 900, [True]),  # 55 minutes of 15
+        (Size(1000 * MILLION, 98 * GB), 86_400, [False]),
+        (Size(2 * MILLION, 2**20), 900, []),
+    ],
+)
+def test_a_merge_is_judged_by_what_its_last_batch_wrote_anew(rewrote: Size, every: int, refused: list[bool]) -> None:
+    given = replace(asked(Mode.MERGE), stands=Size(1000 * MILLION, 100 * GB), rewrote=rewrote)
+    found = too_much(replace(given, flow=replace(given.flow, interval_seconds=every)), {"load": SMALL, "commit": SMALL})
+    assert [one.refused for one in found] == refused
+    for one in found:
+        assert "the table holds 1,000,000,000 rows (100.0 GB), of which its last batch wrote" in one.what
+        assert "a day" in one.what and "PARTITION BY" in one.remedy
+        assert ("come ever later" in one.what) is one.refused
 
 
 def test_nothing_is_refused_of_which_the_size_or_the_functions_are_not_known() -> None:

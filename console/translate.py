@@ -1,0 +1,158 @@
+"""`atoll translate`: writes the queries of views over to another engine of their warehouse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cache import ProjectCache
+from console.check import write_file
+from console.empty_program import first_statement
+from console.project import compile_texts, read_snapshots, read_sources, show_errors
+from console.target import json_option
+from console.wording import counted
+from language.text.diagnostics import Diagnostic, ProgramErrors, did_you_mean
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.errors import InputError
+from slices.registry import installed
+
+if TYPE_CHECKING:
+    from language.compiler import Compilation
+    from language.forms.resolved import Publish, View
+    from language.translate.statements import Rewritten
+
+
+@click.command(short_help="Write queries over to another engine's SQL.")
+@click.argument("views", nargs=-1)
+@click.option("--to", "engine", required=True, metavar="ENGINE", help="An engine of the views' warehouse, as USING names it.")
+@click.option("--write", is_flag=True, help="Change the program's files, instead of showing the statements.")
+@json_option
+def translate(views: tuple[str, ...], engine: str, write: bool, as_json: bool) -> None:
+    """Write the queries of VIEWS over to ENGINE's SQL, with their USING clause (default: all views and published queries of this
+    folder's program that another engine computes).
+
+    A query is written over only where each part of it is known to mean the same to both engines, by a test over rows that tell them
+    apart; what is not is shown at its place, and its statement stays as it is. A query is read by ENGINE's dialect before it is
+    shown, with the same columns and types. Comments and lines stay where the words around them do. Exit code 1 when a statement
+    could not be written over.
+
+    \b
+      atoll translate lake.ops.carrier_day --to athena
+      atoll translate --to spark --write               the whole program
+    """
+    sources = read_sources(())
+    snapshots = read_snapshots(sources)
+    try:
+        compilation = compile_texts(sources, snapshots or {}, ProjectCache(()))
+    except ProgramErrors as errors:
+        show_errors(errors, as_json)
+    found = _rewritten(compilation, views, engine)
+    sound = _compiled(sources, snapshots or {}, found)
+    done = tuple(one for one in sound if not one.problems)
+    if write and done:
+        from language.translate.statements import with_statements
+
+        for file, text in with_statements(sources, done).items():
+            if text != sources[file]:
+                write_file(file, text)
+    click.echo(_as_json(sound, engine, write) if as_json else _shown(sound, engine, write, compilation))
+    wrong = [problem for one in sound for problem in one.problems]
+    if wrong:
+        if not as_json:
+            click.echo(str(ProgramErrors(wrong)), err=True)
+        raise SystemExit(1)
+
+
+def _rewritten(compilation: Compilation, views: Sequence[str], engine: str) -> tuple[Rewritten, ...]:
+    """Each statement that another engine is to compute. Raises InputError."""
+    from language.forms.resolved import Collect
+    from language.translate.statements import name_of, rewritten
+
+    statements = {name_of(one): one for one in compilation.resolved.statements if not isinstance(one, Collect)}
+    known = {name.lower(): name for name in statements}
+    for name in views:
+        if name.lower() not in known:
+            remedy = did_you_mean(name, statements) + "name a view, or what is published"
+            raise InputError(f"the program makes no view `{name}`", remedy=remedy)
+    assert compilation.lineage is not None
+    chosen = [statements[known[name.lower()]] for name in dict.fromkeys(views)] or [*statements.values()]
+    found = []
+    for one in chosen:
+        slice_ = _computes(one, engine)
+        if slice_.id != one.organizer.id:
+            found.append(rewritten(one, engine, slice_.capabilities.dialect, compilation.lineage))
+    return tuple(found)
+
+
+def _computes(statement: View | Publish, engine: str) -> Slice:
+    """The slice with that engine for the statement's warehouse. Raises InputError."""
+    system = statement.warehouse.system.folded
+    able = {one.engine: one for one in installed().values() if one.stage == "organize" and one.works_in == system and one.engine}
+    if engine not in able:
+        remedy = did_you_mean(engine, able) + f"its engines are {', '.join(sorted(able)) or 'none'}"
+        raise InputError(f"there is no engine `{engine}` for a warehouse of {system}", remedy=remedy)
+    return able[engine]
+
+
+def _compiled(sources: Mapping[str, str], snapshots: Mapping[str, str], found: tuple[Rewritten, ...]) -> tuple[Rewritten, ...]:
+    """The statements, those with mistakes that the whole program has with them and not without."""
+    from language.translate.statements import with_statements
+
+    done = tuple(one for one in found if not one.problems)
+    if not done:
+        return found
+    try:
+        compile_texts(with_statements(sources, done), snapshots, ProjectCache(()))
+    except ProgramErrors as errors:
+        if len(done) == 1:
+            (one,) = done
+            return tuple(_refused(each, errors.diagnostics) if each is one else each for each in found)
+        checked = {one.name: _compiled(sources, snapshots, (one,))[0] for one in done}
+        return tuple(checked.get(one.name, one) for one in found)
+    return found
+
+
+def _refused(one: Rewritten, diagnostics: Sequence[Diagnostic]) -> Rewritten:
+    """A statement of which the compiler says these things when it is written over; their places are those of the statement's name."""
+    place = one.span.diagnostic("", "")
+    said = tuple(replace(place, length=1, cause=f"written over, {each.cause}", remedy=each.remedy) for each in diagnostics)
+    return replace(one, edits=(), problems=said)
+
+
+def _shown(found: Sequence[Rewritten], engine: str, write: bool, compilation: Compilation) -> str:
+    return "\n".join(_lines(found, engine, write, compilation))
+
+
+def _lines(found: Sequence[Rewritten], engine: str, write: bool, compilation: Compilation) -> Iterator[str]:
+    if lacking := first_statement(compilation.program):
+        yield lacking
+        return
+    if not found:
+        yield f"Nothing to write over: {engine} computes all of it."
+    for one in found:
+        if not one.problems and not write:
+            yield f"-- {one.name}, {one.span.position}\n{one.text}\n"
+        elif not one.problems:
+            yield f"{one.name} is {engine}'s now, {one.span.position}"
+    left = sum(bool(one.problems) for one in found)
+    if left:
+        yield (
+            f"{counted(left, 'statement')} cannot be written over, and stays as it is:"
+            if left == 1
+            else (f"{counted(left, 'statement')} cannot be written over, and stay as they are:")
+        )
+    elif found and not write:
+        yield "`--write` writes it into the program; `atoll plan` then tells what is made anew."
+
+
+def _as_json(found: Sequence[Rewritten], engine: str, write: bool) -> str:
+    said: list[dict[str, Any]] = []
+    for one in found:
+        errors = ProgramErrors([*one.problems]).to_dict()["errors"] if one.problems else []
+        shown = {"statement": one.text if not one.problems else "", "written": write and not one.problems}
+        said.append({"dataset": one.name, "position": str(one.span.position), "engine": engine, **shown, "errors": errors})
+    return json.dumps({"statements": said}, indent=2)

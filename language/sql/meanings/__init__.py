@@ -1,0 +1,1 @@
+"""What means the same in several dialects: see forms.py."""

@@ -1,0 +1,104 @@
+"""Engines that compute queries over rows of `meaning_rows`: DuckDB as the lake's slice has it, and the double of Athena."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+from doubles.athena.casts import MACROS
+from doubles.athena.engine import described
+from doubles.athena.errors import QueryFailed
+from doubles.athena.kinds import Kind, moment
+from doubles.athena.queries import Queries
+from doubles.athena.scope import Column, Value
+from doubles.athena.statement import parsed
+from language.dialects.duckdb.types import duckdb_type
+from language.dialects.trino.types import TYPES as TRINO
+from shared_metadata.program.schema import SchemaColumn
+
+Rows = Sequence[tuple[Any, ...]]
+Engine = Callable[[str, str, Sequence[SchemaColumn], Rows], "dict[Any, Any] | str"]
+CLOSE = 1e-12  # relative: what a sum of floating numbers depends on is the order in which they come
+
+
+def duckdb_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> dict[Any, Any] | str:
+    """Of a query of two columns the second by the first; or why it failed."""
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("ATTACH ':memory:' AS lake; CREATE SCHEMA lake.t")
+        _provide(connection, table, columns, rows)
+        try:
+            return dict(connection.execute(sql).fetchall())
+        except duckdb.Error as error:
+            return str(error)
+
+
+def athena_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> dict[Any, Any] | str:
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(MACROS)
+        numbered = [SchemaColumn(f"c{number}", column.type) for number, column in enumerate(columns, 1)]
+
+        def read(node: exp.Table, number: int) -> tuple[str, Sequence[Column], tuple[str, ...]]:
+            _provide(connection, f"t{number}", numbered, rows)
+            known = [Column(column.name, Value(f"c{n}", _kind(column.type))) for n, column in enumerate(columns, 1)]
+            return f"FROM t{number}", known, (table.rpartition(".")[2],)
+
+        try:
+            query = Queries(read).query(parsed(sql))
+            has, wanted = described(connection, query)
+            assert has == wanted, (sql, has, wanted)
+            return dict(connection.execute(query.sql).fetchall())
+        except duckdb.Error as error:
+            return str(error)
+        except QueryFailed as error:
+            if "NOT_SUPPORTED" in str(error):
+                raise
+            return str(error)
+
+
+def _kind(name: str) -> Kind:
+    kind = TRINO.read(name)
+    return moment(kind.word, 6) if kind.word.startswith("timestamp") else kind
+
+
+def _provide(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> None:
+    import pyarrow as pa
+
+    arrow = pa.table({column.name: [row[number] for row in rows] for number, column in enumerate(columns)})
+    connection.register("given", arrow)
+    items = ", ".join(f"CAST({column.name} AS {duckdb_type(column.type)}) AS {column.name}" for column in columns)
+    connection.execute(f"CREATE TABLE {table} AS SELECT {items} FROM given")
+    connection.unregister("given")
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return (math.isnan(one) and math.isnan(other)) or math.isclose(one, other, rel_tol=CLOSE)
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return one.timestamp() == other.timestamp()
+    if isinstance(one, (int, Decimal)) and isinstance(other, (int, Decimal)) and not isinstance(one, bool):
+        return Decimal(one) == Decimal(other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def differences(
+    here: tuple[Engine, str], there: tuple[Engine, str], table: str, columns: Sequence[SchemaColumn], rows: Rows
+) -> list[str]:
+    """Rows of which two engines say different things; one of which either fails is no such row."""
+    one, other = (engine(sql, table, columns, rows) for engine, sql in (here, there))
+    if isinstance(one, dict) and isinstance(other, dict):
+        if one.keys() != other.keys():
+            return [f"rows {one.keys() ^ other.keys()}"]
+        given = {row[0]: row[2:] for row in rows}
+        return [f"{given.get(key, key)}: {value!r} and {other[key]!r}" for key, value in one.items() if not same(value, other[key])]
+    if len(rows) < 2:
+        return []
+    half = len(rows) // 2
+    return [*differences(here, there, table, columns, rows[:half]), *differences(here, there, table, columns, rows[half:])]

@@ -1,0 +1,154 @@
+"""What the forms of dialects say: each meaning, written over from each dialect to each other one, gives the same of the same rows.
+
+Rows are those at which engines are known to differ. Either engine may fail where the other has a value; no two values may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import pytest
+
+from doubles.emr_serverless.parts import fetched
+from language.dialects.spark.types import TYPES as SPARK
+from language.sql.meanings.forms import forms_of, translated_dialects
+from language.text.diagnostics import SourceText, Span
+from language.translate.query import Translated, translated
+from slices.organize.spark.spelling import as_spark
+from tests.language.meaning_engines import Engine, athena_answers, differences, duckdb_answers, same
+from tests.language.meaning_rows import cases, columns, rows, table
+from tests.language.spark_rows import computed
+
+AGGREGATES = ("rows", "count", "different", "sum", "mean", "minimum", "maximum", "all", "any", "stddev", "var_")
+WINDOWS = ("row_number", "rank", "dense_rank", "lag", "lead", "first_value", "last_value")
+ENGINES: dict[str, Engine] = {"duckdb": duckdb_answers, "trino": athena_answers}
+
+
+class Case(NamedTuple):
+    """A query of two columns over the rows of some types, in the dialect that it is written in."""
+
+    meaning: str
+    sql: str
+    kinds: tuple[str, ...]
+
+    def over(self, source: str, target: str) -> Translated:
+        span = Span(SourceText("case.sql", self.sql), 0, len(self.sql))
+        return translated(span, source, target, {table(self.kinds): columns(self.kinds)})
+
+
+def _cases(source: str, target: str) -> list[Case]:
+    found = []
+    for meaning, text, kinds in cases(source, target):
+        name, read = meaning.partition("(")[0], table(kinds)
+        if name.startswith(AGGREGATES) and not name.startswith("all_"):
+            sql = f"SELECT g AS id, {text} AS x FROM {read} GROUP BY g"
+        elif name in WINDOWS:
+            sql = f"SELECT id, {text} OVER (PARTITION BY g ORDER BY id DESC) AS x FROM {read}"
+        else:
+            sql = f"SELECT id, {text} AS x FROM {read}"
+        found.append(Case(meaning, sql, kinds))
+    return found
+
+
+def _names(source: str, target: str) -> list[str]:
+    return sorted({case.meaning.partition("(")[0] for case in _cases(source, target)})
+
+
+DUCKDB_AND_TRINO = [(s, t, name) for s, t in (("duckdb", "trino"), ("trino", "duckdb")) for name in _names(s, t)]
+
+
+@pytest.mark.sampled(12)
+@pytest.mark.parametrize(("source", "target", "name"), DUCKDB_AND_TRINO)
+def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: str, target: str, name: str) -> None:
+    wrong = []
+    for case in (case for case in _cases(source, target) if case.meaning.partition("(")[0] == name):
+        found = case.over(source, target)
+        if found.problems:
+            continue  # it is told, and nothing is written over
+        given = (table(case.kinds), columns(case.kinds), rows(case.kinds))
+        differ = differences((ENGINES[source], case.sql), (ENGINES[target], found.text), *given)
+        wrong += [f"{case.sql} | {found.text} | {one}" for one in differ[:3]]
+    assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize(("source", "target"), [*permutations(translated_dialects(), 2)])
+def test_each_meaning_is_written_over_for_some_types_at_least(source: str, target: str) -> None:
+    never = {case.meaning for case in _cases(source, target)}
+    for case in _cases(source, target):
+        if case.meaning in never and not case.over(source, target).problems:
+            never.discard(case.meaning)
+    assert never == set()
+
+
+@pytest.mark.deep
+@pytest.mark.budget(900)
+@pytest.mark.timeout(1800)
+def test_what_is_written_over_to_and_from_spark_means_the_same_there() -> None:
+    from tests.spark_lake import real_spark  # which brings the CDK
+
+    real_spark()
+    pairs = [pair for pair in permutations(translated_dialects(), 2) if "spark" in pair]
+    known = [(pair, case, found.text) for pair in pairs for case in _cases(*pair) if not (found := case.over(*pair)).problems]
+    asked = {text if pair[1] == "spark" else case.sql: case.kinds for pair, case, text in known}
+    answers = _spark_answers(asked)
+    wrong = []
+    for (source, target), case, text in known:
+        other, sql, theirs = (source, case.sql, text) if target == "spark" else (target, text, case.sql)
+        wrong += [f"{other}: {sql} | {theirs} | {one}" for one in _apart(other, sql, case.kinds, answers[theirs])[:3]]
+    assert wrong == [], "\n".join(wrong)
+
+
+def _spark_answers(asked: dict[str, tuple[str, ...]]) -> dict[str, dict[Any, Any]]:
+    """Of each query the values that Spark computes: over all rows, or where that fails over those alone that are few."""
+    found: dict[str, dict[Any, Any]] = {}
+    left = [(sql, kinds, rows(kinds)) for sql, kinds in asked.items()]
+    while left:
+        results = computed(fetched(), [_given(*one) for one in left])
+        again = []
+        for (sql, kinds, some), result in zip(left, results, strict=True):
+            if isinstance(result, dict):
+                found.setdefault(sql, {}).update(
+                    result if "GROUP BY" not in sql and "OVER" not in sql else _told(result, some, kinds)
+                )
+            elif len(some) > 1 and "GROUP BY" not in sql and "OVER" not in sql:
+                again += [(sql, kinds, some[: len(some) // 2]), (sql, kinds, some[len(some) // 2 :])]
+        left = again
+    return {sql: found.get(sql, {}) for sql in asked}
+
+
+def _told(result: dict[Any, Any], some: Sequence[tuple[Any, ...]], kinds: tuple[str, ...]) -> dict[Any, Any]:
+    return result if len(some) == len(rows(kinds)) else {}
+
+
+def _given(sql: str, kinds: tuple[str, ...], some: Sequence[tuple[Any, ...]]) -> Any:
+    name = table(kinds).rpartition(".")[2]
+    typed = [(column.name, SPARK.said(SPARK.read(column.type))) for column in columns(kinds)]
+    return as_spark(sql.replace(table(kinds), name)), name, typed, [*some]
+
+
+def _apart(engine: str, sql: str, kinds: tuple[str, ...], theirs: dict[Any, Any]) -> list[str]:
+    """Where an engine and Spark have two values; a row that either fails on is passed over."""
+    whole = ENGINES[engine](sql, table(kinds), columns(kinds), rows(kinds))
+    mine = whole if isinstance(whole, dict) else _one_by_one(ENGINES[engine], sql, kinds)
+    given = {row[0]: row[2:] for row in rows(kinds)}
+    both = mine.keys() & theirs.keys()
+    return [f"{given.get(key, key)}: {mine[key]!r} and {theirs[key]!r}" for key in sorted(both) if not same(mine[key], theirs[key])]
+
+
+def _one_by_one(engine: Engine, sql: str, kinds: tuple[str, ...]) -> dict[Any, Any]:
+    if "GROUP BY" in sql or "OVER" in sql:
+        return {}
+    found: dict[Any, Any] = {}
+    for row in rows(kinds):
+        one = engine(sql, table(kinds), columns(kinds), [row])
+        found |= one if isinstance(one, dict) else {}
+    return found
+
+
+def test_a_dialects_forms_are_of_meanings_that_another_has_too() -> None:
+    for name in translated_dialects():
+        others = {meaning for other in translated_dialects() if other != name for meaning in forms_of(other).forms}
+        assert forms_of(name).forms.keys() <= others, name
