@@ -170,6 +170,7 @@ WRONG = {
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 REFUSED = {
+    "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY max(id)": "behind HAVING",
     "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(name)": "there is no column `name`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and string",
@@ -194,6 +195,8 @@ NO_QUERY = [
     "SELECT * EXCEPT (id) FROM far.ops.flights",
 ]
 TAKEN = [
+    "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
+    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
     "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights",
     "SELECT carrier, max(n) AS m, m + 1 AS k FROM far.ops.flights GROUP BY carrier ORDER BY m + max(id)",
     "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)",

@@ -118,6 +118,7 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
     "SELECT array_agg(DISTINCT carrier ORDER BY n) AS x FROM far.ops.flights": "only they have an order",
     "SELECT extract(epoch FROM seen) AS x FROM far.ops.flights": "`epoch` is no part of a moment",
     "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)": "only what is selected has an order",
@@ -143,6 +144,8 @@ NO_QUERY = [
     "SELECT id FROM far.ops.flights LIMIT 5 OFFSET 2",
 ]
 TAKEN = [
+    "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
+    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, max(id), carrier",
     "SELECT f.id, t, i, k, v FROM far.ops.flights f CROSS JOIN UNNEST(tags, map(tags, tags)) WITH ORDINALITY AS u (t, k, v, i)",
     "SELECT f.id, u.t FROM far.ops.flights f LEFT JOIN UNNEST(f.tags) AS u (t) ON true",
