@@ -79,7 +79,7 @@ def _calls() -> Iterator[str]:
             if name in SAID and len(SAID[name]) >= len(arguments):
                 arguments = SAID[name][: len(arguments)]
             call = f"{name}({', '.join(arguments)})" if name != "count" or arguments else "count(*)"
-            if name not in RULES.of_groups:  # which stand in a query that groups
+            if name not in RULES.of_groups | RULES.of_order:  # which stand in a query that groups, and behind WITHIN GROUP
                 yield call + (" OVER (ORDER BY id)" if name in known.windows else "")
 
 

@@ -157,6 +157,8 @@ def _arguments(expressions: Expressions, node: exp.Expr, name: str, around: Arou
         else:
             distinct = True
             found[at : at + 1] = modified.expressions
+    if name in rules.of_order and len(around.order) == 1:
+        return [*found, around.order[0].this]
     for part in order:
         expressions.ordered(part.this, expressions.under(Use.ORDER, part.this))
     aggregate = name in rules.functions.aggregates and not around.over

@@ -63,7 +63,9 @@ def read(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed])
     group, having, order = (node.args.get(part) for part in ("group", "having", "order"))
     texts = set[str]()
     expressions.use = Use.GROUP
-    if group is not None and (group.args.get("all") is not None or group.args.get("totals")):
+    if group is not None and group.args.get("all") and expressions.rules.groups_all:
+        texts = {spelled_alike(item.unalias(), expressions) for item in node.expressions if not aggregates(expressions, item)}
+    elif group is not None and (group.args.get("all") is not None or group.args.get("totals")):
         expressions.findings.problem(node, "such a GROUP BY is not known here", "name what rows are grouped by")
     with expressions.within(GROUPING):
         for part in group.expressions if group is not None else ():

@@ -56,7 +56,8 @@ class Rules:
     several_counted: whether count(DISTINCT a, b) is one.
     ordered_windows: functions of a window that needs an ORDER BY.  ignoring: aggregates that may pass over NULLs.
     like_escape: what is an escape in a pattern that says none.  orders_within: whether an aggregate may have an ORDER BY.
-    ordered_aggregates: those that have to.
+    ordered_aggregates: those that have to.  of_order: those that are of the value that WITHIN GROUP orders by, their last argument.
+    groups_all: whether GROUP BY ALL groups by what is no aggregate.
     of_groups: functions that tell by what a row is grouped.  bare_joins: whether JOIN may have no condition.
     choosing_joins: the kinds of joins that only choose among the rows before them, as sqlglot calls them.
     refused_name: why the outermost query can have no column of that name.
@@ -88,6 +89,8 @@ class Rules:
     like_escape: str = ""
     orders_within: bool = False
     ordered_aggregates: frozenset[str] = frozenset()
+    of_order: frozenset[str] = frozenset()
+    groups_all: bool = False
     of_groups: frozenset[str] = frozenset()
     bare_joins: bool = False
     choosing_joins: frozenset[str] = frozenset()

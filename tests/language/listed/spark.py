@@ -141,6 +141,8 @@ OVER_ROWS = {
     "count(DISTINCT carrier, n)": "long",
     "max(price) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)": "decimal(10,2)",
     "any_value(n) IGNORE NULLS": "int",
+    "percentile_cont(0.5) WITHIN GROUP (ORDER BY n)": "double",
+    "percentile_disc(0.9) WITHIN GROUP (ORDER BY price DESC)": "double",
 }
 WRONG = {
     "carrier + 1": ("carrier + 1", "there is no string + int"),
@@ -158,6 +160,8 @@ WRONG = {
     "array_agg(carrier ORDER BY id)": ("", "ORDER BY does not stand here"),
     "aggregate(tags, 0, (s, t) -> s + id)": ("", "`aggregate` is not known to take"),
     "named = named": ("", "Spark does not compare map<string, bigint>"),
+    "percentile_cont(0.5)": ("", "`percentile_cont` is not known to take"),
+    "percentile_cont(0.5) WITHIN GROUP (ORDER BY carrier)": ("", "`percentile_cont` is not known to take"),
     "trunc(day, 'hour')": ("", "'hour' is no unit"),
     "carrierr": ("carrierr", "there is no column `carrierr`"),
     "carrier = 1": ("carrier = 1", "string and int, which have no type in common"),
@@ -195,6 +199,7 @@ NO_QUERY = [
     "SELECT * EXCEPT (id) FROM far.ops.flights",
 ]
 TAKEN = [
+    "SELECT carrier, upper(carrier) AS u, count(*) AS c FROM far.ops.flights GROUP BY ALL",
     "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
     "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
     "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights",
