@@ -102,7 +102,6 @@ TAKEN = [
     "SELECT carrier, sum(sum(n)) OVER (ORDER BY carrier) AS x FROM far.ops.flights GROUP BY carrier",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, carrier",
     "SELECT a.*, count(*) AS c FROM far.ops.airlines AS a GROUP BY a.carrier, name",
-    "SELECT (SELECT count(*) FROM far.ops.flights GROUP BY ()) AS c, max(n) AS m FROM far.ops.flights GROUP BY (carrier, ok)",
     "SELECT DISTINCT carrier, n AS m FROM far.ops.flights ORDER BY m, carrier, 1",
     "SELECT id FROM far.ops.flights UNION ALL SELECT n FROM far.ops.flights ORDER BY id, 1 LIMIT 3",
     "SELECT carrier, ok, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",

@@ -42,7 +42,15 @@ COLUMNS = {
 OURS = (
     *("not known here", "something else each time", "which no table can hold", "two columns would be called", "no program holds"),
     *("in common", "there is no string", "there is no -", "on one side and", "not known to take (int)", "stands before neither"),
-    *("is no unit", "NATURAL JOIN", "USING makes", "a window stands within another", "ends before it begins", "column `_file`"),
+    *(
+        "is no unit",
+        "is no moment",
+        "NATURAL JOIN",
+        "USING makes",
+        "a window stands within another",
+        "ends before it begins",
+        "column `_file`",
+    ),
 )
 # What a signature's argument has to be beside its type, since Spark looks at its value.
 SAID = {

@@ -71,6 +71,7 @@ RULES = Rules(
     makers={"unnest": of_list_or_map},
     makers_remedy="write it in FROM: CROSS JOIN UNNEST(…) AS t (x)",
     items_ordered=True,
+    lists_grouped=True,
     sets_of_columns=True,
     ordered_windows=frozenset(("lag", "lead")),
     orders_within=True,

@@ -89,8 +89,11 @@ def _older_sets(group: exp.Expr) -> bool:
 
 def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
     """What an element of GROUP BY groups by: each column of ROLLUP, CUBE, GROUPING SETS."""
-    if isinstance(part, (exp.Tuple, exp.Paren)):  # () are all rows
-        yield from part.expressions if isinstance(part, exp.Tuple) else [part.this]
+    if isinstance(part, exp.Tuple) and expressions.rules.lists_grouped:
+        yield from part.expressions
+        return
+    if isinstance(part, exp.Paren):
+        yield part.this
         return
     if not isinstance(part, _SETS):
         yield part

@@ -52,6 +52,7 @@ class Rules:
     items_reused: whether an item of the SELECT may name those before it.
     distinct_computed: whether ORDER BY of a SELECT DISTINCT may compute with what is selected.
     having_hides: whether HAVING hides from ORDER BY the aggregates that are not selected.
+    lists_grouped: whether GROUP BY may have (a, b), and () for all rows.
     sets_of_columns: whether ROLLUP, CUBE and GROUPING SETS are of columns alone.
     several_counted: whether count(DISTINCT a, b) is one.
     ordered_windows: functions of a window that needs an ORDER BY.  ignoring: aggregates that may pass over NULLs.
@@ -82,6 +83,7 @@ class Rules:
     items_reused: bool = False
     distinct_computed: bool = False
     having_hides: bool = False
+    lists_grouped: bool = False
     sets_of_columns: bool = False
     several_counted: bool = False
     ordered_windows: frozenset[str] = frozenset()

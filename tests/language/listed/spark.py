@@ -174,6 +174,7 @@ WRONG = {
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 REFUSED = {
+    "SELECT max(n) AS m FROM far.ops.flights GROUP BY ()": "not known here",
     "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY max(id)": "behind HAVING",
     "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(name)": "there is no column `name`",

@@ -145,6 +145,7 @@ NO_QUERY = [
     "SELECT id FROM far.ops.flights LIMIT 5 OFFSET 2",
 ]
 TAKEN = [
+    "SELECT (SELECT count(*) FROM far.ops.flights GROUP BY ()) AS c, max(n) AS m FROM far.ops.flights GROUP BY (carrier, ok)",
     "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
     "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, max(id), carrier",
