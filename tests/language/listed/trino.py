@@ -118,6 +118,8 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT u.t FROM far.ops.flights f JOIN UNNEST(f.tags) AS u (t) ON u.t = f.carrier": "joined to each row by no condition",
+    "SELECT u.t FROM far.ops.flights f RIGHT JOIN UNNEST(f.tags) AS u (t) ON true": "joined to each row by no condition",
     "SELECT carrier FROM far.ops.flights GROUP BY ALL": "such a GROUP BY is not known here",
     "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
     "SELECT array_agg(DISTINCT carrier ORDER BY n) AS x FROM far.ops.flights": "only they have an order",
