@@ -21,6 +21,7 @@ class Capabilities:
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
+    time_travel: ORGANIZE: a version of a table can be read for as long as it is kept; else readers see the newest state.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
     never_written: ORGANIZE: types, in a column or within it, that its engine cannot write into a table.
@@ -49,6 +50,7 @@ class Capabilities:
     never_written: tuple[str, ...] = ()
     plain_names: bool = False
     own_columns: tuple[str, ...] = ()
+    time_travel: bool = True
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ class Committed:
 
     used: what it took beside AWS's own, in kinds that aws_prices.json lists.  statements: those that ran elsewhere in any of the
     batch's steps (waiting.statements.Ran), with what each of them has used.  engine, why: which engine made the rows, and why that
-    one, where it was a choice.
+    one, where it was a choice.  saw: of a warehouse without time travel, through when each dataset was complete in the state that was
+    read, where that is another than the version that was to be read.
     """
 
     pointer: Mapping[str, Any]
@@ -59,6 +60,7 @@ class Committed:
     statements: tuple[Mapping[str, Any], ...] = ()
     engine: str = ""
     why: str = ""
+    saw: Mapping[str, str] = field(default_factory=dict)
 
 
 class Driver(Protocol):
@@ -67,7 +69,8 @@ class Driver(Protocol):
     staged: the manifest that collect committed: {'files': [{'key', 'rows', 'bytes'}], 'schema': …} (keys in the data bucket), and
         where rows were set aside {'rejected': [{'key', 'rows'}]}, with the columns of RejectedRow; where rows left a WHERE {'left':
         [{'key', 'rows'}]}, with their `left_columns`: those of them that the table has are marked `_deleted`.
-    reads: dataset ▸ pointer of the version to read (what `commit` returned for it).
+    reads: dataset ▸ pointer of the version to read (what `commit` returned for it); a warehouse without time travel
+        (`Capabilities.time_travel`) reads the newest state instead, and `Committed.saw` says which that was.
 
     A driver whose statements run elsewhere may raise NotYet in load, refresh, check and commit; `work.turn` then has its token.
     """
@@ -316,7 +319,7 @@ class OrganizeSteps(Steps):
             pointer={**committed.pointer, "definition": definition(work.flow)},
             schema=committed.schema,
             layout=committed.layout,
-            reads=state["reads"],
+            reads={**state["reads"], **committed.saw},
             notes=tuple(state.get("notes", ())),
             skew=skew(committed.file_bytes),
             rejected=committed.rejected,

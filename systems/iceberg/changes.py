@@ -9,6 +9,8 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
+from shared_metadata.contract.batch_identity import Standing
+from shared_metadata.contract.own_columns import DELETED, batch_column
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.parquet.left_rows import left_columns
 from shared_metadata.contract.work import Work
@@ -16,10 +18,9 @@ from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import relations
-from systems.iceberg.batch_identity import Standing
 from systems.iceberg.engine import Engine
 from systems.iceberg.iceberg_schema import columns_of
-from systems.iceberg.merging import DELETED, Merge
+from systems.iceberg.merging import Merge
 from systems.iceberg.rewriting import Rewriting
 from systems.iceberg.tables import Change, Tables, Written, between
 
@@ -64,7 +65,7 @@ class Changes:
 
     def _append_again(self, table: Table, snapshot_id: int) -> Change:
         """Replaces the rows that this batch made before by its new ones."""
-        interval, column, columns = self._work.claim.interval, relations.batch_column(self._work.flow), columns_of(table.schema())
+        interval, column, columns = self._work.claim.interval, batch_column(self._work.flow), columns_of(table.schema())
         if column not in (c.name for c in columns):
             return Change(self._files)
         start, end = interval.start.isoformat(), interval.end.isoformat()
@@ -112,7 +113,7 @@ class Changes:
 
     @property
     def _how(self) -> Merge:
-        flow, batch = self._work.flow, relations.batch_column(self._work.flow)
+        flow, batch = self._work.flow, batch_column(self._work.flow)
         return Merge(flow.key, flow.cursor if flow.cursor != batch else "", batch)
 
     def _rewrite(

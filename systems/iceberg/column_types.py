@@ -8,7 +8,6 @@ from typing import Any
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
-from shared_metadata.program.type_widening import widened
 
 _TO_ICEBERG = {
     "BOOLEAN": "boolean",
@@ -58,23 +57,6 @@ def _kept(kind: Any) -> TypeName:  # a DuckDBPyType, whose parts have no types o
     if kind.id == "enum":
         return TypeName("string")
     return parsed(_TO_ICEBERG.get(str(kind), str(kind).lower()))
-
-
-def evolution(known: Sequence[SchemaColumn], columns: Sequence[SchemaColumn], dataset: str, *, place: str) -> dict[str, str]:
-    """The types of columns to add or widen so that a table takes new rows. Raises DefinitionError, which names both types."""
-    former, changes = {c.name: c.type for c in known}, {}
-    for column in columns:
-        type_name = former.get(column.name)
-        wide = widened(type_name, column.type) if type_name else column.type
-        if wide is None:
-            raise DefinitionError(
-                f"the column {column.name} of {dataset} is {type_name} and would become {column.type}",
-                place=place,
-                remedy=f"CAST it to {type_name}, or give it another name",
-            )
-        if wide != type_name:
-            changes[column.name] = wide
-    return changes
 
 
 def result_columns(described: Sequence[tuple[str, str]], *, place: str) -> tuple[SchemaColumn, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
 from shared_metadata.program import Kind, Mode
@@ -40,5 +41,5 @@ class ComputingDriver(LakeDriver):
             if flow.mode == Mode.MERGE and files and not result:
                 self._keys_are_unique(work, engine, columns, files)
         if hidden:
-            columns = (*columns, SchemaColumn(relations.VIEW_BATCH, "timestamptz"))
+            columns = (*columns, SchemaColumn(VIEW_BATCH, "timestamptz"))
         return {"files": files, "columns": [asdict(column) for column in columns]}

@@ -11,8 +11,11 @@ from typing import Any
 
 from pyiceberg.table import Table
 
+from shared_metadata.contract import set_aside
+from shared_metadata.contract.batch_identity import Identity
 from shared_metadata.contract.maintenance.request import Maintained, Upkeep
 from shared_metadata.contract.organize import CheckResult, Committed
+from shared_metadata.contract.own_columns import VIEW_BATCH, batch_column
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -23,8 +26,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
-from systems.iceberg import expectations, partitions, rejected, relations
-from systems.iceberg.batch_identity import Identity
+from systems.iceberg import expectations, partitions, relations
 from systems.iceberg.changes import Changes
 from systems.iceberg.config import Config
 from systems.iceberg.engine import Engine
@@ -68,7 +70,7 @@ class LakeDriver:
             return {}
         with self._engine(work) as engine:
             rows = f"SELECT {rejected_rows.NAMES} FROM {relations.rows_of(staged, rejected_rows.COLUMNS)}"
-            files = engine.write(rows, self._folder(rejected.beside(work)))
+            files = engine.write(rows, self._folder(set_aside.beside(work)))
         return {"rejected": files, "rejected_rows": sum(file["rows"] for file in files)}
 
     def check(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> tuple[list[CheckResult], dict[str, Any]]:
@@ -78,14 +80,14 @@ class LakeDriver:
         columns, urls = _columns(prepared), [file["url"] for file in prepared["files"]]
         partition_by = () if work.flow.kind == Kind.RESULT else work.flow.partition_by
         in_bucket = staging.url(work.table.dataset, "result") if work.flow.kind == Kind.RESULT else self._folder(work)
-        quarantine, start = self._folder(rejected.beside(work)), to_text(work.claim.interval.start)
+        quarantine, start = self._folder(set_aside.beside(work)), to_text(work.claim.interval.start)
         with self._engine(work) as engine:
             engine.confine(urls, [in_bucket + "/", quarantine + "/"])
             source = relations.rows_of(urls, columns)
             results = expectations.evaluate(engine, work.flow.expectations, source)
             if not any(r.failing and r.action == "QUARANTINE" for r in results):
                 return results, dict(prepared)
-            own = [c for c in columns if c.name != relations.batch_column(work.flow)]
+            own = [c for c in columns if c.name != batch_column(work.flow)]
             aside = engine.write(expectations.quarantined(work.flow.expectations, own, source, start), quarantine)
             files = engine.write(expectations.kept(work.flow.expectations, columns, source), in_bucket, partition_by)
         aside = [*prepared.get("rejected", ()), *aside]
@@ -127,9 +129,9 @@ class LakeDriver:
 
     def _commit_rejected(self, work: Work, files: Sequence[Mapping[str, Any]], staging: Staging) -> None:
         """Makes the rejected rows visible, instead of those that earlier attempts at this batch rejected."""
-        if not work.flow.quarantines or not (files or rejected.may_be_there(work)):
+        if not work.flow.quarantines or not (files or set_aside.may_be_there(work)):
             return
-        tables, aside = self._tables(work), rejected.beside(work)
+        tables, aside = self._tables(work), set_aside.beside(work)
         if files or tables.find(aside.table.dataset):
             rewriting = self._rewriting(aside.table.dataset, staging)
             changes = Changes(aside, tables, rejected_rows.COLUMNS, files, lambda: self._engine(work), self._folder, rewriting)
@@ -237,9 +239,9 @@ class LakeDriver:
                         place=str(flow.position),
                         remedy=f"its columns are {', '.join(sorted(known))}",
                     )
-        if relations.VIEW_BATCH in known and flow.kind != Kind.RESULT:
+        if VIEW_BATCH in known and flow.kind != Kind.RESULT:
             raise DefinitionError(
-                f"{work.table.dataset} has a column {relations.VIEW_BATCH}, which is Atoll's own in the tables of a warehouse",
+                f"{work.table.dataset} has a column {VIEW_BATCH}, which is Atoll's own in the tables of a warehouse",
                 place=str(flow.position),
                 remedy="collect or select it by another name, with AS",
             )

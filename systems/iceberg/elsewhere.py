@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from shared_metadata.contract import set_aside
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier
@@ -19,7 +20,7 @@ from shared_metadata.program import Kind
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import field_names, parsed
-from systems.iceberg import rejected, relations, sizes
+from systems.iceberg import relations, sizes
 from systems.iceberg.computing import ComputingDriver
 from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
 from systems.iceberg.staging_table import StagingTable
@@ -113,7 +114,7 @@ class ElsewhereDriver(ComputingDriver):
         self, work: Work, urls: Sequence[str], columns: Sequence[SchemaColumn], with_reasons: Sequence[SchemaColumn]
     ) -> list[dict[str, Any]]:
         """The rows that were set aside, as the table of rejected rows has them."""
-        folder, batch = self._folder(rejected.beside(work)), to_text(work.claim.interval.start)
+        folder, batch = self._folder(set_aside.beside(work)), to_text(work.claim.interval.start)
         with self._engine(work) as engine:
             engine.confine(urls, [folder + "/"])
             data = rejected_rows.as_json({c.name: (identifier(c.name), duckdb_type(c.type)) for c in columns})

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.parquet.duckdb_errors import told, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import partitions, relations
 from systems.iceberg.column_types import result_columns
-from systems.iceberg.merging import DELETED
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,10 +10,10 @@ from pyiceberg.table import Table
 from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, NestedField, PrimitiveType, StructType
 
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
-from systems.iceberg import relations
 
 VALUE = {"list": "element", "map": "value"}  # what pyiceberg calls the part that can change
 # Between a nested column and its parts: as Iceberg joins their names, and as Parquet does.
@@ -64,7 +64,7 @@ def schema_of(table: Table, known: Sequence[SchemaColumn]) -> Schema:
         tuple(
             SchemaColumn(c.name, c.type, c.nullable, origin[c.name].source, origin[c.name].source_type) if c.name in origin else c
             for c in columns_of(table.schema())
-            if c.name != relations.VIEW_BATCH
+            if c.name != VIEW_BATCH
         )
     )
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import relations
 
-DELETED = SchemaColumn("_deleted", "boolean")
 # A cursor that lies further ahead than any batch is long was met by no window: such rows are read in every batch, as those
 # without a value are, and their cursors say nothing of which is newer.
 FAR = "INTERVAL 8 DAY"

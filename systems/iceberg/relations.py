@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-from shared_metadata.program import Flow, Kind
 from shared_metadata.program.schema import SchemaColumn
-
-VIEW_BATCH = "_view_batch"  # which batch made a view's row; never in the view's own schema
-
-
-def batch_column(flow: Flow) -> str:
-    """The column that says which batch made a row."""
-    return "_batch" if flow.kind == Kind.LOAD else VIEW_BATCH
 
 
 def numbered(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:

@@ -10,8 +10,8 @@ from itertools import pairwise
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from shared_metadata.contract.batch_identity import Identity
 from shared_metadata.program.intervals import from_text
-from systems.iceberg.batch_identity import Identity
 
 # Another engine's query may read what was the current snapshot when it began.
 READERS = timedelta(hours=6)

@@ -21,12 +21,13 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 
 from shared_metadata import naming
+from shared_metadata.contract.batch_identity import Identity, Standing, standing
+from shared_metadata.contract.evolution import evolution
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program.schema import SchemaColumn
-from systems.iceberg import exact_doubles, relations
-from systems.iceberg.batch_identity import Identity, Standing, standing
-from systems.iceberg.column_types import evolution
+from systems.iceberg import exact_doubles
 from systems.iceberg.data_files import data_file
 from systems.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
 from systems.iceberg.ownership import check_table, own_database
@@ -134,7 +135,7 @@ class Tables:
                 remedy=f"run a batch of {dataset} again, then this one; the option keep of the warehouse says how long versions stay",
             )
         schema = table.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else table.schema()
-        return table, tuple(c for c in columns_of(schema) if c.name != relations.VIEW_BATCH)
+        return table, tuple(c for c in columns_of(schema) if c.name != VIEW_BATCH)
 
     def fits(self, dataset: str, columns: Sequence[SchemaColumn]) -> None:
         """Raises DefinitionError when the table, as it is or as it would be made, cannot take these columns."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import json
 import uuid
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -40,6 +41,7 @@ from tests.memory.secrets import MemorySecrets
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _granted: ContextVar[access.Access | None] = ContextVar("granted", default=None)
+BESIDE: dict[str, Any] = {}  # services that a suite puts into memory beside these, by name
 NOWHERE = "http://nothing-answers-here.invalid"  # for what is asked of a service that is not in memory
 MAX_CALLS = 1000  # of one resumable step: more is a loop that gets nowhere
 
@@ -56,7 +58,7 @@ def shared_session() -> boto3.Session:
 def session_with(secret_key: str) -> boto3.Session:
     """A session of its own credentials that asks the same services."""
     in_memory = {"dynamodb": _dynamodb(), "glue": _glue(), "s3": _s3(), "secretsmanager": _secrets()}
-    session = QuickSession(in_memory, aws_secret_access_key=secret_key, region_name=REGION)
+    session = QuickSession(ChainMap(in_memory, BESIDE), aws_secret_access_key=secret_key, region_name=REGION)
     return session
 
 

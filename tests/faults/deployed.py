@@ -23,10 +23,10 @@ from infra import embedded
 from infra.embedded import EmbeddedAws
 from infra.embedded.state import wait_until
 from shared_metadata import naming
+from shared_metadata.contract.batch_identity import Identity
 from shared_metadata.program import Flow
 from shared_metadata.program.intervals import floor
 from shared_metadata.state.records import EventKind
-from systems.iceberg.batch_identity import Identity
 from tests.e2e.test_airline import MINUTE, Deployed, state_command
 from tests.faults.doors import AwsDoor, Doors
 from tests.faults.faults import CONDUCTOR, DEATHS, READS, Invocation, Kind

@@ -16,9 +16,16 @@ pytestmark = pytest.mark.xdist_group("synth")
 REVIEWED = Path(__file__).with_name("grants.txt")
 CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
 VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
+OF_A_STATEMENT = ("DescribeStatement", "GetStatementResult", "CancelStatement")
 # Steps that write more than the lease of their table, or no metadata at all.
 BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed")
-NO_RESOURCE = ("logs:", "xray:", "ec2:", "dynamodb:ListStreams")  # services whose actions here take no resource
+NO_RESOURCE = (
+    "logs:",
+    "xray:",
+    "ec2:",
+    "dynamodb:ListStreams",
+    *(f"redshift-data:{name}" for name in OF_A_STATEMENT),
+)  # services whose actions here take no resource
 
 
 def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -129,6 +136,13 @@ def test_only_actions_that_take_no_resource_are_granted_on_all(templates, vpc_te
             assert not strange, who
 
 
+def test_a_statement_of_redshift_s_is_asked_for_by_whoever_submitted_it_alone(templates):
+    of_statements = [one for one in pairs(templates) if one[1].removeprefix("redshift-data:") in OF_A_STATEMENT]
+    assert of_statements
+    for who, _, resource in of_statements:
+        assert resource == "* if redshift-data:statement-owner-iam-userid = ${aws:userid}", who
+
+
 def test_nothing_is_denied_or_excepted(templates, vpc_templates):
     for who, statement in [*statements(templates), *statements(vpc_templates)]:
         assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
@@ -138,7 +152,7 @@ def test_every_condition_is_one_that_narrows(templates):
     """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted."""
     for who, statement in statements(templates):
         for operator, tested in statement.get("Condition", {}).items():
-            once = ({"kms:ViaService"}, {"iam:PassedToService"})
+            once = ({"kms:ViaService"}, {"iam:PassedToService"}, {"redshift-data:statement-owner-iam-userid"})
             wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once}
             assert set(tested) in wanted[operator], who
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared_metadata.contract.batch_identity import Identity, standing
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.contract.organize import Committed
@@ -21,7 +22,6 @@ from shared_metadata.errors import RetryLater
 from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
-from systems.iceberg.batch_identity import Identity, standing
 from tests.protocol.replay import Line
 
 HOUR, HERE = 3600, Position("program.sql", 1, 1)

@@ -24,6 +24,7 @@ from conductor.environment import Environment as ConductorEnvironment
 from conductor.losses import Losses
 from conductor.starter import Starter
 from shared_metadata.contract import collect
+from shared_metadata.contract.batch_identity import Identity
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.contract.landed import Landed
 from shared_metadata.contract.maintenance.ageing import Ageing
@@ -39,7 +40,6 @@ from shared_metadata.program.intervals import Interval, from_text
 from shared_metadata.store import items
 from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.writer import MetadataWriter
-from systems.iceberg.batch_identity import Identity
 from tests.conformance.fixtures import FakeContext
 from tests.memory.dynamodb import MemoryDynamoDB, Rows, refused, text_of
 from tests.protocol.lake import BEGIN, SLICES, ModelDriver, ModelSource

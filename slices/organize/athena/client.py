@@ -8,6 +8,7 @@ from typing import Any
 
 from shared_metadata import naming
 from shared_metadata.contract.organize import CheckResult
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.waiting.statements import Statements
@@ -20,7 +21,6 @@ from slices.organize.athena.service import Athena
 from slices.organize.athena.workgroup import workgroup
 from systems.iceberg import relations
 from systems.iceberg.elsewhere import ElsewhereDriver
-from systems.iceberg.relations import VIEW_BATCH
 from systems.iceberg.staging_table import SCHEMA, StagingTable
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from shared_metadata.contract.own_columns import DELETED, VIEW_BATCH
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal  # which Trino quotes alike
 from shared_metadata.program import Expectation, Flow
 from shared_metadata.program.places import BATCH_END, BATCH_START, filled
 from shared_metadata.program.schema import SchemaColumn
 from slices.organize.athena.sql_types import athena_type
-from systems.iceberg.merging import DELETED
-from systems.iceberg.relations import VIEW_BATCH
 from systems.iceberg.staging_table import StagingTable
 
 REASONS = "atoll_reasons"

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared_metadata import naming
 from shared_metadata.contract.organize import CheckResult
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.waiting.statements import Statements
@@ -21,7 +22,6 @@ from slices.organize.spark.service import EmrServerless
 from slices.organize.spark.slice import SLICE
 from systems.iceberg import relations
 from systems.iceberg.elsewhere import ElsewhereDriver
-from systems.iceberg.relations import VIEW_BATCH
 from systems.iceberg.staging_table import StagingTable
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared_metadata.contract.own_columns import DELETED, VIEW_BATCH
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Expectation, Flow
 from shared_metadata.program.places import BATCH_END, BATCH_START, filled
@@ -16,8 +17,6 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.organize.spark.spelling import as_spark
 from slices.organize.spark.sql_types import spark_type
 from systems.iceberg import relations
-from systems.iceberg.merging import DELETED
-from systems.iceberg.relations import VIEW_BATCH
 from systems.iceberg.staging_table import StagingTable
 
 CATALOG = "atoll"  # what a job calls the lake's catalog

@@ -218,3 +218,4 @@ TAKEN = [
     "SELECT 'it''s -- not a comment' AS a, /* nor 'a text */ id FROM far.ops.flights -- 'either",
 ]
 KINDS = ["decimal(12,4)", "list<map<string, long>>", "struct<a: int, b: list<date>>"]
+OTHERWISE: dict[str, str] = {}

@@ -156,3 +156,4 @@ TAKEN = [
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier ORDER BY c + 1 FETCH FIRST 3 ROWS ONLY",
 ]
 KINDS = ["decimal(12,4)", "list<map<string, long>>", "struct<a: int, b: list<date>>"]
+OTHERWISE: dict[str, str] = {}

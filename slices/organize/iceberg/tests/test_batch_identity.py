@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from shared_metadata.contract.batch_identity import Identity, Standing, standing
 from shared_metadata.errors import StaleToken
-from systems.iceberg.batch_identity import Identity, Standing, standing
 
 MINE = Identity("lake.a.b", "2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z", 2, "v1")
 FORMER = replace(MINE, start="2026-11-23T09:00:00Z", end="2026-11-23T10:00:00Z", token=9)

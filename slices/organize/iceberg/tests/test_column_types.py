@@ -4,11 +4,13 @@ import duckdb
 import pytest
 from hypothesis import given
 
+from shared_metadata.contract.evolution import evolution
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName
-from systems.iceberg.column_types import evolution, iceberg_type, result_columns, widened
+from shared_metadata.program.type_widening import widened
+from systems.iceberg.column_types import iceberg_type, result_columns
 from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
 from tests.metadata.test_type_names import TYPES
 

@@ -11,13 +11,13 @@ import pytest
 import sqlglot
 from sqlglot.tokens import TokenType
 
+from shared_metadata.contract.own_columns import VIEW_BATCH
 from shared_metadata.program import Expectation, Mode
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
 from slices.organize.iceberg.tests.test_maintenance import maintain
 from slices.organize.iceberg.tests.test_tables import lake
 from systems.iceberg.compaction import LEAST_FILES
 from systems.iceberg.engine import Engine
-from systems.iceberg.relations import VIEW_BATCH
 from tests.conformance.organize import FLIGHTS, HERE, Lake, Typed, quoted
 
 __all__ = ["lake"]

@@ -1,0 +1,1 @@
+"""Redshift's SQL: its types, its functions, and what it does not read."""

@@ -1,0 +1,79 @@
+"""What Redshift's SQL has of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlglot import exp
+
+from language.dialects.redshift.query import RedshiftQuery
+from language.dialects.redshift.types import TYPES
+from language.sql.findings import Told
+from language.sql.listed import texts
+from language.sql.listed.expressions import Expressions
+from language.sql.listed.predicate import ListedPredicate
+from language.sql.listed.rules import Operator, Rules
+from language.sql.scope import NOTHING, Typed
+from shared_metadata.program.schema import SchemaColumn
+from shared_metadata.program.type_names import TypeName, parsed, words
+
+
+def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
+    """A moment becomes what clocks show there; what clocks show, a moment."""
+    inner = of.typed(node.this)
+    of.typed(node.args["zone"])
+    other = {"timestamp": "timestamptz", "timestamptz": "timestamp"}.get(inner.kind.word if inner.kind else "")
+    if inner.kind is not None and other is None:
+        of.findings.problem(node, f"there is no {TYPES.said(inner.kind)} AT TIME ZONE", "CAST it to a TIMESTAMP, or a TIMESTAMPTZ")
+        return NOTHING
+    return Typed(TypeName(other) if other else None, inner.refs)
+
+
+def _not_read(cause: str, remedy: str) -> Operator:
+    """What sqlglot reads and Redshift does not: https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-features.html"""
+
+    def told(of: Expressions, node: exp.Expr) -> Typed:
+        of.findings.problem(node, cause, remedy)
+        return NOTHING
+
+    return told
+
+
+def _unread(path: str, column: SchemaColumn) -> Told | None:
+    """A table with a column of a type that Redshift keeps in none."""
+    if not {"list", "map", "struct", "uuid", "time"} & set(words(parsed(column.type))):
+        return None
+    cause = f"Redshift keeps no table that has a {column.type}, as `{path}` has in the column `{column.name}`"
+    return cause, "collect it by a query that makes a text of it"
+
+
+RULES = Rules(
+    engine="Redshift",
+    types=TYPES,
+    query=RedshiftQuery,
+    functions_file=Path(__file__).with_name("catalogue.json"),
+    operators={
+        exp.ILike: texts.like,
+        exp.SimilarTo: texts.matched,
+        exp.AtTimeZone: _at_time_zone,
+        exp.Bracket: _not_read(
+            "Redshift has subscripts of SUPER alone, which Atoll keeps in no table", "select it where it is collected"
+        ),
+        exp.Array: _not_read("Redshift has arrays in SUPER alone, which Atoll keeps in no table", "make a text of it, by LISTAGG"),
+        exp.Filter: _not_read("Redshift has no FILTER", "write CASE WHEN … THEN … END within the call"),
+        exp.NullSafeEQ: _not_read("Redshift has no IS DISTINCT FROM", "write (a = b OR (a IS NULL AND b IS NULL))"),
+        exp.NullSafeNEQ: _not_read("Redshift has no IS DISTINCT FROM", "write NOT (a = b OR (a IS NULL AND b IS NULL))"),
+    },
+    grammar={
+        exp.Substring: ("substring", ()),
+        exp.StrPosition: ("position", ()),
+        exp.Overlay: ("overlay", ()),
+    },
+    items_named=True,
+    ordered_windows=frozenset(("lag", "lead")),
+    unread=_unread,
+)
+
+
+class Predicate(ListedPredicate):
+    rules = RULES

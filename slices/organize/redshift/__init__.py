@@ -1,0 +1,1 @@
+"""A warehouse in Amazon Redshift, provisioned or serverless, through its Data API."""

@@ -1,0 +1,65 @@
+"""The options of `CREATE WAREHOUSE … USING redshift WITH (…)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared_metadata.contract.accepted import refusals
+from shared_metadata.errors import DefinitionError
+
+_NAME = r"^[a-z0-9-]{1,63}$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+
+class Config(BaseModel):
+    """Either `managed`, or a workgroup with its id, or a cluster; these with a user.
+
+    managed: the slice's stack makes a namespace and a workgroup of Redshift Serverless.
+    base_rpus: of a managed workgroup: how many RPUs it has at work, in eights.
+    workgroup, workgroup_id: of Redshift Serverless, and the last part of its ARN, which grants name.
+    cluster_identifier: of a provisioned cluster.
+    database: the database's name.
+    db_user: of a cluster: the user to sign in as, by temporary credentials.
+    secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
+    statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
+    mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    managed: bool = False
+    base_rpus: int = Field(default=8, ge=4, le=1024)
+    workgroup: str = Field(default="", pattern=_NAME, description="the name of a workgroup, as 'analytics'")
+    workgroup_id: str = Field(default="", pattern=_UUID, description="the last part of the workgroup's ARN, a UUID")
+    cluster_identifier: str = Field(default="", pattern=_NAME, description="the identifier of a cluster, as 'analytics'")
+    database: str = Field(default="dev", min_length=1, max_length=64)
+    db_user: str = Field(default="", min_length=1, max_length=128)
+    secret: str = Field(default="", min_length=1)
+    statement_minutes: int = Field(default=360, ge=1, le=1440)
+    mask_key: str = Field(default="", min_length=1)
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
+        """Raises DefinitionError that names the option and what is accepted."""
+        remedy = f"the options of a redshift warehouse are: {', '.join(cls.model_fields)}"
+        if unknown := sorted(set(options) - set(cls.model_fields)):
+            raise DefinitionError(f"a redshift warehouse has no option {unknown[0]}", place=place, remedy=remedy)
+        for wrong in refusals(cls, options):
+            raise DefinitionError(f"the option {wrong.name} takes {wrong.takes}", place=place, remedy=remedy)
+        config = cls(**options)
+        ways = [config.managed, bool(config.workgroup), bool(config.cluster_identifier)]
+        if sum(ways) != 1:
+            remedy = "write managed = TRUE, or workgroup and workgroup_id, or cluster_identifier"
+            raise DefinitionError("a redshift warehouse is managed, or one workgroup, or one cluster", place=place, remedy=remedy)
+        if bool(config.workgroup) != bool(config.workgroup_id):
+            remedy = "`aws redshift-serverless get-workgroup` tells its ARN, whose last part is the id"
+            raise DefinitionError("workgroup and workgroup_id go together: a grant names the id", place=place, remedy=remedy)
+        if config.db_user and not config.cluster_identifier:
+            raise DefinitionError("db_user is of a cluster", place=place, remedy="write secret = '…' for a workgroup")
+        if not config.managed and bool(config.secret) == bool(config.db_user):
+            remedy = "write secret = '…', or of a cluster db_user = '…'; all of the slice's functions sign in as that one user"
+            raise DefinitionError("a warehouse that is not managed is signed in to by one user", place=place, remedy=remedy)
+        return config

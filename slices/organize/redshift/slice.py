@@ -1,0 +1,27 @@
+"""Declares the slice that keeps a warehouse in Amazon Redshift."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="organize",
+    system="redshift",
+    title="Redshift",
+    capabilities=Capabilities(
+        dialect="redshift",
+        modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
+        own_columns=("_view_batch",),
+        # COPY reads neither of the first two from Parquet; SUPER keeps no dates, no bytes and no decimals of what is nested.
+        # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html and …/r_SUPER_type.html
+        never_written=("time", "uuid", "list", "map", "struct"),
+        longest_name=127,  # https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
+        time_travel=False,
+    ),
+    config="slices.organize.redshift.config:Config",
+    engine="redshift",
+    deployed_options=("workgroup", "workgroup_id", "cluster_identifier", "database", "db_user", "secret", "managed", "base_rpus"),
+    systems=("sql_warehouse",),
+    services=("redshift-data",),
+    waits=("load", "refresh", "check", "commit"),
+    steps=("plan", "load", "refresh", "check", "commit", "landed"),
+)

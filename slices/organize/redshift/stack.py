@@ -1,0 +1,141 @@
+"""The stack OrganizeRedshiftSlice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_redshiftserverless as serverless
+from aws_cdk import aws_secretsmanager as secrets
+from constructs import Construct
+
+from infra import slice_stack
+from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.functions import READ_OBJECTS, WRITE_OBJECTS, AtollFunction
+from infra.settings import Settings
+from shared_metadata import naming
+from shared_metadata.contract import made_for
+from shared_metadata.program import Program
+from slices.organize.redshift import named
+from slices.organize.redshift.config import Config
+from slices.organize.redshift.slice import SLICE
+from slices.organize.redshift.workflow import workflow
+
+SUBMIT = ["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"]
+# Of statements, which are no resources: whoever submitted one may ask for it, and nobody else.
+OWN = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
+OWNER = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
+STATED = "the Data API's actions on statements take no resource; each is of whoever submitted it"
+STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
+ADMIN = "atoll"  # who owns the tables of a managed namespace
+STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
+
+
+class SliceStack(slice_stack.SliceStack):
+    """plan ▸ load | refresh ▸ check ▸ commit, and landed; no function waits while Redshift works."""
+
+    def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
+        super().__init__(scope, SLICE, program, settings, **stack_settings)
+        self._warehouses = {
+            name: Config.read(program.warehouses[name].options, place=f"warehouse {name}")
+            for name in made_for.warehouses(SLICE, program)
+        }
+        self._role = self._made_role()
+        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
+        for name, memory_mb in STEPS.items():
+            step = self.step(name, memory_mb=memory_mb, timeout_seconds=900, data=True)
+            step.write_objects([self.staging], slice_stack.OWN_STAGING)
+            step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
+        self.steps["load"].read_objects(self.staged, STAGED)
+        self.landed(memory_mb=256)
+        managed = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
+        for step in (*(self.steps[name] for name in STEPS), self.steps["landed"]):
+            for name, config in self._warehouses.items():
+                self._speaks(step, name, config, managed.get(name, ""))
+        self.finish(workflow)
+
+    def _speaks(self, step: AtollFunction, name: str, config: Config, workgroup: str) -> None:
+        """What a function needs to have statements run in a warehouse.  workgroup: the ARN of one that is managed."""
+        if config.cluster_identifier:
+            where = self.places.arn("redshift", f"cluster:{config.cluster_identifier}")
+        else:
+            where = workgroup or self.places.arn("redshift-serverless", f"workgroup/{config.workgroup_id}")
+        step.allow(SUBMIT, [where])
+        step.role.add_to_policy(iam.PolicyStatement(actions=OWN, resources=["*"], conditions=OWNER))
+        acknowledge_resources(step.role, ["*"], STATED)
+        if secret := named.secret(name, config):
+            step.read_secrets([secret])
+        if config.db_user:
+            user = self.places.arn("redshift", f"dbuser:{config.cluster_identifier}/{config.db_user}")
+            database = self.places.arn("redshift", f"dbname:{config.cluster_identifier}/{config.database}")
+            step.allow(["redshift:GetClusterCredentials"], [user, database])
+
+    def _made_role(self) -> iam.Role:
+        """The role by which Redshift reads what is staged, and writes what is published: COPY and UNLOAD name it."""
+        services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
+        trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
+        called = f"{named.role()}-{self.region}"  # roles are an account's, wherever it works
+        role = iam.Role(self, "S3", role_name=called, assumed_by=iam.CompositePrincipal(*trusted))
+        for why, (actions, prefixes) in {
+            STAGED: (READ_OBJECTS, self.staged),
+            slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
+        }.items():
+            resources = [self.places.objects(prefix) for prefix in prefixes]
+            if resources:
+                role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+                acknowledge_resources(role, resources, why)
+        role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[self.places.bucket_arn]))
+        via = {"StringEquals": {"kms:ViaService": f"s3.{self.region}.amazonaws.com"}}
+        key = iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.places.key_arn], conditions=via)
+        role.add_to_policy(key)
+        return role
+
+    def _managed(self, name: str, config: Config) -> str:
+        """A namespace and a workgroup of a warehouse, and the secret of its administrator; the ARN of the workgroup."""
+        called = named.workgroup(name, config)
+        secret = secrets.Secret(
+            self,
+            f"Admin-{name}",
+            secret_name=naming.secret(named.secret(name, config)),
+            encryption_key=self.steps["load"].key,
+            generate_secret_string=secrets.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": ADMIN}),
+                generate_string_key="password",
+                exclude_punctuation=True,
+                password_length=48,
+            ),
+        )
+        acknowledge(secret, "AwsSolutions-SMG4", "a new password takes a deployment, which gives it to the namespace too")
+        namespace = serverless.CfnNamespace(
+            self,
+            f"Namespace-{name}",
+            namespace_name=called,
+            db_name=config.database,
+            admin_username=ADMIN,
+            admin_user_password=secret.secret_value_from_json("password").unsafe_unwrap(),  # a reference, which is resolved there
+            kms_key_id=self.places.key_arn,
+            iam_roles=[self._role.role_arn],
+            default_iam_role_arn=self._role.role_arn,
+            log_exports=["userlog", "connectionlog"],
+        )
+        network = self.network
+        workgroup = serverless.CfnWorkgroup(
+            self,
+            f"Workgroup-{name}",
+            workgroup_name=called,
+            namespace_name=called,
+            base_capacity=config.base_rpus,
+            publicly_accessible=False,
+            enhanced_vpc_routing=network is not None,
+            subnet_ids=network.vpc.select_subnets(subnet_type=network.subnets.subnet_type).subnet_ids if network else None,
+            security_group_ids=[group.security_group_id for group in network.security_groups] if network else None,
+            config_parameters=[
+                serverless.CfnWorkgroup.ConfigParameterProperty(
+                    parameter_key="max_query_execution_time", parameter_value=str(60 * config.statement_minutes)
+                ),
+                serverless.CfnWorkgroup.ConfigParameterProperty(parameter_key="require_ssl", parameter_value="true"),
+            ],
+        )
+        workgroup.add_dependency(namespace)
+        return workgroup.attr_workgroup_workgroup_arn

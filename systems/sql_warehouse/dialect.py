@@ -1,0 +1,81 @@
+"""What a warehouse's SQL says in its own way; all else of a batch's statements is the same in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from shared_metadata.program.schema import SchemaColumn
+
+LEDGERS, STAGING = "atoll", "atoll_staging"  # schemas of Atoll's own in the database
+
+
+class WarehouseSql(Protocol):
+    """title: what the warehouse is called.  reads: what of a catalog tells of columns: schema, table, column, type and its sizes."""
+
+    title: str
+
+    def identifier(self, name: str) -> str: ...
+
+    def literal(self, text: str) -> str: ...
+
+    def spelled(self, text: str) -> str:
+        """A program's SQL, whose texts are 'it''s', as the warehouse reads it."""
+        ...
+
+    def type(self, type_name: str) -> str:
+        """'decimal(10,2)' as its SQL writes it. Raises KeyError for one that it cannot keep."""
+        ...
+
+    def type_known(self, word: str, sizes: tuple[int, int]) -> str | None:
+        """The type of a column that its catalog calls so; None for one that is none of ours.  sizes: precision and scale."""
+        ...
+
+    def moment(self, text: str) -> str:
+        """An ISO moment in UTC as a constant."""
+        ...
+
+    def loaded(self, column: SchemaColumn) -> tuple[str, str]:
+        """The type of a column of a staging table that a Parquet file is loaded into, and the expression of its value from there."""
+        ...
+
+    def unloaded(self, column: SchemaColumn) -> str:
+        """The expression of a value as it is written to Parquet."""
+        ...
+
+    def as_json(self, columns: Sequence[SchemaColumn]) -> str:
+        """The expression of a row as a JSON object."""
+        ...
+
+    def copy(self, table: str, manifest: str) -> str:
+        """Loads the files of a manifest into a table.  table: as it is written.  manifest: s3://…"""
+        ...
+
+    def unload(self, query: str, prefix: str) -> str:
+        """Writes a query's rows to Parquet files below s3://…, with a manifest."""
+        ...
+
+    def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:
+        """Asks the catalog: schema, table, column, type, precision, scale, in order.  tables: schema and name."""
+        ...
+
+    def lock(self, table: str) -> str:
+        """Has others wait that lock the table, until the transaction ends; before it reads anything."""
+        ...
+
+
+Tables = Mapping[str, Sequence[SchemaColumn]]
+
+
+def table(sql: WarehouseSql, schema: str, name: str) -> str:
+    return f"{sql.identifier(schema)}.{sql.identifier(name)}"
+
+
+def names(sql: WarehouseSql, columns: Sequence[SchemaColumn], alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + sql.identifier(column.name) for column in columns)
+
+
+def create(sql: WarehouseSql, written: str, columns: Sequence[SchemaColumn]) -> str:
+    """Makes a table of columns of their own types."""
+    return f"CREATE TABLE {written} ({', '.join(f'{sql.identifier(c.name)} {sql.type(c.type)}' for c in columns)})"

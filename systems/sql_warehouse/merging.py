@@ -1,0 +1,117 @@
+"""The statements by which a batch's staged rows become a table's: in one transaction, so that readers see all of them or none.
+
+Keys are met by equality, and again where a part of one is null: a database joins by equality at once, and whatever else it
+compares row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shared_metadata.contract.own_columns import BATCH, DELETED
+from shared_metadata.program.schema import SchemaColumn
+from systems.sql_warehouse.dialect import WarehouseSql, names
+
+FAR_DAYS = 8  # a cursor that lies further ahead than any batch is long says nothing of which row is newer
+_TIMES = ("date", "timestamp", "timestamptz")
+
+
+def append(sql: WarehouseSql, target: str, rows: str, columns: Sequence[SchemaColumn]) -> str:
+    named = names(sql, columns)
+    return f"INSERT INTO {target} ({named}) SELECT {named} FROM {rows}"
+
+
+def delete_batch(sql: WarehouseSql, target: str, column: str, start: str, end: str) -> str:
+    """Deletes what a batch [start, end) has made."""
+    name = sql.identifier(column)
+    return f"DELETE FROM {target} WHERE {name} >= {sql.moment(start)} AND {name} < {sql.moment(end)}"
+
+
+def latest(sql: WarehouseSql, rows: str, columns: Sequence[SchemaColumn], key: Sequence[str], cursor: str) -> str:
+    """One row for each key, that of the highest cursor; of several that are equal, any."""
+    keys, named = ", ".join(map(sql.identifier, key)), names(sql, columns)
+    order = f"{sql.identifier(cursor)} DESC NULLS LAST" if cursor else keys
+    number = f"row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS atoll_number"
+    return f"SELECT {named} FROM (SELECT {named}, {number} FROM {rows}) AS r WHERE atoll_number = 1"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The merge of one batch.  cursor: decides which of two rows is newer, or '';  batch: the column with the arrival time."""
+
+    sql: WarehouseSql
+    key: tuple[str, ...]
+    cursor: str
+    batch: str
+
+    def statements(
+        self, target: str, rows: str, left: str, columns: Sequence[SchemaColumn], stored: Sequence[SchemaColumn], start: str
+    ) -> list[str]:
+        """rows, left: staging tables; left '' where no key is gone.  stored: the columns of the target.  start: of the batch."""
+        found = list[str]()
+        if left:
+            newer = self._newer(left, "n", columns)
+            found += self._each(lambda same: f"DELETE FROM {left} USING {rows} AS n WHERE {same} AND NOT {newer}", left, "n")
+            found += self._each(lambda same: f"DELETE FROM {rows} USING {left} AS n WHERE {same}", rows, "n")
+            marked = f"({self._stays('t', left, stored)} OR {self._marked('t', left, columns)})"
+            found += self._each(lambda same: f"DELETE FROM {left} USING {target} AS t WHERE {same} AND {marked}", left, "t")
+        stays = self._stays("t", rows, stored)
+        if stays != "false":
+            found += self._each(lambda same: f"DELETE FROM {rows} USING {target} AS t WHERE {same} AND {stays}", rows, "t")
+        if left:
+            sets = self._set(columns, start)
+            found += self._each(lambda same: f"UPDATE {target} SET {sets} FROM {left} AS n WHERE {same}", target, "n")
+        found += self._each(lambda same: f"DELETE FROM {target} USING {rows} AS n WHERE {same}", target, "n")
+        return [*found, append(self.sql, target, rows, columns)]
+
+    def _each(self, statement: Callable[[str], str], one: str, other: str) -> list[str]:
+        """The statement for keys that are equal, and for those of which a part is null."""
+        named = [(f"{one}.{self.sql.identifier(k)}", f"{other}.{self.sql.identifier(k)}") for k in self.key]
+        equal = " AND ".join(f"{a} = {b}" for a, b in named)
+        null = " OR ".join(f"{b} IS NULL" for _, b in named)
+        either = " AND ".join(f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))" for a, b in named)
+        return [statement(f"({equal})"), statement(f"(({null}) AND {either})")]
+
+    def _stays(self, stored: str, incoming: str, columns: Sequence[SchemaColumn]) -> str:
+        """Whether the stored row is newer than the incoming one; never null."""
+        order, new = self._order(stored, columns), self._order(incoming, columns)
+        by_batch = ""
+        if any(column.name == self.batch for column in columns):
+            name = self.sql.identifier(self.batch)
+            by_batch = f"{stored}.{name} > {incoming}.{name}"
+        if not order:
+            return f"coalesce({by_batch}, false)" if by_batch else "false"
+        return f"coalesce({order} > {new}, {by_batch or 'false'}, false)"
+
+    def _newer(self, one: str, other: str, columns: Sequence[SchemaColumn]) -> str:
+        order, new = self._order(one, columns), self._order(other, columns)
+        return f"coalesce({order} > {new}, {order} IS NOT NULL AND {new} IS NULL)" if order else "false"
+
+    def _marked(self, stored: str, left: str, columns: Sequence[SchemaColumn]) -> str:
+        """Whether the row is marked already, by what is no older."""
+        order, new = self._order(stored, columns), self._order(left, columns)
+        older = f" AND NOT coalesce({new} > {order}, false)" if order else ""
+        return f"(coalesce({stored}.{self.sql.identifier(DELETED.name)}, false){older})"
+
+    def _set(self, columns: Sequence[SchemaColumn], start: str) -> str:
+        sets = [f"{self.sql.identifier(DELETED.name)} = true", f"{self.sql.identifier(self.batch)} = {self.sql.moment(start)}"]
+        cursor = next((c for c in columns if c.name == self.cursor and c.type != "string"), None)
+        if cursor is not None and cursor.name != self.batch:
+            name = self.sql.identifier(cursor.name)
+            sets.append(f"{name} = coalesce({self._order('n', columns)}, {name})")
+        return ", ".join(sets)
+
+    def _order(self, row: str, columns: Sequence[SchemaColumn]) -> str:
+        """The order of two rows by age; '' where there is none, as for texts: a source sorts them in an order of its own."""
+        column = next((c for c in columns if c.name == self.cursor), None)
+        if column is None or column.type == "string":
+            return ""
+        name, batch = f"{row}.{self.sql.identifier(column.name)}", f"{row}.{self.sql.identifier(self.batch)}"
+        if column.type in ("float", "double"):
+            return f"CASE WHEN {name} - {name} = 0 THEN {name} END"  # of an infinity and of NaN that is NaN
+        if column.type in _TIMES and self.batch == BATCH:
+            utc = f"CAST({name} AS {self.sql.type('timestamp')}) AT TIME ZONE 'UTC'"
+            moment = name if column.type == "timestamptz" else utc
+            return f"CASE WHEN {moment} < {batch} + INTERVAL '{FAR_DAYS} days' THEN {name} END"
+        return name

@@ -1,0 +1,76 @@
+"""The statements of a batch's step: each purpose is one transaction, submitted once under its token, and waited for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from shared_metadata.contract.waiting.statements import Engine, Ran, Statements, Status
+from shared_metadata.contract.waiting.turn import Turn
+from shared_metadata.contract.work import Work
+from shared_metadata.errors import DefinitionError, RetryLater
+
+MOVED = "the table's ledger has moved on"  # what a service says of a transaction that the ledger's guard has stopped
+GUARD = "/* atoll: the ledger is as it was read */"
+
+
+class Service(Engine, Protocol):
+    """A warehouse's service: a text is a JSON list of statements, which are one transaction."""
+
+    def rows(self, id: str, number: int) -> list[list[Any]]:
+        """What the number-th statement of a transaction gave, the first is 0."""
+        ...
+
+
+class LedgerMoved(Exception):
+    """Another worker has committed to the table since its ledger was read; nothing was done."""
+
+
+class Session:
+    """The transactions of one call of a step.  limit_seconds: of all waiting of the step."""
+
+    def __init__(self, service: Service, turn: Turn, place: str, limit_seconds: float) -> None:
+        self._service = service
+        self._statements = Statements(service, turn, place, limit_seconds=limit_seconds)
+
+    def run(self, purpose: str, texts: Sequence[str]) -> Ran:
+        """Raises NotYet while it runs, LedgerMoved, and DefinitionError with its id where it failed or was cancelled."""
+        try:
+            return self._statements.run(purpose, json.dumps(list(texts)))
+        except DefinitionError as error:
+            if MOVED in error.what:
+                raise LedgerMoved from None
+            raise
+
+    def rows(self, ran: Ran, number: int = -1) -> list[list[Any]]:
+        """The rows that a statement of a transaction gave; that of its last one by itself."""
+        return self._service.rows(ran.id, number)
+
+    @property
+    def ran(self) -> list[dict[str, Any]]:
+        return [one.to_plain() for one in self._statements.ran]
+
+
+def turn_of(work: Work) -> Turn:
+    """The turn of a call; of one outside of any, one of its claim: other claims' statements are none of its."""
+    if work.turn.key:
+        return work.turn
+    claim = work.claim
+    return replace(work.turn, key=json.dumps([claim.flow, str(claim.interval), claim.token, work.table.dataset]))
+
+
+def ask(service: Service, texts: Sequence[str], place: str, deadline_monotonic: float) -> list[list[Any]]:
+    """The rows of the last statement, in a call that has no turn and waits for it. Raises RetryLater, DefinitionError."""
+    id = service.submit(json.dumps(list(texts)), Turn(key=f"{place} {time.time_ns()}").token("ask"))
+    while (look := service.look(id)).status in (Status.WAITS, Status.RUNS):
+        if time.monotonic() > deadline_monotonic:
+            service.cancel(id)
+            raise RetryLater(f"{service.kind} {id} was not done in time", place=place, remedy="nothing: it is asked again")
+        time.sleep(0.2)
+    if look.status != Status.DONE:
+        remedy = "mend what it says; the console of the service shows the statement by this id"
+        raise DefinitionError(f"{service.kind} {id} failed: {look.reason}", place=place, remedy=remedy)
+    return service.rows(id, -1)
