@@ -174,6 +174,8 @@ WRONG = {
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 REFUSED = {
+    "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
+    "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
     "SELECT max(n) AS m FROM far.ops.flights GROUP BY ()": "not known here",
     "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY max(id)": "behind HAVING",

@@ -118,6 +118,8 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
+    "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
     "SELECT u.t FROM far.ops.flights f JOIN UNNEST(f.tags) AS u (t) ON u.t = f.carrier": "joined to each row by no condition",
     "SELECT u.t FROM far.ops.flights f RIGHT JOIN UNNEST(f.tags) AS u (t) ON true": "joined to each row by no condition",
     "SELECT carrier FROM far.ops.flights GROUP BY ALL": "such a GROUP BY is not known here",
