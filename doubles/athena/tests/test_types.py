@@ -123,7 +123,7 @@ def shared(one_trino: Any) -> Any:
     return one_trino
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(st.lists(VALUES, min_size=1, max_size=3))
 def test_expressions_have_the_types_that_the_dialect_says(shared: Any, items: list[str]) -> None:
     listed = ", ".join(f"{item} AS c{number}" for number, item in enumerate(items))

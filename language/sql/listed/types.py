@@ -219,6 +219,6 @@ class Types:
         """None for one that is not known here."""
         raise NotImplementedError
 
-    def extracted(self, unit: str) -> TypeName:
-        """What EXTRACT gives.  unit: in upper case."""
+    def extracted(self, unit: str) -> TypeName | None:
+        """What EXTRACT gives; None of a unit that there is not.  unit: in upper case."""
         return self.long
