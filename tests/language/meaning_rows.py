@@ -38,6 +38,9 @@ VALUES: Mapping[str, Sequence[Any]] = {
         1.7976931348623157e308,
         5e-324,
         123456789.125,
+        1.005,
+        -2.675,
+        1000000000000000.3,
     ),
     "boolean": (None, True, False),
     "string": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from language.dialects.trino.types import TYPES
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("year", "quarter", "month", "day")}
@@ -11,7 +11,8 @@ _TIMES = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("hour",
 _MICROSECONDS = {"timestamp": "timestamp(6)", "timestamptz": "timestamp(6) with time zone"}
 FORMS = Forms(
     own={
-        **nan.none(),
+        **floating.none(),
+        **floating.rounded_as_multiplied(),
         "divided(W, W)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(decimal, X)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(X, decimal)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
