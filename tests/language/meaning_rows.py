@@ -66,7 +66,7 @@ VALUES: Mapping[str, Sequence[Any]] = {
             "xx",
             "a\nb",
         ),
-        *("日本語", "\U0001f600x", "e\u0301", "0", "-1", "1.0", "'", '"', "İ", "ﬁ", "a_b", "xyz", "O'Brien \\"),
+        *("日本語", "\U0001f600x", "e\u0301", "0", "-1", "1.0", "'", '"', "İ", "ΣΑΣ", "ﬁ", "a_b", "xyz", "O'Brien \\"),
     ),
     "date": tuple(
         None if v is None else date(*v)

@@ -23,6 +23,7 @@ FORMS = Forms(
         "minimum_with_nan(double)": ("coalesce(min(_1) FILTER (WHERE NOT is_nan(_1)), min(_1))",),
         "maximum_with_nan(double)": ("CASE WHEN bool_or(is_nan(_1)) THEN CAST('NaN' AS double) ELSE max(_1) END",),
         # texts
+        "upper(string)": ("replace(upper(_1), 'ß', 'ẞ')",),  # which Java leaves as it is
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "from(string, 1+)": ("substr(_1, _2)", "substring(_1, _2)", "substring(_1 FROM _2)"),
         "part(string, 1+, 0+)": ("substr(_1, _2, _3)", "substring(_1, _2, _3)", "substring(_1 FROM _2 FOR _3)"),

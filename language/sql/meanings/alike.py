@@ -28,7 +28,6 @@ ALIKE: Mapping[str, str] = {
     "unlike(string, like)": "_1 NOT LIKE _2",
     "length(string)": "length(_1)",
     "lower(string)": "lower(_1)",
-    "upper(string)": "upper(_1)",
     "replaced(string, word, text)": "replace(_1, _2, _3)",
     "from(string, 1+)": "substr(_1, _2)",
     "part(string, 1+, 0+)": "substr(_1, _2, _3)",
