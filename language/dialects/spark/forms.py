@@ -62,7 +62,8 @@ FORMS = Forms(
         "floor(double)": (),
         "ceiling(double)": (),
         # texts
-        "lower(string)": ("lower(replace(replace(_1, '\u03a3', '\u03c3'), '\u0130', 'i'))",),  # of which Java makes what depends on letters around
+        # Of a sigma and of a dotted I Java makes what depends on the letters around.
+        "lower(string)": ("lower(replace(replace(_1, '\u03a3', '\u03c3'), '\u0130', 'i'))",),
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "length(string)": ("length(_1)", "char_length(_1)", "character_length(_1)"),
         "from(string, 1+)": ("substr(_1, _2)", "substring(_1, _2)"),
