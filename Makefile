@@ -52,7 +52,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo new-slice verify-aws test test-deep security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo new-slice verify-aws verify test test-deep security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Orac
 
 verify-aws: setup ## Try Atoll in the account of your AWS credentials: deploy, run, compare, destroy; under a dollar (ARGS=--help)
 	@$(BIN)/python -m examples.verify_aws $(ARGS)
+
+verify: setup ## The same for one slice: SLICE=organize/athena has the views computed there
+	@$(BIN)/python -m examples.verify_aws --slice $(SLICE) $(ARGS)
 
 test: setup ## Run the quick suite: every kind of test; says at its end what it leaves to the deep one
 	@ATOLL_SUITE=quick $(BIN)/pytest -n auto --dist loadgroup

@@ -7,13 +7,15 @@ import gc
 import importlib
 import json
 import sys
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any, NoReturn
 
 import click
 
 from console.again import all_again
 from console.failures import explain_aws
-from console.options_before import Group
+from console.options_before import FLAG, Group
 from console.project_version import other_version
 from shared_metadata.errors import AtollError
 
@@ -73,8 +75,34 @@ atexit.register(gc.freeze)  # the process frees its memory whole at its end, so 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
+class JsonUsageError(click.UsageError):
+    """A wrong option or argument, said as JSON on stdout."""
+
+    def show(self, file: IO[str] | None = None) -> None:
+        remedy = f"{self.ctx.command_path} --help" if self.ctx else "atoll --help"
+        _print_error("UsageError", self.format_message(), f"see `{remedy}`")
+
+
 class Verbs(Group):
-    """Finds a verb's module by name; errors of Atoll and of AWS become a message and exit code 1."""
+    """Finds a verb's module by name; errors of Atoll and of AWS become a message and exit code 1, wrong options exit code 2."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Any:
+        given = sys.argv[1:] if args is None else args
+        self._as_json = FLAG in given
+        return super().main(args, *rest, **named)
+
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        with self._usage_errors():
+            return super().make_context(*given, **named)
+
+    @contextmanager
+    def _usage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except click.UsageError as error:
+            if not self._as_json:
+                raise
+            raise JsonUsageError(error.format_message(), error.ctx) from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(VERBS)
@@ -95,7 +123,8 @@ class Verbs(Group):
 
     def invoke(self, context: click.Context) -> object:
         try:
-            return super().invoke(context)
+            with self._usage_errors():
+                return super().invoke(context)
         except AtollError as error:
             fail(context, error)
         except KeyboardInterrupt:
@@ -121,14 +150,17 @@ def fail(context: click.Context, error: AtollError) -> NoReturn:
     """Ends the command with exit code 1; the error is JSON on stdout when `--json` was asked for."""
     what, remedy = f"{error.place}: {error.what}" if error.place else error.what, all_again(error.remedy)
     if context.meta.get("json"):
-        said = {"error": type(error).__name__, "message": what, "help": remedy}
-        click.echo(json.dumps({"errors": [said]}, indent=2))
+        _print_error(type(error).__name__, what, remedy)
     else:
         click.secho("error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(what, err=True)
         if remedy:
             click.echo(f" help: {remedy}", err=True)
     raise SystemExit(1)
+
+
+def _print_error(kind: str, what: str, remedy: str) -> None:
+    click.echo(json.dumps({"errors": [{"error": kind, "message": what, "help": remedy}]}, indent=2))
 
 
 def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from language.text import plugins
 from language.text.diagnostics import Diagnostic, ProgramErrors
 from language.text.recursion import bounded_recursion
 from shared_metadata.contract.declaration import Slice
@@ -19,6 +20,8 @@ from shared_metadata.program.source_schemas import SourceSchemas
 if TYPE_CHECKING:
     from language.cache.statements import Memo
     from language.compiler import Compilation
+
+plugins.put_off()
 
 __all__ = ["Diagnostic", "ProgramErrors", "compile_program", "compile_with_positions", "format_program"]
 

@@ -27,6 +27,8 @@ AGGREGATES = table(
     max_by(T, U) T :: arg_max_null({0}, {1}){f}
     arbitrary(T) T :: any_value({0}){f}
     array_agg(T) array(T) :: list({d}{0}{o}){f}
+    listagg(varchar) varchar :: string_agg({d}{0}, ''{o}){f}
+    listagg(varchar, varchar) varchar :: string_agg({d}{0}, {1}{o}){f}
     bool_and(boolean) boolean :: bool_and({0}){f}
     bool_or(boolean) boolean :: bool_or({0}){f}
     approx_distinct(T) bigint :: count(DISTINCT {0}){f}
@@ -37,6 +39,9 @@ AGGREGATES = table(
     stddev_pop(double) double :: stddev_pop({0}){f}
     var_samp(double) double :: var_samp({0}){f}
     var_pop(double) double :: var_pop({0}){f}
+    geometric_mean(double) double :: geomean({0}){f}
+    map_agg(T, U) map(T, U) :: map(list({0}){f}, list({1}){f})
+    histogram(T) map(T, bigint) :: CAST(histogram({0}){f} AS {kind})
     corr(double, double) double :: corr({0}, {1}){f}
     covar_pop(double, double) double :: covar_pop({0}, {1}){f}
     covar_samp(double, double) double :: covar_samp({0}, {1}){f}

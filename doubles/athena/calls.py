@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from doubles.athena import windows
 from doubles.athena.aggregates import AGGREGATES, WINDOWS, average
 from doubles.athena.errors import QueryFailed, unknown
-from doubles.athena.kinds import said
+from doubles.athena.kinds import INTEGER, said
+from doubles.athena.nested import LAMBDAS
 from doubles.athena.scalars import SAME_AS, SCALARS
 from doubles.athena.scope import Value
 from doubles.athena.signatures import Signature
 from doubles.athena.special import SPECIAL
+
+if TYPE_CHECKING:
+    from doubles.athena.expressions import Expressions
 
 # What sqlglot reads by a grammar of its own, as the function that it was written as, and where its arguments stand.
 _BY_GRAMMAR: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
@@ -24,8 +30,9 @@ _BY_GRAMMAR: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Trim: ("trim", ("this", "expression", "position")),
     exp.Substring: ("substr", ("this", "start", "length")),
     exp.StrPosition: ("strpos", ("this", "substr")),
+    exp.Chr: ("chr", ("expressions",)),
+    exp.GroupConcat: ("listagg", ("this", "separator")),
 }
-_SIDES = {"CURRENT ROW": "CURRENT ROW", "UNBOUNDED": "UNBOUNDED"}
 
 
 @dataclass(frozen=True)
@@ -38,14 +45,14 @@ class _Around:
 
 
 class Calls:
-    """of, condition: how the parts of a call are brought into DuckDB's SQL."""
+    """Calls in expressions of one SELECT."""
 
-    def __init__(self, of: Callable[[exp.Expr], Value], condition: Callable[[exp.Expr], str]) -> None:
-        self._of, self._condition = of, condition
+    def __init__(self, expressions: Expressions) -> None:
+        self._expressions, self._of, self._condition = expressions, expressions.of, expressions.condition
 
     def of(self, node: exp.Expr, around: _Around = _Around()) -> Value:
         if isinstance(node, exp.Window):
-            return self._window(node)
+            return self.of(node.this, _Around(windows.suffix(node, self._expressions.windows, self._of), window=True))
         if isinstance(node, exp.Filter):
             kept = f" FILTER (WHERE {self._condition(node.expression.this)})"
             return self.of(node.this, replace(around, suffix=kept + around.suffix))
@@ -58,11 +65,15 @@ class Calls:
             nodes = []
         if name in AGGREGATES or name in WINDOWS:
             return self._aggregate(name, nodes, around)
+        if name == "grouping" and around == _Around():
+            return Value(f"CAST(GROUPING({', '.join(self._of(part).sql for part in nodes)}) AS INTEGER)", INTEGER)
         if around != _Around():
             raise QueryFailed("FUNCTION_NOT_FOUND", f"line 1:1: Function '{name}' is no aggregate or window function")
         return self.special(name, nodes)
 
     def special(self, name: str, nodes: Sequence[exp.Expr]) -> Value:
+        if (name, len(nodes)) in LAMBDAS:
+            return LAMBDAS[name, len(nodes)](self._expressions, nodes)
         given = [self._of(node) for node in nodes]
         several = len(given) >= (1 if name == "coalesce" else 2)
         found = SPECIAL.get((name, len(given))) or (SPECIAL.get((name, None)) if several else None)
@@ -73,9 +84,11 @@ class Calls:
             name, nodes = node.name.lower(), node.expressions
         elif type(node) in _BY_GRAMMAR:
             name, places = _BY_GRAMMAR[type(node)]
-            if any(part and place not in places for place, part in node.args.items()) or node.args.get("position"):
+            if any(part and place not in places for place, part in node.args.items()):
                 raise unknown(f"`{node.sql('trino')}`")
-            nodes = [node.args[place] for place in places if node.args.get(place)]
+            nodes = [node.args[place] for place in places if place not in ("position", "expressions") and node.args.get(place)]
+            nodes += node.expressions if "expressions" in places else []
+            name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.args.get("position") or "", name)
         else:
             raise unknown(f"`{node.sql('trino')}`")
         return SAME_AS.get(name, name), nodes
@@ -85,60 +98,24 @@ class Calls:
         return _first(name, SCALARS.get(name, ()), given, {})
 
     def _aggregate(self, name: str, nodes: Sequence[exp.Expr], around: _Around) -> Value:
-        distinct, order = "", ""
-        parts = [*nodes]
-        if len(parts) == 1 and isinstance(parts[0], exp.Distinct):
-            distinct, parts = "DISTINCT ", parts[0].expressions
-        if parts and isinstance(parts[-1], exp.Order):
-            order, parts = self.order(parts[-1].expressions), [*parts[:-1], parts[-1].this]
-        if order and name != "array_agg":
+        parts, distinct, order = [*nodes], "", ""
+        while modified := next((part for part in parts if isinstance(part, (exp.Order, exp.Distinct))), None):
+            at = parts.index(modified)
+            if isinstance(modified, exp.Order):
+                order, parts[at] = windows.ordered(modified.expressions, self._of), modified.this
+            else:
+                distinct, parts[at : at + 1] = "DISTINCT ", modified.expressions
+        known = (WINDOWS if name in WINDOWS else AGGREGATES)[name]
+        if order and not any("{o}" in one.sql for one in known):
             raise unknown(f"ORDER BY within {name}")
+        if (distinct or order or " FILTER " in around.suffix) and around.window:
+            raise QueryFailed("NOT_SUPPORTED", "line 1:1: DISTINCT, ORDER BY and FILTER are not yet supported for window functions")
         given = [self._of(part) for part in parts]
         if name == "avg" and given[0].kind.word == "decimal":
             return average(given[0], distinct, around.suffix)
-        known = (WINDOWS if name in WINDOWS else AGGREGATES)[name]
         if (name in WINDOWS and not around.window) or (distinct and not any("{d}" in one.sql for one in known)):
             raise unknown(f"{name} of this kind")
         return _first(name, known, given, {"d": distinct, "o": order, "f": around.suffix, "i": around.ignores})
-
-    # -- windows
-
-    def _window(self, node: exp.Window) -> Value:
-        if node.args.get("alias") or node.args.get("first") is not None:
-            raise unknown("a window that is named")
-        parts = []
-        if partition := node.args.get("partition_by"):
-            parts.append("PARTITION BY " + ", ".join(self._of(part).sql for part in partition))
-        if node.args.get("order") is not None:
-            parts.append(self.order(node.args["order"].expressions).strip())
-        if node.args.get("spec") is not None:
-            parts.append(_frame(node.args["spec"]))
-        return self.of(node.this, _Around(f" OVER ({' '.join(parts)})", window=True))
-
-    def order(self, parts: Sequence[exp.Expr]) -> str:
-        """ORDER BY …; NULLs come last, whatever the direction, unless it says otherwise."""
-        return " ORDER BY " + ", ".join(f"{self._of(part.this).sql} {direction(part)}" for part in parts)
-
-
-def direction(part: exp.Expr) -> str:
-    nulls = "FIRST" if part.args.get("nulls_first") else "LAST"
-    return f"{'DESC' if part.args.get('desc') else 'ASC'} NULLS {nulls}"
-
-
-def _frame(spec: exp.Expr) -> str:
-    def side(name: str) -> str:
-        found, where = spec.args.get(name), spec.args.get(f"{name}_side") or ""
-        if isinstance(found, exp.Literal) and found.is_int and spec.args["kind"] != "RANGE":
-            return f"{found.name} {where}"
-        if isinstance(found, str) and found in _SIDES:
-            return f"{found} {where}".strip()
-        raise unknown("a frame with such a bound")
-
-    if spec.args.get("exclude"):
-        raise unknown("a frame that leaves out rows")
-    start = side("start")
-    end = side("end") if spec.args.get("end") else "CURRENT ROW"
-    return f"{spec.args['kind']} BETWEEN {start} AND {end}"
 
 
 def _first(name: str, known: Sequence[Signature], given: Sequence[Value], more: dict[str, str]) -> Value:

@@ -16,6 +16,7 @@ from doubles.athena.kinds import (
     ZONED,
     becomes,
     duck,
+    field_names,
     literal,
     mismatch,
     said,
@@ -76,9 +77,19 @@ def not_known(what: str) -> str:
 
 def coerced(value: Value, kind: Kind) -> str:
     """The value as one of a type that it becomes by itself."""
-    if duck(value.kind) == duck(kind):
+    if value.kind == kind or duck(value.kind) == duck(kind):
         return value.sql
+    if value.kind.word == kind.word == "row":
+        return once(partial(_by_fields, value.kind, kind), value.sql)
     return f"CAST({value.sql} AS {duck(kind)})"
+
+
+def _by_fields(had: Kind, kind: Kind, sql: str) -> str:
+    """A row as one with other names: DuckDB would look for fields of the same."""
+    fields = zip(field_names(had), had.parts, field_names(kind), kind.parts, strict=True)
+    read = ((Value(f"struct_extract({sql}, {literal(name)})", one), to, part) for name, one, to, part in fields)
+    parts = (f"{literal(to)}: {coerced(value, part)}" for value, to, part in read)
+    return f"CASE WHEN {sql} IS NULL THEN NULL ELSE {{{', '.join(parts)}}} END"
 
 
 def cast(value: Value, kind: Kind, *, soft: bool = False) -> Value:
@@ -88,6 +99,8 @@ def cast(value: Value, kind: Kind, *, soft: bool = False) -> Value:
         return Value(value.sql, kind)
     if source.word == "unknown":
         return Value(f"CAST({value.sql} AS {duck(kind)})", kind)
+    if "json" in (source.word, kind.word):
+        return Value(f"to_json({value.sql})" if kind.word == "json" else once(partial(_of_json, kind, soft), value.sql), kind)
     if kind.word == "varchar":
         return Value(_text(value, kind), kind)
     if source.word == "varchar":
@@ -101,6 +114,15 @@ def cast(value: Value, kind: Kind, *, soft: bool = False) -> Value:
     return Value(_plain(value, kind, soft), kind)
 
 
+def _of_json(kind: Kind, soft: bool, sql: str) -> str:
+    word = "TRY_CAST" if soft else "CAST"
+    if kind.parts:
+        return f"CASE WHEN json_type({sql}) = 'NULL' THEN NULL ELSE {word}({sql} AS {duck(kind)}) END"
+    wrong = "NULL" if soft else error("INVALID_CAST_ARGUMENT", literal(f"Cannot cast to {said(kind)}"))
+    nested = f"json_type({sql}) IN ('OBJECT', 'ARRAY')"
+    return f"CASE WHEN {nested} THEN {wrong} ELSE {word}(json_extract_string({sql}, '$') AS {duck(kind)}) END"
+
+
 def _plain(value: Value, kind: Kind, soft: bool) -> str:
     source, sql = value.kind.word, value.sql
     word = "TRY_CAST" if soft else "CAST"
@@ -109,7 +131,7 @@ def _plain(value: Value, kind: Kind, soft: bool) -> str:
         sql = f"round({sql})"
     elif source in INEXACT and kind.word == "decimal":  # by all its digits, as Java's BigDecimal
         sql = once(lambda one: f"CASE WHEN isfinite({one}) THEN printf('%.60f', CAST({one} AS DOUBLE)) ELSE 'no number' END", sql)
-    elif (source in numbers and kind.word in numbers) or {source, kind.word} <= {"boolean", *WHOLE, *INEXACT}:
+    elif {source, kind.word} <= {"boolean", *numbers}:
         pass
     elif kind.word in ("timestamp", ZONED) and source in ("date", "timestamp", ZONED):
         return rounded(f"{word}({sql} AS {duck(kind)})", value.kind.sizes or (0,), kind)

@@ -19,8 +19,9 @@ from doubles.athena.expressions import Expressions
 from doubles.athena.files import Caller
 from doubles.athena.kinds import BIGINT, MOMENTS, becomes, duck, mismatch, of_iceberg, quoted, said
 from doubles.athena.lake import Lake, Version
-from doubles.athena.queries import Queries, Query
+from doubles.athena.queries import Queries
 from doubles.athena.scope import Column, Scope, Value
+from doubles.athena.sources import Query
 from doubles.athena.statement import parsed
 
 _CODE = re.compile(r"\b([A-Z][A-Z_]{5,}): (.*)", re.DOTALL)

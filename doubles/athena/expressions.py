@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -26,6 +26,7 @@ from doubles.athena.kinds import (
     mismatch,
     said,
 )
+from doubles.athena.nested import element, field_of
 from doubles.athena.scope import Column, Scope, Value
 from doubles.athena.special import together
 from shared_metadata.program.type_names import TypeName as Kind
@@ -38,10 +39,16 @@ Rows = Callable[[exp.Expr, Scope], tuple[str, Sequence[Column]]]  # a query with
 
 
 class Expressions:
-    """Expressions of one SELECT."""
+    """Expressions of one SELECT.
+
+    variables: parameters of lambdas.  windows: those that have names.  aliases: the SELECT's columns, where ORDER BY is read.
+    """
 
     def __init__(self, scope: Scope, rows: Rows) -> None:
-        self.scope, self._rows, self._calls = scope, rows, Calls(self.of, self.condition)
+        self.scope, self._rows, self._calls = scope, rows, Calls(self)
+        self.variables: Mapping[str, Value] = {}
+        self.windows: Mapping[str, exp.Expr] = {}
+        self.aliases: Mapping[str, Value] = {}
 
     def of(self, node: exp.Expr) -> Value:
         if isinstance(node, exp.Column):
@@ -99,21 +106,27 @@ class Expressions:
             return Value(f"list_value({', '.join(sqls)})", Kind("array", (kind,)))
         if isinstance(node, exp.Dot):
             return self._field(node)
+        if isinstance(node, exp.Bracket):
+            return element(self, node)
+        if isinstance(node, exp.Identifier) and node.name.lower() in self.variables:  # of a lambda
+            return self.variables[node.name.lower()]
         return self._calls.of(node)
 
     # -- names
 
     def _column(self, node: exp.Column) -> Value:
         names = tuple(part.name.lower() for part in node.parts)
+        if len(names) == 1 and names[0] in self.aliases:
+            return self.aliases[names[0]]
         if len(names) > 1 and not self.scope.find(names[:-1], names[-1]) and self.scope.find((), names[0]):
             value = self.scope.column((), names[0]).value
             for name in names[1:]:
-                value = _field_of(value, name)
+                value = field_of(value, name)
             return value
         return self.scope.column(names[:-1], names[-1]).value
 
     def _field(self, node: exp.Dot) -> Value:
-        return _field_of(self.of(node.this), node.expression.name.lower())
+        return field_of(self.of(node.this), node.expression.name.lower())
 
     # -- conditions
 
@@ -153,7 +166,8 @@ class Expressions:
         if not all(becomes(each.kind, VARCHAR) for each in (value, pattern)):
             raise mismatch(f"line 1:1: Left side of LIKE expression must evaluate to a varchar (actual: {said(value.kind)})")
         escape = f" ESCAPE {self.of(node.expression).sql}" if isinstance(node, exp.Escape) else ""
-        return Value(f"({value.sql} LIKE {pattern.sql}{escape})", BOOLEAN)
+        negated = "NOT " if like.args.get("negate") else ""
+        return Value(f"({negated}{value.sql} LIKE {pattern.sql}{escape})", BOOLEAN)
 
     # -- values
 
@@ -197,13 +211,6 @@ class Expressions:
 def _one(columns: Sequence[Column]) -> None:
     if len(columns) != 1:
         raise mismatch(f"line 1:1: Multiple columns returned by subquery are not yet supported. Found {len(columns)}")
-
-
-def _field_of(value: Value, name: str) -> Value:
-    found = dict(value.kind.named()).get(name) if value.kind.fields else None
-    if found is None:
-        raise mismatch(f"line 1:1: Expression is not of type ROW with a field {name}")
-    return Value(f"struct_extract({value.sql}, {literal(name)})", found)
 
 
 def _literal(node: exp.Literal) -> Value:

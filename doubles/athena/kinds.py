@@ -23,7 +23,7 @@ ZONED = "timestamp with time zone"
 _DUCK = {
     **{"boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT"},
     **{"real": "FLOAT", "double": "DOUBLE", "varchar": "VARCHAR", "varbinary": "BLOB", "date": "DATE", "time": "TIME"},
-    **{"timestamp": "TIMESTAMP", ZONED: "TIMESTAMPTZ", "uuid": "UUID", "unknown": "INTEGER"},
+    **{"timestamp": "TIMESTAMP", ZONED: "TIMESTAMPTZ", "uuid": "UUID", "unknown": "INTEGER", "json": "JSON"},
 }
 _OF_ICEBERG = {
     **{"boolean": "boolean", "int": "integer", "long": "bigint", "float": "real", "double": "double", "string": "varchar"},
@@ -32,6 +32,7 @@ _OF_ICEBERG = {
 _WRITTEN = {
     **{"BOOLEAN": "boolean", "TINYINT": "tinyint", "SMALLINT": "smallint", "INT": "integer", "BIGINT": "bigint", "FLOAT": "real"},
     **{"DOUBLE": "double", "VARCHAR": "varchar", "TEXT": "varchar", "VARBINARY": "varbinary", "DATE": "date", "UUID": "uuid"},
+    "JSON": "json",
 }
 _PRECISE = {"TIME": "time", "TIMESTAMP": "timestamp", "TIMESTAMPTZ": ZONED}
 
@@ -91,7 +92,7 @@ def read(node: exp.DataType) -> Kind:
 def said(kind: Kind) -> str:
     """As Trino writes it."""
     if kind.fields:
-        return f"row({', '.join(f'{name} {said(part)}' for name, part in kind.named())})"
+        return f"row({', '.join(f'{name} {said(part)}'.strip() for name, part in kind.named())})"
     if kind.word == ZONED:
         return f"timestamp({kind.sizes[0]}) with time zone"
     if kind.parts or kind.sizes:
@@ -108,10 +109,16 @@ def duck(kind: Kind) -> str:
     if kind.word == "map":
         return f"MAP({duck(kind.parts[0])}, {duck(kind.parts[1])})"
     if kind.word == "row":
-        return "STRUCT({})".format(", ".join(f"{quoted(name)} {duck(part)}" for name, part in kind.named()))
+        fields = zip(field_names(kind), kind.parts, strict=True)
+        return "STRUCT({})".format(", ".join(f"{quoted(name)} {duck(part)}" for name, part in fields))
     if kind.word not in _DUCK:
         raise unknown(f"a value of the type {said(kind)} here")
     return _DUCK[kind.word]
+
+
+def field_names(kind: Kind) -> tuple[str, ...]:
+    """The fields' of a row as DuckDB has them: those of ROW(…) have none of their own."""
+    return tuple(name or f"field{number}" for number, name in enumerate(kind.fields))
 
 
 def quoted(name: str) -> str:
@@ -138,7 +145,7 @@ def common(one: Kind, other: Kind) -> Kind | None:
     if one.word == other.word and len(one.parts) == len(other.parts):
         parts = [common(*pair) for pair in zip(one.parts, other.parts, strict=True)]
         known = [part for part in parts if part is not None]
-        return Kind(one.word, tuple(known), one.fields) if len(known) == len(parts) else None
+        return Kind(one.word, tuple(known), one.fields if any(one.fields) else other.fields) if len(known) == len(parts) else None
     return None
 
 

@@ -29,7 +29,8 @@ _DAYS = ("day", "week", *_MONTHS)
 # MySQL's letters, which Trino takes, in DuckDB's; none that the two read in different ways.
 _LETTERS = {
     **{"Y": "%Y", "y": "%y", "m": "%m", "d": "%d", "H": "%H", "i": "%M", "s": "%S", "S": "%S", "f": "%f", "j": "%j", "%": "%%"},
-    **{"a": "%a", "b": "%b", "W": "%A", "M": "%B", "T": "%H:%M:%S"},
+    **{"a": "%a", "b": "%b", "W": "%A", "M": "%B", "T": "%H:%M:%S", "e": "%-d", "c": "%-m", "k": "%-H", "h": "%I", "I": "%I"},
+    **{"l": "%-I", "p": "%p", "r": "%I:%M:%S %p", "x": "%G", "v": "%V"},
 }
 _READ = frozenset("YmdHisST%")
 
@@ -111,6 +112,41 @@ def date_parse(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
     return Value(f"strptime({coerced(given[0], VARCHAR)}, {literal(form)})", moment("timestamp", 3))
 
 
+# Joda's letters, of which Trino takes these and others.
+_JODA = {
+    **{"yyyy": "%Y", "yy": "%y", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I"},
+    **{"mm": "%M", "ss": "%S", "SSS": "%g", "a": "%p", "EEE": "%a", "EEEE": "%A", "MMM": "%b", "MMMM": "%B", "DDD": "%j"},
+}
+
+
+def format_datetime(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
+    form = ""
+    for quoted, letters, other in _joda(_word(nodes[1], "format_datetime")):
+        form += (quoted + other).replace("%", "%%") or _JODA[letters]
+    return Value(f"strftime({_is_moment(given[0], 'format_datetime').sql}, {literal(form)})", VARCHAR)
+
+
+def _joda(text: str) -> list[tuple[str, str, str]]:
+    """The parts of a format: a text in quotes, letters, or another sign."""
+    found = [(m[1] or "", m[2] or "", m[4] or "") for m in re.finditer(r"'((?:[^']|'')+)'|(([A-Za-z])\3*)|([^A-Za-z'])", text)]
+    strange = [letters for _, letters, _ in found if letters and letters not in _JODA]
+    if strange or sum(len(quoted) + 2 * bool(quoted) + len(letters) + len(other) for quoted, letters, other in found) != len(text):
+        raise unknown(f"{strange[0] if strange else 'a quote'} in the format of format_datetime")
+    return found
+
+
+def to_iso8601(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
+    """With as many digits of a second as the type has."""
+    value = _is_moment(given[0], "to_iso8601")
+    if value.kind == DATE:
+        return Value(f"strftime({value.sql}, '%Y-%m-%d')", VARCHAR)
+    digits = {0: "", 3: ".%g", 6: ".%f"}.get(value.kind.sizes[0])
+    if digits is None:
+        raise unknown(f"to_iso8601({said(value.kind)})")
+    zone = "Z" if value.kind.word == ZONED else ""
+    return Value(f"strftime({value.sql}, '%Y-%m-%dT%H:%M:%S{digits}{zone}')", VARCHAR)
+
+
 def from_iso8601(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
     """Of a text as batches' bounds are written; ISO 8601 has many others."""
     text = coerced(given[0], VARCHAR)
@@ -134,6 +170,8 @@ MOMENT_FUNCTIONS = {
     "date_diff": (3, date_diff),
     "date_format": (2, date_format),
     "date_parse": (2, date_parse),
+    "format_datetime": (2, format_datetime),
+    "to_iso8601": (1, to_iso8601),
     "from_iso8601_timestamp": (1, from_iso8601),
     "from_iso8601_date": (1, from_iso8601_date),
 }

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import count
 
 from sqlglot import exp
 
-from doubles.athena.calls import direction
 from doubles.athena.casts import coerced
 from doubles.athena.errors import QueryFailed, unknown
 from doubles.athena.expressions import Expressions
 from doubles.athena.kinds import common, mismatch, said
-from doubles.athena.scope import Column, Scope, Source, Value
+from doubles.athena.scope import Column, Scope, Value
+from doubles.athena.sources import Common, Query, Sources, Tables, only, ordinal, renamed
 from doubles.athena.special import together
+from doubles.athena.windows import direction
 
-_READ = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"))
+_READ = frozenset(
+    ("expressions", "from_", "joins", "where", "group", "having", "windows", "order", "limit", "offset", "distinct", "with_")
+)
 _READ_OF_SET = frozenset(("this", "expression", "distinct", "order", "limit", "offset", "with_"))
-_READ_IN_FROM = frozenset(("this", "db", "catalog", "alias", "with_", "version"))
-_READ_OF_JOIN = frozenset(("this", "side", "kind", "on", "using", "method", "pivots"))
-
-
-@dataclass(frozen=True)
-class Query:
-    """DuckDB's SQL, whose columns are c1, c2, …; and what each is called."""
-
-    sql: str
-    columns: Sequence[Column]
-
-
-Common = Mapping[str, Query]  # the queries of WITH, by name
-# How a table of the lake is read, by the number of its place in the statement: SQL of its rows, its columns, its path.
-Tables = Callable[[exp.Table, int], tuple[str, Sequence[Column], tuple[str, ...]]]
+_SETS: dict[type[exp.Expr], str] = {exp.Rollup: "ROLLUP", exp.Cube: "CUBE", exp.GroupingSets: "GROUPING SETS"}
 
 
 class Queries:
     """Of one statement.  tables: how a table of the lake is read."""
 
     def __init__(self, tables: Tables) -> None:
-        self._tables, self._numbers = tables, count(1)
+        self._numbers = count(1)
+        self._sources = Sources(tables, self._numbers, lambda node, known: self.query(node, known, None))
 
     def query(self, node: exp.Expr, known: Common | None = None, outer: Scope | None = None) -> Query:
         known = dict(known or {})
@@ -51,7 +40,7 @@ class Queries:
         if with_ is not None and with_.args.get("recursive"):
             raise unknown("a recursive WITH")
         for cte in with_.expressions if with_ is not None else ():
-            known[cte.alias.lower()] = _renamed(self.query(cte.this, known, outer), cte.args["alias"])
+            known[cte.alias.lower()] = renamed(self.query(cte.this, known, outer), cte.args["alias"])
         if isinstance(node, exp.SetOperation):
             return self._together(node, known, outer)
         if not isinstance(node, exp.Select):
@@ -71,7 +60,7 @@ class Queries:
         return Query(sql, [Column(f"_col{n}", Value(f"c{n + 1}", kind)) for n, (_, kind) in enumerate(columns)])
 
     def _together(self, node: exp.SetOperation, known: Common, outer: Scope | None) -> Query:
-        _only(node, _READ_OF_SET)
+        only(node, _READ_OF_SET)
         left, right = self.query(node.this, known, outer), self.query(node.expression, known, outer)
         if len(left.columns) != len(right.columns):
             raise mismatch(f"line 1:1: {node.key.upper()} query has different number of fields")
@@ -86,9 +75,7 @@ class Queries:
             columns.append(Column(one.name, Value(f"c{number}", kind)))
         word = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "EXCEPT"}[type(node)]
         if not node.args.get("distinct"):
-            if word != "UNION":
-                raise unknown(f"{word} ALL")
-            word = "UNION ALL"
+            word += " ALL"
         (one_side, other_side), (n, m) = sides, (next(self._numbers), next(self._numbers))
         sql = (
             f"SELECT {', '.join(one_side)} FROM ({left.sql}) AS s{n} {word} SELECT {', '.join(other_side)} FROM ({right.sql}) AS s{m}"
@@ -98,10 +85,11 @@ class Queries:
     # -- SELECT
 
     def _select(self, node: exp.Select, known: Common, outer: Scope | None) -> Query:
-        _only(node, _READ)
+        only(node, _READ)
         scope = Scope(outer=outer)
         expressions = Expressions(scope, lambda inner, around: self._rows(inner, known, around))
-        from_ = self._from(node, known, scope, expressions)
+        from_ = self._sources.read(node, known, scope, expressions)
+        expressions.windows = {window.name.lower(): window for window in node.args.get("windows") or ()}
         where, having = node.args.get("where"), node.args.get("having")
         kept = f" WHERE {expressions.condition(where.this)}" if where is not None else ""
         items = self._items(node, scope, expressions)
@@ -113,6 +101,7 @@ class Queries:
             raise unknown("DISTINCT ON")
         listed = ", ".join(f"{column.value.sql} AS c{number}" for number, column in enumerate(items, 1))
         columns = [Column(column.name, Value(f"c{number}", column.value.kind)) for number, column in enumerate(items, 1)]
+        expressions.aliases = {item.name: item.value for item in items if item.name}
         order = self._ordered(node, columns, expressions)
         return Query(f"SELECT {'DISTINCT ' if distinct is not None else ''}{listed}{from_}{kept}{grouped}{order}", columns)
 
@@ -138,104 +127,47 @@ class Queries:
         group = node.args.get("group")
         if group is None:
             return ""
-        _only(group, frozenset(("expressions",)))
-        parts = []
-        for part in group.expressions:
-            number = _ordinal(part, len(node.expressions))
-            parts.append(str(number) if number else expressions.of(part).sql)
-        return f" GROUP BY {', '.join(parts)}"
+        only(group, frozenset(("expressions",)))
+        return " GROUP BY " + ", ".join(self._group(part, node, expressions) for part in group.expressions)
+
+    def _group(self, part: exp.Expr, node: exp.Select, expressions: Expressions) -> str:
+        if type(part) not in _SETS:
+            number = ordinal(part, len(node.expressions))
+            return str(number) if number else expressions.of(part).sql
+        sets = []
+        for each in part.expressions:
+            if isinstance(each, exp.Tuple):
+                sets.append(f"({', '.join(expressions.of(one).sql for one in each.expressions)})")
+            else:
+                column = each.this if isinstance(each, exp.Paren) else each
+                sets.append(f"({expressions.of(column).sql})" if isinstance(part, exp.GroupingSets) else expressions.of(column).sql)
+        return f"{_SETS[type(part)]} ({', '.join(sets)})"
 
     def _ordered(self, node: exp.Expr, columns: Sequence[Column], expressions: Expressions | None) -> str:
         order, parts = node.args.get("order"), []
         for part in order.expressions if order is not None else ():
-            number = _ordinal(part.this, len(columns)) or _output(part.this, columns)
+            number = ordinal(part.this, len(columns)) or _output(part.this, columns)
             if not number and expressions is None:
                 raise unknown("ORDER BY of this after a set operation")
             parts.append(f"{number or (expressions and expressions.of(part.this).sql)} {direction(part)}")
         sql = f" ORDER BY {', '.join(parts)}" if parts else ""
-        for name in ("limit", "offset"):
+        for name in ("offset", "limit"):
             clause = node.args.get(name)
             if clause is not None:
-                if not (isinstance(clause, (exp.Limit, exp.Offset)) and isinstance(clause.expression, exp.Literal)):
-                    raise unknown(f"this {name.upper()}")
-                sql += f" {name.upper()} {clause.expression.name}"
+                sql += _cut(clause, name)
         return sql
 
-    # -- FROM
 
-    def _from(self, node: exp.Select, known: Common, scope: Scope, expressions: Expressions) -> str:
-        from_ = node.args.get("from_")
-        if from_ is None:
-            return ""
-        sql = " FROM " + self._source(from_.this, known, scope)
-        for join in node.args.get("joins") or ():
-            _only(join, _READ_OF_JOIN)
-            if join.args.get("method") or join.kind.upper() not in ("", "INNER", "OUTER", "CROSS"):
-                raise unknown(f"a {join.args.get('method') or join.kind} JOIN")
-            right = self._source(join.this, known, scope)
-            sql += self._joined(join, right, scope, expressions)
-        return sql
-
-    def _joined(self, join: exp.Join, right: str, scope: Scope, expressions: Expressions) -> str:
-        on, using = join.args.get("on"), join.args.get("using")
-        if using:
-            conditions = []
-            for column in using:
-                name = column.name.lower()
-                one, other = scope.merge(name, scope.sources[:-1], scope.sources[-1])
-                sqls, kind = together([one.value, other.value], "All USING columns")
-                conditions.append(f"{sqls[0]} = {sqls[1]}")
-                scope.merged.append(Column(name, Value(f"coalesce({', '.join(sqls)})", kind)))
-            condition = " AND ".join(conditions)
-        elif on is not None:
-            condition = expressions.condition(on)
-        else:
-            return f" CROSS JOIN {right}"
-        return f" {join.side or 'INNER'} JOIN {right} ON {condition}"
-
-    def _source(self, node: exp.Expr, known: Common, scope: Scope) -> str:
-        """Adds a table or query to the scope, under a name that no other one has; its SQL."""
-        alias, number = node.args.get("alias"), next(self._numbers)
-        path: tuple[str, ...] = ()
-        if isinstance(node, exp.Table):
-            _only(node, _READ_IN_FROM)
-            found = known.get(node.name.lower()) if not node.args.get("db") else None
-            if found is None:
-                sql, columns, path = self._tables(node, number)
-                found = Query(sql, columns)
-            called = node.name.lower()
-        elif isinstance(node, (exp.Subquery, exp.Values)):
-            found, called = self.query(node.this if isinstance(node, exp.Subquery) else node, known, None), ""
-        else:
-            raise unknown(f"`{node.sql('trino')}` in FROM")
-        if alias is not None and alias.name:
-            called = alias.name.lower()
-            found = _renamed(found, alias)
-        columns = [Column(one.name, Value(f"s{number}.{one.value.sql}", one.value.kind)) for one in found.columns]
-        scope.sources.append(Source(called, columns, path))
-        return f"({found.sql}) AS s{number}"
-
-
-def _renamed(query: Query, alias: exp.Expr) -> Query:
-    names = [column.name.lower() for column in alias.args.get("columns") or ()]
-    if names and len(names) != len(query.columns):
-        raise mismatch(f"line 1:1: Column alias list has {len(names)} entries but relation has {len(query.columns)} columns")
-    return Query(query.sql, [Column(name, one.value) for name, one in zip(names, query.columns, strict=True)]) if names else query
-
-
-def _only(node: exp.Expr, read: frozenset[str]) -> None:
-    for name, part in node.args.items():
-        if part and name not in read:
-            raise unknown(f"{name.strip('_').upper()} here")
-
-
-def _ordinal(node: exp.Expr, most: int) -> int:
-    """The column that a number stands for; 0 where it is no such number."""
-    if not (isinstance(node, exp.Literal) and node.is_int):
-        return 0
-    if not 1 <= int(node.name) <= most:
-        raise QueryFailed("INVALID_COLUMN_REFERENCE", f"line 1:1: position {node.name} is not in select list")
-    return int(node.name)
+def _cut(clause: exp.Expr, name: str) -> str:
+    """LIMIT, FETCH FIRST or OFFSET."""
+    number, options = clause.args.get("count") or clause.args.get("expression"), clause.args.get("limit_options")
+    if isinstance(number, exp.Var) and number.name.upper() == "ALL":
+        return ""
+    if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
+        raise unknown("such a FETCH FIRST")
+    if not (isinstance(number, exp.Literal) and number.is_int):
+        raise unknown(f"this {name.upper()}")
+    return f" {name.upper()} {number.name}"
 
 
 def _output(node: exp.Expr, columns: Sequence[Column]) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from doubles.athena.casts import error
+from doubles.athena.casts import error, not_known
 from doubles.athena.kinds import literal
+from doubles.athena.lists import LISTS
 from doubles.athena.signatures import table
 
 # https://trino.io/docs/current/functions/string.html: what Java's trim takes for white space
 _BLANKS = (*range(9, 14), *range(28, 33), 0x1680, *range(0x2000, 0x2007), *range(0x2008, 0x200B), 0x2028, 0x2029, 0x205F, 0x3000)
 BLANKS = f"({' || '.join(f'chr({code})' for code in _BLANKS)})"
 _INDEX = error("INVALID_FUNCTION_ARGUMENT", literal("Index must be greater than zero"))
-_ZERO = error("INVALID_FUNCTION_ARGUMENT", literal("SQL array indices start at 1"))
+_JSON = error("INVALID_FUNCTION_ARGUMENT", literal("Cannot convert value to JSON"))
+_PARAMETER = not_known("url_extract_parameter of such a name")
 _NONE = "CAST('NaN' AS DOUBLE)"
 _LEAST = "CAST('-Infinity' AS DOUBLE)"
 
@@ -18,6 +20,11 @@ _LEAST = "CAST('-Infinity' AS DOUBLE)"
 def _logarithm(name: str) -> str:
     """Of zero and below Trino gives what Java does, where DuckDB fails."""
     return f"CASE WHEN {{0}} < 0 THEN {_NONE} WHEN {{0}} = 0 THEN {_LEAST} ELSE {name}({{0}}) END"
+
+
+def _url(pattern: str) -> str:
+    """What a pattern finds in a URL; NULL where there is none."""
+    return f"CASE WHEN regexp_matches({{0}}, '{pattern}') THEN regexp_extract({{0}}, '{pattern}', 1) END"
 
 
 SCALARS = table(
@@ -112,23 +119,32 @@ SCALARS = table(
     to_unixtime(timestamp with time zone) double :: epoch({{0}})
     from_unixtime(double) timestamp(3) with time zone :: CAST(
         ::make_timestamp(CAST(floor({{0}} * 1000 + 0.5) AS BIGINT) * 1000) AS TIMESTAMPTZ)
-    cardinality(array(T)) bigint :: len({{0}})
-    cardinality(map(T, U)) bigint :: CAST(cardinality({{0}}) AS BIGINT)
-    contains(array(T), T) boolean :: CASE WHEN list_contains({{0}}, {{1}}) THEN TRUE
-        :: WHEN list_count({{0}}) <> len({{0}}) OR {{1}} IS NULL THEN NULL ELSE {{0}} IS NULL AND NULL END
-    element_at(array(T), bigint) T :: CASE WHEN {{1}} = 0 THEN {_ZERO} ELSE {{0}}[{{1}}] END
-    element_at(map(T, U), T) U :: map_extract_value({{0}}, {{1}})
-    array_join(array(varchar), varchar) varchar :: array_to_string({{0}}, {{1}})
-    array_max(array(T)) T :: CASE WHEN list_count({{0}}) <> len({{0}}) THEN NULL ELSE list_max({{0}}) END
-    array_min(array(T)) T :: CASE WHEN list_count({{0}}) <> len({{0}}) THEN NULL ELSE list_min({{0}}) END
-    array_position(array(T), T) bigint :: CASE WHEN {{0}} IS NULL OR {{1}} IS NULL THEN NULL
-        :: ELSE coalesce(CAST(list_position({{0}}, {{1}}) AS BIGINT), 0) END
-    array_sort(array(T)) array(T) :: list_sort({{0}}, 'ASC', 'NULLS LAST')
-    map(array(T), array(U)) map(T, U) :: map({{0}}, {{1}})
-    map_keys(map(T, U)) array(T) :: map_keys({{0}})
-    map_values(map(T, U)) array(U) :: map_values({{0}})
+    length(varbinary) bigint :: octet_length({{0}})
+    reverse(varchar) varchar :: reverse({{0}})
+    trim(varchar, varchar) varchar :: trim({{0}}, {{1}})
+    ltrim(varchar, varchar) varchar :: ltrim({{0}}, {{1}})
+    rtrim(varchar, varchar) varchar :: rtrim({{0}}, {{1}})
+    levenshtein_distance(varchar, varchar) bigint :: CAST(levenshtein({{0}}, {{1}}) AS BIGINT)
+    from_utf8(varbinary) varchar :: decode({{0}})
+    asin(double) double :: CASE WHEN abs({{0}}) > 1 THEN {_NONE} ELSE asin({{0}}) END
+    acos(double) double :: CASE WHEN abs({{0}}) > 1 THEN {_NONE} ELSE acos({{0}}) END
+    truncate(integer) integer :: {{0}}
+    truncate(bigint) bigint :: {{0}}
+    url_extract_host(varchar) varchar :: {_url("^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?([^:/?#]+)")}
+    url_extract_path(varchar) varchar :: {_url("^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*([^?#]*)")}
+    url_extract_query(varchar) varchar :: {_url("^[A-Za-z][A-Za-z0-9+.-]*://[^?#]*[?]([^#]*)")}
+    url_extract_parameter(varchar, varchar) varchar :: CASE WHEN regexp_full_match({{1}}, '[A-Za-z0-9_]*') THEN
+        :: list_filter(list_transform(string_split({_url("^[A-Za-z][A-Za-z0-9+.-]*://[^?#]*[?]([^#]*)")}, '&'),
+        :: lambda e: CASE WHEN string_split(e, '=')[1] = {{1}} THEN url_decode(substr(e, length({{1}}) + 2)) END),
+        :: lambda e: e IS NOT NULL)[1] ELSE {_PARAMETER} END
+    json_array_length(varchar) bigint :: CASE WHEN json_valid({{0}}) AND json_type({{0}}) = 'ARRAY'
+        :: THEN CAST(json_array_length({{0}}) AS BIGINT) END
+    json_array_length(json) bigint :: CASE WHEN json_type({{0}}) = 'ARRAY' THEN CAST(json_array_length({{0}}) AS BIGINT) END
+    json_parse(varchar) json :: CASE WHEN {{0}} IS NULL THEN NULL WHEN json_valid({{0}}) THEN CAST({{0}} AS JSON) ELSE {_JSON} END
+    json_format(json) varchar :: CAST({{0}} AS VARCHAR)
     """
 )
+SCALARS |= LISTS
 SAME_AS = {
     **{"substring": "substr", "ceiling": "ceil", "pow": "power", "week_of_year": "week", "yow": "year_of_week"},
     **{"day_of_month": "day", "dow": "day_of_week", "doy": "day_of_year", "every": "bool_and", "any_value": "arbitrary"},

@@ -1,7 +1,7 @@
 """Functions by their signatures: which there are, and each in DuckDB's words. What is not in these tables is not known here.
 
 A line is `name(types) type :: SQL`, whose SQL goes on in lines that begin with `::`.
-T, U: any type; N: any number; D: a date or a timestamp, as it is. {0}, {1} are the arguments.
+T, U: any type; N: any number; D: a date or a timestamp, as it is; days: an interval of days. {0}, {1} are the arguments.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from doubles.athena.casts import coerced, once
-from doubles.athena.kinds import MOMENTS, MOST_DIGITS, NUMBERS, UNKNOWN, as_decimal, becomes, common, decimal, duck
+from doubles.athena.kinds import DAYS, MOMENTS, MOST_DIGITS, NUMBERS, UNKNOWN, as_decimal, becomes, common, decimal, duck
 from doubles.athena.scope import Value
 from shared_metadata.program.type_names import TypeName as Kind
 
@@ -88,6 +88,8 @@ def pattern(text: str) -> Kind:
         return Kind(text)
     if text.startswith("timestamp("):  # timestamp(3) with time zone
         return Kind(re.sub(r"\(\d\)", "", text), sizes=(int(text[10]),))
+    if text == "days":
+        return DAYS
     words = _WORDS.findall(text)
     return _pattern(words)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
 from doubles.athena import arithmetic
-from doubles.athena.casts import FAILS, FAILS_TRIED, cast, coerced, once
+from doubles.athena.casts import FAILS, FAILS_TRIED, cast, coerced, not_known, once
 from doubles.athena.errors import QueryFailed, unknown
 from doubles.athena.kinds import (
-    BOOLEAN,
     DATE,
     DOUBLE,
     INEXACT,
@@ -27,15 +25,14 @@ from doubles.athena.kinds import (
     mismatch,
     said,
 )
+from doubles.athena.lists import joined
 from doubles.athena.moments import MOMENT_FUNCTIONS
+from doubles.athena.nested import row
 from doubles.athena.scope import Value
+from doubles.athena.texts import TEXTS
 from shared_metadata.program.type_names import TypeName as Kind
 
 Special = Callable[[Sequence[Value], Sequence[exp.Expr]], Value]
-# What a regular expression may consist of, so that Trino's and DuckDB's engines mean the same.
-_PATTERN = re.compile(
-    r"(?!.*\(\?)(?:[A-Za-z0-9 _,;:@%/=<>'\"#~!&-]|\\[.+*?()|\[\]{}^$\\/-]|\[[A-Za-z0-9 _.,-]+\]|[.^+*?|()]|\{\d+(?:,\d*)?\})*\$?"
-)
 
 
 def together(values: Sequence[Value], what: str) -> tuple[list[str], Kind]:
@@ -98,6 +95,8 @@ def _concat(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
 
 
 def _concat_ws(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
+    if [value.kind for value in given[1:]] == [Kind("array", (VARCHAR,))]:
+        return Value(once(joined, given[1].sql, given[0].sql), VARCHAR)
     if not all(becomes(value.kind, VARCHAR) for value in given):
         raise QueryFailed("FUNCTION_NOT_FOUND", "line 1:1: Unexpected parameters for function concat_ws")
     return Value(f"concat_ws({', '.join(coerced(value, VARCHAR) for value in given)})", VARCHAR)
@@ -108,21 +107,24 @@ def _mod(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
 
 
 def _round_to(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
-    value, digits = given[0], nodes[1]
+    value, digits = given[0], nodes[1].this if isinstance(nodes[1], exp.Neg) else nodes[1]
     if not (isinstance(digits, exp.Literal) and digits.is_int):
         raise unknown("round(…) to digits that are no number")
+    number = -int(digits.name) if isinstance(nodes[1], exp.Neg) else int(digits.name)
     if value.kind.word in WHOLE:
-        return value
+        return value if number >= 0 else Value(f"CAST(round({value.sql}, {number}) AS {duck(value.kind)})", value.kind)
     if value.kind.word == "decimal":
         precision, scale = as_decimal(value.kind)
         kind = decimal(precision + 1, scale)
-        return Value(f"CAST(round(CAST({value.sql} AS {duck(kind)}), {min(int(digits.name), scale)}) AS {duck(kind)})", kind)
+        return Value(f"CAST(round(CAST({value.sql} AS {duck(kind)}), {min(number, scale)}) AS {duck(kind)})", kind)
     if value.kind.word in INEXACT:
-        return Value(f"CAST(round({value.sql}, {digits.name}) AS {duck(value.kind)})", value.kind)
+        return Value(f"CAST(round({value.sql}, {number}) AS {duck(value.kind)})", value.kind)
     raise mismatch(f"line 1:1: Unexpected parameters for function round: {said(value.kind)}")
 
 
 def _truncate(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
+    if given[0].kind.word in WHOLE:
+        return given[0]
     if given[0].kind.word not in INEXACT:
         raise unknown(f"truncate({said(given[0].kind)})")
     return Value(f"trunc({given[0].sql})", given[0].kind)
@@ -139,20 +141,16 @@ def _date(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
     return cast(given[0], DATE)
 
 
-def _regexp_like(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
-    """An end of the text is also before its last line's end, in Java."""
-    pattern = nodes[1]
-    if not (isinstance(pattern, exp.Literal) and pattern.is_string and _PATTERN.fullmatch(pattern.name)):
-        raise unknown("such a regular expression")
-    text = pattern.name
-    ended = text[:-1] + r"(?:\n?\z)" if text.endswith("$") and not text.endswith("\\$") else text
-    return Value(f"regexp_matches({coerced(given[0], VARCHAR)}, {literal(ended)})", BOOLEAN)
-
-
 def _replace(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
-    if not (isinstance(nodes[1], exp.Literal) and nodes[1].name):
-        raise unknown("replace(…) of a text that may be empty")
-    return Value(f"replace({', '.join(coerced(value, VARCHAR) for value in given)})", VARCHAR)
+    text, found, put = (coerced(value, VARCHAR) for value in given)
+    if isinstance(nodes[1], exp.Literal) and nodes[1].name:
+        return Value(f"replace({text}, {found}, {put})", VARCHAR)
+    unsure = not_known("replace(…) of an empty text")
+
+    def sql(one: str, old: str, new: str) -> str:
+        return f"(CASE WHEN {old} = '' THEN {unsure} ELSE replace({one}, {old}, {new}) END)"
+
+    return Value(once(sql, text, found, put), VARCHAR)
 
 
 def _codepoint(given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
@@ -174,8 +172,10 @@ SPECIAL: dict[tuple[str, int | None], Special] = {
     ("truncate", 1): _truncate,
     ("log", 2): _log,
     ("date", 1): _date,
-    ("regexp_like", 2): _regexp_like,
     ("replace", 3): _replace,
     ("codepoint", 1): _codepoint,
+    ("row", None): row,
+    ("row", 1): row,
+    **TEXTS,
     **{(name, number): function for name, (number, function) in MOMENT_FUNCTIONS.items()},
 }

@@ -29,8 +29,10 @@ from console.target import Target
 from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase, Shop
 from examples.verify_aws.traces import buckets, is_there, stacks, traces
 from shared_metadata import naming
+from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import floor
+from slices import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "verify_aws" / "program.sql"
@@ -48,10 +50,10 @@ class Failed(Exception):
 class Verification:
     """The steps; what is to be taken away again is noted as it is made."""
 
-    def __init__(self, target: Target, database: Database, options: Sequence[str], undo: ExitStack) -> None:
+    def __init__(self, target: Target, database: Database, options: Sequence[str], undo: ExitStack, engine: str = "") -> None:
         self._target, self._database, self._undo, self._shop = target, database, undo, Shop.of_this_run()
         MADE_PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-        MADE_PROGRAM.write_text(self._shop.program(PROGRAM.read_text()))
+        MADE_PROGRAM.write_text(self._shop.program(on_engine(PROGRAM.read_text(), engine)))
         self._program = compile_project([str(MADE_PROGRAM)])
         self._options = ["-c", f"program={MADE_PROGRAM}", "-c", f"tags={RUN}={self._shop.schema}", *options]
 
@@ -144,6 +146,24 @@ class Verification:
             raise Failed(f"`cdk {arguments[0]}` ended with code {done.returncode}: see {LOG.relative_to(ROOT)}")
 
 
+def on_engine(program: str, engine: str) -> str:
+    """The program with its views, and what it publishes, computed by an engine; '' for the warehouse's own."""
+    warehouse = "USING iceberg"
+    assert warehouse in program
+    return program.replace(warehouse, f"{warehouse} WITH (engine = '{engine}')") if engine else program
+
+
+def engine_of(slice_id: str) -> str:
+    """The engine with which the program uses a slice: 'organize/athena' or 'organize.athena'. Raises InputError where none does."""
+    known = {name: found.engine for name, found in registry.installed().items() if found.warehouse == "iceberg"}
+    own = {name: "" for name in ("collect.postgres", "organize.iceberg", "harness.postgres")}
+    wanted = slice_id.strip("/").removeprefix("slices/").replace("/", ".")
+    if wanted not in {**known, **own}:
+        remedy = f"SLICE is one of {', '.join(sorted({**known, **own}))}"
+        raise InputError(f"the program of this verification does not use {wanted}", remedy=remedy)
+    return {**known, **own}[wanted]
+
+
 def until(holds: Callable[[], bool], waits_for: Callable[[], str]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not holds():
@@ -167,9 +187,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when each step did what it should, taking away included."""
     parser = argparse.ArgumentParser(prog="make verify-aws", description=__doc__)
     parser.add_argument("--database-url", help="postgresql://… that the functions reach, instead of a VPC and a database in it")
+    parser.add_argument("--slice", help="what is tried above all, as organize/athena: its engine computes the views")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--keep", action="store_true", help="leave everything as it is at the end")
     given = parser.parse_args(arguments)
+    try:
+        engine = engine_of(given.slice) if given.slice else ""
+    except InputError as error:
+        parser.error(str(error))
     target = Target("", boto3.Session(region_name=os.environ.get("AWS_REGION")))
     print(f"account {target.account}, region {target.region}; under a dollar, some forty minutes")
     if not given.yes and input("deploy there, and take all away again? [y/N] ").strip().lower() != "y":
@@ -179,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ExitStack() as undo:
             try:
-                Verification(target, database, options, undo).run()
+                Verification(target, database, options, undo, engine).run()
             finally:
                 if given.keep:
                     undo.pop_all()

@@ -8,7 +8,8 @@ from language.forms.resolved import Settings
 from language.forms.syntax import Clauses
 from language.resolve.outputs import check_output
 from language.resolve.settings import check_bad_rows, refuse_twins
-from language.sql.dialect import AsWarehouse
+from language.sql.dialect import AsWarehouse, dialect
+from language.sql.in_vain import check_in_vain
 from language.sql.query import Query
 from language.text.diagnostics import Gathering, Span
 from shared_metadata.contract.declaration import Slice
@@ -21,6 +22,10 @@ def check_clauses(
         gathering(refuse_twins, clauses.partition_by)
         gathering(check_bad_rows, clauses, outside)
         gathering(check_output, query, clauses, settings, engine)
+        for expectation in clauses.expectations:
+            gathering(check_in_vain, expectation.predicate)
+        if query is not None and not dialect(query.dialect).null_equals:
+            gathering(check_in_vain, query.span)
 
 
 def query_of(clauses: Clauses) -> Span:

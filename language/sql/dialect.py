@@ -78,6 +78,7 @@ class Dialect:
     fold: a name as the system means it, of its text and whether it stands in quotes.
     spelled: a name as its SQL writes it, in quotes where it needs them.
     kept: the classes of its queries, which a cache may make again.
+    null_equals: whether a value is compared with NULL by `=`.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Dialect:
     kept: tuple[type, ...] = field(repr=False)
     source: AsSource[Any] | None = None
     warehouse: AsWarehouse[Any, Any] | None = None
+    null_equals: bool = False
 
 
 @cache

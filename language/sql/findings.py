@@ -13,6 +13,8 @@ from language.sql.scope import Ref
 from language.sql.typing import QueryUse
 from shared_metadata.program.lineage import Use
 
+Told = tuple[str, str]  # what is wrong, and what to do about it
+
 
 @dataclass
 class Findings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared_metadata.program.type_names import TypeName
@@ -17,6 +17,10 @@ class Typed:
     kind: TypeName | None
     refs: frozenset[Ref] = frozenset()
     nullable: bool = True
+
+
+def refs_of(found: Sequence[Typed]) -> frozenset[Ref]:
+    return frozenset().union(*(each.refs for each in found))
 
 
 UNKNOWN = TypeName("unknown")  # of NULL

@@ -64,7 +64,7 @@ def natural_effect(programs: Programs, new: Program, progress: Mapping[str, Flow
         if boundary and boundary <= now:
             return Effect(boundary, restates=True)
         fits = not returns and all(flow.first >= earliest for flow in known.values())
-        if fits and not any(flow.ran for flow in known.values()) and not begins_later(new, affected, progress, earliest):
+        if fits and not any(flow.ran for flow in known.values()) and not begins_later(programs, new, affected, progress, earliest):
             return Effect(earliest, soon=True)
     ran = (flow.last for flow in known.values() if flow.ran)
     return Effect(next_common(max([now, *ran]), intervals_of(affected, old, new)))
@@ -97,7 +97,7 @@ def _taken_over_from(
         boundary = last_common(min(first, boundary), intervals_of(affected, *programs.in_force(boundary), new))
         affected = programs.affected_by(new, boundary)
     known = _known(programs, affected, progress)
-    lacks = begins_later(new, affected, progress, boundary) or made_otherwise(programs, new, affected, boundary)
+    lacks = begins_later(programs, new, affected, progress, boundary) or made_otherwise(programs, new, affected, boundary)
     much = any(
         count(boundary, flow.last, programs.last.flows[name].interval_seconds) > MOST_AGAIN
         for name, flow in known.items()
@@ -126,7 +126,7 @@ def restatement(programs: Programs, new: Program, progress: Mapping[str, FlowPro
     boundary = chosen_restatement(wanted, now, intervals_of(affected, *programs.in_force(wanted), new))
     effect = Effect(boundary, restates=True, earlier=_begin_earlier(programs, new, affected, boundary))
     begun = {name: replace(progress[name], begins=None) for name in effect.earlier & progress.keys()}
-    if missing := begins_later(new, affected, {**progress, **begun}, effect.boundary):
+    if missing := begins_later(programs, new, affected, {**progress, **begun}, effect.boundary):
         begin = max(moment for name in missing if (moment := progress[new.producers()[name].id].begins))
         first = next_common(begin, intervals_of(affected, *programs.in_force(wanted), new))
         raise InputError(
@@ -175,15 +175,20 @@ def made_otherwise(programs: Programs, new: Program, affected: Collection[str], 
     return {name: moment for name, moment in sorted(found.items()) if moment}
 
 
-def begins_later(new: Program, affected: Collection[str], progress: Mapping[str, FlowProgress], boundary: datetime) -> list[str]:
-    """The inputs without a version that an affected flow could read from the boundary on, or from where it begins."""
+def begins_later(
+    programs: Programs, new: Program, affected: Collection[str], progress: Mapping[str, FlowProgress], boundary: datetime
+) -> list[str]:
+    """The inputs without a version that an affected flow could read from the boundary on, or from where it begins.
+
+    What the last program lacks begins at the boundary, also where it was there once.
+    """
     producers, found = new.producers(), set[str]()
+    begins = {name: known.begins for name, known in progress.items() if name in programs.last.flows}
     for flow in (new.flows[name] for name in affected if name in new.flows):
-        own = progress[flow.id].begins if flow.id in progress else None
-        first = next_interval(max(boundary, own or boundary), flow.interval_seconds).end
+        first = next_interval(max(boundary, begins.get(flow.id) or boundary), flow.interval_seconds).end
         for name in {name for table in flow.tables for name in table.inputs} & producers.keys():
             source = producers[name]
-            known = progress[source.id].begins if source.id in progress else None
+            known = begins.get(source.id)
             if known and ceil(first, source.interval_seconds) <= known:
                 found.add(name)
     return sorted(found)

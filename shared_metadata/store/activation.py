@@ -64,7 +64,8 @@ class Activation:
         restates = effect.restates or any(entry.restates for entry in needed[kept:])
         entry = Entry(program.version, boundary, now, by, expected.next_number, restates and kept > 0)
         former = expected.entries[-1].version if expected.entries else ""
-        self._open_states(program, programs, None if effect.soon else boundary, now)
+        along = Programs([*programs.entries[:kept], (entry, program)])
+        self._open_states(program, programs, along, None if effect.soon else boundary, now)
         timeline = self._put((*needed[:kept], entry), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former, now))
         self._begin_earlier(effect.earlier, programs, boundary)  # not by one that lost against another
         return timeline
@@ -82,7 +83,7 @@ class Activation:
         if (active.version if active else "") != former_version:
             raise _meanwhile()
         entry = Entry(program.version, BEGINNING, now, "", expected.next_number)
-        self._open_states(program, Programs([]), None, now)
+        self._open_states(program, Programs([]), Programs.always(program), None, now)
         self._put((entry,), expected, self._event(EventKind.PROGRAM_ACTIVATED, entry, former_version, now))
 
     def _needed(self, timeline: Timeline, boundary: datetime) -> tuple[Entry, ...]:
@@ -121,13 +122,13 @@ class Activation:
             raise _meanwhile()
         return timeline
 
-    def _open_states(self, program: Program, programs: Programs, start: datetime | None, now: datetime) -> None:
-        """Sets the start of new datasets: `start`, or as soon as possible.
+    def _open_states(self, program: Program, programs: Programs, along: Programs, boundary: datetime | None, now: datetime) -> None:
+        """Sets the start of new datasets: the boundary, or as soon as possible.
 
-        A dataset counts as new if no program version still in use produces it.
+        A dataset counts as new if no program version still in use (programs) produces it.  along: the programs as they will be.
         """
         states = self._reader.states_of(program.datasets())
-        starts = Starts(program, states, self._reader, start, now)
+        starts = Starts(program, states, self._reader, along, boundary, now)
         opened, begun = list[Action](), list[Action]()
         for flow in program.flows.values():
             known = states[flow.id].tables if flow.id in states else {}
@@ -180,9 +181,15 @@ class Starts:
     """
 
     def __init__(
-        self, program: Program, states: Mapping[str, FlowState], reader: MetadataReader, boundary: datetime | None, now: datetime
+        self,
+        program: Program,
+        states: Mapping[str, FlowState],
+        reader: MetadataReader,
+        along: Programs,
+        boundary: datetime | None,
+        now: datetime,
     ) -> None:
-        self._states, self._reader, self._boundary, self._now = states, reader, boundary, now
+        self._states, self._reader, self._along, self._boundary, self._now = states, reader, along, boundary, now
         self._producers = program.producers()
         self._found: dict[str, datetime] = {}
 
@@ -200,10 +207,16 @@ class Starts:
         return self._found[flow.id]
 
     def _first_end(self, dataset: str) -> datetime:
-        """The end of the first batch of a dataset: before it there is no version to read."""
+        """The end of the first batch of a dataset: before it there is no version to read.
+
+        A first batch of several intervals that a restatement cuts is made again, and then ends earlier.
+        """
         flow = self._producers[dataset]
         state = self._states[flow.id].tables.get(dataset) if flow.id in self._states else None
         if state is None:
             return self.of(flow) + timedelta(seconds=flow.interval_seconds)
-        first = self._reader.first_version(dataset)
-        return first.interval.end if first else next_interval(state.watermark, flow.interval_seconds).end
+        progress, first = self._along.progress(flow.id, dataset, state), self._reader.first_version(dataset)
+        maker = progress.program.flows[flow.id] if progress.program else flow
+        following = next_interval(progress.through, maker.interval_seconds).end
+        following = max(following, progress.once_more_as_one or following)
+        return min(first.interval.end, following) if first else following

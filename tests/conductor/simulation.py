@@ -106,7 +106,7 @@ class World:
         entry = dataclasses.replace(entry, restates=restates and kept > 0)
         self.programs[program.version] = program
         self.restated += [entry.boundary] if entry.restates else []
-        self._open(program, effect, entry, programs)
+        self._open(program, effect, programs, Programs([*programs.entries[:kept], (entry, program)]))
         for name in effect.earlier:
             self._begin_earlier(name, effect.boundary)
         self.timeline = Timeline((*needed[:kept], entry), self.timeline.revision + 1)
@@ -147,17 +147,17 @@ class World:
         first = next((n for n in range(last) if along.outstanding(n, self.states)), last)
         return entries[along.needs(first) if entries else 0 :]
 
-    def _open(self, program: Program, effect: Effect, entry: Entry, along: Programs) -> None:
+    def _open(self, program: Program, effect: Effect, former: Programs, along: Programs) -> None:
         for flow in program.flows.values():
             length = timedelta(seconds=flow.interval_seconds)
             start = floor(self.now, flow.interval_seconds) - length if effect.soon else effect.boundary
             for name in [name for table in flow.tables for name in table.inputs]:
-                while ceil(start + length, self._length(program, name)) < self._first_end(program, name):
+                while ceil(start + length, self._length(program, name)) < self._first_end(program, name, along):
                     start += length
             tables = dict(self.states[flow.id].tables) if flow.id in self.states else {}
             for table in flow.tables:
                 state = tables.get(table.dataset)
-                if state is None or (self.timeline.entries and along.is_over(flow.id, table.dataset, state)):
+                if state is None or (self.timeline.entries and former.is_over(flow.id, table.dataset, state)):
                     before = state.watermark if state and state.watermark > start else None
                     skipped = state.skipped if state else ()
                     tables[table.dataset] = TableState(start, begins=start, again_until=before, skipped=skipped)
@@ -174,11 +174,12 @@ class World:
     def _length(self, program: Program, dataset: str) -> int:
         return program.producers()[dataset].interval_seconds
 
-    def _first_end(self, program: Program, dataset: str) -> datetime:
-        if self.versions.get(dataset):
-            return min(self.versions[dataset])
-        state = self.states[program.producers()[dataset].id].tables[dataset]
-        return state.watermark + timedelta(seconds=self._length(program, dataset))
+    def _first_end(self, program: Program, dataset: str, along: Programs) -> datetime:
+        maker = program.producers()[dataset].id
+        progress = along.progress(maker, dataset, self.states[maker].tables[dataset])
+        length = (progress.program or program).flows[maker].interval_seconds
+        following = progress.once_more_as_one or progress.through + timedelta(seconds=length)
+        return min([following, *self.versions.get(dataset, ())])
 
     # -- what the conductor and the slices do
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,13 +32,15 @@ COMMANDS = [pytest.param(path, command, id=" ".join(path)) for path, command in 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS)
 def test_json_may_stand_before_a_verb_or_behind_it(path: tuple[str, ...], command: click.Command, atoll: Atoll) -> None:
-    """An option that there is not keeps the verb from running, and is what is told where `--json` is read."""
+    """An option that there is not keeps the verb from running, and is what is told, as JSON, where `--json` is read."""
     has = any("--json" in parameter.opts for parameter in command.params) or isinstance(command, click.Group)
     for typed in [("--json", *path, "--zzz"), (path[0], "--json", *path[1:], "--zzz"), (*path, "--json", "--zzz")]:
         result = atoll(*typed)
         grouped = isinstance(command, click.Group) and not command.invoke_without_command
         unknown = "--zzz" if has and not (grouped and typed[-2] == "--json") else "--"
-        assert result.exit_code == 2 and f"No such option '{unknown}" in result.stderr, result.stderr
+        (error,) = json.loads(result.stdout)["errors"]
+        assert result.exit_code == 2 and f"No such option '{unknown}" in error["message"], result.stdout
+        assert error["help"].startswith("see `") and error["help"].endswith(" --help`") and not result.stderr
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS)

@@ -20,6 +20,8 @@ from examples.verify_aws import __main__ as verify
 from examples.verify_aws.database import AuroraDatabase, GivenDatabase
 from examples.verify_aws.traces import buckets, traces
 from shared_metadata import naming
+from shared_metadata.errors import InputError
+from slices.registry import installed
 from tests.background import postgres_server
 from tests.console.conftest import REGION
 
@@ -145,6 +147,20 @@ def test_the_program_reads_and_publishes_in_the_schema_of_its_run(account: None,
     for made, schema in zip((first, second), schemas, strict=True):
         named = json.dumps([[t.source, t.dataset] for flow in made.program.flows.values() for t in flow.tables])
         assert schema in named and "public" not in named and f"tags={verify.RUN}={schema}" in made._options
+
+
+@pytest.mark.parametrize("slice_id", [name for name, found in installed().items() if found.warehouse == "iceberg"])
+def test_the_program_is_run_by_the_engine_of_a_slice(account: None, url: str, called: list[Any], slice_id: str) -> None:
+    engine = verify.engine_of(slice_id.replace(".", "/"))
+    with ExitStack() as undo:
+        made = verify.Verification(open_target(None), GivenDatabase(url), [], undo, engine)
+    assert slice_id in {flow.slice_id for flow in made.program.flows.values()}
+
+
+def test_a_slice_that_the_program_does_not_use_is_refused() -> None:
+    with pytest.raises(InputError, match="does not use"):
+        verify.engine_of("slices/collect/nothing")
+    assert verify.engine_of("harness.postgres") == ""
 
 
 @pytest.mark.sampled(4)

@@ -15,6 +15,11 @@ LOOKS = re.compile(r"^(atoll( (status|why|drift|lineage)\b.*)?|psql -c \"SELECT 
 PATIENCE_SECONDS = 400
 
 
+def _hears_interrupts() -> None:
+    """Runs in a child: what a shell starts in the background, as this suite may be, ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Shell:
     """Somebody at the keyboard, who types what the page says."""
 
@@ -58,7 +63,14 @@ class Shell:
         """Until it shows what the page says; then Ctrl-C."""
         log = self._left.with_name("watched")
         with log.open("w") as output:
-            watching = subprocess.Popen(step.what.split(), cwd=self.folder, env=self.variables, stdout=output, stderr=output)
+            watching = subprocess.Popen(
+                step.what.split(),
+                cwd=self.folder,
+                env=self.variables,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_hears_interrupts,
+            )
         try:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while not is_shown(step.text, log.read_text()) and time.monotonic() < deadline:

@@ -16,6 +16,7 @@ import pytest
 
 from language.sql.dialect import FOLDER
 from language.sql.listed.rules import Rules
+from language.sql.listed.signatures import Argument, Lambda
 from language.text.diagnostics import Problem
 from shared_metadata.program.type_names import TypeName
 from tests.language.typed_query import pinned, typed
@@ -32,7 +33,55 @@ REFUSED = {
     "SELECT * FROM far.ops.flights CROSS JOIN far.ops.airlines": "two columns would be called `carrier`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "on one side and",
     "SELECT f.carrier FROM far.ops.flights f JOIN far.ops.airlines a USING (carrier)": "USING makes `carrier` one column",
-    "SELECT carrier, sum(n) FILTER (WHERE ok) OVER () AS s, max(n) AS m FROM far.ops.flights": "neither in GROUP BY",
+    "SELECT carrier, sum(n) OVER () AS s, max(n) AS m FROM far.ops.flights": "neither in GROUP BY",
+    # aggregates and windows where there are none
+    "SELECT sum(count(*)) AS x FROM far.ops.flights": "an aggregate stands within another one",
+    "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
+    "SELECT sum(rank() OVER (ORDER BY id)) AS x FROM far.ops.flights": "a window stands within an aggregate",
+    "SELECT sum(n) OVER (ORDER BY sum(n) OVER ()) AS x FROM far.ops.flights": "a window stands within another one",
+    "SELECT id FROM far.ops.flights WHERE row_number() OVER (ORDER BY id) = 1": "WHERE is read before windows are",
+    "SELECT id FROM far.ops.flights GROUP BY id HAVING rank() OVER (ORDER BY id) = 1": "HAVING is read before windows are",
+    "SELECT f.id FROM far.ops.flights f JOIN far.ops.airlines a ON max(f.carrier) = a.carrier": "rows are joined before",
+    "SELECT id FROM far.ops.flights GROUP BY id, sum(n)": "rows are grouped before they are aggregated",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY 2": "rows are grouped before they are aggregated",
+    "SELECT carrier, rank() OVER (ORDER BY id) AS c FROM far.ops.flights GROUP BY 2": "rows are grouped before windows",
+    "SELECT row_number() AS x FROM far.ops.flights": "is one of a window",
+    "SELECT upper(carrier) OVER () AS x FROM far.ops.flights": "gives one value of each row",
+    "SELECT upper(carrier) FILTER (WHERE ok) AS x FROM far.ops.flights": "gives one value of each row",
+    "SELECT upper(DISTINCT carrier) AS x FROM far.ops.flights": "DISTINCT stands in an aggregate alone",
+    "SELECT sum(DISTINCT n) OVER () AS x FROM far.ops.flights": "DISTINCT stands in an aggregate alone",
+    "SELECT sum(n) FILTER (WHERE ok) OVER () AS x FROM far.ops.flights": "FILTER does not stand before OVER",
+    "SELECT sum(n) IGNORE NULLS AS x FROM far.ops.flights": "`sum` has no IGNORE NULLS",
+    "SELECT lag(n) OVER (PARTITION BY carrier) AS x FROM far.ops.flights": "`lag` is read by an order",
+    "SELECT sum(n) OVER w AS x FROM far.ops.flights": "no window is called `w`",
+    "SELECT sum(n) OVER (ORDER BY id ROWS BETWEEN CURRENT ROW AND 1 PRECEDING) AS x FROM far.ops.flights": "ends before it begins",
+    "SELECT sum(n) OVER (ORDER BY carrier RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "goes by one key",
+    "SELECT sum(n) OVER (ORDER BY id ROWS BETWEEN n PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "is written out",
+    # GROUP BY, HAVING, ORDER BY, DISTINCT, LIMIT
+    "SELECT carrier FROM far.ops.flights GROUP BY 5": "GROUP BY 5 names no column: there are 1",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING id > 1": "`id` is neither in GROUP BY",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier ORDER BY id": "`id` is neither in GROUP BY",
+    "SELECT max(n) AS c FROM far.ops.flights ORDER BY id": "`id` is neither in GROUP BY",
+    "SELECT 1 AS x FROM far.ops.flights HAVING id > 1": "`id` is neither in GROUP BY",
+    "SELECT id FROM far.ops.flights ORDER BY 3": "ORDER BY 3 names no column: there are 1",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY id": "only what is selected has an order",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)": "only what is selected has an order",
+    "SELECT id FROM far.ops.flights LIMIT n": "LIMIT takes a number that is written out",
+    # queries together, and within
+    "SELECT id, n FROM far.ops.flights UNION SELECT id FROM far.ops.flights": "one side has 2 columns, the other 1",
+    "SELECT id FROM far.ops.flights UNION SELECT n FROM far.ops.flights ORDER BY n": "there is no column `n`",
+    "SELECT id FROM far.ops.flights WHERE id IN (SELECT id, n FROM far.ops.flights)": "2 columns where one value is wanted",
+    "SELECT (SELECT max(n) AS a, min(n) AS b FROM far.ops.flights) AS x FROM far.ops.flights": "2 columns where one value is wanted",
+    "WITH w (a, b) AS (SELECT id FROM far.ops.flights) SELECT a FROM w": "there are 1 columns, and 2 names for them",
+    "SELECT f.id FROM far.ops.flights f JOIN far.ops.airlines a USING (id)": "none is called `id` on the right",
+    "SELECT f.id FROM far.ops.flights f NATURAL JOIN far.ops.airlines a": "there is no NATURAL JOIN",
+    # values
+    "SELECT nullif(carrier, 1) AS x FROM far.ops.flights": "which have no type in common",
+    "SELECT carrier LIKE 'a!b' ESCAPE '!' AS x FROM far.ops.flights": "stands before neither",
+    "SELECT carrier LIKE 'a' ESCAPE '!!' AS x FROM far.ops.flights": "an escape is one character",
+    "SELECT CAST(day AS bigint) AS x FROM far.ops.flights": "there is no CAST of date to bigint",
+    "SELECT -carrier AS x FROM far.ops.flights": "there is no -",
+    "SELECT date_trunc('dya', seen) AS x FROM far.ops.flights": "'dya' is no unit",
 }
 NO_QUERY = [
     "SELECT id, , n FROM far.ops.flights",
@@ -47,6 +96,20 @@ TAKEN = [
     "SELECT upper(f.carrier) AS c FROM far.ops.flights f GROUP BY UPPER(carrier)",
     "SELECT carrier, name FROM far.ops.flights JOIN far.ops.airlines USING (carrier)",
     "WITH x AS (SELECT carrier, n FROM far.ops.flights) SELECT x.* FROM x WHERE n > (SELECT avg(n) FROM x)",
+    "SELECT carrier, sum(sum(n)) OVER (ORDER BY carrier) AS x FROM far.ops.flights GROUP BY carrier",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, max(id), carrier",
+    "SELECT DISTINCT carrier, n AS m FROM far.ops.flights ORDER BY m, carrier, 1",
+    "SELECT id FROM far.ops.flights UNION ALL SELECT n FROM far.ops.flights ORDER BY id, 1 LIMIT 3",
+    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
+    "SELECT carrier, ok, count(*) AS c FROM far.ops.flights GROUP BY CUBE (carrier, ok) HAVING count(*) > 1",
+    "SELECT carrier, ok FROM far.ops.flights GROUP BY GROUPING SETS ((carrier), (carrier, ok), ())",
+    "SELECT sum(n) OVER w AS a, rank() OVER w AS r FROM far.ops.flights WINDOW w AS (PARTITION BY carrier ORDER BY id)",
+    "SELECT sum(n) OVER (ORDER BY seen RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights",
+    "SELECT lag(n) IGNORE NULLS OVER (ORDER BY id) AS x FROM far.ops.flights",
+    "SELECT v.a, f.id FROM far.ops.flights f JOIN (VALUES (1, 'x'), (2, NULL)) AS v (a, b) ON f.n = v.a",
+    "SELECT carrier LIKE 'a!%!!' ESCAPE '!' AS x, carrier NOT LIKE '_b' AS y FROM far.ops.flights",
+    "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
+    "SELECT f.id FROM far.ops.flights f CROSS JOIN far.ops.airlines a, far.ops.airlines b WHERE NOT EXISTS (SELECT 1)",
 ]
 every = pytest.mark.parametrize("name", CASES)
 
@@ -131,10 +194,16 @@ def test_each_signature_can_be_met_and_no_function_is_named_twice(name: str) -> 
     groups = (known.signatures.keys(), known.varying, known.written, known.outside, known.others)
     assert sum(map(len, groups)) == len(known.names)
     plain = {"N": types.long.word, "D": types.moments[0], "T": types.text.word, "U": types.text.word}
+    plain |= {"V": types.text.word, "A": types.text.word, "O": types.text.word}
     for function, signatures in known.signatures.items():
         for signature in signatures:
-            assert known.result(function, [_plain(each, plain) for each in signature.arguments]) is not None, function
+            assert known.result(function, [_argument(each, plain) for each in signature.arguments]) is not None, function
     assert known.aggregates | known.windows <= known.signatures.keys()
+
+
+def _argument(pattern: TypeName, words: Mapping[str, str]) -> Argument:
+    given = _plain(pattern, words)
+    return Lambda(len(given.parts) - 1, lambda kinds: given.parts[-1]) if pattern.word == "->" else given
 
 
 def _plain(pattern: TypeName, words: Mapping[str, str]) -> TypeName:

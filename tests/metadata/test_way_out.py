@@ -10,7 +10,7 @@ import pytest
 
 from shared_metadata.errors import InputError, RetryLater
 from shared_metadata.program import Flow, Program
-from shared_metadata.program.intervals import floor, from_text
+from shared_metadata.program.intervals import Interval, floor, from_text
 from shared_metadata.state.effect import FlowProgress, natural_effect
 from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import MAX_ATTEMPTS
@@ -299,6 +299,19 @@ def test_an_apply_that_comes_too_late_moves_nothing(account: Account) -> None:
     with pytest.raises(RetryLater):
         switch_to(account.writer, mended, late)
     assert late.effect.earlier == {READER} and account.writer.reader.flow_states([READER]) == before
+
+
+def test_a_new_view_begins_where_a_restatement_cuts_its_inputs_first_batch(account: Account) -> None:
+    """The input's only version ends later; but it is made again, up to the cut first."""
+    covering = replace(view(OTHER, INPUT), covers=True)
+    apply(account.writer, program(1, views=(covering,)))
+    account.clock.advance(hours=3)
+    account.work()
+    assert account.writer.reader.first_version(OTHER).interval == Interval(FIRST.start, FIRST.end + 3 * HOURS)  # type: ignore[union-attr]
+    cut = FIRST.end
+    finer = replace(covering, interval_seconds=600, query="SELECT 2")
+    account.apply(program(1, views=(finer, view(READER, OTHER, seconds=600))), restate_from=cut)
+    assert account.stands_at(READER) == cut
 
 
 def test_a_rollback_brings_back_what_has_run_and_no_try(account: Account) -> None:

@@ -13,8 +13,9 @@ from doubles.athena import results
 from doubles.athena.casts import MACROS
 from doubles.athena.engine import described
 from doubles.athena.kinds import duck, said
-from doubles.athena.queries import Queries, Query
+from doubles.athena.queries import Queries
 from doubles.athena.scope import Column, Value
+from doubles.athena.sources import Query
 from doubles.athena.statement import parsed
 from shared_metadata.program.type_names import TypeName as Kind
 

@@ -49,6 +49,47 @@ GIVES: dict[str, list[list[str | None]]] = {
     "SELECT array_agg(id ORDER BY id DESC), sum(id) FILTER (WHERE kind = 'a') FROM f": [["[4, 3, 2, 1]", "3"]],
     "SELECT min_by(n, id), max_by(kind, id) FROM f": [["10", None]],
     "SELECT count(DISTINCT kind), approx_distinct(id) FROM f": [["2", "4"]],
+    "SELECT id FROM f WHERE kind NOT LIKE 'a%'": [["3"]],
+    "SELECT kind, grouping(kind), count(*) FROM f GROUP BY ROLLUP (kind) ORDER BY 2, 1": [
+        ["a", "0", "2"],
+        ["b", "0", "1"],
+        [None, "0", "1"],
+        [None, "1", "4"],
+    ],
+    "SELECT kind, id, count(*) FROM f WHERE id > 2 GROUP BY GROUPING SETS ((kind), (id), ()) ORDER BY 3 DESC, 1, 2": [
+        [None, None, "2"],
+        ["b", None, "1"],
+        [None, "3", "1"],
+        [None, "4", "1"],
+        [None, None, "1"],
+    ],
+    "SELECT id, sum(id) OVER w, max(id) OVER (w ROWS 1 PRECEDING) FROM f WINDOW w AS (ORDER BY id) ORDER BY id LIMIT 2": [
+        ["1", "1", "1"],
+        ["2", "3", "2"],
+    ],
+    "SELECT id, count(*) OVER (ORDER BY d RANGE BETWEEN INTERVAL '1' DAY PRECEDING AND CURRENT ROW) FROM "
+    "(VALUES (1, DATE '2024-01-01'), (2, DATE '2024-01-02'), (3, DATE '2024-01-04')) AS v (id, d) ORDER BY 1": [
+        ["1", "1"],
+        ["2", "2"],
+        ["3", "1"],
+    ],
+    "SELECT listagg(kind, '/') WITHIN GROUP (ORDER BY id DESC), listagg(DISTINCT kind, '/') WITHIN GROUP (ORDER BY kind) FROM f": [
+        ["b/a/a", "a/b"]
+    ],
+    "SELECT id, x, k, v, o FROM f CROSS JOIN UNNEST(ARRAY['p', 'q'], map(ARRAY['k'], ARRAY[id])) WITH ORDINALITY AS u (x, k, v, o) "
+    "WHERE id = 2 ORDER BY o": [["2", "p", "k", "2", "1"], ["2", "q", None, None, "2"]],
+    "SELECT id, x FROM f LEFT JOIN UNNEST(if(id = 1, ARRAY[7, 8], ARRAY[])) AS u (x) ON true WHERE id < 3 ORDER BY 1, 2": [
+        ["1", "7"],
+        ["1", "8"],
+        ["2", None],
+    ],
+    "SELECT a, b FROM UNNEST(ARRAY[CAST(ROW(1, 'x') AS ROW(p integer, q varchar)), NULL]) AS t (a, b) ORDER BY 1": [
+        ["1", "x"],
+        [None, None],
+    ],
+    "SELECT kind FROM f EXCEPT ALL SELECT 'a' ORDER BY 1": [["a"], ["b"], [None]],
+    "SELECT id FROM f ORDER BY id DESC FETCH FIRST 1 ROW ONLY": [["4"]],
+    "SELECT transform(array_agg(id ORDER BY id), x -> x * 10) FROM f": [["[10, 20, 30, 40]"]],
     'SELECT ID, F.Kind FROM F WHERE "ID" = 1': [["1", "a"]],
     "SELECT f.id FROM db.f WHERE db.f.id = 1": [["1"]],
 }
@@ -62,12 +103,13 @@ FAILS = {
     "SELECT id FROM f UNION SELECT kind FROM f": "TYPE_MISMATCH",
     "SELECT (SELECT id FROM f)": "SUBQUERY_MULTIPLE_ROWS",
     "SELECT kind FROM f WHERE n": "TYPE_MISMATCH",
-    "SELECT kind FROM f GROUP BY ROLLUP (kind)": "NOT_SUPPORTED",
-    "SELECT u FROM f CROSS JOIN UNNEST(ARRAY[1]) AS t(u)": "NOT_SUPPORTED",
+    "SELECT u FROM f CROSS JOIN UNNEST(kind) AS t(u)": "TYPE_MISMATCH",
+    "SELECT sum(id) FILTER (WHERE n > 1) OVER () FROM f": "NOT_SUPPORTED",
+    "SELECT sum(id) OVER w FROM f": "INVALID_WINDOW_REFERENCE",
     "WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r": "NOT_SUPPORTED",
     "SELECT id FROM f TABLESAMPLE BERNOULLI (10)": "NOT_SUPPORTED",
     "SELECT id FROM f NATURAL JOIN f": "NOT_SUPPORTED",
-    "SELECT id FROM f FETCH FIRST 1 ROW ONLY": "NOT_SUPPORTED",
+    "SELECT id FROM f FETCH FIRST 1 ROW WITH TIES": "NOT_SUPPORTED",
 }
 
 

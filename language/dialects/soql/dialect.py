@@ -21,4 +21,5 @@ DIALECT = Dialect(
     spelled=as_written,
     kept=(SoqlQuery,),
     source=AsSource(read, _collected, leaving, partial(typed, noun="field")),
+    null_equals=True,
 )

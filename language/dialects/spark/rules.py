@@ -9,29 +9,35 @@ from sqlglot import exp
 from language.dialects.spark.query import SparkQuery
 from language.dialects.spark.types import TYPES
 from language.dialects.spark.written import of_digits, of_fields, of_remainder
-from language.sql.listed.expressions import Expressions, refs_of
+from language.sql.findings import Told
+from language.sql.listed import texts
+from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
-from language.sql.listed.rules import Rules, Told
+from language.sql.listed.rules import Rules
+from language.sql.listed.written import nullif, unit
 from language.sql.scope import NOTHING, Typed
 from shared_metadata.program.schema import SchemaColumn
-from shared_metadata.program.type_names import words
+from shared_metadata.program.type_names import TypeName, words
 
+_OF_DAYS = ("year", "yyyy", "yy", "quarter", "month", "mon", "mm", "week")
+_UNITS = (*_OF_DAYS, "day", "dd", "hour", "minute", "second", "millisecond", "microsecond")
 # https://iceberg.apache.org/spec/#reserved-field-ids
 KEPT = frozenset(("_file", "_pos", "_deleted", "_spec_id", "_partition", "_row_id", "_last_updated_sequence_number"))
 
 
-def _within(of: Expressions, node: exp.Bracket) -> Typed:
-    """An element of a list, or a value of a map."""
-    inner, at = of.typed(node.this), [of.typed(part) for part in node.expressions]
-    refs = refs_of([inner, *at])
-    if inner.kind is None or len(at) != 1 or at[0].kind is None:
-        return Typed(None, refs)
-    wanted = TYPES.integer if inner.kind.word == "array" else inner.kind.parts[0] if inner.kind.word == "map" else None
-    if wanted is None or TYPES.common(at[0].kind, wanted) != wanted:
-        cause = f"there is no {TYPES.said(inner.kind)}[{TYPES.said(at[0].kind)}]"
-        of.findings.problem(node, cause, "write list[0], or map['key']")
-        return Typed(None, refs)
-    return Typed(inner.kind.parts[-1], refs)
+def _exploded(kind: TypeName) -> list[tuple[str, TypeName]] | None:
+    if kind.word == "map":
+        return [("key", kind.parts[0]), ("value", kind.parts[1])]
+    return [("col", kind.parts[0])] if kind.word == "array" else None
+
+
+def _positioned(kind: TypeName) -> list[tuple[str, TypeName]] | None:
+    found = _exploded(kind)
+    return None if found is None else [("pos", TYPES.integer), *found]
+
+
+def _inlined(kind: TypeName) -> list[tuple[str, TypeName]] | None:
+    return [*kind.parts[0].named()] if kind.word == "array" and kind.parts[0].fields else None
 
 
 def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
@@ -57,18 +63,22 @@ RULES = Rules(
     types=TYPES,
     query=SparkQuery,
     functions_file=Path(__file__).with_name("catalogue.json"),
-    operators={
-        exp.ILike: Expressions.texts,
-        exp.RegexpLike: Expressions.texts,
-        exp.Bracket: _within,
-        exp.AtTimeZone: _at_time_zone,
-    },
+    operators={exp.ILike: texts.like, exp.RegexpLike: texts.matched, exp.AtTimeZone: _at_time_zone},
     signs={exp.IntDiv: "DIV"},
     written={
         **dict.fromkeys(("struct", "named_struct"), of_fields),
         **dict.fromkeys(("round", "bround"), of_digits),
         **dict.fromkeys(("mod", "pmod"), of_remainder),
+        "nullif": nullif(TYPES),
     },
+    checks={"date_trunc": unit(TYPES, _UNITS), "trunc": unit(TYPES, _OF_DAYS, at=1)},
+    makers={
+        **dict.fromkeys(("explode", "explode_outer"), _exploded),
+        **dict.fromkeys(("posexplode", "posexplode_outer"), _positioned),
+        **dict.fromkeys(("inline", "inline_outer"), _inlined),
+    },
+    makers_remedy="write it in FROM: LATERAL VIEW explode(…) t AS x",
+    makers_in_select=True,
     grammar={
         exp.Substring: ("substring", ()),
         exp.StrPosition: ("position", ()),
@@ -76,10 +86,18 @@ RULES = Rules(
         exp.ApproxQuantile: ("percentile_approx", ()),
         exp.Overlay: ("overlay", ()),
         exp.Chr: ("chr", ()),
+        exp.Transform: ("transform", ()),
         exp.Initcap: ("initcap", ("this",)),  # sqlglot gives it a second argument
     },
     as_written=TYPES.as_written,
     items_named=True,
+    items_ordered=True,
+    several_counted=True,
+    ordered_windows=frozenset(("row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist", "lag", "lead")),
+    ignoring=frozenset(("any_value",)),
+    like_escape="\\",
+    of_groups=frozenset(("grouping", "grouping_id")),
+    bare_joins=True,
     choosing_joins=frozenset(("SEMI", "ANTI")),
     refused_name=_refused_name,
     unread=_unread,

@@ -70,6 +70,20 @@ class SparkTypes(Types):
         unit = node.args.get("unit")
         return _UNITS.get(unit.name.upper().removesuffix("S")) if unit is not None else None
 
+    def is_cast(self, kind: TypeName, wanted: TypeName) -> bool:
+        """https://spark.apache.org/docs/3.5.6/sql-ref-ansi-compliance.html#cast"""
+        if kind.word in (wanted.word, "unknown"):
+            return len(kind.parts) == len(wanted.parts) and all(map(self.is_cast, kind.parts, wanted.parts))
+        if wanted.word == "string":
+            return True
+        if self.is_number(kind) or kind.word == "boolean":
+            return self.is_number(wanted) or wanted.word == "boolean" or (wanted.word == "timestamp" and kind.word != "boolean")
+        if kind.word == "string":
+            return not wanted.parts
+        if kind.word in self.moments:
+            return wanted.word in self.moments or (kind.word == "timestamp" and self.is_number(wanted))
+        return False
+
     def extracted(self, unit: str) -> TypeName:
         return TypeName("decimal", sizes=(8, 6)) if unit in ("SECOND", "SECONDS") else self.integer
 
@@ -122,4 +136,5 @@ TYPES = SparkTypes(
     moment=TypeName("timestamp"),
     sized=False,
     rows_by_name=True,
+    incomparable=frozenset(("map",)),
 )

@@ -10,7 +10,18 @@ from sqlglot import exp
 from language.sql.listed.types import Types
 from shared_metadata.program.type_names import TypeName
 
-_INTERVAL = TypeName("interval")
+_DAYS, _MONTHS = TypeName("interval day to second"), TypeName("interval year to month")
+# What each becomes by a CAST, beside itself; numbers, and what is nested, apart.
+_CASTS = {
+    "date": {"varchar", "timestamp", "timestamp with time zone"},
+    "time": {"varchar"},
+    "timestamp": {"varchar", "date", "time", "timestamp with time zone"},
+    "timestamp with time zone": {"varchar", "date", "time", "timestamp"},
+    "uuid": {"varchar", "varbinary"},
+    "varbinary": {"uuid"},
+    _DAYS.word: {"varchar"},
+    _MONTHS.word: {"varchar"},
+}
 
 
 class TrinoTypes(Types):
@@ -27,15 +38,31 @@ class TrinoTypes(Types):
 
     def moved(self, sign: str, one: TypeName, other: TypeName) -> TypeName | None:
         if sign == "-" and one.word in self.moments and other.word in self.moments:
-            return _INTERVAL
-        if sign in "+-" and other == _INTERVAL and (one.word in self.moments or one in (_INTERVAL, TypeName("time"))):
-            return one
-        if sign == "+" and one == _INTERVAL and other.word in self.moments:
-            return other
-        return _INTERVAL if sign in "*/" and one == _INTERVAL and self.is_number(other) else None
+            return _DAYS
+        if sign == "+" and one in self.intervals:
+            one, other = other, one
+        if sign in "+-" and other in self.intervals:
+            able = one.word in self.moments or one == other or (one.word == "time" and other == _DAYS)
+            return one if able else None
+        if sign == "*" and other in self.intervals:
+            one, other = other, one
+        return one if sign in "*/" and one in self.intervals and self.is_number(other) else None
 
-    def interval(self, node: exp.Interval) -> TypeName:
-        return _INTERVAL
+    def interval(self, node: exp.Interval) -> TypeName | None:
+        unit = node.args.get("unit")
+        word = unit.name.upper().removesuffix("S") if unit is not None else ""
+        return {"YEAR": _MONTHS, "MONTH": _MONTHS, **dict.fromkeys(("WEEK", "DAY", "HOUR", "MINUTE", "SECOND"), _DAYS)}.get(word)
+
+    def is_cast(self, kind: TypeName, wanted: TypeName) -> bool:
+        """https://trino.io/docs/current/functions/conversion.html"""
+        if kind.word in (wanted.word, "unknown") or "json" in (kind.word, wanted.word):
+            same = len(kind.parts) == len(wanted.parts) or kind.word != wanted.word
+            return same and (kind.word != wanted.word or all(map(self.is_cast, kind.parts, wanted.parts)))
+        if self.is_number(kind) or kind.word == "boolean":
+            return self.is_number(wanted) or wanted.word in ("boolean", "varchar")
+        if kind.word == "varchar":
+            return not wanted.parts
+        return wanted.word in _CASTS.get(kind.word, ())
 
 
 TYPES = TrinoTypes(
@@ -54,7 +81,7 @@ TYPES = TrinoTypes(
     whole={"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19},
     inexact=("real", "double"),
     moments=("date", "timestamp", "timestamp with time zone"),
-    intervals=(_INTERVAL,),
+    intervals=(_DAYS, _MONTHS),
     unsized=(38, 0),
     digits={  # https://trino.io/docs/current/functions/decimal.html
         "decimal": lambda precision, scale: (precision, scale),
@@ -69,4 +96,6 @@ TYPES = TrinoTypes(
     row="row",
     brackets=("(", ")"),
     of_field=" ",
+    states_widen=True,
+    unordered=frozenset(("map", "json")),
 )

@@ -9,15 +9,34 @@ from sqlglot import exp
 from language.sql.called_query import CalledQuery
 from language.sql.dialect import Tables
 from language.sql.findings import Findings
-from language.sql.listed import grouping
+from language.sql.listed import grouping, made, ordering, windows
+from language.sql.listed.clauses import HAVING, WHERE
 from language.sql.listed.expressions import Expressions
+from language.sql.listed.grouping import Grouped
 from language.sql.listed.rules import Rules
 from language.sql.listed.sources import Common, Sources
-from language.sql.scope import Scope, Source, Typed
+from language.sql.scope import Scope, Source, Typed, refs_of
 from language.sql.typing import QueryColumn, TypedQuery
 from shared_metadata.program.lineage import Use
 
-_READ = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"))
+_READ = frozenset(
+    (
+        "expressions",
+        "from_",
+        "joins",
+        "laterals",
+        "where",
+        "group",
+        "having",
+        "windows",
+        "order",
+        "limit",
+        "offset",
+        "distinct",
+        "with_",
+    )
+)
+_READ_OF_SET = frozenset(("this", "expression", "distinct", "order", "limit", "offset", "with_"))
 
 
 def bind(rules: Rules, query: CalledQuery, tables: Tables) -> TypedQuery:
@@ -47,7 +66,7 @@ class _Binder:
         self.items: dict[str, exp.Expr] = {}
 
     def query(self, node: exp.Expr, known: Common, outer: Scope | None) -> dict[str, Typed]:
-        """The columns of a SELECT or set operation, by name."""
+        """The columns of a SELECT, set operation or VALUES, by name."""
         if isinstance(node, exp.Subquery):
             return self.query(node.this, known, outer)
         with_ = node.args.get("with_")
@@ -55,8 +74,10 @@ class _Binder:
         for cte in with_.expressions if with_ is not None else ():
             if recursive:
                 self.findings.problem(cte, "a recursive WITH is not known here", "write it out, or compute it elsewhere")
-            found, names = self.query(cte.this, known, outer), [column.name.lower() for column in cte.args["alias"].columns]
-            known = {**known, cte.alias.lower(): dict(zip(names, found.values(), strict=False)) if names else found}
+            found, alias = self.query(cte.this, known, outer), cte.args["alias"]
+            known = {**known, cte.alias.lower(): self._sources.called(alias, [*found.values()]) if alias.columns else found}
+        if isinstance(node, exp.Values):
+            return self._values(node, known)
         if isinstance(node, exp.SetOperation):
             return self._together(node, self.query(node.this, known, outer), self.query(node.expression, known, outer))
         if not isinstance(node, exp.Select):
@@ -64,48 +85,77 @@ class _Binder:
             return {}
         return self._select(node, known, outer)
 
+    def _values(self, node: exp.Values, known: Common) -> dict[str, Typed]:
+        expressions = self._expressions(Scope(self._types.common), known)
+        rows = [
+            [expressions.typed(part) for part in (row.expressions if isinstance(row, exp.Tuple) else [row])]
+            for row in node.expressions
+        ]
+        if len({*map(len, rows)}) != 1:
+            self.findings.problem(node, "the rows of VALUES have different numbers of values", "write as many in each")
+            return {}
+        columns = [
+            (expressions.together(node, column, "a column of VALUES holds"), column) for column in map(list, zip(*rows, strict=True))
+        ]
+        nullable = [any(each.nullable for each in column) for _, column in columns]
+        return {f"_col{n}": Typed(kind, refs_of(column), nullable[n]) for n, (kind, column) in enumerate(columns)}
+
     def _together(self, node: exp.SetOperation, left: dict[str, Typed], right: dict[str, Typed]) -> dict[str, Typed]:
+        self._refuse_others(node, _READ_OF_SET)
         if len(left) != len(right):
             self.findings.problem(node, f"one side has {len(left)} columns, the other {len(right)}", "select as many on both")
             return left
-        found = {}
+        found, expressions = {}, self._expressions(Scope(self._types.common), {})
         for (name, one), other in zip(left.items(), right.values(), strict=True):
             kind = self._types.common(one.kind, other.kind) if one.kind is not None and other.kind is not None else None
             if kind is None and one.kind is not None and other.kind is not None:
                 cause = f"`{name}` is {self._types.said(one.kind)} on one side and {self._types.said(other.kind)} on the other"
                 self.findings.problem(node, cause, "bring both to one type by CAST")
             found[name] = Typed(kind, one.refs | other.refs, one.nullable or other.nullable)
+            if node.args.get("distinct") or not isinstance(node, exp.Union):
+                expressions.comparable(node, found[name])
+        ordering.of_result(node, self._expressions(Scope(self._types.common, [Source("", found)]), {}), found)
         return found
 
     # -- SELECT
 
     def _select(self, node: exp.Select, known: Common, outer: Scope | None) -> dict[str, Typed]:
         scope = Scope(self._types.common, outer=outer)
-        for name, part in node.args.items():
-            if part and name not in _READ:
-                self.findings.problem(part if isinstance(part, exp.Expr) else node, "this is not known here", "write it otherwise")
+        self._refuse_others(node, _READ)
+        expressions = self._expressions(scope, known)
+        self._sources.read(node, known, scope, expressions)
+        windows.named(expressions, node)
+        with expressions.within(WHERE):
+            self._clause(expressions, node.args.get("where"), Use.FILTER)
+        found = self._items(node, scope, expressions)
+        grouped = grouping.read(node, expressions, found)
+        for item in node.expressions:
+            grouped.check(item.unalias(), {})
+        expressions.aliases = found if self._rules.items_named else {}
+        self._having(node, expressions, grouped)
+        expressions.aliases = found if self._rules.items_ordered else {}
+        ordering.of_select(node, expressions, found, grouped)
+        if grouping.makes_nulls(node):
+            found = {name: Typed(typed.kind, typed.refs) for name, typed in found.items()}
+        return found
 
+    def _expressions(self, scope: Scope, known: Common) -> Expressions:
         def rows(inner: exp.Expr, around: Scope) -> Sequence[Typed]:
             return [*self.query(inner, known, around).values()]
 
-        expressions = Expressions(self._rules, scope, self.findings, rows)
-        self._sources.read(node, known, scope, expressions)
-        where = node.args.get("where")
-        if where is not None and grouping.aggregates(expressions, where):
-            self.findings.problem(
-                where.this, "WHERE is read before rows are grouped", "write it in HAVING, or filter around a subquery"
-            )
-        self._clause(expressions, where, Use.FILTER)
-        found = self._items(node, scope, expressions)
-        grouping.read(node, expressions, found)
-        expressions.aliases = found if self._rules.items_named else {}
-        self._clause(expressions, node.args.get("having"), Use.FILTER)
-        order = node.args.get("order")
-        expressions.use = Use.ORDER
-        for part in order.expressions if order is not None else ():
-            if not (isinstance(part.this, exp.Column) and part.this.name.lower() in found) and not isinstance(part.this, exp.Literal):
-                expressions.typed(part.this)
-        return found
+        return Expressions(self._rules, scope, self.findings, rows)
+
+    def _refuse_others(self, node: exp.Expr, read: frozenset[str]) -> None:
+        for name, part in node.args.items():
+            if part and name not in read:
+                self.findings.problem(part if isinstance(part, exp.Expr) else node, "this is not known here", "write it otherwise")
+
+    def _having(self, node: exp.Select, expressions: Expressions, grouped: Grouped) -> None:
+        having = node.args.get("having")
+        if having is not None:
+            with expressions.within(HAVING):
+                self._clause(expressions, having, Use.FILTER)
+            grouped.check(having.this, expressions.aliases)
 
     def _clause(self, expressions: Expressions, clause: exp.Expr | None, use: Use) -> None:
         if clause is not None:
@@ -119,17 +169,10 @@ class _Binder:
         for item in node.expressions:
             before = {*found}
             if item.is_star:
-                owner = tuple(part.name.lower() for part in item.parts[:-1]) if isinstance(item, exp.Column) else ()
-                brought = [*scope.starred(owner)]
-                found |= {n: scope.find((), n)[0] if n in scope.merged and not owner else s.columns[n] for s, n in brought}
-                names = ", ".join(self._named(source, name, merged=not owner and name in scope.merged) for source, name in brought)
-                self.findings.edits.append((*self.findings.place(item), names))
-                for source, name in brought:
-                    self.findings.used(source.columns[name].refs, Use.VALUE, item)
-                named = [name for _, name in brought]
+                named = self._star(item, scope, found)
             else:
                 named = [item.alias_or_name.lower()]
-                found[named[0]] = expressions.typed(item.this if isinstance(item, exp.Alias) else item)
+                found[named[0]] = made.selected(item, node, expressions) or expressions.typed(item.unalias())
                 if not named[0]:
                     self.findings.problem(item, "this column has no name", "name it with AS")
             for name in sorted({name for number, name in enumerate(named) if name and name in before.union(named[:number])}):
@@ -137,6 +180,19 @@ class _Binder:
             if outermost:
                 self.items |= dict.fromkeys(named, item)
         return found
+
+    def _star(self, item: exp.Expr, scope: Scope, found: dict[str, Typed]) -> list[str]:
+        """Adds the columns that a `*` brings; their names."""
+        owner = tuple(part.name.lower() for part in item.parts[:-1]) if isinstance(item, exp.Column) else ()
+        brought = [*scope.starred(owner)]
+        found |= {n: scope.find((), n)[0] if n in scope.merged and not owner else s.columns[n] for s, n in brought}
+        names = ", ".join(self._named(source, name, merged=not owner and name in scope.merged) for source, name in brought)
+        self.findings.edits.append((*self.findings.place(item), names))
+        if not brought:
+            self.findings.problem(item, "there is no column that this brings", "read from a table")
+        for source, name in brought:
+            self.findings.used(source.columns[name].refs, Use.VALUE, item)
+        return [name for _, name in brought]
 
     def _named(self, source: Source, name: str, *, merged: bool) -> str:
         """merged: a column of USING, which is of no table any more."""

@@ -2,40 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlglot import exp
 
-from language.sql.listed.calls import is_aggregate
+from language.sql.listed.calls import is_aggregate, name_of
+from language.sql.listed.clauses import GROUPING
 from language.sql.listed.expressions import Expressions
 from language.sql.scope import Scope, Typed
 from shared_metadata.program.lineage import Use
 
+_SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 
-def read(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> None:
+
+@dataclass(frozen=True)
+class Grouped:
+    """texts: what rows are grouped by; None where they are not."""
+
+    expressions: Expressions
+    texts: frozenset[str] | None
+
+    def check(self, node: exp.Expr, named: Mapping[str, Typed]) -> None:
+        """Tells of a column that rows are not grouped by.  named: those that stand for columns of the SELECT."""
+        rules, findings = self.expressions.rules, self.expressions.findings
+        if self.texts is None:
+            for part in node.walk(prune=lambda part: isinstance(part, exp.Query)):
+                if isinstance(part, exp.Func) and name_of(rules, findings, part) in rules.of_groups:
+                    findings.problem(part, "rows are not grouped here", "write GROUP BY")
+            return
+        if spelled_alike(node, self.expressions) in self.texts or isinstance(node, exp.Query):
+            return
+        if is_aggregate(rules, findings, node) and not _over_a_window(node):
+            return
+        if isinstance(node, exp.Column) and len(node.parts) == 1 and node.name.lower() in named:
+            return
+        if isinstance(node, (exp.Column, exp.Star)):
+            cause = f"`{findings.words(node)}` is neither in GROUP BY nor within an aggregate"
+            findings.problem(node, cause, "group by it, or aggregate it, as by max(…)")
+            return
+        if name_of(rules, findings, node) in rules.of_groups:
+            self._check_of_groups(node)
+            return
+        inner = isinstance(node, (exp.Filter, exp.WithinGroup)) and is_aggregate(rules, findings, node.this)
+        for part in [node.this] if inner else node.iter_expressions():
+            self.check(part, named)
+
+    def _check_of_groups(self, node: exp.Expr) -> None:
+        for part in node.expressions:
+            if spelled_alike(part, self.expressions) not in (self.texts or ()):
+                self.expressions.findings.problem(node, "rows are not grouped by this", "name a column of GROUP BY")
+
+
+def read(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> Grouped:
     """found: the columns of the SELECT, by name."""
-    group, expressions.use = node.args.get("group"), Use.GROUP
-    grouped: set[str] = set()
-    for part in group.expressions if group is not None else ():
-        item = _meant(part, node, expressions)
-        if item is not None:
-            expressions.findings.used(found[item.alias_or_name.lower()].refs, Use.GROUP, item)
-            part = item.unalias()
-        else:
-            expressions.typed(part)
-        grouped.add(_spelled_alike(part, expressions))
+    group, having, order = (node.args.get(part) for part in ("group", "having", "order"))
+    texts = set[str]()
+    expressions.use = Use.GROUP
+    with expressions.within(GROUPING):
+        for part in group.expressions if group is not None else ():
+            for key in _keys(part, expressions):
+                texts.add(spelled_alike(_key(key, node, expressions, found), expressions))
     expressions.use = Use.VALUE
-    if group is None and not any(aggregates(expressions, item) for item in node.expressions):
+    parts = [*node.expressions, *(order.expressions if order is not None else ())]
+    whole = group is None and having is None and not any(aggregates(expressions, item) for item in parts)
+    return Grouped(expressions, None if whole else frozenset(texts))
+
+
+def makes_nulls(node: exp.Select) -> bool:
+    """Whether columns that rows are grouped by are NULL in some groups."""
+    group = node.args.get("group")
+    return group is not None and (any(isinstance(part, _SETS) for part in group.expressions) or _older_sets(group))
+
+
+def _older_sets(group: exp.Expr) -> bool:
+    return any(group.args.get(part) for part in ("grouping_sets", "cube", "rollup"))
+
+
+def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
+    """What an element of GROUP BY groups by: each column of ROLLUP, CUBE, GROUPING SETS."""
+    if not isinstance(part, _SETS):
+        yield part
         return
-    for item in node.expressions:
-        _check(expressions, item.unalias(), grouped)
+    for each in part.expressions:
+        inner = each.expressions if isinstance(each, (exp.Tuple, *_SETS)) else [each.this if isinstance(each, exp.Paren) else each]
+        for key in inner:
+            if not isinstance(key, exp.Column):
+                expressions.findings.problem(part, "ROLLUP, CUBE and GROUPING SETS are of columns", "name a column of a query below")
+            else:
+                yield key
+
+
+def _key(part: exp.Expr, node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> exp.Expr:
+    item = _meant(part, node, expressions)
+    if item is not None:
+        if aggregates(expressions, item):
+            expressions.findings.problem(part if isinstance(part, exp.Column) else item, *(GROUPING.aggregates or ("", "")))
+        elif item.find(exp.Window) is not None:
+            expressions.findings.problem(item, *(GROUPING.windows or ("", "")))
+        typed = found[item.alias_or_name.lower()]
+        expressions.findings.used(typed.refs, Use.GROUP, item)
+        part = item.unalias()
+    else:
+        typed = expressions.typed(part)
+    expressions.comparable(part, typed)
+    return part
 
 
 def _meant(part: exp.Expr, node: exp.Select, expressions: Expressions) -> exp.Expr | None:
     """The column of the SELECT that GROUP BY names by its number, or, where it may, by an alias that no table has."""
     items: list[exp.Expr] = node.expressions
-    if isinstance(part, exp.Literal) and part.is_int and 0 < int(part.name) <= len(items):
-        return items[int(part.name) - 1]
+    if isinstance(part, exp.Literal) and part.is_int:
+        if 0 < int(part.name) <= len(items) and not items[int(part.name) - 1].is_star:
+            return items[int(part.name) - 1]
+        if not any(item.is_star for item in items):
+            cause = f"GROUP BY {part.name} names no column: there are {len(items)}"
+            expressions.findings.problem(part, cause, "name one of them")
+        return None
     named = expressions.rules.items_named and isinstance(part, exp.Column) and len(part.parts) == 1
     if named and not expressions.scope.find((), part.name.lower()):
         return next((item for item in items if item.alias.lower() == part.name.lower()), None)
@@ -48,24 +131,14 @@ def aggregates(expressions: Expressions, item: exp.Expr) -> bool:
     return any(is_aggregate(expressions.rules, expressions.findings, part) and not _over_a_window(part) for part in calls)
 
 
-def _check(expressions: Expressions, node: exp.Expr, grouped: set[str]) -> None:
-    aggregate = is_aggregate(expressions.rules, expressions.findings, node)
-    if _spelled_alike(node, expressions) in grouped or aggregate or isinstance(node, exp.Query):
-        return
-    if isinstance(node, (exp.Column, exp.Star)):
-        cause = f"`{expressions.findings.words(node)}` is neither in GROUP BY nor within an aggregate"
-        expressions.findings.problem(node, cause, "group by it, or aggregate it, as by max(…)")
-        return
-    for part in [node.this] if isinstance(node, exp.Filter) else node.iter_expressions():
-        _check(expressions, part, grouped)
-
-
 def _over_a_window(call: exp.Expr) -> bool:
-    around = call.parent.parent if isinstance(call.parent, exp.Filter) else call.parent
-    return isinstance(around, exp.Window)
+    node, around = call, call.parent
+    while isinstance(around, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls)) and node.arg_key == "this":
+        node, around = around, around.parent
+    return isinstance(around, exp.Window) and node.arg_key == "this"
 
 
-def _spelled_alike(node: exp.Expr, expressions: Expressions) -> str:
+def spelled_alike(node: exp.Expr, expressions: Expressions) -> str:
     """The expression's text, the same whether a column is named with its table or without."""
     scope: Scope = expressions.scope
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from language.sql.called_query import CalledQuery
+from language.sql.findings import Told
 from language.sql.listed.signatures import Functions, catalogue
 from language.sql.listed.types import Types
 from language.sql.scope import Typed
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from language.sql.listed.expressions import Expressions
 
 _PLAIN = re.compile(r"[a-z][a-z0-9_]*")
-Told = tuple[str, str]  # what is wrong, and what to do about it
 Operator = Callable[["Expressions", Any], Typed]
-Written = Callable[[str, Sequence[exp.Expr], Sequence[TypeName]], TypeName | None]
+Written = Callable[[str, Sequence[exp.Expr], Sequence[TypeName]], TypeName | Told | None]
+Check = Callable[[Sequence[exp.Expr], Sequence[TypeName]], Told | None]
+Maker = Callable[[TypeName], Sequence[tuple[str, TypeName]] | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +39,21 @@ class Rules:
     functions_file: its catalogue, see `signatures`.
     operators: how expressions of these kinds are typed, where not as they are otherwise.
     signs: the kinds of arithmetic that there are, beside + - * / %, as `Types.arithmetic` is told them.
-    written: functions that are typed by what is written: of the name, the arguments and their types; None where it takes no such.
+    written: functions that are typed by what is written: of the name, the arguments and their types; what is wrong, or None where it
+    takes no such.
+    makers: functions that make rows, "unnest" among them where it is a word: of an argument's type the columns, with their names
+    where they have some; None of one that it does not take.  makers_remedy: where they stand.
+    makers_in_select: whether one may be an item of a SELECT.
+    checks: what is wrong with a function's arguments beside their types.
     grammar: calls that sqlglot reads by a grammar of its own and tells no place of, as they are called, and which parts of them are
     arguments; () for all.
     as_written: types of an operator's two sides, by what is written there.
-    items_named: whether GROUP BY and HAVING may name the SELECT's columns.
+    items_named: whether GROUP BY and HAVING may name the SELECT's columns.  items_ordered: whether expressions of ORDER BY may.
+    several_counted: whether count(DISTINCT a, b) is one.
+    ordered_windows: functions of a window that needs an ORDER BY.  ignoring: aggregates that may pass over NULLs.
+    like_escape: what is an escape in a pattern that says none.  orders_within: whether an aggregate may have an ORDER BY.
+    ordered_aggregates: those that have to.
+    of_groups: functions that tell by what a row is grouped.  bare_joins: whether JOIN may have no condition.
     choosing_joins: the kinds of joins that only choose among the rows before them, as sqlglot calls them.
     refused_name: why the outermost query can have no column of that name.
     unread: why a table, by its path, cannot be read that has this column.
@@ -56,14 +68,27 @@ class Rules:
     written: Mapping[str, Written] = field(default_factory=dict)
     grammar: Mapping[type[exp.Expr], tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     as_written: Callable[[exp.Expr, TypeName, TypeName], tuple[TypeName, TypeName]] = lambda node, one, other: (one, other)
+    makers: Mapping[str, Maker] = field(default_factory=dict)
+    makers_remedy: str = "write it in FROM"
+    makers_in_select: bool = False
+    checks: Mapping[str, Check] = field(default_factory=dict)
     items_named: bool = False
+    items_ordered: bool = False
+    several_counted: bool = False
+    ordered_windows: frozenset[str] = frozenset()
+    ignoring: frozenset[str] = frozenset()
+    like_escape: str = ""
+    orders_within: bool = False
+    ordered_aggregates: frozenset[str] = frozenset()
+    of_groups: frozenset[str] = frozenset()
+    bare_joins: bool = False
     choosing_joins: frozenset[str] = frozenset()
     refused_name: Callable[[str], Told | None] = lambda name: None
     unread: Callable[[str, SchemaColumn], Told | None] = lambda path, column: None
 
     @cached_property
     def functions(self) -> Functions:
-        return catalogue(self.functions_file, self.types, self.written)
+        return catalogue(self.functions_file, self.types, [*self.written, *self.makers])
 
     def read(self, span: Span) -> CalledQuery:
         """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from sqlglot import exp
 
 from language.sql.scope import UNKNOWN
-from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of
+from shared_metadata.program.type_names import TypeName, list_of, map_of, parsed, struct_of, words
 
 BOOLEAN, DOUBLE = TypeName("boolean"), TypeName("double")
 Digits = Callable[[int, int], tuple[int, int]]  # the precision and scale of what is made of a decimal of these
@@ -30,6 +30,8 @@ class Types:
     row: a struct.  brackets: around a type's parts.  of_field: between a field's name and type.
     sized: whether a type in a CAST may have a size, which is left aside.
     rows_by_name: whether structs are alike only where their fields are called alike.
+    states_widen: whether what a lambda gives to itself again may be wider than what it began with.
+    unordered, incomparable: the types that have no order, and of which no two are equal.
     """
 
     of_schema: Mapping[str, str]
@@ -52,6 +54,9 @@ class Types:
     sized: bool = True
     rows_by_name: bool = False
     most_digits: int = 38
+    states_widen: bool = False
+    unordered: frozenset[str] = frozenset(("map",))
+    incomparable: frozenset[str] = frozenset()
 
     @cached_property
     def _to_schema(self) -> dict[str, str]:
@@ -65,7 +70,8 @@ class Types:
     @property
     def spaced(self) -> list[str]:
         """The names of types that are several words."""
-        return [word for word in (*self.of_schema.values(), *self.casts.values()) if " " in word]
+        intervals = (kind.word for kind in self.intervals)
+        return [word for word in (*self.of_schema.values(), *self.casts.values(), *intervals) if " " in word]
 
     # -- of a schema
 
@@ -97,7 +103,7 @@ class Types:
         """The type as the dialect writes it."""
         opening, closing = self.brackets
         if kind.fields:
-            fields = (f"{name}{self.of_field}{self.said(part)}" for name, part in kind.named())
+            fields = (f"{name}{self.of_field if name else ''}{self.said(part)}" for name, part in kind.named())
             return f"{kind.word}{opening}{', '.join(fields)}{closing}"
         if kind.parts:
             return f"{kind.word}{opening}{', '.join(map(self.said, kind.parts))}{closing}"
@@ -151,7 +157,18 @@ class Types:
         if self.rows_by_name and one.fields != other.fields:
             return None
         parts = [self.common(*pair) for pair in zip(one.parts, other.parts, strict=True)]
-        return TypeName(one.word, tuple(filter(None, parts)), one.fields) if all(parts) else None
+        fields = one.fields if any(one.fields) else other.fields
+        return TypeName(one.word, tuple(filter(None, parts)), fields) if all(parts) else None
+
+    def is_ordered(self, kind: TypeName) -> bool:
+        return not self.unordered.intersection(words(kind)) and self.is_comparable(kind)
+
+    def is_comparable(self, kind: TypeName) -> bool:
+        return not self.incomparable.intersection(words(kind))
+
+    def is_cast(self, kind: TypeName, wanted: TypeName) -> bool:
+        """Whether a value may be CAST so."""
+        return True
 
     def becomes(self, kind: TypeName, wanted: TypeName) -> bool:
         """wanted: a decimal without digits takes any."""

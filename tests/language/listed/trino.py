@@ -50,6 +50,22 @@ GIVES = {
     "date_diff('day', day, at)": "long",
     "round(price)": "decimal(9,0)",
     "CAST(json_size(carrier, '$') AS bigint)": "long",
+    "tags[1]": "string",
+    "map(tags, tags)['a']": "string",
+    "CAST(ROW(1, 'a') AS ROW(x bigint, y varchar))": "struct<x: long, y: string>",
+    "CAST(ROW(1, 'a') AS ROW(x bigint, y varchar)).y": "string",
+    "transform(tags, t -> length(t) + n)": "list<long>",
+    "filter(tags, t -> t > carrier)": "list<string>",
+    "reduce(tags, 0, (s, t) -> s + length(t), s -> s)": "long",
+    "any_match(tags, t -> t = 'a') AND all_match(tags, t -> t <> '') AND none_match(tags, t -> t = 'b')": "boolean",
+    "zip_with(tags, sequence(1, 3), (t, i) -> t || CAST(i AS varchar))": "list<string>",
+    "transform_values(map(tags, tags), (k, v) -> length(v))": "map<string, long>",
+    "map_filter(map(tags, tags), (k, v) -> k <> v)": "map<string, string>",
+    "seen AT TIME ZONE 'UTC'": "timestamptz",
+    "carrier LIKE 'a!%' ESCAPE '!'": "boolean",
+    "regexp_extract(carrier, '[a-z]+')": "string",
+    "json_extract_scalar(carrier, '$.a')": "string",
+    "day - INTERVAL '1' MONTH": "date",
     "batch_end()": "timestamptz",
 }
 OVER_ROWS = {
@@ -66,6 +82,10 @@ OVER_ROWS = {
     "row_number() OVER (PARTITION BY carrier ORDER BY id)": "long",
     "lag(price) OVER (ORDER BY id)": "decimal(10,2)",
     "sum(n) OVER ()": "long",
+    "array_agg(carrier ORDER BY id DESC)": "list<string>",
+    "listagg(carrier, ',') WITHIN GROUP (ORDER BY id)": "string",
+    "max(price) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)": "decimal(10,2)",
+    "first_value(n) IGNORE NULLS OVER (ORDER BY id)": "int",
 }
 WRONG = {
     "carrier + 1": ("carrier + 1", "there is no varchar + integer"),
@@ -84,12 +104,28 @@ WRONG = {
     "NULL": ("x", "this column is NULL, which no table can hold"),
     "n * DECIMAL '1.19'": ("", "how many decimals this has is not known"),
     "CAST('1.19' AS decimal)": ("", "how many decimals this has is not known"),
-    "transform(tags, t -> t)": ("", "not known here"),
-    "day - day": ("day - day AS x", "this column is interval, which no table can hold"),
+    "transform(tags, t -> t + 1)": ("t + 1", "there is no varchar + integer"),
+    "filter(tags, t -> length(t))": ("", "`filter` is not known to take (array(varchar), a lambda)"),
+    "any_match(ARRAY[1], t -> count(*) > t)": ("count(*)", "a lambda reads one element"),
+    "tags['a']": ("", "there is no array(varchar)[varchar]"),
+    "listagg(carrier, ',')": ("", "`listagg` is read by an order"),
+    "count(DISTINCT carrier, n)": ("", "DISTINCT is of one value here"),
+    "unnest(tags)": ("", "`unnest` makes rows, and no value"),
+    "day + INTERVAL '1' HOUR": ("", "a date has no hours to add to"),
+    "date_trunc('hour', day)": ("", "'hour' is no unit of a date"),
+    "CAST(tags AS varchar)": ("tags", "there is no CAST of array(varchar) to varchar"),
+    "max(map(tags, tags))": ("", "`max` is not known to take (map(varchar, varchar))"),
+    "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and varchar",
-    "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(tags) AS u (t)": "cannot be read in FROM here",
+    "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(carrier) AS u (t)": "`unnest` makes no rows of varchar",
+    "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(tags) WITH ORDINALITY AS u (t)": "this makes 2 columns, and names 1",
+    "SELECT f.id FROM far.ops.flights f CROSS JOIN UNNEST(tags)": "have no names",
+    "SELECT f.id FROM far.ops.flights f JOIN far.ops.airlines a": "this JOIN has no condition",
+    "SELECT f.id FROM far.ops.flights f LEFT SEMI JOIN far.ops.airlines a ON f.carrier = a.carrier": "there is no SEMI JOIN",
+    "SELECT id FROM far.ops.flights GROUP BY ROLLUP (upper(carrier)), id": "are of columns",
+    "SELECT id FROM far.ops.flights FETCH FIRST 3 ROWS WITH TIES": "not known here",
     "SELECT a.id FROM far.ops.flights AS a TABLESAMPLE BERNOULLI (10)": "not known here",
 }
 NO_QUERY = [
@@ -103,6 +139,8 @@ NO_QUERY = [
     "SELECT id FROM far.ops.flights LIMIT 5 OFFSET 2",
 ]
 TAKEN = [
-    "SELECT id, sum(n) FILTER (WHERE ok) OVER (PARTITION BY carrier) AS s FROM far.ops.flights",
+    "SELECT f.id, t, i, k, v FROM far.ops.flights f CROSS JOIN UNNEST(tags, map(tags, tags)) WITH ORDINALITY AS u (t, k, v, i)",
+    "SELECT f.id, u.t FROM far.ops.flights f LEFT JOIN UNNEST(f.tags) AS u (t) ON true",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier ORDER BY c + 1 FETCH FIRST 3 ROWS ONLY",
 ]
 KINDS = ["decimal(12,4)", "list<map<string, long>>", "struct<a: int, b: list<date>>"]

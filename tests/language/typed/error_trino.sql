@@ -9,7 +9,7 @@ CREATE MATERIALIZED VIEW far.bad.s0 EVERY '1 hour' REPLACE AS SELECT carrier + 1
 CREATE MATERIALIZED VIEW far.bad.s1 EVERY '1 hour' REPLACE AS SELECT no_such(carrier) AS x FROM far.ops.flights;
 CREATE MATERIALIZED VIEW far.bad.s2 EVERY '1 hour' REPLACE AS SELECT now() AS x FROM far.ops.flights;
 CREATE MATERIALIZED VIEW far.bad.s3 EVERY '1 hour' REPLACE AS SELECT upper(distance) AS x FROM far.ops.flights;
-CREATE MATERIALIZED VIEW far.bad.s4 EVERY '1 hour' REPLACE AS SELECT transform(split(carrier, ','), x -> x) AS x FROM far.ops.flights;
+CREATE MATERIALIZED VIEW far.bad.s4 EVERY '1 hour' REPLACE AS SELECT transform(split(carrier, ','), x -> x + 1) AS x FROM far.ops.flights;
 CREATE MATERIALIZED VIEW far.bad.s5 EVERY '1 hour' REPLACE AS SELECT carrierr AS x FROM far.ops.flights;
 CREATE MATERIALIZED VIEW far.bad.s6 EVERY '1 hour' REPLACE AS SELECT random() AS x FROM far.ops.flights;
 CREATE MATERIALIZED VIEW far.bad.s7 EVERY '1 hour' REPLACE AS SELECT carrier || distance AS x FROM far.ops.flights;
