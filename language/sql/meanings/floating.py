@@ -14,7 +14,7 @@ DIGITS = range(1, 7)
 
 
 def rounded_as_multiplied() -> dict[str, tuple[str, ...]]:
-    """Rounding to digits as DuckDB does it, which multiplies, rounds and divides: 1.005 becomes 1.0, where others make 1.01 of it."""
+    """Rounding to digits by an engine that multiplies, rounds and divides: 1.005 becomes 1.0, where others make 1.01 of it."""
     return {
         f"rounded_to_{digits}(double)": (f"CASE WHEN abs(_1) < 1e300 THEN round(_1 * 1e{digits}) / 1e{digits} ELSE _1 END",)
         for digits in DIGITS
