@@ -17,7 +17,7 @@ KEY_BYTES: Mapping[str, int] = {"string": 48, "binary": 48, "uuid": 24, "decimal
 FIXED_KEY_BYTES = 11
 WHOLE_PROCESSOR_MB, MOST_PROCESSORS = 1769, 6  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 TOLD_BYTES = 2**30  # of files that a batch of a MERGE writes anew, from which on `atoll plan` tells it
-SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/benchmarks.md)
+SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/scale.md)
 ROWS_A_SECOND = 260_000  # written anew by a processor, from S3 and to it
 
 
