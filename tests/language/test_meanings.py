@@ -113,7 +113,7 @@ def test_casts_and_whole_queries_mean_the_same_to_duckdb_and_athena(source: str,
 DUCKDB_AND_TRINO = [(s, t, name) for s, t in (("duckdb", "trino"), ("trino", "duckdb")) for name in _names(s, t)]
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize(("source", "target", "name"), DUCKDB_AND_TRINO)
 def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: str, target: str, name: str) -> None:
     wrong = []
@@ -127,7 +127,7 @@ def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: s
     assert wrong == [], "\n".join(wrong)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.deep
 @pytest.mark.parametrize(("source", "target"), [*permutations(translated_dialects(), 2)])
 def test_each_meaning_is_written_over_for_some_types_at_least(source: str, target: str) -> None:
     never = {case.meaning for case in _cases(source, target)}
