@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator, Mapping
 
-from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
 from shared_metadata.contract.sizes import MOST_CALLS, SPARE_SECONDS, Asked, Given, TooMuch
 from shared_metadata.program import Kind, Mode
 
@@ -88,12 +86,6 @@ def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
 
 def _of_bytes(size: int | None) -> str:
     return f" ({_gb(size)})" if size else ""
-
-
-def of_this_function() -> Given:
-    """What the function in which this runs was given."""
-    tmp_mb = min(shutil.disk_usage("/tmp").total // 2**20, MOST_TMP_MB)
-    return Given(function_memory_mb(), tmp_mb, 0)
 
 
 def most_bytes(given: Given) -> int:
