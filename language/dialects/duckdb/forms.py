@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from language.dialects.duckdb.read_alike import tree
 from language.dialects.duckdb.types import duckdb_type
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {
@@ -13,7 +13,8 @@ _PARTS = {
 _TIMES = {name: (f"{name}(_1)", f"extract({name} FROM _1)", f"date_part('{name}', _1)") for name in ("hour", "minute", "second")}
 FORMS = Forms(
     own={
-        **nan.greatest(),
+        **floating.greatest(),
+        **{f"rounded_to_{digits}(double)": (f"round(_1, {digits})",) for digits in floating.DIGITS},
         "divided(W, W)": ("_1 / _2",),
         "divided_exact(decimal, X)": ("_1 / _2",),
         "divided_exact(X, decimal)": ("_1 / _2",),

@@ -11,7 +11,7 @@ from language.dialects.spark.query import SparkQuery
 from language.dialects.spark.types import TYPES
 from language.sql.called_query import CalledQuery
 from language.sql.dialect import sqlglot_dialect
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("year", "quarter", "month", "day")}
@@ -45,7 +45,8 @@ def _spelled(text: str) -> str:
 
 FORMS = Forms(
     own={
-        **nan.greatest(),
+        **floating.greatest(),
+        **floating.rounded_as_multiplied(),
         "divided(W, W)": ("_1 / _2",),
         "divided_exact(decimal, X)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(X, decimal)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
@@ -61,6 +62,8 @@ FORMS = Forms(
         "floor(double)": (),
         "ceiling(double)": (),
         # texts
+        # Of a sigma and of a dotted I Java makes what depends on the letters around.
+        "lower(string)": ("lower(replace(replace(_1, '\u03a3', '\u03c3'), '\u0130', 'i'))",),
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "length(string)": ("length(_1)", "char_length(_1)", "character_length(_1)"),
         "from(string, 1+)": ("substr(_1, _2)", "substring(_1, _2)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from language.dialects.trino.types import TYPES
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("year", "quarter", "month", "day")}
@@ -11,7 +11,8 @@ _TIMES = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("hour",
 _MICROSECONDS = {"timestamp": "timestamp(6)", "timestamptz": "timestamp(6) with time zone"}
 FORMS = Forms(
     own={
-        **nan.none(),
+        **floating.none(),
+        **floating.rounded_as_multiplied(),
         "divided(W, W)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(decimal, X)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(X, decimal)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
@@ -22,6 +23,7 @@ FORMS = Forms(
         "minimum_with_nan(double)": ("coalesce(min(_1) FILTER (WHERE NOT is_nan(_1)), min(_1))",),
         "maximum_with_nan(double)": ("CASE WHEN bool_or(is_nan(_1)) THEN CAST('NaN' AS double) ELSE max(_1) END",),
         # texts
+        "upper(string)": ("replace(upper(_1), 'ß', 'ẞ')",),  # which Java leaves as it is
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "from(string, 1+)": ("substr(_1, _2)", "substring(_1, _2)", "substring(_1 FROM _2)"),
         "part(string, 1+, 0+)": ("substr(_1, _2, _3)", "substring(_1, _2, _3)", "substring(_1 FROM _2 FOR _3)"),

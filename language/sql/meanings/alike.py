@@ -10,6 +10,7 @@ _SIGNS = {"plus": "+", "minus": "-", "times": "*"}
 ALIKE: Mapping[str, str] = {
     **{f"{name}({parts})": f"_1 {sign} _2" for name, sign in _COMPARED.items() for parts in _COMPARABLE},
     **{f"{name}(F, number)": f"_1 {_COMPARED[name]} _2" for name in ("equal", "unequal", "less", "most")},
+    "between(F, number, number)": "_1 BETWEEN _2 AND _3",
     **{f"distinct({parts})": "_1 IS DISTINCT FROM _2" for parts in ("X, X", "A, same")},
     **{f"not_distinct({parts})": "_1 IS NOT DISTINCT FROM _2" for parts in ("X, X", "A, same")},
     **{f"{name}({p})": f"_1 {sign} _2" for name, sign in _SIGNS.items() for p in ("X, X", "double, N", "N, double")},
@@ -27,7 +28,6 @@ ALIKE: Mapping[str, str] = {
     "unlike(string, like)": "_1 NOT LIKE _2",
     "length(string)": "length(_1)",
     "lower(string)": "lower(_1)",
-    "upper(string)": "upper(_1)",
     "replaced(string, word, text)": "replace(_1, _2, _3)",
     "from(string, 1+)": "substr(_1, _2)",
     "part(string, 1+, 0+)": "substr(_1, _2, _3)",
