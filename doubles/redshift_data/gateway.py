@@ -183,7 +183,8 @@ def _know_owners() -> None:
         if key.lower() != "redshift-data:statement-owner-iam-userid":
             return value_of(key, *context)
         found, mine = _state["statements"].get(_asked.get()), value_of("aws:userid", *context)
-        return mine if found is None or found["_owner"] == mine else "another"
+        # The emulator compares with the policy's text, in which it fills in no variable.
+        return "${aws:userid}" if found is None or found["_owner"] == mine else "another"
 
     iam_evaluator._resolve_condition_key = value_with_owners
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from shared_metadata.program.schema import SchemaColumn
 
 LEDGERS, STAGING = "atoll", "atoll_staging"  # schemas of Atoll's own in the database
+MADE = "made"  # the table in the second that tells when each other one there was made
 
 
 class WarehouseSql(Protocol):
@@ -33,6 +34,10 @@ class WarehouseSql(Protocol):
 
     def moment(self, text: str) -> str:
         """An ISO moment in UTC as a constant."""
+        ...
+
+    def now(self) -> str:
+        """The moment of a transaction, as a timestamp in UTC."""
         ...
 
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:

@@ -71,6 +71,14 @@ class Ledger:
         same = f"(SELECT coalesce(max(seq), 0) FROM {self.written}) = {seq}"
         return [self._sql.lock(self._locked), f"{GUARD} SELECT 1 / (CASE WHEN {same} THEN 1 ELSE 0 END) AS same"]
 
+    def shorten(self, moment: str) -> list[str]:
+        """Forgets the batches that ended by then, but the last one."""
+        last = f"(SELECT max(seq) FROM {self.written})"
+        return [
+            self._sql.lock(self._locked),
+            f"DELETE FROM {self.written} WHERE batch_end <= {self._sql.literal(moment)} AND seq < {last}",
+        ]
+
     def enter(self, identity: Identity, seq: int, total_rows: str) -> str:
         """total_rows: an expression."""
         texts = [self._sql.literal(text) for text in (identity.flow, identity.start, identity.end)]

@@ -54,6 +54,9 @@ class RedshiftSql:
     def moment(self, text: str) -> str:
         return f"CAST({self.literal(text.replace('T', ' ').removesuffix('Z') + '+00')} AS TIMESTAMPTZ)"
 
+    def now(self) -> str:
+        return "GETDATE()"
+
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:
         """COPY reads a moment as one in UTC without a zone."""
         name = self.identifier(column.name)

@@ -49,8 +49,13 @@ class SliceStack(slice_stack.SliceStack):
             step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
         self.steps["load"].read_objects(self.staged, STAGED)
         self.landed(memory_mb=256)
+        maintain = self.maintain(memory_mb=512, tmp_mb=512)
+        maintain.read_objects([self.staging, *self.staged], STAGED)
+        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
+        maintain.delete_objects(self.staged, STAGED)
+        maintain.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
         managed = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
-        for step in (*(self.steps[name] for name in STEPS), self.steps["landed"]):
+        for step in (self.steps[name] for name in (*STEPS, "landed", "maintain")):
             for name, config in self._warehouses.items():
                 self._speaks(step, name, config, managed.get(name, ""))
         self.finish(workflow)
