@@ -174,6 +174,7 @@ WRONG = {
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 REFUSED = {
+    "SELECT extract(century FROM day) AS x FROM far.ops.flights": "`century` is no part of a moment",
     "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
     "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
     "SELECT max(n) AS m FROM far.ops.flights GROUP BY ()": "not known here",
