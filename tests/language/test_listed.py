@@ -96,6 +96,7 @@ TAKEN = [
     "SELECT upper(f.carrier) AS c FROM far.ops.flights f GROUP BY UPPER(carrier)",
     "SELECT carrier, name FROM far.ops.flights JOIN far.ops.airlines USING (carrier)",
     "WITH x AS (SELECT carrier, n FROM far.ops.flights) SELECT x.* FROM x WHERE n > (SELECT avg(n) FROM x)",
+    "SELECT carrier, count(*) OVER () AS c, count(*) OVER (ORDER BY max(id)) AS d FROM far.ops.flights GROUP BY carrier",
     "SELECT carrier, sum(sum(n)) OVER (ORDER BY carrier) AS x FROM far.ops.flights GROUP BY carrier",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, carrier",
     "SELECT a.*, count(*) AS c FROM far.ops.airlines AS a GROUP BY a.carrier, name",
