@@ -136,7 +136,7 @@ def shared(one_trino: Any) -> Any:
     return one_trino
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(queries())
 def test_what_passes_the_dialect_is_known_has_its_types_and_runs(shared: Any, text: str) -> None:
     found = typed(text, TABLES, "trino")

@@ -161,7 +161,6 @@ WRONG = {
     "aggregate(tags, 0, (s, t) -> s + id)": ("", "`aggregate` is not known to take"),
     "named = named": ("", "Spark does not compare map<string, bigint>"),
     "percentile_cont(0.5)": ("", "`percentile_cont` is not known to take"),
-    "percentile_cont(0.5) WITHIN GROUP (ORDER BY carrier)": ("", "`percentile_cont` is not known to take"),
     "trunc(day, 'hour')": ("", "'hour' is no unit"),
     "carrierr": ("carrierr", "there is no column `carrierr`"),
     "carrier = 1": ("carrier = 1", "string and int, which have no type in common"),
