@@ -85,7 +85,9 @@ QUERIES_WITHIN = st.sampled_from(
 OTHERS = st.sampled_from(["i", "s", "e", "k", "n", "o", "q", "i + 1", "upper(s)", "s LIKE 'a!_' ESCAPE '!'", "s NOT LIKE 'b%'", "1"])
 OF_ROWS = st.one_of(OTHERS, VALUES, LAMBDAS, WINDOWS, QUERIES_WITHIN)
 OF_GROUPS = st.one_of(
-    AGGREGATES, AGGREGATES, st.sampled_from(["s", "upper(s)", "1", "sum(count(*)) OVER ()", "rank() OVER (ORDER BY max(i))"])
+    AGGREGATES,
+    AGGREGATES,
+    st.sampled_from(["s", "upper(s)", "1", "sum(count(*)) OVER ()", "count(*) OVER ()", "rank() OVER (ORDER BY max(i))"]),
 )
 ITEMS = st.one_of(OF_ROWS, AGGREGATES)
 WHERES = st.one_of(CONDITIONS, QUERIES_WITHIN, st.sampled_from(["b", "i", "sum(i) > 1", "row_number() OVER () = 1", "e IS NOT NULL"]))
@@ -134,7 +136,7 @@ def shared(one_trino: Any) -> Any:
     return one_trino
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(queries())
 def test_what_passes_the_dialect_is_known_has_its_types_and_runs(shared: Any, text: str) -> None:
     found = typed(text, TABLES, "trino")

@@ -123,14 +123,14 @@ def shared(one_trino: Any) -> Any:
     return one_trino
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(st.lists(VALUES, min_size=1, max_size=3))
 def test_expressions_have_the_types_that_the_dialect_says(shared: Any, items: list[str]) -> None:
     listed = ", ".join(f"{item} AS c{number}" for number, item in enumerate(items))
     _of_example(f"SELECT {listed} FROM far.ops.f", shared)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(AGGREGATED, min_size=1, max_size=3), st.booleans())
 def test_aggregates_have_the_types_that_the_dialect_says(shared: Any, items: list[str], grouped: bool) -> None:
     over = any(" OVER (" in item for item in items)

@@ -40,7 +40,7 @@ class Grouped:
             return
         if isinstance(node, exp.Column) and len(node.parts) == 1 and node.name.lower() in named:
             return
-        if isinstance(node, (exp.Column, exp.Star)):
+        if isinstance(node, exp.Column):
             brought = star is not None and star.is_star
             cause = f"`{node.name.lower() if brought else findings.words(node)}` is neither in GROUP BY nor within an aggregate"
             findings.problem(star if star is not None and brought else node, cause, "group by it, or aggregate it, as by max(…)")

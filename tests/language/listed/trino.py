@@ -118,6 +118,7 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT extract(century FROM day) AS x FROM far.ops.flights": "`century` is no part of a moment",
     "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
     "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
     "SELECT u.t FROM far.ops.flights f JOIN UNNEST(f.tags) AS u (t) ON u.t = f.carrier": "joined to each row by no condition",
