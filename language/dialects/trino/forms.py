@@ -19,6 +19,8 @@ FORMS = Forms(
         "divided(double, N)": ("_1 / _2",),
         "divided(N, double)": ("_1 / _2",),
         "quotient(W, W)": ("_1 / _2",),
+        "mean_of_exact_sum(long)": ("CAST(sum(CAST(_1 AS decimal(38, 0))) AS double) / CAST(count(_1) AS double)",),
+        "mean_of_floating_sum(long)": ("avg(_1)",),
         "mean_exact(decimal)": ("avg(CAST(_1 AS double))",),
         "minimum_with_nan(double)": ("coalesce(min(_1) FILTER (WHERE NOT is_nan(_1)), min(_1))",),
         "maximum_with_nan(double)": ("CASE WHEN bool_or(is_nan(_1)) THEN CAST('NaN' AS double) ELSE max(_1) END",),
