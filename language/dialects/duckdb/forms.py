@@ -24,7 +24,9 @@ FORMS = Forms(
         "mean_exact(decimal)": ("avg(_1)",),
         "minimum_with_nan(double)": ("min(_1)",),
         "maximum_with_nan(double)": ("max(_1)",),
-        "count_true(boolean)": ("count_if(_1)", "countif(_1)"),
+        # Of nothing but NULL its own function gives NULL.
+        "count_true(boolean)": ("count(*) FILTER (WHERE _1)",),
+        "count_true_or_null(boolean)": ("count_if(_1)", "countif(_1)"),
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
         "mean(int)": ("avg(_1)", "mean(_1)"),

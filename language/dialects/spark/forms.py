@@ -55,6 +55,7 @@ FORMS = Forms(
         "quotient(W, W)": ("_1 DIV _2",),
         "mean_exact(decimal)": ("avg(CAST(_1 AS double))",),
         "mean(int)": ("avg(_1)", "mean(_1)"),
+        "count_true_or_null(boolean)": ("CASE WHEN count(_1) > 0 THEN count_if(_1) END",),
         "mean_of_exact_sum(long)": ("CAST(sum(CAST(_1 AS decimal(28, 0))) AS double) / CAST(count(_1) AS double)",),
         "mean_of_floating_sum(long)": ("avg(_1)", "mean(_1)"),
         "mean(double)": ("avg(_1)", "mean(_1)"),

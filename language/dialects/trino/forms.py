@@ -19,6 +19,7 @@ FORMS = Forms(
         "divided(double, N)": ("_1 / _2",),
         "divided(N, double)": ("_1 / _2",),
         "quotient(W, W)": ("_1 / _2",),
+        "count_true_or_null(boolean)": ("CASE WHEN count(_1) > 0 THEN count_if(_1) END",),
         "mean_of_exact_sum(long)": ("CAST(sum(CAST(_1 AS decimal(38, 0))) AS double) / CAST(count(_1) AS double)",),
         "mean_of_floating_sum(long)": ("avg(_1)",),
         "mean_exact(decimal)": ("avg(CAST(_1 AS double))",),
