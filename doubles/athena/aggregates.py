@@ -13,7 +13,7 @@ AGGREGATES = table(
     """
     count() bigint :: count(*){f}
     count(T) bigint :: count({d}{0}){f}
-    count_if(boolean) bigint :: CAST(count_if({0}){f} AS BIGINT)
+    count_if(boolean) bigint :: coalesce(CAST(count_if({0}){f} AS BIGINT), 0)
     sum(bigint) bigint :: CAST(sum({d}{0}){f} AS BIGINT)
     sum(decimal) decimal38 :: CAST(sum({d}{0}){f} AS {kind})
     sum(real) real :: CAST(sum({d}{0}){f} AS FLOAT)

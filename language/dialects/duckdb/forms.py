@@ -24,10 +24,15 @@ FORMS = Forms(
         "mean_exact(decimal)": ("avg(_1)",),
         "minimum_with_nan(double)": ("min(_1)",),
         "maximum_with_nan(double)": ("max(_1)",),
-        "count_true(boolean)": ("count_if(_1)", "countif(_1)"),
+        # Of nothing but NULL its own function gives NULL.
+        "count_true(boolean)": ("count(*) FILTER (WHERE _1)",),
+        "count_true_or_null(boolean)": ("count_if(_1)", "countif(_1)"),
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
-        "mean(W)": ("avg(_1)", "mean(_1)"),
+        "mean(int)": ("avg(_1)", "mean(_1)"),
+        # Of large numbers it adds exactly, where others add them as floating ones.
+        "mean_of_exact_sum(long)": ("avg(_1)", "mean(_1)"),
+        "mean_of_floating_sum(long)": ("avg(CAST(_1 AS DOUBLE))",),
         "mean(double)": ("avg(_1)", "mean(_1)"),
         # texts
         "length(string)": ("length(_1)", "len(_1)", "char_length(_1)"),

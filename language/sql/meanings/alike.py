@@ -54,7 +54,7 @@ ALIKE: Mapping[str, str] = {
     "different(A)": "count(DISTINCT _1)",
     "sum(X)": "sum(_1)",
     "sum(double)": "sum(_1)",
-    "mean(W)": "avg(_1)",
+    "mean(int)": "avg(_1)",
     "mean(double)": "avg(_1)",
     "minimum(A)": "min(_1)",
     "maximum(A)": "max(_1)",
