@@ -134,7 +134,9 @@ def _view(random: Random, number: int) -> str:
 
 
 def _publish(random: Random, number: int) -> str:
-    return _laid(random, f"INSERT INTO ops.public.p{number}", _clauses(random), f"AS {_query(random, ['lake.ops.flights'])}")
+    return _laid(
+        random, f"INSERT INTO ops.public.p{number}", _clauses(random, mode=True), f"AS {_query(random, ['lake.ops.flights'])}"
+    )
 
 
 def _collect(random: Random, number: int) -> str:

@@ -157,7 +157,7 @@ def test_statements_stand_in_the_statistics_of_their_batch(lake: Views) -> None:
 
 @pytest.mark.parametrize("what", [VIEW, "ops.public.out:result"])
 def test_what_batches_left_that_did_not_end_is_forgotten_by_maintenance(lake: Views, what: str) -> None:
-    lake.program(carriers() + f"INSERT INTO ops.public.out EVERY '1 hour' AS SELECT id FROM {FLIGHTS};")
+    lake.program(carriers() + f"INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT id FROM {FLIGHTS};")
     lake.load(flights((1, "AA")))
     lake.run(what)
     lake.load(flights((2, "AA")))
