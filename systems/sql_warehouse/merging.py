@@ -111,7 +111,6 @@ class Merge:
         if column.type in ("float", "double"):
             return f"CASE WHEN {name} - {name} = 0 THEN {name} END"  # of an infinity and of NaN that is NaN
         if column.type in _TIMES and self.batch == BATCH:
-            utc = f"CAST({name} AS {self.sql.type('timestamp')}) AT TIME ZONE 'UTC'"
-            moment = name if column.type == "timestamptz" else utc
+            moment = name if column.type == "timestamptz" else self.sql.in_utc(name)
             return f"CASE WHEN {moment} < {batch} + INTERVAL '{FAR_DAYS} days' THEN {name} END"
         return name
