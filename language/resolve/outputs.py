@@ -85,7 +85,8 @@ def check_written(name: str, type_name: str, organizer: Slice, span: Span) -> No
         if kind in never:
             holds = "is of the type" if kind == type_name else "holds the type"
             what = f"`{name}` {holds} {kind}, which {engine} writes into no table"
-            raise Problem(span, what, "CAST it to VARCHAR, or have another engine compute it: USING …")
+            otherwise = "have another engine compute it: USING …" if organizer.warehouse else "leave it out"
+            raise Problem(span, what, f"CAST it to VARCHAR, or {otherwise}")
 
 
 def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:

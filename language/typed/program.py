@@ -182,6 +182,8 @@ class _Typing:
         outputs, uses = outputs_of(made, typed, base, statement.organizer, self._mistakes, OWN_COLUMNS)
         self._mistakes.gather(check_masked, table, [column.name for column in outputs])
         outputs, uses = masked_columns(table, outputs, uses)
+        for column in outputs:
+            self._mistakes.gather(check_written, column.name, column.type, statement.organizer, table.span)
         cursor = cursor_inputs(settings.cursor, outputs, made, tables) if settings.cursor else ()
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
         if cursor or clauses.cursor is None:  # a slice's default is for tables that have it

@@ -94,7 +94,7 @@ def _standing(
 ) -> tuple[list[Entry], Stored, set[tuple[str, str]]]:
     """The ledger, the columns of the table and of the one beside it, and which of these two are marked as Atoll's."""
     places = [place_of(name) for name in (work.table.dataset, set_aside.beside(work).table.dataset) if ":" not in name]
-    ran = session.run(f"standing {number}", [*ledger.make(), ledger.read(), sql.columns_of(places)])
+    ran = session.run(f"standing {number}", [*ledger.make(), ledger.read(to_text(work.claim.interval.start)), sql.columns_of(places)])
     told = session.rows(ran)
     return [*map(Entry.read, session.rows(ran, -2))], stored(sql, told, work.place), marked(sql, told)
 
@@ -176,7 +176,7 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
 
 
 def _result_aside(sql: WarehouseSql, session: Session, work: Work, prepared: Document) -> None:
-    """Of a result only what was set aside has a table, and so a ledger."""
+    """Puts aside what was rejected of a result, which alone has a table, and so a ledger."""
     drops = _dropped(prepared)
     if not work.flow.quarantines:
         session.run("drop", drops)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from shared_metadata.program.schema import SchemaColumn
 
 LEDGERS, STAGING = "atoll", "atoll_staging"  # schemas of Atoll's own in the database
+MADE = "made"  # the table in the second that tells when each other one there was made
 
 
 class WarehouseSql(Protocol):
@@ -51,6 +52,10 @@ class WarehouseSql(Protocol):
 
     def filed(self, name: str) -> str:
         """A column's name, as written, in a table that takes what a Parquet file holds under it."""
+        ...
+
+    def now(self) -> str:
+        """The moment of a transaction, as a timestamp in UTC."""
         ...
 
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:

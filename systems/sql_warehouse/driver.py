@@ -18,11 +18,11 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
-from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_warehouse import checking, commit, described, reading, rejected
+from systems.sql_warehouse import upkeep as upkeep_of
 from systems.sql_warehouse.dialect import LEDGERS, STAGING, WarehouseSql, create, names, table
 from systems.sql_warehouse.ledger import Ledger
 from systems.sql_warehouse.merging import latest
@@ -49,7 +49,7 @@ class SqlWarehouseDriver:
 
     @property
     def limit_seconds(self) -> float:
-        """For how long one step may wait for its statements."""
+        """The time for which one step may wait for its statements."""
         raise NotImplementedError
 
     # -- the steps
@@ -61,7 +61,7 @@ class SqlWarehouseDriver:
         described.refuse_types(self.sql, columns, work.place)
         files = [file for file in staged["files"] if file["rows"]]
         rows, aside, left = self._staging(work, "rows"), "", ""
-        texts = [*self._schema(), create(self.sql, rows, columns)]
+        texts = [create(self.sql, rows, columns)]
         if files:
             texts += self._copied(work, "raw", files, staging, columns, rows, flow.mode == Mode.MERGE)
         if staged.get("left"):
@@ -71,15 +71,15 @@ class SqlWarehouseDriver:
             aside, unread = self._staging(work, "aside"), rejected_rows.COLUMNS
             texts += [create(self.sql, aside, unread)]
             texts += self._copied(work, "raw aside", staged["rejected"], staging, unread, aside, False)
-        session = self._session(work)
-        ran = session.run("load", [*texts, self._there(work), f"SELECT count(*) FROM {rows}"])
+        session, tables = self._session(work), [name for name in (rows, left, aside) if name]
+        ran = session.run("load", [*self._schema(*tables), *texts, self._there(work), f"SELECT count(*) FROM {rows}"])
         self._fits(work, session.rows(ran, -2), columns)
         (count,) = session.rows(ran)[0]
         return {
             **{"table": rows, "columns": [asdict(column) for column in columns], "rows": int(count)},
             **{"sizes": [file["bytes"] for file in files], "left": left, "aside": aside, "saw": {}},
             **{"rejected_rows": sum(file["rows"] for file in staged.get("rejected", ()))},
-            **{"tables": [name for name in (rows, left, aside) if name], "statements": session.ran},
+            **{"tables": tables, "statements": session.ran},
         }
 
     def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> Document:
@@ -100,7 +100,7 @@ class SqlWarehouseDriver:
         newest = " UNION ALL ".join(Ledger(self.sql, name).newest(name) for name in inputs)
         keys = flow.key if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT else ()
         # Which states are there is asked first: of a warehouse whose every statement sees the newest, the query sees no older ones.
-        texts = [*self._schema(), create(self.sql, rows, kept), *([newest] if newest else ()), insert]
+        texts = [*self._schema(rows), create(self.sql, rows, kept), *([newest] if newest else ()), insert]
         texts += [checking.twice(rows, self.sql, keys)] if keys else []
         ran = session.run("rows", [*texts, f"SELECT count(*) FROM {rows}"])
         if keys:
@@ -129,6 +129,7 @@ class SqlWarehouseDriver:
             unread = [create(sql, aside, rejected_rows.COLUMNS)]
         own = [c for c in columns if c.name != batch_column(work.flow)]
         texts = [
+            *self._schema(kept, *([aside] if unread else ())),
             *(create(sql, kept, columns), checking.keep(rows, kept, sql, columns, [*failing.values()]), *unread),
             checking.put_aside(rows, aside, sql, own, failing, to_text(work.claim.interval.start)),
             f"SELECT (SELECT count(*) FROM {kept}) AS kept, (SELECT count(*) FROM {aside}) AS aside",
@@ -145,16 +146,17 @@ class SqlWarehouseDriver:
         return commit.rows(self.sql, session, work, prepared)
 
     def keep(self, flow: Flow) -> timedelta:
-        """Of a warehouse without time travel no former version is kept."""
-        return timedelta(0)
+        raise NotImplementedError
 
     def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
-        raise DefinitionError(
-            f"{upkeep.dataset} is looked after by {self.sql.title} itself", place=upkeep.dataset, remedy="ask nothing of this slice"
-        )
+        """Shortens the ledger; the warehouse looks after rows by itself, and no file that was staged is a table's."""
+        since = upkeep.now - self.keep(upkeep.flow)
+        return upkeep_of.shortened(self.sql, self.service(upkeep.dataset), upkeep.dataset, since, self._services.deadline_monotonic)
 
     def tidy(self) -> None:
-        """Does nothing: the staging tables of batches that did not end are dropped by whoever runs the batch again."""
+        """Drops the staging tables of batches that did not end."""
+        place = f"warehouse {self._warehouse.name}"
+        upkeep_of.tidied(self.sql, self.service(place), place, self._services.clock(), self._services.deadline_monotonic)
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
         return rejected.latest(self.sql, self.service(dataset), dataset, limit, self._services.deadline_monotonic)
@@ -178,8 +180,9 @@ class SqlWarehouseDriver:
                 raise refuse_another_s(self.sql, *place, work.place)
             evolution(found.get(place, ()), columns, work.table.dataset, place=work.place)
 
-    def _schema(self) -> list[str]:
-        return [self.sql.schema(STAGING)]
+    def _schema(self, *tables: str) -> list[str]:
+        """The schema of staging tables, and entries of those that are made, which find them if their batch does not end."""
+        return upkeep_of.entered(self.sql, tables)
 
     def _staging(self, work: Work, purpose: str) -> str:
         """A table of this claim's own, as it is written."""

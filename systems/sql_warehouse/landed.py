@@ -19,8 +19,8 @@ def newest_batches(
     for dataset, flow in flows.items():
         ledger = Ledger(sql, dataset)
         there = ask(service, [sql.columns_of([(LEDGERS, ledger.name)])], dataset, deadline_monotonic)
-        rows = ask(service, [ledger.read()], dataset, deadline_monotonic) if there else []
-        entries = [entry for entry in map(Entry.read, rows) if entry.identity.flow == flow]
+        rows = ask(service, [ledger.last(flow)], dataset, deadline_monotonic) if there else []
+        entries = [*map(Entry.read, rows)]
         found[dataset] = max(
             (
                 Landed(

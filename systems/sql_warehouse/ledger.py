@@ -1,7 +1,7 @@
 """The ledger of a table: which batches have made it what it is, a row each, written in the transaction that makes rows visible.
 
-A table's ledger is a table of its own, so that tables are committed beside one another, and so is what a commit locks, so that
-whoever reads the ledger waits for nobody.
+A ledger is a table of its own for each table, so that tables are committed beside one another; so is what a commit locks, so that
+those who read the ledger never wait.
 """
 
 from __future__ import annotations
@@ -52,8 +52,16 @@ class Ledger:
             *self._sql.lockable(self._locked),
         ]
 
-    def read(self) -> str:
-        return f"SELECT {COLUMNS} FROM {self.written} ORDER BY seq"
+    def read(self, start: str) -> str:
+        """Asks for the batches that a batch beginning at `start` has to know of: those that end later, and the last one entered."""
+        last = f"seq = (SELECT max(seq) FROM {self.written})"
+        return f"SELECT {COLUMNS} FROM {self.written} WHERE batch_end > {self._sql.literal(start)} OR {last} ORDER BY seq"
+
+    def last(self, flow: str) -> str:
+        """Asks for the batches of a flow that begin latest: a batch, and its repeats."""
+        of = f"flow = {self._sql.literal(flow)}"
+        latest = f"(SELECT max(batch_start) FROM {self.written} WHERE {of})"
+        return f"SELECT {COLUMNS} FROM {self.written} WHERE {of} AND batch_start = {latest} ORDER BY seq"
 
     def newest(self, dataset: str) -> str:
         """Asks for the dataset's name, and through when its state is complete."""
@@ -63,6 +71,14 @@ class Ledger:
         """What a commit begins with: it waits for others, and fails where the ledger has moved on since it was read."""
         same = f"(SELECT coalesce(max(seq), 0) FROM {self.written}) = {seq}"
         return [self._sql.lock(self._locked), f"{GUARD} {self._sql.guard(same)}"]
+
+    def shorten(self, moment: str) -> list[str]:
+        """Forgets the batches that ended by then, but the last one."""
+        last = f"(SELECT max(seq) FROM {self.written})"
+        return [
+            self._sql.lock(self._locked),
+            f"DELETE FROM {self.written} WHERE batch_end <= {self._sql.literal(moment)} AND seq < {last}",
+        ]
 
     def enter(self, identity: Identity, seq: int, total_rows: str) -> str:
         """total_rows: an expression."""

@@ -1,5 +1,6 @@
 -- Uses every slice, two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
+CREATE WAREHOUSE  dwh  USING redshift WITH (managed = TRUE);
 CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE);
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
@@ -24,6 +25,13 @@ AS SELECT carrier, approx_distinct(id) AS flights FROM lake.ops.flights GROUP BY
 CREATE MATERIALIZED VIEW lake.ops.most EVERY '1 hour' REPLACE USING spark
   EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
 AS SELECT carrier, approx_count_distinct(id) AS flights FROM lake.ops.flights GROUP BY 1;
+
+INSERT INTO dwh.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
+AS SELECT id, carrier, updated_at FROM ops.public.flights;
+
+CREATE MATERIALIZED VIEW dwh.ops.carriers EVERY '1 hour' REPLACE
+  EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
+AS SELECT carrier, count(*) AS flights FROM dwh.ops.flights GROUP BY carrier;
 
 INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

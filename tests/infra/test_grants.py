@@ -16,9 +16,16 @@ pytestmark = pytest.mark.xdist_group("synth")
 REVIEWED = Path(__file__).with_name("grants.txt")
 CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
 VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
+OF_A_STATEMENT = ("DescribeStatement", "GetStatementResult", "CancelStatement")
 # Steps that write more than the lease of their table, or no metadata at all.
 BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed")
-NO_RESOURCE = ("logs:", "xray:", "ec2:", "dynamodb:ListStreams")  # services whose actions here take no resource
+NO_RESOURCE = (
+    "logs:",
+    "xray:",
+    "ec2:",
+    "dynamodb:ListStreams",
+    *(f"redshift-data:{name}" for name in OF_A_STATEMENT),
+)  # services whose actions here take no resource
 
 
 def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -129,6 +136,13 @@ def test_only_actions_that_take_no_resource_are_granted_on_all(templates, vpc_te
             assert not strange, who
 
 
+def test_a_statement_of_redshift_s_is_asked_for_by_whoever_submitted_it_alone(templates):
+    of_statements = [one for one in pairs(templates) if one[1].removeprefix("redshift-data:") in OF_A_STATEMENT]
+    assert of_statements
+    for who, _, resource in of_statements:
+        assert resource == "* if redshift-data:statement-owner-iam-userid = ${aws:userid}", who
+
+
 def test_nothing_is_denied_or_excepted(templates, vpc_templates):
     for who, statement in [*statements(templates), *statements(vpc_templates)]:
         assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
@@ -138,7 +152,7 @@ def test_every_condition_is_one_that_narrows(templates):
     """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted."""
     for who, statement in statements(templates):
         for operator, tested in statement.get("Condition", {}).items():
-            once = ({"kms:ViaService"}, {"iam:PassedToService"})
+            once = ({"kms:ViaService"}, {"iam:PassedToService"}, {"redshift-data:statement-owner-iam-userid"})
             wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once}
             assert set(tested) in wanted[operator], who
 
@@ -239,6 +253,7 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "s3:GetObject",
         "s3:ListBucket",
         "secretsmanager:GetSecretValue",
+        *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
     assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
 
@@ -252,6 +267,7 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     for flow in program.flows.values():
         for secret in (flow.mask_key, program.connections[flow.connection].options["secret"]) if flow.connection else ():
             of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
+    of["OrganizeRedshiftSlice"] = {"atoll/redshift/dwh-??????"}  # of the administrator of what its stack makes
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 
@@ -264,10 +280,12 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     for who, action, resource in pairs(templates):
         if action == "s3:PutObject":
             written.setdefault(who.split()[0], set()).add(resource.split("/", 1)[1])
-    of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("warehouse/lake/*", "history/*")}  # the last: maintenance
+    of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("history/*",)}  # the last: maintenance
 
     def own(name, declared):
-        more = (*of_stage[declared.stage], *(("answers/{}/*",) if declared.waits else ()))
+        lake = declared.works_in == "iceberg"
+        kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
+        more = (*of_stage[declared.stage], *kept)
         return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
 
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it

@@ -16,7 +16,7 @@ INTERVAL = TypeName("interval")
 
 class RedshiftTypes(Types):
     def wider(self, one: TypeName, other: TypeName) -> TypeName:
-        """Of a REAL and what is none, a DOUBLE PRECISION."""
+        """A REAL and what is none become a DOUBLE PRECISION."""
         found = super().wider(one, other)
         return self.double if found.word == "real" and {one.word, other.word} != {"real"} else found
 

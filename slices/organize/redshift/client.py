@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
+from datetime import timedelta
 
 from shared_metadata import naming
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Warehouse
+from shared_metadata.program import Flow, Warehouse
 from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
+from slices.organize.redshift.logic import RedshiftSql
 from slices.organize.redshift.service import RedshiftService
-from slices.organize.redshift.sql import RedshiftSql
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
@@ -23,21 +22,9 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
     where = {"WorkgroupName": workgroup} if workgroup else {"ClusterIdentifier": config.cluster_identifier}
     where |= {"Database": config.database}
     where |= {"DbUser": config.db_user} if config.db_user else {}
-    secret = naming.secret(config.secret) if config.secret else _admin(warehouse, place) if config.managed else ""
-    where |= {"SecretArn": secret} if secret else {}
+    secret = named.secret(warehouse.name, config)
+    where |= {"SecretArn": naming.secret(secret)} if secret else {}
     return RedshiftService(services.client("redshift-data"), where, place)
-
-
-def _admin(warehouse: Warehouse, place: str) -> str:
-    """The secret of a managed warehouse's administrator."""
-    known = json.loads(os.environ.get(named.ADMINS_VARIABLE, "{}"))
-    if warehouse.name not in known:
-        raise DefinitionError(
-            f"no workgroup of Redshift was made for the warehouse {warehouse.name}",
-            place=place,
-            remedy="deploy OrganizeRedshiftSlice again: `atoll deploy OrganizeRedshiftSlice`",
-        )
-    return str(known[warehouse.name])
 
 
 class RedshiftDriver(SqlWarehouseDriver):
@@ -47,11 +34,14 @@ class RedshiftDriver(SqlWarehouseDriver):
         super().__init__(warehouse, services)
         self.sql = RedshiftSql(os.environ[named.ROLE_VARIABLE])
         config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
-        self._limit_seconds = 60.0 * config.statement_minutes
+        self._config = config
 
     def service(self, place: str) -> RedshiftService:
         return service_of(self._warehouse, self._services, place)
 
     @property
     def limit_seconds(self) -> float:
-        return self._limit_seconds
+        return 60.0 * self._config.statement_minutes
+
+    def keep(self, flow: Flow) -> timedelta:
+        return self._config.keep_of(flow.interval_seconds)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.landed import LandedStep
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from slices.organize.redshift.slice import SLICE
@@ -30,7 +31,7 @@ def open_driver(warehouse: Warehouse, of: Services) -> Driver:
 def look(warehouse: Warehouse, of: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:
     """Asks the ledgers alone; no role is told to Redshift for it."""
     from slices.organize.redshift.client import service_of
-    from slices.organize.redshift.sql import RedshiftSql
+    from slices.organize.redshift.logic import RedshiftSql
     from systems.sql_warehouse.landed import newest_batches
 
     place = f"warehouse {warehouse.name}"
@@ -48,3 +49,4 @@ refresh = LambdaHandler("refresh", lambda: _steps().refresh)
 check = LambdaHandler("check", lambda: _steps().check)
 commit = LambdaHandler("commit", lambda: _steps().commit)
 landed = LambdaHandler("landed", lambda: LandedStep(SLICE, services(), look))
+maintain = LambdaHandler("maintain", lambda: MaintainStep(SLICE, services(), open_driver))

@@ -7,7 +7,6 @@ from slices.organize.redshift.config import Config
 from slices.organize.redshift.slice import SLICE
 
 ROLE_VARIABLE = "ATOLL_REDSHIFT_ROLE"  # of the functions: the ARN of the role by which Redshift reads and writes S3
-ADMINS_VARIABLE = "ATOLL_REDSHIFT_ADMINS"  # of the functions, as JSON: managed warehouse ▸ its administrator's secret
 
 
 def workgroup(warehouse: str, config: Config) -> str:
@@ -15,6 +14,11 @@ def workgroup(warehouse: str, config: Config) -> str:
     return f"{naming.state_machine(SLICE.id)}-{warehouse}" if config.managed else config.workgroup
 
 
+def secret(warehouse: str, config: Config) -> str:
+    """The reference of the secret with which its functions sign in; '' for none."""
+    return f"redshift/{warehouse}" if config.managed else config.secret
+
+
 def role() -> str:
-    """The role that COPY and UNLOAD are told."""
+    """The role that COPY and UNLOAD are told; its region follows."""
     return f"{naming.state_machine(SLICE.id)}-s3"

@@ -42,8 +42,8 @@ _CONFLICT = re.compile(r"1023|Serializable isolation violation|deadlock detected
 _REMEDIES = {
     "permission denied": "grant it to the user that the statement runs as; the slice's README lists what that needs",
     "is not authorized": "attach the slice's role to the cluster or namespace, as the slice's README says",
-    "S3ServiceException": "the role of the slice reads and writes the data bucket alone: deploy the slice's stack again",
-    "isk full": "give the warehouse more room, or let it keep less",
+    "s3serviceexception": "the role of the slice reads and writes the data bucket alone: deploy the slice's stack again",
+    "disk full": "give the warehouse more room, or let it keep less",
 }
 
 
@@ -146,7 +146,7 @@ def _said(error: str, found: Mapping[str, Any]) -> str:
     known = _TOLD.match(words)
     if known is None:
         return "Redshift's words may quote a row; its console shows them"
-    remedy = next((remedy for word, remedy in _REMEDIES.items() if word in known[0]), "")
+    remedy = next((remedy for word, remedy in _REMEDIES.items() if word in known[0].lower()), "")
     return f"{known[0].strip()}{f' ({remedy})' if remedy else ''}"
 
 

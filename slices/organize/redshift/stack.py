@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_redshiftserverless as serverless
+from aws_cdk import aws_secretsmanager as secrets
 from constructs import Construct
 
 from infra import slice_stack
-from infra.acknowledge import acknowledge_resources
+from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.functions import READ_OBJECTS, WRITE_OBJECTS, AtollFunction
 from infra.settings import Settings
+from shared_metadata import naming
 from shared_metadata.contract import made_for
 from shared_metadata.program import Program
 from slices.organize.redshift import named
@@ -25,11 +28,12 @@ OWN = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "r
 OWNER = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
 STATED = "the Data API's actions on statements take no resource; each is of whoever submitted it"
 STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
+ADMIN = "atoll"  # who owns the tables of a managed namespace
 STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
 
 
 class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit, and landed; each hands statements to Redshift and waits for them outside of a function."""
+    """plan ▸ load | refresh ▸ check ▸ commit, and landed; no function waits while Redshift works."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, SLICE, program, settings, **stack_settings)
@@ -45,17 +49,19 @@ class SliceStack(slice_stack.SliceStack):
             step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
         self.steps["load"].read_objects(self.staged, STAGED)
         self.landed(memory_mb=256)
-        admins = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
-        for step in (*(self.steps[name] for name in STEPS), self.steps["landed"]):
-            step.function.add_environment(
-                named.ADMINS_VARIABLE, self.to_json_string({n: secret for n, (_, secret) in admins.items()})
-            )
+        maintain = self.maintain(memory_mb=512, tmp_mb=512)
+        maintain.read_objects([self.staging, *self.staged], STAGED)
+        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
+        maintain.delete_objects(self.staged, STAGED)
+        maintain.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
+        managed = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
+        for step in (self.steps[name] for name in (*STEPS, "landed", "maintain")):
             for name, config in self._warehouses.items():
-                self._speaks(step, config, *admins.get(name, ("", "")))
+                self._speaks(step, name, config, managed.get(name, ""))
         self.finish(workflow)
 
-    def _speaks(self, step: AtollFunction, config: Config, workgroup: str, admin: str) -> None:
-        """What a function needs to have statements run in a warehouse.  workgroup, admin: ARNs of what is managed."""
+    def _speaks(self, step: AtollFunction, name: str, config: Config, workgroup: str) -> None:
+        """What a function needs to have statements run in a warehouse.  workgroup: the ARN of one that is managed."""
         if config.cluster_identifier:
             where = self.places.arn("redshift", f"cluster:{config.cluster_identifier}")
         else:
@@ -63,10 +69,8 @@ class SliceStack(slice_stack.SliceStack):
         step.allow(SUBMIT, [where])
         step.role.add_to_policy(iam.PolicyStatement(actions=OWN, resources=["*"], conditions=OWNER))
         acknowledge_resources(step.role, ["*"], STATED)
-        if admin:
-            step.allow(["secretsmanager:GetSecretValue"], [admin])
-        if config.secret:
-            step.read_secrets([config.secret])
+        if secret := named.secret(name, config):
+            step.read_secrets([secret])
         if config.db_user:
             user = self.places.arn("redshift", f"dbuser:{config.cluster_identifier}/{config.db_user}")
             database = self.places.arn("redshift", f"dbname:{config.cluster_identifier}/{config.database}")
@@ -76,7 +80,8 @@ class SliceStack(slice_stack.SliceStack):
         """The role by which Redshift reads what is staged, and writes what is published: COPY and UNLOAD name it."""
         services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
         trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
-        role = iam.Role(self, "S3", role_name=named.role(), assumed_by=iam.CompositePrincipal(*trusted))
+        called = f"{named.role()}-{self.region}"  # roles are an account's, wherever it works
+        role = iam.Role(self, "S3", role_name=called, assumed_by=iam.CompositePrincipal(*trusted))
         for why, (actions, prefixes) in {
             STAGED: (READ_OBJECTS, self.staged),
             slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
@@ -91,16 +96,29 @@ class SliceStack(slice_stack.SliceStack):
         role.add_to_policy(key)
         return role
 
-    def _managed(self, name: str, config: Config) -> tuple[str, str]:
-        """A namespace and a workgroup of a warehouse; the ARNs of the workgroup and of its administrator's secret."""
+    def _managed(self, name: str, config: Config) -> str:
+        """A namespace and a workgroup of a warehouse, and the secret of its administrator; the ARN of the workgroup."""
         called = named.workgroup(name, config)
+        secret = secrets.Secret(
+            self,
+            f"Admin-{name}",
+            secret_name=naming.secret(named.secret(name, config)),
+            encryption_key=self.steps["load"].key,
+            generate_secret_string=secrets.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": ADMIN}),
+                generate_string_key="password",
+                exclude_punctuation=True,
+                password_length=48,
+            ),
+        )
+        acknowledge(secret, "AwsSolutions-SMG4", "a new password takes a deployment, which gives it to the namespace too")
         namespace = serverless.CfnNamespace(
             self,
             f"Namespace-{name}",
             namespace_name=called,
             db_name=config.database,
-            manage_admin_password=True,
-            admin_password_secret_kms_key_id=self.places.key_arn,
+            admin_username=ADMIN,
+            admin_user_password=secret.secret_value_from_json("password").unsafe_unwrap(),  # a reference, which is resolved there
             kms_key_id=self.places.key_arn,
             iam_roles=[self._role.role_arn],
             default_iam_role_arn=self._role.role_arn,
@@ -125,5 +143,4 @@ class SliceStack(slice_stack.SliceStack):
             ],
         )
         workgroup.add_dependency(namespace)
-        secret = namespace.attr_namespace_admin_password_secret_arn
-        return workgroup.attr_workgroup_workgroup_arn, secret
+        return workgroup.attr_workgroup_workgroup_arn

@@ -23,7 +23,6 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> MemoryRedshift:
     service.make(WORKGROUP, DATABASE, ROLE)
     monkeypatch.setitem(BESIDE, "redshift-data", service)
     monkeypatch.setenv(named.ROLE_VARIABLE, ROLE)
-    monkeypatch.setenv(named.ADMINS_VARIABLE, '{"lake": "the administrator\'s secret"}')
     return service
 
 

@@ -68,6 +68,9 @@ class RedshiftSql:
     def in_utc(self, clocks: str) -> str:
         return f"CAST({clocks} AS TIMESTAMP) AT TIME ZONE {_UTC}"
 
+    def now(self) -> str:
+        return "GETDATE()"
+
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:
         """COPY reads a moment as one in UTC without a zone."""
         name = self.identifier(column.name)
@@ -90,7 +93,7 @@ class RedshiftSql:
         if kind in ("boolean", "int", "string"):
             return f"json_serialize(object({key}, {name}))"
         if kind == "long":
-            return f"CASE WHEN abs({name}) <= {EXACT} THEN json_serialize(object({key}, {name})) ELSE {text} END"
+            return f"CASE WHEN {name} BETWEEN -{EXACT} AND {EXACT} THEN json_serialize(object({key}, {name})) ELSE {text} END"
         if kind in ("float", "double"):
             return f"CASE WHEN {name} - {name} = 0 THEN json_serialize(object({key}, {name})) ELSE {text} END"
         if kind == "binary":

@@ -1,0 +1,96 @@
+"""A warehouse in Redshift as a user has it: a program is compiled, its stacks deployed, and rows of a database are in its tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from console.run import wait_for
+from console.target import Target, open_target
+from doubles.redshift_data.door import Door
+from examples.airline import production
+from infra.embedded import EmbeddedAws, bootstrap, cdk
+from language import compile_program
+from shared_metadata import naming
+from slices.registry import installed
+
+pytestmark = [pytest.mark.xdist_group("redshift"), pytest.mark.timeout(900), pytest.mark.budget(200), pytest.mark.deep]
+PROGRAM = Path(__file__).with_name("redshift.sql")
+WORKGROUP = "atoll-organize-redshift-dwh"
+ROWS = [(1, "AA", 1.5), (2, "AA", 2.5), (3, "XX", 1.0), (4, "UA", None)]
+
+
+@pytest.fixture(scope="module")
+def target(own_aws: EmbeddedAws) -> Iterator[Target]:
+    """The account, with these stacks and this program, and a database with flights."""
+    dsn = own_aws.database("shop")
+    with psycopg.connect(dsn) as connection:
+        connection.execute("CREATE TABLE flights (id bigint PRIMARY KEY, carrier text, delay double precision, changed timestamptz)")
+        for row in ROWS:
+            connection.execute("INSERT INTO flights VALUES (%s, %s, %s, '2026-01-01')", row)
+    secrets = own_aws.session().client("secretsmanager")
+    secrets.create_secret(Name=naming.secret("ops"), SecretString=json.dumps(production.secret(dsn)))
+    bootstrap(own_aws)
+    options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
+    cdk(own_aws, ["deploy", "CollectPostgresSlice", "OrganizeRedshiftSlice", *options])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(own_aws.folders.home.parent)
+        found = open_target("local")
+        program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
+        found.writer.put_program(program)
+        found.writer.activate(program, former_version="")
+        yield found
+
+
+def run(target: Target, slice_id: str, flow: str) -> None:
+    states, machine = target.session.client("stepfunctions"), target.state_machine_arn(slice_id)
+    started = states.start_execution(stateMachineArn=machine, input=json.dumps({"flow": flow}))
+    ended = wait_for(target, started["executionArn"])
+    assert ended["status"] == "SUCCEEDED", ended
+
+
+def rows(target: Target, query: str) -> list[list[object]]:
+    """As the account's owner asks the Data API."""
+    client = target.session.client("redshift-data")
+    id = client.execute_statement(WorkgroupName=WORKGROUP, Database="dev", Sql=query, WaitTimeSeconds=20)["Id"]
+    records = client.get_statement_result(Id=id)["Records"]
+    return [[None if field.get("isNull") else next(iter(field.values())) for field in record] for record in records]
+
+
+def test_rows_of_a_database_are_loaded_and_a_view_is_computed_in_the_workgroup_that_was_made(target: Target) -> None:
+    run(target, "collect.postgres", "dwh.ops.flights")
+    run(target, "organize.redshift", "dwh.ops.flights:load")
+    run(target, "organize.redshift", "dwh.ops.carriers")
+    assert rows(target, "SELECT id, carrier, delay FROM ops.flights ORDER BY id") == [list(row) for row in ROWS]
+    assert rows(target, "SELECT carrier, flights, delay FROM ops.carriers ORDER BY carrier") == [["AA", 2, 4.0], ["UA", 1, None]]
+    ((reason, data),) = rows(target, "SELECT reason, data FROM ops.carriers__rejected")
+    assert (reason, json.loads(str(data))) == ("named", {"carrier": "XX", "flights": 1, "delay": 1.0})
+    (found,) = target.reader.statistics("dwh.ops.carriers", 1)
+    assert {one["purpose"] for one in found["statements"]} >= {"rows", "counts", "aside", "commit 0"}
+
+
+def test_a_role_asks_for_its_own_statements_and_reaches_no_other_warehouse(target: Target, own_aws: EmbeddedAws) -> None:
+    """What refuses it is its policy: the account's owner does both."""
+    client, door = target.session.client("redshift-data"), Door(target.session, own_aws.endpoint, str(own_aws.ca_bundle))
+    door.warehouse("another", kind="workgroup", databases=["dev"], arn=f"arn:aws:redshift-serverless:{own_aws.region}:1:workgroup/x")
+    theirs = client.execute_statement(WorkgroupName=WORKGROUP, Database="dev", Sql="SELECT 1 AS n", WaitTimeSeconds=20)["Id"]
+    assert client.describe_statement(Id=theirs)["Status"] == "FINISHED"
+    client.execute_statement(WorkgroupName="another", Database="dev", Sql="SELECT 1 AS n")
+    role = target.session.client("lambda").get_function_configuration(FunctionName="atoll-organize-redshift-commit")["Role"]
+    keys = target.session.client("sts").assume_role(RoleArn=role, RoleSessionName="commit")["Credentials"]
+    signed = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=own_aws.region)
+    function = signed.client("redshift-data", endpoint_url=own_aws.endpoint, verify=str(own_aws.ca_bundle))
+    for call in (
+        lambda: function.describe_statement(Id=theirs),
+        lambda: function.get_statement_result(Id=theirs),
+        lambda: function.cancel_statement(Id=theirs),
+        lambda: function.execute_statement(WorkgroupName="another", Database="dev", Sql="SELECT 1 AS n"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied|ResourceNotFound"):
+            call()
