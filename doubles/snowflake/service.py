@@ -56,6 +56,13 @@ class SnowflakeApi:
         self._by_request_id: dict[str, str] = {}
         self._lock = threading.Lock()
 
+    def forget(self) -> None:
+        """As if it had been asked nothing, and nothing were to go wrong."""
+        self.faults.disarm()
+        with self._lock:
+            self.requests.clear()
+            self._by_request_id.clear()
+
     def answer(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: Mapping[str, Any]) -> Answer:
         """The status, and what is answered."""
         try:

@@ -101,7 +101,8 @@ class Session:
             return Outcome(*files.copied(self._cursor, said.tree, self._stage))
         result = self._cursor.execute(said.text)
         columns = [(str(name), str(kind)) for name, kind, *_ in result.description or ()]
-        rows = result.fetchall()
+        found = result.to_arrow_table() if columns else None
+        rows = [*zip(*(column.to_pylist() for column in found.columns), strict=True)] if found is not None else []
         if said.kind == words.DML:
             count = int(rows[0][0]) if rows else 0
             return Outcome([("number of rows changed", "BIGINT")], [(count,)], count)

@@ -23,8 +23,8 @@ SELECT c.schema_name AS "TABLE_SCHEMA", c.table_name AS "TABLE_NAME", c.column_n
             WHEN c.data_type = 'VARCHAR' THEN 'TEXT' WHEN c.data_type IN ('DOUBLE', 'FLOAT') THEN 'FLOAT'
             WHEN c.data_type = 'TIMESTAMP' THEN 'TIMESTAMP_NTZ' WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_LTZ'
             WHEN c.data_type = 'BLOB' THEN 'BINARY' WHEN c.data_type = 'JSON' THEN 'VARIANT' ELSE c.data_type END AS "DATA_TYPE",
-       CASE WHEN c.data_type LIKE 'DECIMAL%' THEN c.numeric_precision WHEN c.data_type IN ('INTEGER', 'BIGINT', 'HUGEINT') THEN 38 END
-         AS "NUMERIC_PRECISION",
+       CASE WHEN c.data_type LIKE 'DECIMAL%' THEN c.numeric_precision WHEN c.data_type = 'INTEGER' THEN 9
+            WHEN c.data_type = 'BIGINT' THEN 18 WHEN c.data_type = 'HUGEINT' THEN 38 END AS "NUMERIC_PRECISION",
        CASE WHEN c.data_type LIKE 'DECIMAL%' THEN c.numeric_scale WHEN c.data_type IN ('INTEGER', 'BIGINT', 'HUGEINT') THEN 0 END
          AS "NUMERIC_SCALE"
 FROM duckdb_columns() AS c WHERE NOT c.internal)"""
@@ -128,7 +128,7 @@ def _instead(node: exp.Expr) -> exp.Expr:
         zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
         fails = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
         return exp.Case(ifs=[exp.If(this=zero, true=fails)], default=exp.Div(this=node.this, expression=node.expression, typed=False))
-    if isinstance(node, exp.Cast) and node.to.is_type("variant"):
+    if isinstance(node, exp.ToVariant):
         return exp.Anonymous(this="to_json", expressions=[node.this])
     if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.BINARY, exp.DataType.Type.VARBINARY):
         return exp.DataType.build("BLOB", dialect="duckdb")

@@ -146,11 +146,11 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
     """Writes a result's rows to files of the batch's own, and then what was set aside of them beside its warehouse's tables."""
     columns = tuple(from_plain(SchemaColumn, c) for c in prepared["columns"])
     prefix = staging.url(work.table.dataset, f"result-{turn_of(work).token('unload')}") + "/"
-    values = ", ".join(f"{sql.unloaded(c)} AS {sql.identifier(c.name)}" for c in columns)
+    values = ", ".join(f"{sql.unloaded(c)} AS {sql.filed(c.name)}" for c in columns)
     files = list[dict[str, Any]]()
     if prepared["rows"]:
         ran = session.run("unload", [sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix)])
-        written = sql.unloaded_files(session.rows(ran), prefix)
+        written = sql.unloaded_files(lambda: session.rows(ran), prefix)
         if written is None:
             listed = staging.read(work.table.dataset, f"result-{turn_of(work).token('unload')}", "manifest") or {"entries": []}
             told = ((e["url"], e["meta"]) for e in listed["entries"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from shared_metadata.program.schema import SchemaColumn
@@ -51,7 +51,7 @@ class WarehouseSql(Protocol):
         ...
 
     def filed(self, name: str) -> str:
-        """A column's name, as written, in a table that takes what a Parquet file holds under it."""
+        """A column's name, as written, in a table or a query whose columns are those of a Parquet file."""
         ...
 
     def now(self) -> str:
@@ -78,8 +78,8 @@ class WarehouseSql(Protocol):
         """Writes a query's rows to Parquet files below s3://…, with a manifest, or with a row for each."""
         ...
 
-    def unloaded_files(self, rows: Sequence[Sequence[Any]], prefix: str) -> list[dict[str, Any]] | None:
-        """The files that an UNLOAD has answered, as {'url', 'rows', 'bytes'}; None where its manifest tells them."""
+    def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]] | None:
+        """The files that an UNLOAD has answered, as {'url', 'rows', 'bytes'}; None where its manifest tells them.  answered: its rows."""
         ...
 
     def schema(self, name: str) -> str:

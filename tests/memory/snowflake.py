@@ -29,6 +29,10 @@ ACCOUNT, USER, DATABASE, ROLE, WAREHOUSE, STAGE = (
 OPTIONS = {
     **{"account": "myorg-myaccount", "database": "analytics", "role": "atoll", "warehouse": "atoll_wh"},
     **{"stage": STAGE, "secret": "snowflake"},
+    **{
+        "storage_user_arn": "arn:aws:iam::123456789012:user/abc1-b-self1234",
+        "storage_external_id": "MYACCOUNT_SFCRole=2_a123456/s0aBCD",
+    },
 }
 
 
@@ -42,8 +46,7 @@ class Served:
         self.api.account.databases[DATABASE] = Database()
         self.api.account.stages[STAGE] = lambda: (s3, bucket, "")
         self.api.account.warehouses[WAREHOUSE] = "STARTED"
-        self.api.faults.disarm()
-        self.api.requests.clear()
+        self.api.forget()
 
     def asked(self, query: str) -> list[dict[str, Any]]:
         """What another session reads, whose query is DuckDB's."""

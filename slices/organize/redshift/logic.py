@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared_metadata.program.schema import SchemaColumn
@@ -107,7 +107,7 @@ class RedshiftSql:
         options = f"IAM_ROLE {self.literal(self._role)} FORMAT AS PARQUET MANIFEST VERBOSE ALLOWOVERWRITE"
         return f"UNLOAD ({self.literal(query)}) TO {self.literal(prefix)} {options}"
 
-    def unloaded_files(self, rows: Sequence[Sequence[Any]], prefix: str) -> None:
+    def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> None:
         return None
 
     def schema(self, name: str) -> str:

@@ -15,6 +15,8 @@ from shared_metadata.errors import DefinitionError, SecretError
 _NAME = r"^[A-Za-z_][A-Za-z0-9_$]{0,254}$"
 _ACCOUNT = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[a-z0-9-]+){0,2}$"
 _STAGE = r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*){2}$"
+_USER = r"^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\w+=,.@/-]+$"
+_EXTERNAL = r"^[\w+=,.@:/-]{2,1224}$"
 FIELDS = "the secret is a JSON object with user and private_key (PEM), and if need be host and ca_certificate"
 
 
@@ -24,6 +26,7 @@ class Config(BaseModel):
     account: its identifier, organization and name.
     database, role, warehouse: by name; written plainly, they are folded as Snowflake folds them.
     stage: of the data bucket, over a storage integration, as 'db.schema.stage'.
+    storage_user_arn, storage_external_id: of that integration, as DESC INTEGRATION tells them; the stack's role trusts them.
     secret: the reference of a secret with `user` and `private_key`.
     statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
     keep: for how long a load can be made again from what was staged, e.g. '7 days'; '' for a hundred batches, and six hours at least.
@@ -37,6 +40,8 @@ class Config(BaseModel):
     role: str = Field(pattern=_NAME, description="a name, as 'atoll'")
     warehouse: str = Field(pattern=_NAME, description="a name, as 'atoll'")
     stage: str = Field(pattern=_STAGE, description="the name of a stage, as 'analytics.public.atoll'")
+    storage_user_arn: str = Field(pattern=_USER, description="STORAGE_AWS_IAM_USER_ARN of DESC INTEGRATION")
+    storage_external_id: str = Field(pattern=_EXTERNAL, description="STORAGE_AWS_EXTERNAL_ID of DESC INTEGRATION")
     secret: str = Field(min_length=1)
     statement_minutes: int = Field(default=360, ge=1, le=1440)
     keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)

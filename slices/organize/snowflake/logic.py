@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared_metadata.program.schema import SchemaColumn
@@ -81,7 +81,8 @@ class SnowflakeSql:
         if word.startswith(MARK):
             return word.removeprefix(MARK)
         if word == "NUMBER":
-            return "long" if sizes == (38, 0) else f"decimal({sizes[0]},{sizes[1]})"
+            precision, scale = sizes
+            return f"decimal({precision},{scale})" if scale or precision > 19 else "int" if precision <= 10 else "long"
         return _KNOWN.get(word)
 
     def moment(self, text: str) -> str:
@@ -139,9 +140,10 @@ class SnowflakeSql:
         options = "FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE OVERWRITE = TRUE DETAILED_OUTPUT = TRUE"
         return f"COPY INTO @{self._stage}/{place} FROM ({query}) {options}"
 
-    def unloaded_files(self, rows: Sequence[Sequence[Any]], prefix: str) -> list[dict[str, Any]]:
+    def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]]:
         return [
-            {"url": prefix + str(name).rpartition("/")[2], "bytes": int(size), "rows": int(count)} for name, size, count, *_ in rows
+            {"url": prefix + str(name).rpartition("/")[2], "bytes": int(size), "rows": int(count)}
+            for name, size, count, *_ in answered()
         ]
 
     def schema(self, name: str) -> str:

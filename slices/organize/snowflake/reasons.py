@@ -5,7 +5,9 @@ Its words are told where they name what the statement or the catalog does; of al
 
 from __future__ import annotations
 
-from slices.organize.snowflake.logic import MOVED_WORD
+import re
+
+from slices.organize.snowflake.logic import MOVED_WORD, folded
 from systems.sql_warehouse.session import MOVED
 
 CANCELLED = "000604"
@@ -45,6 +47,14 @@ _OURS = {
 }
 
 
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def _as_written(found: re.Match[str]) -> str:
+    """A name as the program has it."""
+    return "'" + ".".join(folded(part) if part.isupper() else part for part in found[1].split(".")) + "'"
+
+
 def reason(code: str, said: str) -> str:
     if MOVED_WORD in said:
         return MOVED
@@ -52,7 +62,7 @@ def reason(code: str, said: str) -> str:
         return f"another transaction has locked the same table for too long, or the service itself failed ({code})"
     if code in _TOLD:
         words = " ".join(said.removeprefix("SQL compilation error:").removeprefix("SQL access control error:").split())
-        return f"{words[:400]} ({code}; {_TOLD[code]})"
+        return f"{_QUOTED.sub(_as_written, words[:400])} ({code}; {_TOLD[code]})"
     if code in _OURS:
         return f"{_OURS[code]} ({code})" if _OURS[code] else ""
     return f"Snowflake's words of error {code} may quote a row; its Query History shows them"

@@ -20,7 +20,7 @@ SLICE = Slice(
     ),
     config="slices.organize.snowflake.config:Config",
     engine="snowflake",
-    deployed_options=("secret",),
+    deployed_options=("secret", "storage_user_arn", "storage_external_id"),
     systems=("sql_warehouse",),
     waits=("load", "refresh", "check", "commit"),
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
