@@ -79,7 +79,7 @@ class WarehouseSql(Protocol):
         ...
 
     def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]] | None:
-        """The files that an UNLOAD has answered, as {'url', 'rows', 'bytes'}; None where its manifest tells them.  answered: its rows."""
+        """The files that an UNLOAD has answered, as {'url', 'rows', 'bytes'}; None where a manifest does.  answered: its rows."""
         ...
 
     def schema(self, name: str) -> str:

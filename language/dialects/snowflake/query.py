@@ -1,6 +1,6 @@
 """A query in Snowflake's SQL, as its text alone tells it.
 
-Its texts are written as in all of a program, and a backslash in one means itself: the slice doubles it, for Snowflake reads an escape.
+Its texts are written as in all of a program, and a backslash in one means itself: the slice doubles it, for an escape is read there.
 A name means the same with quotes as without: the slice writes it as Snowflake folds it (ADR 74).
 A part of a date, as in DATEADD(day, …), is no column; sqlglot is given a number of the same length in its place.
 """

@@ -141,10 +141,8 @@ class SnowflakeSql:
         return f"COPY INTO @{self._stage}/{place} FROM ({query}) {options}"
 
     def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]]:
-        return [
-            {"url": prefix + str(name).rpartition("/")[2], "bytes": int(size), "rows": int(count)}
-            for name, size, count, *_ in answered()
-        ]
+        told = ((str(name).rpartition("/")[2], int(size), int(count)) for name, size, count, *_ in answered())
+        return [{"url": prefix + name, "bytes": size, "rows": count} for name, size, count in told]
 
     def schema(self, name: str) -> str:
         """What is staged is kept for no Time Travel and no Fail-safe, which would be paid for."""

@@ -23,7 +23,7 @@ STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
 
 
 class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit, and landed; functions ask Snowflake by HTTPS, and none waits for long while it works."""
+    """plan ▸ load | refresh ▸ check ▸ commit, and landed; functions ask Snowflake by HTTPS, and none waits for long."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, SLICE, program, settings, reaches_internet=True, **stack_settings)
