@@ -15,8 +15,8 @@ from shared_metadata.errors import DefinitionError, SecretError
 _NAME = r"^[A-Za-z_][A-Za-z0-9_$]{0,254}$"
 _ACCOUNT = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[a-z0-9-]+){0,2}$"
 _STAGE = r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*){2}$"
-_USER = r"^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\w+=,.@/-]+$"
-_EXTERNAL = r"^[\w+=,.@:/-]{2,1224}$"
+_USER = r"^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[A-Za-z0-9_+=,.@/-]+$"
+_EXTERNAL = r"^[A-Za-z0-9_+=,.@:/-]+$"
 FIELDS = "the secret is a JSON object with user and private_key (PEM), and if need be host and ca_certificate"
 
 

@@ -1,4 +1,4 @@
-"""A program with a warehouse in Snowflake, compiled as a user's is: its types, its names, its dialect, and what is refused at `check`."""
+"""A program with a warehouse in Snowflake, compiled as a user's is: its types, its names, its dialect, what is refused."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ TOLD = [
     ("000604", "SQL execution canceled", ["was cancelled by somebody else", "who administers it"]),
     (
         "000630",
-        "Statement reached its statement or warehouse timeout of 10 second(s) and was canceled.",
+        "Statement reached its timeout of 10 second(s) and was canceled.",
         ["10 second", "allow it more"],
     ),
     ("100038", "Numeric value 'a-private-value' is not recognized", ["a text is no number"]),
