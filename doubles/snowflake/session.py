@@ -81,6 +81,8 @@ class Session:
             return _message("Statement executed successfully.")
         if said.kind == words.DDL:
             self._finish("COMMIT")  # "DDL statements … commit an open transaction"
+            if said.text.startswith("CREATE TABLE IF NOT EXISTS") and self._there(said.table):
+                return _message("already exists, statement succeeded.")
             if said.text:
                 self._cursor.execute(said.text)
             for column, comment in said.comments:
@@ -94,6 +96,13 @@ class Session:
             if not self._open:
                 self._finish("ROLLBACK" if self.stopped.is_set() else "COMMIT")
         return found
+
+    def _there(self, table: str) -> bool:
+        try:
+            self._cursor.execute(f"SELECT 1 FROM {table} LIMIT 0")
+        except duckdb.CatalogException:
+            return False
+        return True
 
     def _changed(self, said: Said) -> Outcome:
         if said.kind == words.COPY:

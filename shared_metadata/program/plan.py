@@ -224,7 +224,8 @@ class Flow:
         return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
 
     def filled(self, words: Mapping[str, str], spelled: Callable[[str], str] = str) -> str:
-        """The query with a slice's words at its places.  words: by dataset, and of BATCH_START and BATCH_END.  spelled: writes the rest.
+        """The query with a slice's words at its places.  words: by dataset, and of BATCH_START and BATCH_END.
+        spelled: writes the rest.
 
         Raises DefinitionError for a plan of an earlier Atoll, which does not know its places.
         """

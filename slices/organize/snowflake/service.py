@@ -93,16 +93,24 @@ class SnowflakeService:
 
 
 def arranged(texts: Sequence[str]) -> list[str]:
-    """A commit's statements with their transaction; all others as they are. The last one stays the last."""
+    """A commit's statements with their transaction; all others as they are. The last one stays the last.
+
+    Each list can be run again after it has stopped anywhere: a staging table is made anew, a commit's table only where it is not there.
+    """
     if not any(text.startswith(GUARD) for text in texts):
-        return [*texts]
-    *most, last = texts
+        return [_made(text, "CREATE OR REPLACE TABLE ") for text in texts]
+    *most, last = [_made(text, "CREATE TABLE IF NOT EXISTS ") for text in texts]
     if _begins(last, "DROP"):
-        most, last = [*texts], "SELECT 1 AS done"
+        most, last = [*most, last], "SELECT 1 AS done"
     made = [text for text in most if _begins(text, "CREATE", "ALTER")]
     gone = [text for text in most if _begins(text, "DROP")]
     rest = [text for text in most if text not in made and text not in gone]
     return [*made, "BEGIN TRANSACTION", *rest, "COMMIT", *gone, last]
+
+
+def _made(text: str, begin: str) -> str:
+    plain = "CREATE TABLE "
+    return begin + text.removeprefix(plain) if text.startswith(plain) and not text.startswith(f"{plain}IF NOT EXISTS") else text
 
 
 def _begins(text: str, *words: str) -> bool:
@@ -110,7 +118,7 @@ def _begins(text: str, *words: str) -> bool:
 
 
 def _count(told: Mapping[str, Any]) -> int | None:
-    stats = told.get("stats", {})
+    stats = told.get("stats", {}) if "statementHandles" not in told else {}
     known = [int(stats[name]) for name in ("numRowsInserted", "numRowsUpdated", "numRowsDeleted") if name in stats]
     return sum(known) if known else None
 

@@ -57,6 +57,7 @@ def dwh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
         ("refuse", "POST", {"status": 429}),
         ("refuse", "GET", {"status": 503}),
         ("fail", "COPY INTO", {"code": "000625"}),
+        ("lost_commit", "COPY INTO", {"code": "300002"}),
         ("lost_commit", "BEGIN", {"code": "300002"}),
         ("stops_inside", "BEGIN", {"code": "000625"}),
     ],
@@ -162,7 +163,7 @@ def test_what_makes_a_table_stands_before_the_transaction_and_what_drops_one_aft
     texts = ["UPDATE lock", f"{GUARD} SELECT 1", "CREATE TABLE a", "INSERT a", "DROP TABLE b", "SELECT total"]
     assert arranged(texts) == [
         *(
-            "CREATE TABLE a",
+            "CREATE TABLE IF NOT EXISTS a",
             "BEGIN TRANSACTION",
             "UPDATE lock",
             f"{GUARD} SELECT 1",
@@ -172,4 +173,4 @@ def test_what_makes_a_table_stands_before_the_transaction_and_what_drops_one_aft
             "SELECT total",
         )
     ]
-    assert arranged(["CREATE TABLE a", "SELECT 1"]) == ["CREATE TABLE a", "SELECT 1"]
+    assert arranged(["CREATE TABLE a", "SELECT 1"]) == ["CREATE OR REPLACE TABLE a", "SELECT 1"]
