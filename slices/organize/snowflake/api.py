@@ -94,9 +94,9 @@ class SnowflakeApi:
             key = serialization.load_pem_private_key(self._key.private_key.encode(), None)
             public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
             user = f"{self._account.partition('.')[0].upper()}.{self._key.user.upper()}"
-            print_ = base64.b64encode(hashlib.sha256(public).digest()).decode()
+            digest = base64.b64encode(hashlib.sha256(public).digest()).decode()
             now = int(time.time())
-            told = {"iss": f"{user}.SHA256:{print_}", "sub": user, "iat": now, "exp": now + TOKEN_SECONDS}
+            told = {"iss": f"{user}.SHA256:{digest}", "sub": user, "iat": now, "exp": now + TOKEN_SECONDS}
             self._token = jwt.encode(told, key, algorithm="RS256")  # type: ignore[arg-type]
         except (ValueError, TypeError, jwt.PyJWTError):
             cause = f"private_key of the secret {self._reference!r} is no private RSA key in PEM without a passphrase"

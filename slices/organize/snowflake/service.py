@@ -95,7 +95,7 @@ class SnowflakeService:
 def arranged(texts: Sequence[str]) -> list[str]:
     """A commit's statements with their transaction; all others as they are. The last one stays the last.
 
-    Each list can be run again after it has stopped anywhere: a staging table is made anew, a commit's table only where it is not there.
+    Each list can be run again after it has stopped anywhere: a staging table is made anew, a commit's where there is none.
     """
     if not any(text.startswith(GUARD) for text in texts):
         return [_made(text, "CREATE OR REPLACE TABLE ") for text in texts]
