@@ -132,7 +132,7 @@ class RedshiftService:
 
 def _said(error: str, found: Mapping[str, Any]) -> str:
     """Redshift's reason without any value that a row may hold."""
-    broken = next((part for part in found.get("SubStatements", ()) if part.get("Status") == "FAILED"), {})
+    broken: Mapping[str, Any] = next((part for part in found.get("SubStatements", ()) if part.get("Status") == "FAILED"), {})
     if str(broken.get("QueryString", "")).startswith(GUARD) and "ivide by zero" in error:
         return MOVED
     words = error.removeprefix("ERROR:").strip()

@@ -56,6 +56,7 @@ def test_what_the_service_loses_delays_or_has_again_changes_nothing(dwh: Warehou
     assert (dwh.ids(), dwh.left()) == ([1, 2], ["made"])
 
 
+@pytest.mark.deep
 def test_a_statement_that_takes_long_is_paid_by_no_function(dwh: Warehouse) -> None:
     dwh.collected(Mode.APPEND)
     dwh.stage(flights((1, "AA")))
@@ -64,6 +65,7 @@ def test_a_statement_that_takes_long_is_paid_by_no_function(dwh: Warehouse) -> N
     assert dwh.ids() == [1]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
 @pytest.mark.parametrize("kind", ["fail", "stops_inside", "abort", "lost_commit"])
 def test_a_commit_that_fails_or_whose_success_is_lost_is_made_whole_by_the_next_attempt(
