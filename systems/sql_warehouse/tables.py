@@ -65,7 +65,7 @@ def evolved(sql: WarehouseSql, written: str, known: Sequence[SchemaColumn], chan
 
 
 def widened_by_copying(sql: WarehouseSql, written: str, column: str, type_name: str) -> list[list[str]]:
-    """Of a warehouse that changes no column's type, and has all of this in one transaction."""
+    """Makes the column anew: for a warehouse that changes no column's type, and has all of this in one transaction."""
     wider = sql.identifier(WIDER)
     return [
         [

@@ -18,10 +18,6 @@ INTERVAL = TypeName("interval")
 
 
 class SnowflakeTypes(Types):
-    def of_numbers(self, sign: str, wide: TypeName) -> TypeName | None:
-        """Of whole numbers `arithmetic` asks this too: a quotient has digits after the point, all else is whole."""
-        return wide
-
     def arithmetic(self, sign: str, one: TypeName, other: TypeName) -> TypeName | None:
         if one.word in self.whole and other.word in self.whole:
             return self.of_decimals(sign, self.as_decimal(one), self.as_decimal(other)) if sign == "/" else self.long

@@ -151,7 +151,7 @@ class SnowflakeSql:
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
     def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
-        """In its place; the comment last, for what stops is done again.
+        """Changes it in its place; the comment last, for what stops is done again.
 
         https://docs.snowflake.com/en/sql-reference/sql/alter-table-column
         """
