@@ -27,7 +27,7 @@ from systems.sql_warehouse.dialect import LEDGERS, STAGING, WarehouseSql, create
 from systems.sql_warehouse.ledger import Ledger
 from systems.sql_warehouse.merging import latest
 from systems.sql_warehouse.session import Service, Session, turn_of
-from systems.sql_warehouse.tables import place_of, refuse_another_s, stored
+from systems.sql_warehouse.tables import marked, place_of, refuse_another_s, stored
 
 Document = dict[str, Any]
 
@@ -99,12 +99,13 @@ class SqlWarehouseDriver:
         insert = f"INSERT INTO {rows} ({names(self.sql, kept)}) {reading.cast(self.sql, text, kept, batch)}"
         newest = " UNION ALL ".join(Ledger(self.sql, name).newest(name) for name in inputs)
         keys = flow.key if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT else ()
-        texts = [*self._schema(rows), create(self.sql, rows, kept), insert, *([newest] if newest else ())]
+        # Which states are there is asked first: of a warehouse whose every statement sees the newest, the query sees no older ones.
+        texts = [*self._schema(rows), create(self.sql, rows, kept), *([newest] if newest else ()), insert]
         texts += [checking.twice(rows, self.sql, keys)] if keys else []
         ran = session.run("rows", [*texts, f"SELECT count(*) FROM {rows}"])
         if keys:
             described.refuse_twins(work, int(session.rows(ran, -2)[0][0]))
-        saw = session.rows(ran, -3 if keys else -2) if newest else []
+        saw = session.rows(ran, -4 if keys else -3) if newest else []
         return {
             **{"table": rows, "columns": [asdict(c) for c in kept], "rows": int(session.rows(ran)[0][0]), "sizes": []},
             **{"left": "", "aside": "", "rejected_rows": 0, "tables": [rows], "statements": session.ran},
@@ -175,7 +176,7 @@ class SqlWarehouseDriver:
         """Raises DefinitionError where the table cannot take these columns, or is another's."""
         if work.flow.kind != Kind.RESULT:
             place, found = place_of(work.table.dataset), stored(self.sql, told, work.place)
-            if place in found and len(found) == 1:
+            if place in found and len(found) == 1 and place not in marked(self.sql, told):
                 raise refuse_another_s(self.sql, *place, work.place)
             evolution(found.get(place, ()), columns, work.table.dataset, place=work.place)
 
@@ -213,8 +214,8 @@ class SqlWarehouseDriver:
         if once:
             query = latest(sql, f"({query}) AS loaded", columns, flow.key, flow.cursor)
         return [
-            f"CREATE TABLE {raw} ({', '.join(f'{sql.identifier(c.name)} {loaded[c.name][0]}' for c in columns)})",
-            sql.copy(raw, f"s3://{bucket}/{key}"),
+            f"CREATE TABLE {raw} ({', '.join(f'{sql.filed(c.name)} {loaded[c.name][0]}' for c in columns)})",
+            *sql.copy(raw, f"s3://{bucket}/{key}", [str(entry["url"]) for entry in entries]),
             f"INSERT INTO {into} ({names(sql, columns)}) {query}",
             f"DROP TABLE {raw}",
         ]

@@ -21,7 +21,7 @@ def entered(sql: WarehouseSql, tables: Sequence[str]) -> list[str]:
     columns = f"(name {sql.type('string')}, made_at {sql.type('timestamp')})"
     rows = [f"SELECT {sql.literal(one)}, CAST({sql.now()} AS {sql.type('timestamp')})" for one in tables]
     enter = [f"INSERT INTO {made} (name, made_at) {' UNION ALL '.join(rows)}"] if rows else []
-    return [f"CREATE SCHEMA IF NOT EXISTS {sql.identifier(STAGING)}", f"CREATE TABLE IF NOT EXISTS {made} {columns}", *enter]
+    return [sql.schema(STAGING), f"CREATE TABLE IF NOT EXISTS {made} {columns}", *enter]
 
 
 def shortened(sql: WarehouseSql, service: Service, dataset: str, since: datetime, deadline_monotonic: float) -> Maintained:

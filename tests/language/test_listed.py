@@ -93,6 +93,8 @@ NO_QUERY = [
 TAKEN = [
     "SELECT f.carrier, count(*) AS n FROM far.ops.flights f GROUP BY carrier",
     "SELECT carrier, count(*) AS n FROM far.ops.flights f GROUP BY f.carrier",
+    'SELECT "carrier", count(*) AS n FROM far.ops.flights f GROUP BY f.carrier',
+    'SELECT Carrier, count(*) AS n FROM far.ops.flights f GROUP BY f."carrier"',
     "SELECT upper(f.carrier) AS c FROM far.ops.flights f GROUP BY UPPER(carrier)",
     "SELECT carrier, name FROM far.ops.flights JOIN far.ops.airlines USING (carrier)",
     "WITH x AS (SELECT carrier, n FROM far.ops.flights) SELECT x.* FROM x WHERE n > (SELECT avg(n) FROM x)",

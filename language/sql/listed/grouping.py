@@ -154,12 +154,12 @@ def _over_a_window(call: exp.Expr) -> bool:
 
 
 def spelled_alike(node: exp.Expr, expressions: Expressions) -> str:
-    """The expression's text, the same whether a column is named with its table or without."""
+    """The expression's text, the same whether a column is named with its table or without, in quotes or not."""
     scope: Scope = expressions.scope
 
     def short(part: exp.Expr) -> exp.Expr:
         if isinstance(part, exp.Column) and len(part.parts) > 1 and len(scope.find((), part.name.lower())) == 1:
-            return exp.column(part.this)
-        return part
+            return exp.column(exp.to_identifier(part.name.lower(), quoted=True))
+        return exp.to_identifier(part.name.lower(), quoted=True) if isinstance(part, exp.Identifier) else part
 
     return node.copy().transform(short).sql(expressions.findings.query.dialect).lower()
