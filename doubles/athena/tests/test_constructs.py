@@ -136,9 +136,7 @@ def shared(one_trino: Any) -> Any:
     return one_trino
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(queries())
-def test_what_passes_the_dialect_is_known_has_its_types_and_runs(shared: Any, text: str) -> None:
+def _check(shared: Any, text: str) -> None:
     found = typed(text, TABLES, "trino")
     event("refused" if found.problems else "taken")
     assume(not found.problems)
@@ -153,3 +151,17 @@ def test_what_passes_the_dialect_is_known_has_its_types_and_runs(shared: Any, te
         assert not failed.startswith(("GENERIC_INTERNAL_ERROR", "EXPRESSION_NOT_AGGREGATE")), (text, failed)
     except QueryFailed as refused:
         raise AssertionError(text) from refused
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(queries())
+def test_what_passes_the_dialect_is_known_has_its_types_and_runs(shared: Any, text: str) -> None:
+    _check(shared, text)
+
+
+@pytest.mark.deep
+@pytest.mark.budget(120)
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(queries())
+def test_so_does_each_of_many(shared: Any, text: str) -> None:
+    _check(shared, text)
