@@ -8,7 +8,6 @@ from __future__ import annotations
 from sqlglot import exp
 
 from language.sql.listed.types import Types
-from language.sql.scope import UNKNOWN
 from shared_metadata.program.type_names import TypeName
 
 _MOST, _LEAST_SCALE = 38, 4  # the second: which a quotient has at least
@@ -48,13 +47,6 @@ class RedshiftTypes(Types):
             return TypeName("timestamp") if one.word == "date" else one
         return INTERVAL if sign in "+-" and one == other == INTERVAL else None
 
-    def is_cast(self, kind: TypeName, wanted: TypeName) -> bool:
-        """https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html#r_Type_conversion"""
-        if kind in (UNKNOWN, wanted) or self.text in (kind, wanted) or "char" in (kind.word, wanted.word):
-            return True
-        counted, timed = [*self.whole, *self.inexact, "decimal", "boolean"], [*self.moments, "time"]
-        return any(kind.word in group and wanted.word in group for group in (counted, timed)) or kind.word == wanted.word
-
     def interval(self, node: exp.Interval) -> TypeName | None:
         return INTERVAL
 
@@ -90,4 +82,8 @@ TYPES = RedshiftTypes(
     long=TypeName("bigint"),
     moment=TypeName("timestamptz"),
     double=TypeName("double precision"),
+    cast_among=(  # https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html#r_Type_conversion
+        frozenset(("smallint", "integer", "bigint", "decimal", "real", "double precision", "boolean", "char")),
+        frozenset(("date", "timestamp", "timestamptz", "time", "char")),
+    ),
 )

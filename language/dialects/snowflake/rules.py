@@ -8,12 +8,18 @@ from sqlglot import exp
 
 from language.dialects.snowflake.query import SnowflakeQuery
 from language.dialects.snowflake.types import TYPES
+from language.sql.findings import Told
+from language.sql.listed import texts
 from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
-from language.sql.listed.rules import Operator, Rules, Told
+from language.sql.listed.rules import Operator, Rules
+from language.sql.listed.written import nullif, unit
 from language.sql.scope import NOTHING, Typed
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import parsed, words
+
+# https://docs.snowflake.com/en/sql-reference/functions-date-time#supported-date-and-time-parts
+_UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond")
 
 
 def _not_read(cause: str, remedy: str) -> Operator:
@@ -41,7 +47,7 @@ RULES = Rules(
     query=SnowflakeQuery,
     functions_file=Path(__file__).with_name("catalogue.json"),
     operators={
-        exp.ILike: Expressions.texts,
+        exp.ILike: texts.like,
         exp.SimilarTo: _not_read("Snowflake has no SIMILAR TO", "write a RLIKE b"),
         exp.AtTimeZone: _not_read("Snowflake has no AT TIME ZONE", "write convert_timezone('UTC', 'Europe/Zurich', a)"),
         exp.Bracket: _SEMI,
@@ -49,11 +55,15 @@ RULES = Rules(
         exp.Array: _not_read("Snowflake has arrays of VARIANT alone, which Atoll keeps in no table", "make a text of it, by LISTAGG"),
         exp.Filter: _not_read("Snowflake has no FILTER", "write CASE WHEN … THEN … END within the call"),
     },
+    written={"nullif": nullif(TYPES)},
+    checks={"date_trunc": unit(TYPES, _UNITS)},
     grammar={
         exp.Substring: ("substring", ()),
         exp.StrPosition: ("position", ()),
     },
     items_named=True,
+    # https://docs.snowflake.com/en/sql-reference/functions-window-syntax
+    ordered_windows=frozenset(("row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist", "lag", "lead")),
     unread=_unread,
 )
 

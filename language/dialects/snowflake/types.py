@@ -78,4 +78,8 @@ TYPES = SnowflakeTypes(
     long=TypeName("bigint"),
     moment=TypeName("timestamp_ltz"),
     double=TypeName("float"),
+    cast_among=(  # https://docs.snowflake.com/en/sql-reference/data-type-conversion#data-types-that-can-be-cast
+        frozenset(("integer", "bigint", "decimal", "real", "float", "boolean")),
+        frozenset(("date", "timestamp_ntz", "timestamp_ltz", "time")),
+    ),
 )

@@ -118,3 +118,8 @@ TAKEN = [
     r"SELECT 'back\slash, and it''s -- no comment' AS a, /* nor 'a text */ id FROM far.ops.flights -- 'either",
 ]
 KINDS = ["decimal(12,4)"]
+# Of the queries that most engines run, or refuse for another reason.
+OTHERWISE = {
+    "SELECT upper(carrier) FILTER (WHERE ok) AS x FROM far.ops.flights": "no FILTER",
+    "SELECT sum(n) OVER w AS a, rank() OVER w AS r FROM far.ops.flights WINDOW w AS (PARTITION BY carrier ORDER BY id)": "be read",
+}
