@@ -62,7 +62,7 @@ def compile_sources(
         except ProgramErrors:
             if memo is None or crew.count == 1:
                 raise
-    memo.begin_again()  # what is wrong is told by one process, in its order
+    memo.begin_again()  # errors are collected by one process, in the files' order
     return _compile(sources, slices, schemas, memo, ALONE)
 
 

@@ -190,6 +190,6 @@ def _of_rejected(upkeep: Upkeep) -> Upkeep:
 
 
 def _with(table: Maintained, rejected: Maintained) -> Maintained:
-    """Both together. Where there are no rejected rows there is no table of them, and nothing that it needs."""
+    """The combined result. Without rejected rows there is no second table, and nothing to keep for it."""
     done = Counter(table.done) + Counter(rejected.done)
     return Maintained(done, table.needed, table.finished and rejected.finished)
