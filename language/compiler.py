@@ -17,7 +17,7 @@ from language.resolve.masks import check_mask_keys
 from language.resolve.names import declare
 from language.resolve.resolve import resolve
 from language.text.diagnostics import ProgramErrors, source_text
-from language.text.garbage import without_garbage_collection
+from language.text.no_gc import without_garbage_collection
 from language.typed.program import TypedProgram, type_program
 from language.typed.untyped import check_untyped
 from shared_metadata.contract.declaration import Slice

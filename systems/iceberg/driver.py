@@ -11,7 +11,7 @@ from typing import Any
 
 from pyiceberg.table import Table
 
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.rejected_rows import RejectedRow
@@ -157,7 +157,7 @@ class LakeDriver:
     def tidy(self) -> None:
         """Does nothing: what is not of a table lies where its maintenance looks."""
 
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+    def maintain(self, upkeep: MaintenanceRequest, deadline: Deadline) -> MaintenanceResult:
         place = f"{upkeep.flow.position}: {upkeep.dataset}"
         tables = self._lake(place)
         maintenance = TableMaintenance(
