@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared_metadata.contract.evolution import evolution
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.own_columns import VIEW_BATCH, batch_column
 from shared_metadata.contract.parquet import rejected_rows
@@ -148,7 +148,7 @@ class SqlWarehouseDriver:
     def keep(self, flow: Flow) -> timedelta:
         raise NotImplementedError
 
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+    def maintain(self, upkeep: MaintenanceRequest, deadline: Deadline) -> MaintenanceResult:
         """Shortens the ledger; the warehouse looks after rows by itself, and no file that was staged is a table's."""
         since = upkeep.now - self.keep(upkeep.flow)
         return upkeep_of.shortened(self.sql, self.service(upkeep.dataset), upkeep.dataset, since, self._services.deadline_monotonic)

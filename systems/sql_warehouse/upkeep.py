@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from shared_metadata.contract.maintenance.request import Maintained
+from shared_metadata.contract.maintenance.request import MaintenanceResult
 from shared_metadata.program.intervals import to_text
 from systems.sql_warehouse.dialect import LEDGERS, MADE, STAGING, WarehouseSql, table
 from systems.sql_warehouse.ledger import Ledger
@@ -24,16 +24,16 @@ def entered(sql: WarehouseSql, tables: Sequence[str]) -> list[str]:
     return [sql.schema(STAGING), f"CREATE TABLE IF NOT EXISTS {made} {columns}", *enter]
 
 
-def shortened(sql: WarehouseSql, service: Service, dataset: str, since: datetime, deadline_monotonic: float) -> Maintained:
+def shortened(sql: WarehouseSql, service: Service, dataset: str, since: datetime, deadline_monotonic: float) -> MaintenanceResult:
     """Forgets the batches that ended before `since`, but the last one; a table of rejected rows has no ledger."""
     ledger = Ledger(sql, dataset)
     there = ask(service, [sql.columns_of([(LEDGERS, ledger.name)])], dataset, deadline_monotonic)
     if not there:
-        return Maintained()
+        return MaintenanceResult()
     counted = f"SELECT count(*) FROM {ledger.written}"
     ((before,),) = ask(service, [counted], dataset, deadline_monotonic)
     ((after,),) = ask(service, [*ledger.shorten(to_text(since)), counted], dataset, deadline_monotonic)
-    return Maintained({"forgotten_batches": int(before) - int(after)})
+    return MaintenanceResult({"forgotten_batches": int(before) - int(after)})
 
 
 def tidied(sql: WarehouseSql, service: Service, place: str, now: datetime, deadline_monotonic: float) -> None:

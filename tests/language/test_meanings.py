@@ -34,8 +34,10 @@ WHOLE = (
     "SELECT id, CASE WHEN p1 > 0 THEN 'a' WHEN p1 IS NULL THEN 'n' ELSE NULL END AS x FROM TABLE",
     "SELECT id, p1 IN (1, 7) OR p1 NOT IN (2, 7) AND p2 IN (1, 0) AS x FROM TABLE",
     "SELECT id, p1 IN (SELECT p1 FROM TABLE WHERE p1 > 0) AS x FROM TABLE",
-    "WITH few AS (SELECT id, p1 FROM TABLE WHERE p1 > 1) "
-    "SELECT id, p1 AS x FROM few UNION ALL SELECT id + 999 AS id, 1 - p1 AS x FROM few",
+    (
+        "WITH few AS (SELECT id, p1 FROM TABLE WHERE p1 > 1) "
+        "SELECT id, p1 AS x FROM few UNION ALL SELECT id + 999 AS id, 1 - p1 AS x FROM few"
+    ),
     "SELECT id, coalesce(p1, 0) AS x FROM TABLE",
     "SELECT g AS id, count(*) FILTER (WHERE p1 > 0) AS x FROM TABLE GROUP BY g HAVING count(*) > 1",
     "SELECT id, p1 AS x FROM TABLE ORDER BY p1, id LIMIT 40",

@@ -147,7 +147,7 @@ _OF |= {"double": "d", "real": "r", "varbinary": "x", "date": "y", "timestamp": 
 
 CONSTANT = {**{f"date_{name}": (0, "'day'") for name in ("trunc", "add", "diff")}, "approx_percentile": (1, "0.5e0")}
 CONSTANT |= {"nullif": (1, "s"), "listagg": (1, "','"), "round": (1, "2")}
-CONSTANT |= {name: (1, "'%Y'") for name in ("date_format", "date_parse")} | {"format_datetime": (1, "'yyyy'")}
+CONSTANT |= dict.fromkeys(("date_format", "date_parse"), (1, "'%Y'")) | {"format_datetime": (1, "'yyyy'")}
 CONSTANT |= {"json_extract": (1, "'$.a'"), "json_extract_scalar": (1, "'$.a'"), "regexp_extract": (2, "1")}
 
 
