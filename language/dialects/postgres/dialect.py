@@ -31,15 +31,25 @@ def _leaving(query: PostgresQuery) -> Leaving:
 
 def _typed(query: PostgresQuery, names: Mapping[tuple[str, ...], str], tables: Tables) -> TypedQuery:
     from language.dialects.postgres.declared_types import misplaced
+    from language.dialects.postgres.impure import impure_columns
     from language.dialects.postgres.typing import type_text
 
     at_source = {name: tuple(replace(c, source=source_name(c)) for c in columns) for name, columns in tables.items()}
     found = type_text(query.text, names, at_source)
-    return replace(found, problems=(*found.problems, *misplaced(query)))
+    return replace(found, problems=(*found.problems, *misplaced(query), *impure_columns(query, found.moments)))
+
+
+def _mistakes(query: PostgresQuery) -> Iterator[Diagnostic]:
+    """What is wrong whatever the tables' columns are."""
+    from language.dialects.postgres.impure import impure_columns
+
+    yield from _unknown_functions(query)
+    for problem in impure_columns(query):
+        yield query.at((problem.start, problem.end)).diagnostic(problem.cause, problem.remedy)
 
 
 def _unknown_functions(query: PostgresQuery) -> Iterator[Diagnostic]:
-    """Calls of what is no function of PostgreSQL's own, whatever the tables' columns are; one in a schema may be anything."""
+    """Calls of what is no function of PostgreSQL's own; one in a schema may be anything."""
     from language.dialects.postgres.catalogue import functions, types
     from language.dialects.postgres.spelling import no_function
 
@@ -62,5 +72,5 @@ DIALECT = Dialect(
     fold=lower_unless_quoted,
     spelled=_spelled,
     kept=(PostgresQuery,),
-    source=AsSource(read, _collected, _leaving, _typed, _unknown_functions),
+    source=AsSource(read, _collected, _leaving, _typed, _mistakes),
 )

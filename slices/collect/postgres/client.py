@@ -153,7 +153,7 @@ class PostgresSource(SqlSource):
 
     @cached_property
     def due(self) -> DueRows:
-        return due_rows(self.session, self._config.lag)
+        return due_rows(self.session, self._config.lag, self.place)
 
     def described(self, flow: Flow, table: Table) -> Relation:
         import psycopg
