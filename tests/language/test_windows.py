@@ -44,6 +44,7 @@ LEAVING_OR_LATE = (
     "a.id, a.u FROM ops.t a LEFT JOIN ops.t b ON a.id = b.id AND b.u > now()",
     "a.id, a.u FROM ops.t a LEFT JOIN ops.t b ON a.id = b.id AND b.d > 'today'",
     "id, u FROM ops.t WHERE id NOT IN (SELECT small FROM ops.t)", "id, u FROM ops.t WHERE public.f(id)",
+    "id, u FROM ops.t WHERE to_tsvector(words) @@ to_tsquery('english', 'run')",
     "id, u FROM ops.t WHERE random() < 0.5", "id, u FROM ops.t, LATERAL unnest(tags)", "id, u FROM ops.t OFFSET 1",
 )  # fmt: skip
 SEVERAL = (
@@ -131,6 +132,16 @@ def test_a_cursor_reads_its_rows_and_neither_the_moment_nor_chance(mode: str, sl
 @pytest.mark.parametrize("mode", [MERGE, APPEND])
 def test_what_lets_rows_leave_or_come_late_is_refused_in_merge_and_append_alike(mode: str, slices: Mapping[str, Slice]) -> None:
     all_refused([f"{mode} AS SELECT {query}" for query in LEAVING_OR_LATE], slices)
+
+
+def test_a_where_of_rows_alone_is_right(slices: Mapping[str, Slice]) -> None:
+    wheres = (
+        "small > 1",
+        "words LIKE 'today%'",
+        "to_tsvector('english', words) @@ to_tsquery('english', 'run')",
+        "age(u, at) > '1 day'",
+    )
+    none_refused([f"{mode} AS SELECT id, u FROM ops.t WHERE {where}" for mode in (MERGE, APPEND) for where in wheres], slices)
 
 
 def test_what_reads_the_whole_result_may_have_it(slices: Mapping[str, Slice]) -> None:

@@ -14,12 +14,17 @@ from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import Span, did_you_mean
 
 _TELLING = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
+# Functions of text search ▸ with how many arguments they go by the session's configuration.
+_CONFIGURED = {
+    **dict.fromkeys(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery"), 1),
+    **{"json_to_tsvector": 2, "jsonb_to_tsvector": 2, "ts_headline": 2, "get_current_ts_config": 0},
+}
 
 
 def leaving(query: PostgresQuery) -> Leaving:
     where, sources = query.statement.get("whereClause"), query.statement.get("fromClause", [])
     place = query.at(query.places.of(where)) if where is not None else None
-    moments = impure([where, list(inner_nodes(sources, "JoinExpr"))])
+    moments = [*impure([where, list(inner_nodes(sources, "JoinExpr"))]), *_by_configuration(where)]
     moment, own = (min(nodes, key=query.places.of, default=None) for nodes in (moments, _own_functions(where)))
     several = min(_sets(query.statement), key=query.places.of, default=None)
     return Leaving(
@@ -65,6 +70,14 @@ def _within(statement: Node) -> Node | None:
     queries = [{"SubLink": node} for node in inner_nodes(statement, "SubLink")]
     calls = [{"FuncCall": node} for node in inner_nodes(statement, "FuncCall") if "over" in node or is_aggregate(node)]
     return next(iter([*queries, *calls]), None)
+
+
+def _by_configuration(where: Node | None) -> Iterator[Node]:
+    """Calls that read a text in the language that the database's user is set to at the time."""
+    for node in inner_nodes({"in": where}, "FuncCall"):
+        most = _CONFIGURED.get(node["funcname"][-1]["String"]["sval"], -1)
+        if len(node.get("args", ())) <= most and not is_own(node["funcname"]):
+            yield {"FuncCall": node}
 
 
 def _sets(statement: Node) -> Iterator[Node]:

@@ -7,7 +7,6 @@ from language.sql.dialect import AsSource, Dialect, as_written
 from language.sql.one_table import leaving
 from language.sql.one_table_typing import typed
 
-
 DIALECT = Dialect(
     name="soql",
     sqlglot="",
