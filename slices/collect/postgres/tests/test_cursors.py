@@ -12,7 +12,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from shared_metadata.program import Column, Mode
+from shared_metadata.program import BadRows, Column, Mode
 from shared_metadata.program.intervals import Interval
 from slices.collect.postgres import horizon
 from slices.collect.postgres.tests.database import Database
@@ -122,6 +122,24 @@ def test_what_does_not_rise_is_no_cursor(collecting: Collecting, database: Datab
         collect(collecting, f"public.t{number}", **mode)
         said = refusal(collecting)
         assert said.startswith("DefinitionError") and "no CURSOR: its values do not rise" in said and "name another" in said
+
+
+def test_rows_whose_key_is_null_do_not_become_one(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (code text, day date, note text)")
+    rows = ("('a', '2026-01-01', 'x')", "(NULL, '2026-01-01', 'y')", "(NULL, '2026-01-01', 'z')", "('b', 'infinity', 'x')")
+    database.run(f"INSERT INTO t VALUES {', '.join(rows)}, (NULL, '0044-01-01 BC', 'w')")
+    how: dict[str, Any] = {"mode": Mode.MERGE, "key": ("code",)}
+    columns = tuple(Column(name, name) for name in ("code", "note"))
+    collect(collecting, "public.t", columns=columns, **how)
+    said = refusal(collecting)
+    assert said.startswith("RowError") and "public.t: the key code is null in rows" in said and "BAD ROWS" in said
+    collecting.cloud.clock.advance(hours=6)
+    collect(collecting, "public.t", bad_rows=BadRows(3), **how)
+    collecting.run()
+    assert [row["code"] for row in staged(collecting)] == ["a", "b"]
+    reasons = sorted((row["reason"], row["data"]["note"]) for row in collecting.rejected())
+    null = "code is null, or no string"
+    assert reasons == [(null, "y"), (null, "z"), (f"{null}, day is no date", "w")]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CURSORS if kind not in ("numeric(12,3)",)])
