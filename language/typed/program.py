@@ -153,7 +153,9 @@ class _Typing:
             name, schema = self._source(statement, query.name_at_source(reference), reference.span)
             tables[name], names[reference.parts] = schema, name
         (table,) = statement.tables
-        typed = as_source(query.dialect).type(query, names, {name: schema.columns for name, schema in tables.items()})
+        reading = as_source(query.dialect)
+        typed = reading.type(query, names, {name: schema.columns for name, schema in tables.items()})
+        typed = dataclasses.replace(typed, problems=(*typed.problems, *reading.impure(query, typed)))
         self._check_moments(statement, query.span, typed)
         self._collected(statement, table, typed, query.span, tables)
         columns = statement.columns

@@ -8,6 +8,7 @@ from dataclasses import replace
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, read
 from language.sql.dialect import AsSource, Dialect, Tables, lower_unless_quoted
 from language.sql.leaving import Leaving
+from language.sql.problems import QueryProblem
 from language.sql.projection import CollectedQuery, Projection
 from language.sql.source_names import source_name
 from language.sql.typing import TypedQuery
@@ -31,12 +32,17 @@ def _leaving(query: PostgresQuery) -> Leaving:
 
 def _typed(query: PostgresQuery, names: Mapping[tuple[str, ...], str], tables: Tables) -> TypedQuery:
     from language.dialects.postgres.declared_types import misplaced
-    from language.dialects.postgres.impure import impure_columns
     from language.dialects.postgres.typing import type_text
 
     at_source = {name: tuple(replace(c, source=source_name(c)) for c in columns) for name, columns in tables.items()}
     found = type_text(query.text, names, at_source)
-    return replace(found, problems=(*found.problems, *misplaced(query), *impure_columns(query, found.moments)))
+    return replace(found, problems=(*found.problems, *misplaced(query)))
+
+
+def _impure(query: PostgresQuery, typed: TypedQuery) -> Iterator[QueryProblem]:
+    from language.dialects.postgres.impure import impure_columns
+
+    return impure_columns(query, typed.moments)
 
 
 def _mistakes(query: PostgresQuery) -> Iterator[Diagnostic]:
@@ -72,5 +78,5 @@ DIALECT = Dialect(
     fold=lower_unless_quoted,
     spelled=_spelled,
     kept=(PostgresQuery,),
-    source=AsSource(read, _collected, _leaving, _typed, _mistakes),
+    source=AsSource(read, _collected, _leaving, _typed, _mistakes, _impure),
 )
