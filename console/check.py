@@ -14,6 +14,7 @@ from console.cache import ProjectCache
 from console.empty_program import first_statement
 from console.project import compile_texts, read_snapshots, read_sources, show_errors, told
 from console.target import json_option
+from console.windows import window_notes
 from console.wording import counted
 from language.text.diagnostics import Diagnostic, ProgramErrors
 from shared_metadata.errors import InputError
@@ -65,7 +66,7 @@ def _described(compilation: Compilation) -> str:
     program, lineage = compilation.program, compilation.lineage
     flows = [{"flow": f.id, "kind": f.kind, "slice": f.slice_id, "inputs": _inputs(f)} for f in program.flows.values()]
     found = {"version": program.version, "typed": lineage is not None, "slices": program.slice_ids, "flows": flows}
-    return json.dumps({**found, "columns": _columns(lineage)}, indent=2)
+    return json.dumps({**found, "columns": _columns(lineage), "notes": window_notes(program)}, indent=2)
 
 
 def _summed_up(compilation: Compilation) -> str:
@@ -79,7 +80,7 @@ def _summed_up(compilation: Compilation) -> str:
         lines.append("and `atoll plan` and `atoll apply` need them.")
     if program.slice_ids:
         lines.append(f"The program needs the slices {', '.join(program.slice_ids)}.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"Note: {note}." for note in window_notes(program))])
 
 
 @click.command("format", short_help="Lay out the program in the one standard way.")

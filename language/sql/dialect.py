@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import sqlglot
 
 from language.sql.leaving import Leaving
+from language.sql.problems import QueryProblem
 from language.sql.projection import CollectedQuery
 from language.sql.query import Predicate, SourceQuery, WarehouseQuery
 from language.sql.typing import TypedQuery
@@ -39,6 +40,7 @@ class AsSource(Generic[S]):
     leaving: by what a row may leave its result.
     type: its columns.  names: of each table, its parts ▸ its key among `tables`.
     mistakes: what is wrong with it whatever the tables' columns are.
+    impure: what in its columns, as they were typed, is no function of its inputs; without types `mistakes` says it.
     """
 
     read: Callable[[Span], S]
@@ -46,6 +48,7 @@ class AsSource(Generic[S]):
     leaving: Callable[[S], Leaving]
     type: Callable[[S, Mapping[tuple[str, ...], str], Tables], TypedQuery]
     mistakes: Callable[[S], Iterable[Diagnostic]] = lambda query: ()
+    impure: Callable[[S, TypedQuery], Iterable[QueryProblem]] = lambda query, typed: ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a row may leave a collect query's result by, as a dialect reads it."""
+"""What a row may leave a collect query's result by, or come into it late, as a dialect reads it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from language.text.diagnostics import Span
 class Leaving:
     """obstacle: the first thing besides WHERE by which a row can leave the result, or the table beyond whose rows it is made.
 
-    where: the place of the WHERE's condition.  text: the same to the query's end.  moment: what in it changes though no row does.
-    own: a function in it that the source alone knows.  meant: what that may be a misspelling of, as a remedy says it.
+    where: the place of the WHERE's condition.  text: the same to the query's end.  moment: what in it, or in an ON, changes though no
+    row does.  own: a function in it that the source alone knows.  meant: what that may be a misspelling of, as a remedy says it.
+    several: a call by which one row of the table is several of the result, of which each can leave.
     """
 
     obstacle: Span | None = None
@@ -21,3 +22,4 @@ class Leaving:
     moment: Span | None = None
     own: Span | None = None
     meant: str = ""
+    several: Span | None = None

@@ -92,15 +92,20 @@ def _more_than_a_projection(query: OneTableQuery) -> Problem | None:
 
 def _owner_edits(query: OneTableQuery, reference: TableReference) -> list[tuple[Span, str]]:
     """The edits that take the table's own name or alias away before its columns."""
-    alias = (reference.node.alias or reference.parts[-1]).lower()
-    owners = {(alias,), *(reference.folded[start:] for start in range(len(reference.parts)))}
     edits = []
     for column in query.tree.find_all(exp.Column):
         parts = column.parts
-        if tuple(part.name.lower() for part in parts[:-1]) in owners:
+        if len(parts) > 1 and is_of(column, reference):
             first, last = query.place(parts[0]), query.place(parts[-1])
             edits.append((Span(first.source, first.start, last.start), ""))
     return edits
+
+
+def is_of(column: exp.Column, reference: TableReference) -> bool:
+    """Whether a column is named without a table, or through the one that is read."""
+    alias = (reference.node.alias or reference.parts[-1]).lower()
+    owners = {(), (alias,), *(reference.folded[start:] for start in range(len(reference.parts)))}
+    return tuple(part.name.lower() for part in column.parts[:-1]) in owners
 
 
 def _columns(query: OneTableQuery, edits: list[tuple[Span, str]]) -> tuple[Column, ...] | Problem:

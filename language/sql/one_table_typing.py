@@ -27,7 +27,7 @@ def typed(query: OneTableQuery, names: Mapping[tuple[str, ...], str], tables: Ta
             problems.append(_unknown(name, field, fields, start, end, noun))
             continue
         source = source_name(found)
-        columns.append(QueryColumn(item, found.type, ((name, source),), start, end, found.nullable))
+        columns.append(QueryColumn(item, found.type, ((name, source),), start, end, found.nullable, found.source_type))
         uses.append(QueryUse(name, source, Use.VALUE, start, end))
     for field, start, end in _filtered(query):
         found = fields.get(field.lower())

@@ -10,7 +10,10 @@ from shared_metadata.program.lineage import Use
 
 
 class QueryColumn(NamedTuple):
-    """One output column. type: '' where a problem says that it cannot be told.  inputs: sorted, (table, column, field …) each."""
+    """One output column. type: '' where a problem says that it cannot be told.  inputs: sorted, (table, column, field …) each.
+
+    source_type: of a collect query's, as the source calls it; '' where that is not told.
+    """
 
     name: str
     type: str
@@ -18,6 +21,7 @@ class QueryColumn(NamedTuple):
     start: int
     end: int
     nullable: bool = True
+    source_type: str = ""
 
 
 class QueryUse(NamedTuple):

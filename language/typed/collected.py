@@ -24,7 +24,7 @@ def whole_table(name: str, schema: Schema, span: Span) -> TypedQuery:
     """Every column of a table that is listed in TABLES (…); places are relative to `span`."""
     width = span.end - span.start
     columns = tuple(
-        QueryColumn(column.name, column.type, ((name, source_name(column)),), 0, width, column.nullable) for column in schema.columns
+        QueryColumn(c.name, c.type, ((name, source_name(c)),), 0, width, c.nullable, c.source_type) for c in schema.columns
     )
     return TypedQuery(columns, tuple(QueryUse(name, source_name(c), Use.VALUE, 0, width) for c in schema.columns))
 

@@ -12,7 +12,7 @@ from language.cache.statements import Memo, Outline
 from language.cache.workers import ALONE, Crew
 from language.forms.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
 from language.resolve.graph import levels, makes
-from language.resolve.left_rows import leaves_by_itself
+from language.resolve.left_rows import meets_windows, moves_by_itself
 from language.resolve.names import Undeclared
 from language.resolve.outputs import check_twins, check_written
 from language.sql.dialect import Tables, as_source, as_warehouse, dialect
@@ -22,6 +22,7 @@ from language.text.diagnostics import Diagnostic, Problem, Span
 from language.text.nesting import too_deep
 from language.typed.beyond import beyond
 from language.typed.collected import own_columns, pinned_columns, whole_table
+from language.typed.cursors import check_cursor
 from language.typed.known import Known
 from language.typed.made import Made, cursor_inputs, finished, outputs_of
 from language.typed.masked_columns import Drops, check_masked, explain_dropped, masked_columns, places_of_drops
@@ -29,7 +30,6 @@ from language.typed.mistakes import Mistakes
 from language.typed.places import with_edits, within
 from language.typed.published import check_target
 from language.typed.snapshots import Snapshots
-from shared_metadata.program import Mode
 from shared_metadata.program.lineage import Lineage, Use
 from shared_metadata.program.schema import Schema
 from shared_metadata.program.source_schemas import SourceSchemas
@@ -153,7 +153,9 @@ class _Typing:
             name, schema = self._source(statement, query.name_at_source(reference), reference.span)
             tables[name], names[reference.parts] = schema, name
         (table,) = statement.tables
-        typed = as_source(query.dialect).type(query, names, {name: schema.columns for name, schema in tables.items()})
+        reading = as_source(query.dialect)
+        typed = reading.type(query, names, {name: schema.columns for name, schema in tables.items()})
+        typed = dataclasses.replace(typed, problems=(*typed.problems, *reading.impure(query, typed)))
         self._check_moments(statement, query.span, typed)
         self._collected(statement, table, typed, query.span, tables)
         columns = statement.columns
@@ -162,12 +164,11 @@ class _Typing:
         return dataclasses.replace(statement, edits=with_edits(query.span, statement.edits, typed.edits), columns=columns)
 
     def _check_moments(self, statement: Collect, base: Span, typed: TypedQuery) -> None:
-        """What only types tell: that a text in the WHERE is read as a time, and is another one tomorrow."""
-        if statement.settings.mode is Mode.MERGE and statement.condition is not None:
-            places = (within(base, *place) for place in typed.moments)
-            moving = [place for place in places if place.start >= statement.condition.start]
-            for place in moving[:1]:
-                self._mistakes.add(leaves_by_itself(place))
+        """What only types tell: that a text in a WHERE is read as a time, and is another one tomorrow."""
+        told = {(problem.start, problem.end) for problem in typed.problems}
+        moving = [within(base, *place) for place in typed.moments if place not in told]
+        if moving and meets_windows(statement.settings):
+            self._mistakes.add(moves_by_itself(moving[0], statement.settings.mode))
 
     def _source(self, statement: Collect, table: str, span: Span) -> tuple[str, Schema]:
         connection = statement.connection.name.folded
@@ -185,6 +186,9 @@ class _Typing:
         outputs, uses = masked_columns(table, outputs, uses)
         for column in outputs:
             self._mistakes.gather(check_written, column.name, column.type, statement.organizer, table.span)
+        if settings.cursor and not typed.problems:
+            place = clauses.cursor.span if clauses.cursor else table.span
+            self._mistakes.gather(check_cursor, settings.cursor, typed.columns, place, statement.collector)
         cursor = cursor_inputs(settings.cursor, outputs, made, tables) if settings.cursor else ()
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
         if cursor or clauses.cursor is None:  # a slice's default is for tables that have it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from shared_metadata.program import Mode
@@ -18,6 +19,8 @@ class Capabilities:
     reports_left: COLLECT: rows that a WHERE takes no more are told (`Extracted.files`: 'left'); without it a MERGE takes no WHERE.
     never_seen: COLLECT: which changes no batch of a cursor would see, in words that follow "no batch sees"; '' where it sees all.
     never_appended: COLLECT: which no batch of an APPEND would see beside these, in the same words.
+    cursor_types: COLLECT: first words of the source's types, as `discover` writes them, that can be a CURSOR, since their values rise
+        as rows change; () where the slice's `check` tells.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
@@ -41,6 +44,7 @@ class Capabilities:
     reports_left: bool = False
     never_seen: str = ""
     never_appended: str = ""
+    cursor_types: tuple[str, ...] = ()
     resumable: bool = True
     maintains: bool = False
     part_mb: int = 0
@@ -51,6 +55,11 @@ class Capabilities:
     plain_names: bool = False
     own_columns: tuple[str, ...] = ()
     time_travel: bool = True
+
+    def may_be_cursor(self, source_type: str) -> bool:
+        """Whether values of a source's type rise: 'timestamp(3) with time zone' ▸ 'timestamp' does, 'integer[]' does not."""
+        word = re.split(r"[( ]", source_type.lower(), maxsplit=1)[0]
+        return not self.cursor_types or (word in self.cursor_types and not source_type.endswith("[]"))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.secrets.database_address import CONNECT_SECONDS
+from shared_metadata.errors import DefinitionError
 from systems.mysql import failures
 from systems.mysql.address import Address
 
@@ -26,7 +27,9 @@ SETTINGS: Mapping[str, str | int] = {
     "lc_time_names": "en_US",
     "lc_messages": "en_US",
     "div_precision_increment": 4,
-    "group_concat_max_len": 2**20,
+    "group_concat_max_len": 2**30,  # a view's longer text would be cut without a word
+    "max_recursive_iterations": 2**32 - 1,  # beyond, MariaDB gives what it has by then
+    "cte_max_recursion_depth": 2**32 - 1,
     "sql_select_limit": 2**64 - 1,
     "sql_big_selects": 1,
     "sql_safe_updates": 0,
@@ -50,7 +53,7 @@ _ISOLATED = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 def connect(address: Address, *, reference: str, place: str, seconds: float = CONNECT_SECONDS) -> Connection[Any]:
     """A settled session in which each statement is a transaction, and whose answers are given up after so many seconds.
 
-    reference: of the secret. Raises SecretError or RetryLater.
+    reference: of the secret. Raises SecretError, RetryLater or DefinitionError.
     """
     import pymysql
 
@@ -73,6 +76,7 @@ def connect(address: Address, *, reference: str, place: str, seconds: float = CO
         raise failures.connection_error(error, reference, place) from None
     try:
         settle(session)
+        _check_moment(session, place)
     except pymysql.err.Error as error:
         session.close()
         raise failures.connection_error(error, reference, place) from None
@@ -88,6 +92,17 @@ def settle(session: Connection[Any], own: Mapping[str, str | int] | None = None)
         known = [name for name, _ in cursor.fetchall() if name in wanted]
         cursor.execute("SET " + ", ".join(f"SESSION {name} = %s" for name in known), [wanted[name] for name in known])
         cursor.execute(_ISOLATED)
+
+
+def _check_moment(session: Connection[Any], place: str) -> None:
+    """Raises DefinitionError where the server shows tables as they were: no session can leave its setting."""
+    with session.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES WHERE Variable_name = 'system_versioning_asof' AND Value <> 'DEFAULT'")
+        if cursor.fetchone():
+            session.close()
+            what = "the server shows tables with system versioning as of a former moment, by its system_versioning_asof"
+            remedy = "SET GLOBAL system_versioning_asof = DEFAULT at the server, or a replica that has it"
+            raise DefinitionError(what, place=place, remedy=remedy)
 
 
 def time_limit(seconds: float) -> dict[str, str | int]:

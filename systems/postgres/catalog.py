@@ -31,7 +31,10 @@ ORDER BY wanted.place, (left(wanted.name, length(n.nspname) + 1) = n.nspname || 
   + (right(wanted.name, length(c.relname) + 1) = '.' || c.relname)::int DESC, n.nspname, c.relname LIMIT 1"""
 _ALLOWED = f"""SELECT n.nspname || '.' || c.relname, row_security_active(c.oid) {_TABLES}
   AND NOT c.relispartition AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, %(privilege)s) ORDER BY 1 LIMIT %(limit)s"""
+  AND has_schema_privilege(n.oid, 'USAGE') AND CASE WHEN %(privilege)s = 'SELECT'
+    THEN has_any_column_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, %(privilege)s) END ORDER BY 1 LIMIT %(limit)s"""
+_ALLOWED_COLUMNS = """SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
+  AND NOT has_table_privilege(attrelid, 'SELECT') AND has_column_privilege(attrelid, attnum, 'SELECT') ORDER BY attnum"""
 _COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
 _TYPES = """SELECT wanted.place, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END, t.typtype::text,
   CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
@@ -95,6 +98,11 @@ def allowed_tables(session: Session[Any], privilege: str = "SELECT", kinds: Sequ
 
 def column_names(session: Session[Any], table: TableName) -> list[str]:
     return [row[0] for row in session.execute(_COLUMN_NAMES, (table.oid,))]
+
+
+def allowed_columns(session: Session[Any], table: TableName) -> list[str]:
+    """The columns that the user may read, quoted, where that is not all of the table; else `*`."""
+    return [identifier(name) for (name,) in session.execute(_ALLOWED_COLUMNS, (table.oid,))] or ["*"]
 
 
 def columns_of(session: Session[Any], sql: str) -> list[SourceColumn]:

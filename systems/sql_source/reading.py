@@ -19,6 +19,7 @@ from systems.sql_source import chunks, unreadable
 from systems.sql_source.dialect import Dialect, Scan
 from systems.sql_source.memory import Memory
 from systems.sql_source.parts import Part
+from systems.sql_source.relation import keys_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -105,7 +106,7 @@ class Reading:
     def _rows(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> Files:
         name = f"{first:013d}-{self._call}.parquet"
         try:
-            return self._written(cursor, name, chunks.chunk_sql(self._part, first, end, self._dialect), self._schema)
+            files = self._written(cursor, name, chunks.chunk_sql(self._part, first, end, self._dialect), self._schema)
         except RowError as error:
             found = self._unreadable(cursor, first, end)
             if not found:
@@ -114,6 +115,11 @@ class Reading:
                 remedy = f"{TOLERATE}, or {self._dialect.as_text_remedy}"
                 raise RowError(f"{self._table}: {', '.join(found)} cannot hold a value", place=self._place, remedy=remedy) from error
             return self._set_aside(cursor, first, end)
+        empty = [key for key in keys_of(self._flow) if any(file["values"].get(key, [0])[0] for file in files)]
+        if empty and not self._tolerant:
+            what = f"{self._table}: the key {', '.join(empty)} is null in rows, which would all become one"
+            raise RowError(what, place=self._place, remedy=f"{TOLERATE}, leave them out by WHERE, or MERGE ON what is never null")
+        return self._set_aside(cursor, first, end) if empty else files
 
     def _unreadable(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> list[str]:
         """The columns with values that their types cannot hold."""
@@ -127,7 +133,7 @@ class Reading:
     def _set_aside(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> Files:
         """The chunk into two files: the rows that can be read, and the others with their reasons."""
         name = f"{first:013d}-{self._call}-rejected.parquet"
-        rows = unreadable.rejected_sql(self._part, first, end, self._schema, self._masks, self._dialect)
+        rows = unreadable.rejected_sql(self._part, first, end, self._schema, keys_of(self._flow), self._masks, self._dialect)
         copy = unreadable.copy_rejected(rows, to_text(self._batch), self._out.url(name), self._dialect)
         rejected = {"key": self._out.key(name), "rows": self._run(cursor, copy, rows)[0][0]}
         good = unreadable.readable_sql(self._part, first, end, self._dialect)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Flow
+from shared_metadata.program import Flow, Mode
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_source.dialect import Mapped, TableSize
 
@@ -31,7 +31,7 @@ class Relation:
     """What a flow's table is at the source.
 
     reads: what stands in FROM: a quoted table, or the query in parentheses.  columns: SQL over it, in the schema's order.
-    expressions: SQL over c0, c1 …: each column as its Iceberg type.  misfits: over the same, where that cannot be, or ''.
+    expressions: SQL over c0, c1 …: each column as its Iceberg type.  misfits: over the same, where it cannot be or a key is null.
     filter: the flow's WHERE, or ''.  unfiltered: what stands in FROM for the rows that the flow's WHERE does not take, or ''.
     """
 
@@ -96,10 +96,16 @@ def _schema(names: list[str], columns: Sequence[ReadColumn], flow: Flow) -> tupl
         folded[name.lower()] = name
         found.append(SchemaColumn(name.lower(), column.mapped.iceberg, not column.not_null, column.name, column.type_name))
         expressions.append(column.mapped.expression(f"c{number}"))
-        misfits.append(column.mapped.misfit(f"c{number}"))
+        required = name.lower() in keys_of(flow) and not column.not_null
+        misfits.append(" OR ".join(filter(None, [column.mapped.misfit(f"c{number}"), f"c{number} IS NULL" * required])))
     if not found:
         raise DefinitionError("there are no columns to collect", place=place, remedy="add a column, or leave the table out")
     return Schema((*found, *own)), tuple(expressions), tuple(misfits)
+
+
+def keys_of(flow: Flow) -> tuple[str, ...]:
+    """The columns by which rows are merged: all rows in which one is null would be one."""
+    return flow.key if flow.mode == Mode.MERGE else ()
 
 
 def own_columns(flow: Flow) -> tuple[SchemaColumn, ...]:

@@ -29,10 +29,16 @@ def readable_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
     return f"{chunk_sql(part, first, end, dialect)} WHERE ({_any(part)}) IS NOT TRUE"
 
 
-def rejected_sql(part: Part, first: int, end: int, schema: Schema, hidden: Collection[str], dialect: Dialect) -> str:
+def rejected_sql(
+    part: Part, first: int, end: int, schema: Schema, keys: Collection[str], hidden: Collection[str], dialect: Dialect
+) -> str:
     """The rows, each with its reason and, as JSON, its values as the source has them; those of hidden columns are left out: in a
-    document that does not fit its type it is not known where the masked fields are."""
-    reasons = [rejected_rows.reason(misfit, f"{name} is no {kind}") for name, kind, misfit in _columns(part, schema) if misfit]
+    document that does not fit its type it is not known where the masked fields are. keys: columns that are not null either."""
+    reasons = [
+        rejected_rows.reason(misfit, f"{name} is {'null, or ' * (name in keys)}no {kind}")
+        for name, kind, misfit in _columns(part, schema)
+        if misfit
+    ]
     values = {
         name: dialect.shown(f"c{number}", part.expressions[number], kind, misfit)
         for number, (name, kind, misfit) in enumerate(_columns(part, schema))

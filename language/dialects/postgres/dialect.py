@@ -8,6 +8,7 @@ from dataclasses import replace
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, read
 from language.sql.dialect import AsSource, Dialect, Tables, lower_unless_quoted
 from language.sql.leaving import Leaving
+from language.sql.problems import QueryProblem
 from language.sql.projection import CollectedQuery, Projection
 from language.sql.source_names import source_name
 from language.sql.typing import TypedQuery
@@ -38,8 +39,23 @@ def _typed(query: PostgresQuery, names: Mapping[tuple[str, ...], str], tables: T
     return replace(found, problems=(*found.problems, *misplaced(query)))
 
 
+def _impure(query: PostgresQuery, typed: TypedQuery) -> Iterator[QueryProblem]:
+    from language.dialects.postgres.impure import impure_columns
+
+    return impure_columns(query, typed.moments)
+
+
+def _mistakes(query: PostgresQuery) -> Iterator[Diagnostic]:
+    """What is wrong whatever the tables' columns are."""
+    from language.dialects.postgres.impure import impure_columns
+
+    yield from _unknown_functions(query)
+    for problem in impure_columns(query):
+        yield query.at((problem.start, problem.end)).diagnostic(problem.cause, problem.remedy)
+
+
 def _unknown_functions(query: PostgresQuery) -> Iterator[Diagnostic]:
-    """Calls of what is no function of PostgreSQL's own, whatever the tables' columns are; one in a schema may be anything."""
+    """Calls of what is no function of PostgreSQL's own; one in a schema may be anything."""
     from language.dialects.postgres.catalogue import functions, types
     from language.dialects.postgres.spelling import no_function
 
@@ -62,5 +78,5 @@ DIALECT = Dialect(
     fold=lower_unless_quoted,
     spelled=_spelled,
     kept=(PostgresQuery,),
-    source=AsSource(read, _collected, _leaving, _typed, _unknown_functions),
+    source=AsSource(read, _collected, _leaving, _typed, _mistakes, _impure),
 )

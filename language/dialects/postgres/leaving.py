@@ -1,42 +1,35 @@
-"""What a row can leave a query's result by: its WHERE, and what else there is."""
+"""What a row can leave a query's result by, or come into it late: its WHERE, and what else there is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from language.dialects.postgres.catalogue import functions, operators, similar_functions, types
-from language.dialects.postgres.moments import holds_time, is_moment
+from language.dialects.postgres.impure import impure, is_own
 from language.dialects.postgres.parser import Node
 from language.dialects.postgres.projection import where_text
 from language.dialects.postgres.query import PostgresQuery, inner_nodes, is_aggregate
-from language.dialects.postgres.type_words import names_of
 from language.sql.leaving import Leaving
 from language.sql.query import BATCH_BOUNDS
 from language.text.diagnostics import Span, did_you_mean
 
 _TELLING = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
-# What gives another answer although no row has changed, besides what the catalogue knows to be volatile.
-_MOMENTS = frozenset(
-    {
-        *("now", "statement_timestamp", "transaction_timestamp", "currval", "lastval", "current_setting", "txid_current"),
-        *("pg_current_xact_id", "pg_backend_pid", "inet_client_addr", "has_table_privilege", "pg_has_role"),
-    }
-)
-# What makes a time of a text although the text's own cast does not.
-_READING = frozenset({"TypeCast", "FuncCall", "JsonFuncExpr"})
-# Of which parts a value may be one.
-_BRANCHES = {
-    **{"CoalesceExpr": ("args",), "MinMaxExpr": ("args",), "RowExpr": ("args",), "CaseExpr": ("args", "defresult")},
-    **{"CaseWhen": ("result",), "A_ArrayExpr": ("elements",), "A_Indirection": ("arg",), "CollateClause": ("arg",)},
+# Functions of text search ▸ with how many arguments they go by the session's configuration.
+_CONFIGURED = {
+    **dict.fromkeys(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery"), 1),
+    **{"json_to_tsvector": 2, "jsonb_to_tsvector": 2, "ts_headline": 2, "get_current_ts_config": 0},
 }
 
 
 def leaving(query: PostgresQuery) -> Leaving:
-    where = query.statement.get("whereClause")
+    where, sources = query.statement.get("whereClause"), query.statement.get("fromClause", [])
     place = query.at(query.places.of(where)) if where is not None else None
-    moment, own = (min(nodes, key=query.places.of, default=None) for nodes in (_moments(where), _own_functions(where)))
-    return Leaving(_obstacle(query), place, where_text(query), _span(query, moment), _span(query, own), _meant(own))
+    moments = [*impure([where, list(inner_nodes(sources, "JoinExpr"))]), *_by_configuration(where)]
+    moment, own = (min(nodes, key=query.places.of, default=None) for nodes in (moments, _own_functions(where)))
+    several = min(_sets(query.statement), key=query.places.of, default=None)
+    return Leaving(
+        _obstacle(query), place, where_text(query), _span(query, moment), _span(query, own), _meant(own), _span(query, several)
+    )
 
 
 def _span(query: PostgresQuery, node: Node | None) -> Span | None:
@@ -79,45 +72,20 @@ def _within(statement: Node) -> Node | None:
     return next(iter([*queries, *calls]), None)
 
 
-def _moments(where: Node | None) -> Iterator[Node]:
-    for node in inner_nodes({"in": where}, "SQLValueFunction"):
-        yield {"SQLValueFunction": node}
+def _by_configuration(where: Node | None) -> Iterator[Node]:
+    """Calls that read a text in the language that the database's user is set to at the time."""
     for node in inner_nodes({"in": where}, "FuncCall"):
-        name = node["funcname"][-1]["String"]["sval"]
-        volatile = any(function.volatility == "v" for function in functions(name))
-        if not _is_own(node["funcname"]) and (volatile or name in _MOMENTS or (name == "age" and len(node.get("args", ())) == 1)):
+        most = _CONFIGURED.get(node["funcname"][-1]["String"]["sval"], -1)
+        if len(node.get("args", ())) <= most and not is_own(node["funcname"]):
             yield {"FuncCall": node}
-    yield from _moving_texts(where, False)
 
 
-def _moving_texts(node: Any, read_on: bool) -> Iterator[Node]:
-    """Casts of texts that mean another time tomorrow: to what may hold a time, or within what reads them on."""
-    if isinstance(node, list):
-        for each in node:
-            yield from _moving_texts(each, read_on)
-    elif isinstance(node, dict):
-        for tag, inner in node.items():
-            if tag == "TypeCast" and (read_on or _may_hold_time(inner["typeName"])) and any(map(is_moment, _texts(inner["arg"]))):
-                yield {"TypeCast": inner}
-            yield from _moving_texts(inner, read_on or tag in _READING)
-
-
-def _texts(node: Node) -> Iterator[str]:
-    """Those of which a value may be made, where no operator and no call makes another one of them."""
-    for tag, inner in node.items():
-        if tag == "A_Const":
-            yield str(inner.get("sval", {}).get("sval", ""))
-        for field in _BRANCHES.get(tag, ()):
-            branches = inner.get(field, [])
-            for branch in branches if isinstance(branches, list) else [branches]:
-                yield from _texts(branch)
-
-
-def _may_hold_time(type_name: Node) -> bool:
-    """Also of a type of which PostgreSQL's catalogue tells nothing, such as a domain."""
-    *schema, name = names_of(type_name)
-    known = types().get(name) if schema in ([], ["pg_catalog"]) else None
-    return known is None or known.kind == "p" or holds_time(name)
+def _sets(statement: Node) -> Iterator[Node]:
+    """Calls of functions that make several rows, or none, of one."""
+    for node in inner_nodes(statement.get("targetList", []), "FuncCall"):
+        known = functions(node["funcname"][-1]["String"]["sval"])
+        if not is_own(node["funcname"]) and any(function.returns_set for function in known):
+            yield {"FuncCall": node}
 
 
 def _own_functions(where: Node | None) -> Iterator[Node]:
@@ -125,13 +93,9 @@ def _own_functions(where: Node | None) -> Iterator[Node]:
     for node in inner_nodes({"in": where}, "FuncCall"):
         name = node["funcname"][-1]["String"]["sval"]
         known = bool(functions(name)) or (name in types() and len(node.get("args", ())) == 1) or name in BATCH_BOUNDS
-        if _is_own(node["funcname"]) or not known:
+        if is_own(node["funcname"]) or not known:
             yield {"FuncCall": node}
     for node in inner_nodes({"in": where}, "A_Expr"):
         known = bool(operators(node["name"][-1]["String"]["sval"])) or "BETWEEN" in node["kind"]
-        if _is_own(node["name"]) or not known:
+        if is_own(node["name"]) or not known:
             yield {"A_Expr": node}
-
-
-def _is_own(names: Sequence[Node]) -> bool:
-    return len(names) > 1 and names[0]["String"]["sval"] != "pg_catalog"

@@ -59,7 +59,8 @@ def _output(context: Context, output: Output, loaded_as: Mapping[tuple[str, str]
     elif expr.untold is not None and output.name != UNNAMED:
         cause = f"the column `{output.name}` has no type that can be told: {expr.untold.cause}"
         context.problem(expr.untold.place, cause, expr.untold.remedy)
-    return QueryColumn(output.name.lower(), found, tuple(sorted(expr.refs)), *output.place)
+    said = str(expr.kind) if expr.kind is not None else ""
+    return QueryColumn(output.name.lower(), found, tuple(sorted(expr.refs)), *output.place, source_type=said)
 
 
 def _uses(context: Context) -> tuple[QueryUse, ...]:

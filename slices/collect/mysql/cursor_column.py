@@ -9,12 +9,11 @@ from datetime import UTC
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.intervals import from_text
 from shared_metadata.program.schema import SchemaColumn
+from slices.collect.mysql.slice import SLICE
 from systems.mysql.catalog import text_literal
-from systems.mysql.type_mapping import SPATIAL, type_word
+from systems.mysql.type_mapping import type_word
 
 TIME_TYPES = ("timestamptz", "timestamp", "date")
-# Which order these have depends on how they are compared.
-_NO_ORDER = frozenset({"enum", "set", "json", "bit", *SPATIAL})
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
@@ -55,11 +54,11 @@ class CursorColumn:
 
 
 def cursor_of(column: SchemaColumn, expression: str, place: str) -> CursorColumn:
-    """Raises DefinitionError for a type by which nothing can be read on."""
+    """Raises DefinitionError for a type whose values do not rise."""
     kind = type_word(column.source_type)
-    if kind in _NO_ORDER or column.type in ("binary", "boolean"):
+    if column.type == "boolean" or not SLICE.capabilities.may_be_cursor(column.source_type):
         raise DefinitionError(
-            f"the column {column.name} is of the type {kind}, which is no CURSOR",
+            f"the column {column.name} is of the type {kind}, which is no CURSOR: its values do not rise",
             place=place,
             remedy="name another CURSOR: a time of change or a number that rises",
         )

@@ -27,6 +27,7 @@ from slices.collect.postgres.logic import read_columns
 from slices.collect.postgres.planning import due_rows
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.table_sizes import estimated_size, table_size
+from slices.collect.postgres.unseen import unseen
 from systems.postgres import catalog, sessions
 from systems.postgres.address import read_address
 from systems.postgres.failures import connection_error, scrub
@@ -70,7 +71,7 @@ class PostgresSource(SqlSource):
         return {name: self._schema_of(name) for name in tables}
 
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
-        """Warns of tables of which policies hide rows: they are described, and a batch of them is refused."""
+        """Warns of tables of which policies hide rows, so that a batch of them is refused, or rows may be missed by a cursor."""
         with self.translated(self.place):
             if tables is None:
                 told = failures.hidden("policies hold for the secret's user", self.place)
@@ -100,7 +101,7 @@ class PostgresSource(SqlSource):
         except psycopg.errors.InsufficientPrivilege as error:
             refused = failures.statement_error(error, self.place)
             return f"{refused.what}; {refused.remedy}"
-        return ""
+        return ". ".join(unseen(self.session, name)) if name else ""
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         with self.translated(f"{self.place}: {table}"):
@@ -153,7 +154,7 @@ class PostgresSource(SqlSource):
 
     @cached_property
     def due(self) -> DueRows:
-        return due_rows(self.session, self._config.lag)
+        return due_rows(self.session, self._config.lag, self.place)
 
     def described(self, flow: Flow, table: Table) -> Relation:
         import psycopg
@@ -183,12 +184,13 @@ class PostgresSource(SqlSource):
         return table_relation(flow, name.quoted, read, table_size(session, name))
 
     def _schema_of(self, table: str) -> Schema | None:
-        """All columns of a table; None for a missing table."""
+        """The columns of a table that may be read; None for a missing table."""
         with self.translated(f"{self.place}: {table}"):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
-            return catalog.table_schema(catalog.columns_of(self.session, rows_sql(name.quoted, ["*"], [])))
+            columns = catalog.allowed_columns(self.session, name)
+            return catalog.table_schema(catalog.columns_of(self.session, rows_sql(name.quoted, columns, [])))
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:

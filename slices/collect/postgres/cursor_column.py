@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program.intervals import from_text
+from shared_metadata.program.schema import SchemaColumn
+from slices.collect.postgres.slice import SLICE
 
 TIME_TYPES = ("timestamptz", "timestamp", "date")
 _INFINITE = {"real": 0, "double precision": 0, "numeric": 140000, "interval": 170000}  # since which version of the server
@@ -58,6 +61,16 @@ class CursorColumn:
     @property
     def _infinite(self) -> bool:
         return self.is_time or self.version >= _INFINITE.get(self._kind, 10**9)
+
+
+def check_rises(column: SchemaColumn, place: str) -> None:
+    """Raises DefinitionError for a type whose values do not rise as rows change."""
+    if not SLICE.capabilities.may_be_cursor(column.source_type):
+        raise DefinitionError(
+            f"the column {column.name} is of the type {column.source_type}, which is no CURSOR: its values do not rise",
+            place=place,
+            remedy="name another CURSOR: a time of change, or a number that rises",
+        )
 
 
 def _moment(moment: datetime, iceberg: str) -> str:

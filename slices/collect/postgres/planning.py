@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.program.schema import SchemaColumn
-from slices.collect.postgres.cursor_column import CursorColumn
+from slices.collect.postgres.cursor_column import CursorColumn, check_rises
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.horizon import Looking, written_since
 from systems.sql_source.dialect import TookTooLong
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from psycopg import Connection as Session
 
 
-def due_rows(session: Session[Any], lag: timedelta) -> DueRows:
+def due_rows(session: Session[Any], lag: timedelta, place: str) -> DueRows:
     """Finds the due rows of all tables of a plan. lag: the connection's."""
 
     def cursor_of(column: SchemaColumn, expression: str) -> CursorColumn:
+        check_rises(column, place)
         return CursorColumn(column.name, expression, column.type, column.source_type, session.info.server_version)
 
     return DueRows(PlanSession(session), DIALECT, Looking(session), lag, cursor_of, written_since)

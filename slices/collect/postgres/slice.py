@@ -17,6 +17,7 @@ SLICE = Slice(
         never_seen="a row whose cursor was set in the past: to a moment that earlier batches have already read up to. Five minutes "
         "are allowed for from then to its transaction's first write; the connection's `lag` allows for more",
         never_appended="a later row with the same number as the last one that was read, where the cursor is a number",
+        cursor_types=("smallint", "integer", "bigint", "numeric", "real", "double", "oid", "xid8", "pg_lsn", "date", "timestamp"),
         resumable=True,
         rejects_rows=True,
         part_mb=256,  # of table: less is not worth a connection more

@@ -19,7 +19,7 @@ AS
 SELECT id, MAX(u) AS u FROM ops.public.t WHERE u > now() GROUP BY 1;
 
 INSERT INTO lake.good.d
-  EVERY '1 hour' APPEND CURSOR u
+  EVERY '1 hour' APPEND
 AS
 SELECT a.id, u FROM ops.public.t a JOIN ops.public.b b ON a.id = b.id WHERE x > 1;
 

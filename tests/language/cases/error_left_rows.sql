@@ -6,7 +6,7 @@ INSERT INTO lake.good.a EVERY '1 hour' MERGE ON (id) CURSOR u AS SELECT id, uppe
 ;
 INSERT INTO lake.good.b EVERY '1 hour' MERGE ON (id) CURSOR u AS SELECT a.id, b.x, a.u FROM ops.public.t a LEFT JOIN ops.public.b b ON a.id = b.id;
 INSERT INTO lake.good.c EVERY '1 hour' REPLACE AS SELECT id, max(u) AS u FROM ops.public.t WHERE u > now() GROUP BY 1;
-INSERT INTO lake.good.d EVERY '1 hour' APPEND CURSOR u AS SELECT a.id, u FROM ops.public.t a JOIN ops.public.b b ON a.id = b.id WHERE x > 1;
+INSERT INTO lake.good.d EVERY '1 hour' APPEND AS SELECT a.id, u FROM ops.public.t a JOIN ops.public.b b ON a.id = b.id WHERE x > 1;
 INSERT INTO lake.good.e EVERY '1 hour' MERGE ON (id) CURSOR u AS SELECT id, u FROM ops.public.t WHERE upper(now) > 'today' AND age(u, v) > '1 day';
 
 -- what it cannot

@@ -27,10 +27,11 @@ CURSORS: dict[str, tuple[str, ...]] = {
     "double": ("NULL",),
     "decimal(12,3)": ("NULL",),
     "decimal(65,3)": ("NULL",),
-    "varchar(20)": ("NULL",),
-    "year": ("NULL",),
 }
-NO_CURSORS = ("enum('a', 'b')", "set('a', 'b')", "bit(4)", "boolean", "varbinary(9)", "point")
+NO_CURSORS = (
+    *("enum('a', 'b')", "set('a', 'b')", "bit(4)", "boolean", "varbinary(9)", "point", "varchar(20)", "char(3)", "text", "json"),
+    *("time", "year", "uuid", "inet6"),
+)
 MERGED: dict[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "at"}
 APPENDED: dict[str, Any] = {"mode": Mode.APPEND, "cursor": "at"}
 
@@ -39,9 +40,7 @@ def ordinary(kind: str, number: int, collecting: Collecting) -> str:
     """The number-th value of a cursor, in the batch to come where it is a time."""
     if kind.startswith(("timestamp", "date")):
         return f"'{collecting.at + timedelta(minutes=number):%Y-%m-%d %H:%M:%S}'"
-    if kind == "year":
-        return str(2000 + number)
-    return f"'{number + 100}'" if kind.startswith("varchar") else str(number + 100) + ".1" * (kind == "float")
+    return str(number + 100) + ".1" * (kind == "float")
 
 
 def collect(collecting: Collecting, database: Database, how: dict[str, Any], **more: Any) -> None:

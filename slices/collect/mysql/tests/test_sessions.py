@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.embedded.tls import ensure_certificate
-from shared_metadata.errors import RetryLater, SecretError
+from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from shared_metadata.program import Connection, Position
 from slices.collect.mysql.client import open_source
 from slices.collect.mysql.tests.test_types import CASES, make_table
@@ -28,6 +28,8 @@ HOSTILE = {
     "lc_messages": "de_DE",
     "div_precision_increment": "1",
     "group_concat_max_len": "4",
+    "max_recursive_iterations": "3",
+    "cte_max_recursion_depth": "3",
     "sql_select_limit": "2",
     "sql_big_selects": "0",
     "sql_safe_updates": "1",
@@ -49,7 +51,9 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[Server]:
-    named = {name: value for name, value in HOSTILE.items() if name != "max_execution_time"}  # which MySQL alone has
+    named = {
+        name: value for name, value in HOSTILE.items() if name not in ("max_execution_time", "cte_max_recursion_depth")
+    }  # MySQL's own
     of_each = ", ".join(f"{name} = {value if value.isdigit() else repr(value)}" for name, value in named.items())
     with mariadb_server((f"--init-connect=SET {of_each}", "--transaction-isolation=READ-UNCOMMITTED")) as server:
         yield server
@@ -85,6 +89,18 @@ def test_every_setting_is_settled_where_the_server_knows_it(in_hostile: Database
         and not (name == "max_statement_time" and float(found[name]) == 0)
     }
     assert wrong == {} and found["tx_isolation"] == "REPEATABLE-READ"
+
+
+def test_a_server_that_shows_tables_as_they_were_is_refused_by_name(hostile: Server, in_hostile: Database) -> None:
+    """MariaDB: no session can leave what `SET GLOBAL system_versioning_asof` says."""
+    hostile.run("SET GLOBAL system_versioning_asof = '2020-01-01 00:00:00'")
+    source = open_source(SHOP, in_hostile.secret, aws=None)
+    try:
+        with pytest.raises(DefinitionError, match=r"as of a former moment.*SET GLOBAL system_versioning_asof = DEFAULT"):
+            source.connect(10)
+    finally:
+        source.close()
+        hostile.run("SET GLOBAL system_versioning_asof = DEFAULT")
 
 
 def test_every_value_is_the_same_at_a_server_with_other_settings(cloud: Cloud, in_hostile: Database) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from shared_metadata.program import Column, Mode
+from shared_metadata.program import BadRows, Column, Mode
 from shared_metadata.program.intervals import Interval
 from slices.collect.postgres import horizon
 from slices.collect.postgres.tests.database import Database
@@ -33,16 +33,26 @@ CURSORS: dict[str, tuple[str, ...]] = {
     "double precision": ("'NaN'", "'Infinity'", "'-Infinity'", "NULL"),
     "numeric": ("'NaN'", "'Infinity'", "'-Infinity'", "NULL"),
     "numeric(12,3)": ("NULL",),
-    "text": ("NULL",),
-    "varchar(20)": ("NULL",),
-    "uuid": ("NULL",),
     "oid": ("NULL",),
-    "money": ("NULL",),
-    "time": ("NULL",),
-    "interval": ("'infinity'", "'-infinity'", "NULL"),
-    "bytea": ("NULL",),
     "rising": ("'NaN'", "'Infinity'", "NULL"),
 }
+NO_CURSORS = (
+    *(
+        "boolean",
+        "time",
+        "timetz",
+        "interval",
+        "uuid",
+        "jsonb",
+        "xml",
+        "integer[]",
+        "timestamp[]",
+        "int4range",
+        "text",
+        "varchar(20)",
+    ),
+    *("money", "bytea", "mood"),
+)
 MERGED: dict[str, Any] = {"mode": Mode.MERGE, "key": ("id",), "cursor": "at"}
 VIEWED = "SELECT id, at, note FROM public.t LIMIT 1000"  # no table: which transaction wrote a row is not told
 
@@ -51,11 +61,7 @@ def ordinary(kind: str, number: int, collecting: Collecting) -> str:
     """The number-th value of a cursor, in the batch to come where it is a time."""
     if kind in ("timestamptz", "timestamp", "date"):
         return f"'{collecting.at + timedelta(minutes=number):%Y-%m-%d %H:%M:%S}+00'"
-    if kind == "uuid":
-        return f"'00000000-0000-0000-0000-{number:012d}'"
-    if kind in ("time", "interval"):
-        return f"'01:00:{number:02d}'"
-    return f"'{number + 100}'" if kind in ("text", "varchar(20)", "bytea") else str(number + 100)
+    return str(number + 100)
 
 
 @pytest.fixture
@@ -108,6 +114,34 @@ def test_rows_that_no_window_meets_are_read_again_only_when_they_were_written(co
 
 
 @pytest.mark.sampled(4)
+@pytest.mark.parametrize("mode", [MERGED, {"mode": Mode.APPEND, "cursor": "at"}], ids=["merge", "append"])
+def test_what_does_not_rise_is_no_cursor(collecting: Collecting, database: Database, mode: dict[str, Any]) -> None:
+    database.run("CREATE TYPE mood AS ENUM ('a', 'b')")
+    for number, kind in enumerate(NO_CURSORS):
+        database.run(f"CREATE TABLE t{number} (id int, at {kind})")
+        collect(collecting, f"public.t{number}", **mode)
+        said = refusal(collecting)
+        assert said.startswith("DefinitionError") and "no CURSOR: its values do not rise" in said and "name another" in said
+
+
+def test_rows_whose_key_is_null_do_not_become_one(collecting: Collecting, database: Database) -> None:
+    database.run("CREATE TABLE t (code text, day date, note text)")
+    rows = ("('a', '2026-01-01', 'x')", "(NULL, '2026-01-01', 'y')", "(NULL, '2026-01-01', 'z')", "('b', 'infinity', 'x')")
+    database.run(f"INSERT INTO t VALUES {', '.join(rows)}, (NULL, '0044-01-01 BC', 'w')")
+    how: dict[str, Any] = {"mode": Mode.MERGE, "key": ("code",)}
+    columns = tuple(Column(name, name) for name in ("code", "note"))
+    collect(collecting, "public.t", columns=columns, **how)
+    said = refusal(collecting)
+    assert said.startswith("RowError") and "public.t: the key code is null in rows" in said and "BAD ROWS" in said
+    collecting.cloud.clock.advance(hours=6)
+    collect(collecting, "public.t", bad_rows=BadRows(3), **how)
+    collecting.run()
+    assert [row["code"] for row in staged(collecting)] == ["a", "b"]
+    reasons = sorted((row["reason"], row["data"]["note"]) for row in collecting.rejected())
+    null = "code is null, or no string"
+    assert reasons == [(null, "y"), (null, "z"), (f"{null}, day is no date", "w")]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in CURSORS if kind != "numeric(12,3)"])
 def test_append_refuses_them_by_name_in_the_first_batch_that_meets_one(collecting: Collecting, table: Database, kind: str) -> None:
     for number, value in enumerate(value for value in CURSORS[kind] if "2999" not in value):

@@ -111,3 +111,28 @@ def test_a_table_of_which_policies_hide_rows_is_described_with_a_warning_and_its
     assert set(source.warnings(None)) == {"public.guarded"} and set(names) <= set(source.tables())
     database.run(f'ALTER ROLE "{database.user}" BYPASSRLS')
     assert source.warnings(names) == {} == source.warnings(None)
+
+
+def test_what_a_cursor_would_not_see_of_a_table_is_told_with_its_remedy(source: PostgresSource, database: Database) -> None:
+    database.run("""CREATE TABLE base (id int, active boolean, owner text, at timestamp DEFAULT now(), u timestamptz DEFAULT now());
+        CREATE VIEW live AS SELECT id, u FROM base WHERE active; CREATE VIEW mine AS SELECT id FROM base WHERE owner = current_user;
+        CREATE VIEW plain AS SELECT id, u FROM base; CREATE TABLE stated (at timestamp DEFAULT (now() AT TIME ZONE 'utc'))""")
+    names = ["public.base", "public.live", "public.mine", "public.plain", "public.stated"]
+    told = source.warnings(names)
+    assert set(told) - {"public.base"} == {"public.live", "public.mine"}
+    assert "leaves this view stays in a MERGE" in told["public.live"] and "use REPLACE" in told["public.live"]
+    assert "current_user" in told["public.mine"] and "tables below it" in told["public.mine"]
+    database.run(f"ALTER ROLE \"{database.user}\" SET TimeZone = 'Asia/Kolkata'")
+    opened = open_source(Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 2, 3)), database.secret, aws=None)
+    found = opened.warnings(names)
+    opened.close()
+    assert found["public.base"].startswith("at is set to the time of Asia/Kolkata and has no zone, so it is read as UTC")
+    assert "SELECT at AT TIME ZONE 'Asia/Kolkata' AS at" in found["public.base"] and "public.stated" not in found
+
+
+def test_a_grant_on_columns_is_enough(source: PostgresSource, database: Database) -> None:
+    database.run(f'''CREATE TABLE partly (id int, secret text, "At" timestamptz); REVOKE ALL ON partly FROM "{database.user}";
+        GRANT SELECT (id, "At") ON partly TO "{database.user}"''')
+    assert [name for name, *_ in columns(source.describe(["public.partly"])["public.partly"])] == ["id", "at"]
+    assert "public.partly" in source.tables()
+    assert "1 of its columns may not be read" in source.warnings(["public.partly"])["public.partly"]

@@ -1,0 +1,23 @@
+"""Whether a column can be a cursor: its values come of the source's rows, and rise as these change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from language.sql.typing import QueryColumn
+from language.text.diagnostics import Problem, Span
+from shared_metadata.contract.declaration import Slice
+
+_REMEDY = "name another CURSOR: a time of change, or a number that rises"
+
+
+def check_cursor(name: str, columns: Sequence[QueryColumn], place: Span, collector: Slice) -> None:
+    """Raises Problem for a column by whose values rows would be missed. One that is not among the columns is told elsewhere."""
+    for column in columns:
+        if column.name != name:
+            continue
+        if not column.inputs:
+            raise Problem(place, f"the cursor `{name}` reads no column of the source, so it does not rise as rows change", _REMEDY)
+        if column.type == "boolean" or not collector.capabilities.may_be_cursor(column.source_type or "?"):
+            said = column.source_type or "of a type that cannot be told"
+            raise Problem(place, f"the cursor `{name}` is {said}: its values do not rise as rows change", _REMEDY)
