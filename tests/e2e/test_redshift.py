@@ -92,5 +92,5 @@ def test_a_role_asks_for_its_own_statements_and_reaches_no_other_warehouse(targe
         lambda: function.cancel_statement(Id=theirs),
         lambda: function.execute_statement(WorkgroupName="another", Database="dev", Sql="SELECT 1 AS n"),
     ):
-        with pytest.raises(ClientError, match="AccessDenied|ResourceNotFound"):
+        with pytest.raises(ClientError, match=r"AccessDenied|ResourceNotFound"):
             call()
