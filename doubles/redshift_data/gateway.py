@@ -216,4 +216,4 @@ def _workgroup(properties: Any) -> tuple[str, dict[str, Any]]:
     arn = former.get("arn") or f"arn:aws:redshift-serverless:{get_region()}:{get_account_id()}:workgroup/{uuid.uuid4()}"
     of = _state["namespaces"][properties["NamespaceName"]]
     _state["warehouses"][name] = {"kind": "workgroup", "state": "AVAILABLE", "arn": arn, **of}
-    return name, {"Workgroup.WorkgroupArn": arn, "Workgroup.WorkgroupName": name}
+    return name, {"Workgroup.WorkgroupArn": arn, "Workgroup.WorkgroupId": arn.rpartition("/")[2], "Workgroup.WorkgroupName": name}

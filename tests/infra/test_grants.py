@@ -267,7 +267,7 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     for flow in program.flows.values():
         for secret in (flow.mask_key, program.connections[flow.connection].options["secret"]) if flow.connection else ():
             of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
-    of["OrganizeRedshiftSlice"] = {"atoll/redshift/dwh-??????"}  # of the administrator of what its stack makes
+    of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
     of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 

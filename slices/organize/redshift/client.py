@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from shared_metadata import naming
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.program import Flow, Warehouse
 from slices.organize.redshift import named
@@ -23,7 +22,7 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
     where |= {"Database": config.database}
     where |= {"DbUser": config.db_user} if config.db_user else {}
     secret = named.secret(warehouse.name, config)
-    where |= {"SecretArn": naming.secret(secret)} if secret else {}
+    where |= {"SecretArn": secret} if secret else {}
     return RedshiftService(services.client("redshift-data"), where, place)
 
 
