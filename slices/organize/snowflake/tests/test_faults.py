@@ -138,9 +138,12 @@ def test_a_table_that_atoll_did_not_make_is_left_alone(dwh: Warehouse) -> None:
 
 def test_a_first_commit_that_stopped_after_it_made_the_table_is_taken_up(dwh: Warehouse) -> None:
     dwh.served.api.faults.arm("stops_inside", match="BEGIN", code="003001", message="stopped")
-    assert isinstance(dwh.fails(), DefinitionError)
+    interval = dwh.stage(flights((1, "AA")))
+    with pytest.raises(DefinitionError, match="stopped"):
+        dwh.run(f"{FLIGHTS}:load", interval)
     assert dwh.ids() == []
-    dwh.load(flights((1, "AA")))
+    dwh.cloud.clock.advance(hours=1)  # the lease of the one that stopped
+    dwh.run(f"{FLIGHTS}:load", interval)
     assert dwh.ids() == [1]
 
 
