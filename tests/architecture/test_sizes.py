@@ -14,10 +14,11 @@ LARGER_MODULES = {
     "console/state.py": 260,
     "console/why.py": 280,
     "infra/workflows.py": 290,
+    "language/translate/queries.py": 260,
     "shared_metadata/contract/collect.py": 320,
     "shared_metadata/contract/organize.py": 360,
     "shared_metadata/drift/changes.py": 280,
-    "shared_metadata/program/plan.py": 340,
+    "shared_metadata/program/plan.py": 360,
     "shared_metadata/state/covering.py": 260,
     "shared_metadata/state/records.py": 350,
     "shared_metadata/state/timeline.py": 300,
@@ -26,7 +27,8 @@ LARGER_MODULES = {
     "shared_metadata/store/items.py": 300,
     "shared_metadata/store/reader.py": 400,
     "shared_metadata/store/writer.py": 500,
-    "systems/iceberg/tables.py": 330,
+    "systems/iceberg/driver.py": 260,
+    "systems/iceberg/tables.py": 340,
     "systems/salesforce/session.py": 330,
 }
 LARGER_FUNCTIONS = {
